@@ -1,0 +1,112 @@
+"""Conditions in the schema, derived from the registry: a new kind of condition appears here by itself.
+
+An input's value stays the plain mapping that the codec reads; what it means is none of this module's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import strawberry
+
+from audience_gql.api.context import Context
+from audience_gql.api.ids import OPAQUE_IDS
+from audience_gql.api.shapes import as_given
+from audience_gql.conditions.nesting import segments_read
+from audience_gql.audience.failures import InvalidInput, Issue
+from audience_gql.conditions.base import Condition, InvalidCondition
+from audience_gql.conditions.codec import dump, parse
+from audience_gql.conditions.registry import condition_shape
+from audience_gql.conditions.shapes import Enumeration, InputField, Reference, Scalar, Shape
+from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
+from audience_gql.storage import definitions
+from audience_gql.storage.pages import Filter
+
+_SCALARS: Final[Mapping[Scalar, object]] = {
+    Scalar.STRING: str,
+    Scalar.INT: int,
+    Scalar.FLOAT: float,
+    Scalar.BOOLEAN: bool,
+    Scalar.ID: strawberry.ID,
+    Scalar.DATE_TIME: datetime,
+    Scalar.DATE: date,
+}
+
+
+@cache
+def _input_of(shape: Shape) -> type:
+    """The input object that a shape declares."""
+    namespace: dict[str, Any] = {"__annotations__": {}, "__module__": __name__}  # Any: a class body
+    for number, field in enumerate(shape.fields):
+        attribute = f"field_{number}"  # the schema's name may be a word of Python's
+        namespace["__annotations__"][attribute] = _annotation(field)
+        default = {} if field.required and field.default is None else {"default": field.default}
+        if not field.required and field.default is None:
+            default = {"default": strawberry.UNSET}
+        namespace[attribute] = strawberry.field(name=field.name, description=field.description, **default)
+    declaration = type(shape.name, (), namespace)
+    return as_given(
+        strawberry.input(declaration, name=shape.name, one_of=shape.one_of, description=shape.description)
+    )
+
+
+@cache
+def _enum_of(enumeration: Enumeration) -> object:
+    members = {
+        value.name: strawberry.enum_value(value.name, description=value.description) for value in enumeration.values
+    }
+    return strawberry.enum(StrEnum(enumeration.name, members), description=enumeration.description)
+
+
+def _annotation(field: InputField) -> Any:  # Any: an annotation made at run time
+    item: Any  # Any: the same
+    match field.type:
+        case Scalar():
+            item = _SCALARS[field.type]
+        case Enumeration():
+            item = _enum_of(field.type)
+        case Shape():
+            item = _input_of(field.type)
+        case Reference():
+            item = strawberry.LazyType(field.type.name, __name__)
+    whole = list[item] if field.many else item
+    return whole if field.required else whole | None
+
+
+if TYPE_CHECKING:
+    ConditionInput: TypeAlias = Mapping[str, Any]  # Any: one kind's input, which the codec types
+else:
+    ConditionInput = _input_of(condition_shape())
+
+
+def stored_to_output(condition: dict[str, Any], vocabulary: Vocabulary) -> object:  # Any: JSON
+    """A stored condition as clients see it, with opaque ids."""
+    return dump(parse(condition, vocabulary=vocabulary, ids=PLAIN_IDS), ids=OPAQUE_IDS)
+
+
+async def filter_of(context: Context, given: ConditionInput) -> Filter:
+    """The filter that a condition asks for, with all segments that it reads. Raises InvalidInput."""
+    async with context.ports.database.acquire() as connection:
+        now = await context.ports.clock.now(connection)
+        vocabulary = await definitions.vocabulary(connection, context.workspace.id)
+        stored = {segment.id: segment for segment in await definitions.segments(connection, context.workspace.id)}
+    try:
+        condition = parse(given, vocabulary=vocabulary, ids=OPAQUE_IDS, allow_empty=True)
+    except InvalidCondition as invalid:
+        raise InvalidInput(
+            tuple(
+                Issue(code=problem.code, message=problem.message, path=("where", *problem.path))
+                for problem in invalid.problems
+            )
+        ) from invalid
+    inner: dict[int, Condition] = {}
+    waiting = set(segments_read(condition))
+    while waiting:
+        segment_id = waiting.pop()
+        inner[segment_id] = parse(stored[segment_id].condition, vocabulary=vocabulary, ids=PLAIN_IDS)
+        waiting |= set(segments_read(inner[segment_id])) - inner.keys()
+    return Filter(condition=condition, inner=inner, vocabulary=vocabulary, now=now)

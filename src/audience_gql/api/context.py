@@ -1,0 +1,51 @@
+"""What resolvers are given: who is asking, the ports, and this operation's loaders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import strawberry
+
+from audience_gql.api.loaders import Loaders
+from audience_gql.audience.access import Access
+from audience_gql.audience.cursors import CursorCodec
+from audience_gql.audience.ports import Ports
+from audience_gql.config import Settings
+from audience_gql.storage.models import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What all operations of a process share."""
+
+    ports: Ports
+    cursors: CursorCodec
+    settings: Settings
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation's surroundings."""
+
+    services: Services
+    access: Access
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.forget()
+
+    @property
+    def ports(self) -> Ports:
+        return self.services.ports
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.access.workspace
+
+    def forget(self) -> None:
+        """Start with fresh loaders: between the results of a subscription, so that none tells what was true before."""
+        self.loaders = Loaders(self.ports, self.workspace.id)
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,0 +1,94 @@
+"""GraphQL errors: a code for every one, and nothing of the inside in any.
+
+What a caller can run into in the normal course of things is a type of the schema instead: see failures.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Final
+
+from graphql import GraphQLError, GraphQLSyntaxError
+
+from audience_gql.audience.cursors import CursorExpired, CursorInvalid
+from audience_gql.audience.failures import Failure, InvalidInput, NotFound
+from audience_gql.storage.database import UNREACHABLE
+
+RETRY_AFTER_SECONDS: Final = 1
+_TIMED_OUT: Final = frozenset({"57014", "55P03"})
+"""SQLSTATEs of a statement that ran out of time, and of a lock that did not become free in time."""
+
+logger = logging.getLogger(__name__)
+
+
+class ApiError(GraphQLError):
+    """An error with its code, ready for a client."""
+
+    def __init__(self, code: str, message: str, **extensions: object) -> None:
+        super().__init__(message, extensions={"code": code, **extensions})
+
+
+class BadUserInput(ApiError):
+    """An argument that the schema's types cannot refuse, but the field does."""
+
+    def __init__(self, message: str, **extensions: object) -> None:
+        super().__init__("BAD_USER_INPUT", message, **extensions)
+
+
+def for_client(error: GraphQLError) -> GraphQLError:
+    """What a client is told of an error: a message for people, a code for programs, and where.
+
+    An unexpected error is logged here with its traceback, under an id that the client can quote.
+    """
+    extensions = error.extensions or {}
+    if "code" not in extensions:
+        message, extensions = _told(error)
+    else:
+        message = error.message
+    if extensions["code"] != "INTERNAL":
+        logger.info("%s: %s", extensions["code"], message)
+    return GraphQLError(
+        message, error.nodes, error.source, error.positions, error.path, extensions=dict(extensions)
+    )
+
+
+def code_of(error: GraphQLError) -> str:
+    return str((error.extensions or {}).get("code", ""))
+
+
+def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
+    """The message and extensions for an error that was not made for clients."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if getattr(cause, "sqlstate", None) in _TIMED_OUT:
+        return "The database took too long. Ask for less, or try again.", {"code": "TIMEOUT"}
+    match cause:
+        case None | GraphQLError():
+            code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
+            return error.message, {"code": code}
+        case CursorInvalid():
+            return str(cause), {"code": "CURSOR_INVALID"}
+        case CursorExpired():
+            return str(cause), {"code": "CURSOR_EXPIRED", "oldestCursor": cause.oldest}
+        case NotFound():
+            return cause.message, {"code": "NOT_FOUND"}
+        case InvalidInput():
+            return cause.message, {"code": "BAD_USER_INPUT", "issues": _issues(cause)}
+        case Failure():
+            return cause.message, {"code": "BAD_USER_INPUT"}
+    if isinstance(cause, UNREACHABLE):
+        logger.warning("the database is away: %s", cause)
+        message = "The database is away for the moment. Nothing was changed; try again."
+        return message, {"code": "UNAVAILABLE", "retryAfter": RETRY_AFTER_SECONDS}
+    error_id = secrets.token_hex(8)
+    logger.error("error %s at %s", error_id, error.path, exc_info=cause)
+    return f"Something went wrong on our side. Quote {error_id} to whoever runs this server.", {
+        "code": "INTERNAL",
+        "errorId": error_id,
+    }
+
+
+def _issues(failure: InvalidInput) -> list[dict[str, object]]:
+    return [{"code": issue.code, "message": issue.message, "path": list(issue.path)} for issue in failure.issues]

@@ -1,0 +1,144 @@
+"""Opaque ids: the numbers of a row behind a word for its kind, so that an id finds its row and says nothing else.
+
+The only place where ids of the API and of storage meet. An id has exactly one spelling; any other text is no id.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from audience_gql.conditions.vocabulary import IdKind
+from audience_gql.storage.facts import Owner
+from audience_gql.storage.records import ChangeKey, EventKey
+
+_LARGEST: Final = 2**63 - 1
+_DAWN: Final = datetime(1, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MORE: Final = 0x80
+
+
+class Kind(StrEnum):
+    """What an id names. The value is the word before the underscore."""
+
+    SUBSCRIBER = "sub"
+    GROUP = "grp"
+    SEGMENT = "seg"
+    CUSTOM_FIELD = "fld"
+    EVENT = "evt"
+    MEMBERSHIP_CHANGE = "chg"
+    WORKSPACE = "wsp"
+    API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
+
+
+_LENGTHS: Final = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.EVENT: 5}
+
+
+def encode(kind: Kind, *numbers: int) -> str:
+    return f"{kind}_{base64.urlsafe_b64encode(_packed(numbers)).rstrip(b'=').decode()}"
+
+
+def decode(kind: Kind, text: str) -> tuple[int, ...] | None:
+    """The numbers behind an id of this kind; None for any text that `encode` never gives."""
+    word, _, body = text.partition("_")
+    if word != kind:
+        return None
+    try:
+        numbers = _unpacked(base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        return None
+    is_ours = len(numbers) == _LENGTHS.get(kind, 1) and max(numbers) <= _LARGEST and encode(kind, *numbers) == text
+    return numbers if is_ours else None
+
+
+def kind_of(text: str) -> Kind | None:
+    """What an id claims to name."""
+    word = text.partition("_")[0]
+    return Kind(word) if word in Kind else None
+
+
+def number_of(kind: Kind, text: str) -> int | None:
+    """The one number behind an id of a definition."""
+    numbers = decode(kind, text)
+    return numbers[0] if numbers else None
+
+
+def subscriber_id(owner: Owner) -> str:
+    return encode(Kind.SUBSCRIBER, *owner)
+
+
+def owner_of(text: str) -> Owner | None:
+    match decode(Kind.SUBSCRIBER, text):
+        case (bucket_id, person_id):
+            return bucket_id, person_id
+    return None
+
+
+def event_id(key: EventKey) -> str:
+    bucket_id, person_id, name_id, occurred_at, number = key
+    return encode(Kind.EVENT, bucket_id, person_id, name_id, (occurred_at - _DAWN) // _MICROSECOND, number)
+
+
+def event_key_of(text: str) -> EventKey | None:
+    match decode(Kind.EVENT, text):
+        case (bucket_id, person_id, name_id, microseconds, number):
+            try:
+                return bucket_id, person_id, name_id, _DAWN + microseconds * _MICROSECOND, number
+            except OverflowError:
+                return None
+    return None
+
+
+def change_id(key: ChangeKey) -> str:
+    return encode(Kind.MEMBERSHIP_CHANGE, *key)
+
+
+def change_key_of(text: str) -> ChangeKey | None:
+    match decode(Kind.MEMBERSHIP_CHANGE, text):
+        case (bucket_id, sequence):
+            return bucket_id, sequence
+    return None
+
+
+class _OpaqueIds:
+    """Ids of groups and segments as conditions write them towards clients."""
+
+    def encode(self, kind: IdKind, id: int) -> str:  # noqa: A002  # the protocol's name
+        return encode(_KIND_OF_CONDITION_ID[kind], id)
+
+    def decode(self, kind: IdKind, text: str) -> int | None:
+        return number_of(_KIND_OF_CONDITION_ID[kind], text)
+
+
+_KIND_OF_CONDITION_ID: Final = {"group": Kind.GROUP, "segment": Kind.SEGMENT}
+OPAQUE_IDS: Final = _OpaqueIds()
+
+
+def _packed(numbers: Iterable[int]) -> bytes:
+    """Seven bits a byte, the lowest first; a set high bit says that the number goes on."""
+    packed = bytearray()
+    for number in numbers:
+        rest = number
+        while rest >= _MORE:
+            packed.append(rest & (_MORE - 1) | _MORE)
+            rest >>= 7
+        packed.append(rest)
+    return bytes(packed)
+
+
+def _unpacked(packed: bytes) -> tuple[int, ...]:
+    """Raises ValueError when the last number is cut off."""
+    numbers, number, shift = [], 0, 0
+    for byte in packed:
+        number |= (byte & (_MORE - 1)) << shift
+        shift += 7
+        if byte < _MORE:
+            numbers.append(number)
+            number, shift = 0, 0
+    if shift or not numbers:
+        raise ValueError("the last number is cut off")
+    return tuple(numbers)

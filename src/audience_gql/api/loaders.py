@@ -1,0 +1,172 @@
+"""Everything below the root that touches storage: one loader a relation, made anew for every operation.
+
+A loader asks once for all parents of an operation, so a query costs the same statements for one parent and for fifty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property, partial
+from typing import TypeAlias, TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from audience_gql.audience.ports import Ports
+from audience_gql.storage import batches, pages
+from audience_gql.storage.database import Database
+from audience_gql.storage.facts import Owner
+from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.models import CustomField, Group, Segment
+from audience_gql.storage.records import (
+    ChangeKey,
+    ChannelRecord,
+    EventKey,
+    EventRecord,
+    SegmentFigures,
+    SubscriberRecord,
+)
+from audience_gql.storage.slices import Entry, Slice
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+Batch: TypeAlias = Callable[[Database, int, list[Key]], Awaitable[Mapping[Key, Value]]]
+Pages: TypeAlias = Callable[[Database, int, list[Key], Slice], Awaitable[Mapping[Key, list[Entry[Value]]]]]
+PageLoader: TypeAlias = DataLoader[tuple[Key, Slice], list[Entry[Value]]]
+
+
+class Loaders:
+    """One operation's loaders, all of one workspace. They remember what they read, so they must not outlive it."""
+
+    def __init__(self, ports: Ports, workspace_id: int) -> None:
+        self._ports = ports
+        self._workspace_id = workspace_id
+        self._events_by_name: dict[str | None, PageLoader[Owner, EventRecord]] = {}
+
+    # ---- by key
+
+    @cached_property
+    def subscribers(self) -> DataLoader[Owner, SubscriberRecord | None]:
+        return self._one(batches.subscribers_by_owners)
+
+    @cached_property
+    def groups(self) -> DataLoader[int, Group | None]:
+        return self._one(batches.groups_by_ids)
+
+    @cached_property
+    def segments(self) -> DataLoader[int, Segment | None]:
+        return self._one(batches.segments_by_ids)
+
+    @cached_property
+    def events(self) -> DataLoader[EventKey, EventRecord | None]:
+        return self._one(batches.events_by_keys)
+
+    @cached_property
+    def changes(self) -> DataLoader[ChangeKey, LoggedChange | None]:
+        return self._one(batches.changes_by_keys)
+
+    @cached_property
+    def channels(self) -> DataLoader[Owner, list[ChannelRecord]]:
+        return self._many(batches.channels_by_owners)
+
+    @cached_property
+    def dependencies(self) -> DataLoader[int, list[Segment]]:
+        return self._many(batches.dependencies_by_segments)
+
+    @cached_property
+    def users(self) -> DataLoader[int, list[Segment]]:
+        return self._many(batches.users_by_segments)
+
+    # ---- of the workspace
+
+    @cached_property
+    def custom_fields(self) -> DataLoader[None, list[CustomField]]:
+        return self._single(batches.custom_fields)
+
+    @cached_property
+    def evaluated_through(self) -> DataLoader[None, datetime | None]:
+        return self._single(self._evaluated_through)
+
+    # ---- figures
+
+    @cached_property
+    def member_counts(self) -> DataLoader[int, int | None]:
+        return self._one(batches.member_count_by_groups)
+
+    @cached_property
+    def figures(self) -> DataLoader[int, SegmentFigures | None]:
+        return self._one(batches.figures_by_segments)
+
+    # ---- pages
+
+    @cached_property
+    def groups_of_subscribers(self) -> PageLoader[Owner, Group]:
+        return self._pages(pages.groups_of_subscribers)
+
+    @cached_property
+    def segments_of_subscribers(self) -> PageLoader[Owner, Segment]:
+        return self._pages(pages.segments_of_subscribers)
+
+    def events_of_subscribers(self, name: str | None) -> PageLoader[Owner, EventRecord]:
+        """Of one name, or of any."""
+        if name not in self._events_by_name:
+            self._events_by_name[name] = self._pages(partial(pages.events_of_subscribers, name=name))
+        return self._events_by_name[name]
+
+    @cached_property
+    def changes_of_subscribers(self) -> PageLoader[Owner, LoggedChange]:
+        return self._pages(pages.changes_of_subscribers)
+
+    @cached_property
+    def members_of_groups(self) -> PageLoader[int, SubscriberRecord]:
+        return self._pages(pages.members_of_groups)
+
+    @cached_property
+    def members_of_segments(self) -> PageLoader[int, SubscriberRecord]:
+        return self._pages(pages.members_of_segments)
+
+    @cached_property
+    def changes_of_segments(self) -> PageLoader[int, LoggedChange]:
+        return self._pages(pages.changes_of_segments)
+
+    # ---- how a loader is made
+
+    def _one(self, batch: Batch[Key, Value]) -> DataLoader[Key, Value | None]:
+        async def load(keys: list[Key]) -> Sequence[Value | None]:
+            found = await batch(self._ports.database, self._workspace_id, keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load)
+
+    def _many(self, batch: Batch[Key, list[Value]]) -> DataLoader[Key, list[Value]]:
+        async def load(keys: list[Key]) -> Sequence[list[Value]]:
+            found = await batch(self._ports.database, self._workspace_id, keys)
+            return [found.get(key, []) for key in keys]
+
+        return DataLoader(load)
+
+    def _single(self, read: Callable[[Database, int], Awaitable[Value]]) -> DataLoader[None, Value]:
+        async def load(keys: list[None]) -> Sequence[Value]:
+            return [await read(self._ports.database, self._workspace_id) for _ in keys]
+
+        return DataLoader(load)
+
+    def _pages(self, read: Pages[Key, Value]) -> PageLoader[Key, Value]:
+        """Parents that want the same part of their lists share a statement."""
+
+        async def load(keys: list[tuple[Key, Slice]]) -> Sequence[list[Entry[Value]]]:
+            parents: dict[Slice, list[Key]] = {}
+            for parent, part in keys:
+                parents.setdefault(part, []).append(parent)
+            found = {
+                part: await read(self._ports.database, self._workspace_id, wanted, part)
+                for part, wanted in parents.items()
+            }
+            return [found[part].get(parent, []) for parent, part in keys]
+
+        return DataLoader(load)
+
+    async def _evaluated_through(self, database: Database, workspace_id: int) -> datetime | None:
+        async with database.acquire() as connection:
+            now = await self._ports.clock.now(connection)
+        return await batches.evaluated_through(database, workspace_id, now)

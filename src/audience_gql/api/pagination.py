@@ -1,0 +1,130 @@
+"""Connections: pages of lists by keyset, as in Relay.
+
+A cursor says where in one list an entry stands. It is opaque but no secret: a forged one only starts the page elsewhere in a
+list that its holder may read anyway. It must not be confused with the signed cursors of the live feed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Generic, TypeAlias
+
+import orjson
+import strawberry
+
+from audience_gql.api.errors import BadUserInput
+from audience_gql.storage.slices import Entry, Node, Position, Slice
+
+PAGE_SIZE: Final = 20
+LARGEST_PAGE: Final = 100
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_LARGEST: Final = 2**63 - 1
+
+First: TypeAlias = Annotated[
+    int | None, strawberry.argument(description=f"How many, 1 to {LARGEST_PAGE}.", metadata={"is_page_size": True})
+]
+After: TypeAlias = Annotated[
+    str | None, strawberry.argument(description="Go on after the entry with this cursor; from the start without one.")
+]
+CURSOR: Final = "Where this entry stands in its list: give it as `after` to go on from here."
+EDGES: Final = "The entries of this page, in order."
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether entries follow this page.")
+    has_previous_page: bool = strawberry.field(description="Whether this page was asked for by a cursor, so that entries came before it.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the page's first entry; null when it is empty.")
+    end_cursor: str | None = strawberry.field(description="The cursor of its last entry: give it as `after` to get the next page.")
+
+
+@strawberry.type
+class Connection:
+    """What every connection of the schema has besides its edges."""
+
+    page_info: PageInfo = strawberry.field(description="How to go on.")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Generic[Node]):
+    """An entry as the edge types of the schema see it."""
+
+    listing: Listing
+    entry: Entry[Node]
+
+    @property
+    def cursor(self) -> str:
+        return self.listing.cursor(self.entry.position)
+
+    @property
+    def node(self) -> Node:
+        return self.entry.node
+
+    @property
+    def at(self) -> datetime | None:
+        return self.entry.at
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Node]):
+    """A page as the connection types of the schema see it."""
+
+    edges: list[Edge[Node]]
+    page_info: PageInfo
+
+
+class Listing:
+    """One list of the schema: what its cursors hold, and its pages."""
+
+    def __init__(self, tag: str, *types: type) -> None:
+        """`tag` keeps the cursors of different lists and orders apart; `types` are those of a position's parts."""
+        self._tag = tag
+        self._types = types
+
+    def slice(self, first: int | None, after: str | None) -> Slice:
+        """The part of the list that the arguments ask for. Raises BadUserInput."""
+        size = PAGE_SIZE if first is None else first
+        if not 1 <= size <= LARGEST_PAGE:
+            raise BadUserInput(f"`first` is 1 to {LARGEST_PAGE}, not {size}.", argument="first")
+        return Slice(size, None if after is None else self._position(after))
+
+    def page(self, entries: list[Entry[Node]], part: Slice) -> Page[Node]:
+        """The page, from the entries of `part` and one more when there is one."""
+        edges = [Edge(self, entry) for entry in entries[: part.size]]
+        return Page(
+            edges,
+            PageInfo(
+                has_next_page=len(entries) > part.size,
+                has_previous_page=part.after is not None,
+                start_cursor=edges[0].cursor if edges else None,
+                end_cursor=edges[-1].cursor if edges else None,
+            ),
+        )
+
+    def cursor(self, position: Position) -> str:
+        parts = [(part - _EPOCH) // _MICROSECOND if isinstance(part, datetime) else part for part in position]
+        return base64.urlsafe_b64encode(orjson.dumps([self._tag, *parts])).rstrip(b"=").decode()
+
+    def _position(self, cursor: str) -> Position:
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            tag, *parts = orjson.loads(raw)
+            if tag != self._tag or len(parts) != len(self._types):
+                raise ValueError("of another list")
+            position = tuple(_part(part, kind) for part, kind in zip(parts, self._types, strict=True))
+        except (binascii.Error, ValueError, TypeError, OverflowError) as error:
+            raise BadUserInput("`after` is not a cursor of this list in this order.", argument="after") from error
+        return position
+
+
+def _part(part: Any, kind: type) -> object:  # Any: a JSON value from outside
+    expected = int if kind is datetime else kind
+    if type(part) is not expected or (expected is int and not -_LARGEST <= part <= _LARGEST):
+        raise ValueError("not a part of a position")
+    if isinstance(part, str) and "\0" in part:
+        raise ValueError("not a text")
+    return _EPOCH + part * _MICROSECOND if kind is datetime else part

@@ -1,0 +1,143 @@
+"""API tokens: who may do what in which workspace. Only a hash of a token is kept; the token itself is shown once.
+
+A token reads agq_<8 characters that name it>_<32 of secret><6 of checksum>, so that leaked ones can be recognised and typing errors told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from audience_gql.audience.failures import InvalidInput, Issue
+from audience_gql.audience.groups import name_issues
+from audience_gql.audience.ports import Ports
+from audience_gql.storage.database import Transaction
+from audience_gql.storage.models import ApiToken, Workspace
+
+SCOPES: Final = ("READ", "WRITE", "TRACK", "ADMIN")
+_ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_TOKEN: Final = re.compile(r"agq_([0-9A-Za-z]{8})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
+_REMEMBERED: Final = 10_000
+_REMEMBERED_SECONDS: Final = 3.0
+
+
+class Unauthenticated(Exception):
+    """No token, or one that is unknown, expired or revoked. Which of them is not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a token opens: one workspace, within its scopes."""
+
+    workspace: Workspace
+    token: ApiToken
+
+    def allows(self, scope: str) -> bool:
+        """Whether the token may do this; ADMIN may do everything."""
+        return scope in self.token.scopes or "ADMIN" in self.token.scopes
+
+
+class Doorkeeper:
+    """Checks tokens, and remembers a good one for three seconds, so that a revoked one is refused soon after."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._remembered: OrderedDict[bytes, tuple[float, Access]] = OrderedDict()
+
+    async def authenticate(self, secret: str) -> Access:
+        """What this token opens. Raises Unauthenticated."""
+        match = _TOKEN.fullmatch(secret)
+        if match is None or _checksum(secret[:-6]) != match[3]:
+            raise Unauthenticated
+        digest = _hash(secret)
+        remembered = self._remembered.get(digest)
+        if remembered is not None and remembered[0] > time.monotonic():
+            return remembered[1]
+        self._remembered.pop(digest, None)
+        access = await self._look_up(match[1], digest)
+        self._remembered[digest] = (time.monotonic() + _REMEMBERED_SECONDS, access)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return access
+
+    async def _look_up(self, prefix: str, digest: bytes) -> Access:
+        async with self._ports.database.transaction() as transaction:
+            now = await self._ports.clock.now(transaction.connection)
+            token = await ApiToken.get_or_none(prefix=prefix)
+            known = token.secret_hash if token is not None else bytes(len(digest))
+            if not hmac.compare_digest(known, digest) or token is None or not _is_valid(token, now):
+                raise Unauthenticated
+            if token.last_used_at is None or (now - token.last_used_at).total_seconds() > 60:  # noqa: PLR2004  # once a minute is enough to know
+                token.last_used_at = now
+                await token.save(update_fields=["last_used_at"])
+            workspace = await Workspace.get(id=token.workspace_id)
+        return Access(workspace=workspace, token=token)
+
+
+async def create_token(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    name: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None = None,
+) -> tuple[ApiToken, str]:
+    """Make a token; the text is given back here and nowhere else. Raises InvalidInput."""
+    issues = name_issues(name)
+    if not scopes or any(scope not in SCOPES for scope in scopes):
+        issues.append(Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("input", "scopes")))
+    if issues:
+        raise InvalidInput(tuple(issues))
+    prefix, secret = _make()
+
+    async def work(transaction: Transaction) -> ApiToken:
+        return await ApiToken.create(
+            id=await ports.database.ids.one(transaction.connection),
+            workspace_id=workspace.id,
+            name=name.strip(),
+            prefix=prefix,
+            secret_hash=_hash(secret),
+            scopes=list(dict.fromkeys(scopes)),
+            created_at=await ports.clock.now(transaction.connection),
+            expires_at=expires_at,
+        )
+
+    return await ports.database.run(work), secret
+
+
+def _make() -> tuple[str, str]:
+    prefix, secret = _random(8), _random(32)
+    body = f"agq_{prefix}_{secret}"
+    return prefix, body + _checksum(body)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checksum(body: str) -> str:
+    number = zlib.crc32(body.encode())
+    digits = []
+    for _ in range(6):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return "".join(digits)
+
+
+def _hash(secret: str) -> bytes:
+    """32 random characters need no slow hash: nobody guesses 190 bits."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _is_valid(token: ApiToken, now: datetime) -> bool:
+    return token.revoked_at is None and (token.expires_at is None or token.expires_at > now)

@@ -1,0 +1,56 @@
+"""Keeps a workspace's plan as long as its segments stay as they are.
+
+It must never be asked what the segments are: the tick reads their revisions under its lock and hands them in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from audience_gql.audience.affected import Plan, plan_of
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection
+from audience_gql.storage.membership import TickSegment
+
+_PLANS_KEPT: Final = 1_000
+
+
+class Plans:
+    """One process' cache, by workspace; a plan is used only for exactly the revisions it was made from."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, tuple[tuple[TickSegment, ...], Plan]] = OrderedDict()
+
+    async def plan(self, connection: Connection, workspace_id: int, segments: Sequence[TickSegment]) -> Plan:
+        """The plan for these segments. Reads their conditions only when a revision is new."""
+        wanted = tuple(segments)
+        kept = self._kept.get(workspace_id)
+        if kept is not None and kept[0] == wanted:
+            self._kept.move_to_end(workspace_id)
+            return kept[1]
+        plan = await _make(connection, workspace_id, wanted)
+        self._kept[workspace_id] = (wanted, plan)
+        if len(self._kept) > _PLANS_KEPT:
+            self._kept.popitem(last=False)
+        return plan
+
+
+async def _make(connection: Connection, workspace_id: int, wanted: Sequence[TickSegment]) -> Plan:
+    vocabulary = await definitions.vocabulary(connection, workspace_id)
+    conditions: dict[int, Condition] = {}
+    revisions: dict[int, int] = {}
+    for segment in await definitions.segments(connection, workspace_id):
+        conditions[segment.id] = parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
+        revisions[segment.id] = segment.revision
+    # A segment edited between the two reads has a generation of its own by now, and waits for its fill.
+    evaluated = [
+        segment.id
+        for segment in wanted
+        if segment.is_evaluated and revisions.get(segment.id) == segment.revision
+    ]
+    return plan_of(conditions, revisions, evaluated, vocabulary)

@@ -1,0 +1,44 @@
+"""Whether a web process can do its work, part by part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from audience_gql.audience.ports import Ports
+from audience_gql.storage import sweeps
+from audience_gql.storage.database import UNREACHABLE, is_migrated
+
+_SILENCE_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Each part by name, with what is wrong with it, or None."""
+
+    parts: dict[str, str | None]
+
+    @property
+    def is_ready(self) -> bool:
+        return all(problem is None for problem in self.parts.values())
+
+
+async def readiness(*, ports: Ports) -> Readiness:
+    """Postgres answers, the schema is this version's, Redis answers, and some worker has been ticking."""
+    parts: dict[str, str | None] = {"redis": None if await ports.signals.is_reachable() else "does not answer"}
+    try:
+        async with ports.database.acquire() as connection:
+            now = await ports.clock.now(connection)
+        parts["postgres"] = None
+        if not await is_migrated(ports.database):
+            parts["migrations"] = "run `audience-gql migrate`"
+            return Readiness(parts=parts)
+        parts["migrations"] = None
+        async with ports.database.acquire() as connection:
+            seen_at = await sweeps.last_beat(connection)
+    except UNREACHABLE:
+        parts["postgres"] = "does not answer"
+        return Readiness(parts=parts)
+    is_silent = seen_at is None or (now - seen_at).total_seconds() > _SILENCE_SECONDS
+    parts["worker"] = f"no worker was seen since {seen_at}" if is_silent else None
+    return Readiness(parts=parts)

@@ -1,0 +1,34 @@
+"""Conditions from input and back: `parse(dump(condition)) == condition`.
+
+The reading itself is in coercion.py.
+"""
+
+from __future__ import annotations
+
+from audience_gql.conditions.base import Condition, InvalidCondition
+from audience_gql.conditions.coercion import coerce_condition
+from audience_gql.conditions.parsing import Parsing, TooMuch
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+
+
+def parse(value: object, *, vocabulary: Vocabulary, ids: IdCodec, allow_empty: bool = False) -> Condition:
+    """The condition that an input in the shape of ConditionInput says; nulls in objects count as left out.
+
+    `allow_empty` accepts `all: []` and `any: []` anywhere, as previews do; otherwise only `all: []` as the
+    whole condition. Raises InvalidCondition with all problems at once.
+    """
+    parsing = Parsing(vocabulary=vocabulary, ids=ids, allow_empty=allow_empty)
+    condition: Condition | None = None
+    try:
+        condition = coerce_condition(value, parsing)
+    except TooMuch:
+        condition = None
+    if parsing.problems or condition is None:
+        raise InvalidCondition(tuple(parsing.problems))
+    return condition
+
+
+def dump(condition: Condition, *, ids: IdCodec) -> dict[str, Json]:
+    """The input that parses to this condition: coerced, without nulls, nothing but JSON."""
+    return condition.dump(ids)

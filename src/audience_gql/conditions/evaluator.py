@@ -1,0 +1,25 @@
+"""The meaning of a condition, from the facts of one person.
+
+For explanations, and as the oracle of the compiler's tests. It never decides who is a member; the SQL does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from audience_gql.conditions.base import Condition, Moment
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.nesting import reading_order
+
+
+def evaluate(condition: Condition, person: Facts, now: datetime, segments: Mapping[int, Condition]) -> bool:
+    """Whether the condition holds.
+
+    `segments` has at least those that it reads, directly or through others.
+    """
+    verdicts: dict[int, bool] = {}
+    moment = Moment(now=now, verdicts=verdicts)
+    for segment_id in reading_order([condition], segments):
+        verdicts[segment_id] = segments[segment_id].evaluate(person, moment)
+    return condition.evaluate(person, moment)

@@ -1,0 +1,132 @@
+"""CountFilter: how many times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.wording import times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountRange:
+    """Both ends belong to it."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountFilter:
+    """One operator and its value."""
+
+    operator: str
+    value: int | CountRange
+
+    def matches(self, count: int) -> bool:
+        match self.operator, self.value:
+            case "atLeast", int() as least:
+                return count >= least
+            case "atMost", int() as most:
+                return count <= most
+            case "exactly", int() as wanted:
+                return count == wanted
+            case "between", CountRange(low=low, high=high):
+                return low <= count <= high
+        raise AssertionError(self)
+
+    def sql(self, count: str, parameters: Parameters) -> str:
+        match self.value:
+            case CountRange(low=low, high=high):
+                bounds = parameters.constant(low, "bigint"), parameters.constant(high, "bigint")
+                return f"{count} BETWEEN {bounds[0]} AND {bounds[1]}"
+            case value:
+                return f"{count} {_SQL[self.operator]} {parameters.constant(value, 'bigint')}"
+
+    @property
+    def asks_presence_only(self) -> bool:
+        """Whether it tells no counts apart but none from any."""
+        return (self.operator, self.value) in {("atLeast", 1), ("atMost", 0), ("exactly", 0)}
+
+    def dump(self) -> Json:
+        match self.value:
+            case CountRange(low=low, high=high):
+                return {self.operator: {"from": low, "to": high}}
+            case value:
+                return {self.operator: value}
+
+    def words(self) -> str:
+        """An adverb: `at least once`."""
+        match self.operator, self.value:
+            case _, CountRange(low=low, high=high):
+                return f"{low:,} to {times(high)}"
+            case "exactly" | "atMost", 0:
+                return "never"
+            case operator, int() as value:
+                return f"{_WORDS[operator]} {times(value)}"
+        raise AssertionError(self)
+
+
+_SQL: Final = {"atLeast": ">=", "atMost": "<=", "exactly": "="}
+_WORDS: Final = {"atLeast": "at least", "atMost": "at most", "exactly": "exactly"}
+
+AT_LEAST_ONCE: Final = CountFilter(operator="atLeast", value=1)
+
+
+def _not_negative(count: int, parsing: Parsing) -> int:
+    if count < 0:
+        parsing.problem("OUT_OF_RANGE", "must not be negative")
+    return count
+
+
+def _build_range(given: Given, parsing: Parsing) -> CountRange:
+    if given["from"] > given["to"]:
+        parsing.problem("OUT_OF_RANGE", "`from` must not be greater than `to`")
+    return CountRange(low=given["from"], high=given["to"])
+
+
+def _build(given: Given, _: Parsing) -> CountFilter:
+    ((operator, value),) = given.items()
+    return CountFilter(operator=operator, value=value)
+
+
+_COUNT_RANGE: Final = Shape(
+    name="CountRange",
+    description="From so many to so many times, both included.",
+    fields=(
+        InputField(
+            name="from", type=Scalar.INT, required=True, check=_not_negative, description="The least."
+        ),
+        InputField(name="to", type=Scalar.INT, required=True, check=_not_negative, description="The most."),
+    ),
+    build=_build_range,
+)
+
+COUNT_FILTER: Final = Shape(
+    name="CountFilter",
+    one_of=True,
+    description="How many times. Whoever has no such event has it 0 times.",
+    fields=(
+        InputField(
+            name="atLeast", type=Scalar.INT, check=_not_negative, description="So many times or more."
+        ),
+        InputField(
+            name="atMost",
+            type=Scalar.INT,
+            check=_not_negative,
+            description="So many times or fewer, also never.",
+        ),
+        InputField(
+            name="exactly",
+            type=Scalar.INT,
+            check=_not_negative,
+            description="Just so many times; 0 for never.",
+        ),
+        InputField(name="between", type=_COUNT_RANGE, description="In a range, both ends included."),
+    ),
+    build=_build,
+)

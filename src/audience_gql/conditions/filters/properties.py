@@ -1,0 +1,113 @@
+"""PropertyFilter: what an event must have been like to count.
+
+A value of another JSON type is as good as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from audience_gql.conditions.filters.exclusive import only_one
+from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
+from audience_gql.conditions.filters.text import TEXT_FILTER, TextFilter
+from audience_gql.conditions.limits import MAX_PROPERTY_FILTERS
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql import Parameters, json_number
+from audience_gql.conditions.values import Json, decimal_of
+from audience_gql.conditions.wording import listed
+
+_COLUMN: Final = "e.properties"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyFilter:
+    """A property by its key, and the filter that it passes."""
+
+    key: str
+    filter: TextFilter | NumberFilter
+
+    def matches(self, properties: Mapping[str, object]) -> bool:
+        value = properties.get(self.key)
+        if isinstance(self.filter, TextFilter):
+            return self.filter.matches(value if isinstance(value, str) else None)
+        return self.filter.matches(number_in(value))
+
+    def sql(self, parameters: Parameters) -> str:
+        """Over an event, alias `e`."""
+        key = parameters.constant(self.key, "text")
+        if isinstance(self.filter, TextFilter):
+            column = (
+                f"CASE WHEN jsonb_typeof({_COLUMN} -> {key}) = 'string' "
+                f"THEN coalesce({_COLUMN}_folded ->> {key}, {_COLUMN} ->> {key}) END"
+            )
+        else:
+            column = json_number(_COLUMN, key)
+        return self.filter.sql(f"({column})", parameters)
+
+    def dump(self) -> Json:
+        return {"key": self.key, _NAMES[type(self.filter)]: self.filter.dump()}
+
+    def words(self) -> str:
+        return f"{self.key} {self.filter.words()}"
+
+
+def number_in(value: object) -> Decimal | None:
+    """The number that a JSON value is, if it is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    return decimal_of(value)
+
+
+def dump_where(where: tuple[PropertyFilter, ...]) -> dict[str, Json]:
+    """The part of a leaf's input that says them."""
+    return {"where": [item.dump() for item in where]} if where else {}
+
+
+def words_of_where(where: tuple[PropertyFilter, ...]) -> str:
+    """To follow an event's name: ` (brand is "Acme" and price is at least 20)`."""
+    return f" ({listed([item.words() for item in where], joint='and')})" if where else ""
+
+
+def nonempty(text: str, parsing: Parsing) -> str:
+    """The check of names and keys."""
+    if not text:
+        parsing.problem("REQUIRED", "must not be empty")
+    return text
+
+
+_NAMES: Final = {TextFilter: "text", NumberFilter: "number"}
+
+
+def _build(given: Given, parsing: Parsing) -> PropertyFilter | None:
+    name = only_one(given, _NAMES.values(), parsing)
+    return None if name is None else PropertyFilter(key=given["key"], filter=given[name])
+
+
+PROPERTY_FILTER: Final = Shape(
+    name="PropertyFilter",
+    description="A property of an event: its key, and exactly one filter. Another type's value is missing.",
+    fields=(
+        InputField(
+            name="key",
+            type=Scalar.STRING,
+            required=True,
+            check=nonempty,
+            description="The property's name, exactly.",
+        ),
+        InputField(name="text", type=TEXT_FILTER, description="For a property that is text."),
+        InputField(name="number", type=NUMBER_FILTER, description="For a property that is a number."),
+    ),
+    build=_build,
+)
+
+WHERE: Final = InputField(
+    name="where",
+    type=PROPERTY_FILTER,
+    many=True,
+    at_most=MAX_PROPERTY_FILTERS,
+    description=f"Only events for which all of these hold, at most {MAX_PROPERTY_FILTERS}.",
+)

@@ -1,0 +1,106 @@
+"""Which events of a person a leaf is about: their name, what they are like, and when they happened.
+
+Never those of the future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from audience_gql.conditions.base import Edge, Read
+from audience_gql.conditions.facts import Event, Facts
+from audience_gql.conditions.filters.interval import Interval
+from audience_gql.conditions.filters.properties import (
+    PropertyFilter,
+    dump_where,
+    nonempty,
+    words_of_where,
+)
+from audience_gql.conditions.filters.window import TimeWindow
+from audience_gql.conditions.shapes import Given, InputField, Scalar
+from audience_gql.conditions.sql import Aggregate, Parameters, all_of
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import Vocabulary
+
+_ITS_INSTANT: Final = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSelection:
+    """All that is asked holds of the same event."""
+
+    name: str
+    where: tuple[PropertyFilter, ...] = ()
+    within: TimeWindow | None = None
+
+    @classmethod
+    def of(cls, given: Given) -> Self:
+        """From the fields `name`, `where` and `within` of a shape that has them."""
+        return cls(name=given["name"], where=given.get("where", ()), within=given.get("within"))
+
+    def among(self, person: Facts, now: datetime) -> list[Event]:
+        return [
+            event
+            for event in person.events
+            if event.name == self.name
+            and event.occurred_at <= now
+            and (self.within is None or self.within.contains(event.occurred_at, now))
+            and all(item.matches(event.properties) for item in self.where)
+        ]
+
+    def aggregate(self, function: str, parameters: Parameters) -> Aggregate:
+        """`function` over these events, alias `e`."""
+        interval = Interval() if self.within is None else self.within.interval()
+        bounds = interval.bounds(parameters)
+        in_window = interval.sql("e.occurred_at", bounds)
+        return Aggregate(
+            event_name=self.name,
+            function=function,
+            where=all_of(in_window, *(item.sql(parameters) for item in self.where)),
+            since=bounds[0],
+        )
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset({Read(source="event", ref=self.name)})
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:
+        offsets = frozenset[timedelta]() if self.within is None else self.within.interval().offsets()
+        return event_edges(self.name, offsets, vocabulary)
+
+    def dump(self) -> dict[str, Json]:
+        within: dict[str, Json] = {} if self.within is None else {"within": self.within.dump()}
+        return {"name": self.name} | within | dump_where(self.where)
+
+    def words(self) -> str:
+        """A noun: `order_placed (brand is "Acme")`."""
+        return self.name + words_of_where(self.where)
+
+    def words_of_window(self) -> str:
+        """To follow what is said of them: ` in the last 30 days`."""
+        return "" if self.within is None else f" {self.within.words()}"
+
+
+def event_edges(name: str, offsets: Collection[timedelta], vocabulary: Vocabulary) -> frozenset[Edge]:
+    """The edges of a leaf about events of this name.
+
+    An event's own instant is always one, since it may be stamped ahead.
+    """
+    name_id = vocabulary.event_names.get(name)
+    if name_id is None:
+        return frozenset()
+    return frozenset(
+        Edge(table="events", keys=(("name_id", name_id),), column="occurred_at", offset=offset)
+        for offset in {_ITS_INSTANT, *offsets}
+    )
+
+
+NAME: Final = InputField(
+    name="name",
+    type=Scalar.STRING,
+    required=True,
+    check=nonempty,
+    description="The event's name, exactly. Nobody has events of a name that was never tracked.",
+)

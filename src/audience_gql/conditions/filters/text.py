@@ -1,0 +1,138 @@
+"""TextFilter: comparisons of folded text with folded text.
+
+What is missing matches nothing but `isSet: false`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.values import Json, fold
+from audience_gql.conditions.wording import listed, quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operator:
+    description: str
+    words: str
+    sql: Callable[[str, str], str]
+    """Of the folded column and the bound value; null, or false, for a missing text."""
+    holds: Callable[[str, Any], bool]  # Any: the folded value, a set of them with `many`
+    many: bool = False
+
+
+_OPERATORS: Final = {
+    "is": _Operator(
+        description="Equal, upper and lower case aside.",
+        words="is {}",
+        sql=lambda column, value: f"{column} = {value}",
+        holds=lambda text, value: text == value,
+    ),
+    "isNot": _Operator(
+        description="Set, and not equal.",
+        words="is set, but not {}",
+        sql=lambda column, value: f"{column} <> {value}",
+        holds=lambda text, value: text != value,
+    ),
+    "in": _Operator(
+        description="Equal to one of these.",
+        words="is {}",
+        sql=lambda column, values: f"{column} = ANY({values})",
+        holds=lambda text, values: text in values,
+        many=True,
+    ),
+    "notIn": _Operator(
+        description="Set, and equal to none of these.",
+        words="is set, but not {}",
+        # An empty list makes `<> ALL` true even for null.
+        sql=lambda column, values: f"({column} IS NOT NULL AND {column} <> ALL({values}))",
+        holds=lambda text, values: text not in values,
+        many=True,
+    ),
+    "contains": _Operator(
+        description="Holds this text somewhere, taken literally.",
+        words="contains {}",
+        sql=lambda column, value: f"strpos({column}, {value}) > 0",
+        holds=lambda text, value: value in text,
+    ),
+    "notContains": _Operator(
+        description="Set, and does not hold this text anywhere.",
+        words="is set, but does not contain {}",
+        sql=lambda column, value: f"strpos({column}, {value}) = 0",
+        holds=lambda text, value: value not in text,
+    ),
+    "startsWith": _Operator(
+        description="Begins with this text, taken literally.",
+        words="starts with {}",
+        sql=lambda column, value: f"starts_with({column}, {value})",
+        holds=lambda text, value: text.startswith(value),
+    ),
+    "endsWith": _Operator(
+        description="Ends with this text, taken literally.",
+        words="ends with {}",
+        sql=lambda column, value: f"right({column}, length({value})) = {value}",
+        holds=lambda text, value: text.endswith(value),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFilter:
+    """One operator and its value, as written: folding is for the comparison alone."""
+
+    operator: str
+    value: str | tuple[str, ...] | bool
+
+    def matches(self, text: str | None) -> bool:
+        """Whether a text, as stored, passes."""
+        if isinstance(self.value, bool):
+            return (text is not None) is self.value
+        if text is None:
+            return False
+        wanted = fold(self.value) if isinstance(self.value, str) else frozenset(map(fold, self.value))
+        return _OPERATORS[self.operator].holds(fold(text), wanted)
+
+    def sql(self, column: str, parameters: Parameters) -> str:
+        """`column` is an expression of the folded text."""
+        if isinstance(self.value, bool):
+            return f"{column} IS {'NOT NULL' if self.value else 'NULL'}"
+        if isinstance(self.value, str):
+            value = parameters.constant(fold(self.value), "text")
+        else:
+            value = parameters.constant([fold(text) for text in self.value], "text[]")
+        return _OPERATORS[self.operator].sql(column, value)
+
+    def dump(self) -> Json:
+        return {self.operator: list(self.value) if isinstance(self.value, tuple) else self.value}
+
+    def words(self) -> str:
+        """A predicate: `is "LT"`."""
+        if isinstance(self.value, bool):
+            return "is set" if self.value else "is not set"
+        values = (self.value,) if isinstance(self.value, str) else self.value
+        return _OPERATORS[self.operator].words.format(listed([quoted(text) for text in values]))
+
+
+def _build(given: Given, _: Parsing) -> TextFilter:
+    ((operator, value),) = given.items()
+    return TextFilter(operator=operator, value=value)
+
+
+TEXT_FILTER: Final = Shape(
+    name="TextFilter",
+    one_of=True,
+    description="A comparison of text, upper and lower case aside. Negative operators want a text to be set.",
+    fields=(
+        *(
+            InputField(name=name, type=Scalar.STRING, many=operator.many, description=operator.description)
+            for name, operator in _OPERATORS.items()
+        ),
+        InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is any text."),
+    ),
+    build=_build,
+)

@@ -1,0 +1,127 @@
+"""TimeWindow: which events count, by when they happened. Events of the future never do.
+
+The caller sees to that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from audience_gql.conditions.filters.duration import DURATION, Duration
+from audience_gql.conditions.filters.interval import Interval
+from audience_gql.conditions.filters.time import TIME_RANGE, TimeRange
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.values import Json, instant_text
+from audience_gql.conditions.wording import instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DurationRange:
+    """From longer ago to less long ago."""
+
+    longest: Duration
+    shortest: Duration
+
+    def dump(self) -> Json:
+        return {"from": self.longest.dump(), "to": self.shortest.dump()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWindow:
+    """One way of saying it, and its value."""
+
+    operator: str
+    value: Duration | DurationRange | TimeRange | datetime
+
+    def contains(self, time: datetime, now: datetime) -> bool:
+        match self.operator, self.value:
+            case "last", Duration(length=length):
+                return time > now - length
+            case "olderThan", Duration(length=length):
+                return time <= now - length
+            case "ago", DurationRange(longest=longest, shortest=shortest):
+                return now - longest.length < time <= now - shortest.length
+            case "between", TimeRange(start=start, end=end):
+                return start <= time < end
+            case "since", datetime() as start:
+                return time >= start
+        raise AssertionError(self)
+
+    def interval(self) -> Interval:
+        match self.operator, self.value:
+            case "last", Duration(length=length):
+                return Interval(start=length)
+            case "olderThan", Duration(length=length):
+                return Interval(end=length)
+            case "ago", DurationRange(longest=longest, shortest=shortest):
+                return Interval(start=longest.length, end=shortest.length)
+            case "between", TimeRange(start=start, end=end):
+                return Interval(start=start, start_is=">=", end=end, end_is="<")
+            case "since", datetime() as start:
+                return Interval(start=start, start_is=">=")
+        raise AssertionError(self)
+
+    def dump(self) -> Json:
+        return {
+            self.operator: instant_text(self.value) if isinstance(self.value, datetime) else self.value.dump()
+        }
+
+    def words(self) -> str:
+        """An adverb: `in the last 30 days`."""
+        match self.operator, self.value:
+            case "last", Duration() as duration:
+                return f"in the last {duration.words()}"
+            case "olderThan", Duration() as duration:
+                return f"{duration.words()} ago or earlier"
+            case "ago", DurationRange(longest=longest, shortest=shortest):
+                return f"between {longest.words()} and {shortest.words()} ago"
+            case "between", TimeRange() as stretch:
+                return stretch.words()
+            case "since", datetime() as start:
+                return f"since {instant(start)}"
+        raise AssertionError(self)
+
+
+def _build_range(given: Given, parsing: Parsing) -> DurationRange:
+    if given["from"].length <= given["to"].length:
+        parsing.problem("OUT_OF_RANGE", "`from` must be longer ago than `to`")
+    return DurationRange(longest=given["from"], shortest=given["to"])
+
+
+def _build(given: Given, _: Parsing) -> TimeWindow:
+    ((operator, value),) = given.items()
+    return TimeWindow(operator=operator, value=value)
+
+
+_DURATION_RANGE: Final = Shape(
+    name="DurationRange",
+    description="From longer ago to less long ago: from 60 days to 30 days.",
+    fields=(
+        InputField(name="from", type=DURATION, required=True, description="Less than so long ago."),
+        InputField(name="to", type=DURATION, required=True, description="At least so long ago."),
+    ),
+    build=_build_range,
+)
+
+TIME_WINDOW: Final = Shape(
+    name="TimeWindow",
+    one_of=True,
+    description="Which events count, by when they happened. A future event counts from its instant on.",
+    fields=(
+        InputField(name="last", type=DURATION, description="Less than so long ago; moves with the clock."),
+        InputField(
+            name="olderThan", type=DURATION, description="At least so long ago; moves with the clock."
+        ),
+        InputField(
+            name="ago",
+            type=_DURATION_RANGE,
+            description="Between so long and so long ago; moves with the clock.",
+        ),
+        InputField(name="between", type=TIME_RANGE, description="In a range: `from` included, `to` not."),
+        InputField(name="since", type=Scalar.DATE_TIME, description="At this instant or after it."),
+    ),
+    build=_build,
+)

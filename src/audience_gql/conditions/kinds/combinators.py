@@ -1,0 +1,126 @@
+"""all, any, not: the nodes that hold conditions. Truth is two-valued, so `not` is the plain complement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from audience_gql.conditions.base import Condition, Moment, Names
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.registry import Kind, register
+from audience_gql.conditions.shapes import CONDITION
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import IdCodec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class All(Condition):
+    """Every one of its conditions holds; everyone, without any."""
+
+    conditions: tuple[Condition, ...]
+
+    @property
+    def children(self) -> tuple[Condition, ...]:
+        return self.conditions
+
+    def dump(self, ids: IdCodec) -> dict[str, Json]:
+        return {"all": [condition.dump(ids) for condition in self.conditions]}
+
+    def summary(self, names: Names) -> str:
+        return " and ".join(_operand(condition, names) for condition in self.conditions) or "who are anyone"
+
+    def evaluate(self, person: Facts, moment: Moment) -> bool:
+        return all(condition.evaluate(person, moment) for condition in self.conditions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyOf(Condition):
+    """At least one of its conditions holds; no one, without any."""
+
+    conditions: tuple[Condition, ...]
+
+    @property
+    def children(self) -> tuple[Condition, ...]:
+        return self.conditions
+
+    def dump(self, ids: IdCodec) -> dict[str, Json]:
+        return {"any": [condition.dump(ids) for condition in self.conditions]}
+
+    def summary(self, names: Names) -> str:
+        return " or ".join(_operand(condition, names) for condition in self.conditions) or "who are no one"
+
+    def evaluate(self, person: Facts, moment: Moment) -> bool:
+        return any(condition.evaluate(person, moment) for condition in self.conditions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Not(Condition):
+    """Its condition does not hold, be it for want of a value."""
+
+    condition: Condition
+
+    @property
+    def children(self) -> tuple[Condition, ...]:
+        return (self.condition,)
+
+    def dump(self, ids: IdCodec) -> dict[str, Json]:
+        return {"not": self.condition.dump(ids)}
+
+    def summary(self, names: Names) -> str:
+        return f"who are not among those {_operand(self.condition, names)}"
+
+    def evaluate(self, person: Facts, moment: Moment) -> bool:
+        return not self.condition.evaluate(person, moment)
+
+
+def _operand(condition: Condition, names: Names) -> str:
+    """In parentheses where the reader could not tell what belongs together."""
+    clause = condition.summary(names)
+    return f"({clause})" if len(condition.children) > 1 else clause
+
+
+def _all(conditions: tuple[Condition, ...], parsing: Parsing) -> Condition:
+    is_root = parsing.depth == 1
+    if not (conditions or is_root or parsing.allow_empty):
+        parsing.problem(
+            "REQUIRED",
+            "needs at least one condition; empty, it is everyone, and only the whole condition can say that",
+        )
+    return All(conditions=conditions)
+
+
+def _any(conditions: tuple[Condition, ...], parsing: Parsing) -> Condition:
+    if not (conditions or parsing.allow_empty):
+        parsing.problem("REQUIRED", "needs at least one condition; empty, it is no one")
+    return AnyOf(conditions=conditions)
+
+
+register(
+    Kind(
+        name="all",
+        label="all of",
+        description="Every one of these holds. An empty list is everyone.",
+        type=CONDITION,
+        many=True,
+        build=_all,
+    )
+)
+register(
+    Kind(
+        name="any",
+        label="any of",
+        description="At least one of these holds. An empty list is no one.",
+        type=CONDITION,
+        many=True,
+        build=_any,
+    )
+)
+register(
+    Kind(
+        name="not",
+        label="not",
+        description='The complement: `{not: {country: {is: "LT"}}}` includes people without a country.',
+        type=CONDITION,
+        build=lambda condition, _: Not(condition=condition),
+    )
+)

@@ -1,0 +1,83 @@
+"""event: how often something happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from audience_gql.conditions.base import Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.filters.count import AT_LEAST_ONCE, COUNT_FILTER, CountFilter
+from audience_gql.conditions.filters.properties import WHERE
+from audience_gql.conditions.filters.selection import NAME, EventSelection
+from audience_gql.conditions.filters.window import TIME_WINDOW
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.registry import Kind, register
+from audience_gql.conditions.shapes import Given, InputField, Shape
+from audience_gql.conditions.sql import OfEvents, Parameters
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventCount(Leaf):
+    """The number of these events passes a filter; without one, there is at least one."""
+
+    events: EventSelection
+    times: CountFilter | None = None
+
+    def dump(self, ids: IdCodec) -> dict[str, Json]:  # noqa: ARG002  # names no group or segment
+        times: dict[str, Json] = {} if self.times is None else {"times": self.times.dump()}
+        return {"event": self.events.dump() | times}
+
+    def summary(self, names: Names) -> str:  # noqa: ARG002  # same
+        return f"who did {self.events.words()} {self._count.words()}{self.events.words_of_window()}"
+
+    def evaluate(self, person: Facts, moment: Moment) -> bool:
+        return self._count.matches(len(self.events.among(person, moment.now)))
+
+    def reads(self) -> frozenset[Read]:
+        return self.events.reads()
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:
+        return self.events.edges(vocabulary)
+
+    def sql(self, parameters: Parameters) -> OfEvents:
+        return OfEvents(
+            aggregates=(self.events.aggregate("count(*)", parameters),),
+            test=lambda count: self._count.sql(count, parameters),
+            holds_without_events=self._count.matches(0),
+            asks_presence_only=self._count.asks_presence_only,
+        )
+
+    @property
+    def _count(self) -> CountFilter:
+        return self.times or AT_LEAST_ONCE
+
+
+def _build(given: Given, _: Parsing) -> EventCount:
+    return EventCount(events=EventSelection.of(given), times=given.get("times"))
+
+
+_EVENT_FILTER: Final = Shape(
+    name="EventFilter",
+    description="How often an event happened: at least once, ever, unless it says otherwise.",
+    fields=(
+        NAME,
+        InputField(name="times", type=COUNT_FILTER, description="How often; at least once when left out."),
+        InputField(name="within", type=TIME_WINDOW, description="When; ever when left out."),
+        WHERE,
+    ),
+    build=_build,
+)
+
+register(
+    Kind(
+        name="event",
+        label="did",
+        description="An event happened so many times.",
+        category="BEHAVIORAL",
+        type=_EVENT_FILTER,
+        build=lambda condition, _: condition,
+    )
+)

@@ -1,0 +1,101 @@
+"""group: membership in static groups, and since when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from audience_gql.conditions.base import Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.registry import Kind, register
+from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql import HasRow, Parameters, all_of
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+from audience_gql.conditions.wording import listed, quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InGroup(Leaf):
+    """A member of at least one of the groups, who joined that one as the filter says."""
+
+    group_ids: tuple[int, ...]
+    joined: TimeFilter | None = None
+
+    def dump(self, ids: IdCodec) -> dict[str, Json]:
+        joined: dict[str, Json] = {} if self.joined is None else {"joined": self.joined.dump()}
+        return {"group": {"anyOf": [ids.encode("group", group_id) for group_id in self.group_ids], **joined}}
+
+    def summary(self, names: Names) -> str:
+        groups = listed([quoted(names.groups.get(group_id, "?")) for group_id in self.group_ids])
+        noun = "group" if len(self.group_ids) == 1 else "groups"
+        if self.joined is None:
+            return f"who are in the {noun} {groups}"
+        return f"who joined the {noun} {groups} {self.joined.words()}"
+
+    def evaluate(self, person: Facts, moment: Moment) -> bool:
+        joined_at = [person.groups[group_id] for group_id in self.group_ids if group_id in person.groups]
+        if self.joined is None:
+            return bool(joined_at)
+        return any(self.joined.matches(time, moment.now) for time in joined_at)
+
+    def reads(self) -> frozenset[Read]:
+        return frozenset(Read(source="group", ref=group_id) for group_id in self.group_ids)
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:  # noqa: ARG002  # groups are named by id
+        if self.joined is None:
+            return frozenset()
+        return frozenset(
+            Edge(table="group_members", keys=(("group_id", group_id),), column="added_at", offset=offset)
+            for group_id in self.group_ids
+            for offset in self.joined.offsets()
+        )
+
+    def sql(self, parameters: Parameters) -> HasRow:
+        in_groups = f"g.group_id = ANY({parameters.constant(list(self.group_ids), 'bigint[]')})"
+        joined = None if self.joined is None else self.joined.sql("g.added_at", parameters)
+        return HasRow(table="group_members", alias="g", where=all_of(in_groups, joined) or in_groups)
+
+
+def _known(text: str, parsing: Parsing) -> int | None:
+    group_id = parsing.ids.decode("group", text)
+    if group_id is None or group_id not in parsing.vocabulary.group_ids:
+        parsing.problem("UNKNOWN", "there is no group with this id")
+        return None
+    return group_id
+
+
+def _build(given: Given, _: Parsing) -> InGroup:
+    return InGroup(group_ids=given["anyOf"], joined=given.get("joined"))
+
+
+_GROUP_FILTER: Final = Shape(
+    name="GroupFilter",
+    description="Membership in groups.",
+    fields=(
+        InputField(
+            name="anyOf",
+            type=Scalar.ID,
+            many=True,
+            required=True,
+            check=_known,
+            description="At least one of these groups.",
+        ),
+        InputField(
+            name="joined", type=TIME_FILTER, description="When the person was added to that very group."
+        ),
+    ),
+    build=_build,
+)
+
+register(
+    Kind(
+        name="group",
+        label="group",
+        description="A member of a group.",
+        type=_GROUP_FILTER,
+        build=lambda condition, _: condition,
+    )
+)

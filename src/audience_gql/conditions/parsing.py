@@ -1,0 +1,67 @@
+"""The state of one parse: where we are in the input, and what was wrong so far.
+
+It knows no shape and no kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from audience_gql.conditions.base import Problem, ProblemCode
+from audience_gql.conditions.limits import MAX_DEPTH, MAX_LEAVES, MAX_PROBLEMS
+from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+
+
+class TooMuch(Exception):  # noqa: N818  # no error, but a way out of the recursion; codec.py catches it
+    """Reading on would help nobody: the problems so far say it all."""
+
+
+class Parsing:
+    """Builders look things up here, and note what they do not like.
+
+    Noting a problem is enough to have the input refused.
+    """
+
+    def __init__(self, *, vocabulary: Vocabulary, ids: IdCodec, allow_empty: bool) -> None:
+        self.vocabulary = vocabulary
+        self.ids = ids
+        self.allow_empty = allow_empty
+        self.problems: list[Problem] = []
+        self.depth = 0
+        self._path: list[str] = []
+        self._leaves = 0
+
+    def problem(self, code: ProblemCode, message: str, *steps: str) -> None:
+        """Note a problem with what is being read, or with what lies `steps` below it."""
+        self.problems.append(Problem(code=code, message=message, path=(*self._path, *steps)))
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise TooMuch
+
+    @contextmanager
+    def at(self, *steps: str) -> Iterator[None]:
+        """Read what lies `steps` below."""
+        self._path.extend(steps)
+        try:
+            yield
+        finally:
+            del self._path[len(self._path) - len(steps) :]
+
+    @contextmanager
+    def deeper(self) -> Iterator[bool]:
+        """Read a condition; False, and a problem, when it lies too deep to be read at all."""
+        self.depth += 1
+        try:
+            if self.depth > MAX_DEPTH:
+                self.problem("OUT_OF_RANGE", f"is nested more than {MAX_DEPTH} levels deep")
+            yield self.depth <= MAX_DEPTH
+        finally:
+            self.depth -= 1
+
+    def count_leaf(self) -> None:
+        self._leaves += 1
+        if self._leaves > MAX_LEAVES:
+            self.problem(
+                "TOO_MANY", f"a condition can have at most {MAX_LEAVES} leaves; this is one too many"
+            )
+            raise TooMuch

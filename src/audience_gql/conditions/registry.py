@@ -1,0 +1,96 @@
+"""The kinds of condition there are: each file of `kinds/` registers its own, whoever lists them asks here.
+
+Nothing but registration happens when such a file is imported, and nobody imports them by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+
+from audience_gql.conditions import kinds as kinds_package
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.shapes import CONDITION, Enumeration, Given, InputField, Reference, Shape
+
+Category: TypeAlias = Literal["DEMOGRAPHIC", "BEHAVIORAL", "ENGAGEMENT", "LIFECYCLE"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One field of ConditionInput. `build` gets what the shape built: a filter, or the conditions inside."""
+
+    name: str
+    label: str
+    """For people, in an editor: "first name"."""
+    description: str
+    type: Shape | Reference
+    build: Callable[[Any, Parsing], Condition]  # Any: what `type` builds
+    many: bool = False
+    category: Category | None = None
+
+
+_KINDS: Final[dict[str, Kind]] = {}
+
+
+def register(kind: Kind) -> None:
+    if kind.name in _KINDS:
+        raise ValueError(f"two kinds of condition are called {kind.name}")
+    _KINDS[kind.name] = kind
+
+
+@cache
+def kinds() -> Mapping[str, Kind]:
+    """All kinds by name, in the order of their files."""
+    for module in sorted(iter_modules(kinds_package.__path__), key=lambda module: module.name):
+        import_module(f"{kinds_package.__name__}.{module.name}")
+    return MappingProxyType(_KINDS)
+
+
+@cache
+def condition_shape() -> Shape:
+    """ConditionInput: one field for each kind."""
+    return Shape(
+        name=CONDITION.name,
+        one_of=True,
+        description="Whom to match: exactly one kind of condition, of which some hold further conditions.",
+        fields=tuple(
+            InputField(name=kind.name, type=kind.type, many=kind.many, description=kind.description)
+            for kind in kinds().values()
+        ),
+        build=_build,
+    )
+
+
+@cache
+def input_types() -> tuple[Shape | Enumeration, ...]:
+    """Every input object and enum that ConditionInput reaches, itself first; each once."""
+    found: dict[str, Shape | Enumeration] = {}
+    for declared in _reachable(condition_shape()):
+        if found.setdefault(declared.name, declared) is not declared:
+            raise ValueError(f"two input types are called {declared.name}")
+    return tuple(found.values())
+
+
+def _build(given: Given, parsing: Parsing) -> Condition:
+    ((name, value),) = given.items()
+    with parsing.at(name):
+        condition = kinds()[name].build(value, parsing)
+    if not condition.children:
+        parsing.count_leaf()
+    return condition
+
+
+def _reachable(shape: Shape) -> Iterator[Shape | Enumeration]:
+    yield shape
+    for field in shape.fields:
+        match field.type:
+            case Shape():
+                yield from _reachable(field.type)
+            case Enumeration():
+                yield field.type

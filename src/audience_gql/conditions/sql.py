@@ -1,0 +1,136 @@
+"""What a leaf can ask of the database, and the values bound to the question.
+
+A leaf says *what* it asks as one of four tests; the compiler alone decides how each is put to a person or
+to a whole range, and scopes it by bucket. Every value is a parameter with a cast: no text of a user and no
+constant ever becomes SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
+
+SqlType: TypeAlias = Literal["bigint", "bigint[]", "text", "text[]", "numeric", "numeric[]", "timestamptz"]
+
+
+class Bound(Protocol):
+    """A parameter's value, which may depend on the instant of the evaluation."""
+
+    def at(self, now: datetime) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    value: object
+
+    def at(self, now: datetime) -> object:  # noqa: ARG002  # the same at any time
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ago:
+    """The instant `now - length`. Computed here, so that no interval and no clock is in the SQL."""
+
+    length: timedelta
+
+    def at(self, now: datetime) -> datetime:
+        return now - self.length
+
+
+class Parameters:
+    """The values of one statement, in order; each method gives the text that stands for the value.
+
+    Instants are shared. Constants are not: the SQL stays the same text when an edit makes two of them equal.
+    """
+
+    def __init__(self, *, first: int) -> None:
+        self._first = first
+        self._bound: list[Bound] = []
+        self._instants: dict[timedelta, str] = {}
+
+    def constant(self, value: object, sql_type: SqlType) -> str:
+        return self.derived(Constant(value), sql_type)
+
+    def instant(self, ago: timedelta = timedelta()) -> str:
+        """`now`, or so long before it; after it for a negative length."""
+        if ago not in self._instants:
+            self._instants[ago] = self.derived(Ago(ago), "timestamptz")
+        return self._instants[ago]
+
+    def derived(self, bound: Bound, sql_type: SqlType) -> str:
+        """Any other value that is computed from `now`."""
+        self._bound.append(bound)
+        return f"${self._first + len(self._bound) - 1}::{sql_type}"
+
+    def bound(self) -> tuple[Bound, ...]:
+        return tuple(self._bound)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfRow:
+    """A boolean expression over the subscriber's own row, alias `s`. Null counts as false."""
+
+    expression: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HasRow:
+    """There is a row of a table that hangs off the subscriber for which `where` holds."""
+
+    table: Literal["group_members", "channel_states", "segment_members"]
+    alias: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """An aggregate function over the person's events of one name, those of the future left out.
+
+    Expressions use the alias `e`.
+    """
+
+    event_name: str
+    function: str
+    where: str | None = None
+    since: str | None = None
+    """No event before this instant passes `where`: lets the index range be short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfEvents:
+    """A boolean expression over aggregates, which `test` builds from their SQL. Null counts as false."""
+
+    aggregates: tuple[Aggregate, ...]
+    test: Callable[..., str]
+    holds_without_events: bool
+    """The verdict on people for whom the first aggregate has no event at all: sets know nothing of them."""
+    asks_presence_only: bool = False
+    """The test comes down to whether there is any event (or none, if it holds without events)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InSegments:
+    """The inner condition of at least one of these segments holds."""
+
+    ids: tuple[int, ...]
+
+
+Test: TypeAlias = OfRow | HasRow | OfEvents | InSegments
+
+
+def all_of(*predicates: str | None) -> str | None:
+    """The conjunction of those that are there; None for none."""
+    there = [predicate for predicate in predicates if predicate is not None]
+    return " AND ".join(there) if there else None
+
+
+def complement(expression: str) -> str:
+    """That the expression does not hold, be it for want of a value. A plain NOT would lose those people."""
+    return f"({expression} IS NOT TRUE)"
+
+
+def json_number(column: str, key: str) -> str:
+    """The number at a key; null when it is not a JSON number, so that the cast cannot fail."""
+    return f"CASE WHEN jsonb_typeof({column} -> {key}) = 'number' THEN ({column} -> {key})::numeric END"

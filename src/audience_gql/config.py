@@ -1,0 +1,94 @@
+"""The settings of one process, and the only place that reads the environment.
+
+It must not open connections or know a library: everything here is a plain value.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class MissingSetting(Exception):
+    """A setting that the command cannot do without is not in the environment."""
+
+    def __init__(self, name: str, example: str) -> None:
+        super().__init__(f"{name} is not set; for example {name}={example}")
+        self.name = name
+
+
+class MalformedSetting(Exception):
+    """A setting is there, but cannot be read."""
+
+    def __init__(self, name: str, value: str, expected: str) -> None:
+        super().__init__(f"{name} is {value!r}; expected {expected}")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a process can be told. Times are in seconds, sizes in bytes."""
+
+    database_url: str
+    redis_url: str
+    secret_keys: tuple[str, ...]
+    """Sign cursors: the first signs, all verify, so that a key can be rotated."""
+
+    pool_size: int = 10
+    statement_timeout_seconds: float = 5.0
+    lock_timeout_seconds: float = 2.0
+    pool_wait_seconds: float = 2.0
+
+    tick_pool_size: int = 4
+    sweep_seconds: float = 1.0
+    """How often the worker looks for marks whose signal was lost."""
+    recompute_hours: int = 24
+    """How often everything is recomputed from the raw facts; 0 turns the schedule off."""
+
+    feed_poll_seconds: float = 5.0
+    """How often a live feed reads the log while no signal comes."""
+    feed_heartbeat_seconds: float = 30.0
+    """After this long without a match an empty batch moves the client's cursor."""
+
+    socket_init_seconds: float = 5.0
+    sockets_per_token: int = 50
+    subscriptions_per_socket: int = 20
+    body_bytes: int = 1024 * 1024
+    frame_bytes: int = 64 * 1024
+    shutdown_seconds: float = 10.0
+
+
+def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that the environment gives.
+
+    Raises MissingSetting without DATABASE_URL or REDIS_URL, MalformedSetting for a number that is none.
+    Without AUDIENCE_SECRET_KEY a key is made up for this process: cursors then end with it.
+    """
+    keys = tuple(key for key in environment.get("AUDIENCE_SECRET_KEY", "").split(",") if key)
+    return Settings(
+        database_url=_required(environment, "DATABASE_URL", "postgres://user:password@localhost:5432/audience"),
+        redis_url=_required(environment, "REDIS_URL", "redis://localhost:6379/0"),
+        secret_keys=keys or (secrets.token_urlsafe(32),),
+        pool_size=_whole(environment, "AUDIENCE_POOL_SIZE", 10),
+        tick_pool_size=_whole(environment, "AUDIENCE_TICK_POOL_SIZE", 4),
+        recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
+        sockets_per_token=_whole(environment, "AUDIENCE_SOCKETS_PER_TOKEN", 50),
+    )
+
+
+def _required(environment: Mapping[str, str], name: str, example: str) -> str:
+    value = environment.get(name)
+    if not value:
+        raise MissingSetting(name, example)
+    return value
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = environment.get(name)
+    if value is None:
+        return default
+    if not value.isascii() or not value.isdigit():
+        raise MalformedSetting(name, value, "a whole number")
+    return int(value)

@@ -1,0 +1,106 @@
+"""The operating-system account that the servers run as, and how a process is started under it.
+
+Postgres refuses to run as root, so root hands its servers to an ordinary account. Nobody's folders change for that.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+
+from audience_gql.embedded.errors import EmbeddedError
+
+ENVIRONMENT: Mapping[str, str] = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
+"""All that a server sees: an unknown LANG or a stray PGDATA of the caller must not reach it."""
+
+
+class NoAccountForServers(EmbeddedError):
+    """Root finds no ordinary account to run the servers as."""
+
+    def __init__(self, tried: Sequence[str]) -> None:
+        super().__init__(
+            f"Postgres does not run as root, and none of these accounts can be used here: {', '.join(tried)}. "
+            "Run the command as an ordinary user, or set DATABASE_URL and REDIS_URL to servers of your own."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who the servers run as. `is_other` says that starting a process means changing the user, which only root can."""
+
+    name: str
+    uid: int
+    gid: int
+    is_other: bool
+
+    @classmethod
+    def for_servers(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """The caller, or for root who called sudo, else `postgres`, else `nobody`."""
+        if os.geteuid() != 0:
+            uid = os.geteuid()
+            return cls(name=_name_of(uid), uid=uid, gid=os.getegid(), is_other=False)
+        tried = []
+        for entry in _ordinary_accounts(environment):
+            account = cls(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid, is_other=True)
+            if account.can_run(["true"]):
+                return account
+            tried.append(account.name)
+        raise NoAccountForServers(tried or ["postgres", "nobody"])
+
+    def can_run(self, command: Sequence[str | Path]) -> bool:
+        """Whether the command starts and succeeds: asking the kernel also covers ACLs, containers and mounts."""
+        try:
+            return self.run(command).returncode == 0
+        except OSError:
+            return False
+
+    def can_enter(self, folder: Path) -> bool:
+        """Whether the account gets into the folder, through all of its parents."""
+        return self.can_run(["sh", "-c", 'cd -- "$1"', "sh", folder])
+
+    def run(self, command: Sequence[str | Path], *, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Runs a short command to its end, its error output mixed into its output."""
+        with self.launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            try:
+                output, _ = process.communicate(stdin)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+    def launch(
+        self,
+        command: Sequence[str | Path],
+        *,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+    ) -> subprocess.Popen[bytes]:
+        """Starts a process in a session of its own, where neither Ctrl-C nor a signal to the caller's group reaches it."""
+        return subprocess.Popen(  # noqa: S603 - the commands are ours, and no shell reads them
+            command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            env=ENVIRONMENT,
+            umask=0o077,
+            start_new_session=True,
+            user=self.uid if self.is_other else None,
+            group=self.gid if self.is_other else None,
+            extra_groups=[] if self.is_other else None,
+        )
+
+
+def _ordinary_accounts(environment: Mapping[str, str]) -> Iterator[pwd.struct_passwd]:
+    caller = environment.get("SUDO_UID", "")
+    for entry in pwd.getpwall() if caller else ():
+        if str(entry.pw_uid) == caller and entry.pw_uid != 0:
+            yield entry
+    for name in FALLBACKS:
+        with suppress(KeyError):
+            yield pwd.getpwnam(name)

@@ -1,0 +1,57 @@
+"""Jobs for the worker through arq. A lost job is found again by the worker's sweep, so nothing here waits or fails."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import orjson
+from arq.connections import ArqRedis, RedisSettings, create_pool
+
+from audience_gql.messaging.outbox import Outbox
+
+FILL: Final = "fill_segment"
+QUEUE: Final = "audience:jobs"
+_TIMEOUT_SECONDS: Final = 2.0
+
+
+class ArqJobs:
+    """Jobs over one Redis database. Make it inside a running loop, and close it."""
+
+    def __init__(self, url: str) -> None:
+        self._settings = redis_settings(url)
+        self._pool: ArqRedis | None = None
+        self._connecting = asyncio.Lock()
+        self._fills = Outbox("fills", self._enqueue_fills, timeout_seconds=_TIMEOUT_SECONDS)
+
+    def fill(self, segment_id: int) -> None:
+        self._fills.put((segment_id,))
+
+    async def close(self) -> None:
+        await self._fills.close()
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    async def _enqueue_fills(self, segment_ids: frozenset[int]) -> None:
+        pool = await self._connected()
+        for segment_id in segment_ids:
+            await pool.enqueue_job(FILL, segment_id)
+
+    async def _connected(self) -> ArqRedis:
+        async with self._connecting:
+            if self._pool is None:
+                self._pool = await create_pool(
+                    self._settings,
+                    default_queue_name=QUEUE,
+                    job_serializer=orjson.dumps,
+                    job_deserializer=orjson.loads,
+                )
+            return self._pool
+
+
+def redis_settings(url: str) -> RedisSettings:
+    """arq's settings for a redis:// URL; it gives up quickly, because whoever calls it tries again."""
+    settings = RedisSettings.from_dsn(url)
+    settings.conn_retries = 1
+    settings.conn_timeout = 1
+    return settings

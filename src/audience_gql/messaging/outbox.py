@@ -1,0 +1,51 @@
+"""Hands ids to a sender in the background, so that a use case never waits for Redis and never fails with it.
+
+It must not keep what could not be sent: whoever listens looks for herself now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Ids waiting to be sent. Many of the same are one, so its size is bounded by how many ids there are."""
+
+    def __init__(self, name: str, send: Callable[[frozenset[int]], Awaitable[None]], *, timeout_seconds: float) -> None:
+        self._name = name
+        self._send = send
+        self._timeout_seconds = timeout_seconds
+        self._waiting: set[int] = set()
+        self._is_filled = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name=f"outbox {name}")
+
+    def put(self, ids: Iterable[int]) -> None:
+        self._waiting.update(ids)
+        self._is_filled.set()
+
+    async def close(self) -> None:
+        """Send what is waiting, if that goes quickly, and stop."""
+        if self._waiting:
+            await self._flush()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._is_filled.wait()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        ids, self._waiting = frozenset(self._waiting), set()
+        self._is_filled.clear()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._send(ids)
+        except (RedisError, OSError) as error:
+            logger.warning("%s not sent, listeners will look for themselves: %s", self._name, error)

@@ -1,0 +1,156 @@
+"""Wake-ups over Redis pub/sub: which buckets have marks, which workspaces' logs have grown.
+
+One connection a process listens for everybody in it. When it was away, every listener is woken with an empty set: look for yourself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from audience_gql.messaging.outbox import Outbox
+
+_TIMEOUT_SECONDS: Final = 1.0
+_RECONNECT_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class _Listener:
+    """One listener's end: ids gathered since it last asked."""
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self._is_woken = asyncio.Event()
+
+    def wake(self, ids: Iterable[int]) -> None:
+        self._ids.update(ids)
+        self._is_woken.set()
+
+    async def wait(self, timeout_seconds: float) -> frozenset[int]:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._is_woken.wait()
+        except TimeoutError:
+            return frozenset()
+        self._is_woken.clear()
+        ids, self._ids = frozenset(self._ids), set()
+        return ids
+
+
+class RedisSignals:
+    """Signals over one Redis database. Make it inside a running loop, and close it."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
+        # Pub/sub knows no databases: the number keeps neighbours on one server apart.
+        self._prefix = f"audience:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
+        self._listeners: dict[str, set[_Listener]] = defaultdict(set)
+        self._pubsub: PubSub | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._marks = Outbox("marks", self._publish_marks, timeout_seconds=_TIMEOUT_SECONDS)
+        self._changes = Outbox("changes", self._publish_changes, timeout_seconds=_TIMEOUT_SECONDS)
+
+    def marked(self, bucket_ids: Iterable[int]) -> None:
+        self._marks.put(bucket_ids)
+
+    def changed(self, workspace_ids: Iterable[int]) -> None:
+        self._changes.put(workspace_ids)
+
+    @asynccontextmanager
+    async def marks(self) -> AsyncIterator[_Listener]:
+        async with self._listen(f"{self._prefix}:marks") as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def changes(self, workspace_id: int) -> AsyncIterator[_Listener]:
+        async with self._listen(f"{self._prefix}:changes:{workspace_id}") as listener:
+            yield listener
+
+    async def is_reachable(self) -> bool:
+        """Whether Redis answers."""
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                return bool(await self._redis.ping())
+        except (RedisError, OSError):
+            return False
+
+    async def close(self) -> None:
+        await self._marks.close()
+        await self._changes.close()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        await self._redis.aclose()
+
+    async def _publish_marks(self, bucket_ids: frozenset[int]) -> None:
+        await self._redis.publish(f"{self._prefix}:marks", " ".join(map(str, bucket_ids)))
+
+    async def _publish_changes(self, workspace_ids: frozenset[int]) -> None:
+        for workspace_id in workspace_ids:
+            await self._redis.publish(f"{self._prefix}:changes:{workspace_id}", str(workspace_id))
+
+    @asynccontextmanager
+    async def _listen(self, topic: str) -> AsyncIterator[_Listener]:
+        listener = _Listener()
+        self._listeners[topic].add(listener)
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name="signals reader")
+        elif self._pubsub is not None and len(self._listeners[topic]) == 1:
+            await self._tell(self._pubsub.subscribe(topic))
+        else:
+            listener.wake(())
+        try:
+            yield listener
+        finally:
+            self._listeners[topic].discard(listener)
+            if not self._listeners[topic]:
+                del self._listeners[topic]
+                if self._pubsub is not None:
+                    await self._tell(self._pubsub.unsubscribe(topic))
+
+    async def _tell(self, command: Awaitable[object]) -> None:
+        """Send a (un)subscribe; when that fails, the reader is about to start afresh with the topics of then."""
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await command
+        except (RedisError, OSError) as error:
+            logger.warning("signals are away: %s", error)
+
+    async def _read(self) -> None:
+        """Keep one subscription alive for all listeners."""
+        while True:
+            try:
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.subscribe(self._prefix, *self._listeners)
+                    self._pubsub = pubsub
+                    while True:
+                        self._deliver(await pubsub.get_message(timeout=_POLL_SECONDS))
+            except (RedisError, OSError) as error:
+                logger.warning("signals are away, listeners look for themselves: %s", error)
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            finally:
+                self._pubsub = None
+
+    def _deliver(self, message: Mapping[str, Any] | None) -> None:  # Any: a message's type decides its data
+        """Wake a topic's listeners; a confirmed subscription wakes them too, for anything may have happened before it stood."""
+        if message is None:
+            return
+        if message["type"] == "subscribe":
+            self._wake(message["channel"].decode(), ())
+        elif message["type"] == "message":
+            self._wake(message["channel"].decode(), map(int, message["data"].split()))
+
+    def _wake(self, topic: str, ids: Iterable[int]) -> None:
+        named = tuple(ids)
+        for listener in self._listeners.get(topic, ()):
+            listener.wake(named)

@@ -1,0 +1,275 @@
+"""Connections and transactions: one pool for requests, one for ticks, and callbacks that run only after a commit.
+
+It must not know a table; what is read and written lives in its neighbours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.exceptions import IntegrityError
+from tortoise.context import TortoiseContext
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.transactions import in_transaction
+
+from audience_gql.storage.ids import IdBlocks
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+T = TypeVar("T")
+
+_MODELS = {"models": ["audience_gql.storage.models"], "migrations": "audience_gql.storage.migrations"}
+_MIGRATION_LOCK = 7_233_170_981  # any number that is ours; held to the end of the migrating transaction
+_RETRIES = 8
+
+
+class Unavailable(Exception):
+    """Postgres cannot be reached, or no connection became free in time. Nothing was written; trying again is right."""
+
+
+UNREACHABLE: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    Unavailable,
+)
+"""What a driver call raises while Postgres is away: latency, never a verdict."""
+
+RETRIABLE: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
+
+UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, IntegrityError)
+"""A name or key is taken by somebody else, as the driver or the ORM says it."""
+
+
+
+class _PlainConnection(asyncpg.Connection):  # type: ignore[type-arg]  # generic in its stubs only
+    """A connection that goes back to the pool as it is.
+
+    The usual reset costs a round trip at every release. Leaving it out is safe because nothing here ever sets
+    session state: no SET, no LISTEN, no session locks, only SET LOCAL and row locks.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One open transaction. ORM calls inside its block take part in it by themselves."""
+
+    connection: Connection
+    _callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call this once the transaction is committed, and never if it is not."""
+        self._callbacks.append(callback)
+
+    def run_callbacks(self) -> None:
+        for callback in self._callbacks:
+            callback()
+
+
+class Database:
+    """The pools of one process."""
+
+    def __init__(self, context: TortoiseContext, pool: asyncpg.Pool[asyncpg.Record], *, pool_wait_seconds: float) -> None:
+        self._context = context
+        self._pool = pool
+        self._pool_wait_seconds = pool_wait_seconds
+        self.ids = IdBlocks()
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        pool_size: int = 10,
+        statement_timeout_seconds: float = 5.0,
+        lock_timeout_seconds: float = 2.0,
+        pool_wait_seconds: float = 2.0,
+    ) -> Database:
+        """Connect. Raises Unavailable when the server cannot be reached."""
+        context = TortoiseContext()
+        with context:
+            await context.init(
+                config=_tortoise_config(url, pool_size, statement_timeout_seconds, lock_timeout_seconds),
+                _enable_global_fallback=True,  # requests and jobs run in tasks that never saw this context
+            )
+        client = context.connections.get("default")
+        try:
+            await client.create_connection(with_db=True)
+        except UNREACHABLE as error:
+            await context.close_connections()
+            raise Unavailable("Postgres cannot be reached") from error
+        return cls(context, client._pool, pool_wait_seconds=pool_wait_seconds)  # noqa: SLF001  # the ORM and set work share one pool, so that both see one transaction
+
+    async def close(self) -> None:
+        await self._context.close_connections()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """A connection for reads outside a transaction. Raises Unavailable when none is free in time."""
+        try:
+            connection = await self._pool.acquire(timeout=self._pool_wait_seconds)
+        except UNREACHABLE as error:
+            raise Unavailable("no database connection became free in time") from error
+        try:
+            yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
+        finally:
+            await self._pool.release(connection)
+
+    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        async with self.acquire() as connection:
+            return await connection.fetch(sql, *values)
+
+    async def fetchrow(self, sql: str, *values: object) -> asyncpg.Record | None:
+        async with self.acquire() as connection:
+            return await connection.fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: object) -> Any:  # Any: the type is the column's
+        async with self.acquire() as connection:
+            return await connection.fetchval(sql, *values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction for a whole use case; never nested, never held across a wait for anything but Postgres.
+
+        Raises Unavailable when no connection becomes free in time.
+        """
+        block = in_transaction("default")
+        try:
+            async with asyncio.timeout(self._pool_wait_seconds):
+                client = await block.__aenter__()
+        except UNREACHABLE as error:
+            raise Unavailable("no database connection became free in time") from error
+        transaction = Transaction(client._connection)  # noqa: SLF001  # the driver's connection, for set work in the ORM's transaction
+        try:
+            yield transaction
+        except BaseException as error:
+            await block.__aexit__(type(error), error, error.__traceback__)
+            raise
+        await block.__aexit__(None, None, None)
+        transaction.run_callbacks()
+
+    async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction, again from the start when Postgres asks for it (deadlock, serialization)."""
+        for attempt in range(_RETRIES):
+            try:
+                async with self.transaction() as transaction:
+                    return await work(transaction)
+            except RETRIABLE:
+                if attempt == _RETRIES - 1:
+                    raise
+                await asyncio.sleep(0.01 * 2**attempt)
+        raise AssertionError("unreachable")
+
+
+class TickPool:
+    """Connections for ticks and fills: generic plans, and every statement kept prepared, however long its text."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, size: int, statement_timeout_seconds: float = 60.0) -> TickPool:
+        """Connect. Raises Unavailable when the server cannot be reached."""
+        try:
+            pool = await asyncpg.create_pool(
+                urlunsplit(urlsplit(url)._replace(scheme="postgres")),
+                min_size=1,
+                max_size=size,
+                connection_class=_PlainConnection,
+                statement_cache_size=64,
+                max_cacheable_statement_size=0,
+                max_cached_statement_lifetime=0,
+                server_settings={
+                    **_server_settings(statement_timeout_seconds, lock_timeout_seconds=30.0),
+                    "application_name": "audience-gql tick",
+                    "plan_cache_mode": "force_generic_plan",
+                },
+            )
+        except UNREACHABLE as error:
+            raise Unavailable("Postgres cannot be reached") from error
+        return cls(pool)
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction. Raises Unavailable while Postgres is away: try again later."""
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
+        except UNREACHABLE as error:
+            raise Unavailable("Postgres is away") from error
+
+    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        async with self.transaction() as connection:
+            return await connection.fetch(sql, *values)
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema up to date: all or nothing, and once, however many processes ask at the same time."""
+    context = TortoiseContext()
+    with context:
+        await context.init(config=_tortoise_config(url, 2, 0, 0))
+        try:
+            async with _migrating() as executor:  # the ORM looks for its own table in a way that would end a transaction without it
+                await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001  # it has no public door for this
+            async with _migrating() as executor:
+                await executor.migrate()
+        finally:
+            await context.close_connections()
+
+
+@asynccontextmanager
+async def _migrating() -> AsyncIterator[MigrationExecutor]:
+    async with in_transaction("default") as client:
+        await client.execute_query("SELECT pg_advisory_xact_lock($1)", [_MIGRATION_LOCK])
+        yield MigrationExecutor(client, {"audience": _MODELS})
+
+
+async def is_migrated(database: Database) -> bool:
+    """Whether the schema is the one that this version of the code was written for."""
+    executor = MigrationExecutor(database._context.connections.get("default"), {"audience": _MODELS})  # noqa: SLF001  # one module's two halves
+    return not await executor.plan()
+
+
+def _tortoise_config(
+    url: str, pool_size: int, statement_timeout_seconds: float, lock_timeout_seconds: float
+) -> dict[str, Any]:  # Any: the ORM's configuration format
+    connection = expand_db_url(urlunsplit(urlsplit(url)._replace(scheme="asyncpg")))
+    connection["credentials"] |= {
+        "minsize": 1,
+        "maxsize": pool_size,
+        "connection_class": _PlainConnection,
+        "server_settings": {
+            **_server_settings(statement_timeout_seconds, lock_timeout_seconds),
+            "application_name": "audience-gql",
+        },
+    }
+    return {"connections": {"default": connection}, "apps": {"audience": {**_MODELS, "default_connection": "default"}}}
+
+
+def _server_settings(statement_timeout_seconds: float, lock_timeout_seconds: float) -> dict[str, str]:
+    return {
+        "timezone": "UTC",
+        "jit": "off",
+        "statement_timeout": str(int(statement_timeout_seconds * 1000)),
+        "lock_timeout": str(int(lock_timeout_seconds * 1000)),
+    }

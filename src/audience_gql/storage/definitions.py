@@ -1,0 +1,154 @@
+"""What a workspace has defined: its buckets, fields, groups, event names and segments, as the application and the engine read them.
+
+It must not write facts; definitions are few, and every function is one statement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from audience_gql.conditions.base import Names
+from audience_gql.conditions.vocabulary import FieldRef, Vocabulary
+from audience_gql.storage.database import Connection
+from audience_gql.storage.ids import IdBlocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentDefinition:
+    id: int
+    revision: int
+    condition: dict[str, Any]  # Any: the JSON of a condition, which conditions.codec types
+    failure: str | None
+
+
+async def lock_workspace(connection: Connection, workspace_id: int) -> None:
+    """Hold the workspace's definitions: saves of segments and openings of buckets go one after the other."""
+    await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR NO KEY UPDATE", workspace_id)
+
+
+async def bucket_ids(connection: Connection, workspace_id: int) -> list[int]:
+    rows = await connection.fetch("SELECT id FROM buckets WHERE workspace_id = $1 ORDER BY id", workspace_id)
+    return [row["id"] for row in rows]
+
+
+async def open_bucket_id(connection: Connection, workspace_id: int) -> int:
+    """Where new people go."""
+    bucket_id: int = await connection.fetchval(
+        "SELECT max(id) FROM buckets WHERE workspace_id = $1 AND is_open", workspace_id
+    )
+    return bucket_id
+
+
+async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, now: datetime) -> None:
+    await connection.execute(
+        "INSERT INTO buckets (id, workspace_id, last_instant, evaluated_through) VALUES ($1, $2, $3, $3)",
+        bucket_id,
+        workspace_id,
+        now,
+    )
+
+
+async def fields_by_key(connection: Connection, workspace_id: int) -> dict[str, FieldRef]:
+    rows = await connection.fetch("SELECT id, key, type FROM custom_fields WHERE workspace_id = $1", workspace_id)
+    return {row["key"]: FieldRef(id=row["id"], key=row["key"], type=row["type"]) for row in rows}
+
+
+async def group_ids(connection: Connection, workspace_id: int) -> frozenset[int]:
+    rows = await connection.fetch("SELECT id FROM groups WHERE workspace_id = $1", workspace_id)
+    return frozenset(row["id"] for row in rows)
+
+
+async def event_names(connection: Connection, workspace_id: int) -> dict[str, int]:
+    rows = await connection.fetch("SELECT name, id FROM event_names WHERE workspace_id = $1", workspace_id)
+    return {row["name"]: row["id"] for row in rows}
+
+
+async def intern_event_names(
+    connection: Connection, workspace_id: int, names: Collection[str], ids: IdBlocks
+) -> Mapping[str, int]:
+    """The ids of these names, new ones included."""
+    known = await event_names(connection, workspace_id)
+    missing = sorted(set(names) - known.keys())
+    if not missing:
+        return known
+    await connection.execute(
+        "INSERT INTO event_names (id, workspace_id, name) SELECT n.id, $1::bigint, n.name "
+        "FROM unnest($2::bigint[], $3::text[]) AS n (id, name) ON CONFLICT (workspace_id, name) DO NOTHING",
+        workspace_id,
+        await ids.take(len(missing), connection),
+        missing,
+    )
+    return await event_names(connection, workspace_id)
+
+
+async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
+    """Everything that a condition of this workspace may name."""
+    segment_rows = await connection.fetch("SELECT id FROM segments WHERE workspace_id = $1", workspace_id)
+    return Vocabulary(
+        fields=await fields_by_key(connection, workspace_id),
+        group_ids=await group_ids(connection, workspace_id),
+        segment_ids=frozenset(row["id"] for row in segment_rows),
+        event_names=await event_names(connection, workspace_id),
+        timezone=await connection.fetchval("SELECT timezone FROM workspaces WHERE id = $1", workspace_id),
+    )
+
+
+async def segments(connection: Connection, workspace_id: int) -> list[SegmentDefinition]:
+    rows = await connection.fetch(
+        "SELECT id, revision, condition, failure FROM segments WHERE workspace_id = $1 ORDER BY id", workspace_id
+    )
+    return [
+        SegmentDefinition(
+            id=row["id"],
+            revision=row["revision"],
+            condition=json.loads(row["condition"]),
+            failure=row["failure"],
+        )
+        for row in rows
+    ]
+
+
+async def fail_segment(connection: Connection, segment_id: int, reason: str) -> None:
+    """Leave a segment out of evaluation until its condition is edited."""
+    await connection.execute("UPDATE segments SET failure = $2 WHERE id = $1", segment_id, reason)
+
+
+async def names(connection: Connection, workspace_id: int) -> Names:
+    """What groups and segments are called, for summaries."""
+    groups = await connection.fetch("SELECT id, name FROM groups WHERE workspace_id = $1", workspace_id)
+    segment_rows = await connection.fetch("SELECT id, name FROM segments WHERE workspace_id = $1", workspace_id)
+    return Names(
+        groups={row["id"]: row["name"] for row in groups},
+        segments={row["id"]: row["name"] for row in segment_rows},
+    )
+
+
+async def write_dependencies(connection: Connection, segment_id: int, depends_on: Collection[int]) -> None:
+    """Note which segments a segment's condition names."""
+    await connection.execute("DELETE FROM segment_dependencies WHERE segment_id = $1", segment_id)
+    await connection.execute(
+        "INSERT INTO segment_dependencies (segment_id, depends_on_id) "
+        "SELECT $1::bigint, d.id FROM unnest($2::bigint[]) AS d (id)",
+        segment_id,
+        sorted(depends_on),
+    )
+
+
+async def segments_using(connection: Connection, segment_id: int) -> tuple[int, ...]:
+    """The segments whose own condition names this one."""
+    rows = await connection.fetch(
+        "SELECT segment_id FROM segment_dependencies WHERE depends_on_id = $1 ORDER BY segment_id", segment_id
+    )
+    return tuple(row["segment_id"] for row in rows)
+
+
+async def raise_generations(connection: Connection, segment_ids: Collection[int]) -> None:
+    """What these segments read has changed: they must be filled anew."""
+    await connection.execute(
+        "UPDATE segments SET generation = generation + 1, failure = NULL WHERE id = ANY($1::bigint[])",
+        sorted(segment_ids),
+    )

@@ -1,0 +1,323 @@
+"""Writes of facts about people, each a fixed set statement, and the marks that go with them in the same transaction.
+
+It must not decide anything: what a fact means, and whether it is allowed, is settled in audience/ before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeAlias
+
+from audience_gql.storage.database import Connection
+
+IdentityKind: TypeAlias = Literal["email", "phone", "externalId"]
+Identity: TypeAlias = tuple[IdentityKind, str]
+Owner: TypeAlias = tuple[int, int]
+"""A person: (bucket id, subscriber id)."""
+
+MarkKind: TypeAlias = Literal["created", "profile", "field", "event", "group_joined", "group_left"]
+
+LIVE: Final = 0
+BULK: Final = 1
+
+TEXT_COLUMNS: Final = (
+    "email",
+    "phone",
+    "external_id",
+    "first_name",
+    "last_name",
+    "language",
+    "timezone",
+    "country",
+    "region",
+    "city",
+    "postal_code",
+)
+"""Every one has a folded twin, `<name>_folded`."""
+
+_COLUMN_TYPES: Final[Mapping[str, str]] = {
+    "id": "bigint",
+    **{name: "text" for column in TEXT_COLUMNS for name in (column, f"{column}_folded")},
+    "birthday": "date",
+    "fields": "jsonb",
+    "fields_folded": "jsonb",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+_WRITE_PEOPLE: Final = (
+    f"INSERT INTO subscribers (bucket_id, {', '.join(_COLUMN_TYPES)}) "
+    f"SELECT $1::bigint, {', '.join(f'r.{name}' for name in _COLUMN_TYPES)} "
+    f"FROM unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(_COLUMN_TYPES.values(), 2))}) "
+    f"AS r ({', '.join(_COLUMN_TYPES)}) "
+    "ON CONFLICT (bucket_id, id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMN_TYPES if name not in ("id", "created_at"))
+)
+
+PersonRow: TypeAlias = dict[str, Any]  # Any: one column's value; the keys are _COLUMN_TYPES
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """What a change may have altered: a person, and which kind of fact. `ref` is the field, event name or group."""
+
+    subscriber_id: int
+    kind: MarkKind
+    ref: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    subscriber_id: int
+    name_id: int
+    occurred_at: datetime
+    id: int
+    value: Decimal | None
+    properties: str
+    properties_folded: str
+
+
+# ---- who is who
+
+
+async def owners_of(
+    connection: Connection, workspace_id: int, identities: Collection[Identity]
+) -> dict[Identity, Owner]:
+    """The people who own these keys; a key that nobody owns is left out."""
+    rows = await connection.fetch(
+        "SELECT i.kind, i.value, i.bucket_id, i.subscriber_id "
+        "FROM unnest($2::text[], $3::text[]) AS k (kind, value) "
+        "JOIN identities i ON i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value",
+        workspace_id,
+        [kind for kind, _ in identities],
+        [value for _, value in identities],
+    )
+    return {(row["kind"], row["value"]): (row["bucket_id"], row["subscriber_id"]) for row in rows}
+
+
+async def claim_identities(connection: Connection, workspace_id: int, claims: Mapping[Identity, Owner]) -> bool:
+    """Make these keys their owners'. False when somebody else was faster with one of them: then roll back and resolve again.
+
+    Sorted, so that two writers who want the same keys wait for each other instead of deadlocking.
+    """
+    ordered = sorted(claims.items())
+    rows = await connection.fetch(
+        "INSERT INTO identities (workspace_id, kind, value, bucket_id, subscriber_id) "
+        "SELECT $1::bigint, k.kind, k.value, k.bucket_id, k.subscriber_id "
+        "FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
+        "ON CONFLICT (workspace_id, kind, value) DO NOTHING RETURNING 1",
+        workspace_id,
+        [kind for (kind, _), _ in ordered],
+        [value for (_, value), _ in ordered],
+        [bucket_id for _, (bucket_id, _) in ordered],
+        [subscriber_id for _, (_, subscriber_id) in ordered],
+    )
+    return len(rows) == len(ordered)
+
+
+async def release_identities(connection: Connection, workspace_id: int, identities: Iterable[Identity]) -> None:
+    """Give keys back. Only while their owner is locked."""
+    ordered = sorted(identities)
+    await connection.execute(
+        "DELETE FROM identities i USING unnest($2::text[], $3::text[]) AS k (kind, value) "
+        "WHERE i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value",
+        workspace_id,
+        [kind for kind, _ in ordered],
+        [value for _, value in ordered],
+    )
+
+
+# ---- people
+
+
+async def lock_people(connection: Connection, bucket_id: int, ids: Iterable[int]) -> dict[int, PersonRow]:
+    """The rows of these people, held against other writers until the end of the transaction; locked in id order."""
+    rows = await connection.fetch(
+        f"SELECT {', '.join(_COLUMN_TYPES)} FROM subscribers "
+        "WHERE bucket_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+        bucket_id,
+        sorted(ids),
+    )
+    return {row["id"]: _person(row) for row in rows}
+
+
+async def hold_people(connection: Connection, bucket_id: int, ids: Iterable[int]) -> set[int]:
+    """Which of these people there are; held against erasure only, so that writers of events do not wait for each other."""
+    rows = await connection.fetch(
+        "SELECT id FROM subscribers WHERE bucket_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE",
+        bucket_id,
+        sorted(ids),
+    )
+    return {row["id"] for row in rows}
+
+
+async def write_people(connection: Connection, bucket_id: int, people: Sequence[PersonRow]) -> None:
+    """Insert or replace whole rows."""
+    columns = [[person[name] for person in people] for name in _COLUMN_TYPES]
+    for position, name in enumerate(_COLUMN_TYPES):
+        if _COLUMN_TYPES[name] == "jsonb":
+            columns[position] = [json_text(value) for value in columns[position]]
+    await connection.execute(_WRITE_PEOPLE, bucket_id, *columns)
+
+
+async def write_dates(
+    connection: Connection, bucket_id: int, dates: Collection[tuple[int, int, datetime | None]]
+) -> None:
+    """Set people's dates: (subscriber, field, instant), or None to remove one."""
+    gone = [(subscriber_id, field_id) for subscriber_id, field_id, at in dates if at is None]
+    there = [(subscriber_id, field_id, at) for subscriber_id, field_id, at in dates if at is not None]
+    if gone:
+        await connection.execute(
+            "DELETE FROM subscriber_dates d USING unnest($2::bigint[], $3::bigint[]) AS g (subscriber_id, field_id) "
+            "WHERE d.bucket_id = $1 AND d.subscriber_id = g.subscriber_id AND d.field_id = g.field_id",
+            bucket_id,
+            *_columns(gone, 2),
+        )
+    if there:
+        await connection.execute(
+            "INSERT INTO subscriber_dates (bucket_id, subscriber_id, field_id, at) "
+            "SELECT $1::bigint, r.subscriber_id, r.field_id, r.at "
+            "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS r (subscriber_id, field_id, at) "
+            "ON CONFLICT (bucket_id, subscriber_id, field_id) DO UPDATE SET at = excluded.at",
+            bucket_id,
+            *_columns(there, 3),
+        )
+
+
+async def channel_statuses(
+    connection: Connection, bucket_id: int, ids: Collection[int]
+) -> dict[tuple[int, str], str]:
+    """What these people have said, by (subscriber, channel)."""
+    rows = await connection.fetch(
+        "SELECT subscriber_id, channel, status FROM channel_states "
+        "WHERE bucket_id = $1 AND subscriber_id = ANY($2::bigint[])",
+        bucket_id,
+        list(ids),
+    )
+    return {(row["subscriber_id"], row["channel"]): row["status"] for row in rows}
+
+
+async def write_channels(
+    connection: Connection, bucket_id: int, states: Collection[tuple[int, str, str, str | None]], now: datetime
+) -> None:
+    """Set (subscriber, channel, status, reason)."""
+    await connection.execute(
+        "INSERT INTO channel_states (bucket_id, subscriber_id, channel, status, changed_at, reason) "
+        "SELECT $1::bigint, r.subscriber_id, r.channel, r.status, $2::timestamptz, r.reason "
+        "FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) AS r (subscriber_id, channel, status, reason) "
+        "ON CONFLICT (bucket_id, subscriber_id, channel) DO UPDATE "
+        "SET status = excluded.status, changed_at = excluded.changed_at, reason = excluded.reason",
+        bucket_id,
+        now,
+        *_columns(states, 4),
+    )
+
+
+# ---- groups
+
+
+async def add_members(
+    connection: Connection, bucket_id: int, members: Collection[tuple[int, int]], now: datetime
+) -> list[tuple[int, int]]:
+    """Put people into groups, (group, subscriber) each. Returns those who were not in yet."""
+    rows = await connection.fetch(
+        "INSERT INTO group_members (bucket_id, group_id, subscriber_id, added_at) "
+        "SELECT $1::bigint, m.group_id, m.subscriber_id, $2::timestamptz "
+        "FROM unnest($3::bigint[], $4::bigint[]) AS m (group_id, subscriber_id) "
+        "ON CONFLICT (bucket_id, group_id, subscriber_id) DO NOTHING RETURNING group_id, subscriber_id",
+        bucket_id,
+        now,
+        *_columns(sorted(members), 2),
+    )
+    return [(row["group_id"], row["subscriber_id"]) for row in rows]
+
+
+async def remove_members(
+    connection: Connection, bucket_id: int, members: Collection[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Take people out of groups. Returns those who were in."""
+    rows = await connection.fetch(
+        "DELETE FROM group_members g USING unnest($2::bigint[], $3::bigint[]) AS m (group_id, subscriber_id) "
+        "WHERE g.bucket_id = $1 AND g.group_id = m.group_id AND g.subscriber_id = m.subscriber_id "
+        "RETURNING g.group_id, g.subscriber_id",
+        bucket_id,
+        *_columns(sorted(members), 2),
+    )
+    return [(row["group_id"], row["subscriber_id"]) for row in rows]
+
+
+# ---- events
+
+
+async def claim_event_keys(
+    connection: Connection, bucket_id: int, keys: Collection[tuple[int, str]]
+) -> set[tuple[int, str]]:
+    """Which of these (subscriber, key) pairs were not used before; they are used now."""
+    rows = await connection.fetch(
+        "INSERT INTO event_keys (bucket_id, subscriber_id, key) "
+        "SELECT $1::bigint, k.subscriber_id, k.key FROM unnest($2::bigint[], $3::text[]) AS k (subscriber_id, key) "
+        "ON CONFLICT (bucket_id, subscriber_id, key) DO NOTHING RETURNING subscriber_id, key",
+        bucket_id,
+        *_columns(sorted(keys), 2),
+    )
+    return {(row["subscriber_id"], row["key"]) for row in rows}
+
+
+async def write_events(connection: Connection, bucket_id: int, events: Sequence[EventRow]) -> None:
+    await connection.execute(
+        "INSERT INTO events "
+        "(bucket_id, subscriber_id, name_id, occurred_at, id, value, properties, properties_folded) "
+        "SELECT $1::bigint, r.subscriber_id, r.name_id, r.occurred_at, r.id, r.value, r.properties, r.folded "
+        "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::numeric[], $7::jsonb[], $8::jsonb[]) "
+        "AS r (subscriber_id, name_id, occurred_at, id, value, properties, folded)",
+        bucket_id,
+        [event.subscriber_id for event in events],
+        [event.name_id for event in events],
+        [event.occurred_at for event in events],
+        [event.id for event in events],
+        [event.value for event in events],
+        [event.properties for event in events],
+        [event.properties_folded for event in events],
+    )
+
+
+# ---- marks
+
+
+async def write_marks(
+    connection: Connection, bucket_id: int, marks: Iterable[Mark], *, batch: int, lane: int
+) -> None:
+    """Append the transaction's marks. `batch` is the transaction's own number: marks of two transactions never merge."""
+    ordered = sorted(set(marks))
+    if not ordered:
+        return
+    await connection.execute(
+        "INSERT INTO dirty (bucket_id, lane, batch, subscriber_id, kind, ref) "
+        "SELECT $1::bigint, $2::smallint, $3::bigint, m.subscriber_id, m.kind, m.ref "
+        "FROM unnest($4::bigint[], $5::text[], $6::bigint[]) AS m (subscriber_id, kind, ref)",
+        bucket_id,
+        lane,
+        batch,
+        [mark.subscriber_id for mark in ordered],
+        [mark.kind for mark in ordered],
+        [mark.ref for mark in ordered],
+    )
+
+
+def json_text(value: object) -> str:
+    """JSON as it is stored. A float is written with its shortest digits, which is the decimal that conditions compare."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _person(row: Any) -> PersonRow:  # Any: a driver record
+    person = dict(row)
+    person["fields"] = json.loads(person["fields"])
+    person["fields_folded"] = json.loads(person["fields_folded"])
+    return person
+
+
+def _columns(rows: Collection[tuple[Any, ...]], width: int) -> list[list[Any]]:  # Any: the columns' own types
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

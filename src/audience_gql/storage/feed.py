@@ -1,0 +1,90 @@
+"""Reads the membership log: per bucket a gapless sequence in commit order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from audience_gql.storage.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedChange:
+    """One row of the log."""
+
+    bucket_id: int
+    sequence: int
+    list_kind: str
+    list_id: int
+    subscriber_id: int
+    entered: bool
+    cause: str
+    revision: int | None
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFilter:
+    """Which changes are wanted; None means any. Lists and person are both asked for where both are given."""
+
+    segment_ids: frozenset[int] | None = None
+    group_ids: frozenset[int] | None = None
+    subscriber: tuple[int, int] | None = None
+
+
+async def heads(connection: Connection, workspace_id: int) -> dict[int, int]:
+    """Each bucket's last sequence."""
+    rows = await connection.fetch(
+        "SELECT id, next_sequence - 1 AS last FROM buckets WHERE workspace_id = $1 ORDER BY id", workspace_id
+    )
+    return {row["id"]: row["last"] for row in rows}
+
+
+async def changes_after(
+    connection: Connection, positions: Mapping[int, int], heads_: Mapping[int, int], wanted: FeedFilter, limit: int
+) -> tuple[list[LoggedChange], dict[int, int]]:
+    """Up to `limit` changes after these positions, and the positions after them.
+
+    `heads_` are read before, so that a position never passes a change that was not looked at.
+    """
+    changes: list[LoggedChange] = []
+    reached = dict(positions)
+    for bucket_id, head in heads_.items():
+        after = positions.get(bucket_id, 0)
+        room = limit - len(changes)
+        if head <= after or room == 0:
+            reached.setdefault(bucket_id, after)
+            continue
+        found = await _bucket_changes(connection, bucket_id, after, head, wanted, room)
+        changes.extend(found)
+        reached[bucket_id] = found[-1].sequence if len(found) == room else head
+    return changes, reached
+
+
+async def _bucket_changes(
+    connection: Connection, bucket_id: int, after: int, upto: int, wanted: FeedFilter, limit: int
+) -> Sequence[LoggedChange]:
+    if wanted.subscriber is not None and wanted.subscriber[0] != bucket_id:
+        return []
+    rows = await connection.fetch(
+        "SELECT c.bucket_id, c.sequence, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision, c.occurred_at "
+        "FROM membership_changes c WHERE c.bucket_id = $1 AND c.sequence > $2 AND c.sequence <= $3 "
+        "AND ($4::bigint[] IS NULL AND $5::bigint[] IS NULL "
+        "  OR c.list_kind = 'SEGMENT' AND c.list_id = ANY($4::bigint[]) "
+        "  OR c.list_kind = 'GROUP' AND c.list_id = ANY($5::bigint[])) "
+        "AND ($6::bigint IS NULL OR c.subscriber_id = $6::bigint) "
+        "ORDER BY c.sequence LIMIT $7",
+        bucket_id,
+        after,
+        upto,
+        _ids(wanted.segment_ids),
+        _ids(wanted.group_ids),
+        wanted.subscriber and wanted.subscriber[1],
+        limit,
+    )
+    return [LoggedChange(**row) for row in rows]
+
+
+def _ids(ids: Collection[int] | None) -> list[int] | None:
+    return None if ids is None else sorted(ids)

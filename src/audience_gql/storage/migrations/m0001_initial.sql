@@ -1,0 +1,256 @@
+-- Two families of tables. Definitions (workspaces, groups, segments, …) belong to a workspace and are small. Everything that hangs off
+-- a person carries bucket_id, and its primary key begins with it, so that a bucket can live on a node of its own.
+-- Text is compared in the "C" collation and by its folded twin, so that no server locale can change a membership.
+
+CREATE SEQUENCE ids START 1000 INCREMENT 1000;  -- one value is a block of 1,000 ids, drawn by the application
+
+CREATE TABLE workspaces (
+  id          bigint PRIMARY KEY,
+  name        text NOT NULL UNIQUE,
+  timezone    text NOT NULL DEFAULT 'UTC',
+  created_at  timestamptz NOT NULL
+);
+
+CREATE TABLE api_tokens (
+  id            bigint PRIMARY KEY,
+  workspace_id  bigint NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+  name          text NOT NULL,
+  prefix        text NOT NULL UNIQUE,
+  secret_hash   bytea NOT NULL,
+  scopes        text[] NOT NULL,
+  created_at    timestamptz NOT NULL,
+  expires_at    timestamptz,
+  revoked_at    timestamptz,
+  last_used_at  timestamptz
+);
+
+CREATE TABLE buckets (
+  id                 bigint PRIMARY KEY,
+  workspace_id       bigint NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+  is_open            boolean NOT NULL DEFAULT true,          -- takes new subscribers
+  next_sequence      bigint NOT NULL DEFAULT 1,              -- of membership_changes
+  last_instant       timestamptz NOT NULL,                   -- the clock never goes back past it
+  evaluated_through  timestamptz NOT NULL,                   -- edges up to here have been taken
+  next_due_at        timestamptz                             -- the next instant at which the clock changes anything
+) WITH (fillfactor = 50);
+CREATE INDEX buckets_workspace ON buckets (workspace_id);
+CREATE INDEX buckets_due ON buckets (next_due_at) WHERE next_due_at IS NOT NULL;
+
+CREATE TABLE custom_fields (
+  id            bigint PRIMARY KEY,
+  workspace_id  bigint NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+  key           text NOT NULL,
+  label         text NOT NULL,
+  type          text NOT NULL,
+  options       text[],
+  created_at    timestamptz NOT NULL,
+  UNIQUE (workspace_id, key)
+);
+
+CREATE TABLE event_names (
+  id            bigint PRIMARY KEY,
+  workspace_id  bigint NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+  name          text COLLATE "C" NOT NULL,
+  UNIQUE (workspace_id, name)
+);
+
+CREATE TABLE groups (
+  id            bigint PRIMARY KEY,
+  workspace_id  bigint NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+  name          text NOT NULL,
+  name_folded   text COLLATE "C" NOT NULL,
+  description   text,
+  created_at    timestamptz NOT NULL,
+  updated_at    timestamptz NOT NULL,
+  UNIQUE (workspace_id, name_folded)
+);
+
+CREATE TABLE segments (
+  id            bigint PRIMARY KEY,
+  workspace_id  bigint NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+  name          text NOT NULL,
+  name_folded   text COLLATE "C" NOT NULL,
+  description   text,
+  condition     jsonb NOT NULL,                              -- in the shape of ConditionInput, ids as plain numbers
+  summary       text NOT NULL,
+  revision      integer NOT NULL DEFAULT 1,                  -- raised by every edit
+  generation    integer NOT NULL DEFAULT 1,                  -- raised by every edit of its condition, or of one that it reads
+  failure       text,                                        -- set: FAILED, and left out of evaluation until edited
+  created_at    timestamptz NOT NULL,
+  updated_at    timestamptz NOT NULL,
+  UNIQUE (workspace_id, name_folded)
+);
+
+-- Which segments a segment's condition names: kept beside the definition, so that "used by" and refills need no walk over JSON.
+CREATE TABLE segment_dependencies (
+  segment_id     bigint NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
+  depends_on_id  bigint NOT NULL REFERENCES segments (id),
+  PRIMARY KEY (segment_id, depends_on_id)
+);
+CREATE INDEX segment_dependencies_used_by ON segment_dependencies (depends_on_id);
+
+CREATE TABLE subscribers (
+  bucket_id            bigint NOT NULL REFERENCES buckets (id),
+  id                   bigint NOT NULL,                      -- random and never reused
+  email                text,
+  email_folded         text COLLATE "C",
+  phone                text,
+  phone_folded         text COLLATE "C",
+  external_id          text,
+  external_id_folded   text COLLATE "C",
+  first_name           text,
+  first_name_folded    text COLLATE "C",
+  last_name            text,
+  last_name_folded     text COLLATE "C",
+  language             text,
+  language_folded      text COLLATE "C",
+  timezone             text,
+  timezone_folded      text COLLATE "C",
+  birthday             date,
+  country              text,
+  country_folded       text COLLATE "C",
+  region               text,
+  region_folded        text COLLATE "C",
+  city                 text,
+  city_folded          text COLLATE "C",
+  postal_code          text,
+  postal_code_folded   text COLLATE "C",
+  fields               jsonb NOT NULL DEFAULT '{}',          -- custom field id → value as written
+  fields_folded        jsonb NOT NULL DEFAULT '{}',          -- custom field id → folded text, only where it differs
+  created_at           timestamptz NOT NULL,
+  updated_at           timestamptz NOT NULL,
+  PRIMARY KEY (bucket_id, id)
+);
+CREATE INDEX subscribers_created ON subscribers (bucket_id, created_at, id);
+
+-- Who owns an email, phone or external id: the one table about people that is keyed by workspace.
+CREATE TABLE identities (
+  workspace_id   bigint NOT NULL,
+  kind           text NOT NULL,
+  value          text COLLATE "C" NOT NULL,
+  bucket_id      bigint NOT NULL,
+  subscriber_id  bigint NOT NULL,
+  PRIMARY KEY (workspace_id, kind, value)
+);
+
+CREATE TABLE channel_states (
+  bucket_id      bigint NOT NULL,
+  subscriber_id  bigint NOT NULL,
+  channel        text NOT NULL,
+  status         text NOT NULL,
+  changed_at     timestamptz NOT NULL,
+  reason         text,
+  PRIMARY KEY (bucket_id, subscriber_id, channel),
+  FOREIGN KEY (bucket_id, subscriber_id) REFERENCES subscribers (bucket_id, id) ON DELETE CASCADE
+);
+CREATE INDEX channel_states_changed ON channel_states (bucket_id, channel, changed_at, subscriber_id);
+
+-- A person's own dates (created, updated, birthday, custom dates) as rows, so that time edges are index ranges without DDL at run time.
+-- field_id: 1 created, 2 updated, otherwise the custom field's id.
+CREATE TABLE subscriber_dates (
+  bucket_id      bigint NOT NULL,
+  subscriber_id  bigint NOT NULL,
+  field_id       bigint NOT NULL,
+  at             timestamptz NOT NULL,
+  PRIMARY KEY (bucket_id, subscriber_id, field_id),
+  FOREIGN KEY (bucket_id, subscriber_id) REFERENCES subscribers (bucket_id, id) ON DELETE CASCADE
+);
+CREATE INDEX subscriber_dates_wheel ON subscriber_dates (bucket_id, field_id, at, subscriber_id);
+
+CREATE TABLE group_members (
+  bucket_id      bigint NOT NULL,
+  group_id       bigint NOT NULL REFERENCES groups (id),
+  subscriber_id  bigint NOT NULL,
+  added_at       timestamptz NOT NULL,
+  PRIMARY KEY (bucket_id, group_id, subscriber_id),
+  FOREIGN KEY (bucket_id, subscriber_id) REFERENCES subscribers (bucket_id, id) ON DELETE CASCADE
+);
+CREATE INDEX group_members_person ON group_members (bucket_id, subscriber_id, group_id);
+CREATE INDEX group_members_added ON group_members (bucket_id, group_id, added_at, subscriber_id);
+
+-- No foreign keys from here on: these are written by the tick and by ingest, whose writers hold FOR KEY SHARE on the people themselves.
+CREATE TABLE events (
+  bucket_id          bigint NOT NULL,
+  subscriber_id      bigint NOT NULL,
+  name_id            bigint NOT NULL,
+  occurred_at        timestamptz NOT NULL,
+  id                 bigint NOT NULL,
+  value              numeric,
+  properties         jsonb NOT NULL DEFAULT '{}',
+  properties_folded  jsonb NOT NULL DEFAULT '{}',            -- folded text, only for the keys where it differs
+  PRIMARY KEY (bucket_id, subscriber_id, name_id, occurred_at, id)
+);
+CREATE INDEX events_wheel ON events (bucket_id, name_id, occurred_at, subscriber_id);
+
+CREATE TABLE event_keys (
+  bucket_id      bigint NOT NULL,
+  subscriber_id  bigint NOT NULL,
+  key            text COLLATE "C" NOT NULL,
+  PRIMARY KEY (bucket_id, subscriber_id, key)
+);
+
+CREATE TABLE segment_members (
+  bucket_id      bigint NOT NULL,
+  segment_id     bigint NOT NULL,
+  subscriber_id  bigint NOT NULL,
+  entered_at     timestamptz NOT NULL,
+  PRIMARY KEY (bucket_id, segment_id, subscriber_id)
+);
+CREATE INDEX segment_members_person ON segment_members (bucket_id, subscriber_id, segment_id);
+CREATE INDEX segment_members_entered ON segment_members (bucket_id, segment_id, entered_at, subscriber_id);
+
+-- The record. `sequence` is gapless and in commit order within a bucket, because it is taken under the bucket's lock.
+CREATE TABLE membership_changes (
+  bucket_id      bigint NOT NULL,
+  sequence       bigint NOT NULL,
+  list_kind      text NOT NULL,                              -- SEGMENT or GROUP
+  list_id        bigint NOT NULL,
+  subscriber_id  bigint NOT NULL,
+  entered        boolean NOT NULL,
+  cause          text NOT NULL,
+  revision       integer,
+  occurred_at    timestamptz NOT NULL,
+  PRIMARY KEY (bucket_id, sequence)
+);
+CREATE INDEX membership_changes_person ON membership_changes (bucket_id, subscriber_id, sequence);
+CREATE INDEX membership_changes_list ON membership_changes (bucket_id, list_id, sequence);
+
+-- What a committed change may have altered. Append-only; only a tick deletes.
+CREATE TABLE dirty (
+  bucket_id      bigint NOT NULL,
+  lane           smallint NOT NULL,                          -- 0 live, 1 bulk
+  batch          bigint NOT NULL,                            -- one a transaction
+  subscriber_id  bigint NOT NULL,
+  kind           text NOT NULL,
+  ref            bigint NOT NULL,
+  PRIMARY KEY (bucket_id, lane, batch, subscriber_id, kind, ref)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+
+CREATE TABLE segment_states (
+  bucket_id      bigint NOT NULL,
+  segment_id     bigint NOT NULL,
+  generation     integer NOT NULL,                           -- the one of the segment that `filled_to` speaks of
+  filled_to      bigint,                                     -- people up to this id are done; null: all
+  fill_cause     text NOT NULL,                              -- DEFINITION, or REPAIR for a recompute
+  fill_entered   bigint NOT NULL DEFAULT 0,                  -- found by the fill under way, or the last one
+  fill_left      bigint NOT NULL DEFAULT 0,
+  filled_at      timestamptz,
+  members        bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (bucket_id, segment_id)
+) WITH (fillfactor = 50);
+CREATE INDEX segment_states_segment ON segment_states (segment_id);
+
+CREATE TABLE group_states (
+  bucket_id  bigint NOT NULL,
+  group_id   bigint NOT NULL,
+  members    bigint NOT NULL DEFAULT 0,                      -- as of the last tick; marks not yet taken are added when read
+  PRIMARY KEY (bucket_id, group_id)
+) WITH (fillfactor = 50);
+CREATE INDEX group_states_group ON group_states (group_id);
+
+-- Who ticks: a row a worker process, refreshed every few seconds, so that readiness can tell whether anybody does.
+CREATE TABLE workers (
+  id          bigint PRIMARY KEY,
+  started_at  timestamptz NOT NULL,
+  seen_at     timestamptz NOT NULL
+);

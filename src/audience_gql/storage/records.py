@@ -1,0 +1,124 @@
+"""Rows as lists carry them: the attributes of the models without their machinery, and how a driver's row becomes one.
+
+Definitions (groups, segments, custom fields) are few, and come as instances of their models.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+import asyncpg
+
+from audience_gql.storage.facts import Owner
+from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.models import CustomField, Group, Segment
+
+Definition = TypeVar("Definition", CustomField, Group, Segment)
+EventKey: TypeAlias = tuple[int, int, int, datetime, int]
+"""An event's place: bucket, subscriber, name, instant, number."""
+ChangeKey: TypeAlias = tuple[int, int]
+"""A change's place in the log: bucket, sequence."""
+State: TypeAlias = Literal["COMPUTING", "READY", "FAILED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberRecord:
+    """A person as lists carry her: the attributes of the model, without its machinery."""
+
+    bucket_id: int
+    id: int
+    email: str | None
+    phone: str | None
+    external_id: str | None
+    first_name: str | None
+    last_name: str | None
+    language: str | None
+    timezone: str | None
+    birthday: date | None
+    country: str | None
+    region: str | None
+    city: str | None
+    postal_code: str | None
+    fields: dict[str, Any]  # Any: custom field id → JSON value of its type
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def owner(self) -> Owner:
+        return self.bucket_id, self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRecord:
+    channel: str
+    status: str
+    changed_at: datetime
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    bucket_id: int
+    subscriber_id: int
+    name_id: int
+    occurred_at: datetime
+    id: int
+    name: str
+    value: Decimal | None
+    properties: dict[str, Any]  # Any: the event's own JSON
+
+    @property
+    def key(self) -> EventKey:
+        return self.bucket_id, self.subscriber_id, self.name_id, self.occurred_at, self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFigures:
+    """What a segment's states in all buckets add up to."""
+
+    state: State
+    members: int
+
+
+def columns_of(record: type[SubscriberRecord | LoggedChange], alias: str) -> str:
+    """The columns that a record is made of, for a SELECT from a table of this alias."""
+    return ", ".join(f"{alias}.{name}" for name in record.__dataclass_fields__)
+
+
+EVENT_COLUMNS: Final = (
+    "e.bucket_id, e.subscriber_id, e.name_id, e.occurred_at, e.id, n.name, e.value, e.properties"
+)
+SEGMENT_STATE: Final = (
+    "CASE WHEN s.failure IS NOT NULL THEN 'FAILED' "
+    "WHEN bool_and(coalesce(t.generation = s.generation AND (t.filled_to IS NULL OR t.fill_cause = 'REPAIR'), false)) "
+    "THEN 'READY' ELSE 'COMPUTING' END"
+)
+"""Of a segment `s`, grouped over its states `t` in every bucket. A recompute leaves a segment READY: it is right all the while."""
+
+
+def subscriber_of(row: asyncpg.Record) -> SubscriberRecord:
+    return SubscriberRecord(**_attributes(SubscriberRecord, row) | {"fields": json.loads(row["fields"])})
+
+
+def event_of(row: asyncpg.Record) -> EventRecord:
+    return EventRecord(**_attributes(EventRecord, row) | {"properties": json.loads(row["properties"])})
+
+
+def change_of(row: asyncpg.Record) -> LoggedChange:
+    return LoggedChange(**_attributes(LoggedChange, row))
+
+
+def definition_of(model: type[Definition], row: asyncpg.Record) -> Definition:
+    """A model instance from a row that set work has read; other columns of the row do not matter."""
+    known = {name: row[name] for name in model._meta.fields_map}  # noqa: SLF001  # the ORM's public metadata
+    return model._init_from_db(**known)  # noqa: SLF001  # how the ORM makes instances from its own rows
+
+
+def _attributes(
+    record: type[SubscriberRecord | EventRecord | LoggedChange], row: asyncpg.Record
+) -> dict[str, Any]:  # Any: the columns' own types
+    return {name: row[name] for name in record.__dataclass_fields__}

@@ -1,0 +1,190 @@
+"""The worker process: an arq worker with cron and on-demand jobs, and the resident loop that ticks.
+
+Postgres or Redis may go away at any time: the loop and the jobs wait for them, each by itself, and go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import orjson
+import uvloop
+from arq import cron, func
+from arq.worker import Worker
+from redis.exceptions import RedisError
+
+from audience_gql.audience.membership import Membership
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.ticker import Ticker
+from audience_gql.config import Settings
+from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
+from audience_gql.messaging.signals import RedisSignals
+from audience_gql.storage import fills
+from audience_gql.storage.clock import DatabaseClock
+from audience_gql.storage.database import UNREACHABLE, Database, TickPool, Unavailable
+
+_RECONNECT_SECONDS: Final = 1.0
+_JOB_SECONDS: Final = 3600
+_SWEEP_EVERY_SECONDS: Final = 5
+
+Context: TypeAlias = dict[Any, Any]  # Any: arq's own bag
+
+logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with _connected(settings, stopped) as connected:
+        if connected is None:
+            return
+        ports, membership = connected
+        ticker = Ticker(
+            ports, membership, sweep_seconds=settings.sweep_seconds, concurrency=settings.tick_pool_size
+        )
+        tasks = [
+            asyncio.create_task(ticker.run(), name="ticker"),
+            asyncio.create_task(_work_jobs(settings, ports, membership), name="jobs"),
+            asyncio.create_task(stopped.wait(), name="stop"),
+        ]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            if not task.cancelled():
+                task.result()  # a bug in either task ends the process, loudly
+
+
+@asynccontextmanager
+async def _connected(
+    settings: Settings, stopped: asyncio.Event
+) -> AsyncIterator[tuple[Ports, Membership] | None]:
+    """Compose the process' ports, waiting for Postgres as long as it takes; None when stopped before."""
+    opened = await _open(settings, stopped)
+    if opened is None:
+        yield None
+        return
+    database, pool = opened
+    signals, jobs = RedisSignals(settings.redis_url), ArqJobs(settings.redis_url)
+    ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
+    try:
+        yield ports, Membership(ports, pool)
+    finally:
+        await jobs.close()
+        await signals.close()
+        await pool.close()
+        await database.close()
+
+
+async def _open(settings: Settings, stopped: asyncio.Event) -> tuple[Database, TickPool] | None:
+    while not stopped.is_set():
+        try:
+            # One more connection than ticks at a time, so that a fill never starves them.
+            pool = await TickPool.open(settings.database_url, size=settings.tick_pool_size + 1)
+            return await Database.open(settings.database_url, pool_size=settings.pool_size), pool
+        except Unavailable as error:
+            logger.warning("waiting: %s", error)
+            await _pause(stopped)
+    return None
+
+
+async def _pause(stopped: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(_RECONNECT_SECONDS):
+            await stopped.wait()
+    except TimeoutError:
+        pass
+
+
+async def _work_jobs(settings: Settings, ports: Ports, membership: Membership) -> None:
+    """Run arq's worker for ever: it ends with its Redis, and is started again."""
+    while True:
+        worker = _arq_worker(settings, ports, membership)
+        try:
+            await worker.async_run()
+        except (RedisError, OSError) as error:
+            logger.warning("jobs wait for Redis: %s", error)
+        finally:
+            for task in worker.tasks.values():
+                task.cancel()
+            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+        await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Worker:
+    every = range(0, 60, _SWEEP_EVERY_SECONDS)
+    cron_jobs = [cron(sweep, name="sweep", second=set(every), run_at_startup=True)]
+    if settings.recompute_hours:
+        hours = set(range(0, 24, min(settings.recompute_hours, 24)))
+        cron_jobs.append(cron(recompute_everything, name="recompute_everything", hour=hours, minute=17))
+    return Worker(
+        functions=[func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1)],
+        cron_jobs=cron_jobs,
+        queue_name=QUEUE,
+        redis_settings=redis_settings(settings.redis_url),
+        job_serializer=orjson.dumps,
+        job_deserializer=orjson.loads,
+        handle_signals=False,
+        keep_result=0,
+        poll_delay=0.1,
+        log_results=False,
+        ctx={"ports": ports, "membership": membership, "filling": set()},
+    )
+
+
+async def fill_segment(ctx: Context, segment_id: int) -> None:
+    """Fill, recompute or forget one segment in all its buckets."""
+    ports: Ports = ctx["ports"]
+    filling: set[int] = ctx["filling"]
+    if segment_id in filling:
+        return  # this process is at it; what it does not see, the sweep does
+    filling.add(segment_id)
+    try:
+        while bucket_ids := await _buckets_to_fill(ports, segment_id):
+            for bucket_id in bucket_ids:
+                await ctx["membership"].fill(bucket_id, segment_id)
+    except UNREACHABLE as error:
+        logger.warning("fill of segment %d put off: %s", segment_id, error)
+    finally:
+        filling.discard(segment_id)
+
+
+async def _buckets_to_fill(ports: Ports, segment_id: int) -> list[int]:
+    async with ports.database.acquire() as connection:
+        return await fills.buckets_to_fill(connection, segment_id)
+
+
+async def sweep(ctx: Context) -> None:
+    """Find fills whose job was lost."""
+    ports: Ports = ctx["ports"]
+    try:
+        async with ports.database.acquire() as connection:
+            segment_ids = await fills.segments_to_fill(connection)
+    except UNREACHABLE as error:
+        logger.warning("sweep put off: %s", error)
+        return
+    for segment_id in segment_ids:
+        ports.jobs.fill(segment_id)
+
+
+async def recompute_everything(ctx: Context) -> None:
+    """Find every membership again from the raw facts; differences would be repaired and logged as errors."""
+    ports: Ports = ctx["ports"]
+    async with ports.database.transaction() as transaction:
+        segment_ids = await fills.all_segment_ids(transaction.connection)
+        await fills.request_recompute(transaction.connection, segment_ids)
+    for segment_id in segment_ids:
+        ports.jobs.fill(segment_id)

@@ -1,0 +1,68 @@
+"""Asks Postgres the same question in each of the compiler's three forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.compiler import compile_filter, compile_people, compile_range
+from tests.conditions.world import VOCABULARY, Connection
+
+Verdicts = frozenset[tuple[int, int]]
+"""Who matches: (bucket, subscriber)."""
+
+
+async def by_people(
+    connection: Connection,
+    conditions: Mapping[int, Condition],
+    inner: Mapping[int, Condition],
+    now: datetime,
+    buckets: Mapping[int, Sequence[int]],
+) -> dict[int, Verdicts]:
+    """All conditions of one bucket's people in one statement."""
+    statement = compile_people(conditions, inner=inner, vocabulary=VOCABULARY)
+    found: dict[int, set[tuple[int, int]]] = {number: set() for number in conditions}
+    for bucket_id, ids in buckets.items():
+        for row in await connection.fetch(statement.sql, bucket_id, list(ids), *statement.bind(now)):
+            assert row["matched"] == sorted(row["matched"])
+            for number in row["matched"]:
+                found[number].add((bucket_id, row["subscriber_id"]))
+    return {number: frozenset(people) for number, people in found.items()}
+
+
+async def by_range(
+    connection: Connection,
+    condition: Condition,
+    inner: Mapping[int, Condition],
+    now: datetime,
+    buckets: Mapping[int, Sequence[int]],
+) -> Verdicts:
+    """One condition over each bucket in two ranges that meet at a person."""
+    statement = compile_range(condition, inner=inner, vocabulary=VOCABULARY)
+    values = statement.bind(now)
+    found: list[tuple[int, int]] = []
+    for bucket_id, ids in buckets.items():
+        middle = sorted(ids)[len(ids) // 2]
+        for after, through in ((0, middle), (middle, 2**63 - 1)):
+            rows = await connection.fetch(statement.sql, bucket_id, after, through, *values)
+            found += [(bucket_id, row["subscriber_id"]) for row in rows]
+    assert len(found) == len(set(found))
+    return frozenset(found)
+
+
+async def by_filter(
+    connection: Connection,
+    condition: Condition,
+    inner: Mapping[int, Condition],
+    now: datetime,
+    buckets: Mapping[int, Sequence[int]],
+) -> Verdicts:
+    """One condition over all buckets at once, as lists ask."""
+    fragment = compile_filter(condition, bucket="b.id", first_parameter=2, inner=inner, vocabulary=VOCABULARY)
+    sql = (
+        "SELECT s.bucket_id, s.id FROM unnest($1::bigint[]) AS b (id) "
+        f"JOIN subscribers s ON s.bucket_id = b.id {fragment.joins} WHERE {fragment.where}"
+    )
+    rows = await connection.fetch(sql, list(buckets), *fragment.bind(now))
+    return frozenset((row["bucket_id"], row["id"]) for row in rows)

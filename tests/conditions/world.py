@@ -1,0 +1,155 @@
+"""The one small workspace that these tests speak of, and its people, in Python and in Postgres."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from audience_gql.conditions.base import Condition, Names
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.facts import Event, Facts
+from audience_gql.conditions.values import decimal_of, fold
+from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
+
+Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+FIELDS = {
+    "plan": FieldRef(id=11, key="plan", type="TEXT"),
+    "nickname": FieldRef(id=12, key="nickname", type="TEXT"),
+    "size": FieldRef(id=13, key="size", type="NUMBER"),
+    "score": FieldRef(id=14, key="score", type="NUMBER"),
+    "vip": FieldRef(id=15, key="vip", type="BOOLEAN"),
+}
+GROUPS = {21: "VIP", 22: "Beta testers"}
+SEGMENTS = {41: "Buyers", 42: "Readers", 43: "Lapsed"}
+EVENT_NAMES = {"email_opened": 31, "order_placed": 32, "page_viewed": 33, "cart_updated": 34}
+
+VOCABULARY = Vocabulary(
+    fields=FIELDS,
+    group_ids=GROUPS.keys(),
+    segment_ids=SEGMENTS.keys(),
+    event_names=EVENT_NAMES,
+    timezone="Europe/Vilnius",
+)
+NAMES = Names(groups=GROUPS, segments=SEGMENTS)
+
+_WORKSPACE = 1
+_PROFILE_COLUMNS = {
+    "email": "email",
+    "phone": "phone",
+    "externalId": "external_id",
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "language": "language",
+    "timezone": "timezone",
+    "country": "country",
+    "region": "region",
+    "city": "city",
+    "postalCode": "postal_code",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Facts, and the row that they are stored in. The same id may live in several buckets."""
+
+    bucket_id: int
+    id: int
+    facts: Facts
+
+
+def condition_of(value: object) -> Condition:
+    return parse(value, vocabulary=VOCABULARY, ids=PLAIN_IDS, allow_empty=True)
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def facts_of(given: Mapping[str, Any]) -> Facts:  # Any: JSON of a case file
+    """Facts as case files write them."""
+    created_at = instant(given.get("createdAt", "2020-01-01T00:00:00Z"))
+    return Facts(
+        created_at=created_at,
+        updated_at=instant(given["updatedAt"]) if "updatedAt" in given else created_at,
+        profile=given.get("profile", {}),
+        fields={FIELDS[key].id: value for key, value in given.get("fields", {}).items()},
+        groups={int(group_id): instant(added_at) for group_id, added_at in given.get("groups", {}).items()},
+        events=tuple(
+            Event(
+                name=event["name"],
+                occurred_at=instant(event["at"]),
+                value=decimal_of(event["value"]) if "value" in event else None,
+                properties=event.get("properties", {}),
+            )
+            for event in given.get("events", ())
+        ),
+    )
+
+
+async def store(connection: Connection, people: Iterable[Person]) -> None:
+    """Write people as storage does: folded text beside the original, dates as rows."""
+    people = list(people)
+    await connection.execute(
+        "INSERT INTO workspaces VALUES ($1, 'test', 'UTC', now()) ON CONFLICT DO NOTHING", _WORKSPACE
+    )
+    for group_id, name in GROUPS.items():
+        await connection.execute(
+            "INSERT INTO groups (id, workspace_id, name, name_folded, created_at, updated_at) "
+            "VALUES ($1, $2, $3, $3, now(), now()) ON CONFLICT DO NOTHING",
+            group_id,
+            _WORKSPACE,
+            name,
+        )
+    for bucket_id in {person.bucket_id for person in people}:
+        await connection.execute(
+            "INSERT INTO buckets (id, workspace_id, last_instant, evaluated_through) "
+            "VALUES ($1, $2, now(), now()) ON CONFLICT DO NOTHING",
+            bucket_id,
+            _WORKSPACE,
+        )
+    for person in people:
+        await _store_person(connection, person)
+    await connection.execute("ANALYZE subscribers, events, group_members")
+
+
+async def _store_person(connection: Connection, person: Person) -> None:
+    key, facts = (person.bucket_id, person.id), person.facts
+    fields = {str(field_id): value for field_id, value in facts.fields.items()}
+    row: dict[str, object] = {"bucket_id": person.bucket_id, "id": person.id}
+    for name, text in facts.profile.items():
+        row |= {_PROFILE_COLUMNS[name]: text, f"{_PROFILE_COLUMNS[name]}_folded": fold(text)}
+    row |= {"fields": json.dumps(fields), "fields_folded": json.dumps(_folded(fields))}
+    row |= {"created_at": facts.created_at, "updated_at": facts.updated_at}
+    places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+    await connection.execute(f"INSERT INTO subscribers ({', '.join(row)}) VALUES ({places})", *row.values())
+    for field_id, at in ((1, facts.created_at), (2, facts.updated_at)):
+        await connection.execute("INSERT INTO subscriber_dates VALUES ($1, $2, $3, $4)", *key, field_id, at)
+    for group_id, added_at in facts.groups.items():
+        await connection.execute(
+            "INSERT INTO group_members (bucket_id, subscriber_id, group_id, added_at) VALUES ($1, $2, $3, $4)",
+            *key,
+            group_id,
+            added_at,
+        )
+    for number, event in enumerate(facts.events):
+        await connection.execute(
+            "INSERT INTO events VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            *key,
+            EVENT_NAMES[event.name],
+            event.occurred_at,
+            number,
+            event.value,
+            json.dumps(event.properties),
+            json.dumps(_folded(event.properties)),
+        )
+
+
+def _folded(values: Mapping[str, object]) -> dict[str, str]:
+    """Only what differs from the original."""
+    return {key: fold(value) for key, value in values.items() if isinstance(value, str) and fold(value) != value}
