@@ -16,7 +16,7 @@ from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.values import decimal_of, fold
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
 
-Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 FIELDS = {
     "plan": FieldRef(id=11, key="plan", type="TEXT"),
@@ -132,7 +132,8 @@ async def _store_person(connection: Connection, person: Person) -> None:
         await connection.execute("INSERT INTO subscriber_dates VALUES ($1, $2, $3, $4)", *key, field_id, at)
     for group_id, added_at in facts.groups.items():
         await connection.execute(
-            "INSERT INTO group_members (bucket_id, subscriber_id, group_id, added_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO group_members (bucket_id, subscriber_id, group_id, added_at) "
+            "VALUES ($1, $2, $3, $4)",
             *key,
             group_id,
             added_at,
@@ -152,4 +153,6 @@ async def _store_person(connection: Connection, person: Person) -> None:
 
 def _folded(values: Mapping[str, object]) -> dict[str, str]:
     """Only what differs from the original."""
-    return {key: fold(value) for key, value in values.items() if isinstance(value, str) and fold(value) != value}
+    return {
+        key: fold(value) for key, value in values.items() if isinstance(value, str) and fold(value) != value
+    }

@@ -6,16 +6,17 @@ An input's value stays the plain mapping that the codec reads; what it means is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import MISSING
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import strawberry
 
 from audience_gql.api.context import Context
 from audience_gql.api.ids import OPAQUE_IDS
-from audience_gql.api.shapes import as_given
+from audience_gql.api.shapes import as_given, enum
 from audience_gql.conditions.nesting import segments_read
 from audience_gql.audience.failures import InvalidInput, Issue
 from audience_gql.conditions.base import Condition, InvalidCondition
@@ -44,10 +45,9 @@ def _input_of(shape: Shape) -> type:
     for number, field in enumerate(shape.fields):
         attribute = f"field_{number}"  # the schema's name may be a word of Python's
         namespace["__annotations__"][attribute] = _annotation(field)
-        default = {} if field.required and field.default is None else {"default": field.default}
-        if not field.required and field.default is None:
-            default = {"default": strawberry.UNSET}
-        namespace[attribute] = strawberry.field(name=field.name, description=field.description, **default)
+        namespace[attribute] = strawberry.field(
+            name=field.name, description=field.description, default=_default(field)
+        )
     declaration = type(shape.name, (), namespace)
     return as_given(
         strawberry.input(declaration, name=shape.name, one_of=shape.one_of, description=shape.description)
@@ -55,11 +55,16 @@ def _input_of(shape: Shape) -> type:
 
 
 @cache
-def _enum_of(enumeration: Enumeration) -> object:
-    members = {
-        value.name: strawberry.enum_value(value.name, description=value.description) for value in enumeration.values
-    }
-    return strawberry.enum(StrEnum(enumeration.name, members), description=enumeration.description)
+def _enum_of(enumeration: Enumeration) -> type:
+    words = {value.name: value.name for value in enumeration.values}
+    descriptions = {value.name: value.description for value in enumeration.values}
+    return enum(enumeration.description, **descriptions)(StrEnum(enumeration.name, words))
+
+
+def _default(field: InputField) -> object:
+    if field.default is not None:
+        return field.default
+    return MISSING if field.required else strawberry.UNSET
 
 
 def _annotation(field: InputField) -> Any:  # Any: an annotation made at run time

@@ -14,6 +14,7 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from audience_gql.api.context import Info
+from audience_gql.api.shapes import enum
 from audience_gql.audience import failures, segments
 from audience_gql.audience.failures import Failure
 from audience_gql.storage import models
@@ -27,16 +28,26 @@ _PATH: Final = "Where in the arguments: names, and indexes as text."
 Segments = list[Annotated["Segment", strawberry.lazy("audience_gql.api.segments")]]
 
 
-@strawberry.enum(description="What kind of thing is wrong with an input.")
+@enum(
+    "What kind of thing is wrong with an input.",
+    REQUIRED="Something that is needed is missing.",
+    MALFORMED="It does not have the form that it must have.",
+    OUT_OF_RANGE="It is too small, too large, too long or too deep.",
+    TOO_MANY="There are more than are allowed.",
+    UNKNOWN="It names something that is not there.",
+    WRONG_TYPE="It is of another type than its field or property.",
+    CONFLICT="It contradicts something else that is given or stored.",
+    CONSENT="The person has not agreed to it.",
+)
 class ProblemCode(StrEnum):
-    REQUIRED = strawberry.enum_value("REQUIRED", description="Something that is needed is missing.")
-    MALFORMED = strawberry.enum_value("MALFORMED", description="It does not have the form that it must have.")
-    OUT_OF_RANGE = strawberry.enum_value("OUT_OF_RANGE", description="It is too small, too large, too long or too deep.")
-    TOO_MANY = strawberry.enum_value("TOO_MANY", description="There are more than are allowed.")
-    UNKNOWN = strawberry.enum_value("UNKNOWN", description="It names something that is not there.")
-    WRONG_TYPE = strawberry.enum_value("WRONG_TYPE", description="It is of another type than its field or property.")
-    CONFLICT = strawberry.enum_value("CONFLICT", description="It contradicts something else that is given or stored.")
-    CONSENT = strawberry.enum_value("CONSENT", description="The person has not agreed to it.")
+    REQUIRED = "REQUIRED"
+    MALFORMED = "MALFORMED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    TOO_MANY = "TOO_MANY"
+    UNKNOWN = "UNKNOWN"
+    WRONG_TYPE = "WRONG_TYPE"
+    CONFLICT = "CONFLICT"
+    CONSENT = "CONSENT"
 
 
 @strawberry.interface(description="An expected failure. Every mutation returns its subject or one of these.")

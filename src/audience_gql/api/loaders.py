@@ -13,7 +13,8 @@ from typing import TypeAlias, TypeVar
 from strawberry.dataloader import DataLoader
 
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import batches, pages
+from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.storage import batches, definitions, pages
 from audience_gql.storage.database import Database
 from audience_gql.storage.facts import Owner
 from audience_gql.storage.feed import LoggedChange
@@ -82,6 +83,10 @@ class Loaders:
     @cached_property
     def custom_fields(self) -> DataLoader[None, list[CustomField]]:
         return self._single(batches.custom_fields)
+
+    @cached_property
+    def vocabulary(self) -> DataLoader[None, Vocabulary]:
+        return self._single(self._vocabulary)
 
     @cached_property
     def evaluated_through(self) -> DataLoader[None, datetime | None]:
@@ -170,3 +175,8 @@ class Loaders:
         async with database.acquire() as connection:
             now = await self._ports.clock.now(connection)
         return await batches.evaluated_through(database, workspace_id, now)
+
+    @staticmethod
+    async def _vocabulary(database: Database, workspace_id: int) -> Vocabulary:
+        async with database.acquire() as connection:
+            return await definitions.vocabulary(connection, workspace_id)

@@ -1,19 +1,41 @@
-"""Inputs that reach a resolver exactly as the caller gave them: a plain mapping with the given keys only.
+"""How this package declares inputs and enums beyond what the library's decorators say.
 
-For inputs in which leaving out and null differ, and for those whose declaration is data: conditions.
+It must not know any particular one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
 
+import strawberry
 from strawberry.types.arguments import InputContext
 from strawberry.types.base import get_object_definition
+from strawberry.types.enum import StrawberryEnumDefinition
+
+Words = TypeVar("Words", bound=StrEnum)
+
+
+def enum(description: str, **values: str) -> Callable[[type[Words]], type[Words]]:
+    """Declare an enum with a description for each of its values."""
+
+    def declare(members: type[Words]) -> type[Words]:
+        declared = strawberry.enum(members, description=description)
+        definition: StrawberryEnumDefinition = declared.__strawberry_definition__  # type: ignore[attr-defined]  # set by the library's decorator
+        for value in definition.values:
+            value.description = values[value.name]
+        return declared
+
+    return declare
 
 
 def as_given(declaration: type) -> type:
-    """Have values of this input arrive as mappings, keyed as in the schema, coerced to the schema's types."""
+    """Have values of this input reach resolvers just as the caller gave them: a mapping with the given keys only.
+
+    For inputs in which leaving out and null differ, and for those whose declaration is data. Keys are the schema's; values are
+    coerced to the schema's types.
+    """
     get_object_definition(declaration, strict=True).from_input = _unchanged
     return declaration
 

@@ -49,12 +49,14 @@ class Plan:
         return fact_of(mark) in self.concerned
 
     def cause(self, segment_id: int, facts: Collection[Fact], *, is_on_edge: bool) -> Cause:
-        """Why somebody with these marks changed: by what the segment reads itself first, then by what it reads through others."""
-        for fact in sorted(facts):
-            if fact in self.direct[segment_id] or fact == _CREATED:
-                return _CAUSES[fact[0]]
-        if any(fact in self.indirect[segment_id] for fact in facts):
+        """Why somebody with these marks changed: what the segment reads itself says it best, then what it reads through others."""
+        direct = self.direct[segment_id].intersection(facts)
+        if direct:
+            return _CAUSES[min(direct)[0]]
+        if self.indirect[segment_id].intersection(facts):
             return "SEGMENT"
+        if _CREATED in facts:
+            return "SUBSCRIBER"
         if is_on_edge or not facts:
             return "CLOCK"
         return _CAUSES[min(facts)[0]]

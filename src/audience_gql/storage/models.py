@@ -14,6 +14,7 @@ from tortoise.fields import (
     BigIntField,
     BinaryField,
     BooleanField,
+    CharField,
     DateField,
     DatetimeField,
     DecimalField,
@@ -180,7 +181,7 @@ class Identity(Model):
 
     workspace_id: int = BigIntField()
     kind: str = TextField()
-    value: str = TextField(primary_key=True)
+    value: str = CharField(2048, primary_key=True)
     bucket_id: int = BigIntField()
     subscriber_id: int = BigIntField()
 
@@ -236,7 +237,7 @@ class Event(BucketedModel):
 
 class EventKey(BucketedModel):
     subscriber_id: int = BigIntField()
-    key: str = TextField(primary_key=True)
+    key: str = CharField(200, primary_key=True)
 
     class Meta:
         table = "event_keys"

@@ -63,9 +63,7 @@ class CountFilter:
         """An adverb: `at least once`."""
         match self.operator, self.value:
             case _, CountRange(low=low, high=high):
-                return f"{low:,} to {times(high)}"
-            case "exactly" | "atMost", 0:
-                return "never"
+                return f"{low:,} to {high:,} times"
             case operator, int() as value:
                 return f"{_WORDS[operator]} {times(value)}"
         raise AssertionError(self)

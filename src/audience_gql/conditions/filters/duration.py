@@ -35,7 +35,12 @@ class Duration:
         return {self.unit: self.amount}
 
     def words(self) -> str:
+        """`7 days`."""
         return counted(self.amount, self.unit.removesuffix("s"))
+
+    def words_of_span(self) -> str:
+        """To follow "the last": `day`, `7 days`."""
+        return self.words().removeprefix("1 ")
 
 
 def _build(given: Given, parsing: Parsing) -> Duration:

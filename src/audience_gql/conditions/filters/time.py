@@ -95,7 +95,7 @@ class TimeFilter:
             case "notInLast", Duration() as duration:
                 return f"{duration.words()} ago or earlier"
             case operator, Duration() as duration:
-                return f"in the {'next' if operator == 'inNext' else 'last'} {duration.words()}"
+                return f"in the {'next' if operator == 'inNext' else 'last'} {duration.words_of_span()}"
             case operator, datetime() as limit:
                 return f"{operator} {instant(limit)}"
             case _, TimeRange() as stretch:

@@ -73,7 +73,7 @@ class TimeWindow:
         """An adverb: `in the last 30 days`."""
         match self.operator, self.value:
             case "last", Duration() as duration:
-                return f"in the last {duration.words()}"
+                return f"in the last {duration.words_of_span()}"
             case "olderThan", Duration() as duration:
                 return f"{duration.words()} ago or earlier"
             case "ago", DurationRange(longest=longest, shortest=shortest):

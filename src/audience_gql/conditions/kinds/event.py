@@ -31,7 +31,10 @@ class EventCount(Leaf):
         return {"event": self.events.dump() | times}
 
     def summary(self, names: Names) -> str:  # noqa: ARG002  # same
-        return f"who did {self.events.words()} {self._count.words()}{self.events.words_of_window()}"
+        events, window = self.events.words(), self.events.words_of_window()
+        if not self._count.matches(1) and self._count.matches(0):
+            return f"who never did {events}{window}"
+        return f"who did {events} {self._count.words()}{window}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return self._count.matches(len(self.events.among(person, moment.now)))

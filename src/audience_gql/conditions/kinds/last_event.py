@@ -39,7 +39,9 @@ class LastEvent(Leaf):
         return {"lastEvent": self.events.dump() | at | follower}
 
     def summary(self, names: Names) -> str:  # noqa: ARG002  # same
-        follower = "" if self.not_followed_by is None else f" and was not followed by {self.not_followed_by}"
+        follower = "" if self.not_followed_by is None else f", not followed by {self.not_followed_by}"
+        if isinstance(self.at.value, bool):
+            return f"who {'at some time' if self.at.value else 'never'} did {self.events.words()}{follower}"
         return f"whose last {self.events.words()} was {self.at.words()}{follower}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:

@@ -1,0 +1,79 @@
+"""How callers name people, groups and segments: by id, or by something of their own."""
+
+from __future__ import annotations
+
+import strawberry
+
+from audience_gql.api import ids
+from audience_gql.api.context import Context
+from audience_gql.api.ids import Kind
+from audience_gql.audience import keys
+from audience_gql.audience.profiles import identity, text_problem
+from audience_gql.conditions.values import fold
+from audience_gql.storage import batches
+from audience_gql.storage.facts import Owner
+from audience_gql.storage.models import Group, Segment
+
+
+@strawberry.input(one_of=True, description="A person, by one of what only she has.")
+class SubscriberKey:
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Her id here.")
+    email: strawberry.Maybe[str] = strawberry.field(description="Her email address, upper and lower case aside.")
+    phone: strawberry.Maybe[str] = strawberry.field(description="Her phone number in E.164, such as +37060000000.")
+    external_id: strawberry.Maybe[str] = strawberry.field(description="Her id in the system that she comes from.")
+
+
+@strawberry.input(one_of=True, description="A group, by id or name.")
+class GroupKey:
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its id.")
+    name: strawberry.Maybe[str] = strawberry.field(description="Its name, upper and lower case aside.")
+
+
+@strawberry.input(one_of=True, description="A segment, by id or name.")
+class SegmentKey:
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its id.")
+    name: strawberry.Maybe[str] = strawberry.field(description="Its name, upper and lower case aside.")
+
+
+def subscriber_key(key: SubscriberKey) -> keys.SubscriberKey:
+    """A key as the application takes it."""
+    if key.id:
+        owner = ids.owner_of(key.id.value)
+        return keys.SubscriberKey(kind="id", value=owner and keys.SubscriberRef(*owner))
+    if key.email:
+        return keys.SubscriberKey(kind="email", value=key.email.value)
+    if key.phone:
+        return keys.SubscriberKey(kind="phone", value=key.phone.value)
+    return keys.SubscriberKey(kind="externalId", value=key.external_id.value if key.external_id else None)
+
+
+async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:
+    """Where the person of a key is kept, if there may be one."""
+    if key.id:
+        return ids.owner_of(key.id.value)
+    named = subscriber_key(key)
+    if not isinstance(named.value, str) or text_problem(named.value):
+        return None
+    return await batches.find_owner(
+        context.ports.database, context.workspace.id, identity(named.kind, named.value)
+    )
+
+
+async def find_group(context: Context, key: GroupKey) -> Group | None:
+    if key.id:
+        number = ids.number_of(Kind.GROUP, key.id.value)
+        return None if number is None else await context.loaders.groups.load(number)
+    name = key.name.value if key.name else ""
+    if text_problem(name):
+        return None
+    return await batches.find_group_by_name(context.ports.database, context.workspace.id, fold(name))
+
+
+async def find_segment(context: Context, key: SegmentKey) -> Segment | None:
+    if key.id:
+        number = ids.number_of(Kind.SEGMENT, key.id.value)
+        return None if number is None else await context.loaders.segments.load(number)
+    name = key.name.value if key.name else ""
+    if text_problem(name):
+        return None
+    return await batches.find_segment_by_name(context.ports.database, context.workspace.id, fold(name))

@@ -1,0 +1,230 @@
+"""How much one document may ask for, found in one pass that no document can make slow: every fragment is measured once.
+
+Measured before the rules of the specification run, some of which are slower than linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLCompositeType,
+    GraphQLField,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    Node,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_composite_type,
+    is_list_type,
+)
+
+from audience_gql.api.errors import ApiError
+from audience_gql.api.pagination import LARGEST_PAGE
+
+TOKENS: Final = 15_000
+DEPTH: Final = 12
+ALIASES: Final = 30
+DIRECTIVES: Final = 50
+FRAGMENTS: Final = 50
+VALUE_DEPTH: Final = 64
+COST: Final = 5_000
+USUAL_LIST: Final = 10
+"""How long a list without a page size is reckoned to be."""
+_FREE: Final = ("Connection", "Edge", "PageInfo")
+"""Types with such names hold others, and cost nothing themselves."""
+
+Size: TypeAlias = tuple[str, int]
+"""A variable that says how long a list is, and how long it is when the variable is not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """How many objects a response can hold: a sum of products of constants and of sizes that variables say."""
+
+    terms: Mapping[tuple[Size, ...], int]
+
+    def __add__(self, other: Cost) -> Cost:
+        terms = dict(self.terms)
+        for sizes, count in other.terms.items():
+            terms[sizes] = terms.get(sizes, 0) + count
+        return Cost(terms)
+
+    def times(self, factor: int | Size) -> Cost:
+        if isinstance(factor, int):
+            return Cost({sizes: count * factor for sizes, count in self.terms.items()})
+        return Cost({tuple(sorted((*sizes, factor))): count for sizes, count in self.terms.items()})
+
+    def points(self, variables: Mapping[str, object]) -> int:
+        """The number, for these variables."""
+        total = 0
+        for sizes, count in self.terms.items():
+            product = count
+            for name, default in sizes:
+                product *= _length(variables.get(name), default)
+            total += product
+        return total
+
+
+_NOTHING: Final = Cost({})
+_ONE: Final = Cost({(): 1})
+
+
+def size_errors(document: DocumentNode) -> list[ApiError]:
+    """What is wrong with the size of a document, wherever its parts are used."""
+    counts = {"aliases": 0, "directives": 0, "fragments": 0}
+    deepest = 0
+    for node, value_depth in _nodes(document):
+        deepest = max(deepest, value_depth)
+        if isinstance(node, FieldNode) and node.alias:
+            counts["aliases"] += 1
+        elif isinstance(node, DirectiveNode):
+            counts["directives"] += 1
+        elif isinstance(node, FragmentDefinitionNode | InlineFragmentNode):
+            counts["fragments"] += 1
+    limits = {"aliases": ALIASES, "directives": DIRECTIVES, "fragments": FRAGMENTS}
+    errors = [
+        _refused(f"A document has at most {limits[what]} {what}, not {count}.")
+        for what, count in counts.items()
+        if count > limits[what]
+    ]
+    if deepest > VALUE_DEPTH:
+        errors.append(_refused(f"Values nest at most {VALUE_DEPTH} deep; send larger ones as variables."))
+    return errors
+
+
+class Measure:
+    """Measures the operations of one document. Raises ApiError for one that is too deep."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self._schema = schema
+        self._fragments = {
+            definition.name.value: definition
+            for definition in document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+        self._measured: dict[str, tuple[int, Cost]] = {}
+
+    def cost(self, operation: OperationDefinitionNode) -> Cost:
+        root = self._schema.get_root_type(operation.operation)
+        return self._selection(operation.selection_set, root, DEPTH)[1]
+
+    def _selection(
+        self, selection_set: SelectionSetNode, parent: GraphQLCompositeType | None, room: int
+    ) -> tuple[int, Cost]:
+        """How deep a selection goes, and what it costs. `room` is how deep it may go."""
+        depth, cost = 0, _NOTHING
+        for selection in selection_set.selections:
+            match selection:
+                case FieldNode():
+                    deep, costs = self._field(selection, parent, room)
+                case InlineFragmentNode():
+                    inner = self._type(selection.type_condition.name.value) if selection.type_condition else parent
+                    deep, costs = self._selection(selection.selection_set, inner, room)
+                case FragmentSpreadNode():
+                    deep, costs = self._fragment(selection.name.value, room)
+            if deep > room:
+                raise _refused(f"A query goes at most {DEPTH} levels deep.")
+            depth, cost = max(depth, deep), cost + costs
+        return depth, cost
+
+    def _field(self, node: FieldNode, parent: GraphQLCompositeType | None, room: int) -> tuple[int, Cost]:
+        if node.name.value.startswith("__"):
+            return 0, _NOTHING
+        if room == 0:
+            raise _refused(f"A query goes at most {DEPTH} levels deep.")
+        field = getattr(parent, "fields", {}).get(node.name.value)
+        if node.selection_set is None or field is None:
+            return 1, _NOTHING
+        named = get_named_type(field.type)
+        inner = named if is_composite_type(named) else None
+        depth, cost = self._selection(node.selection_set, inner, room - 1)
+        own = _NOTHING if named.name.endswith(_FREE) else _ONE
+        return depth + 1, (own + cost).times(_size(node, field))
+
+    def _fragment(self, name: str, room: int) -> tuple[int, Cost]:
+        if name not in self._measured:
+            self._measured[name] = 0, _NOTHING  # what a fragment within itself counts: another rule refuses it
+            fragment = self._fragments.get(name)
+            if fragment is not None:
+                parent = self._type(fragment.type_condition.name.value)
+                self._measured[name] = self._selection(fragment.selection_set, parent, room)
+        return self._measured[name]
+
+    def _type(self, name: str) -> GraphQLCompositeType | None:
+        named = self._schema.get_type(name)
+        return named if is_composite_type(named) else None
+
+
+def _size(node: FieldNode, field: GraphQLField) -> int | Size:
+    """How many of what it returns a field can return."""
+    declared = field.extensions.get("strawberry-definition")
+    for name, argument in field.args.items():
+        declared_argument = argument.extensions.get("strawberry-definition")
+        if declared_argument is not None and declared_argument.metadata.get("is_page_size"):
+            default = argument.default_value if isinstance(argument.default_value, int) else USUAL_LIST
+            given = next((it.value for it in node.arguments if it.name.value == name), None)
+            return _given_size(given, default)
+    if not is_list_type(get_nullable_type(field.type)) or node.name.value == "edges":
+        return 1
+    return int(declared.metadata.get("up_to", USUAL_LIST)) if declared is not None else USUAL_LIST
+
+
+def _given_size(given: ValueNode | None, default: int) -> int | Size:
+    match given:
+        case IntValueNode():
+            return _length(int(given.value), default)
+        case ListValueNode():
+            return _length(given.values, default)
+        case VariableNode():
+            return given.name.value, default
+    return default
+
+
+def _length(value: object, default: int) -> int:
+    match value:
+        case bool():
+            return default
+        case int():
+            return min(max(value, 1), LARGEST_PAGE)
+        case list() | tuple():
+            return min(max(len(value), 1), LARGEST_PAGE)
+    return default
+
+
+def _nodes(document: DocumentNode) -> Iterator[tuple[Node, int]]:
+    """Every node, and how deep in a list or object value it lies."""
+    waiting: list[tuple[Node, int]] = [(document, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        yield node, depth
+        for child in _children(node):
+            is_nested = isinstance(child, ListValueNode | ObjectValueNode)
+            waiting.append((child, depth + 1 if is_nested else depth))
+
+
+def _children(node: Node) -> Iterable[Node]:
+    for key in node.keys:
+        child: Any = getattr(node, key)  # Any: a node, several, or something else
+        if isinstance(child, Node):
+            yield child
+        elif isinstance(child, list | tuple):
+            yield from (it for it in child if isinstance(it, Node))
+
+
+def _refused(message: str) -> ApiError:
+    return ApiError("GRAPHQL_VALIDATION_FAILED", message)

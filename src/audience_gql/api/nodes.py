@@ -1,0 +1,96 @@
+"""Whatever has an id, found by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from audience_gql.api import ids
+from audience_gql.api.context import Context, Info
+from audience_gql.api.errors import BadUserInput
+from audience_gql.api.ids import Kind
+from audience_gql.api.loaders import Loaders
+
+MOST_AT_ONCE: Final = 100
+Finder: TypeAlias = Callable[[Context, str], Awaitable[object | None]]
+Key = TypeVar("Key")
+
+
+@strawberry.interface(description="Anything with an id of its own.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Opaque; stays the same, and never names anything else.")
+
+
+@strawberry.type
+class NodeQuery:
+    @strawberry.field(
+        description="Whatever has this id; null when nothing in this workspace has it.",
+        graphql_type=Node | None,
+    )
+    @staticmethod
+    async def node(
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id that it has.")],  # noqa: A002  # the schema's name
+    ) -> object | None:
+        return await _find(info.context, id)
+
+    @strawberry.field(
+        description="Whatever has these ids, in their order; null for those that nothing in this workspace has.",
+        graphql_type=list[Node | None],
+    )
+    @staticmethod
+    async def nodes(
+        info: Info,
+        wanted: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(name="ids", description=f"Up to {MOST_AT_ONCE} ids, of any kinds."),
+        ],
+    ) -> list[object | None]:
+        if len(wanted) > MOST_AT_ONCE:
+            raise BadUserInput(f"At most {MOST_AT_ONCE} ids, not {len(wanted)}.", argument="ids")
+        return await asyncio.gather(*(_find(info.context, id_) for id_ in wanted))
+
+
+async def _find(context: Context, text: str) -> object | None:
+    kind = ids.kind_of(text)
+    return None if kind is None else await _FINDERS[kind](context, text)
+
+
+def _loaded(decode: Callable[[str], Key | None], loader: Callable[[Loaders], DataLoader[Key, Any]]) -> Finder:  # Any: whatever has ids
+    async def find(context: Context, text: str) -> object | None:
+        key = decode(text)
+        return None if key is None else await loader(context.loaders).load(key)
+
+    return find
+
+
+async def _custom_field(context: Context, text: str) -> object | None:
+    number = ids.number_of(Kind.CUSTOM_FIELD, text)
+    fields = await context.loaders.custom_fields.load(None)
+    return next((field for field in fields if field.id == number), None)
+
+
+async def _workspace(context: Context, text: str) -> object | None:
+    return context.workspace if ids.number_of(Kind.WORKSPACE, text) == context.workspace.id else None
+
+
+async def _api_token(context: Context, text: str) -> object | None:
+    token = context.access.token
+    return token if ids.number_of(Kind.API_TOKEN, text) == token.id else None
+
+
+_FINDERS: Final[Mapping[Kind, Finder]] = {
+    Kind.SUBSCRIBER: _loaded(ids.owner_of, lambda loaders: loaders.subscribers),
+    Kind.GROUP: _loaded(partial(ids.number_of, Kind.GROUP), lambda loaders: loaders.groups),
+    Kind.SEGMENT: _loaded(partial(ids.number_of, Kind.SEGMENT), lambda loaders: loaders.segments),
+    Kind.CUSTOM_FIELD: _custom_field,
+    Kind.EVENT: _loaded(ids.event_key_of, lambda loaders: loaders.events),
+    Kind.MEMBERSHIP_CHANGE: _loaded(ids.change_key_of, lambda loaders: loaders.changes),
+    Kind.WORKSPACE: _workspace,
+    Kind.API_TOKEN: _api_token,
+}

@@ -1,0 +1,146 @@
+"""The schema: every noun's part of it put together, and how one operation of it is prepared and its errors told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import strawberry
+from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, Undefined
+from strawberry.extensions.runner import SchemaExtensionsRunner
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.schema.name_converter import NameConverter
+from strawberry.types.base import get_object_definition
+from strawberry.types.execution import ExecutionContext, PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from audience_gql.api.context import Context
+from audience_gql.api.custom_fields import CustomFieldMutation, CustomFieldQuery
+from audience_gql.api.documents import Documents, Operation, Prepared, Refused
+from audience_gql.api.errors import ApiError, BadUserInput, for_client
+from audience_gql.api.events import EventMutation
+from audience_gql.api.failures import HANDLERS
+from audience_gql.api.feed import FeedSubscription
+from audience_gql.api.groups import GroupMutation, GroupQuery
+from audience_gql.api.limits import COST
+from audience_gql.api.nodes import NodeQuery
+from audience_gql.api.scalars import SCALARS
+from audience_gql.api.segment_edits import SegmentMutation
+from audience_gql.api.segments import SegmentQuery
+from audience_gql.api.subscribers import SubscriberQuery
+from audience_gql.api.upserts import UpsertMutation
+from audience_gql.api.viewer import Scope, ViewerQuery
+
+_SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
+
+
+@strawberry.type(description="What can be read. Lists come in pages; ids of other workspaces are unknown.")
+class Query(ViewerQuery, NodeQuery, SubscriberQuery, GroupQuery, SegmentQuery, CustomFieldQuery): ...
+
+
+@strawberry.type(description="What can be done. Each answers with its subject, or with the reason why not.")
+class Mutation(UpsertMutation, EventMutation, CustomFieldMutation, GroupMutation, SegmentMutation): ...
+
+
+@strawberry.type(description="What can be followed.")
+class Subscription(FeedSubscription): ...
+
+
+class Schema(strawberry.Schema):
+    """The library's schema, with documents of our own limits, and errors as clients may see them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Query,
+            Mutation,
+            Subscription,
+            config=StrawberryConfig(scalar_map=SCALARS),
+            exception_handlers=HANDLERS,
+        )
+        _forget_null_defaults(self._schema)
+        self.documents = Documents(self._schema)
+
+    async def _prepare_operation_async(
+        self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
+    ) -> PreExecutionError | None:
+        """Everything before an operation runs; in place of the library's own parsing and validation."""
+        del extensions_runner  # there are no extensions
+        if not context.query:
+            return _refusal([BadUserInput("There is no document: `query` is missing or empty.")])
+        prepared = self.documents.prepare(context.query)
+        if isinstance(prepared, Refused):
+            return _refusal(prepared.errors)
+        context.graphql_document = prepared.document
+        operation = _chosen(prepared, context._provided_operation_name)  # noqa: SLF001  # the public property would choose the first of several
+        if operation is None:
+            return _refusal([BadUserInput("Name the operation to run, one of the document's, as `operationName`.")])
+        if OperationType(operation.type) not in context.allowed_operations:
+            raise InvalidOperationTypeError(OperationType(operation.type))
+        error = _forbidden(operation, context) or _too_costly(operation, context)
+        if error is not None:
+            return _refusal([error])
+        context.context = Context(context.context.services, context.context.access)  # with loaders of its own
+        return None
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Replace errors, in the list that becomes the response on every transport, by what clients may see."""
+        del execution_context
+        errors[:] = [for_client(error) for error in errors]
+
+
+def export_sdl() -> str:
+    """The schema as it is checked in."""
+    return Schema().as_str() + "\n"
+
+
+def _refusal(errors: Sequence[GraphQLError]) -> PreExecutionError:
+    return PreExecutionError(data=None, errors=list(errors))
+
+
+def _chosen(prepared: Prepared, name: str | None) -> Operation | None:
+    if name is None and len(prepared.operations) == 1:
+        return next(iter(prepared.operations.values()))
+    return prepared.operations.get(name) if name is not None else None
+
+
+def _forbidden(operation: Operation, context: ExecutionContext) -> GraphQLError | None:
+    """Refuses the whole operation before any of it has run, so that nothing is half done."""
+    own = _SCOPES_OF_FIELDS.get(operation.type, {})
+    needed = {own.get(name, _SCOPES[operation.type]) for name in operation.root_fields if not name.startswith("__")}
+    missing = [scope for scope in Scope if scope in needed and not context.context.access.allows(scope)]
+    if not missing:
+        return None
+    return ApiError("FORBIDDEN", f"The token is not allowed to do this; it needs {' and '.join(missing)}.")
+
+
+def _too_costly(operation: Operation, context: ExecutionContext) -> GraphQLError | None:
+    points = operation.cost.points({**operation.defaults, **(context.variables or {})})
+    if points <= COST:
+        return None
+    message = f"The response could hold {points:,} objects; at most {COST:,} are allowed. Ask for smaller pages."
+    return ApiError("COST_LIMIT", message, cost=points, limit=COST)
+
+
+def _declared_scopes(root: type) -> dict[str, Scope]:
+    """The scopes that fields name themselves, by the fields' names in the schema."""
+    definition = get_object_definition(root, strict=True)
+    names = NameConverter()
+    return {
+        names.from_field(field): field.metadata["scope"] for field in definition.fields if "scope" in field.metadata
+    }
+
+
+_SCOPES_OF_FIELDS: Final = {"mutation": _declared_scopes(Mutation)}
+
+
+def _forget_null_defaults(schema: GraphQLSchema) -> None:
+    """A default of null says nothing that leaving it out does not."""
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
+            for field in type_.fields.values():
+                for argument in field.args.values():
+                    if argument.default_value is None:
+                        argument.default_value = Undefined

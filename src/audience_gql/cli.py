@@ -1,0 +1,217 @@
+"""The command line: `audience-gql demo|up|serve|worker|migrate|schema|token`.
+
+Each command only reads its words and calls what does the work; imports wait until their command is asked for, so that help is quick.
+"""
+# ruff: noqa: PLC0415  # see above
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from audience_gql.audience.ports import Ports
+    from audience_gql.standalone import Addresses
+    from audience_gql.storage.models import Workspace
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 for a failure that is explained, 2 for words that are off."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    if getattr(parsed, "stop_with_stdin", False):
+        threading.Thread(target=_stop_with_stdin, daemon=True).start()
+    from audience_gql.config import MalformedSetting, MissingSetting
+
+    try:
+        code: int = parsed.run(parsed)
+    except (MissingSetting, MalformedSetting) as error:
+        print(f"audience-gql: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="audience-gql", description="Who belongs to which audience, at every instant.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="a real shop's audience on servers of our own")
+    demo.add_argument("--no-replay", action="store_true", help="do not replay purchases after the load")
+    up = commands.add_parser("up", help="the same without data")
+    for command, run in ((demo, _demo), (up, _up)):
+        command.add_argument("--port", type=int, default=8000, help="of the web process (8000)")
+        command.add_argument("--state", type=Path, help="folder for data and logs")
+        command.set_defaults(run=run)
+
+    serve = commands.add_parser("serve", help="the web process")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
+    serve.set_defaults(run=_serve)
+    worker = commands.add_parser("worker", help="the process that keeps memberships exact")
+    worker.set_defaults(run=_worker)
+    for command in (serve, worker):
+        command.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input is closed")
+
+    commands.add_parser("migrate", help="bring the schema up to date").set_defaults(run=_migrate)
+
+    schema = commands.add_parser("schema", help="print the GraphQL schema")
+    schema.add_argument("--output", type=Path, help="write it to this file instead")
+    schema.set_defaults(run=_schema)
+
+    token = commands.add_parser("token", help="API tokens").add_subparsers(required=True, metavar="COMMAND")
+    create = token.add_parser("create", help="make a token, and print it once")
+    create.add_argument("--workspace", required=True, help="name of the workspace; made when there is none")
+    create.add_argument("--name", required=True, help="what the token is for")
+    create.add_argument("--scope", action="append", choices=["READ", "WRITE", "TRACK", "ADMIN"], help="may be given several times (READ)")
+    create.set_defaults(run=_create_token)
+    return parser
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    async def prepare(ports: Ports) -> Workspace:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        from audience_gql.demo import loading
+
+        workspace = await loading.open_workspace(ports=ports)
+        if not await loading.is_loaded(workspace):
+            columns = (TextColumn("Loading the log"), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
+            with Progress(*columns) as progress:
+                task = progress.add_task("load", total=loading.STEPS)
+                await loading.load(ports=ports, workspace=workspace, advance=lambda n: progress.advance(task, n))
+        return workspace
+
+    return _stand_alone(parsed, "demo", prepare)
+
+
+def _up(parsed: argparse.Namespace) -> int:
+    async def prepare(ports: Ports) -> Workspace:
+        from audience_gql.audience.failures import NameTaken
+        from audience_gql.audience.workspaces import create_workspace
+        from audience_gql.storage.models import Workspace
+
+        try:
+            return await create_workspace(ports=ports, name="Audience")
+        except NameTaken:
+            return await Workspace.get(name="Audience")
+
+    return _stand_alone(parsed, "up", prepare)
+
+
+def _stand_alone(parsed: argparse.Namespace, name: str, prepare: object) -> int:
+    import uvloop
+
+    from audience_gql import standalone
+
+    logging.getLogger().setLevel(logging.WARNING)
+    state = parsed.state or _default_state(name)
+    try:
+        uvloop.run(
+            standalone.run(state=state.absolute(), port=parsed.port, prepare=prepare, say=_say, greet=_greet)  # type: ignore[arg-type]  # one of the two functions above
+        )
+    except standalone.NotStarted as error:
+        print(f"audience-gql: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _default_state(name: str) -> Path:
+    """Data of the demo and of `up` never mix."""
+    base = os.environ.get("XDG_STATE_HOME")
+    if base:
+        return Path(base) / "audience-gql" / name
+    if os.geteuid() == 0:
+        return Path("/var/lib/audience-gql") / name
+    return Path.home() / ".local" / "state" / "audience-gql" / name
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _greet(addresses: Addresses) -> None:
+    _say("")
+    _say(f"  GraphQL    {addresses.graphql_url}")
+    _say(f"  websocket  {addresses.websocket_url}")
+    _say(f"  token      {addresses.token}")
+    _say("")
+    _say(f"  . {addresses.connection_file}   sets AUDIENCE_URL, AUDIENCE_WS_URL and AUDIENCE_TOKEN in a shell.")
+    _say("  Ctrl-C stops everything; the data stays.")
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    import uvicorn
+
+    from audience_gql.app import create_app
+    from audience_gql.config import settings_from_environment
+
+    settings = settings_from_environment()
+    uvicorn.run(
+        create_app(settings),
+        host=parsed.host,
+        port=parsed.port,
+        log_level="warning",
+        ws_per_message_deflate=False,
+        ws_max_size=settings.frame_bytes,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        server_header=False,
+    )
+    return 0
+
+
+def _worker(_: argparse.Namespace) -> int:
+    from audience_gql import worker
+    from audience_gql.config import settings_from_environment
+
+    worker.run(settings_from_environment())
+    return 0
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    from audience_gql.config import settings_from_environment
+    from audience_gql.storage.database import migrate
+
+    asyncio.run(migrate(settings_from_environment().database_url))
+    return 0
+
+
+def _schema(parsed: argparse.Namespace) -> int:
+    from audience_gql.api.schema import export_sdl
+
+    if parsed.output is None:
+        print(export_sdl(), end="")
+    else:
+        parsed.output.write_text(export_sdl(), encoding="utf-8")
+    return 0
+
+
+def _create_token(parsed: argparse.Namespace) -> int:
+    from audience_gql.config import settings_from_environment
+    from audience_gql.standalone import create_named_token
+
+    settings = settings_from_environment()
+    secret = asyncio.run(
+        create_named_token(settings, workspace=parsed.workspace, name=parsed.name, scopes=parsed.scope or ["READ"])
+    )
+    print(secret)
+    return 0
+
+
+def _stop_with_stdin() -> None:
+    """End with whoever started us: her end of the pipe closes, however she dies."""
+    while sys.stdin.buffer.read(4096):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

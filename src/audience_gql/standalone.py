@@ -1,0 +1,238 @@
+"""Everything on one machine, for the demo and `up`: servers, web process and worker, started, watched and stopped together.
+
+Without DATABASE_URL and REDIS_URL it brings its own servers; with them the embedded ones are never imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shlex
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.workspaces import create_workspace
+from audience_gql.config import Settings
+from audience_gql.messaging.jobs import ArqJobs
+from audience_gql.messaging.signals import RedisSignals
+from audience_gql.storage.clock import DatabaseClock
+from audience_gql.storage.database import Database, migrate
+from audience_gql.storage.models import Workspace
+
+_READY_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 15.0
+_RESTART_SECONDS: Final = 0.5
+
+Say = Callable[[str], None]
+Prepare = Callable[[Ports], Awaitable[Workspace]]
+"""Fills the database before the web process starts, and names the workspace that the printed token opens."""
+
+
+class NotStarted(Exception):
+    """Something did not start. The message tells the person at the terminal what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a started instance answers, as connection.env says it."""
+
+    graphql_url: str
+    websocket_url: str
+    token: str
+    connection_file: Path
+
+
+async def run(*, state: Path, port: int, prepare: Prepare, say: Say, greet: Callable[[Addresses], None]) -> None:
+    """Start everything, and stay until SIGTERM or SIGINT. Raises NotStarted, and what the embedded servers raise."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _servers(state, say) as (database_url, redis_url):
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "AUDIENCE_SECRET_KEY": _secret_key(state),
+        }
+        await migrate(database_url)
+        async with _child("worker", ["worker"], environment, state):
+            async with _ports(database_url, redis_url) as ports:
+                workspace = await prepare(ports)
+                addresses = await _write_connection(ports, workspace, state, port, environment)
+            async with _child("web", ["serve", "--port", str(port)], environment, state):
+                await _wait_until_ready(port, state, stopped)
+                if not stopped.is_set():
+                    greet(addresses)
+                await stopped.wait()
+                say("Stopping.")
+
+
+async def create_named_token(settings: Settings, *, workspace: str, name: str, scopes: list[str]) -> str:
+    """A token's text for a workspace by name, which is made when there is none. Raises InvalidInput."""
+    async with _ports(settings.database_url, settings.redis_url) as ports:
+        found = await Workspace.get_or_none(name=workspace) or await create_workspace(ports=ports, name=workspace)
+        _, secret = await create_token(ports=ports, workspace=found, name=name, scopes=scopes)
+    return secret
+
+
+@contextmanager
+def _servers(state: Path, say: Say) -> Iterator[tuple[str, str]]:
+    """The servers' addresses: those given by the environment, or our own."""
+    database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    if database_url and redis_url:
+        yield database_url, redis_url
+        return
+    from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # a deployment with servers of its own does without this package
+
+    say("Starting Postgres and Valkey.")
+    try:
+        servers = Servers.start(state)
+    except EmbeddedError as error:
+        raise NotStarted(str(error)) from error
+    with servers:
+        yield servers.addresses.database_url, servers.addresses.redis_url
+
+
+@asynccontextmanager
+async def _ports(database_url: str, redis_url: str) -> AsyncIterator[Ports]:
+    database = await Database.open(database_url, statement_timeout_seconds=60, lock_timeout_seconds=30)
+    signals, jobs = RedisSignals(redis_url), ArqJobs(redis_url)
+    try:
+        yield Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
+    finally:
+        await jobs.close()
+        await signals.close()
+        await database.close()
+
+
+@asynccontextmanager
+async def _child(
+    name: str, arguments: list[str], environment: Mapping[str, str], state: Path
+) -> AsyncIterator[None]:
+    """A process of ours, started again when it dies, stopped at the end, and ended by its stdin if we are killed."""
+    stopping = asyncio.Event()
+    watch = asyncio.create_task(_keep_running(name, arguments, environment, state, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await watch
+
+
+async def _keep_running(
+    name: str, arguments: list[str], environment: Mapping[str, str], state: Path, stopping: asyncio.Event
+) -> None:
+    command = [sys.executable, "-m", "audience_gql.cli", *arguments, "--stop-with-stdin"]
+    while not stopping.is_set():
+        with (state / f"{name}.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, env=dict(environment), start_new_session=True
+            )
+        stop = asyncio.create_task(stopping.wait())
+        exited = asyncio.create_task(process.wait())
+        await asyncio.wait((stop, exited), return_when=asyncio.FIRST_COMPLETED)
+        if not exited.done():
+            process.terminate()
+            try:
+                await asyncio.wait_for(asyncio.shield(exited), _STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+        await exited
+        stop.cancel()
+        if not stopping.is_set():
+            try:
+                await asyncio.wait_for(stopping.wait(), _RESTART_SECONDS)
+            except TimeoutError:
+                continue
+
+
+async def _wait_until_ready(port: int, state: Path, stopped: asyncio.Event) -> None:
+    deadline = asyncio.get_running_loop().time() + _READY_SECONDS
+    while not stopped.is_set():
+        if await asyncio.to_thread(_is_ready, port):
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise NotStarted(f"the web process is not ready after {_READY_SECONDS:.0f} s; see {state / 'web.log'}")
+        try:
+            await asyncio.wait_for(stopped.wait(), 0.1)
+        except TimeoutError:
+            continue
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)  # noqa: PLR2004  # HTTP's OK
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+async def _write_connection(
+    ports: Ports, workspace: Workspace, state: Path, port: int, environment: Mapping[str, str]
+) -> Addresses:
+    """Write connection.env, readable by its owner only; the token of an earlier start is kept while it is good."""
+    path = state / "connection.env"
+    token = _read_token(path)
+    if token is None or not await _opens(ports, token, workspace):
+        _, token = await create_token(ports=ports, workspace=workspace, name="local", scopes=["ADMIN"])
+    addresses = Addresses(
+        graphql_url=f"http://127.0.0.1:{port}/graphql",
+        websocket_url=f"ws://127.0.0.1:{port}/graphql",
+        token=token,
+        connection_file=path,
+    )
+    values = {
+        "AUDIENCE_URL": addresses.graphql_url,
+        "AUDIENCE_WS_URL": addresses.websocket_url,
+        "AUDIENCE_TOKEN": token,
+        "DATABASE_URL": environment["DATABASE_URL"],
+        "REDIS_URL": environment["REDIS_URL"],
+    }
+    _write_private(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
+    return addresses
+
+
+def _read_token(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        name, _, value = line.removeprefix("export ").partition("=")
+        if name == "AUDIENCE_TOKEN":
+            return shlex.split(value)[0]
+    return None
+
+
+async def _opens(ports: Ports, token: str, workspace: Workspace) -> bool:
+    try:
+        return (await Doorkeeper(ports).authenticate(token)).workspace.id == workspace.id
+    except Unauthenticated:
+        return False
+
+
+def _secret_key(state: Path) -> str:
+    """This instance's own key for cursors, made once."""
+    path = state / "secret.key"
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="utf-8")
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else can read, whole or not at all."""
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    temporary.replace(path)

@@ -1,0 +1,130 @@
+"""A workspace of its own for every test, an engine to tick it by hand, and a clock that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from audience_gql.audience.events import EventItem, Tracked, track_events
+from audience_gql.audience.groups import create_group
+from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.membership import Membership, Ticked
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.segments import create_segment, update_segment
+from audience_gql.audience.subscribers import Upserted, upsert_subscribers
+from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
+from audience_gql.audience.workspaces import create_workspace
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.storage import definitions, fills
+from audience_gql.storage.database import Database, TickPool
+from audience_gql.storage.models import Group, Segment, Workspace
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_names = count(1)
+
+
+@dataclass
+class House:
+    """One workspace with everything that works on it, in words as short as a test wants them."""
+
+    ports: Ports
+    workspace: Workspace
+    clock: SimulatedClock
+    jobs: NotedJobs
+    membership: Membership
+    bucket_id: int
+
+    async def upsert(self, *items: dict[str, object]) -> Upserted:
+        return await upsert_subscribers(ports=self.ports, workspace=self.workspace, items=items)
+
+    async def track(self, person: str, name: str, **more: Any) -> Tracked:
+        event = EventItem(subscriber=SubscriberKey(kind="externalId", value=person), name=name, **more)
+        return await track_events(ports=self.ports, workspace=self.workspace, items=[event])
+
+    async def group(self, name: str) -> Group:
+        return await create_group(ports=self.ports, workspace=self.workspace, name=name)
+
+    async def segment(self, name: str, condition: object) -> Segment:
+        """Define a segment and fill it at once."""
+        segment = await create_segment(
+            ports=self.ports, workspace=self.workspace, name=name, description=None, condition=condition, ids=PLAIN_IDS
+        )
+        await self.fill()
+        return segment
+
+    async def edit(self, segment: Segment, condition: object) -> Segment:
+        edited = await update_segment(
+            ports=self.ports, workspace=self.workspace, segment_id=segment.id, condition=condition, ids=PLAIN_IDS
+        )
+        await self.fill()
+        return edited
+
+    async def fill(self) -> None:
+        """Work off all fills that are wanted."""
+        async with self.ports.database.acquire() as connection:
+            wanted = await fills.segments_to_fill(connection)
+            buckets = {segment_id: await fills.buckets_to_fill(connection, segment_id) for segment_id in wanted}
+        for segment_id, bucket_ids in buckets.items():
+            if self.bucket_id in bucket_ids:
+                await self.membership.fill(self.bucket_id, segment_id)
+
+    async def tick(self) -> Ticked:
+        ticked = await self.membership.tick(self.bucket_id)
+        assert ticked is not None
+        return ticked
+
+    async def members(self, segment: Segment) -> set[str]:
+        """External ids of a segment's members, as stored."""
+        rows = await self.ports.database.fetch(
+            "SELECT s.external_id FROM segment_members m JOIN subscribers s ON s.bucket_id = m.bucket_id AND s.id = m.subscriber_id "
+            "WHERE m.bucket_id = $1 AND m.segment_id = $2",
+            self.bucket_id,
+            segment.id,
+        )
+        return {row["external_id"] for row in rows}
+
+    async def log(self, *, since: int = 0) -> list[tuple[str, bool, str]]:
+        """(external id, entered, cause) of every change, in order."""
+        rows = await self.ports.database.fetch(
+            "SELECT s.external_id, c.entered, c.cause FROM membership_changes c "
+            "JOIN subscribers s ON s.bucket_id = c.bucket_id AND s.id = c.subscriber_id "
+            "WHERE c.bucket_id = $1 AND c.sequence > $2 ORDER BY c.sequence",
+            self.bucket_id,
+            since,
+        )
+        return [(row["external_id"], row["entered"], row["cause"]) for row in rows]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def tick_pool(database_url: str) -> AsyncIterator[TickPool]:
+    opened = await TickPool.open(database_url, size=4)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def clock() -> SimulatedClock:
+    return SimulatedClock(NOON)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(database: Database, tick_pool: TickPool, clock: SimulatedClock) -> House:
+    jobs = NotedJobs()
+    ports = Ports(database=database, clock=clock, signals=MemorySignals(), jobs=jobs)
+    workspace = await create_workspace(ports=ports, name=f"workspace {next(_names)}")
+    async with database.acquire() as connection:
+        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+    return House(ports, workspace, clock, jobs, Membership(ports, tick_pool), bucket_id)

@@ -1,0 +1,105 @@
+"""Events come late, twice, out of order and malformed; each counts once, where it happened."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from audience_gql.audience.events import EventItem, track_events
+from audience_gql.audience.keys import SubscriberKey
+
+
+def event(person: str, **more) -> EventItem:
+    return EventItem(subscriber=SubscriberKey(kind="externalId", value=person), **({"name": "opened"} | more))
+
+
+async def track(house, *items: EventItem, **options):
+    return await track_events(ports=house.ports, workspace=house.workspace, items=items, **options)
+
+
+async def count(house) -> int:
+    return await house.ports.database.fetchval("SELECT count(*) FROM events WHERE bucket_id = $1", house.bucket_id)
+
+
+async def test_a_key_counts_once_per_person(house):
+    await house.upsert({"externalId": "ada"}, {"externalId": "bob"})
+
+    first = await track(house, event("ada", key="k"), event("ada", key="k"), event("bob", key="k"))
+    again = await track(house, event("ada", key="k"), event("ada"))
+
+    assert (first.accepted, first.duplicates) == (2, 1)
+    assert (again.accepted, again.duplicates) == (1, 1)
+    assert await count(house) == 3
+
+
+async def test_the_same_key_from_many_writers_counts_once(house):
+    await house.upsert({"externalId": "ada"})
+
+    results = await asyncio.gather(*(track(house, event("ada", key="k")) for _ in range(12)))
+
+    assert sum(result.accepted for result in results) == 1
+    assert await count(house) == 1
+
+
+async def test_values_are_kept_exactly(house):
+    await house.upsert({"externalId": "ada"})
+
+    await track(house, event("ada", value=0.1), event("ada", value=Decimal("12345678901234567890.123456789")))
+
+    rows = await house.ports.database.fetch("SELECT value FROM events WHERE bucket_id = $1", house.bucket_id)
+    assert {row["value"] for row in rows} == {Decimal("0.1"), Decimal("12345678901234567890.123456789")}
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "path"),
+    [
+        ({"name": ""}, "REQUIRED", ("name",)),
+        ({"name": "x" * 101}, "OUT_OF_RANGE", ("name",)),
+        ({"occurred_at": datetime(2026, 3, 1)}, "MALFORMED", ("occurredAt",)),  # noqa: DTZ001  # on purpose
+        ({"value": float("nan")}, "MALFORMED", ("value",)),
+        ({"value": 1e301}, "OUT_OF_RANGE", ("value",)),
+        ({"properties": [1]}, "WRONG_TYPE", ("properties",)),
+        ({"properties": {"a": "\x00"}}, "MALFORMED", ("properties", "a")),
+        ({"properties": {"a": float("inf")}}, "MALFORMED", ("properties", "a")),
+        ({"properties": {str(n): n for n in range(257)}}, "TOO_MANY", ("properties",)),
+        ({"properties": {"a": "x" * 9000, **{str(n): "y" * 9000 for n in range(8)}}}, "OUT_OF_RANGE", ("properties",)),
+        ({"key": "x" * 201}, "OUT_OF_RANGE", ("key",)),
+    ],
+)
+async def test_a_bad_event_is_refused_with_its_path_and_the_others_go_through(house, bad, code, path):
+    await house.upsert({"externalId": "ada"})
+
+    tracked = await track(house, event("ada", **bad), event("ada"))
+
+    assert [(r.index, r.code, r.path) for r in tracked.rejects] == [(0, code, ("input", "events", "0", *path))]
+    assert (tracked.accepted, await count(house)) == (1, 1)
+
+
+async def test_more_than_a_day_ahead_is_refused(house):
+    await house.upsert({"externalId": "ada"})
+    edge = house.clock.instant + timedelta(days=1)
+
+    tracked = await track(house, event("ada", occurred_at=edge), event("ada", occurred_at=edge + timedelta(seconds=1)))
+
+    assert [(r.index, r.code) for r in tracked.rejects] == [(1, "OUT_OF_RANGE")]
+
+
+async def test_unknown_people_are_refused_or_made(house):
+    refused = await track(house, event("new"), event("new"))
+    assert [(r.index, r.code) for r in refused.rejects] == [(0, "UNKNOWN"), (1, "UNKNOWN")]
+
+    made = await track(house, event("new"), event("new"), create_missing=True)
+    assert (made.accepted, made.rejects) == (2, [])
+
+
+async def test_a_workspace_has_at_most_a_thousand_event_names(house):
+    await house.upsert({"externalId": "ada"})
+    await track(house, *(event("ada", name=f"n{n}") for n in range(999)))
+
+    tracked = await track(house, event("ada", name="last"), event("ada", name="one too many"), event("ada", name="n1"))
+
+    assert [(r.index, r.code) for r in tracked.rejects] == [(1, "TOO_MANY")]
+    assert tracked.accepted == 2

@@ -1,0 +1,211 @@
+"""The incremental path against the full one: whatever happens, after a tick nothing differs from what the raw facts say.
+
+The full path compiles to another form of SQL and looks at everybody; the incremental one only at people with marks or on an edge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from datetime import timedelta
+
+import pytest
+
+from audience_gql.audience.groups import add_to_group, remove_from_group
+from audience_gql.audience.keys import SubscriberKey
+from audience_gql.storage import membership
+from audience_gql.storage.clock import DatabaseClock
+from audience_gql.storage.evaluation import Evaluation
+
+PEOPLE = [f"p{n}" for n in range(12)]
+ROUNDS = 400 if os.environ.get("AUDIENCE_FUZZ_LONG") else 60
+
+
+def opened(**window: int) -> dict[str, object]:
+    return {"event": {"name": "opened", "within": {"last": window}}}
+
+
+async def segments(house):
+    group = await house.group("Friends")
+    recent = await house.segment("Recent", opened(minutes=1))
+    return group, [
+        recent,
+        await house.segment("Often", {"event": {"name": "opened", "times": {"atLeast": 3}, "within": {"last": {"minutes": 5}}}}),
+        await house.segment("Quiet", {"not": opened(minutes=2)}),
+        await house.segment("At most one", {"event": {"name": "opened", "times": {"atMost": 1}, "within": {"last": {"minutes": 3}}}}),
+        await house.segment("A while ago", {"event": {"name": "opened", "within": {"olderThan": {"minutes": 2}}}}),
+        await house.segment("Lapsed", {"lastEvent": {"name": "opened", "at": {"notInLast": {"minutes": 2}}}}),
+        await house.segment("Spent", {"eventTotal": {"name": "bought", "of": "value", "function": "SUM", "is": {"gt": 10}, "within": {"last": {"minutes": 4}}}}),
+        await house.segment("Friend and recent", {"all": [{"group": {"anyOf": [str(group.id)]}}, {"segment": {"anyOf": [str(recent.id)]}}]}),
+        await house.segment("Neither", {"not": {"any": [{"group": {"anyOf": [str(group.id)]}}, {"segment": {"anyOf": [str(recent.id)]}}]}}),
+        await house.segment("New", {"createdAt": {"inLast": {"minutes": 2}}}),
+        await house.segment("In a city", {"city": {"isSet": True}}),
+    ]
+
+
+async def change_something(house, group, chance: random.Random) -> None:
+    person = chance.choice(PEOPLE)
+    key = SubscriberKey(kind="externalId", value=person)
+    match chance.randrange(6):
+        case 0 | 1:
+            ago = timedelta(seconds=chance.choice([0, 0, 30, 59, 60, 61, 119, 120, 121, 240, -5, -20]))
+            await house.track(person, "opened", occurred_at=house.clock.instant - ago)
+        case 2:
+            await house.track(person, "bought", value=chance.choice([3, 4.5, 8]), occurred_at=house.clock.instant)
+        case 3:
+            change = add_to_group if chance.random() < 0.5 else remove_from_group
+            await change(ports=house.ports, workspace=house.workspace, group_id=group.id, subscribers=[key])
+        case 4:
+            await house.upsert({"externalId": person, "city": chance.choice([None, "Vilnius", "Kaunas"])})
+        case 5:
+            await house.upsert({"externalId": person})
+
+
+async def wrong_memberships(house) -> list[tuple[int, int, bool]]:
+    """What the full path would change, at the instant of the last tick."""
+    evaluation = Evaluation()
+    wrong = []
+    async with house.membership._pool.transaction() as connection:
+        bucket = await membership.lock_bucket(connection, house.bucket_id)
+        plan = await house.membership._plan(connection, bucket)
+        for segment_id in plan.evaluable.conditions:
+            wrong += await evaluation.differences_of_range(
+                connection, house.bucket_id, plan.evaluable, segment_id, -1, 2**63 - 1, bucket.last_instant
+            )
+    return wrong
+
+
+async def replayed(house) -> set[tuple[int, int]]:
+    rows = await house.ports.database.fetch(
+        "SELECT list_id, subscriber_id, entered FROM membership_changes "
+        "WHERE bucket_id = $1 AND list_kind = 'SEGMENT' ORDER BY sequence",
+        house.bucket_id,
+    )
+    state: set[tuple[int, int]] = set()
+    for row in rows:
+        pair = (row["list_id"], row["subscriber_id"])
+        assert (pair in state) != row["entered"], "somebody entered twice or left twice"
+        state ^= {pair}
+    return state
+
+
+async def stored(house) -> set[tuple[int, int]]:
+    rows = await house.ports.database.fetch(
+        "SELECT segment_id, subscriber_id FROM segment_members WHERE bucket_id = $1", house.bucket_id
+    )
+    return {(row["segment_id"], row["subscriber_id"]) for row in rows}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_after_every_tick_nothing_differs_from_the_facts(house, seed):
+    chance = random.Random(seed)
+    await house.upsert(*({"externalId": person} for person in PEOPLE[:6]))
+    group, _ = await segments(house)
+    for _ in range(ROUNDS):
+        for _ in range(chance.randrange(4)):
+            await change_something(house, group, chance)
+        house.clock.advance(timedelta(seconds=chance.choice([0, 0, 1, 7, 30, 60])))
+
+        await house.tick()
+
+        assert await wrong_memberships(house) == [], f"seed {seed}"
+    assert await replayed(house) == await stored(house)
+    assert await stored(house)
+
+
+def without_edges_at_the_fact_itself(monkeypatch) -> None:
+    honest = membership.people_on_edges
+
+    async def people_on_edges(connection, bucket_id, edges, after, upto):
+        return await honest(connection, bucket_id, [edge for edge in edges if edge.offset], after, upto)
+
+    monkeypatch.setattr(membership, "people_on_edges", people_on_edges)
+
+
+def without_edges_of_ages(monkeypatch) -> None:
+    honest = membership.people_on_edges
+
+    async def people_on_edges(connection, bucket_id, edges, after, upto):
+        return await honest(connection, bucket_id, [edge for edge in edges if not edge.offset], after, upto)
+
+    monkeypatch.setattr(membership, "people_on_edges", people_on_edges)
+
+
+def with_windows_closed_at_both_ends(monkeypatch) -> None:
+    honest = membership.people_on_edges
+
+    async def people_on_edges(connection, bucket_id, edges, after, upto):
+        late = timedelta(microseconds=1)
+        return await honest(connection, bucket_id, edges, after - late, upto - late)
+
+    monkeypatch.setattr(membership, "people_on_edges", people_on_edges)
+
+
+def without_marks_of_groups(monkeypatch) -> None:
+    honest = membership.take_marks
+
+    async def take_marks(connection, bucket_id, limit):
+        marks = await honest(connection, bucket_id, limit)
+        return [mark for mark in marks if not mark.kind.startswith("group")]
+
+    monkeypatch.setattr(membership, "take_marks", take_marks)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        without_edges_at_the_fact_itself,
+        without_edges_of_ages,
+        with_windows_closed_at_both_ends,
+        without_marks_of_groups,
+    ],
+)
+async def test_planted_bugs_are_found(house, monkeypatch, plant):
+    chance = random.Random(0)
+    await house.upsert(*({"externalId": person} for person in PEOPLE[:6]))
+    group, _ = await segments(house)
+    plant(monkeypatch)
+
+    for _ in range(200):
+        for _ in range(chance.randrange(4)):
+            await change_something(house, group, chance)
+        house.clock.advance(timedelta(seconds=chance.choice([0, 0, 1, 7, 30, 60])))
+        await house.tick()
+        if await wrong_memberships(house):
+            return
+
+    pytest.fail("the planted bug was not found")
+
+
+async def test_concurrent_writers_and_ticks_end_exact(house):
+    object.__setattr__(house.ports, "clock", DatabaseClock())
+    await house.upsert(*({"externalId": person} for person in PEOPLE))
+    group, made = await segments(house)
+
+    async def write(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(ROUNDS // 2):
+            async with house.ports.database.acquire() as connection:
+                house.clock.instant = await DatabaseClock().now(connection)
+            await change_something(house, group, chance)
+
+    async def tick(writers: list[asyncio.Task[None]]) -> None:
+        while not all(writer.done() for writer in writers):
+            await house.tick()
+
+    writers = [asyncio.create_task(write(seed)) for seed in range(6)]
+    await asyncio.gather(*writers, tick(writers), tick(writers))
+    while not (await house.tick()).is_drained:
+        continue
+    await house.tick()
+
+    assert await wrong_memberships(house) == []
+    assert await replayed(house) == await stored(house)
+    counted = await house.ports.database.fetch(
+        "SELECT segment_id, members FROM segment_states WHERE bucket_id = $1", house.bucket_id
+    )
+    members = await stored(house)
+    assert {row["segment_id"]: row["members"] for row in counted} == {
+        segment.id: sum(1 for segment_id, _ in members if segment_id == segment.id) for segment in made
+    }

@@ -1,0 +1,114 @@
+"""The feed tells every change once, in order, from any cursor on, and a chain of cursors proves it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+
+from audience_gql.audience.cursors import CursorCodec, CursorInvalid
+from audience_gql.audience.feed import Batch, follow
+from audience_gql.storage.feed import FeedFilter
+
+CURSORS = CursorCodec(("secret",))
+OPENED = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
+
+
+def feed(house, after: str | None = None, wanted: FeedFilter = FeedFilter()) -> AsyncIterator[Batch]:  # noqa: B008  # frozen
+    return follow(
+        ports=house.ports, workspace=house.workspace, cursors=CURSORS, after=after, wanted=wanted, poll_seconds=0.05
+    )
+
+
+async def test_the_first_batch_comes_at_once_and_then_what_happens(house):
+    await house.upsert({"externalId": "ada"})
+    segment = await house.segment("Opened", OPENED)
+    batches = feed(house)
+
+    first = await anext(batches)
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.tick()
+    second = await anext(batches)
+
+    assert first.changes == []
+    assert second.after == first.cursor
+    assert [(change.list_id, change.entered, change.cause) for change in second.changes] == [(segment.id, True, "EVENT")]
+    await batches.aclose()
+
+
+async def test_a_reader_that_comes_and_goes_misses_nothing(house):
+    people = [f"p{n}" for n in range(20)]
+    await house.upsert(*({"externalId": person} for person in people))
+    await house.segment("Opened", OPENED)
+    start = await anext(feed(house))
+    chance = random.Random(7)
+    told: list[int] = []
+
+    async def read() -> None:
+        cursor = start.cursor
+        while len(told) < 60:
+            batches = feed(house, cursor)
+            for _ in range(chance.randrange(1, 4)):
+                batch = await anext(batches)
+                assert batch.after == cursor
+                told.extend(change.sequence for change in batch.changes)
+                cursor = batch.cursor
+                if len(told) >= 60:
+                    break
+            await batches.aclose()
+
+    async def write() -> None:
+        for step in range(60):
+            if step % 20 == 0:
+                house.clock.advance(__import__("datetime").timedelta(minutes=2))
+                await house.tick()
+            await house.track(people[step % 20], "opened", occurred_at=house.clock.instant)
+            await house.tick()
+            await asyncio.sleep(0)
+
+    await asyncio.wait_for(asyncio.gather(read(), write()), 20)
+
+    assert told[:60] == list(range(told[0], told[0] + 60))
+
+
+async def test_filters_by_list_and_person(house):
+    upserted = await house.upsert({"externalId": "ada"}, {"externalId": "bob"})
+    ada, _ = upserted.subscribers
+    start = await anext(feed(house))
+    opened = await house.segment("Opened", OPENED)
+    await house.segment("Everyone", {"all": []})
+    for person in ("ada", "bob"):
+        await house.track(person, "opened", occurred_at=house.clock.instant)
+    await house.tick()
+
+    by_list = await anext(feed(house, start.cursor, FeedFilter(segment_ids=frozenset({opened.id}))))
+    by_person = await anext(feed(house, start.cursor, FeedFilter(subscriber=(ada.bucket_id, ada.id))))
+    nothing = await anext(feed(house, start.cursor, FeedFilter(segment_ids=frozenset())))
+
+    assert {change.list_id for change in by_list.changes} == {opened.id}
+    assert len(by_list.changes) == 2
+    assert {change.subscriber_id for change in by_person.changes} == {ada.id}
+    assert len(by_person.changes) == 2
+    assert nothing.changes == []
+    assert nothing.cursor == by_list.cursor == by_person.cursor
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", CursorCodec(("other",)).encode(1, {})])
+async def test_a_forged_cursor_is_refused(house, cursor):
+    with pytest.raises(CursorInvalid):
+        await anext(feed(house, cursor))
+
+
+async def test_a_cursor_of_another_workspace_is_refused(house):
+    foreign = CURSORS.encode(house.workspace.id + 1, {})
+
+    with pytest.raises(CursorInvalid):
+        await anext(feed(house, foreign))
+
+
+def test_keys_rotate():
+    old = CursorCodec(("old",)).encode(1, {2: 3})
+
+    assert CursorCodec(("new", "old")).decode(1, old) == {2: 3}

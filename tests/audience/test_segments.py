@@ -1,0 +1,201 @@
+"""Segments are defined, edited, refused and deleted; every edit is followed by everything that reads it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from audience_gql.audience.failures import InvalidInput, NameTaken, NotFound
+from audience_gql.audience.segments import (
+    InUse,
+    RevisionConflict,
+    SegmentCycle,
+    create_segment,
+    delete_segment,
+    recompute_progress,
+    update_segment,
+)
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.storage.models import Segment
+
+LITHUANIA = {"country": {"is": "LT"}}
+LATVIA = {"country": {"is": "LV"}}
+
+
+def inside(*segments: Segment) -> dict[str, object]:
+    return {"segment": {"anyOf": [str(segment.id) for segment in segments]}}
+
+
+async def update(house, segment, **changes):
+    return await update_segment(
+        ports=house.ports, workspace=house.workspace, segment_id=segment.id, ids=PLAIN_IDS, **changes
+    )
+
+
+async def people(house) -> None:
+    await house.upsert({"externalId": "ada", "country": "LT"}, {"externalId": "bob", "country": "LV"})
+    await house.tick()
+
+
+async def test_a_new_segment_is_filled_with_those_who_match_already(house):
+    await people(house)
+
+    segment = await house.segment("Lithuania", LITHUANIA)
+
+    assert house.jobs.fills == [segment.id]
+    assert await house.members(segment) == {"ada"}
+    assert await house.log() == [("ada", True, "DEFINITION")]
+
+
+async def test_an_edit_refills_the_segment_and_those_that_read_it(house):
+    await people(house)
+    country = await house.segment("Country", LITHUANIA)
+    outer = await house.segment("Outer", {"all": [inside(country), {"country": {"isSet": True}}]})
+    outermost = await house.segment("Outermost", {"not": inside(outer)})
+
+    edited = await house.edit(country, LATVIA)
+
+    assert edited.revision == 2
+    assert await house.members(country) == {"bob"}
+    assert await house.members(outer) == {"bob"}
+    assert await house.members(outermost) == {"ada"}
+    assert (await Segment.get(id=outer.id)).revision == 1
+
+
+async def test_a_fill_in_small_ranges_resumes_where_it_was(house, monkeypatch):
+    monkeypatch.setattr("audience_gql.audience.membership.PEOPLE_A_RANGE", 7)
+    await house.upsert(*({"externalId": str(n), "country": "LT" if n % 2 else "LV"} for n in range(50)))
+    await house.tick()
+    segment = await create_segment(
+        ports=house.ports, workspace=house.workspace, name="S", description=None, condition=LITHUANIA, ids=PLAIN_IDS
+    )
+
+    for _ in range(3):
+        assert await house.membership._fill_range(house.bucket_id, segment.id)
+    part = await house.members(segment)
+    await house.upsert({"externalId": "0", "country": "LT"}, {"externalId": "1", "country": None})
+    await house.tick()
+    await house.fill()
+
+    assert 0 < len(part) < 25
+    assert await house.members(segment) == {str(n) for n in range(50) if n % 2 and n != 1} | {"0"}
+
+
+async def test_a_circle_is_refused_with_the_way_round_and_nothing_changes(house):
+    a = await house.segment("A", LITHUANIA)
+    b = await house.segment("B", inside(a))
+    c = await house.segment("C", inside(b))
+
+    with pytest.raises(SegmentCycle) as refused:
+        await update(house, a, condition={"any": [LATVIA, inside(c)]})
+
+    assert set(refused.value.cycle) == {a.id, b.id, c.id}
+    assert refused.value.cycle[0] == refused.value.cycle[-1]
+    assert (await Segment.get(id=a.id)).revision == 1
+    with pytest.raises(SegmentCycle):
+        await update(house, a, condition=inside(a))
+
+
+async def test_two_edits_that_would_close_a_circle_together_cannot_both_win(house):
+    a = await house.segment("A", LITHUANIA)
+    b = await house.segment("B", LATVIA)
+
+    results = await asyncio.gather(
+        update(house, a, condition=inside(b)), update(house, b, condition=inside(a)), return_exceptions=True
+    )
+
+    assert sorted(type(result).__name__ for result in results) == ["Segment", "SegmentCycle"]
+
+
+async def test_names_are_unique_and_missing_ones_refused(house):
+    await house.segment("Straße", LITHUANIA)
+
+    with pytest.raises(NameTaken):
+        await house.segment("STRASSE", LITHUANIA)
+    with pytest.raises(InvalidInput) as refused:
+        await house.segment(" ", {"country": {"is": 5}})
+    assert {issue.path for issue in refused.value.issues} == {
+        ("input", "name"),
+        ("input", "condition", "country", "is"),
+    }
+
+
+async def test_a_stale_edit_is_refused(house):
+    segment = await house.segment("S", LITHUANIA)
+    await update(house, segment, name="Renamed")
+
+    with pytest.raises(RevisionConflict):
+        await update(house, segment, condition=LATVIA, if_revision=1)
+
+    assert (await Segment.get(id=segment.id)).condition == LITHUANIA
+
+
+async def test_what_others_read_cannot_be_deleted(house):
+    inner = await house.segment("Inner", LITHUANIA)
+    outer = await house.segment("Outer", inside(inner))
+
+    with pytest.raises(InUse) as refused:
+        await delete_segment(ports=house.ports, workspace=house.workspace, segment_id=inner.id)
+
+    assert refused.value.used_by == (outer.id,)
+    assert await Segment.exists(id=inner.id)
+
+
+async def test_a_deleted_segment_leaves_nothing_behind(house):
+    await people(house)
+    segment = await house.segment("S", LITHUANIA)
+
+    await delete_segment(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+    await house.fill()
+
+    assert await house.members(segment) == set()
+    left = await house.ports.database.fetchval(
+        "SELECT count(*) FROM segment_states WHERE segment_id = $1", segment.id
+    )
+    assert left == 0
+    with pytest.raises(NotFound):
+        await delete_segment(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+
+
+async def test_a_recompute_repairs_what_is_wrong_and_reports_to_the_end(house):
+    await people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await house.ports.database.fetch(
+        "DELETE FROM segment_members WHERE bucket_id = $1 AND segment_id = $2", house.bucket_id, segment.id
+    )
+
+    progress = []
+    async for step in recompute_progress(ports=house.ports, workspace=house.workspace, segment_id=segment.id):
+        progress.append(step)
+        await house.membership.fill(house.bucket_id, segment.id)
+
+    assert [step.phase for step in progress] == ["QUEUED", "DONE"]
+    assert (progress[-1].entered, progress[-1].left) == (1, 0)
+    assert await house.members(segment) == {"ada"}
+    assert await house.log(since=1) == [("ada", True, "REPAIR")]
+
+
+async def test_a_segment_that_cannot_be_computed_fails_alone(house, monkeypatch):
+    await people(house)
+    good = await house.segment("Good", LITHUANIA)
+    bad = await house.segment("Bad", LATVIA)
+    compiled = house.membership._evaluation._people_statement
+
+    def broken(evaluable, segment_ids):
+        statement = compiled(evaluable, segment_ids)
+        if bad.id in segment_ids:
+            object.__setattr__(statement, "sql", statement.sql.replace("WHERE s.bucket_id = $1", "WHERE 1 / (s.id - s.id) = 0 AND s.bucket_id = $1"))
+        return statement
+
+    monkeypatch.setattr(house.membership._evaluation, "_people_statement", broken)
+    await house.upsert({"externalId": "bob", "country": "LT"})
+    await house.tick()
+
+    assert await house.members(good) == {"ada", "bob"}
+    assert "division by zero" in ((await Segment.get(id=bad.id)).failure or "")
+
+    monkeypatch.undo()
+    await house.edit(bad, {"country": {"in": ["LV", "EE"]}})
+    assert (await Segment.get(id=bad.id)).failure is None
+    assert await house.members(bad) == set()

@@ -1,0 +1,164 @@
+"""People are matched by any of their keys, folded within a batch, and refused without touching the others."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from audience_gql.audience.failures import InvalidInput
+from audience_gql.audience.fields import define_custom_field
+from audience_gql.audience.keys import SubscriberRef
+from audience_gql.storage.models import Subscriber
+
+
+async def person(house, ref: SubscriberRef | None) -> Subscriber:
+    assert ref is not None
+    return await Subscriber.in_bucket(ref.bucket_id).get(id=ref.id)
+
+
+async def marks(house) -> set[tuple[str, int]]:
+    rows = await house.ports.database.fetch("SELECT kind, ref FROM dirty WHERE bucket_id = $1", house.bucket_id)
+    return {(row["kind"], row["ref"]) for row in rows}
+
+
+async def test_items_that_name_the_same_person_are_folded_in_order(house):
+    upserted = await house.upsert(
+        {"externalId": "1", "email": "Ada@Example.com", "firstName": "Ada"},
+        {"email": "ADA@example.COM", "firstName": "Augusta", "lastName": "King"},
+        {"externalId": "1", "lastName": None},
+    )
+
+    assert (upserted.created, upserted.updated, upserted.rejects) == (1, 0, [])
+    assert len(set(upserted.subscribers)) == 1
+    ada = await person(house, upserted.subscribers[0])
+    assert (ada.email, ada.email_folded) == ("ADA@example.COM", "ada@example.com")
+    assert (ada.first_name, ada.last_name) == ("Augusta", None)
+
+
+async def test_omitted_keeps_null_and_empty_clear(house):
+    first = await house.upsert({"externalId": "1", "firstName": "Ada", "city": "London", "region": "LND"})
+
+    await house.upsert({"externalId": "1", "city": None, "region": ""})
+
+    ada = await person(house, first.subscribers[0])
+    assert (ada.first_name, ada.city, ada.region, ada.city_folded) == ("Ada", None, None, None)
+
+
+async def test_keys_of_two_people_are_refused_and_nothing_of_the_item_is_done(house):
+    await house.upsert({"externalId": "1"}, {"email": "bob@example.com", "firstName": "Bob"})
+
+    upserted = await house.upsert(
+        {"externalId": "1", "email": "bob@example.com", "firstName": "Mixed"}, {"externalId": "3"}
+    )
+
+    assert [(r.index, r.code, r.path) for r in upserted.rejects] == [(0, "CONFLICT", ("input", "subscribers", "0"))]
+    assert upserted.subscribers[0] is None
+    assert upserted.created == 1
+    bob = (await house.upsert({"email": "bob@example.com"})).subscribers[0]
+    assert (await person(house, bob)).first_name == "Bob"
+
+
+async def test_a_key_that_was_given_up_can_be_taken_by_another(house):
+    await house.upsert({"externalId": "1", "email": "old@example.com"})
+    await house.upsert({"externalId": "1", "email": "new@example.com"})
+
+    taken = await house.upsert({"externalId": "2", "email": "old@example.com"})
+
+    assert taken.rejects == []
+    assert taken.created == 1
+
+
+async def test_a_key_taken_back_within_a_batch_is_free_again(house):
+    await house.upsert({"externalId": "1", "email": "a@example.com"})
+    await house.upsert({"externalId": "1", "email": "b@example.com"}, {"externalId": "1", "email": "a@example.com"})
+
+    taken = await house.upsert({"externalId": "2", "email": "b@example.com"})
+
+    assert taken.rejects == []
+
+
+@pytest.mark.parametrize(
+    ("item", "code", "path"),
+    [
+        ({"externalId": "x", "phone": "12"}, "MALFORMED", ("phone",)),
+        ({"externalId": "x", "email": "nobody"}, "MALFORMED", ("email",)),
+        ({"externalId": "x", "country": "Lithuania"}, "MALFORMED", ("country",)),
+        ({"externalId": "x", "timezone": "Mars/Base"}, "UNKNOWN", ("timezone",)),
+        ({"externalId": "x\x00"}, "MALFORMED", ("externalId",)),
+        ({"externalId": "x", "city": "\ud800"}, "MALFORMED", ("city",)),
+        ({"externalId": "x" * 1001}, "OUT_OF_RANGE", ("externalId",)),
+        ({"externalId": "x", "fields": [{"key": "nope", "value": 1}]}, "UNKNOWN", ("fields", "0", "key")),
+        ({"externalId": "x", "addToGroupIds": [1]}, "UNKNOWN", ("addToGroupIds", "0")),
+        ({"id": SubscriberRef(1, 2)}, "UNKNOWN", ("id",)),
+        ({"firstName": "nobody in particular"}, "REQUIRED", ()),
+    ],
+)
+async def test_a_bad_item_is_refused_with_its_path_and_the_others_go_through(house, item, code, path):
+    upserted = await house.upsert({"externalId": "good"}, item)
+
+    assert [(r.index, r.code, r.path) for r in upserted.rejects] == [(1, code, ("input", "subscribers", "1", *path))]
+    assert upserted.created == 1
+    count = await house.ports.database.fetchval(
+        "SELECT count(*) FROM subscribers WHERE bucket_id = $1", house.bucket_id
+    )
+    assert count == 1
+
+
+async def test_more_than_a_thousand_items_are_refused_whole(house):
+    with pytest.raises(InvalidInput) as refused:
+        await house.upsert(*({"externalId": str(n)} for n in range(1001)))
+
+    assert refused.value.issues[0].code == "TOO_MANY"
+
+
+async def test_only_what_changed_is_marked(house):
+    field = await define_custom_field(
+        ports=house.ports, workspace=house.workspace, key="size", label="Size", type="NUMBER"
+    )
+    await house.upsert({"externalId": "1", "firstName": "Ada", "fields": [{"key": "size", "value": 2.5}]})
+    await house.tick()
+
+    unchanged = await house.upsert({"externalId": "1", "firstName": "Ada", "fields": [{"key": "size", "value": 2.5}]})
+    assert (unchanged.updated, await marks(house)) == (0, set())
+
+    changed = await house.upsert({"externalId": "1", "fields": [{"key": "size", "value": 3}]})
+    assert (changed.updated, await marks(house)) == (1, {("field", field.id)})
+
+
+async def test_concurrent_writers_of_the_same_new_people_make_each_once(house):
+    batch = [{"externalId": str(n), "email": f"{n}@example.com"} for n in range(50)]
+
+    results = await asyncio.gather(
+        *(house.upsert(*(batch if writer % 2 else reversed(batch))) for writer in range(8))
+    )
+
+    assert sum(result.created for result in results) == 50
+    assert all(result.rejects == [] for result in results)
+    refs = {ref for result in results for ref in result.subscribers}
+    assert len(refs) == 50
+
+
+async def test_concurrent_moves_of_one_key_leave_one_owner(house):
+    await house.upsert({"externalId": "1", "email": "key@example.com"}, {"externalId": "2"})
+
+    await asyncio.gather(
+        *(
+            house.upsert({"externalId": "1", "email": f"{n}@example.com" if n % 2 else "key@example.com"})
+            for n in range(12)
+        ),
+        *(house.upsert({"externalId": "2", "email": "key@example.com"}) for _ in range(12)),
+    )
+
+    rows = await house.ports.database.fetch(
+        "SELECT s.id, s.email_folded, i.subscriber_id FROM subscribers s "
+        "LEFT JOIN identities i ON i.workspace_id = $2 AND i.kind = 'email' AND i.value = s.email_folded "
+        "WHERE s.bucket_id = $1 AND s.email IS NOT NULL",
+        house.bucket_id,
+        house.workspace.id,
+    )
+    assert all(row["id"] == row["subscriber_id"] for row in rows)
+    owned = await house.ports.database.fetchval(
+        "SELECT count(*) FROM identities WHERE workspace_id = $1 AND kind = 'email'", house.workspace.id
+    )
+    assert owned == len(rows)

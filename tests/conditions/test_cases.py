@@ -1,0 +1,87 @@
+"""Every case of cases/, decided in Python and by each form of the SQL; the case files say what is right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.codec import dump
+from audience_gql.conditions.evaluator import evaluate
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.summary import summarize
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from tests.conditions.answers import by_filter, by_people, by_range
+from tests.conditions.world import NAMES, Connection, Person, condition_of, facts_of, instant, store
+
+_BUCKET = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    id: str
+    now: datetime
+    people: dict[str, Facts]
+    inner: dict[int, Condition]
+    condition: Condition
+    matches: frozenset[str]
+    summary: str
+
+
+def _cases() -> Iterator[Case]:
+    for path in sorted((Path(__file__).parent / "cases").glob("*.json")):
+        given = json.loads(path.read_text())
+        for case in given["cases"]:
+            yield Case(
+                id=f"{path.stem}: {case['why']}",
+                now=instant(given["now"]),
+                people={name: facts_of(facts) for name, facts in given["people"].items()},
+                inner={int(id_): condition_of(inner) for id_, inner in given.get("segments", {}).items()},
+                condition=condition_of(case["condition"]),
+                matches=frozenset(case["matches"]),
+                summary=case["summary"],
+            )
+
+
+_CASES = list(_cases())
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.id)
+def test_evaluation(case: Case) -> None:
+    matches = {
+        name for name, person in case.people.items() if evaluate(case.condition, person, case.now, case.inner)
+    }
+
+    assert matches == case.matches
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.id)
+def test_summary(case: Case) -> None:
+    assert summarize(case.condition, NAMES) == case.summary
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.id)
+def test_round_trip(case: Case) -> None:
+    written = json.loads(json.dumps(dump(case.condition, ids=PLAIN_IDS)))
+
+    assert condition_of(written) == case.condition
+
+
+@pytest.mark.parametrize("case", _CASES, ids=lambda case: case.id)
+async def test_sql(connection: Connection, case: Case) -> None:
+    names = dict(enumerate(case.people, 1))
+    await store(
+        connection,
+        [Person(bucket_id=_BUCKET, id=id_, facts=case.people[name]) for id_, name in names.items()],
+    )
+    expected = frozenset((_BUCKET, id_) for id_, name in names.items() if name in case.matches)
+    where = (case.inner, case.now, {_BUCKET: list(names)})
+
+    assert await by_people(connection, {1: case.condition}, *where) == {1: expected}
+    assert await by_range(connection, case.condition, *where) == expected
+    assert await by_filter(connection, case.condition, *where) == expected

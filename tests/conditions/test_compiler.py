@@ -1,0 +1,254 @@
+"""The SQL itself: how it looks, what it is made of, and that every table in it is scoped by the bucket."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from time import perf_counter
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.compiler import Statement, compile_filter, compile_people, compile_range
+from audience_gql.conditions.kinds.combinators import All
+from audience_gql.conditions.kinds.segment import InSegment
+from tests.conditions.chance import NOON, Chance
+from tests.conditions.world import SEGMENTS, VOCABULARY, Connection, condition_of
+
+_INNER = {
+    41: condition_of({"event": {"name": "order_placed"}}),
+    42: condition_of({"not": {"segment": {"anyOf": ["41"]}}}),
+}
+_ACTIVE = {
+    "all": [
+        {"event": {"name": "email_opened", "within": {"last": {"days": 30}}}},
+        {"event": {"name": "email_opened", "times": {"atMost": 9}, "within": {"last": {"days": 7}}}},
+        {"not": {"country": {"is": "LT"}}},
+        {"segment": {"anyOf": ["42"]}},
+    ]
+}
+
+
+def people(conditions: Mapping[int, object], inner: Mapping[int, Condition] = _INNER) -> Statement:
+    parsed = {number: condition_of(value) for number, value in conditions.items()}
+    return compile_people(parsed, inner=inner, vocabulary=VOCABULARY)
+
+
+def test_people() -> None:
+    statement = people({9: _ACTIVE, 5: {"all": []}})
+
+    assert statement.sql == (
+        "SELECT s.id AS subscriber_id, array_remove(ARRAY[\n"
+        "  CASE WHEN (TRUE) THEN $5::bigint END,\n"
+        "  CASE WHEN ((events_1.a0 >= $8::bigint) AND (events_1.a1 <= $10::bigint) "
+        "AND ((s.country_folded = $11::text) IS NOT TRUE) AND (inner_1.matches)) THEN $12::bigint END\n"
+        "]::bigint[], NULL) AS matched\n"
+        "FROM subscribers s\n"
+        "CROSS JOIN LATERAL (SELECT count(*) AS a0 FROM events e WHERE e.bucket_id = $1::bigint "
+        "AND e.subscriber_id = s.id AND e.name_id = $3::bigint "
+        "AND e.occurred_at <= $13::timestamptz) events_0\n"
+        "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE e.occurred_at > $6::timestamptz) AS a0, "
+        "count(*) FILTER (WHERE e.occurred_at > $9::timestamptz) AS a1 FROM events e "
+        "WHERE e.bucket_id = $1::bigint AND e.subscriber_id = s.id AND e.name_id = $7::bigint "
+        "AND e.occurred_at <= $13::timestamptz "
+        "AND e.occurred_at >= LEAST($6::timestamptz, $9::timestamptz)) events_1\n"
+        "CROSS JOIN LATERAL (SELECT (events_0.a0 >= $4::bigint) IS TRUE AS matches OFFSET 0) inner_0\n"
+        "CROSS JOIN LATERAL (SELECT ((inner_0.matches) IS NOT TRUE) IS TRUE AS matches OFFSET 0) inner_1\n"
+        "WHERE s.bucket_id = $1::bigint AND s.id = ANY($2::bigint[])"
+    )
+    assert statement.bind(NOON) == [
+        32,
+        1,
+        5,
+        NOON - timedelta(days=30),
+        31,
+        1,
+        NOON - timedelta(days=7),
+        9,
+        "lt",
+        9,
+        NOON,
+    ]
+
+
+def test_range() -> None:
+    statement = compile_range(condition_of(_ACTIVE), inner=_INNER, vocabulary=VOCABULARY)
+
+    scope = "e.bucket_id = $1::bigint AND e.subscriber_id > $2::bigint AND e.subscriber_id <= $3::bigint"
+    range_of_people = "WHERE s.bucket_id = $1::bigint AND s.id > $2::bigint AND s.id <= $3::bigint"
+    assert statement.sql == (
+        "WITH inner_0 AS MATERIALIZED (\n"
+        f"SELECT s.id AS subscriber_id FROM subscribers s\n{range_of_people} AND s.id IN ("
+        f"SELECT e.subscriber_id FROM events e WHERE {scope} "
+        "AND e.name_id = $4::bigint AND e.occurred_at <= $5::timestamptz)\n"
+        "), inner_1 AS MATERIALIZED (\n"
+        f"SELECT s.id AS subscriber_id FROM subscribers s\n{range_of_people} AND NOT EXISTS ("
+        "SELECT FROM (SELECT i.subscriber_id FROM inner_0 i) x WHERE x.subscriber_id = s.id)\n"
+        ")\n"
+        f"SELECT s.id AS subscriber_id FROM subscribers s\n{range_of_people} AND ("
+        f"s.id IN (SELECT e.subscriber_id FROM events e WHERE {scope} "
+        "AND e.name_id = $7::bigint AND e.occurred_at <= $5::timestamptz "
+        "AND e.occurred_at > $6::timestamptz) "
+        f"AND NOT EXISTS (SELECT FROM (SELECT e.subscriber_id FROM events e WHERE {scope} "
+        "AND e.name_id = $10::bigint AND e.occurred_at <= $5::timestamptz "
+        "AND e.occurred_at > $8::timestamptz "
+        "GROUP BY e.subscriber_id HAVING ((count(*) <= $9::bigint) IS NOT TRUE)) x "
+        "WHERE x.subscriber_id = s.id) "
+        "AND ((s.country_folded = $11::text) IS NOT TRUE) "
+        "AND s.id IN (SELECT i.subscriber_id FROM inner_1 i))"
+    )
+
+
+def test_filter() -> None:
+    condition = condition_of({"any": [{"group": {"anyOf": ["21"]}}, {"event": {"name": "email_opened"}}]})
+
+    fragment = compile_filter(condition, bucket="b.id", first_parameter=4, inner={}, vocabulary=VOCABULARY)
+
+    assert fragment.joins == (
+        "CROSS JOIN LATERAL (SELECT count(*) AS a0 FROM events e WHERE e.bucket_id = b.id "
+        "AND e.subscriber_id = s.id AND e.name_id = $5::bigint AND e.occurred_at <= $7::timestamptz) events_0"
+    )
+    assert fragment.where == (
+        "((EXISTS (SELECT FROM group_members g WHERE g.bucket_id = b.id AND g.subscriber_id = s.id "
+        "AND g.group_id = ANY($4::bigint[]))) OR (events_0.a0 >= $6::bigint))"
+    )
+    assert fragment.bind(NOON) == [[21], 31, 1, NOON]
+
+
+def test_below_any_sets_are_joined_from_the_left() -> None:
+    condition = condition_of(
+        {"any": [{"group": {"anyOf": ["21"]}}, {"event": {"name": "x", "times": {"exactly": 0}}}]}
+    )
+
+    sql = compile_range(condition, inner={}, vocabulary=VOCABULARY).sql
+
+    assert sql.count("LEFT JOIN (SELECT DISTINCT x.subscriber_id FROM (") == 2
+    assert sql.endswith("((ids_0.subscriber_id IS NOT NULL) OR (ids_1.subscriber_id IS NULL))")
+
+
+def test_the_text_depends_only_on_the_structure() -> None:
+    one = people(
+        {1: {"all": [{"city": {"is": "a"}}, {"event": {"name": "email_opened", "times": {"atLeast": 2}}}]}}
+    )
+    other = people(
+        {7: {"all": [{"city": {"is": "b"}}, {"event": {"name": "unheard_of", "times": {"atLeast": 9}}}]}}
+    )
+
+    assert one.sql == other.sql
+    assert one.bind(NOON) != other.bind(NOON)
+
+
+def test_no_segment_at_all() -> None:
+    assert "ARRAY[\n  \n]::bigint[]" in people({}).sql
+
+
+def test_windows_of_one_length_share_a_parameter() -> None:
+    statement = people(
+        {
+            number: {"event": {"name": name, "within": {"last": length}}}
+            for number, (name, length) in enumerate(
+                [
+                    ("email_opened", {"days": 7}),
+                    ("order_placed", {"weeks": 1}),
+                    ("page_viewed", {"hours": 168}),
+                ]
+            )
+        }
+    )
+
+    assert statement.bind(NOON).count(NOON - timedelta(days=7)) == 1
+
+
+def _random_statements() -> list[str]:
+    chance = Chance(seed=11)
+    statements = []
+    for _ in range(150):
+        inner: dict[int, Condition] = {}
+        for segment_id in SEGMENTS:
+            inner[segment_id] = chance.condition(segment_ids=list(inner), depth=2)
+        condition = chance.condition(segment_ids=list(inner))
+        fragment = compile_filter(
+            condition, bucket="$1::bigint", first_parameter=2, inner=inner, vocabulary=VOCABULARY
+        )
+        scope = f"s.bucket_id = $1::bigint AND {fragment.where}"
+        statements += [
+            compile_people({1: condition, **inner}, inner=inner, vocabulary=VOCABULARY).sql,
+            compile_range(condition, inner=inner, vocabulary=VOCABULARY).sql,
+            f"SELECT s.id FROM subscribers s {fragment.joins} WHERE {scope}",
+        ]
+    return statements
+
+
+_STATEMENTS = _random_statements()
+
+
+def test_every_table_is_scoped_by_the_bucket() -> None:
+    tables = 0
+
+    for sql in _STATEMENTS:
+        # PostgreSQL allows a select list to be empty; sqlglot wants something there.
+        tree = sqlglot.parse_one(re.sub(r"SELECT FROM", "SELECT 1 FROM", sql), dialect="postgres")
+        for table in tree.find_all(exp.Table):
+            if table.name.startswith("inner_"):
+                continue
+            tables += 1
+            select = table.find_ancestor(exp.Select)
+            assert select is not None
+            conjuncts = {part.sql(dialect="postgres") for part in select.args["where"].this.flatten()}
+            assert f"{table.alias}.bucket_id = CAST($1 AS BIGINT)" in conjuncts, sql
+
+    assert tables > 1_000
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [r"\bNOT IN\b", r"\bnow\(", r"\bcurrent_", r"clock_timestamp", r"\binterval\b", r"random\("],
+)
+def test_no_statement_holds(forbidden: str) -> None:
+    for sql in _STATEMENTS:
+        assert not re.search(forbidden, sql, re.IGNORECASE), sql
+
+
+def test_the_only_literals_are_names_of_json_types() -> None:
+    assert {literal for sql in _STATEMENTS for literal in re.findall("'.*?'", sql)} == {
+        "'number'",
+        "'string'",
+    }
+
+
+def test_every_parameter_has_a_cast() -> None:
+    for sql in _STATEMENTS:
+        assert not re.search(r"\$\d+(?!\d|::)", sql), sql
+
+
+def test_every_parameter_is_used() -> None:
+    chance = Chance(seed=12)
+
+    for _ in range(300):
+        condition = chance.condition(segment_ids=[])
+        for statement, first in (
+            (compile_people({1: condition}, inner={}, vocabulary=VOCABULARY), 3),
+            (compile_range(condition, inner={}, vocabulary=VOCABULARY), 4),
+        ):
+            used = {int(number) for number in re.findall(r"\$(\d+)", statement.sql)}
+            assert used == set(range(1, first + len(statement.parameters)))
+
+
+@pytest.mark.parametrize("length", [16, 50])
+async def test_a_doubling_chain_of_segments_is_planned_at_once(connection: Connection, length: int) -> None:
+    inner: dict[int, Condition] = {1: condition_of({"event": {"name": "order_placed"}})}
+    for number in range(2, length + 1):
+        twice = (InSegment(segment_ids=(number - 1,)), InSegment(segment_ids=(number - 1, 1)))
+        inner[number] = All(conditions=twice)
+    whole = InSegment(segment_ids=(length,))
+    people_statement = compile_people({99: whole}, inner=inner, vocabulary=VOCABULARY)
+    range_statement = compile_range(whole, inner=inner, vocabulary=VOCABULARY)
+    started = perf_counter()
+
+    await connection.fetch(f"EXPLAIN {people_statement.sql}", 1, [1], *people_statement.bind(NOON))
+    await connection.fetch(f"EXPLAIN {range_statement.sql}", 1, 0, 9, *range_statement.bind(NOON))
+
+    assert perf_counter() - started < 0.5

@@ -1,0 +1,184 @@
+"""SQL and evaluation in Python say the same of random people, under random conditions, at awkward instants.
+
+AUDIENCE_FUZZ_CASES conditions are tried, AUDIENCE_FUZZ_SEED repeats a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pytest
+
+from audience_gql.conditions import over_range, per_person
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.codec import dump
+from audience_gql.conditions.evaluator import evaluate
+from audience_gql.conditions.filters.interval import Interval
+from audience_gql.conditions.filters.text import TextFilter
+from audience_gql.conditions.over_range import RangeQuery
+from audience_gql.conditions.sql import OfEvents, Parameters
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from tests.conditions.answers import Verdicts, by_filter, by_people, by_range
+from tests.conditions.chance import Chance
+from tests.conditions.world import SEGMENTS, Connection, Person, store
+
+_CASES = int(os.environ.get("AUDIENCE_FUZZ_CASES", "1500"))
+_BATCH = 8
+_PEOPLE = 24
+_BUCKETS = (7, 8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    form: str
+    condition: object
+    now: datetime
+    only_in_sql: Verdicts
+    missing_in_sql: Verdicts
+
+
+async def disagreements(connection: Connection, *, seed: int, cases: int) -> list[Disagreement]:
+    """What the forms of SQL got wrong, batch by batch of conditions at one instant."""
+    chance = Chance(seed)
+    people = [
+        chance.person(bucket_id=bucket_id, id=id_) for bucket_id in _BUCKETS for id_ in range(1, _PEOPLE + 1)
+    ]
+    await store(connection, people)
+    found = []
+    for _ in range(-(-cases // _BATCH)):
+        found += await _disagreements_of_batch(connection, chance, people)
+    return found
+
+
+async def _disagreements_of_batch(
+    connection: Connection, chance: Chance, people: list[Person]
+) -> list[Disagreement]:
+    inner: dict[int, Condition] = {}
+    for segment_id in SEGMENTS:
+        inner[segment_id] = chance.condition(segment_ids=list(inner), depth=1)
+    conditions = {number: chance.condition(segment_ids=list(inner)) for number in range(1, _BATCH + 1)}
+    now = chance.now(chance.random.choice(list(conditions.values())), chance.random.choice(people).facts)
+    buckets = {
+        bucket_id: [person.id for person in people if person.bucket_id == bucket_id] for bucket_id in _BUCKETS
+    }
+
+    answers = {"people": await by_people(connection, {**conditions, **inner}, inner, now, buckets)}
+    answers["range"] = {
+        number: await by_range(connection, condition, inner, now, buckets)
+        for number, condition in conditions.items()
+    }
+    answers["filter"] = {
+        number: await by_filter(connection, condition, inner, now, buckets)
+        for number, condition in conditions.items()
+    }
+    found = []
+    for form, verdicts in answers.items():
+        for number, matched in verdicts.items():
+            condition = conditions[number] if number in conditions else inner[number]
+            right = frozenset(
+                (person.bucket_id, person.id)
+                for person in people
+                if evaluate(condition, person.facts, now, inner)
+            )
+            if matched != right:
+                found.append(
+                    Disagreement(
+                        form=form,
+                        condition=dump(condition, ids=PLAIN_IDS),
+                        now=now,
+                        only_in_sql=matched - right,
+                        missing_in_sql=right - matched,
+                    )
+                )
+    return found
+
+
+async def test_sql_and_evaluation_agree(connection: Connection) -> None:
+    seed = int(os.environ.get("AUDIENCE_FUZZ_SEED", "20260331"))
+    print(f"seed {seed}, {_CASES} conditions")  # noqa: T201  # shown when it fails
+
+    found = await disagreements(connection, seed=seed, cases=_CASES)
+
+    assert found == []
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", range(10))
+async def test_sql_and_evaluation_agree_for_long(connection: Connection, seed: int) -> None:
+    assert await disagreements(connection, seed=seed, cases=max(_CASES, 2_000)) == []
+
+
+def _plain_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (per_person, over_range):
+        monkeypatch.setattr(module, "complement", lambda expression: f"(NOT {expression})")
+
+
+def _window_with_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Interval.sql
+
+    def wrong(self: Interval, column: str, bounds: tuple[str | None, str | None]) -> str | None:
+        return right(replace(self, start_is=">="), column, bounds)
+
+    monkeypatch.setattr(Interval, "sql", wrong)
+
+
+def _sets_without_people_without_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = RangeQuery._id_set_of_events  # noqa: SLF001  # the seam where this bug would be
+
+    def wrong(self: RangeQuery, test: OfEvents) -> object:
+        return right(self, replace(test, holds_without_events=False))
+
+    monkeypatch.setattr(RangeQuery, "_id_set_of_events", wrong)
+
+
+def _unfolded_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = TextFilter.sql
+
+    def wrong(self: TextFilter, column: str, parameters: Parameters) -> str:
+        return right(self, column.replace("_folded", ""), parameters)
+
+    monkeypatch.setattr(TextFilter, "sql", wrong)
+
+
+def _events_of_the_future(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = RangeQuery._events  # noqa: SLF001  # the seam where this bug would be
+    monkeypatch.setattr(
+        RangeQuery,
+        "_events",
+        lambda self, aggregate: right(self, aggregate).replace(
+            "e.occurred_at <=", "e.occurred_at IS DISTINCT FROM", 1
+        ),
+    )
+
+
+def _events_of_every_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = over_range._scope  # noqa: SLF001  # the seam where this bug would be
+
+    def wrong(alias: str, id_column: str) -> str:
+        scope = right(alias, id_column)
+        return scope if alias == "s" else scope.replace("bucket_id =", "bucket_id <> -", 1)
+
+    monkeypatch.setattr(over_range, "_scope", wrong)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        _plain_not,
+        _window_with_its_start,
+        _sets_without_people_without_events,
+        _unfolded_text,
+        _events_of_the_future,
+        _events_of_every_bucket,
+    ],
+    ids=lambda plant: plant.__name__.strip("_"),
+)
+async def test_a_planted_bug_is_found(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    plant(monkeypatch)
+
+    assert await disagreements(connection, seed=1, cases=160)

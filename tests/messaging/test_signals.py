@@ -1,0 +1,95 @@
+"""One suite for every carrier of signals: what a listener may rely on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import pytest_asyncio
+
+from audience_gql.audience.testing import MemorySignals
+from audience_gql.messaging.signals import RedisSignals
+
+
+@pytest_asyncio.fixture(params=["memory", "redis"], loop_scope="session")
+async def signals(request, redis_url):
+    carrier = MemorySignals() if request.param == "memory" else RedisSignals(redis_url)
+    yield carrier
+    await carrier.close()
+
+
+async def settled(wakeups) -> None:
+    """Past the first wake-up, which only says: look for yourself."""
+    await wakeups.wait(2)
+    while await wakeups.wait(0.05):
+        continue
+
+
+async def test_a_listener_is_told_which_buckets_have_marks(signals):
+    async with signals.marks() as wakeups:
+        await settled(wakeups)
+
+        signals.marked([3, 4])
+
+        assert await wakeups.wait(2) == {3, 4}
+
+
+async def test_a_listener_is_told_of_its_workspace_only(signals):
+    async with signals.changes(1) as first, signals.changes(2) as second:
+        await settled(first)
+        await settled(second)
+
+        signals.changed([1])
+
+        assert await first.wait(2) == {1}
+        assert await second.wait(0.1) == frozenset()
+
+
+async def test_all_listeners_of_a_topic_are_told(signals):
+    async with signals.changes(1) as first, signals.changes(1) as second:
+        await settled(first)
+        await settled(second)
+
+        signals.changed([1])
+
+        assert await asyncio.gather(first.wait(2), second.wait(2)) == [{1}, {1}]
+
+
+async def test_waiting_ends_with_the_timeout(signals):
+    async with signals.marks() as wakeups:
+        await settled(wakeups)
+
+        assert await wakeups.wait(0.05) == frozenset()
+
+
+async def test_what_comes_while_nobody_waits_is_kept(signals):
+    async with signals.marks() as wakeups:
+        await settled(wakeups)
+        signals.marked([1])
+        signals.marked([2])
+        await asyncio.sleep(0.1)
+
+        assert await wakeups.wait(2) == {1, 2}
+
+
+async def test_a_listener_that_comes_later_is_told_too(signals):
+    async with signals.changes(1) as first:
+        await settled(first)
+    async with signals.changes(1) as again, signals.changes(5) as other:
+        await settled(again)
+        await settled(other)
+
+        signals.changed([5])
+
+        assert await other.wait(2) == {5}
+
+
+async def test_sending_to_an_unreachable_server_neither_waits_nor_fails(unused_tcp_port):
+    signals = RedisSignals(f"redis://127.0.0.1:{unused_tcp_port}/0")
+
+    signals.marked([1])
+    async with signals.marks() as wakeups:
+        assert await wakeups.wait(0.1) == frozenset()
+
+    assert not await signals.is_reachable()
+    await signals.close()
