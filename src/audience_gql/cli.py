@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 for a failure that is explained, 2 for words that are off."""
     parsed = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
     if getattr(parsed, "stop_with_stdin", False):
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     from audience_gql.config import MalformedSetting, MissingSetting
@@ -41,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="audience-gql", description="Who belongs to which audience, at every instant.")
+    parser = argparse.ArgumentParser(
+        prog="audience-gql", description="Who belongs to which audience, at every instant."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="a real shop's audience on servers of our own")
@@ -59,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     worker = commands.add_parser("worker", help="the process that keeps memberships exact")
     worker.set_defaults(run=_worker)
     for command in (serve, worker):
-        command.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input is closed")
+        command.add_argument(
+            "--stop-with-stdin", action="store_true", help="stop when standard input is closed"
+        )
 
     commands.add_parser("migrate", help="bring the schema up to date").set_defaults(run=_migrate)
 
@@ -71,7 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     create = token.add_parser("create", help="make a token, and print it once")
     create.add_argument("--workspace", required=True, help="name of the workspace; made when there is none")
     create.add_argument("--name", required=True, help="what the token is for")
-    create.add_argument("--scope", action="append", choices=["READ", "WRITE", "TRACK", "ADMIN"], help="may be given several times (READ)")
+    create.add_argument(
+        "--scope",
+        action="append",
+        choices=["READ", "WRITE", "TRACK", "ADMIN"],
+        help="may be given several times (READ)",
+    )
     create.set_defaults(run=_create_token)
     return parser
 
@@ -84,10 +95,17 @@ def _demo(parsed: argparse.Namespace) -> int:
 
         workspace = await loading.open_workspace(ports=ports)
         if not await loading.is_loaded(workspace):
-            columns = (TextColumn("Loading the log"), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
+            columns = (
+                TextColumn("Loading the log"),
+                BarColumn(),
+                TextColumn("{task.completed:,}"),
+                TimeElapsedColumn(),
+            )
             with Progress(*columns) as progress:
                 task = progress.add_task("load", total=loading.STEPS)
-                await loading.load(ports=ports, workspace=workspace, advance=lambda n: progress.advance(task, n))
+                await loading.load(
+                    ports=ports, workspace=workspace, advance=lambda n: progress.advance(task, n)
+                )
         return workspace
 
     return _stand_alone(parsed, "demo", prepare)
@@ -144,7 +162,9 @@ def _greet(addresses: Addresses) -> None:
     _say(f"  websocket  {addresses.websocket_url}")
     _say(f"  token      {addresses.token}")
     _say("")
-    _say(f"  . {addresses.connection_file}   sets AUDIENCE_URL, AUDIENCE_WS_URL and AUDIENCE_TOKEN in a shell.")
+    _say(
+        f"  . {addresses.connection_file}   sets AUDIENCE_URL, AUDIENCE_WS_URL and AUDIENCE_TOKEN in a shell."
+    )
     _say("  Ctrl-C stops everything; the data stays.")
 
 
@@ -200,7 +220,9 @@ def _create_token(parsed: argparse.Namespace) -> int:
 
     settings = settings_from_environment()
     secret = asyncio.run(
-        create_named_token(settings, workspace=parsed.workspace, name=parsed.name, scopes=parsed.scope or ["READ"])
+        create_named_token(
+            settings, workspace=parsed.workspace, name=parsed.name, scopes=parsed.scope or ["READ"]
+        )
     )
     print(secret)
     return 0

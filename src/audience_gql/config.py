@@ -68,7 +68,9 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
     """
     keys = tuple(key for key in environment.get("AUDIENCE_SECRET_KEY", "").split(",") if key)
     return Settings(
-        database_url=_required(environment, "DATABASE_URL", "postgres://user:password@localhost:5432/audience"),
+        database_url=_required(
+            environment, "DATABASE_URL", "postgres://user:password@localhost:5432/audience"
+        ),
         redis_url=_required(environment, "REDIS_URL", "redis://localhost:6379/0"),
         secret_keys=keys or (secrets.token_urlsafe(32),),
         pool_size=_whole(environment, "AUDIENCE_POOL_SIZE", 10),

@@ -52,13 +52,15 @@ class Addresses:
     connection_file: Path
 
 
-async def run(*, state: Path, port: int, prepare: Prepare, say: Say, greet: Callable[[Addresses], None]) -> None:
+async def run(
+    *, state: Path, port: int, prepare: Prepare, say: Say, greet: Callable[[Addresses], None]
+) -> None:
     """Start everything, and stay until SIGTERM or SIGINT. Raises NotStarted, and what the embedded servers raise."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_state_folder(state)
     with _servers(state, say) as (database_url, redis_url):
         environment = {
             **os.environ,
@@ -82,7 +84,9 @@ async def run(*, state: Path, port: int, prepare: Prepare, say: Say, greet: Call
 async def create_named_token(settings: Settings, *, workspace: str, name: str, scopes: list[str]) -> str:
     """A token's text for a workspace by name, which is made when there is none. Raises InvalidInput."""
     async with _ports(settings.database_url, settings.redis_url) as ports:
-        found = await Workspace.get_or_none(name=workspace) or await create_workspace(ports=ports, name=workspace)
+        found = await Workspace.get_or_none(name=workspace) or await create_workspace(
+            ports=ports, name=workspace
+        )
         _, secret = await create_token(ports=ports, workspace=found, name=name, scopes=scopes)
     return secret
 
@@ -138,7 +142,12 @@ async def _keep_running(
     while not stopping.is_set():
         with (state / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, env=dict(environment), start_new_session=True
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=dict(environment),
+                start_new_session=True,
             )
         stop = asyncio.create_task(stopping.wait())
         exited = asyncio.create_task(process.wait())
@@ -164,7 +173,9 @@ async def _wait_until_ready(port: int, state: Path, stopped: asyncio.Event) -> N
         if await asyncio.to_thread(_is_ready, port):
             return
         if asyncio.get_running_loop().time() > deadline:
-            raise NotStarted(f"the web process is not ready after {_READY_SECONDS:.0f} s; see {state / 'web.log'}")
+            raise NotStarted(
+                f"the web process is not ready after {_READY_SECONDS:.0f} s; see {state / 'web.log'}"
+            )
         try:
             await asyncio.wait_for(stopped.wait(), 0.1)
         except TimeoutError:
@@ -219,6 +230,10 @@ async def _opens(ports: Ports, token: str, workspace: Workspace) -> bool:
         return (await Doorkeeper(ports).authenticate(token)).workspace.id == workspace.id
     except Unauthenticated:
         return False
+
+
+def _make_state_folder(state: Path) -> None:
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _secret_key(state: Path) -> str:

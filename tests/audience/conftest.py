@@ -53,14 +53,23 @@ class House:
     async def segment(self, name: str, condition: object) -> Segment:
         """Define a segment and fill it at once."""
         segment = await create_segment(
-            ports=self.ports, workspace=self.workspace, name=name, description=None, condition=condition, ids=PLAIN_IDS
+            ports=self.ports,
+            workspace=self.workspace,
+            name=name,
+            description=None,
+            condition=condition,
+            ids=PLAIN_IDS,
         )
         await self.fill()
         return segment
 
     async def edit(self, segment: Segment, condition: object) -> Segment:
         edited = await update_segment(
-            ports=self.ports, workspace=self.workspace, segment_id=segment.id, condition=condition, ids=PLAIN_IDS
+            ports=self.ports,
+            workspace=self.workspace,
+            segment_id=segment.id,
+            condition=condition,
+            ids=PLAIN_IDS,
         )
         await self.fill()
         return edited
@@ -69,7 +78,9 @@ class House:
         """Work off all fills that are wanted."""
         async with self.ports.database.acquire() as connection:
             wanted = await fills.segments_to_fill(connection)
-            buckets = {segment_id: await fills.buckets_to_fill(connection, segment_id) for segment_id in wanted}
+            buckets = {
+                segment_id: await fills.buckets_to_fill(connection, segment_id) for segment_id in wanted
+            }
         for segment_id, bucket_ids in buckets.items():
             if self.bucket_id in bucket_ids:
                 await self.membership.fill(self.bucket_id, segment_id)

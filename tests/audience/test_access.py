@@ -12,7 +12,9 @@ from audience_gql.storage.models import ApiToken
 
 
 async def make(house, **options):
-    return await create_token(ports=house.ports, workspace=house.workspace, **({"name": "t", "scopes": ["READ"]} | options))
+    return await create_token(
+        ports=house.ports, workspace=house.workspace, **({"name": "t", "scopes": ["READ"]} | options)
+    )
 
 
 async def test_a_token_opens_its_workspace_within_its_scopes(house):
@@ -21,7 +23,12 @@ async def test_a_token_opens_its_workspace_within_its_scopes(house):
     access = await Doorkeeper(house.ports).authenticate(secret)
 
     assert access.workspace.id == house.workspace.id
-    assert [access.allows(scope) for scope in ("READ", "WRITE", "TRACK", "ADMIN")] == [True, False, True, False]
+    assert [access.allows(scope) for scope in ("READ", "WRITE", "TRACK", "ADMIN")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 async def test_admin_may_do_everything(house):
@@ -41,7 +48,16 @@ async def test_only_a_hash_is_kept(house):
     assert secret.encode() not in stored.secret_hash
 
 
-@pytest.mark.parametrize("spoil", [lambda s: "", lambda s: s[:-1], lambda s: s[:-1] + ("0" if s[-1] != "0" else "1"), lambda s: s.replace("agq_", "xyz_"), lambda s: s + "\x00"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda s: "",
+        lambda s: s[:-1],
+        lambda s: s[:-1] + ("0" if s[-1] != "0" else "1"),
+        lambda s: s.replace("agq_", "xyz_"),
+        lambda s: s + "\x00",
+    ],
+)
 async def test_anything_else_opens_nothing(house, spoil):
     _, secret = await make(house)
 

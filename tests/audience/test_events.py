@@ -21,7 +21,9 @@ async def track(house, *items: EventItem, **options):
 
 
 async def count(house) -> int:
-    return await house.ports.database.fetchval("SELECT count(*) FROM events WHERE bucket_id = $1", house.bucket_id)
+    return await house.ports.database.fetchval(
+        "SELECT count(*) FROM events WHERE bucket_id = $1", house.bucket_id
+    )
 
 
 async def test_a_key_counts_once_per_person(house):
@@ -58,14 +60,18 @@ async def test_values_are_kept_exactly(house):
     [
         ({"name": ""}, "REQUIRED", ("name",)),
         ({"name": "x" * 101}, "OUT_OF_RANGE", ("name",)),
-        ({"occurred_at": datetime(2026, 3, 1)}, "MALFORMED", ("occurredAt",)),  # noqa: DTZ001  # on purpose
+        ({"occurred_at": datetime(2026, 3, 1)}, "MALFORMED", ("occurredAt",)),  # on purpose
         ({"value": float("nan")}, "MALFORMED", ("value",)),
         ({"value": 1e301}, "OUT_OF_RANGE", ("value",)),
         ({"properties": [1]}, "WRONG_TYPE", ("properties",)),
         ({"properties": {"a": "\x00"}}, "MALFORMED", ("properties", "a")),
         ({"properties": {"a": float("inf")}}, "MALFORMED", ("properties", "a")),
         ({"properties": {str(n): n for n in range(257)}}, "TOO_MANY", ("properties",)),
-        ({"properties": {"a": "x" * 9000, **{str(n): "y" * 9000 for n in range(8)}}}, "OUT_OF_RANGE", ("properties",)),
+        (
+            {"properties": {"a": "x" * 9000, **{str(n): "y" * 9000 for n in range(8)}}},
+            "OUT_OF_RANGE",
+            ("properties",),
+        ),
         ({"key": "x" * 201}, "OUT_OF_RANGE", ("key",)),
     ],
 )
@@ -74,7 +80,9 @@ async def test_a_bad_event_is_refused_with_its_path_and_the_others_go_through(ho
 
     tracked = await track(house, event("ada", **bad), event("ada"))
 
-    assert [(r.index, r.code, r.path) for r in tracked.rejects] == [(0, code, ("input", "events", "0", *path))]
+    assert [(r.index, r.code, r.path) for r in tracked.rejects] == [
+        (0, code, ("input", "events", "0", *path))
+    ]
     assert (tracked.accepted, await count(house)) == (1, 1)
 
 
@@ -82,7 +90,9 @@ async def test_more_than_a_day_ahead_is_refused(house):
     await house.upsert({"externalId": "ada"})
     edge = house.clock.instant + timedelta(days=1)
 
-    tracked = await track(house, event("ada", occurred_at=edge), event("ada", occurred_at=edge + timedelta(seconds=1)))
+    tracked = await track(
+        house, event("ada", occurred_at=edge), event("ada", occurred_at=edge + timedelta(seconds=1))
+    )
 
     assert [(r.index, r.code) for r in tracked.rejects] == [(1, "OUT_OF_RANGE")]
 
@@ -99,7 +109,9 @@ async def test_a_workspace_has_at_most_a_thousand_event_names(house):
     await house.upsert({"externalId": "ada"})
     await track(house, *(event("ada", name=f"n{n}") for n in range(999)))
 
-    tracked = await track(house, event("ada", name="last"), event("ada", name="one too many"), event("ada", name="n1"))
+    tracked = await track(
+        house, event("ada", name="last"), event("ada", name="one too many"), event("ada", name="n1")
+    )
 
     assert [(r.index, r.code) for r in tracked.rejects] == [(1, "TOO_MANY")]
     assert tracked.accepted == 2

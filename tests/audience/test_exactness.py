@@ -31,14 +31,43 @@ async def segments(house):
     recent = await house.segment("Recent", opened(minutes=1))
     return group, [
         recent,
-        await house.segment("Often", {"event": {"name": "opened", "times": {"atLeast": 3}, "within": {"last": {"minutes": 5}}}}),
+        await house.segment(
+            "Often",
+            {"event": {"name": "opened", "times": {"atLeast": 3}, "within": {"last": {"minutes": 5}}}},
+        ),
         await house.segment("Quiet", {"not": opened(minutes=2)}),
-        await house.segment("At most one", {"event": {"name": "opened", "times": {"atMost": 1}, "within": {"last": {"minutes": 3}}}}),
-        await house.segment("A while ago", {"event": {"name": "opened", "within": {"olderThan": {"minutes": 2}}}}),
+        await house.segment(
+            "At most one",
+            {"event": {"name": "opened", "times": {"atMost": 1}, "within": {"last": {"minutes": 3}}}},
+        ),
+        await house.segment(
+            "A while ago", {"event": {"name": "opened", "within": {"olderThan": {"minutes": 2}}}}
+        ),
         await house.segment("Lapsed", {"lastEvent": {"name": "opened", "at": {"notInLast": {"minutes": 2}}}}),
-        await house.segment("Spent", {"eventTotal": {"name": "bought", "of": "value", "function": "SUM", "is": {"gt": 10}, "within": {"last": {"minutes": 4}}}}),
-        await house.segment("Friend and recent", {"all": [{"group": {"anyOf": [str(group.id)]}}, {"segment": {"anyOf": [str(recent.id)]}}]}),
-        await house.segment("Neither", {"not": {"any": [{"group": {"anyOf": [str(group.id)]}}, {"segment": {"anyOf": [str(recent.id)]}}]}}),
+        await house.segment(
+            "Spent",
+            {
+                "eventTotal": {
+                    "name": "bought",
+                    "of": "value",
+                    "function": "SUM",
+                    "is": {"gt": 10},
+                    "within": {"last": {"minutes": 4}},
+                }
+            },
+        ),
+        await house.segment(
+            "Friend and recent",
+            {"all": [{"group": {"anyOf": [str(group.id)]}}, {"segment": {"anyOf": [str(recent.id)]}}]},
+        ),
+        await house.segment(
+            "Neither",
+            {
+                "not": {
+                    "any": [{"group": {"anyOf": [str(group.id)]}}, {"segment": {"anyOf": [str(recent.id)]}}]
+                }
+            },
+        ),
         await house.segment("New", {"createdAt": {"inLast": {"minutes": 2}}}),
         await house.segment("In a city", {"city": {"isSet": True}}),
     ]
@@ -52,7 +81,9 @@ async def change_something(house, group, chance: random.Random) -> None:
             ago = timedelta(seconds=chance.choice([0, 0, 30, 59, 60, 61, 119, 120, 121, 240, -5, -20]))
             await house.track(person, "opened", occurred_at=house.clock.instant - ago)
         case 2:
-            await house.track(person, "bought", value=chance.choice([3, 4.5, 8]), occurred_at=house.clock.instant)
+            await house.track(
+                person, "bought", value=chance.choice([3, 4.5, 8]), occurred_at=house.clock.instant
+            )
         case 3:
             change = add_to_group if chance.random() < 0.5 else remove_from_group
             await change(ports=house.ports, workspace=house.workspace, group_id=group.id, subscribers=[key])

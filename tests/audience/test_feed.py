@@ -18,7 +18,12 @@ OPENED = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
 
 def feed(house, after: str | None = None, wanted: FeedFilter = FeedFilter()) -> AsyncIterator[Batch]:  # noqa: B008  # frozen
     return follow(
-        ports=house.ports, workspace=house.workspace, cursors=CURSORS, after=after, wanted=wanted, poll_seconds=0.05
+        ports=house.ports,
+        workspace=house.workspace,
+        cursors=CURSORS,
+        after=after,
+        wanted=wanted,
+        poll_seconds=0.05,
     )
 
 
@@ -34,7 +39,9 @@ async def test_the_first_batch_comes_at_once_and_then_what_happens(house):
 
     assert first.changes == []
     assert second.after == first.cursor
-    assert [(change.list_id, change.entered, change.cause) for change in second.changes] == [(segment.id, True, "EVENT")]
+    assert [(change.list_id, change.entered, change.cause) for change in second.changes] == [
+        (segment.id, True, "EVENT")
+    ]
     await batches.aclose()
 
 

@@ -68,7 +68,12 @@ async def test_a_fill_in_small_ranges_resumes_where_it_was(house, monkeypatch):
     await house.upsert(*({"externalId": str(n), "country": "LT" if n % 2 else "LV"} for n in range(50)))
     await house.tick()
     segment = await create_segment(
-        ports=house.ports, workspace=house.workspace, name="S", description=None, condition=LITHUANIA, ids=PLAIN_IDS
+        ports=house.ports,
+        workspace=house.workspace,
+        name="S",
+        description=None,
+        condition=LITHUANIA,
+        ids=PLAIN_IDS,
     )
 
     for _ in range(3):
@@ -185,7 +190,13 @@ async def test_a_segment_that_cannot_be_computed_fails_alone(house, monkeypatch)
     def broken(evaluable, segment_ids):
         statement = compiled(evaluable, segment_ids)
         if bad.id in segment_ids:
-            object.__setattr__(statement, "sql", statement.sql.replace("WHERE s.bucket_id = $1", "WHERE 1 / (s.id - s.id) = 0 AND s.bucket_id = $1"))
+            object.__setattr__(
+                statement,
+                "sql",
+                statement.sql.replace(
+                    "WHERE s.bucket_id = $1", "WHERE 1 / (s.id - s.id) = 0 AND s.bucket_id = $1"
+                ),
+            )
         return statement
 
     monkeypatch.setattr(house.membership._evaluation, "_people_statement", broken)

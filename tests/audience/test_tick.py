@@ -100,7 +100,9 @@ async def test_groups_change_the_log_and_the_segments_that_read_them(house):
     await house.tick()
     assert await house.members(segment) == {"ada"}
 
-    await remove_from_group(ports=house.ports, workspace=house.workspace, group_id=group.id, subscribers=[ada])
+    await remove_from_group(
+        ports=house.ports, workspace=house.workspace, group_id=group.id, subscribers=[ada]
+    )
     await house.tick()
     assert await house.members(segment) == set()
     assert await house.log() == [
@@ -118,7 +120,9 @@ async def test_coming_and_going_between_two_ticks_is_no_change(house):
     ada = SubscriberKey(kind="externalId", value="ada")
 
     await add_to_group(ports=house.ports, workspace=house.workspace, group_id=group.id, subscribers=[ada])
-    await remove_from_group(ports=house.ports, workspace=house.workspace, group_id=group.id, subscribers=[ada])
+    await remove_from_group(
+        ports=house.ports, workspace=house.workspace, group_id=group.id, subscribers=[ada]
+    )
 
     assert (await house.tick()).changes == 0
 

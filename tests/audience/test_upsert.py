@@ -18,7 +18,9 @@ async def person(house, ref: SubscriberRef | None) -> Subscriber:
 
 
 async def marks(house) -> set[tuple[str, int]]:
-    rows = await house.ports.database.fetch("SELECT kind, ref FROM dirty WHERE bucket_id = $1", house.bucket_id)
+    rows = await house.ports.database.fetch(
+        "SELECT kind, ref FROM dirty WHERE bucket_id = $1", house.bucket_id
+    )
     return {(row["kind"], row["ref"]) for row in rows}
 
 
@@ -52,7 +54,9 @@ async def test_keys_of_two_people_are_refused_and_nothing_of_the_item_is_done(ho
         {"externalId": "1", "email": "bob@example.com", "firstName": "Mixed"}, {"externalId": "3"}
     )
 
-    assert [(r.index, r.code, r.path) for r in upserted.rejects] == [(0, "CONFLICT", ("input", "subscribers", "0"))]
+    assert [(r.index, r.code, r.path) for r in upserted.rejects] == [
+        (0, "CONFLICT", ("input", "subscribers", "0"))
+    ]
     assert upserted.subscribers[0] is None
     assert upserted.created == 1
     bob = (await house.upsert({"email": "bob@example.com"})).subscribers[0]
@@ -71,7 +75,9 @@ async def test_a_key_that_was_given_up_can_be_taken_by_another(house):
 
 async def test_a_key_taken_back_within_a_batch_is_free_again(house):
     await house.upsert({"externalId": "1", "email": "a@example.com"})
-    await house.upsert({"externalId": "1", "email": "b@example.com"}, {"externalId": "1", "email": "a@example.com"})
+    await house.upsert(
+        {"externalId": "1", "email": "b@example.com"}, {"externalId": "1", "email": "a@example.com"}
+    )
 
     taken = await house.upsert({"externalId": "2", "email": "b@example.com"})
 
@@ -97,7 +103,9 @@ async def test_a_key_taken_back_within_a_batch_is_free_again(house):
 async def test_a_bad_item_is_refused_with_its_path_and_the_others_go_through(house, item, code, path):
     upserted = await house.upsert({"externalId": "good"}, item)
 
-    assert [(r.index, r.code, r.path) for r in upserted.rejects] == [(1, code, ("input", "subscribers", "1", *path))]
+    assert [(r.index, r.code, r.path) for r in upserted.rejects] == [
+        (1, code, ("input", "subscribers", "1", *path))
+    ]
     assert upserted.created == 1
     count = await house.ports.database.fetchval(
         "SELECT count(*) FROM subscribers WHERE bucket_id = $1", house.bucket_id
@@ -119,7 +127,9 @@ async def test_only_what_changed_is_marked(house):
     await house.upsert({"externalId": "1", "firstName": "Ada", "fields": [{"key": "size", "value": 2.5}]})
     await house.tick()
 
-    unchanged = await house.upsert({"externalId": "1", "firstName": "Ada", "fields": [{"key": "size", "value": 2.5}]})
+    unchanged = await house.upsert(
+        {"externalId": "1", "firstName": "Ada", "fields": [{"key": "size", "value": 2.5}]}
+    )
     assert (unchanged.updated, await marks(house)) == (0, set())
 
     changed = await house.upsert({"externalId": "1", "fields": [{"key": "size", "value": 3}]})

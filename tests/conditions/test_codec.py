@@ -202,7 +202,11 @@ _DAY = {"days": 1}
         ({"createdAt": {"before": "2026-03-31T12:00:00"}}, "MALFORMED", ("createdAt", "before")),
         ({"createdAt": {"before": "2026-03-31"}}, "MALFORMED", ("createdAt", "before")),
         ({"createdAt": {"before": "2026-02-30T12:00:00Z"}}, "MALFORMED", ("createdAt", "before")),
-        ({"createdAt": {"before": datetime(2026, 3, 31)}}, "MALFORMED", ("createdAt", "before")),  # noqa: DTZ001  # without a zone
+        (
+            {"createdAt": {"before": datetime(2026, 3, 31)}},
+            "MALFORMED",
+            ("createdAt", "before"),
+        ),  # without a zone
         ({"createdAt": {"before": "1899-12-31T23:59:59Z"}}, "OUT_OF_RANGE", ("createdAt", "before")),
         ({"createdAt": {"before": "2200-12-31T23:00:00-05:00"}}, "OUT_OF_RANGE", ("createdAt", "before")),
         ({"createdAt": {"before": "9999-12-31T23:00:00-14:00"}}, "MALFORMED", ("createdAt", "before")),

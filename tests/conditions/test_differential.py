@@ -126,7 +126,7 @@ def _window_with_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _sets_without_people_without_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = RangeQuery._id_set_of_events  # noqa: SLF001  # the seam where this bug would be
+    right = RangeQuery._id_set_of_events  # the seam where this bug would be
 
     def wrong(self: RangeQuery, test: OfEvents) -> object:
         return right(self, replace(test, holds_without_events=False))
@@ -144,7 +144,7 @@ def _unfolded_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _events_of_the_future(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = RangeQuery._events  # noqa: SLF001  # the seam where this bug would be
+    right = RangeQuery._events  # the seam where this bug would be
     monkeypatch.setattr(
         RangeQuery,
         "_events",
@@ -155,7 +155,7 @@ def _events_of_the_future(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _events_of_every_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = over_range._scope  # noqa: SLF001  # the seam where this bug would be
+    right = over_range._scope  # the seam where this bug would be
 
     def wrong(alias: str, id_column: str) -> str:
         scope = right(alias, id_column)

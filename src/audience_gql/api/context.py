@@ -8,7 +8,7 @@ from typing import TypeAlias
 import strawberry
 
 from audience_gql.api.loaders import Loaders
-from audience_gql.audience.access import Access
+from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.cursors import CursorCodec
 from audience_gql.audience.ports import Ports
 from audience_gql.config import Settings
@@ -20,6 +20,7 @@ class Services:
     """What all operations of a process share."""
 
     ports: Ports
+    doorkeeper: Doorkeeper
     cursors: CursorCodec
     settings: Settings
 

@@ -95,7 +95,9 @@ async def create_token(
     """Make a token; the text is given back here and nowhere else. Raises InvalidInput."""
     issues = name_issues(name)
     if not scopes or any(scope not in SCOPES for scope in scopes):
-        issues.append(Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("input", "scopes")))
+        issues.append(
+            Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("input", "scopes"))
+        )
     if issues:
         raise InvalidInput(tuple(issues))
     prefix, secret = _make()

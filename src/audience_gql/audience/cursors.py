@@ -24,7 +24,9 @@ class CursorExpired(Exception):
     """The log no longer reaches back to the cursor. `oldest` is the oldest usable one."""
 
     def __init__(self, oldest: str) -> None:
-        super().__init__("the log no longer reaches back to this cursor; take a snapshot and go on from `oldestCursor`")
+        super().__init__(
+            "the log no longer reaches back to this cursor; take a snapshot and go on from `oldestCursor`"
+        )
         self.oldest = oldest
 
 
@@ -50,7 +52,7 @@ class CursorCodec:
         form, owner, positions = orjson.loads(body)
         if form != _FORMAT or owner != workspace_id:
             raise CursorInvalid("this is not a cursor")
-        return {bucket_id: sequence for bucket_id, sequence in positions}
+        return dict(positions)
 
 
 def _sign(key: str, body: bytes) -> bytes:

@@ -95,7 +95,9 @@ async def track_events(
     return await ports.database.run(work)
 
 
-async def _create_missing(ports: Ports, workspace: Workspace, items: Sequence[EventItem], *, bulk: bool) -> None:
+async def _create_missing(
+    ports: Ports, workspace: Workspace, items: Sequence[EventItem], *, bulk: bool
+) -> None:
     """Make people from their keys, where nobody owns them yet; a bad key stays unknown, and its events are refused with it."""
     wanted = {
         identity(item.subscriber.kind, item.subscriber.value): item.subscriber
@@ -106,7 +108,9 @@ async def _create_missing(ports: Ports, workspace: Workspace, items: Sequence[Ev
         return
     async with ports.database.acquire() as connection:
         known = await facts.owners_of(connection, workspace.id, wanted.keys())
-    people: list[dict[str, object]] = [{key.kind: key.value} for name, key in wanted.items() if name not in known]
+    people: list[dict[str, object]] = [
+        {key.kind: key.value} for name, key in wanted.items() if name not in known
+    ]
     if people:
         await upsert_subscribers(ports=ports, workspace=workspace, items=people, bulk=bulk)
 
@@ -129,15 +133,13 @@ class _Ingest:
         for index, (item, ref) in enumerate(zip(items, refs, strict=True)):
             try:
                 checked = _check(item, now)
-                if ref is None:
-                    raise _Refused("UNKNOWN", "there is no such subscriber", "subscriber")
             except _Refused as refused:
-                where = ("input", "events", str(index), *refused.where)
-                self._rejects.append(
-                    Reject(index=index, code=refused.code, message=refused.message, path=where)
-                )
+                self._refuse(index, refused.code, refused.message, *refused.where)
                 continue
-            accepted[ref.bucket_id].append((index, ref.id, checked))
+            if ref is None:
+                self._refuse(index, "UNKNOWN", "there is no such subscriber", "subscriber")
+            else:
+                accepted[ref.bucket_id].append((index, ref.id, checked))
         names = await self._names(accepted)
         count = duplicates = 0
         for bucket_id, events in sorted(accepted.items()):
@@ -147,6 +149,10 @@ class _Ingest:
         self._transaction.after_commit(lambda: self._ports.signals.marked(accepted))
         self._rejects.sort(key=lambda reject: reject.index)
         return Tracked(accepted=count, duplicates=duplicates, rejects=self._rejects)
+
+    def _refuse(self, index: int, code: ProblemCode, message: str, *where: str) -> None:
+        path = ("input", "events", str(index), *where)
+        self._rejects.append(Reject(index=index, code=code, message=message, path=path))
 
     async def _names(self, accepted: dict[int, list[tuple[int, int, _Checked]]]) -> Mapping[str, int]:
         """Intern the events' names; what would be the workspace's 1,001st is refused."""
@@ -159,8 +165,7 @@ class _Ingest:
                 if event.name not in known and event.name not in new:
                     if len(new) >= room:
                         message = f"a workspace has at most {NAMES_PER_WORKSPACE} event names"
-                        path = ("input", "events", str(index), "name")
-                        self._rejects.append(Reject(index=index, code="TOO_MANY", message=message, path=path))
+                        self._refuse(index, "TOO_MANY", message, "name")
                         continue
                     new.add(event.name)
                 kept.append((index, person_id, event))
@@ -260,7 +265,9 @@ def _properties(given: object) -> tuple[str, str]:
     text = facts.json_text(given)
     if len(text.encode()) > PROPERTY_BYTES:
         raise _Refused("OUT_OF_RANGE", f"at most {PROPERTY_BYTES} bytes of properties", "properties")
-    folded = {key: fold(value) for key, value in given.items() if isinstance(value, str) and fold(value) != value}
+    folded = {
+        key: fold(value) for key, value in given.items() if isinstance(value, str) and fold(value) != value
+    }
     return text, facts.json_text(folded)
 
 

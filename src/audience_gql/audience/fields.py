@@ -17,7 +17,13 @@ _KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 async def define_custom_field(
-    *, ports: Ports, workspace: Workspace, key: str, label: str, type: str, options: Sequence[str] | None = None  # noqa: A002  # the field's own word for it
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    key: str,
+    label: str,
+    type: str,  # noqa: A002  # the field's own word for it
+    options: Sequence[str] | None = None,  # the field's own word for it
 ) -> CustomField:
     """Declare a field. Its key and type stay for ever. Raises InvalidInput, NameTaken."""
     issues = _issues(key, label, type, options)

@@ -85,7 +85,9 @@ async def _change(
 
     async def work(transaction: Transaction) -> GroupChanged:
         connection = transaction.connection
-        group = await Group.get_or_none(id=group_id, workspace_id=workspace.id) if group_id is not None else None
+        group = (
+            await Group.get_or_none(id=group_id, workspace_id=workspace.id) if group_id is not None else None
+        )
         if group is None:
             raise NotFound("there is no group with this id", ("input", "groupId"))
         people = await resolve_people(connection, workspace.id, subscribers)

@@ -180,7 +180,9 @@ class Membership:
             for difference in differences
         ]
         if changes and state.fill_cause == "REPAIR":
-            logger.error("repaired %d memberships of segment %d in bucket %d", len(changes), segment_id, bucket.id)
+            logger.error(
+                "repaired %d memberships of segment %d in bucket %d", len(changes), segment_id, bucket.id
+            )
         next_sequence = await membership.apply(connection, bucket, changes, now)
         await membership.leave_fill(
             connection, bucket.id, segment_id, filled_to=end, changes=changes, now=now

@@ -131,7 +131,7 @@ def apply_columns(row: PersonRow, patch: PersonPatch) -> None:
                 row["fields_folded"][key] = folded
 
 
-def field_date(ref: FieldRef, value: object) -> datetime | None:
+def field_date(value: object) -> datetime | None:
     """The instant under which a DATE or DATETIME field is kept in subscriber_dates."""
     if not isinstance(value, str):
         return None
@@ -298,7 +298,9 @@ def _read_channels(item: Mapping[str, object], patch: PersonPatch, problems: _Pr
             problems.add(*problem, "channels", str(index), "reason")
         else:
             patch.channels.append(
-                ChannelPatch(channel=str(channel), status=str(status), reason=None if reason is None else str(reason))
+                ChannelPatch(
+                    channel=str(channel), status=str(status), reason=None if reason is None else str(reason)
+                )
             )
 
 

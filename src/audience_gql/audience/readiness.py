@@ -25,7 +25,9 @@ class Readiness:
 
 async def readiness(*, ports: Ports) -> Readiness:
     """Postgres answers, the schema is this version's, Redis answers, and some worker has been ticking."""
-    parts: dict[str, str | None] = {"redis": None if await ports.signals.is_reachable() else "does not answer"}
+    parts: dict[str, str | None] = {
+        "redis": None if await ports.signals.is_reachable() else "does not answer"
+    }
     try:
         async with ports.database.acquire() as connection:
             now = await ports.clock.now(connection)

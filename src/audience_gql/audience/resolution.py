@@ -39,5 +39,8 @@ async def _held(connection: Connection, found: list[SubscriberRef | None]) -> li
             wanted[ref.bucket_id].add(ref.id)
     there: set[SubscriberRef] = set()
     for bucket_id, ids in sorted(wanted.items()):
-        there |= {SubscriberRef(bucket_id, person_id) for person_id in await facts.hold_people(connection, bucket_id, ids)}
+        there |= {
+            SubscriberRef(bucket_id, person_id)
+            for person_id in await facts.hold_people(connection, bucket_id, ids)
+        }
     return [ref if ref in there else None for ref in found]

@@ -109,7 +109,7 @@ async def update_segment(
     workspace: Workspace,
     segment_id: int | None,
     name: str | Unset = UNSET,
-    description: str | None | Unset = UNSET,
+    description: str | Unset | None = UNSET,
     condition: object = UNSET,
     ids: IdCodec,
     if_revision: int | None = None,
@@ -325,4 +325,3 @@ def _progress(row: fills.FillProgress) -> Progress:
         left=row.left,
         failure=row.failure,
     )
-

@@ -129,7 +129,9 @@ class _Upsert:
     ) -> dict[int, PersonPatch]:
         patches = {}
         for index, item in enumerate(items):
-            parsed = parse_person(item, fields=fields, group_ids=group_ids, path=(*path, "subscribers", str(index)))
+            parsed = parse_person(
+                item, fields=fields, group_ids=group_ids, path=(*path, "subscribers", str(index))
+            )
             if isinstance(parsed, PersonPatch):
                 patches[index] = parsed
             else:
@@ -181,11 +183,15 @@ class _Upsert:
                 )
                 continue
             owner = found.pop() if found else (open_bucket, random_subscriber_id())
-            person = people.setdefault(owner, _Person(owner, is_new=patch.ref is None and owner not in known_owners))
+            person = people.setdefault(
+                owner, _Person(owner, is_new=patch.ref is None and owner not in known_owners)
+            )
             person.patches.append((index, patch))
             owners |= dict.fromkeys(keys, owner)
         self._claims = {key: owner for key, owner in owners.items() if key not in before}
-        if self._claims and not await facts.claim_identities(self._connection, self._workspace.id, self._claims):
+        if self._claims and not await facts.claim_identities(
+            self._connection, self._workspace.id, self._claims
+        ):
             raise _LostClaim
         await self._lock(people, path)
         if wanted and await facts.owners_of(self._connection, self._workspace.id, wanted) != owners:
@@ -196,7 +202,9 @@ class _Upsert:
         """Read and hold everybody who is there already, in id order."""
         self._rows = {}
         for bucket_id, owners in _by_bucket(owner for owner, person in people.items() if not person.is_new):
-            rows = await facts.lock_people(self._connection, bucket_id, [person_id for _, person_id in owners])
+            rows = await facts.lock_people(
+                self._connection, bucket_id, [person_id for _, person_id in owners]
+            )
             self._rows |= {(bucket_id, person_id): row for person_id, row in rows.items()}
         for owner, person in people.items():
             if not person.is_new and owner not in self._rows:
@@ -213,7 +221,9 @@ class _Upsert:
     async def _write(
         self, people: list[_Person], fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]
     ) -> tuple[int, int]:
-        people = [person for person in people if any(index not in self._rejects for index, _ in person.patches)]
+        people = [
+            person for person in people if any(index not in self._rejects for index, _ in person.patches)
+        ]
         now = await self._ports.clock.now(self._connection)
         batch = await self._ports.database.ids.one(self._connection)
         created = changed = 0
@@ -352,7 +362,9 @@ def _marks(person_id: int, before: PersonRow | None, after: PersonRow) -> set[Ma
     if any(before[column] != after[column] for column in (*facts.TEXT_COLUMNS, "birthday")):
         marks.add(Mark(person_id, "profile"))
     old, new = before["fields"], after["fields"]
-    marks |= {Mark(person_id, "field", int(key)) for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    marks |= {
+        Mark(person_id, "field", int(key)) for key in old.keys() | new.keys() if old.get(key) != new.get(key)
+    }
     return marks
 
 
@@ -371,7 +383,7 @@ def _dates(
         key = str(ref.id)
         value = after["fields"].get(key)
         if ref.type in ("DATE", "DATETIME") and value != (before and before["fields"].get(key)):
-            yield person_id, ref.id, field_date(ref, value)
+            yield person_id, ref.id, field_date(value)
 
 
 def _identities(row: PersonRow | None) -> set[Identity]:
@@ -383,7 +395,11 @@ def _identities(row: PersonRow | None) -> set[Identity]:
 
 def _known_groups(given: Sequence[int | None], known: frozenset[int], path: Path) -> list[int]:
     issues = tuple(
-        Issue(code="UNKNOWN", message="there is no group with this id", path=(*path, "addToGroupIds", str(index)))
+        Issue(
+            code="UNKNOWN",
+            message="there is no group with this id",
+            path=(*path, "addToGroupIds", str(index)),
+        )
         for index, group_id in enumerate(given)
         if group_id not in known
     )

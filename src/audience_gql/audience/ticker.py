@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 class Ticker:
     """The resident loop of a worker process."""
 
-    def __init__(self, ports: Ports, membership: Membership, *, sweep_seconds: float, concurrency: int) -> None:
+    def __init__(
+        self, ports: Ports, membership: Membership, *, sweep_seconds: float, concurrency: int
+    ) -> None:
         self._ports = ports
         self._membership = membership
         self._sweep_seconds = sweep_seconds

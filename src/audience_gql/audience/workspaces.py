@@ -23,7 +23,9 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
         connection = transaction.connection
         now = await ports.clock.now(connection)
         workspace_id, bucket_id = await ports.database.ids.take(2, connection)
-        workspace = await Workspace.create(id=workspace_id, name=name.strip(), timezone=timezone, created_at=now)
+        workspace = await Workspace.create(
+            id=workspace_id, name=name.strip(), timezone=timezone, created_at=now
+        )
         await definitions.add_bucket(connection, workspace_id, bucket_id, now)
         return workspace
 

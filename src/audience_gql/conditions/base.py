@@ -32,7 +32,7 @@ class Problem:
     path: Path
 
 
-class InvalidCondition(Exception):  # noqa: N818  # named for what it says, like every expected failure
+class InvalidCondition(Exception):  # named for what it says, like every expected failure
     """The condition cannot be accepted. Carries every problem found, not just the first."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from audience_gql.conditions.base import Condition, leaves
 
 
-class ReadsItself(Exception):  # noqa: N818  # named for what it says, like every expected failure
+class ReadsItself(Exception):  # named for what it says, like every expected failure
     """A segment's condition would read its own verdict. `cycle` is the way round: it ends where it begins."""
 
     def __init__(self, cycle: tuple[int, ...]) -> None:

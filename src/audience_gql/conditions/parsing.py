@@ -13,7 +13,7 @@ from audience_gql.conditions.limits import MAX_DEPTH, MAX_LEAVES, MAX_PROBLEMS
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 
 
-class TooMuch(Exception):  # noqa: N818  # no error, but a way out of the recursion; codec.py catches it
+class TooMuch(Exception):  # no error, but a way out of the recursion; codec.py catches it
     """Reading on would help nobody: the problems so far say it all."""
 
 

@@ -6,11 +6,12 @@ windows ask about it. Null counts as false: whoever uses an expression must not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
+from audience_gql.conditions.event_columns import EventColumns
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
+from audience_gql.conditions.nesting import segments_read
 from audience_gql.conditions.sql import (
     Aggregate,
     HasRow,
@@ -26,24 +27,6 @@ _TRUE: Final = "TRUE"
 _FALSE: Final = "FALSE"
 
 
-@dataclass(slots=True, kw_only=True)
-class _EventsOfName:
-    """The lateral aggregate over one person's events of one name, filled while expressions are built."""
-
-    alias: str
-    name_id: str
-    columns: dict[str, str] = field(default_factory=dict)
-    starts: dict[str | None, None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fence:
-    """The verdict of an inner segment, computed once a person."""
-
-    alias: str
-    expression: str
-
-
 class PersonQuery:
     """Collects what the expressions of one statement have in common.
 
@@ -54,13 +37,18 @@ class PersonQuery:
         self._bucket = bucket
         self._parameters = parameters
         self._vocabulary = vocabulary
-        self._events: dict[str, _EventsOfName] = {}
-        self._inner: dict[int, _Fence] = {}
+        self._events: dict[str, EventColumns] = {}
+        self._levels: list[list[str]] = []
+        self._inner: dict[int, tuple[int, int]] = {}
 
     def add_inner(self, segment_id: int, condition: Condition) -> None:
         """Make a segment known to those that read it; after all that it reads itself."""
-        fence = _Fence(alias=f"inner_{len(self._inner)}", expression=self.expression(condition))
-        self._inner[segment_id] = fence
+        level = max((self._inner[read][0] + 1 for read in segments_read(condition)), default=0)
+        expression = self.expression(condition)
+        if level == len(self._levels):
+            self._levels.append([])
+        self._levels[level].append(expression)
+        self._inner[segment_id] = (level, len(self._levels[level]) - 1)
 
     def expression(self, condition: Condition) -> str:
         match condition:
@@ -76,18 +64,13 @@ class PersonQuery:
 
     def verdict(self, segment_id: int) -> str:
         """The expression for a segment that was added."""
-        return f"{self._inner[segment_id].alias}.matches"
+        level, number = self._inner[segment_id]
+        return f"inner_{level}.m{number}"
 
     def joins(self) -> str:
         """What goes between `subscribers s` and WHERE; complete only when all expressions have been built."""
-        events = [self._event_join(events) for events in self._events.values()]
-        # OFFSET 0 keeps the planner from copying an inner condition into each of its readers, which doubles
-        # at every level.
-        fences = [
-            f"CROSS JOIN LATERAL (SELECT {fence.expression} IS TRUE AS matches OFFSET 0) {fence.alias}"
-            for fence in self._inner.values()
-        ]
-        return "\n".join(events + fences)
+        events = [self._event_join(columns) for columns in self._events.values()]
+        return "\n".join(events + [_fence(level, inner) for level, inner in enumerate(self._levels)])
 
     def _leaf(self, leaf: Leaf) -> str:
         match leaf.sql(self._parameters):
@@ -102,26 +85,29 @@ class PersonQuery:
                 return test(*map(self._column, aggregates))
 
     def _column(self, aggregate: Aggregate) -> str:
-        """The column that holds an aggregate; the same one for whoever asks the same."""
-        events = self._events.get(aggregate.event_name)
-        if events is None:
-            name_id = self._vocabulary.event_names.get(aggregate.event_name)
-            events = self._events[aggregate.event_name] = _EventsOfName(
-                alias=f"events_{len(self._events)}", name_id=self._parameters.constant(name_id, "bigint")
+        columns = self._events.get(aggregate.event_name)
+        if columns is None:
+            name_id = self._parameters.constant(
+                self._vocabulary.event_names.get(aggregate.event_name), "bigint"
             )
-        chosen = "" if aggregate.where is None else f" FILTER (WHERE {aggregate.where})"
-        column = events.columns.setdefault(f"{aggregate.function}{chosen}", f"a{len(events.columns)}")
-        events.starts[aggregate.since] = None
-        return f"{events.alias}.{column}"
+            columns = EventColumns(alias=f"events_{len(self._events)}", name_id=name_id)
+            self._events[aggregate.event_name] = columns
+        return columns.column(aggregate)
 
-    def _event_join(self, events: _EventsOfName) -> str:
-        columns = ", ".join(f"{expression} AS {name}" for expression, name in events.columns.items())
-        starts = [start for start in events.starts if start is not None]
-        since = (
-            f" AND e.occurred_at >= LEAST({', '.join(starts)})" if len(starts) == len(events.starts) else ""
-        )
+    def _event_join(self, columns: EventColumns) -> str:
         return (
-            f"CROSS JOIN LATERAL (SELECT {columns} FROM events e "
-            f"WHERE e.bucket_id = {self._bucket} AND e.subscriber_id = s.id AND e.name_id = {events.name_id} "
-            f"AND e.occurred_at <= {self._parameters.instant()}{since}) {events.alias}"
+            f"CROSS JOIN LATERAL (SELECT {columns.select_list()} FROM events e "
+            f"WHERE e.bucket_id = {self._bucket} AND e.subscriber_id = s.id "
+            f"AND {columns.rows(self._parameters.instant())}) {columns.alias}"
         )
+
+
+def _fence(level: int, expressions: list[str]) -> str:
+    """The inner segments that read only those of lower levels.
+
+    OFFSET 0 keeps the planner from copying each into all of its readers, which doubles at every level.
+    """
+    verdicts = ", ".join(
+        f"{expression} IS TRUE AS m{number}" for number, expression in enumerate(expressions)
+    )
+    return f"CROSS JOIN LATERAL (SELECT {verdicts} OFFSET 0) inner_{level}"

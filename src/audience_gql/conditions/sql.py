@@ -96,6 +96,8 @@ class Aggregate:
     where: str | None = None
     since: str | None = None
     """No event before this instant passes `where`: lets the index range be short."""
+    of_nothing: Literal["0"] | None = None
+    """Its value over no events; null if left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,11 @@ def _segments() -> Iterable[tuple[str, str, Callable[[dict[str, Segment]], objec
             "eventTotal": {"name": EVENT, "of": "value", "function": "SUM", "is": {"gt": 200}},
         },
     )
-    yield "Loyal", "Ordered five times or more.", lambda _: {"event": {"name": EVENT, "times": {"atLeast": 5}}}
+    yield (
+        "Loyal",
+        "Ordered five times or more.",
+        lambda _: {"event": {"name": EVENT, "times": {"atLeast": 5}}},
+    )
     yield "Active buyers", "Ordered in the last 30 days.", lambda _: _ordered(timedelta(days=30))
     yield (
         "Lapsing",

@@ -9,6 +9,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -27,6 +28,13 @@ class NoAccountForServers(EmbeddedError):
             f"Postgres does not run as root, and none of these accounts can be used here: {', '.join(tried)}. "
             "Run the command as an ordinary user, or set DATABASE_URL and REDIS_URL to servers of your own."
         )
+
+
+class NamelessAccount(EmbeddedError):
+    """The caller's user id has no entry in the list of accounts, without which Postgres does not start."""
+
+    def __init__(self, uid: int) -> None:
+        super().__init__(f"The user id {uid} has no account on this machine, and Postgres refuses to run without one.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +106,16 @@ class Account:
 
 def _ordinary_accounts(environment: Mapping[str, str]) -> Iterator[pwd.struct_passwd]:
     caller = environment.get("SUDO_UID", "")
-    for entry in pwd.getpwall() if caller else ():
-        if str(entry.pw_uid) == caller and entry.pw_uid != 0:
-            yield entry
-    for name in FALLBACKS:
+    if caller.isascii() and caller.isdigit() and int(caller) != 0:
+        with suppress(KeyError, OverflowError):
+            yield pwd.getpwuid(int(caller))
+    for name in ("postgres", "nobody"):
         with suppress(KeyError):
             yield pwd.getpwnam(name)
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise NamelessAccount(uid) from None

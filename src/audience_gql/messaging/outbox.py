@@ -17,7 +17,9 @@ logger = logging.getLogger(__name__)
 class Outbox:
     """Ids waiting to be sent. Many of the same are one, so its size is bounded by how many ids there are."""
 
-    def __init__(self, name: str, send: Callable[[frozenset[int]], Awaitable[None]], *, timeout_seconds: float) -> None:
+    def __init__(
+        self, name: str, send: Callable[[frozenset[int]], Awaitable[None]], *, timeout_seconds: float
+    ) -> None:
         self._name = name
         self._send = send
         self._timeout_seconds = timeout_seconds

@@ -51,7 +51,9 @@ class RedisSignals:
     """Signals over one Redis database. Make it inside a running loop, and close it."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
+        self._redis = Redis.from_url(
+            url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+        )
         # Pub/sub knows no databases: the number keeps neighbours on one server apart.
         self._prefix = f"audience:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
         self._listeners: dict[str, set[_Listener]] = defaultdict(set)

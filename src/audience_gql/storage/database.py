@@ -14,8 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from tortoise.backends.base.config_generator import expand_db_url
-from tortoise.exceptions import IntegrityError
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import IntegrityError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
@@ -52,7 +52,6 @@ UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, I
 """A name or key is taken by somebody else, as the driver or the ORM says it."""
 
 
-
 class _PlainConnection(asyncpg.Connection):  # type: ignore[type-arg]  # generic in its stubs only
     """A connection that goes back to the pool as it is.
 
@@ -83,7 +82,9 @@ class Transaction:
 class Database:
     """The pools of one process."""
 
-    def __init__(self, context: TortoiseContext, pool: asyncpg.Pool[asyncpg.Record], *, pool_wait_seconds: float) -> None:
+    def __init__(
+        self, context: TortoiseContext, pool: asyncpg.Pool[asyncpg.Record], *, pool_wait_seconds: float
+    ) -> None:
         self._context = context
         self._pool = pool
         self._pool_wait_seconds = pool_wait_seconds
@@ -229,7 +230,9 @@ async def migrate(url: str) -> None:
     with context:
         await context.init(config=_tortoise_config(url, 2, 0, 0))
         try:
-            async with _migrating() as executor:  # the ORM looks for its own table in a way that would end a transaction without it
+            async with (
+                _migrating() as executor
+            ):  # the ORM looks for its own table in a way that would end a transaction without it
                 await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001  # it has no public door for this
             async with _migrating() as executor:
                 await executor.migrate()
@@ -263,7 +266,10 @@ def _tortoise_config(
             "application_name": "audience-gql",
         },
     }
-    return {"connections": {"default": connection}, "apps": {"audience": {**_MODELS, "default_connection": "default"}}}
+    return {
+        "connections": {"default": connection},
+        "apps": {"audience": {**_MODELS, "default_connection": "default"}},
+    }
 
 
 def _server_settings(statement_timeout_seconds: float, lock_timeout_seconds: float) -> dict[str, str]:

@@ -53,7 +53,9 @@ async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, 
 
 
 async def fields_by_key(connection: Connection, workspace_id: int) -> dict[str, FieldRef]:
-    rows = await connection.fetch("SELECT id, key, type FROM custom_fields WHERE workspace_id = $1", workspace_id)
+    rows = await connection.fetch(
+        "SELECT id, key, type FROM custom_fields WHERE workspace_id = $1", workspace_id
+    )
     return {row["key"]: FieldRef(id=row["id"], key=row["key"], type=row["type"]) for row in rows}
 
 
@@ -99,7 +101,8 @@ async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
 
 async def segments(connection: Connection, workspace_id: int) -> list[SegmentDefinition]:
     rows = await connection.fetch(
-        "SELECT id, revision, condition, failure FROM segments WHERE workspace_id = $1 ORDER BY id", workspace_id
+        "SELECT id, revision, condition, failure FROM segments WHERE workspace_id = $1 ORDER BY id",
+        workspace_id,
     )
     return [
         SegmentDefinition(
@@ -120,7 +123,9 @@ async def fail_segment(connection: Connection, segment_id: int, reason: str) -> 
 async def names(connection: Connection, workspace_id: int) -> Names:
     """What groups and segments are called, for summaries."""
     groups = await connection.fetch("SELECT id, name FROM groups WHERE workspace_id = $1", workspace_id)
-    segment_rows = await connection.fetch("SELECT id, name FROM segments WHERE workspace_id = $1", workspace_id)
+    segment_rows = await connection.fetch(
+        "SELECT id, name FROM segments WHERE workspace_id = $1", workspace_id
+    )
     return Names(
         groups={row["id"]: row["name"] for row in groups},
         segments={row["id"]: row["name"] for row in segment_rows},

@@ -93,7 +93,9 @@ class Evaluation:
                 matched, current = set(row["matched"]), set(row["current"])
                 person = row["subscriber_id"]
                 found.extend(Difference(person, segment_id, True) for segment_id in sorted(matched - current))
-                found.extend(Difference(person, segment_id, False) for segment_id in sorted(current - matched))
+                found.extend(
+                    Difference(person, segment_id, False) for segment_id in sorted(current - matched)
+                )
         return found
 
     async def differences_of_range(

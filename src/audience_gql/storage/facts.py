@@ -98,7 +98,9 @@ async def owners_of(
     return {(row["kind"], row["value"]): (row["bucket_id"], row["subscriber_id"]) for row in rows}
 
 
-async def claim_identities(connection: Connection, workspace_id: int, claims: Mapping[Identity, Owner]) -> bool:
+async def claim_identities(
+    connection: Connection, workspace_id: int, claims: Mapping[Identity, Owner]
+) -> bool:
     """Make these keys their owners'. False when somebody else was faster with one of them: then roll back and resolve again.
 
     Sorted, so that two writers who want the same keys wait for each other instead of deadlocking.
@@ -118,7 +120,9 @@ async def claim_identities(connection: Connection, workspace_id: int, claims: Ma
     return len(rows) == len(ordered)
 
 
-async def release_identities(connection: Connection, workspace_id: int, identities: Iterable[Identity]) -> None:
+async def release_identities(
+    connection: Connection, workspace_id: int, identities: Iterable[Identity]
+) -> None:
     """Give keys back. Only while their owner is locked."""
     ordered = sorted(identities)
     await connection.execute(
@@ -201,7 +205,10 @@ async def channel_statuses(
 
 
 async def write_channels(
-    connection: Connection, bucket_id: int, states: Collection[tuple[int, str, str, str | None]], now: datetime
+    connection: Connection,
+    bucket_id: int,
+    states: Collection[tuple[int, str, str, str | None]],
+    now: datetime,
 ) -> None:
     """Set (subscriber, channel, status, reason)."""
     await connection.execute(

@@ -42,7 +42,11 @@ async def heads(connection: Connection, workspace_id: int) -> dict[int, int]:
 
 
 async def changes_after(
-    connection: Connection, positions: Mapping[int, int], heads_: Mapping[int, int], wanted: FeedFilter, limit: int
+    connection: Connection,
+    positions: Mapping[int, int],
+    heads_: Mapping[int, int],
+    wanted: FeedFilter,
+    limit: int,
 ) -> tuple[list[LoggedChange], dict[int, int]]:
     """Up to `limit` changes after these positions, and the positions after them.
 

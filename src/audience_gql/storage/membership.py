@@ -181,7 +181,9 @@ async def leave_bucket(
     await connection.execute(_SQL["leave_bucket"], bucket_id, next_sequence, now, now, next_due_at)
 
 
-async def advance_bucket(connection: Connection, bucket_id: int, *, next_sequence: int, now: datetime) -> None:
+async def advance_bucket(
+    connection: Connection, bucket_id: int, *, next_sequence: int, now: datetime
+) -> None:
     """The last statement of a fill, which takes nothing that is due."""
     await connection.execute(_SQL["advance_bucket"], bucket_id, next_sequence, now)
 
@@ -252,5 +254,3 @@ async def _count(connection: Connection, bucket_id: int, statement: str, changes
         await connection.execute(
             _SQL[statement], bucket_id, list(differences.keys()), list(differences.values())
         )
-
-

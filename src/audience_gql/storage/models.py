@@ -124,7 +124,9 @@ class BucketRequired(Manager):
     """Refuses any query that does not say its bucket first: such a query would touch every node of a distributed Postgres."""
 
     def get_queryset(self) -> QuerySet[Any]:  # Any: the manager serves every bucketed model
-        raise LookupError(f"{self._model.__name__} belongs to a bucket: start from {self._model.__name__}.in_bucket(bucket_id)")
+        raise LookupError(
+            f"{self._model.__name__} belongs to a bucket: start from {self._model.__name__}.in_bucket(bucket_id)"
+        )
 
 
 class BucketedModel(Model):

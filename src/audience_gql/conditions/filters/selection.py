@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from audience_gql.conditions.base import Edge, Read
 from audience_gql.conditions.facts import Event, Facts
@@ -51,7 +51,9 @@ class EventSelection:
             and all(item.matches(event.properties) for item in self.where)
         ]
 
-    def aggregate(self, function: str, parameters: Parameters) -> Aggregate:
+    def aggregate(
+        self, function: str, parameters: Parameters, *, of_nothing: Literal["0"] | None = None
+    ) -> Aggregate:
         """`function` over these events, alias `e`."""
         interval = Interval() if self.within is None else self.within.interval()
         bounds = interval.bounds(parameters)
@@ -61,6 +63,7 @@ class EventSelection:
             function=function,
             where=all_of(in_window, *(item.sql(parameters) for item in self.where)),
             since=bounds[0],
+            of_nothing=of_nothing,
         )
 
     def reads(self) -> frozenset[Read]:

@@ -47,7 +47,7 @@ class EventCount(Leaf):
 
     def sql(self, parameters: Parameters) -> OfEvents:
         return OfEvents(
-            aggregates=(self.events.aggregate("count(*)", parameters),),
+            aggregates=(self.events.aggregate("count(*)", parameters, of_nothing="0"),),
             test=lambda count: self._count.sql(count, parameters),
             holds_without_events=self._count.matches(0),
             asks_presence_only=self._count.asks_presence_only,

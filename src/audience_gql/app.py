@@ -1,0 +1,99 @@
+"""The web process, composed by hand: what is opened, who gets what, and which address leads where."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypedDict
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from audience_gql.api.context import Services
+from audience_gql.api.http import answer
+from audience_gql.api.schema import Schema
+from audience_gql.api.socket import Sockets
+from audience_gql.audience.access import Doorkeeper
+from audience_gql.audience.cursors import CursorCodec
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.readiness import readiness
+from audience_gql.config import Settings
+from audience_gql.messaging.jobs import ArqJobs
+from audience_gql.messaging.signals import RedisSignals
+from audience_gql.storage.clock import DatabaseClock
+from audience_gql.storage.database import Database
+
+
+class _State(TypedDict):
+    """What requests find in `request.state`."""
+
+    services: Services
+    sockets: Sockets
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application. It connects when it starts, and raises Unavailable when it cannot."""
+    schema = Schema()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[_State]:
+        async with _opened(settings) as services:
+            yield {"services": services, "sockets": Sockets(schema, services)}
+
+    async def graphql(request: Request) -> Response:
+        return await answer(request, schema, request.state.services)
+
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/graphql", graphql, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", _sockets),
+            Route("/healthz", _healthz),
+            Route("/readyz", _readyz),
+        ],
+    )
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Services]:
+    async with AsyncExitStack() as stack:
+        database = await Database.open(
+            settings.database_url,
+            pool_size=settings.pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            lock_timeout_seconds=settings.lock_timeout_seconds,
+            pool_wait_seconds=settings.pool_wait_seconds,
+        )
+        stack.push_async_callback(database.close)
+        signals = RedisSignals(settings.redis_url)
+        stack.push_async_callback(signals.close)
+        jobs = ArqJobs(settings.redis_url)
+        stack.push_async_callback(jobs.close)
+        ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
+        yield Services(
+            ports=ports,
+            doorkeeper=Doorkeeper(ports),
+            cursors=CursorCodec(settings.secret_keys),
+            settings=settings,
+        )
+
+
+async def _sockets(socket: WebSocket) -> None:
+    await socket.state.sockets(socket.scope, socket.receive, socket.send)
+
+
+async def _healthz(_: Request) -> Response:
+    """The process lives."""
+    return JSONResponse({"status": "ok"})
+
+
+async def _readyz(request: Request) -> Response:
+    """The process can do its work; 503 and the parts that cannot, otherwise."""
+    found = await readiness(ports=request.state.services.ports)
+    parts = {name: problem or "ok" for name, problem in found.parts.items()}
+    return JSONResponse(
+        {"status": "ready" if found.is_ready else "not ready", "parts": parts}, 200 if found.is_ready else 503
+    )

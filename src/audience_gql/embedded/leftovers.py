@@ -1,0 +1,95 @@
+"""Finds and ends the servers that work in a state folder, whoever started them.
+
+The kernel's list of processes is the only witness: pid files are never trusted, since a pid is soon somebody else's. A
+process is ours when its program is one of ours and an argument of its command line lies in our folder.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+STOP_SIGNALS: Mapping[str, tuple[signal.Signals, ...]] = {
+    "postgres": (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL),  # fast, immediate, and then by force
+    "initdb": (signal.SIGTERM, signal.SIGKILL),
+    "valkey-server": (signal.SIGTERM, signal.SIGKILL),
+}
+"""The programs that we start, and what each is told to stop with, ever less politely."""
+
+PATIENCE_SECONDS = 10.0
+"""How long a signal is given before the next one: a fast shutdown of Postgres writes a checkpoint first."""
+
+POLL_SECONDS = 0.02
+
+PROCESSES = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A running process that works in the folder."""
+
+    pid: int
+    program: str
+
+
+def stop_leftovers(folder: Path) -> None:
+    """Ends every server of the folder, and returns when none is left."""
+    for attempt in range(max(map(len, STOP_SIGNALS.values()))):
+        leftovers = find_leftovers(folder)
+        for leftover in leftovers:
+            signals = STOP_SIGNALS[leftover.program]
+            with suppress(ProcessLookupError):
+                os.kill(leftover.pid, signals[min(attempt, len(signals) - 1)])
+        if not leftovers or _are_gone(folder):
+            return
+
+
+def find_leftovers(folder: Path) -> list[Leftover]:
+    """The folder's servers that run at this moment."""
+    return [
+        Leftover(pid, program)
+        for pid, arguments in command_lines()
+        if (program := Path(arguments[0]).name) in STOP_SIGNALS and _names(folder, arguments[1:])
+    ]
+
+
+def command_lines(processes: Path = PROCESSES) -> Iterator[tuple[int, Sequence[str]]]:
+    """Every process that can be seen, with its command line; kernel threads and the dead have none."""
+    if not processes.is_dir():
+        yield from _command_lines_of_ps()
+        return
+    for entry in processes.iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):  # it ended between the two looks
+                if line := (entry / "cmdline").read_bytes().rstrip(b"\0"):
+                    yield int(entry.name), [os.fsdecode(argument) for argument in line.split(b"\0")]
+
+
+def _command_lines_of_ps() -> Iterator[tuple[int, Sequence[str]]]:
+    """For systems without /proc, such as macOS. `ps` joins the arguments with spaces, so the rest is one argument."""
+    listing = subprocess.run(  # noqa: S603 - a fixed command
+        ["/bin/ps", "-axww", "-o", "pid=,command="], capture_output=True, check=True
+    )
+    for line in listing.stdout.splitlines():
+        pid, _, command = os.fsdecode(line.strip()).partition(" ")
+        program, _, rest = command.strip().partition(" ")
+        yield int(pid), [program, rest]
+
+
+def _names(folder: Path, arguments: Sequence[str]) -> bool:
+    return any(f"{folder}{os.sep}" in argument for argument in arguments)
+
+
+def _are_gone(folder: Path) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while find_leftovers(folder):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)  # they are not our children: there is no event to wait on
+    return True
