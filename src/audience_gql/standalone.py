@@ -10,6 +10,7 @@ import os
 import secrets
 import shlex
 import signal
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -60,6 +61,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    _refuse_taken_port(port)
     _make_state_folder(state)
     with _servers(state, say) as (database_url, redis_url):
         environment = {
@@ -79,6 +81,16 @@ async def run(
                     greet(addresses)
                 await stopped.wait()
                 say("Stopping.")
+
+
+def _refuse_taken_port(port: int) -> None:
+    """Before anything is started: another server's answers must not be taken for ours."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise NotStarted(f"port {port} is taken; choose another one with --port") from error
 
 
 async def create_named_token(settings: Settings, *, workspace: str, name: str, scopes: list[str]) -> str:

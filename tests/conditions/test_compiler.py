@@ -141,6 +141,20 @@ def test_below_any_sets_are_joined_from_the_left() -> None:
     )
 
 
+def test_group_leaves_of_all_segments_share_a_probe() -> None:
+    joined = {"anyOf": ["22"], "joined": {"inLast": {"days": 1}}}
+
+    sql = people({1: {"group": {"anyOf": ["21"]}}, 2: {"not": {"group": joined}}}, inner={}).sql
+
+    assert sql.count("FROM group_members") == 1
+    assert (
+        "CROSS JOIN LATERAL (SELECT bool_or(g.group_id = ANY($3::bigint[])) AS r0, "
+        "bool_or(g.group_id = ANY($5::bigint[]) AND (g.added_at > $6::timestamptz AND g.added_at <= $7::timestamptz)) AS r1 "
+        "FROM group_members g WHERE g.bucket_id = $1::bigint AND g.subscriber_id = s.id) group_members_rows"
+    ) in sql
+    assert "CASE WHEN ((group_members_rows.r1) IS NOT TRUE) THEN" in sql
+
+
 def test_the_text_depends_only_on_the_structure() -> None:
     one = people(
         {1: {"all": [{"city": {"is": "a"}}, {"event": {"name": "email_opened", "times": {"atLeast": 2}}}]}}

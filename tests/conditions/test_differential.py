@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.text import TextFilter
 from audience_gql.conditions.over_range import RangeQuery
-from audience_gql.conditions.sql import OfEvents, Parameters
+from audience_gql.conditions.sql import Aggregate, OfEvents, Parameters
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from tests.conditions.answers import Verdicts, by_filter, by_people, by_range
 from tests.conditions.chance import Chance
@@ -164,12 +165,22 @@ def _events_of_every_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(over_range, "_scope", wrong)
 
 
+def _joined_counts_without_people_without_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = RangeQuery._column
+
+    def wrong(self: RangeQuery, aggregate: Aggregate, selection: Any) -> str:  # Any: private to its module
+        return right(self, replace(aggregate, of_nothing=None), selection)
+
+    monkeypatch.setattr(RangeQuery, "_column", wrong)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
         _plain_not,
         _window_with_its_start,
         _sets_without_people_without_events,
+        _joined_counts_without_people_without_events,
         _unfolded_text,
         _events_of_the_future,
         _events_of_every_bucket,

@@ -17,10 +17,10 @@ import strawberry
 from audience_gql.api.context import Context
 from audience_gql.api.ids import OPAQUE_IDS
 from audience_gql.api.shapes import as_given, enum
-from audience_gql.conditions.nesting import segments_read
 from audience_gql.audience.failures import InvalidInput, Issue
 from audience_gql.conditions.base import Condition, InvalidCondition
 from audience_gql.conditions.codec import dump, parse
+from audience_gql.conditions.nesting import segments_read
 from audience_gql.conditions.registry import condition_shape
 from audience_gql.conditions.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
@@ -58,7 +58,7 @@ def _input_of(shape: Shape) -> type:
 def _enum_of(enumeration: Enumeration) -> type:
     words = {value.name: value.name for value in enumeration.values}
     descriptions = {value.name: value.description for value in enumeration.values}
-    return enum(enumeration.description, **descriptions)(StrEnum(enumeration.name, words))
+    return enum(enumeration.description, **descriptions)(StrEnum(enumeration.name, words))  # type: ignore[arg-type]  # a class, made by a call
 
 
 def _default(field: InputField) -> object:
@@ -98,7 +98,9 @@ async def filter_of(context: Context, given: ConditionInput) -> Filter:
     async with context.ports.database.acquire() as connection:
         now = await context.ports.clock.now(connection)
         vocabulary = await definitions.vocabulary(connection, context.workspace.id)
-        stored = {segment.id: segment for segment in await definitions.segments(connection, context.workspace.id)}
+        stored = {
+            segment.id: segment for segment in await definitions.segments(connection, context.workspace.id)
+        }
     try:
         condition = parse(given, vocabulary=vocabulary, ids=OPAQUE_IDS, allow_empty=True)
     except InvalidCondition as invalid:

@@ -8,10 +8,8 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NameTaken
-from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
 from audience_gql.api.shapes import enum
 from audience_gql.audience.fields import define_custom_field
@@ -41,17 +39,14 @@ class CustomField(Node):
     key: str = strawberry.field(description="What conditions and inputs call it. It never changes.")
     label: str = strawberry.field(description="What people call it.")
     type: CustomFieldType = strawberry.field(description="The type of its values. It never changes.")
-    options: list[str] | None = strawberry.field(description="Values to choose from in an editor; null for any.")
+    options: list[str] | None = strawberry.field(
+        description="Values to choose from in an editor; null for any."
+    )
     created_at: datetime = strawberry.field(description="When it was defined.")
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.CustomField)
-
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[models.CustomField]) -> strawberry.ID:
-        return strawberry.ID(ids.encode(Kind.CUSTOM_FIELD, parent.id))
 
 
 @strawberry.input(description="A custom field to define.")

@@ -106,7 +106,7 @@ def _operation(document: DocumentNode, definition: OperationDefinitionNode, meas
         cost=measure.cost(definition),
         defaults={
             variable.variable.name.value: value_from_ast_untyped(variable.default_value)
-            for variable in definition.variable_definitions
+            for variable in definition.variable_definitions or ()
             if variable.default_value is not None
         },
     )

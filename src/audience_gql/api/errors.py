@@ -47,7 +47,7 @@ def for_client(error: GraphQLError) -> GraphQLError:
     else:
         message = error.message
     if extensions["code"] != "INTERNAL":
-        logger.info("%s: %s", extensions["code"], message)
+        logger.debug("%s: %s", extensions["code"], message)
     return GraphQLError(
         message, error.nodes, error.source, error.positions, error.path, extensions=dict(extensions)
     )
@@ -62,33 +62,43 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    if getattr(cause, "sqlstate", None) in _TIMED_OUT:
-        return "The database took too long. Ask for less, or try again.", {"code": "TIMEOUT"}
     match cause:
         case None | GraphQLError():
             code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
-            return error.message, {"code": code}
+            told: tuple[str, dict[str, object]] = error.message, {"code": code}
         case CursorInvalid():
-            return str(cause), {"code": "CURSOR_INVALID"}
+            told = str(cause), {"code": "CURSOR_INVALID"}
         case CursorExpired():
-            return str(cause), {"code": "CURSOR_EXPIRED", "oldestCursor": cause.oldest}
+            told = str(cause), {"code": "CURSOR_EXPIRED", "oldestCursor": cause.oldest}
         case NotFound():
-            return cause.message, {"code": "NOT_FOUND"}
+            told = cause.message, {"code": "NOT_FOUND"}
         case InvalidInput():
-            return cause.message, {"code": "BAD_USER_INPUT", "issues": _issues(cause)}
+            told = cause.message, {"code": "BAD_USER_INPUT", "issues": _issues(cause)}
         case Failure():
-            return cause.message, {"code": "BAD_USER_INPUT"}
-    if isinstance(cause, UNREACHABLE):
-        logger.warning("the database is away: %s", cause)
-        message = "The database is away for the moment. Nothing was changed; try again."
-        return message, {"code": "UNAVAILABLE", "retryAfter": RETRY_AFTER_SECONDS}
+            told = cause.message, {"code": "BAD_USER_INPUT"}
+        case _ if getattr(cause, "sqlstate", None) in _TIMED_OUT:
+            told = "The database took too long. Ask for less, or try again.", {"code": "TIMEOUT"}
+        case _ if isinstance(cause, UNREACHABLE):
+            told = _unavailable(cause)
+        case _:
+            told = _unexpected(cause, error)
+    return told
+
+
+def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:
+    logger.warning("the database is away: %s", cause)
+    message = "The database is away for the moment. Nothing was changed; try again."
+    return message, {"code": "UNAVAILABLE", "retryAfter": RETRY_AFTER_SECONDS}
+
+
+def _unexpected(cause: Exception, error: GraphQLError) -> tuple[str, dict[str, object]]:
     error_id = secrets.token_hex(8)
     logger.error("error %s at %s", error_id, error.path, exc_info=cause)
-    return f"Something went wrong on our side. Quote {error_id} to whoever runs this server.", {
-        "code": "INTERNAL",
-        "errorId": error_id,
-    }
+    message = f"Something went wrong on our side. Quote {error_id} to whoever runs this server."
+    return message, {"code": "INTERNAL", "errorId": error_id}
 
 
 def _issues(failure: InvalidInput) -> list[dict[str, object]]:
-    return [{"code": issue.code, "message": issue.message, "path": list(issue.path)} for issue in failure.issues]
+    return [
+        {"code": issue.code, "message": issue.message, "path": list(issue.path)} for issue in failure.issues
+    ]

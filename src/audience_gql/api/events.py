@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 from strawberry.scalars import JSON
 
-from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, Reject
 from audience_gql.api.keys import SubscriberKey, subscriber_key
@@ -31,11 +30,6 @@ class Event(Node):
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, EventRecord)
-
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[EventRecord]) -> strawberry.ID:
-        return strawberry.ID(ids.event_id(parent.key))
 
     @strawberry.field(description="What it was worth, such as an order's total.")
     @staticmethod
@@ -94,7 +88,9 @@ class TrackEventsInput:
 @strawberry.type(description="What became of a batch of events.")
 class TrackEventsPayload:
     accepted: int = strawberry.field(description="How many were taken in.")
-    duplicates: int = strawberry.field(description="How many had a key that their person's events already had.")
+    duplicates: int = strawberry.field(
+        description="How many had a key that their person's events already had."
+    )
     rejects: list[Reject] = strawberry.field(description="Those that were refused.")
 
     @classmethod
@@ -104,7 +100,9 @@ class TrackEventsPayload:
 
 TrackEventsResult: TypeAlias = Annotated[
     TrackEventsPayload | InvalidInput,
-    strawberry.union("TrackEventsResult", description="What became of the events, or why none was looked at."),
+    strawberry.union(
+        "TrackEventsResult", description="What became of the events, or why none was looked at."
+    ),
 ]
 
 

@@ -65,14 +65,18 @@ class InputIssue:
 
 @strawberry.type(description="Input that the types of the schema cannot refuse, but the rules do.")
 class InvalidInput(UserError):
-    issues: list[InputIssue] = strawberry.field(description="Everything that is wrong, not just the first thing.")
+    issues: list[InputIssue] = strawberry.field(
+        description="Everything that is wrong, not just the first thing."
+    )
 
 
 @strawberry.type(description="Nothing in this workspace has that id.")
 class NotFound(UserError): ...
 
 
-@strawberry.type(description="Another one in this workspace has this name already, upper and lower case aside.")
+@strawberry.type(
+    description="Another one in this workspace has this name already, upper and lower case aside."
+)
 class NameTaken(UserError): ...
 
 
@@ -80,7 +84,10 @@ class NameTaken(UserError): ...
 class SegmentCycle(UserError):
     segment_ids: strawberry.Private[tuple[int, ...]]
 
-    @strawberry.field(description="The way round: each of these segments reads the next, and the last is the first again.", graphql_type=Segments)
+    @strawberry.field(
+        description="The way round: each of these segments reads the next, and the last is the first again.",
+        graphql_type=Segments,
+    )
     @staticmethod
     async def cycle(parent: strawberry.Parent[SegmentCycle], info: Info) -> list[models.Segment]:
         return await _segments(info, parent.segment_ids)
@@ -152,7 +159,9 @@ HANDLERS: Final[list[_Handler[Any]]] = [  # Any: each handles a failure of its o
         lambda it: SegmentCycle(message=it.message, path=list(it.path), segment_ids=it.cycle),
     ),
     _Handler(
-        segments.InUse, InUse, lambda it: InUse(message=it.message, path=list(it.path), segment_ids=it.used_by)
+        segments.InUse,
+        InUse,
+        lambda it: InUse(message=it.message, path=list(it.path), segment_ids=it.used_by),
     ),
     _Handler(
         segments.RevisionConflict,

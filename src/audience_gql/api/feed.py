@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import strawberry
 
@@ -13,12 +15,13 @@ from audience_gql.api.context import Context, Info
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.membership import MembershipChange
+from audience_gql.api.pagination import LARGEST_PAGE, First, page_size
 from audience_gql.api.shapes import enum
 from audience_gql.audience.feed import CHANGES_A_BATCH, Batch, follow
 from audience_gql.audience.segments import recompute_progress
-from audience_gql.storage import models
-from audience_gql.storage.facts import Owner
-from audience_gql.storage.feed import FeedFilter
+from audience_gql.storage import feed, models
+from audience_gql.storage.feed import FeedFilter, LoggedChange
+from audience_gql.storage.records import Owner
 
 if TYPE_CHECKING:
     from audience_gql.api.segments import Segment
@@ -76,50 +79,94 @@ class RecomputeProgress:
         return await info.context.loaders.segments.load(parent.segment_number)
 
 
+@strawberry.type(description="A part of the record, for clients without sockets.")
+class FeedPage:
+    changes: list[MembershipChange] = strawberry.field(
+        description="In the order in which they were committed within a bucket.",
+        metadata={"up_to": LARGEST_PAGE},
+    )
+    after: str = strawberry.field(description="The cursor this page continues from.")
+    cursor: str = strawberry.field(description="Give it back as `after`, here or to the subscription.")
+    has_more: bool = strawberry.field(description="Whether there was more to read by then.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """What a FeedPage is made of."""
+
+    changes: list[LoggedChange]
+    after: str
+    cursor: str
+    has_more: bool
+
+
+SegmentIds: TypeAlias = Annotated[
+    list[strawberry.ID] | None, strawberry.argument(description="Only of these segments.")
+]
+GroupIds: TypeAlias = Annotated[
+    list[strawberry.ID] | None, strawberry.argument(description="Only of these groups.")
+]
+OfSubscriber: TypeAlias = Annotated[
+    SubscriberKey | None, strawberry.argument(description="Only of this person.")
+]
+FromCursor: TypeAlias = Annotated[
+    str | None,
+    strawberry.argument(description="The `cursor` of what was dealt with last; from now without one."),
+]
+
+
+@strawberry.type
+class FeedQuery:
+    @strawberry.field(
+        description="The feed for clients without sockets; same cursors as the subscription.",
+        graphql_type=FeedPage,
+    )
+    @staticmethod
+    async def membership_changes(
+        info: Info,
+        segment_ids: SegmentIds = None,
+        group_ids: GroupIds = None,
+        subscriber: OfSubscriber = None,
+        after: FromCursor = None,
+        first: First = LARGEST_PAGE,
+    ) -> _Page:
+        context = info.context
+        wanted = await _filter(context, segment_ids, group_ids, subscriber)
+        return await _read(context, after, wanted, page_size(first, default=LARGEST_PAGE))
+
+
 @strawberry.type
 class FeedSubscription:
     @strawberry.subscription(
         description=(
-            "Live and gapless: everything after `after`, then what happens; without `after`, from now. No filter: every segment "
-            "and group. The first batch comes at once, possibly empty, so that a client always holds a cursor; while nothing "
-            "matches, an empty batch moves the cursor every 30 s."
+            "Live and gapless: everything after `after`, then what happens; without `after`, from now. No filter: "
+            "every segment and group. The first batch comes at once, possibly empty, so that a client always holds "
+            "a cursor; while nothing matches, an empty batch moves the cursor every 30 s."
         ),
         graphql_type=AsyncGenerator[MembershipChangeBatch, None],
     )
     @staticmethod
     async def membership_changes(
         info: Info,
-        segment_ids: Annotated[
-            list[strawberry.ID] | None, strawberry.argument(description="Only of these segments.")
-        ] = None,
-        group_ids: Annotated[
-            list[strawberry.ID] | None, strawberry.argument(description="Only of these groups.")
-        ] = None,
-        subscriber: Annotated[
-            SubscriberKey | None, strawberry.argument(description="Only of this person.")
-        ] = None,
-        after: Annotated[
-            str | None, strawberry.argument(description="The `cursor` of the last batch that was dealt with.")
-        ] = None,
+        segment_ids: SegmentIds = None,
+        group_ids: GroupIds = None,
+        subscriber: OfSubscriber = None,
+        after: FromCursor = None,
     ) -> AsyncGenerator[Batch, None]:
         context = info.context
-        wanted = FeedFilter(
-            segment_ids=_numbers(Kind.SEGMENT, segment_ids),
-            group_ids=_numbers(Kind.GROUP, group_ids),
-            subscriber=await _owner(context, subscriber),
-        )
-        batches = follow(
+        followed = follow(
             ports=context.ports,
             workspace=context.workspace,
             cursors=context.services.cursors,
             after=after,
-            wanted=wanted,
+            wanted=await _filter(context, segment_ids, group_ids, subscriber),
             poll_seconds=context.services.settings.feed_poll_seconds,
             heartbeat_seconds=context.services.settings.feed_heartbeat_seconds,
         )
-        async for batch in batches:
-            context.forget()
-            yield batch
+        async with aclosing(followed) as batches:  # type: ignore[type-var]  # an async generator, declared as an iterator
+            async for batch in batches:
+                context.forget()
+                yield batch
 
     @strawberry.subscription(
         description="Recompute on demand: starts one, or joins the one under way, and reports until it ends.",
@@ -132,18 +179,48 @@ class FeedSubscription:
     ) -> AsyncGenerator[RecomputeProgress, None]:
         context = info.context
         number = ids.number_of(Kind.SEGMENT, id)
-        reports = recompute_progress(ports=context.ports, workspace=context.workspace, segment_id=number)
-        async for report in reports:
-            context.forget()
-            yield RecomputeProgress(
-                segment_number=number or 0,
-                phase=RecomputePhase(report.phase),
-                fraction=report.fraction,
-                members=report.members,
-                entered=report.entered,
-                left=report.left,
-                failure=report.failure,
-            )
+        reported = recompute_progress(ports=context.ports, workspace=context.workspace, segment_id=number)
+        async with aclosing(reported) as reports:  # type: ignore[type-var]  # the same
+            async for report in reports:
+                context.forget()
+                yield RecomputeProgress(
+                    segment_number=number or 0,
+                    phase=RecomputePhase(report.phase),
+                    fraction=report.fraction,
+                    members=report.members,
+                    entered=report.entered,
+                    left=report.left,
+                    failure=report.failure,
+                )
+
+
+async def _read(context: Context, after: str | None, wanted: FeedFilter, limit: int) -> _Page:
+    """The next part of the record. Raises CursorInvalid."""
+    cursors, workspace_id = context.services.cursors, context.workspace.id
+    positions = None if after is None else cursors.decode(workspace_id, after)
+    async with context.ports.database.acquire() as connection:
+        heads = await feed.heads(connection, workspace_id)
+        start = heads if positions is None else positions
+        changes, reached = await feed.changes_after(connection, start, heads, wanted, limit)
+    return _Page(
+        changes=changes,
+        after=cursors.encode(workspace_id, start) if after is None else after,
+        cursor=cursors.encode(workspace_id, reached),
+        has_more=any(reached.get(bucket_id, 0) < head for bucket_id, head in heads.items()),
+    )
+
+
+async def _filter(
+    context: Context,
+    segment_ids: Sequence[str] | None,
+    group_ids: Sequence[str] | None,
+    subscriber: SubscriberKey | None,
+) -> FeedFilter:
+    return FeedFilter(
+        segment_ids=_numbers(Kind.SEGMENT, segment_ids),
+        group_ids=_numbers(Kind.GROUP, group_ids),
+        subscriber=await find_owner(context, subscriber) or _NOBODY if subscriber else None,
+    )
 
 
 def _numbers(kind: Kind, texts: Sequence[str] | None) -> frozenset[int] | None:
@@ -152,9 +229,3 @@ def _numbers(kind: Kind, texts: Sequence[str] | None) -> frozenset[int] | None:
         return None
     numbers = (ids.number_of(kind, text) for text in texts)
     return frozenset(number for number in numbers if number is not None)
-
-
-async def _owner(context: Context, key: SubscriberKey | None) -> Owner | None:
-    if key is None:
-        return None
-    return await find_owner(context, key) or _NOBODY

@@ -38,11 +38,6 @@ class Group(Node):
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.Group)
 
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[models.Group]) -> strawberry.ID:
-        return strawberry.ID(ids.encode(Kind.GROUP, parent.id))
-
     @strawberry.field(description="How many people are in it: exactly, at this instant.")
     @staticmethod
     async def member_count(parent: strawberry.Parent[models.Group], info: Info) -> int:
@@ -116,7 +111,9 @@ CreateGroupResult: TypeAlias = Annotated[
 ]
 GroupMembersResult: TypeAlias = Annotated[
     GroupMembersPayload | InvalidInput | NotFound,
-    strawberry.union("GroupMembersResult", description="What became of the members, or why nothing was done."),
+    strawberry.union(
+        "GroupMembersResult", description="What became of the members, or why nothing was done."
+    ),
 ]
 MembersArgument: TypeAlias = Annotated[
     GroupMembersInput, strawberry.argument(name="input", description="Which group, and who.")
@@ -180,7 +177,8 @@ class GroupMutation:
         )
 
     @strawberry.mutation(
-        description="Take people out of a group; who is not in is passed over.", graphql_type=GroupMembersResult
+        description="Take people out of a group; who is not in is passed over.",
+        graphql_type=GroupMembersResult,
     )
     @staticmethod
     async def remove_from_group(info: Info, members: MembersArgument) -> GroupChanged:

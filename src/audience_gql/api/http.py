@@ -77,8 +77,8 @@ async def _context(request: Request, services: Services) -> Context:
     try:
         access = await authorize(services.doorkeeper, request.headers.get("authorization"))
     except Unauthenticated as error:
-        told = ApiError("UNAUTHENTICATED", "Send a good token: `Authorization: Bearer agq_…`.")
-        raise Refused(HTTPStatus.UNAUTHORIZED, told, WWW_Authenticate="Bearer") from error
+        bare = ApiError("UNAUTHENTICATED", "Send a good token: `Authorization: Bearer agq_…`.")
+        raise Refused(HTTPStatus.UNAUTHORIZED, bare, WWW_Authenticate="Bearer") from error
     except UNREACHABLE as error:
         told = for_client(GraphQLError("", original_error=error))
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, told, Retry_After=str(RETRY_AFTER_SECONDS)) from error
@@ -95,12 +95,14 @@ async def _asked(request: Request, body_bytes: int) -> _Asked:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != _JSON:
             raise _bad_request(
-                f"Send the body as {_JSON}, not {content_type or 'nothing'}.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+                f"Send the body as {_JSON}, not {content_type or 'nothing'}.",
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             )
         body = _decoded(await _body(request, body_bytes))
         if not isinstance(body, dict):
-            raise _bad_request("The body must be one JSON object: {\"query\": …}. Batches are not taken.")
+            raise _bad_request('The body must be one JSON object: {"query": …}. Batches are not taken.')
         given = body
+    _of_type(given, "extensions", dict, "an object")
     return _Asked(
         query=_of_type(given, "query", str, "text"),
         operation_name=_of_type(given, "operationName", str, "text"),
@@ -108,7 +110,9 @@ async def _asked(request: Request, body_bytes: int) -> _Asked:
     )
 
 
-def _of_type(given: Mapping[str, object], name: str, expected: type, words: str) -> Any:  # Any: of the expected type, or None
+def _of_type(
+    given: Mapping[str, object], name: str, expected: type, words: str
+) -> Any:  # Any: of the expected type, or None
     value = given.get(name)
     if value is not None and not isinstance(value, expected):
         raise _bad_request(f"`{name}` must be {words}.")
@@ -120,9 +124,7 @@ async def _body(request: Request, most: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
-            raise _bad_request(
-                f"The body has more than {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            )
+            raise _bad_request(f"The body has more than {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return bytes(body)
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from audience_gql.conditions.vocabulary import IdKind
-from audience_gql.storage.facts import Owner
-from audience_gql.storage.records import ChangeKey, EventKey
+from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
+from audience_gql.storage.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 
 _LARGEST: Final = 2**63 - 1
 _DAWN: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -35,6 +36,13 @@ class Kind(StrEnum):
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
+_MODELS: Final[Mapping[Kind, type[Group | Segment | CustomField | Workspace | ApiToken]]] = {
+    Kind.GROUP: Group,
+    Kind.SEGMENT: Segment,
+    Kind.CUSTOM_FIELD: CustomField,
+    Kind.WORKSPACE: Workspace,
+    Kind.API_TOKEN: ApiToken,
+}
 _LENGTHS: Final = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.EVENT: 5}
 
 
@@ -51,14 +59,16 @@ def decode(kind: Kind, text: str) -> tuple[int, ...] | None:
         numbers = _unpacked(base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
         return None
-    is_ours = len(numbers) == _LENGTHS.get(kind, 1) and max(numbers) <= _LARGEST and encode(kind, *numbers) == text
+    is_ours = (
+        len(numbers) == _LENGTHS.get(kind, 1) and max(numbers) <= _LARGEST and encode(kind, *numbers) == text
+    )
     return numbers if is_ours else None
 
 
 def kind_of(text: str) -> Kind | None:
     """What an id claims to name."""
     word = text.partition("_")[0]
-    return Kind(word) if word in Kind else None
+    return Kind(word) if word in list(Kind) else None
 
 
 def number_of(kind: Kind, text: str) -> int | None:
@@ -67,7 +77,24 @@ def number_of(kind: Kind, text: str) -> int | None:
     return numbers[0] if numbers else None
 
 
+def id_of(row: object) -> str:
+    """The id of anything that has one."""
+    match row:
+        case SubscriberRecord():
+            return encode(Kind.SUBSCRIBER, *row.owner)
+        case EventRecord():
+            microseconds = (row.occurred_at - _DAWN) // _MICROSECOND
+            return encode(Kind.EVENT, row.bucket_id, row.subscriber_id, row.name_id, microseconds, row.id)
+        case LoggedChange():
+            return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
+    for kind, model in _MODELS.items():
+        if isinstance(row, model):
+            return encode(kind, row.id)
+    raise TypeError(f"{type(row).__name__} has no id")
+
+
 def subscriber_id(owner: Owner) -> str:
+    """The id of a person who need not be there any more."""
     return encode(Kind.SUBSCRIBER, *owner)
 
 
@@ -78,11 +105,6 @@ def owner_of(text: str) -> Owner | None:
     return None
 
 
-def event_id(key: EventKey) -> str:
-    bucket_id, person_id, name_id, occurred_at, number = key
-    return encode(Kind.EVENT, bucket_id, person_id, name_id, (occurred_at - _DAWN) // _MICROSECOND, number)
-
-
 def event_key_of(text: str) -> EventKey | None:
     match decode(Kind.EVENT, text):
         case (bucket_id, person_id, name_id, microseconds, number):
@@ -91,10 +113,6 @@ def event_key_of(text: str) -> EventKey | None:
             except OverflowError:
                 return None
     return None
-
-
-def change_id(key: ChangeKey) -> str:
-    return encode(Kind.MEMBERSHIP_CHANGE, *key)
 
 
 def change_key_of(text: str) -> ChangeKey | None:

@@ -11,16 +11,22 @@ from audience_gql.audience import keys
 from audience_gql.audience.profiles import identity, text_problem
 from audience_gql.conditions.values import fold
 from audience_gql.storage import batches
-from audience_gql.storage.facts import Owner
 from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.records import Owner
 
 
 @strawberry.input(one_of=True, description="A person, by one of what only she has.")
 class SubscriberKey:
     id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Her id here.")
-    email: strawberry.Maybe[str] = strawberry.field(description="Her email address, upper and lower case aside.")
-    phone: strawberry.Maybe[str] = strawberry.field(description="Her phone number in E.164, such as +37060000000.")
-    external_id: strawberry.Maybe[str] = strawberry.field(description="Her id in the system that she comes from.")
+    email: strawberry.Maybe[str] = strawberry.field(
+        description="Her email address, upper and lower case aside."
+    )
+    phone: strawberry.Maybe[str] = strawberry.field(
+        description="Her phone number in E.164, such as +37060000000."
+    )
+    external_id: strawberry.Maybe[str] = strawberry.field(
+        description="Her id in the system that she comes from."
+    )
 
 
 @strawberry.input(one_of=True, description="A group, by id or name.")

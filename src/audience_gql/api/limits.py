@@ -133,7 +133,11 @@ class Measure:
                 case FieldNode():
                     deep, costs = self._field(selection, parent, room)
                 case InlineFragmentNode():
-                    inner = self._type(selection.type_condition.name.value) if selection.type_condition else parent
+                    inner = (
+                        self._type(selection.type_condition.name.value)
+                        if selection.type_condition
+                        else parent
+                    )
                     deep, costs = self._selection(selection.selection_set, inner, room)
                 case FragmentSpreadNode():
                     deep, costs = self._fragment(selection.name.value, room)
@@ -158,7 +162,10 @@ class Measure:
 
     def _fragment(self, name: str, room: int) -> tuple[int, Cost]:
         if name not in self._measured:
-            self._measured[name] = 0, _NOTHING  # what a fragment within itself counts: another rule refuses it
+            self._measured[name] = (
+                0,
+                _NOTHING,
+            )  # what a fragment within itself counts: another rule refuses it
             fragment = self._fragments.get(name)
             if fragment is not None:
                 parent = self._type(fragment.type_condition.name.value)
@@ -177,7 +184,7 @@ def _size(node: FieldNode, field: GraphQLField) -> int | Size:
         declared_argument = argument.extensions.get("strawberry-definition")
         if declared_argument is not None and declared_argument.metadata.get("is_page_size"):
             default = argument.default_value if isinstance(argument.default_value, int) else USUAL_LIST
-            given = next((it.value for it in node.arguments if it.name.value == name), None)
+            given = next((it.value for it in node.arguments or () if it.name.value == name), None)
             return _given_size(given, default)
     if not is_list_type(get_nullable_type(field.type)) or node.name.value == "edges":
         return 1

@@ -14,16 +14,17 @@ from strawberry.dataloader import DataLoader
 
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.storage import batches, definitions, pages
+from audience_gql.storage import batches, definitions, list_pages, person_pages
 from audience_gql.storage.database import Database
-from audience_gql.storage.facts import Owner
 from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.list_pages import Members
 from audience_gql.storage.models import CustomField, Group, Segment
 from audience_gql.storage.records import (
     ChangeKey,
     ChannelRecord,
     EventKey,
     EventRecord,
+    Owner,
     SegmentFigures,
     SubscriberRecord,
 )
@@ -32,7 +33,7 @@ from audience_gql.storage.slices import Entry, Slice
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Batch: TypeAlias = Callable[[Database, int, list[Key]], Awaitable[Mapping[Key, Value]]]
-Pages: TypeAlias = Callable[[Database, int, list[Key], Slice], Awaitable[Mapping[Key, list[Entry[Value]]]]]
+Parts: TypeAlias = Callable[[Database, int, list[Key], Slice], Awaitable[Mapping[Key, Value]]]
 PageLoader: TypeAlias = DataLoader[tuple[Key, Slice], list[Entry[Value]]]
 
 
@@ -106,33 +107,33 @@ class Loaders:
 
     @cached_property
     def groups_of_subscribers(self) -> PageLoader[Owner, Group]:
-        return self._pages(pages.groups_of_subscribers)
+        return self._pages(person_pages.groups_of_subscribers)
 
     @cached_property
     def segments_of_subscribers(self) -> PageLoader[Owner, Segment]:
-        return self._pages(pages.segments_of_subscribers)
+        return self._pages(person_pages.segments_of_subscribers)
 
     def events_of_subscribers(self, name: str | None) -> PageLoader[Owner, EventRecord]:
         """Of one name, or of any."""
         if name not in self._events_by_name:
-            self._events_by_name[name] = self._pages(partial(pages.events_of_subscribers, name=name))
+            self._events_by_name[name] = self._pages(partial(person_pages.events_of_subscribers, name=name))
         return self._events_by_name[name]
 
     @cached_property
     def changes_of_subscribers(self) -> PageLoader[Owner, LoggedChange]:
-        return self._pages(pages.changes_of_subscribers)
+        return self._pages(person_pages.changes_of_subscribers)
 
     @cached_property
     def members_of_groups(self) -> PageLoader[int, SubscriberRecord]:
-        return self._pages(pages.members_of_groups)
+        return self._pages(list_pages.members_of_groups)
 
     @cached_property
-    def members_of_segments(self) -> PageLoader[int, SubscriberRecord]:
-        return self._pages(pages.members_of_segments)
+    def members_of_segments(self) -> DataLoader[tuple[int, Slice], Members]:
+        return self._parts(list_pages.members_of_segments, lambda: Members([], {}))
 
     @cached_property
     def changes_of_segments(self) -> PageLoader[int, LoggedChange]:
-        return self._pages(pages.changes_of_segments)
+        return self._pages(list_pages.changes_of_segments)
 
     # ---- how a loader is made
 
@@ -156,10 +157,15 @@ class Loaders:
 
         return DataLoader(load)
 
-    def _pages(self, read: Pages[Key, Value]) -> PageLoader[Key, Value]:
+    def _pages(self, read: Parts[Key, list[Entry[Value]]]) -> PageLoader[Key, Value]:
+        return self._parts(read, list)
+
+    def _parts(
+        self, read: Parts[Key, Value], nothing: Callable[[], Value]
+    ) -> DataLoader[tuple[Key, Slice], Value]:
         """Parents that want the same part of their lists share a statement."""
 
-        async def load(keys: list[tuple[Key, Slice]]) -> Sequence[list[Entry[Value]]]:
+        async def load(keys: list[tuple[Key, Slice]]) -> Sequence[Value]:
             parents: dict[Slice, list[Key]] = {}
             for parent, part in keys:
                 parents.setdefault(part, []).append(parent)
@@ -167,7 +173,7 @@ class Loaders:
                 part: await read(self._ports.database, self._workspace_id, wanted, part)
                 for part, wanted in parents.items()
             }
-            return [found[part].get(parent, []) for parent, part in keys]
+            return [found[part].get(parent) or nothing() for parent, part in keys]
 
         return DataLoader(load)
 

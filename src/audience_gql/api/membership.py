@@ -56,16 +56,13 @@ class MembershipCause(StrEnum):
 class MembershipChange(Node):
     cause: MembershipCause = strawberry.field(description="Why.")
     occurred_at: datetime = strawberry.field(description="The instant of the evaluation that found it.")
-    revision: int | None = strawberry.field(description="The segment's revision at that instant; null for groups.")
+    revision: int | None = strawberry.field(
+        description="The segment's revision at that instant; null for groups."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, LoggedChange)
-
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[LoggedChange]) -> strawberry.ID:
-        return strawberry.ID(ids.change_id((parent.bucket_id, parent.sequence)))
 
     @strawberry.field(description="Which way she went.")
     @staticmethod

@@ -23,7 +23,10 @@ Key = TypeVar("Key")
 
 @strawberry.interface(description="Anything with an id of its own.")
 class Node:
-    id: strawberry.ID = strawberry.field(description="Opaque; stays the same, and never names anything else.")
+    @strawberry.field(description="Opaque; stays the same, and never names anything else.")
+    @staticmethod
+    def id(parent: strawberry.Parent[Any]) -> strawberry.ID:  # Any: a row of any kind that has ids
+        return strawberry.ID(ids.id_of(parent))
 
 
 @strawberry.type
@@ -61,7 +64,9 @@ async def _find(context: Context, text: str) -> object | None:
     return None if kind is None else await _FINDERS[kind](context, text)
 
 
-def _loaded(decode: Callable[[str], Key | None], loader: Callable[[Loaders], DataLoader[Key, Any]]) -> Finder:  # Any: whatever has ids
+def _loaded(
+    decode: Callable[[str], Key | None], loader: Callable[[Loaders], DataLoader[Key, Any]]
+) -> Finder:  # Any: a row of any kind
     async def find(context: Context, text: str) -> object | None:
         key = decode(text)
         return None if key is None else await loader(context.loaders).load(key)

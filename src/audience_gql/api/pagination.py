@@ -10,7 +10,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, Generic, TypeAlias
+from typing import Annotated, Final, Generic, TypeAlias
 
 import orjson
 import strawberry
@@ -25,10 +25,12 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _LARGEST: Final = 2**63 - 1
 
 First: TypeAlias = Annotated[
-    int | None, strawberry.argument(description=f"How many, 1 to {LARGEST_PAGE}.", metadata={"is_page_size": True})
+    int | None,
+    strawberry.argument(description=f"How many, 1 to {LARGEST_PAGE}.", metadata={"is_page_size": True}),
 ]
 After: TypeAlias = Annotated[
-    str | None, strawberry.argument(description="Go on after the entry with this cursor; from the start without one.")
+    str | None,
+    strawberry.argument(description="Go on after the entry with this cursor; from the start without one."),
 ]
 CURSOR: Final = "Where this entry stands in its list: give it as `after` to go on from here."
 EDGES: Final = "The entries of this page, in order."
@@ -37,9 +39,15 @@ EDGES: Final = "The entries of this page, in order."
 @strawberry.type(description="Where a page lies in its list.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether entries follow this page.")
-    has_previous_page: bool = strawberry.field(description="Whether this page was asked for by a cursor, so that entries came before it.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the page's first entry; null when it is empty.")
-    end_cursor: str | None = strawberry.field(description="The cursor of its last entry: give it as `after` to get the next page.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether this page was asked for by a cursor, so that entries came before it."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the page's first entry; null when it is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of its last entry: give it as `after` to get the next page."
+    )
 
 
 @strawberry.type
@@ -87,10 +95,7 @@ class Listing:
 
     def slice(self, first: int | None, after: str | None) -> Slice:
         """The part of the list that the arguments ask for. Raises BadUserInput."""
-        size = PAGE_SIZE if first is None else first
-        if not 1 <= size <= LARGEST_PAGE:
-            raise BadUserInput(f"`first` is 1 to {LARGEST_PAGE}, not {size}.", argument="first")
-        return Slice(size, None if after is None else self._position(after))
+        return Slice(page_size(first), None if after is None else self._position(after))
 
     def page(self, entries: list[Entry[Node]], part: Slice) -> Page[Node]:
         """The page, from the entries of `part` and one more when there is one."""
@@ -111,20 +116,38 @@ class Listing:
 
     def _position(self, cursor: str) -> Position:
         try:
-            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            tag, *parts = orjson.loads(raw)
-            if tag != self._tag or len(parts) != len(self._types):
-                raise ValueError("of another list")
-            position = tuple(_part(part, kind) for part, kind in zip(parts, self._types, strict=True))
+            return self._read(cursor)
         except (binascii.Error, ValueError, TypeError, OverflowError) as error:
-            raise BadUserInput("`after` is not a cursor of this list in this order.", argument="after") from error
-        return position
+            raise BadUserInput(
+                "`after` is not a cursor of this list in this order.", argument="after"
+            ) from error
+
+    def _read(self, cursor: str) -> Position:
+        """The position in a cursor that anybody may have made up. Raises one of many exceptions."""
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        tag, *parts = orjson.loads(raw)
+        if tag != self._tag:
+            raise ValueError("of another list")
+        return tuple(_part(part, kind) for part, kind in zip(parts, self._types, strict=True))
 
 
-def _part(part: Any, kind: type) -> object:  # Any: a JSON value from outside
-    expected = int if kind is datetime else kind
-    if type(part) is not expected or (expected is int and not -_LARGEST <= part <= _LARGEST):
-        raise ValueError("not a part of a position")
-    if isinstance(part, str) and "\0" in part:
-        raise ValueError("not a text")
-    return _EPOCH + part * _MICROSECOND if kind is datetime else part
+def page_size(first: int | None, default: int = PAGE_SIZE) -> int:
+    """How many entries `first` asks for. Raises BadUserInput."""
+    size = default if first is None else first
+    if not 1 <= size <= LARGEST_PAGE:
+        raise BadUserInput(f"`first` is 1 to {LARGEST_PAGE}, not {size}.", argument="first")
+    return size
+
+
+def _part(part: object, kind: type) -> object:
+    """A part of a position as the statement takes it. Raises ValueError, OverflowError."""
+    match part:
+        case bool() if kind is bool:
+            return part
+        case int() if kind is int and not isinstance(part, bool) and abs(part) <= _LARGEST:
+            return part
+        case int() if kind is datetime and not isinstance(part, bool):
+            return _EPOCH + part * _MICROSECOND
+        case str() if kind is str and "\0" not in part:
+            return part
+    raise ValueError("not a part of a position")

@@ -29,7 +29,9 @@ def _date_time(value: object) -> datetime:
 
 def _date(value: object) -> date:
     try:
-        day = date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-07-30") else None
+        day = (
+            date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-07-30") else None
+        )
     except ValueError:
         day = None
     if day is None:

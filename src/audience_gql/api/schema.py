@@ -21,7 +21,7 @@ from audience_gql.api.documents import Documents, Operation, Prepared, Refused
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.events import EventMutation
 from audience_gql.api.failures import HANDLERS
-from audience_gql.api.feed import FeedSubscription
+from audience_gql.api.feed import FeedQuery, FeedSubscription
 from audience_gql.api.groups import GroupMutation, GroupQuery
 from audience_gql.api.limits import COST
 from audience_gql.api.nodes import NodeQuery
@@ -36,7 +36,9 @@ _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": 
 
 
 @strawberry.type(description="What can be read. Lists come in pages; ids of other workspaces are unknown.")
-class Query(ViewerQuery, NodeQuery, SubscriberQuery, GroupQuery, SegmentQuery, CustomFieldQuery): ...
+class Query(
+    ViewerQuery, NodeQuery, SubscriberQuery, GroupQuery, SegmentQuery, CustomFieldQuery, FeedQuery
+): ...
 
 
 @strawberry.type(description="What can be done. Each answers with its subject, or with the reason why not.")
@@ -74,7 +76,9 @@ class Schema(strawberry.Schema):
         context.graphql_document = prepared.document
         operation = _chosen(prepared, context._provided_operation_name)  # noqa: SLF001  # the public property would choose the first of several
         if operation is None:
-            return _refusal([BadUserInput("Name the operation to run, one of the document's, as `operationName`.")])
+            return _refusal(
+                [BadUserInput("Name the operation to run, one of the document's, as `operationName`.")]
+            )
         if OperationType(operation.type) not in context.allowed_operations:
             raise InvalidOperationTypeError(OperationType(operation.type))
         error = _forbidden(operation, context) or _too_costly(operation, context)
@@ -109,7 +113,9 @@ def _chosen(prepared: Prepared, name: str | None) -> Operation | None:
 def _forbidden(operation: Operation, context: ExecutionContext) -> GraphQLError | None:
     """Refuses the whole operation before any of it has run, so that nothing is half done."""
     own = _SCOPES_OF_FIELDS.get(operation.type, {})
-    needed = {own.get(name, _SCOPES[operation.type]) for name in operation.root_fields if not name.startswith("__")}
+    needed = {
+        own.get(name, _SCOPES[operation.type]) for name in operation.root_fields if not name.startswith("__")
+    }
     missing = [scope for scope in Scope if scope in needed and not context.context.access.allows(scope)]
     if not missing:
         return None
@@ -120,7 +126,9 @@ def _too_costly(operation: Operation, context: ExecutionContext) -> GraphQLError
     points = operation.cost.points({**operation.defaults, **(context.variables or {})})
     if points <= COST:
         return None
-    message = f"The response could hold {points:,} objects; at most {COST:,} are allowed. Ask for smaller pages."
+    message = (
+        f"The response could hold {points:,} objects; at most {COST:,} are allowed. Ask for smaller pages."
+    )
     return ApiError("COST_LIMIT", message, cost=points, limit=COST)
 
 
@@ -129,7 +137,9 @@ def _declared_scopes(root: type) -> dict[str, Scope]:
     definition = get_object_definition(root, strict=True)
     names = NameConverter()
     return {
-        names.from_field(field): field.metadata["scope"] for field in definition.fields if "scope" in field.metadata
+        names.from_field(field): field.metadata["scope"]
+        for field in definition.fields
+        if "scope" in field.metadata
     }
 
 

@@ -12,7 +12,9 @@ from audience_gql.conditions.values import fold
 
 Search: TypeAlias = Annotated[
     str | None,
-    strawberry.argument(description="Only those with this text in a name or key, upper and lower case aside."),
+    strawberry.argument(
+        description="Only those with this text in a name or key, upper and lower case aside."
+    ),
 ]
 
 

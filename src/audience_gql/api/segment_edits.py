@@ -45,7 +45,8 @@ class UpdateSegmentInput:
         description="Whom it holds from now on; it and the segments that read it are filled anew."
     )
     if_revision: int | None = strawberry.field(
-        description="Refuse the edit when the segment was edited since this revision.", default=strawberry.UNSET
+        description="Refuse the edit when the segment was edited since this revision.",
+        default=strawberry.UNSET,
     )
 
 
@@ -123,7 +124,9 @@ class SegmentMutation:
     @staticmethod
     async def delete_segment(
         info: Info,
-        segment: Annotated[DeleteSegmentInput, strawberry.argument(name="input", description="Which segment.")],
+        segment: Annotated[
+            DeleteSegmentInput, strawberry.argument(name="input", description="Which segment.")
+        ],
     ) -> DeletePayload:
         segment_id = ids.number_of(Kind.SEGMENT, segment.id)
         await delete_segment(

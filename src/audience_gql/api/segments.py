@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import strawberry
 
-from audience_gql.api import ids
 from audience_gql.api.conditions import stored_to_output
 from audience_gql.api.context import Info
-from audience_gql.api.ids import Kind
 from audience_gql.api.keys import SegmentKey, find_segment
 from audience_gql.api.nodes import Node
 from audience_gql.api.orders import ListOrder, OrderBy, listings
@@ -44,12 +43,21 @@ class SegmentState(StrEnum):
     FAILED = "FAILED"
 
 
-@strawberry.type(description="A list that holds exactly the people whom its condition matches, at every instant.")
+@dataclass(frozen=True, slots=True)
+class _MembersPage(Page[SubscriberRecord]):
+    feed_cursor: str
+
+
+@strawberry.type(
+    description="A list that holds exactly the people whom its condition matches, at every instant."
+)
 class Segment(Node):
     name: str = strawberry.field(description="What people call it; unique, upper and lower case aside.")
     description: str | None = strawberry.field(description="What it is for.")
     summary: str = strawberry.field(description="The condition in words.")
-    revision: int = strawberry.field(description="Raised by every edit: give it as `ifRevision` to lose none.")
+    revision: int = strawberry.field(
+        description="Raised by every edit: give it as `ifRevision` to lose none."
+    )
     failure: str | None = strawberry.field(description="Why it cannot be evaluated, when it is FAILED.")
     created_at: datetime = strawberry.field(description="When it was made.")
     updated_at: datetime = strawberry.field(description="When it was last edited.")
@@ -57,11 +65,6 @@ class Segment(Node):
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.Segment)
-
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[models.Segment]) -> strawberry.ID:
-        return strawberry.ID(ids.encode(Kind.SEGMENT, parent.id))
 
     @strawberry.field(
         description="The condition in exactly the shape of ConditionInput, so that it can be sent back.",
@@ -90,9 +93,12 @@ class Segment(Node):
     @staticmethod
     async def members(
         parent: strawberry.Parent[models.Segment], info: Info, first: First = PAGE_SIZE, after: After = None
-    ) -> Page[SubscriberRecord]:
+    ) -> _MembersPage:
         part = _MEMBERS.slice(first, after)
-        return _MEMBERS.page(await info.context.loaders.members_of_segments.load((parent.id, part)), part)
+        members = await info.context.loaders.members_of_segments.load((parent.id, part))
+        page = _MEMBERS.page(members.entries, part)
+        feed_cursor = info.context.services.cursors.encode(info.context.workspace.id, members.heads)
+        return _MembersPage(page.edges, page.page_info, feed_cursor)
 
     @strawberry.field(
         description="Every fact committed up to here is reflected in the membership; null until the first fill."
@@ -184,6 +190,6 @@ class SegmentQuery:
             part,
             order_by=order_by.value,
             search_folded=folded(search),
-            states=state,
+            states=state or (),
         )
         return listing.page(entries, part)

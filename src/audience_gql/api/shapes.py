@@ -40,5 +40,7 @@ def as_given(declaration: type) -> type:
     return declaration
 
 
-def _unchanged(_: type, value: Mapping[str, Any], __: InputContext) -> Mapping[str, Any]:  # Any: the fields' own types
+def _unchanged(
+    _: type, value: Mapping[str, Any], __: InputContext
+) -> Mapping[str, Any]:  # Any: the fields' own types
     return value

@@ -96,13 +96,17 @@ class _Connection(BaseGraphQLTransportWSHandler[Context | None, None]):
         try:
             secret = secret_of((message.get("payload") or {}).get("authorization"))
         except Unauthenticated:
-            await self.websocket.close(UNAUTHORIZED, "Send {\"authorization\": \"Bearer agq_…\"}")
+            await self.websocket.close(UNAUTHORIZED, 'Send {"authorization": "Bearer agq_…"}')
             return
         await self._enter(secret)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         most = self.view.services.settings.subscriptions_per_socket
-        if len(self.operations) < most or message["id"] in self.operations or not self.connection_acknowledged:
+        if (
+            len(self.operations) < most
+            or message["id"] in self.operations
+            or not self.connection_acknowledged
+        ):
             await super().handle_subscribe(message)
             return
         error = ApiError("RATE_LIMITED", f"A socket runs at most {most} operations at a time.")
@@ -155,8 +159,8 @@ class _Connection(BaseGraphQLTransportWSHandler[Context | None, None]):
 class Sockets(GraphQL[Context | None, None]):
     """The websockets of one process."""
 
-    websocket_adapter_class = _Frames  # type: ignore[assignment]  # the library says so of its own
-    
+    websocket_adapter_class = _Frames
+
     def __init__(self, schema: Schema, services: Services) -> None:
         self.graphql_transport_ws_handler_class = _Connection
         self.services = services

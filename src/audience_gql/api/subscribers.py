@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import strawberry
 from strawberry.scalars import JSON
 
-from audience_gql.api import ids
 from audience_gql.api.channels import ChannelState
 from audience_gql.api.conditions import ConditionInput, filter_of
 from audience_gql.api.context import Info
@@ -77,11 +76,6 @@ class Subscriber(Node):
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, SubscriberRecord)
-
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[SubscriberRecord]) -> strawberry.ID:
-        return strawberry.ID(ids.subscriber_id(parent.owner))
 
     @strawberry.field(
         description="What is known of her wishes, for channels of which anything is.",
@@ -193,6 +187,12 @@ class SegmentMemberEdge:
 @strawberry.type(description="A page of a segment's members, the latest first.")
 class SegmentMemberConnection(Connection):
     edges: list[SegmentMemberEdge] = strawberry.field(description=EDGES)
+    feed_cursor: str = strawberry.field(
+        description=(
+            "Where the live feed stood at the instant of this page. Keep the first page's: pages to the end, and "
+            "then `membershipChanges(after:)` from it, miss nobody."
+        )
+    )
 
 
 @enum(

@@ -29,7 +29,9 @@ class FieldValueInput:
     )
 
 
-@strawberry.input(description="A person's wish for a channel. An upsert never brings back one who left, bounced or complained.")
+@strawberry.input(
+    description="A person's wish for a channel. An upsert never brings back one who left, bounced or complained."
+)
 class ChannelStatusInput:
     channel: Channel = strawberry.field(description="Which channel.")
     status: ChannelStatus = strawberry.field(description="Whether she may be reached through it.")
@@ -44,7 +46,9 @@ class ChannelStatusInput:
     ),
 )
 class _SubscriberInput:
-    id: strawberry.ID | None = strawberry.field(description="Her id here, when she is known.", default=strawberry.UNSET)
+    id: strawberry.ID | None = strawberry.field(
+        description="Her id here, when she is known.", default=strawberry.UNSET
+    )
     external_id: str | None = strawberry.field(
         description="Her id in the system that she comes from.", default=strawberry.UNSET
     )
@@ -61,7 +65,9 @@ class _SubscriberInput:
         description="Her time zone in the IANA database, such as Europe/Vilnius.", default=strawberry.UNSET
     )
     birthday: date | None = strawberry.field(description="The day she was born.", default=strawberry.UNSET)
-    country: str | None = strawberry.field(description="ISO 3166-1 alpha-2, such as LT.", default=strawberry.UNSET)
+    country: str | None = strawberry.field(
+        description="ISO 3166-1 alpha-2, such as LT.", default=strawberry.UNSET
+    )
     region: str | None = strawberry.field(
         description="Her state, county or province.", default=strawberry.UNSET
     )
@@ -137,7 +143,9 @@ class UpsertMutation:
     @staticmethod
     async def upsert_subscribers(
         info: Info,
-        batch: Annotated[UpsertSubscribersInput, strawberry.argument(name="input", description="The people.")],
+        batch: Annotated[
+            UpsertSubscribersInput, strawberry.argument(name="input", description="The people.")
+        ],
     ) -> Upserted:
         return await upsert_subscribers(
             ports=info.context.ports,

@@ -7,9 +7,7 @@ from enum import StrEnum
 
 import strawberry
 
-from audience_gql.api import ids
 from audience_gql.api.context import Info
-from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
 from audience_gql.api.shapes import enum
 from audience_gql.audience.access import Access
@@ -33,16 +31,13 @@ class Scope(StrEnum):
 @strawberry.type(description="One audience and everything about it, apart from all others.")
 class Workspace(Node):
     name: str = strawberry.field(description="What people call it.")
-    timezone: str = strawberry.field(description="Where its day begins, for people without a time zone of their own.")
+    timezone: str = strawberry.field(
+        description="Where its day begins, for people without a time zone of their own."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.Workspace)
-
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[models.Workspace]) -> strawberry.ID:
-        return strawberry.ID(ids.encode(Kind.WORKSPACE, parent.id))
 
     @strawberry.field(description="How many people it holds, counted now.")
     @staticmethod
@@ -62,11 +57,6 @@ class ApiToken(Node):
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.ApiToken)
-
-    @strawberry.field(description="Opaque and lasting.")
-    @staticmethod
-    def id(parent: strawberry.Parent[models.ApiToken]) -> strawberry.ID:
-        return strawberry.ID(ids.encode(Kind.API_TOKEN, parent.id))
 
 
 @strawberry.type(description="Who is asking: the workspace and the token's scopes.")

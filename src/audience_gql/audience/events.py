@@ -262,11 +262,12 @@ def _properties(given: object) -> tuple[str, str]:
     if len(given) > PROPERTY_KEYS:
         raise _Refused("TOO_MANY", f"at most {PROPERTY_KEYS} properties", "properties")
     _check_json(given, ("properties",))
-    text = facts.json_text(given)
+    kept = {key: value for key, value in given.items() if value != ""}  # empty text is missing text, as everywhere
+    text = facts.json_text(kept)
     if len(text.encode()) > PROPERTY_BYTES:
         raise _Refused("OUT_OF_RANGE", f"at most {PROPERTY_BYTES} bytes of properties", "properties")
     folded = {
-        key: fold(value) for key, value in given.items() if isinstance(value, str) and fold(value) != value
+        key: fold(value) for key, value in kept.items() if isinstance(value, str) and fold(value) != value
     }
     return text, facts.json_text(folded)
 

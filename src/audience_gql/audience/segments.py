@@ -25,6 +25,7 @@ from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transact
 from audience_gql.storage.models import Segment, Workspace
 
 LEAVES_WITH_INNER: Final = 1_000
+SEGMENT_DEPTH: Final = 20
 _PROGRESS_SECONDS: Final = 1.0
 
 
@@ -270,7 +271,14 @@ class _Saving:
 
     def check_size(self, conditions: Mapping[int, Condition], segment_id: int) -> None:
         """Refuse what is too large together with the segments that it reads."""
-        reached = (segment_id, *reading_order((conditions[segment_id],), conditions))
+        order = reading_order((conditions[segment_id],), conditions)
+        depth: dict[int, int] = {}
+        for reached_id in (*order, segment_id):
+            depth[reached_id] = 1 + max((depth[inner] for inner in segments_read(conditions[reached_id])), default=0)
+        if depth[segment_id] > SEGMENT_DEPTH:
+            message = f"segments nest at most {SEGMENT_DEPTH} deep, not {depth[segment_id]}"
+            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "condition")),))
+        reached = (segment_id, *order)
         total = sum(leaf_count(conditions[reached_id]) for reached_id in reached)
         if total > LEAVES_WITH_INNER:
             message = f"with the segments that it reads, a condition has at most {LEAVES_WITH_INNER} leaves, not {total}"

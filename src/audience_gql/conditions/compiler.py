@@ -58,7 +58,8 @@ def compile_people(
     from it.
     """
     parameters = Parameters(first=3)
-    query = _person_query(segments.values(), BUCKET, parameters, inner, vocabulary)
+    query = PersonQuery(bucket=BUCKET, parameters=parameters, vocabulary=vocabulary, shares_rows=True)
+    _add_inner(query, segments.values(), inner)
     read = frozenset(reading_order(segments.values(), inner))
     verdicts = [
         f"CASE WHEN {query.verdict(segment_id) if segment_id in read else query.expression(condition)} "
@@ -101,19 +102,12 @@ def compile_filter(
     `inner_…` are its own.
     """
     parameters = Parameters(first=first_parameter)
-    query = _person_query([condition], bucket, parameters, inner, vocabulary)
+    query = PersonQuery(bucket=bucket, parameters=parameters, vocabulary=vocabulary, shares_rows=False)
+    _add_inner(query, [condition], inner)
     where = query.expression(condition)
     return Fragment(joins=query.joins(), where=where, parameters=parameters.bound())
 
 
-def _person_query(
-    roots: Iterable[Condition],
-    bucket: str,
-    parameters: Parameters,
-    inner: Mapping[int, Condition],
-    vocabulary: Vocabulary,
-) -> PersonQuery:
-    query = PersonQuery(bucket=bucket, parameters=parameters, vocabulary=vocabulary)
+def _add_inner(query: PersonQuery, roots: Iterable[Condition], inner: Mapping[int, Condition]) -> None:
     for segment_id in reading_order(roots, inner):
         query.add_inner(segment_id, inner[segment_id])
-    return query

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
-from audience_gql.conditions.event_columns import EventColumns
+from audience_gql.conditions.columns import EventColumns
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.sql import (
     Aggregate,

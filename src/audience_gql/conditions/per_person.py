@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
-from audience_gql.conditions.event_columns import EventColumns
+from audience_gql.conditions.columns import EventColumns, RowColumns
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.nesting import segments_read
 from audience_gql.conditions.sql import (
@@ -30,13 +30,18 @@ _FALSE: Final = "FALSE"
 class PersonQuery:
     """Collects what the expressions of one statement have in common.
 
-    `bucket` is the SQL that scopes every table.
+    `bucket` is the SQL that scopes every table. With `shares_rows`, all that is asked of a table is one probe a
+    person, as suits many conditions; without, it is a predicate, which the planner may turn round in a list.
     """
 
-    def __init__(self, *, bucket: str, parameters: Parameters, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, *, bucket: str, parameters: Parameters, vocabulary: Vocabulary, shares_rows: bool
+    ) -> None:
         self._bucket = bucket
         self._parameters = parameters
         self._vocabulary = vocabulary
+        self._shares_rows = shares_rows
+        self._rows: dict[str, RowColumns] = {}
         self._events: dict[str, EventColumns] = {}
         self._levels: list[list[str]] = []
         self._inner: dict[int, tuple[int, int]] = {}
@@ -69,16 +74,18 @@ class PersonQuery:
 
     def joins(self) -> str:
         """What goes between `subscribers s` and WHERE; complete only when all expressions have been built."""
+        rows = [self._row_join(columns) for columns in self._rows.values()]
         events = [self._event_join(columns) for columns in self._events.values()]
-        return "\n".join(events + [_fence(level, inner) for level, inner in enumerate(self._levels)])
+        return "\n".join(rows + events + [_fence(level, inner) for level, inner in enumerate(self._levels)])
 
     def _leaf(self, leaf: Leaf) -> str:
         match leaf.sql(self._parameters):
             case OfRow(expression=expression):
                 return expression
+            case HasRow(table=table, alias=alias, where=where) if self._shares_rows:
+                return self._rows.setdefault(table, RowColumns(table, alias)).column(where)
             case HasRow(table=table, alias=alias, where=where):
-                scope = f"{alias}.bucket_id = {self._bucket} AND {alias}.subscriber_id = s.id"
-                return f"EXISTS (SELECT FROM {table} {alias} WHERE {scope} AND {where})"
+                return f"EXISTS (SELECT FROM {table} {alias} WHERE {self._scope(alias)} AND {where})"
             case InSegments(ids=ids):
                 return " OR ".join(map(self.verdict, ids)) or _FALSE
             case OfEvents(aggregates=aggregates, test=test):
@@ -97,9 +104,17 @@ class PersonQuery:
     def _event_join(self, columns: EventColumns) -> str:
         return (
             f"CROSS JOIN LATERAL (SELECT {columns.select_list()} FROM events e "
-            f"WHERE e.bucket_id = {self._bucket} AND e.subscriber_id = s.id "
-            f"AND {columns.rows(self._parameters.instant())}) {columns.alias}"
+            f"WHERE {self._scope('e')} AND {columns.rows(self._parameters.instant())}) {columns.alias}"
         )
+
+    def _row_join(self, columns: RowColumns) -> str:
+        return (
+            f"CROSS JOIN LATERAL (SELECT {columns.select_list()} FROM {columns.rows} "
+            f"WHERE {self._scope(columns.alias)}) {columns.name}"
+        )
+
+    def _scope(self, alias: str) -> str:
+        return f"{alias}.bucket_id = {self._bucket} AND {alias}.subscriber_id = s.id"
 
 
 def _fence(level: int, expressions: list[str]) -> str:

@@ -18,6 +18,7 @@ from audience_gql.audience.subscribers import upsert_subscribers
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.demo.cdnow import CUSTOMERS, PURCHASES, Purchase, occurred_at, purchases
+from audience_gql.storage.database import analyze
 from audience_gql.storage.models import CustomField, Group, Segment, Workspace
 
 WORKSPACE: Final = "CDNOW"
@@ -57,6 +58,7 @@ async def load(*, ports: Ports, workspace: Workspace, advance: Advance) -> None:
     await _in_batches(people, advance, lambda batch: _upsert(ports, workspace, batch))
     events = [_event(purchase, workspace.created_at) for purchase in log]
     await _in_batches(events, advance, lambda batch: _track(ports, workspace, batch))
+    await analyze(ports.database)
     await _create_segments(ports, workspace)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from audience_gql.storage.database import Database
-from audience_gql.storage.facts import Identity, Owner
+from audience_gql.storage.facts import Identity
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.models import CustomField, Group, Segment
 from audience_gql.storage.records import (
@@ -20,6 +20,7 @@ from audience_gql.storage.records import (
     ChannelRecord,
     EventKey,
     EventRecord,
+    Owner,
     SegmentFigures,
     SubscriberRecord,
     change_of,
@@ -38,7 +39,7 @@ async def find_owner(database: Database, workspace_id: int, identity: Identity) 
         workspace_id,
         *identity,
     )
-    return row and (row["bucket_id"], row["subscriber_id"])
+    return None if row is None else (row["bucket_id"], row["subscriber_id"])
 
 
 async def subscribers_by_owners(
@@ -142,14 +143,14 @@ async def find_group_by_name(database: Database, workspace_id: int, name_folded:
     row = await database.fetchrow(
         "SELECT * FROM groups WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
     )
-    return row and definition_of(Group, row)
+    return None if row is None else definition_of(Group, row)
 
 
 async def find_segment_by_name(database: Database, workspace_id: int, name_folded: str) -> Segment | None:
     row = await database.fetchrow(
         "SELECT * FROM segments WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
     )
-    return row and definition_of(Segment, row)
+    return None if row is None else definition_of(Segment, row)
 
 
 async def dependencies_by_segments(

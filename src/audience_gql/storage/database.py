@@ -224,6 +224,12 @@ class TickPool:
             return await connection.fetch(sql, *values)
 
 
+async def analyze(database: Database) -> None:
+    """Have the planner look at the tables. After a bulk load only: it plans for empty tables until then."""
+    async with database.acquire() as connection:
+        await connection.execute("ANALYZE")
+
+
 async def migrate(url: str) -> None:
     """Bring the schema up to date: all or nothing, and once, however many processes ask at the same time."""
     context = TortoiseContext()

@@ -34,25 +34,26 @@ SELECT $1::bigint, 1::smallint, $2::bigint, p.subscriber_id, 'clock', 0::bigint
 FROM (SELECT DISTINCT u.subscriber_id FROM unnest($3::bigint[]) AS u (subscriber_id)) p
 
 -- name: edges_of_events
+-- OFFSET 0 keeps the planner from turning one index probe a window into a scan of all events.
 SELECT e.subscriber_id
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM events x
-  WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at > w.after AND x.occurred_at <= w.upto) e
+  WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at > w.after AND x.occurred_at <= w.upto OFFSET 0) e
 
 -- name: edges_of_subscriber_dates
 SELECT e.subscriber_id
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM subscriber_dates x
-  WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after AND x.at <= w.upto) e
+  WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after AND x.at <= w.upto OFFSET 0) e
 
 -- name: edges_of_group_members
 SELECT e.subscriber_id
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM group_members x
-  WHERE x.bucket_id = $1 AND x.group_id = w.ref AND x.added_at > w.after AND x.added_at <= w.upto) e
+  WHERE x.bucket_id = $1 AND x.group_id = w.ref AND x.added_at > w.after AND x.added_at <= w.upto OFFSET 0) e
 
 -- name: next_of_events
 SELECT w.position, e.at

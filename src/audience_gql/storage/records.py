@@ -13,11 +13,13 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import asyncpg
 
-from audience_gql.storage.facts import Owner
+from audience_gql.storage import facts
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.models import CustomField, Group, Segment
 
 Definition = TypeVar("Definition", CustomField, Group, Segment)
+Owner: TypeAlias = facts.Owner
+"""A person's place: bucket, number."""
 EventKey: TypeAlias = tuple[int, int, int, datetime, int]
 """An event's place: bucket, subscriber, name, instant, number."""
 ChangeKey: TypeAlias = tuple[int, int]

@@ -5,6 +5,7 @@ It must not know a table.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -12,6 +13,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import asyncpg
 
 Node = TypeVar("Node")
+Parent = TypeVar("Parent", bound=Hashable)
 Position: TypeAlias = tuple[
     Any, ...
 ]  # Any: the values that a list is ordered by, ending with what makes them unique
@@ -83,3 +85,15 @@ def bind(value: object, values: list[object]) -> str:
     """Append a value to a statement's values. Returns its placeholder, typed, so that no plan depends on inference."""
     values.append(value)
     return f"${len(values)}::{_TYPES[type(value)]}"
+
+
+def by_parent(
+    parents: Sequence[Parent], rows: Iterable[asyncpg.Record], entry: Callable[[asyncpg.Record], Entry[Node]]
+) -> dict[Parent, list[Entry[Node]]]:
+    """The rows of many parents' pages, which say their parent's place by `number`, as entries by parent."""
+    found: dict[Parent, list[Entry[Node]]] = {}
+    for row in rows:
+        if row["k0"] is None:
+            continue  # a parent without entries
+        found.setdefault(parents[row["number"] - 1], []).append(entry(row))
+    return found

@@ -1,4 +1,7 @@
-"""What several leaves ask of the events of one name, answered by one subquery: a column for each different question."""
+"""What several leaves ask of the same rows, answered by one subquery: a column for each different question.
+
+Both are filled while expressions are built; complete, and then rendered, only when all of them have been.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from audience_gql.conditions.sql import Aggregate, all_of
 
 
 class EventColumns:
-    """Filled while expressions are built; complete, and then rendered, only when all of them have been."""
+    """Aggregates over the events of one name."""
 
     def __init__(self, *, alias: str, name_id: str) -> None:
         self.alias = alias
@@ -41,3 +44,19 @@ class EventColumns:
             if aggregate.where is None or len(self._aggregates) == 1
             else f" FILTER (WHERE {aggregate.where})"
         )
+
+
+class RowColumns:
+    """Whether rows of a table that hangs off the subscriber pass; null when there is no row at all."""
+
+    def __init__(self, table: str, alias: str) -> None:
+        self.name = f"{table}_rows"
+        self.rows = f"{table} {alias}"
+        self.alias = alias
+        self._numbers: dict[str, int] = {}
+
+    def column(self, where: str) -> str:
+        return f"{self.name}.r{self._numbers.setdefault(where, len(self._numbers))}"
+
+    def select_list(self) -> str:
+        return ", ".join(f"bool_or({where}) AS r{number}" for where, number in self._numbers.items())

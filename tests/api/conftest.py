@@ -1,0 +1,177 @@
+"""A workspace of its own for every test, the schema over it, and an engine to tick it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import pytest_asyncio
+from graphql import GraphQLFormattedError
+from strawberry.types import ExecutionResult
+
+from audience_gql.api.context import Context, Services
+from audience_gql.api.schema import Schema
+from audience_gql.audience.access import Access, Doorkeeper, create_token
+from audience_gql.audience.cursors import CursorCodec
+from audience_gql.audience.membership import Membership
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
+from audience_gql.audience.workspaces import create_workspace
+from audience_gql.config import Settings
+from audience_gql.storage import definitions, fills
+from audience_gql.storage.database import Connection, Database, TickPool
+from audience_gql.storage.models import Workspace
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_names = count(1)
+
+CREATE_SEGMENT = """
+mutation ($name: String!, $condition: ConditionInput!) {
+  createSegment(input: {name: $name, condition: $condition}) {
+    __typename ... on Segment { id } ... on UserError { message path }
+  }
+}
+"""
+CREATE_GROUP = "mutation ($name: String!) { createGroup(input: {name: $name}) { ... on Group { id } } }"
+UPSERT = """
+mutation ($input: UpsertSubscribersInput!) {
+  upsertSubscribers(input: $input) {
+    ... on UpsertSubscribersPayload { subscribers { id } rejects { index code message path } }
+  }
+}
+"""
+TRACK = """
+mutation ($input: TrackEventsInput!) {
+  trackEvents(input: $input) {
+    ... on TrackEventsPayload { accepted duplicates rejects { index code message path } }
+  }
+}
+"""
+
+
+@dataclass
+class Api:
+    """One workspace as a holder of an ADMIN token sees it."""
+
+    schema: Schema
+    services: Services
+    access: Access
+    clock: SimulatedClock
+    membership: Membership
+    bucket_id: int
+    statements: list[str] = field(default_factory=list)
+
+    async def execute(self, document: str, variables: dict[str, Any] | None = None) -> ExecutionResult:
+        context = Context(self.services, self.access)
+        return await self.schema.execute(document, variable_values=variables, context_value=context)
+
+    async def data(self, document: str, **variables: Any) -> Any:
+        """What a document gives that has no errors."""
+        result = await self.execute(document, variables)
+        assert result.errors is None, [error.formatted for error in result.errors]
+        return result.data
+
+    async def errors(self, document: str, **variables: Any) -> list[GraphQLFormattedError]:
+        result = await self.execute(document, variables)
+        return [error.formatted for error in result.errors or ()]
+
+    async def upsert(self, *people: dict[str, Any]) -> list[str]:
+        """The ids of these people, created or changed."""
+        found = await self.data(UPSERT, input={"subscribers": list(people)})
+        assert found["upsertSubscribers"]["rejects"] == []
+        return [person["id"] for person in found["upsertSubscribers"]["subscribers"]]
+
+    async def group(self, name: str) -> str:
+        return str((await self.data(CREATE_GROUP, name=name))["createGroup"]["id"])
+
+    async def segment(self, name: str, condition: dict[str, Any]) -> str:
+        """The id of a new segment, filled."""
+        found = await self.data(CREATE_SEGMENT, name=name, condition=condition)
+        assert found["createSegment"]["__typename"] == "Segment", found
+        await self.fill()
+        return str(found["createSegment"]["id"])
+
+    async def track(self, *events: dict[str, Any]) -> Any:
+        return (await self.data(TRACK, input={"events": list(events)}))["trackEvents"]
+
+    async def tick(self) -> None:
+        assert await self.membership.tick(self.bucket_id) is not None
+
+    async def fill(self) -> None:
+        """Work off all fills that this workspace wants."""
+        async with self.services.ports.database.acquire() as connection:
+            wanted = await fills.segments_to_fill(connection)
+            buckets = {it: await fills.buckets_to_fill(connection, it) for it in wanted}
+        for segment_id, bucket_ids in buckets.items():
+            if self.bucket_id in bucket_ids:
+                await self.membership.fill(self.bucket_id, segment_id)
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """The statements that reads send meanwhile."""
+        sent: list[str] = []
+        acquire = Database.acquire
+
+        @asynccontextmanager
+        async def logged(database: Database) -> AsyncIterator[Connection]:
+            async with acquire(database) as connection:
+                with connection.query_logger(lambda query: sent.append(query.query)):
+                    yield connection
+
+        with patch.object(Database, "acquire", logged):
+            yield sent
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    return Schema()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def tick_pool(database_url: str) -> AsyncIterator[TickPool]:
+    opened = await TickPool.open(database_url, size=4)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
+    return await _workspace(schema, database, tick_pool)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
+    """Another workspace of the same installation."""
+    return await _workspace(schema, database, tick_pool)
+
+
+async def _workspace(
+    schema: Schema, database: Database, tick_pool: TickPool, scopes: Sequence[str] = ("ADMIN",)
+) -> Api:
+    clock = SimulatedClock(NOON)
+    ports = Ports(database=database, clock=clock, signals=MemorySignals(), jobs=NotedJobs())
+    workspace: Workspace = await create_workspace(ports=ports, name=f"api {next(_names)}")
+    token, _ = await create_token(ports=ports, workspace=workspace, name="test", scopes=scopes)
+    async with database.acquire() as connection:
+        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+    services = Services(
+        ports=ports,
+        doorkeeper=Doorkeeper(ports),
+        cursors=CursorCodec(("a key",)),
+        settings=Settings(database_url="", redis_url="", secret_keys=("a key",)),
+    )
+    access = Access(workspace=workspace, token=token)
+    return Api(schema, services, access, clock, Membership(ports, tick_pool), bucket_id)

@@ -1,0 +1,32 @@
+"""Records carry the attributes of the models that they stand for, under the same names."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from audience_gql.storage import models
+from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.records import ChannelRecord, EventRecord, SubscriberRecord
+
+
+@pytest.mark.parametrize(
+    ("record", "model", "own"),
+    [
+        (SubscriberRecord, models.Subscriber, set()),
+        (ChannelRecord, models.ChannelState, set()),
+        (EventRecord, models.Event, {"name"}),
+        (LoggedChange, models.MembershipChange, set()),
+    ],
+)
+def test_a_record_has_the_attributes_of_its_model(record, model, own):
+    names = {field.name for field in fields(record)}
+
+    assert names - own <= set(model._meta.fields_map)
+
+
+def test_a_subscriber_leaves_out_only_what_nobody_reads():
+    left_out = set(models.Subscriber._meta.fields_map) - {field.name for field in fields(SubscriberRecord)}
+
+    assert all(name.endswith("_folded") for name in left_out)
