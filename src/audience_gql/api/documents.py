@@ -24,10 +24,11 @@ from graphql import (
     specified_rules,
     value_from_ast_untyped,
 )
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
 
 from audience_gql.api.errors import ApiError
-from audience_gql.api.limits import TOKENS, Cost, Measure, size_errors
+from audience_gql.api.limits import COMPARISONS, TOKENS, Cost, Measure, size_errors
 
 REMEMBERED: Final = 256
 LONGEST_REMEMBERED: Final = 16 * 1024
@@ -65,6 +66,8 @@ class Documents:
     """The documents of one schema."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
+        # The library's own knob, and global. As it comes, a small document can keep a core busy for more than a second.
+        overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
         self._schema = schema
         self._remembered = lru_cache(REMEMBERED)(self._prepare)
 

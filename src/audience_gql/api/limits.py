@@ -42,6 +42,8 @@ ALIASES: Final = 30
 DIRECTIVES: Final = 50
 FRAGMENTS: Final = 50
 VALUE_DEPTH: Final = 64
+COMPARISONS: Final = 50_000
+"""Between fields that are asked for twice in one place: far more than anybody's query needs."""
 COST: Final = 5_000
 USUAL_LIST: Final = 10
 """How long a list without a page size is reckoned to be."""

@@ -1,0 +1,58 @@
+"""The models say what the tables are, and every table that hangs off a person begins its key with the bucket."""
+
+from __future__ import annotations
+
+import pytest
+from tortoise.models import Model
+
+from audience_gql.storage import models
+from audience_gql.storage.database import Database, is_migrated, migrate
+
+MODELS = [
+    model
+    for model in vars(models).values()
+    if isinstance(model, type) and issubclass(model, Model) and model is not Model and not model._meta.abstract
+]
+
+
+@pytest.fixture
+async def database(database_url):
+    opened = await Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+async def test_every_table_has_a_model_with_the_same_columns(database):
+    rows = await database.fetch(
+        "SELECT table_name, array_agg(column_name::text) AS columns FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name <> 'tortoise_migrations' GROUP BY table_name"
+    )
+    tables = {row["table_name"]: set(row["columns"]) for row in rows}
+
+    assert {model._meta.db_table: set(model._meta.fields_db_projection.values()) for model in MODELS} == tables
+
+
+async def test_a_bucketed_table_begins_its_key_with_the_bucket(database):
+    rows = await database.fetch(
+        "SELECT i.indrelid::regclass::text AS table_name, a.attname AS first FROM pg_index i "
+        "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indisprimary"
+    )
+    first = {row["table_name"]: row["first"] for row in rows}
+
+    bucketed = [model for model in MODELS if issubclass(model, models.BucketedModel)]
+    assert len(bucketed) == 11
+    assert {first[model._meta.db_table] for model in bucketed} == {"bucket_id"}
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if issubclass(model, models.BucketedModel)])
+def test_a_query_without_its_bucket_is_refused(model):
+    with pytest.raises(LookupError, match="in_bucket"):
+        model.filter(subscriber_id=1)
+
+
+async def test_migrating_twice_at_once_is_harmless(database, database_url):
+    import asyncio
+
+    await asyncio.gather(migrate(database_url), migrate(database_url))
+
+    assert await is_migrated(database)
