@@ -26,7 +26,7 @@ from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import fills
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import UNREACHABLE, Database, TickPool, Unavailable
+from audience_gql.storage.database import BUSY, UNREACHABLE, Database, TickPool, Unavailable
 
 _RECONNECT_SECONDS: Final = 1.0
 _JOB_SECONDS: Final = 3600
@@ -156,7 +156,7 @@ async def fill_segment(ctx: Context, segment_id: int) -> None:
         while bucket_ids := await _buckets_to_fill(ports, segment_id):
             for bucket_id in bucket_ids:
                 await ctx["membership"].fill(bucket_id, segment_id)
-    except UNREACHABLE as error:
+    except (*UNREACHABLE, *BUSY) as error:
         logger.warning("fill of segment %d put off: %s", segment_id, error)
     finally:
         filling.discard(segment_id)

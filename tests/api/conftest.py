@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -12,6 +16,7 @@ from unittest.mock import patch
 
 import pytest
 import pytest_asyncio
+from asyncpg.connection import LoggedQuery
 from graphql import GraphQLFormattedError
 from strawberry.types import ExecutionResult
 
@@ -20,13 +25,13 @@ from audience_gql.api.schema import Schema
 from audience_gql.audience.access import Access, Doorkeeper, create_token
 from audience_gql.audience.cursors import CursorCodec
 from audience_gql.audience.membership import Membership
-from audience_gql.audience.ports import Ports
+from audience_gql.audience.ports import Ports, Signals
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
+from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import definitions, fills
 from audience_gql.storage.database import Connection, Database, TickPool
-from audience_gql.storage.models import Workspace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _names = count(1)
@@ -65,7 +70,6 @@ class Api:
     clock: SimulatedClock
     membership: Membership
     bucket_id: int
-    statements: list[str] = field(default_factory=list)
 
     async def execute(self, document: str, variables: dict[str, Any] | None = None) -> ExecutionResult:
         context = Context(self.services, self.access)
@@ -100,6 +104,16 @@ class Api:
     async def track(self, *events: dict[str, Any]) -> Any:
         return (await self.data(TRACK, input={"events": list(events)}))["trackEvents"]
 
+    async def token(self, *scopes: str) -> str:
+        """The text of a new token."""
+        _, secret = await create_token(
+            ports=self.services.ports,
+            workspace=self.access.workspace,
+            name="test",
+            scopes=scopes or ("ADMIN",),
+        )
+        return secret
+
     async def tick(self) -> None:
         assert await self.membership.tick(self.bucket_id) is not None
 
@@ -118,10 +132,14 @@ class Api:
         sent: list[str] = []
         acquire = Database.acquire
 
+        def note(query: LoggedQuery) -> None:
+            if "typeinfo_tree" not in query.query and "set_config('jit'" not in query.query:
+                sent.append(query.query)  # but for how the driver asks, once a connection, what a bigint[] is
+
         @asynccontextmanager
         async def logged(database: Database) -> AsyncIterator[Connection]:
             async with acquire(database) as connection:
-                with connection.query_logger(lambda query: sent.append(query.query)):
+                with connection.query_logger(note):
                     yield connection
 
         with patch.object(Database, "acquire", logged):
@@ -133,38 +151,83 @@ def schema() -> Schema:
     return Schema()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
+@dataclass(frozen=True)
+class Server:
+    """A web process of its own."""
+
+    url: str
+    socket_url: str
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def tick_pool(database_url: str) -> AsyncIterator[TickPool]:
-    opened = await TickPool.open(database_url, size=4)
-    yield opened
-    await opened.close()
+async def server(
+    database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Server]:
+    """`audience-gql serve` on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "web.log"
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "AUDIENCE_SECRET_KEY": "a key",
+    }
+    environment["AUDIENCE_SOCKETS_PER_TOKEN"] = "5"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "audience_gql.cli", "serve", "--port", str(port),
+            env=environment, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        await _wait_for(port)
+        yield Server(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/graphql")
+    finally:
+        process.terminate()
+        await process.wait()
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+async def _wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.1)
+            continue
+        writer.close()
+        return
+    raise AssertionError("the server did not start")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
-    return await _workspace(schema, database, tick_pool)
+    return await _workspace(schema, database, tick_pool, MemorySignals())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def stranger(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
     """Another workspace of the same installation."""
-    return await _workspace(schema, database, tick_pool)
+    return await _workspace(schema, database, tick_pool, MemorySignals())
 
 
-async def _workspace(
-    schema: Schema, database: Database, tick_pool: TickPool, scopes: Sequence[str] = ("ADMIN",)
-) -> Api:
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(
+    schema: Schema, database: Database, tick_pool: TickPool, redis_url: str, server: Server
+) -> AsyncIterator[Api]:
+    """A workspace whose changes wake the server."""
+    del server  # only started
+    signals = RedisSignals(redis_url)
+    yield await _workspace(schema, database, tick_pool, signals)
+    await signals.close()
+
+
+async def _workspace(schema: Schema, database: Database, tick_pool: TickPool, signals: Signals) -> Api:
     clock = SimulatedClock(NOON)
-    ports = Ports(database=database, clock=clock, signals=MemorySignals(), jobs=NotedJobs())
-    workspace: Workspace = await create_workspace(ports=ports, name=f"api {next(_names)}")
-    token, _ = await create_token(ports=ports, workspace=workspace, name="test", scopes=scopes)
+    ports = Ports(database=database, clock=clock, signals=signals, jobs=NotedJobs())
+    workspace = await create_workspace(ports=ports, name=f"api {next(_names)}")
+    token, _ = await create_token(ports=ports, workspace=workspace, name="test", scopes=["ADMIN"])
     async with database.acquire() as connection:
         bucket_id = await definitions.open_bucket_id(connection, workspace.id)
     services = Services(

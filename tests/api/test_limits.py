@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from graphql import get_introspection_query
 
 from audience_gql.api.documents import Documents, Prepared, Refused
 from audience_gql.api.limits import ALIASES, COST, DEPTH, DIRECTIVES, FRAGMENTS, TOKENS, VALUE_DEPTH
@@ -31,7 +32,7 @@ def cost(documents: Documents, text: str, **variables: object) -> int:
 
 
 def used_by(levels: int) -> str:
-    return "{ segment(by: {name: \"x\"}) " + "{ usedBy " * (levels - 2) + "{ id }" + " }" * (levels - 2) + " }"
+    return '{ segment(by: {name: "x"}) ' + "{ usedBy " * (levels - 2) + "{ id }" + " }" * (levels - 2) + " }"
 
 
 def test_depth(documents):
@@ -41,7 +42,7 @@ def test_depth(documents):
 
 def test_depth_counts_through_fragments(documents):
     text = (
-        "{ segment(by: {name: \"x\"}) { usedBy { usedBy { usedBy { usedBy { ...Five } } } } } }"
+        '{ segment(by: {name: "x"}) { usedBy { usedBy { usedBy { usedBy { ...Five } } } } } }'
         "fragment Five on Segment { usedBy { usedBy { usedBy { usedBy { usedBy { usedBy { usedBy { id } } } } } } } }"
     )
 
@@ -49,8 +50,6 @@ def test_depth_counts_through_fragments(documents):
 
 
 def test_introspection_is_not_counted(documents):
-    from graphql import get_introspection_query
-
     assert isinstance(documents.prepare(get_introspection_query(input_value_deprecation=True)), Prepared)
 
 
@@ -59,13 +58,18 @@ def test_aliases(documents):
         return "{" + " ".join(f"a{number}: viewer {{ token {{ name }} }}" for number in range(count)) + "}"
 
     assert isinstance(documents.prepare(aliased(ALIASES)), Prepared)
-    assert refusal(documents, aliased(ALIASES + 1)) == f"A document has at most {ALIASES} aliases, not {ALIASES + 1}."
+    assert (
+        refusal(documents, aliased(ALIASES + 1))
+        == f"A document has at most {ALIASES} aliases, not {ALIASES + 1}."
+    )
 
 
 def test_directives(documents):
     text = "{ viewer " + "@include(if: true) " * (DIRECTIVES + 1) + "{ token { name } } }"
 
-    assert refusal(documents, text) == f"A document has at most {DIRECTIVES} directives, not {DIRECTIVES + 1}."
+    assert (
+        refusal(documents, text) == f"A document has at most {DIRECTIVES} directives, not {DIRECTIVES + 1}."
+    )
 
 
 def test_fragments(documents):
@@ -83,7 +87,13 @@ def test_tokens(documents):
 
 def test_values_in_a_document_nest_like_json(documents):
     def condition(levels: int) -> str:
-        return "{ subscribers(where: " + "{not: " * levels + "{all: []}" + "}" * levels + ") { pageInfo { hasNextPage } } }"
+        return (
+            "{ subscribers(where: "
+            + "{not: " * levels
+            + "{all: []}"
+            + "}" * levels
+            + ") { pageInfo { hasNextPage } } }"
+        )
 
     assert isinstance(documents.prepare(condition(VALUE_DEPTH - 2)), Prepared)
     assert refusal(documents, condition(VALUE_DEPTH)).startswith(f"Values nest at most {VALUE_DEPTH} deep")
@@ -91,7 +101,10 @@ def test_values_in_a_document_nest_like_json(documents):
 
 def test_a_page_costs_its_size_for_every_page_around_it(documents):
     assert cost(documents, "{ subscribers(first: 50) { edges { node { id email } } } }") == 50
-    assert cost(documents, "{ subscribers(first: 50) { edges { node { groups { edges { node { id } } } } } } }") == 50 + 50 * 20
+    assert (
+        cost(documents, "{ subscribers(first: 50) { edges { node { groups { edges { node { id } } } } } } }")
+        == 50 + 50 * 20
+    )
     assert cost(documents, "{ subscribers { edges { node { id } } } }") == 20
 
 
@@ -126,11 +139,11 @@ def test_fragments_do_not_blow_up(documents):
     doubling = " ".join(f"fragment F{n} on Viewer {{ ...F{n + 1} ...F{n + 1} }}" for n in range(40))
     text = f"{{ viewer {{ ...F0 }} }} {doubling} fragment F40 on Viewer {{ token {{ name }} }}"
 
-    started = time.perf_counter()
+    started = time.process_time()
     prepared = documents.prepare(text)
 
     assert isinstance(prepared, Prepared)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(
@@ -148,14 +161,26 @@ def test_fragments_do_not_blow_up(documents):
         "query (" + "$a: Int " * 4_000 + ") { viewer { token { name } } }",
         "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }",
     ],
-    ids=["wide", "braces", "deep", "parentheses", "nested values", "circle", "operations", "comment", "list", "variables", "introspection"],
+    ids=[
+        "wide",
+        "braces",
+        "deep",
+        "parentheses",
+        "nested values",
+        "circle",
+        "operations",
+        "comment",
+        "list",
+        "variables",
+        "introspection",
+    ],
 )
 def test_hostile_documents_are_dealt_with_quickly(documents, text):
-    started = time.perf_counter()
+    started = time.process_time()
 
     documents.prepare(text)
 
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 1
 
 
 def test_a_fragment_chain_cannot_overflow_the_stack(documents):
@@ -163,6 +188,6 @@ def test_a_fragment_chain_cannot_overflow_the_stack(documents):
         f"fragment F{n} on Segment {{ {'usedBy { ' * 90}...F{n + 1}{' }' * 90} }}" for n in range(45)
     )
 
-    text = f"{{ segment(by: {{name: \"x\"}}) {{ ...F0 }} }} {chain} fragment F45 on Segment {{ id }}"
+    text = f'{{ segment(by: {{name: "x"}}) {{ ...F0 }} }} {chain} fragment F45 on Segment {{ id }}'
 
     assert refusal(documents, text) == f"A query goes at most {DEPTH} levels deep."

@@ -39,7 +39,9 @@ def test_everything_is_described(exported):
 
 
 def test_descriptions_are_sentences(exported):
-    unfinished = [name for name, description in _described(exported) if description and description[-1] not in ".:"]
+    unfinished = [
+        name for name, description in _described(exported) if description and description[-1] not in ".:"
+    ]
 
     assert unfinished == []
 

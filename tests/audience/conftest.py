@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -110,20 +109,6 @@ class House:
             since,
         )
         return [(row["external_id"], row["entered"], row["cause"]) for row in rows]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def tick_pool(database_url: str) -> AsyncIterator[TickPool]:
-    opened = await TickPool.open(database_url, size=4)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

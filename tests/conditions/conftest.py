@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
-from importlib.resources import files
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
-_SCHEMA = files("audience_gql.storage.migrations") / "m0001_initial.sql"
 
-
-@pytest_asyncio.fixture(scope="session")
-async def postgres() -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection to an empty, migrated database of its own."""
-    url = os.environ.get("TEST_DATABASE_URL") or os.environ.get("DATABASE_URL")
-    if url is None:
-        pytest.skip("needs Postgres: DATABASE_URL is not set")
-    name = f"conditions_{os.getpid()}"
-    server = await asyncpg.connect(url)
-    await server.execute(f"CREATE DATABASE {name}")
-    connection = await asyncpg.connect(urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
-    await connection.execute(_SCHEMA.read_text())
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection to this worker's migrated database."""
+    connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def connection(
     postgres: asyncpg.Connection[asyncpg.Record],
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:

@@ -6,20 +6,13 @@ import pytest
 from tortoise.models import Model
 
 from audience_gql.storage import models
-from audience_gql.storage.database import Database, is_migrated, migrate
+from audience_gql.storage.database import is_migrated, migrate
 
 MODELS = [
     model
     for model in vars(models).values()
     if isinstance(model, type) and issubclass(model, Model) and model is not Model and not model._meta.abstract
 ]
-
-
-@pytest.fixture
-async def database(database_url):
-    opened = await Database.open(database_url)
-    yield opened
-    await opened.close()
 
 
 async def test_every_table_has_a_model_with_the_same_columns(database):

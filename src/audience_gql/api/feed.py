@@ -83,7 +83,7 @@ class RecomputeProgress:
 class FeedPage:
     changes: list[MembershipChange] = strawberry.field(
         description="In the order in which they were committed within a bucket.",
-        metadata={"up_to": LARGEST_PAGE},
+        metadata={"up_to": 1},  # the page's size is reckoned already
     )
     after: str = strawberry.field(description="The cursor this page continues from.")
     cursor: str = strawberry.field(description="Give it back as `after`, here or to the subscription.")

@@ -15,6 +15,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLArgument,
     GraphQLCompositeType,
     GraphQLField,
     GraphQLSchema,
@@ -180,17 +181,20 @@ class Measure:
 
 
 def _size(node: FieldNode, field: GraphQLField) -> int | Size:
-    """How many of what it returns a field can return."""
-    declared = field.extensions.get("strawberry-definition")
+    """How many of what it returns a field can return; the list of a page is reckoned where its size is given."""
     for name, argument in field.args.items():
-        declared_argument = argument.extensions.get("strawberry-definition")
-        if declared_argument is not None and declared_argument.metadata.get("is_page_size"):
+        if _metadata(argument).get("is_page_size"):
             default = argument.default_value if isinstance(argument.default_value, int) else USUAL_LIST
             given = next((it.value for it in node.arguments or () if it.name.value == name), None)
             return _given_size(given, default)
     if not is_list_type(get_nullable_type(field.type)) or node.name.value == "edges":
         return 1
-    return int(declared.metadata.get("up_to", USUAL_LIST)) if declared is not None else USUAL_LIST
+    return int(_metadata(field).get("up_to", USUAL_LIST))
+
+
+def _metadata(declared: GraphQLField | GraphQLArgument) -> Mapping[Any, Any]:  # Any: the library's declaration
+    definition = declared.extensions.get("strawberry-definition")
+    return {} if definition is None else definition.metadata
 
 
 def _given_size(given: ValueNode | None, default: int) -> int | Size:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import strawberry
 from strawberry.scalars import JSON
 
-from audience_gql.api.channels import ChannelState
+from audience_gql.api.channels import Channel, ChannelState
 from audience_gql.api.conditions import ConditionInput, filter_of
 from audience_gql.api.context import Info
 from audience_gql.api.custom_fields import CustomField
@@ -80,6 +80,7 @@ class Subscriber(Node):
     @strawberry.field(
         description="What is known of her wishes, for channels of which anything is.",
         graphql_type=list[ChannelState],
+        metadata={"up_to": len(Channel)},
     )
     @staticmethod
     async def channels(parent: strawberry.Parent[SubscriberRecord], info: Info) -> list[ChannelRecord]:

@@ -15,11 +15,12 @@ from typing import Final
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import sweeps
-from audience_gql.storage.database import RETRIABLE, UNREACHABLE
+from audience_gql.storage.database import BUSY, UNREACHABLE
 
 _BEAT_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.5
 _LISTEN_SECONDS: Final = 60.0
+_FAILURE_SECONDS: Final = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -99,9 +100,13 @@ class Ticker:
     async def _tick(self, bucket_id: int) -> None:
         try:
             ticked = await self._membership.tick(bucket_id)
-        except (*UNREACHABLE, *RETRIABLE) as error:
+        except (*UNREACHABLE, *BUSY) as error:
             logger.warning("tick of bucket %d put off: %s", bucket_id, error)
             self._set_due(bucket_id, time.time() + _RETRY_SECONDS)
+            return
+        except Exception:  # the worker's edge: one bucket's bug must not stop the others
+            logger.exception("tick of bucket %d failed", bucket_id)
+            self._set_due(bucket_id, time.time() + _FAILURE_SECONDS)
             return
         if ticked is None:
             return

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from tortoise.backends.base.config_generator import expand_db_url
-from tortoise.context import TortoiseContext
+from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import IntegrityError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
@@ -46,6 +46,10 @@ UNREACHABLE: tuple[type[Exception], ...] = (
 """What a driver call raises while Postgres is away: latency, never a verdict."""
 
 RETRIABLE: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""Postgres asks for the transaction to be run again."""
+
+BUSY: tuple[type[Exception], ...] = (*RETRIABLE, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
+"""Somebody else holds what the statement wants, or it took too long; nothing was done."""
 
 
 UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, IntegrityError)
@@ -99,13 +103,17 @@ class Database:
         statement_timeout_seconds: float = 5.0,
         lock_timeout_seconds: float = 2.0,
         pool_wait_seconds: float = 2.0,
+        is_default: bool = True,
     ) -> Database:
-        """Connect. Raises Unavailable when the server cannot be reached."""
+        """Connect. The default one, of which a process has one, also serves models outside transactions.
+
+        Raises Unavailable when the server cannot be reached.
+        """
         context = TortoiseContext()
         with context:
             await context.init(
                 config=_tortoise_config(url, pool_size, statement_timeout_seconds, lock_timeout_seconds),
-                _enable_global_fallback=True,  # requests and jobs run in tasks that never saw this context
+                _enable_global_fallback=is_default,  # requests and jobs run in tasks that never saw this context
             )
         client = context.connections.get("default")
         try:
@@ -148,19 +156,23 @@ class Database:
 
         Raises Unavailable when no connection becomes free in time.
         """
-        block = in_transaction("default")
+        token = _current_context.set(self._context)
         try:
-            async with asyncio.timeout(self._pool_wait_seconds):
-                client = await block.__aenter__()
-        except UNREACHABLE as error:
-            raise Unavailable("no database connection became free in time") from error
-        transaction = Transaction(client._connection)  # noqa: SLF001  # the driver's connection, for set work in the ORM's transaction
-        try:
-            yield transaction
-        except BaseException as error:
-            await block.__aexit__(type(error), error, error.__traceback__)
-            raise
-        await block.__aexit__(None, None, None)
+            block = in_transaction("default")
+            try:
+                async with asyncio.timeout(self._pool_wait_seconds):
+                    client = await block.__aenter__()
+            except UNREACHABLE as error:
+                raise Unavailable("no database connection became free in time") from error
+            transaction = Transaction(client._connection)  # noqa: SLF001  # the driver's connection, for set work in the ORM's transaction
+            try:
+                yield transaction
+            except BaseException as error:
+                await block.__aexit__(type(error), error, error.__traceback__)
+                raise
+            await block.__aexit__(None, None, None)
+        finally:
+            _current_context.reset(token)
         transaction.run_callbacks()
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:

@@ -1,0 +1,177 @@
+"""The feed as it looks from GraphQL; that it loses nothing is tested where it is made."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from audience_gql.api import ids
+from audience_gql.api.context import Context
+from audience_gql.api.ids import Kind
+
+CHANGES = """
+subscription ($segments: [ID!], $groups: [ID!], $subscriber: SubscriberKey, $after: String) {
+  membershipChanges(segmentIds: $segments, groupIds: $groups, subscriber: $subscriber, after: $after) {
+    after cursor
+    changes { kind cause segment { name memberCount } group { name } subscriber { externalId } }
+  }
+}
+"""
+PAGE = """
+query ($segments: [ID!], $groups: [ID!], $subscriber: SubscriberKey, $after: String, $first: Int) {
+  membershipChanges(segmentIds: $segments, groupIds: $groups, subscriber: $subscriber, after: $after, first: $first) {
+    after cursor hasMore changes { kind segment { name } group { name } subscriber { externalId } }
+  }
+}
+"""
+RECOMPUTE = "subscription ($id: ID!) { recomputeSegment(id: $id) { segment { name } phase fraction members entered left failure } }"
+
+
+async def stream(api, document: str, **variables):
+    return await api.schema.stream(
+        document, variable_values=variables, context_value=Context(api.services, api.access)
+    )
+
+
+async def upcoming(results, field: str = "membershipChanges"):
+    async with asyncio.timeout(5):
+        result = await anext(results)
+    assert result.errors is None, [error.formatted for error in result.errors]
+    return result.data[field]
+
+
+async def page(api, **variables):
+    return (await api.data(PAGE, **variables))["membershipChanges"]
+
+
+async def test_a_change_is_told_with_what_is_true_by_then(api):
+    await api.segment("LT", {"country": {"is": "LT"}})
+    async with aclosing(await stream(api, CHANGES)) as results:
+        first = await upcoming(results)
+        for number, external_id in enumerate("ab", 1):
+            await api.upsert({"externalId": external_id, "country": "LT"})
+            await api.tick()
+            batch = await upcoming(results)
+
+            assert batch["after"] == first["cursor"]
+            assert batch["changes"] == [
+                {"kind": "ENTERED", "cause": "SUBSCRIBER", "segment": {"name": "LT", "memberCount": number},
+                 "group": None, "subscriber": {"externalId": external_id}},
+            ]  # fmt: skip
+            first = batch
+
+
+async def test_the_first_batch_comes_at_once_and_empty(api):
+    async with aclosing(await stream(api, CHANGES)) as results:
+        first = await upcoming(results)
+
+    assert first["changes"] == []
+    assert first["after"] == first["cursor"]
+
+
+async def test_a_page_and_a_stream_share_their_cursors(api):
+    start = (await page(api))["cursor"]
+    group = await api.group("Friends")
+    await api.upsert(
+        {"externalId": "1", "addToGroupIds": [group]}, {"externalId": "2", "addToGroupIds": [group]}
+    )
+    await api.tick()
+
+    one = await page(api, after=start, first=1)
+    async with aclosing(await stream(api, CHANGES, after=one["cursor"])) as results:
+        rest = await upcoming(results)
+    end = await page(api, after=rest["cursor"])
+
+    assert (one["after"], one["hasMore"], len(one["changes"])) == (start, True, 1)
+    assert (rest["after"], len(rest["changes"])) == (one["cursor"], 1)
+    assert (end["hasMore"], end["changes"], end["cursor"]) == (False, [], rest["cursor"])
+
+
+async def test_lists_and_people_are_filtered(api):
+    start = (await page(api))["cursor"]
+    group = await api.group("Friends")
+    segment = await api.segment("LT", {"country": {"is": "LT"}})
+    (one, _) = await api.upsert(
+        {"externalId": "1", "country": "LT", "addToGroupIds": [group]}, {"externalId": "2", "country": "LT"}
+    )
+    await api.tick()
+
+    async def told(**wanted) -> list[tuple[str, str]]:
+        found = await page(api, after=start, **wanted)
+        assert found["hasMore"] is False
+        return sorted(
+            ((change["segment"] or change["group"])["name"], change["subscriber"]["externalId"])
+            for change in found["changes"]
+        )
+
+    assert await told() == [("Friends", "1"), ("LT", "1"), ("LT", "2")]
+    assert await told(segments=[segment]) == [("LT", "1"), ("LT", "2")]
+    assert await told(groups=[group]) == [("Friends", "1")]
+    assert await told(segments=[segment], groups=[group]) == [("Friends", "1"), ("LT", "1"), ("LT", "2")]
+    assert await told(subscriber={"id": one}) == [("Friends", "1"), ("LT", "1")]
+    assert await told(subscriber={"externalId": "2"}) == [("LT", "2")]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"segments": []},
+        {"segments": ["nothing"]},
+        {"segments": [ids.encode(Kind.SEGMENT, 1)], "groups": ["x"]},
+        {"subscriber": {"externalId": "nobody"}},
+        {"subscriber": {"id": "nothing"}},
+    ],
+)
+async def test_a_filter_for_nothing_lets_nothing_through(api, wanted):
+    start = (await page(api))["cursor"]
+    group = await api.group("Friends")
+    await api.upsert({"externalId": "1", "addToGroupIds": [group]})
+    await api.tick()
+
+    assert (await page(api, after=start, **wanted))["changes"] == []
+
+
+async def test_a_forged_cursor_ends_the_stream_with_its_code(api):
+    async with aclosing(await stream(api, CHANGES, after="forged")) as results:
+        result = await anext(results)
+
+        assert [error.extensions for error in result.errors] == [{"code": "CURSOR_INVALID"}]
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+
+
+async def test_a_stream_that_is_left_listens_no_more(api):
+    results = await stream(api, CHANGES)
+    await upcoming(results)
+    listeners = api.services.ports.signals._changes[api.access.workspace.id]
+    assert len(listeners) == 1
+
+    await results.aclose()
+
+    assert len(listeners) == 0
+
+
+async def test_a_recompute_reports_to_its_end(api):
+    await api.upsert({"externalId": "1", "country": "LT"})
+    segment = await api.segment("LT", {"country": {"is": "LT"}})
+
+    async with aclosing(await stream(api, RECOMPUTE, id=segment)) as results:
+        queued = await upcoming(results, "recomputeSegment")
+        await api.fill()
+        done = await upcoming(results, "recomputeSegment")
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+
+    assert (queued["phase"], queued["fraction"]) == ("QUEUED", 0.0)
+    assert done == {
+        "segment": {"name": "LT"}, "phase": "DONE", "fraction": 1.0, "members": 1, "entered": 0, "left": 0, "failure": None,
+    }  # fmt: skip
+
+
+async def test_a_recompute_of_nothing_is_not_found(api):
+    async with aclosing(await stream(api, RECOMPUTE, id="seg_AQ")) as results:
+        result = await anext(results)
+
+    assert [error.extensions for error in result.errors] == [{"code": "NOT_FOUND"}]

@@ -1,0 +1,300 @@
+"""GraphQL over websockets against a running server: every door of the protocol, and who is let in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets import ClientConnection, Subprotocol, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+PROTOCOL = Subprotocol("graphql-transport-ws")
+VIEWER = "{ viewer { workspace { name } } }"
+CHANGES = "subscription { membershipChanges { after cursor changes { kind subscriber { externalId } } } }"
+
+
+@asynccontextmanager
+async def opened(server) -> AsyncIterator[ClientConnection]:
+    async with connect(server.socket_url, subprotocols=[PROTOCOL]) as socket:
+        yield socket
+
+
+@asynccontextmanager
+async def entered(server, token: str) -> AsyncIterator[ClientConnection]:
+    async with opened(server) as socket:
+        await send(socket, {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+        assert await received(socket) == {"type": "connection_ack"}
+        yield socket
+
+
+async def send(socket: ClientConnection, message: object) -> None:
+    await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+
+async def received(socket: ClientConnection, seconds: float = 5):
+    async with asyncio.timeout(seconds):
+        frame = await socket.recv()
+    assert isinstance(frame, str)
+    return json.loads(frame)
+
+
+async def closing_code(socket: ClientConnection, seconds: float = 10) -> int:
+    async with asyncio.timeout(seconds):
+        with pytest.raises(ConnectionClosed) as closed:
+            await _drained(socket)
+    assert closed.value.rcvd is not None, "closed without a code"
+    return closed.value.rcvd.code
+
+
+async def _drained(socket: ClientConnection) -> None:
+    while True:
+        await socket.recv()
+
+
+def subscribe(query: str, id_: str = "1", **more: object) -> dict[str, object]:
+    return {"id": id_, "type": "subscribe", "payload": {"query": query, **more}}
+
+
+async def test_a_query_is_one_result_and_done(server, api):
+    async with entered(server, await api.token()) as socket:
+        await send(socket, subscribe(VIEWER))
+
+        assert await received(socket) == {
+            "id": "1", "type": "next", "payload": {"data": {"viewer": {"workspace": {"name": api.access.workspace.name}}}},
+        }  # fmt: skip
+        assert await received(socket) == {"id": "1", "type": "complete"}
+
+
+async def test_changes_arrive_as_they_happen(server, served):
+    async with entered(server, await served.token()) as socket:
+        await send(socket, subscribe(CHANGES))
+        first = (await received(socket))["payload"]["data"]["membershipChanges"]
+        group = await served.group("Friends")
+        await served.upsert({"externalId": "1", "addToGroupIds": [group]})
+        await served.tick()
+
+        second = (await received(socket))["payload"]["data"]["membershipChanges"]
+
+    assert first["changes"] == []
+    assert second["after"] == first["cursor"]
+    assert second["changes"] == [{"kind": "ENTERED", "subscriber": {"externalId": "1"}}]
+
+
+async def test_operations_on_a_socket_see_what_is_true_now(server, api):
+    query = "{ groups { edges { node { name memberCount } } } }"
+    async with entered(server, await api.token()) as socket:
+        counts = []
+        for number in range(3):
+            await api.upsert({"externalId": str(number), "addToGroupIds": [await group_id(api)]})
+            await send(socket, subscribe(query, str(number)))
+            counts.append(
+                (await received(socket))["payload"]["data"]["groups"]["edges"][0]["node"]["memberCount"]
+            )
+            assert (await received(socket))["type"] == "complete"
+
+    assert counts == [1, 2, 3]
+
+
+async def group_id(api) -> str:
+    found = await api.data('{ group(by: {name: "Friends"}) { id } }')
+    return found["group"]["id"] if found["group"] else await api.group("Friends")
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [("{", "GRAPHQL_PARSE_FAILED"), ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"), ("", "BAD_USER_INPUT"),
+     ("query A { __typename } query B { __typename }", "BAD_USER_INPUT")],
+)  # fmt: skip
+async def test_what_cannot_run_is_an_error_and_the_socket_stays(server, api, document, code):
+    async with entered(server, await api.token()) as socket:
+        await send(socket, subscribe(CHANGES, "live"))
+        assert (await received(socket))["type"] == "next"
+        await send(socket, subscribe(document))
+
+        error = await received(socket)
+
+        assert (error["id"], error["type"]) == ("1", "error")
+        assert error["payload"][0]["extensions"]["code"] == code
+        await send(socket, subscribe(VIEWER))
+        assert (await received(socket))["type"] == "next"
+
+
+async def test_a_stream_that_fails_ends_alone(server, api):
+    async with entered(server, await api.token()) as socket:
+        await send(socket, subscribe('subscription { membershipChanges(after: "forged") { cursor } }'))
+
+        failed, done = await received(socket), await received(socket)
+
+        assert failed["payload"]["errors"][0]["extensions"] == {"code": "CURSOR_INVALID"}
+        assert done == {"id": "1", "type": "complete"}
+        await send(socket, {"type": "ping"})
+        assert await received(socket) == {"type": "pong"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "", "null", "1", '"x"', "[1]", "{}", "{", "NaN", "[" * 60_000, '{"type": null}', '{"type": 1}', '{"type": []}',
+        '{"type": "zzz"}', '{"type": "start"}', b"{}", b"\xff", {"type": "subscribe"}, {"type": "subscribe", "id": "1"},
+        {"type": "subscribe", "id": 1, "payload": {"query": VIEWER}}, {"type": "subscribe", "id": "", "payload": {"query": VIEWER}},
+        {"type": "subscribe", "id": {}, "payload": {"query": VIEWER}}, {"type": "subscribe", "id": "1", "payload": "x"},
+        {"type": "subscribe", "id": "1", "payload": []}, {"type": "subscribe", "id": "1", "payload": {"query": 5}},
+        {"type": "subscribe", "id": "1", "payload": {"query": VIEWER, "variables": [1]}},
+        {"type": "subscribe", "id": "1", "payload": {"query": VIEWER, "variables": "x"}},
+        {"type": "subscribe", "id": "1", "payload": {"query": VIEWER, "operationName": 1}},
+        {"type": "complete"}, {"type": "complete", "id": 1}, {"type": "ping", "payload": 1}, {"type": "pong", "payload": "x"},
+    ],
+)  # fmt: skip
+async def test_what_is_not_of_the_protocol_closes_the_socket(server, api, message):
+    async with entered(server, await api.token()) as socket:
+        await send(socket, message)
+
+        assert await closing_code(socket) == 4400
+
+
+@pytest.mark.parametrize("payload", [3, "x", [1]])
+async def test_an_init_payload_is_an_object(server, payload):
+    async with opened(server) as socket:
+        await send(socket, {"type": "connection_init", "payload": payload})
+
+        assert await closing_code(socket) == 4400
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        {},
+        {"authorization": None},
+        {"authorization": 1},
+        {"authorization": "Bearer"},
+        {"Authorization": "Bearer x"},
+    ],
+)
+async def test_without_credentials_nobody_enters(server, payload):
+    async with opened(server) as socket:
+        await send(socket, {"type": "connection_init", "payload": payload})
+
+        assert await closing_code(socket) == 4401
+
+
+@pytest.mark.parametrize("token", ["nonsense", "agq_AAAAAAAA_" + "A" * 38])
+async def test_a_wrong_token_is_forbidden(server, token):
+    async with opened(server) as socket:
+        await send(socket, {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+
+        assert await closing_code(socket) == 4403
+
+
+async def test_a_revoked_token_s_sockets_close_within_five_seconds(server, api):
+    token = await api.token()
+    async with entered(server, token) as socket:
+        await send(socket, subscribe(CHANGES))
+        assert (await received(socket))["type"] == "next"
+        async with api.services.ports.database.acquire() as connection:
+            await connection.execute(
+                "UPDATE api_tokens SET revoked_at = created_at WHERE prefix = $1", token.split("_")[1]
+            )
+
+        assert await closing_code(socket, seconds=5.5) == 4403
+
+
+async def test_nothing_happens_before_the_init(server):
+    async with opened(server) as socket:
+        await send(socket, subscribe(VIEWER))
+
+        assert await closing_code(socket) == 4401
+
+
+async def test_a_silent_socket_is_closed(server):
+    async with opened(server) as socket:
+        assert await closing_code(socket, seconds=7) == 4408
+
+
+async def test_one_init_is_enough(server, api):
+    async with entered(server, await api.token()) as socket:
+        await send(socket, {"type": "connection_init"})
+
+        assert await closing_code(socket) == 4429
+
+
+async def test_an_id_is_used_once_at_a_time(server, api):
+    async with entered(server, await api.token()) as socket:
+        await send(socket, subscribe(CHANGES))
+        await send(socket, subscribe(CHANGES))
+
+        assert await closing_code(socket) == 4409
+
+
+async def test_an_id_is_free_again_after_complete(server, api):
+    async with entered(server, await api.token()) as socket:
+        for _ in range(20):
+            await send(socket, subscribe(CHANGES))
+            await send(socket, {"type": "complete", "id": "1"})
+        await send(socket, subscribe(VIEWER))
+
+        while (message := await received(socket))["type"] != "complete":
+            assert message["type"] == "next"
+
+
+async def test_a_socket_runs_twenty_operations(server, api):
+    async with entered(server, await api.token()) as socket:
+        for number in range(20):
+            await send(socket, subscribe(CHANGES, str(number)))
+        for _ in range(20):
+            assert (await received(socket))["type"] == "next"
+        await send(socket, subscribe(CHANGES, "one more"))
+
+        refused = await received(socket)
+
+        assert (refused["id"], refused["type"]) == ("one more", "error")
+        assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_a_token_has_so_many_sockets_at_a_time(server, api):
+    token = await api.token()
+    sockets = [await connect(server.socket_url, subprotocols=[PROTOCOL]) for _ in range(6)]
+    init = {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
+    for socket in sockets[:5]:
+        await send(socket, init)
+        assert (await received(socket))["type"] == "connection_ack"
+
+    await send(sockets[5], init)
+
+    assert await closing_code(sockets[5]) == 4429
+    for socket in sockets:
+        await socket.close()
+    async with entered(server, token):
+        pass
+
+
+async def test_frames_are_at_most_64_kib(server, api):
+    async with entered(server, await api.token()) as socket:
+        await send(socket, subscribe(VIEWER + " " * 70_000))
+
+        assert await closing_code(socket) == 1009
+
+
+@pytest.mark.parametrize("protocols", [[], [Subprotocol("graphql-ws")], [Subprotocol("bogus")]])
+async def test_only_one_protocol_is_spoken(server, protocols):
+    async with connect(server.socket_url, subprotocols=protocols or None) as socket:
+        assert await closing_code(socket) == 4406
+
+
+async def test_pages_of_other_origins_are_refused(server):
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(server.socket_url, subprotocols=[PROTOCOL], origin="https://evil.example")
+
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_scope_is_needed_on_sockets_too(server, api):
+    async with entered(server, await api.token("TRACK")) as socket:
+        await send(socket, subscribe(CHANGES))
+
+        error = await received(socket)
+
+    assert error["payload"][0]["extensions"]["code"] == "FORBIDDEN"

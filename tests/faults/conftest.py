@@ -1,0 +1,158 @@
+"""Servers of one's own to break, and a real worker process to kill."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from audience_gql.audience.events import EventItem, track_events
+from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.segments import create_segment
+from audience_gql.audience.subscribers import upsert_subscribers
+from audience_gql.audience.workspaces import create_workspace
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.embedded import Servers
+from audience_gql.messaging.jobs import ArqJobs
+from audience_gql.messaging.signals import RedisSignals
+from audience_gql.storage.clock import DatabaseClock
+from audience_gql.storage.database import Database, Unavailable, UNREACHABLE, migrate
+from audience_gql.storage.models import Segment, Workspace
+
+PATIENCE_SECONDS = 30.0
+_numbers = count(1)
+
+
+@dataclass
+class World:
+    servers: Servers
+    database_url: str
+    redis_url: str
+    ports: Ports
+    workspace: Workspace
+    logs: Path
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+        with (self.logs / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "audience_gql.cli", "worker"], env=environment, stdout=log, stderr=log
+            )
+        self.workers.append(worker)
+        return worker
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+
+    async def people(self, *names: str) -> None:
+        await self.again(
+            lambda: upsert_subscribers(
+                ports=self.ports, workspace=self.workspace, items=[{"externalId": name} for name in names]
+            )
+        )
+
+    async def track(self, person: str, name: str = "opened") -> None:
+        event = EventItem(subscriber=SubscriberKey(kind="externalId", value=person), name=name)
+        tracked = await self.again(lambda: track_events(ports=self.ports, workspace=self.workspace, items=[event]))
+        assert tracked.accepted == 1
+
+    async def again(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """As a client would who is told that the service is unavailable."""
+        for _ in range(200):
+            try:
+                return await work()
+            except UNREACHABLE:
+                await asyncio.sleep(0.1)
+        raise Unavailable
+
+    async def segment(self, name: str, condition: object) -> Segment:
+        return await self.again(
+            lambda: create_segment(
+                ports=self.ports,
+                workspace=self.workspace,
+                name=name,
+                description=None,
+                condition=condition,
+                ids=PLAIN_IDS,
+            )
+        )
+
+    async def fetchval(self, sql: str, *values: object) -> Any:
+        return await self.again(lambda: self.ports.database.fetchval(sql, *values))
+
+    async def members(self, segment: Segment) -> set[str]:
+        rows = await self.again(
+            lambda: self.ports.database.fetch(
+                "SELECT s.external_id FROM segment_members m "
+                "JOIN subscribers s ON s.bucket_id = m.bucket_id AND s.id = m.subscriber_id WHERE m.segment_id = $1",
+                segment.id,
+            )
+        )
+        return {row["external_id"] for row in rows}
+
+    async def eventually(self, look: Callable[[], Awaitable[Any]], wanted: object) -> None:
+        """Wait until a look gives what is wanted."""
+        seen: object = None
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            seen = await look()
+            if seen == wanted:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail(f"after {PATIENCE_SECONDS:.0f} s: {seen!r}, not {wanted!r}\n{(self.logs / 'worker.log').read_text()[-3000:]}")
+
+    async def direct(self) -> asyncpg.Connection:
+        return await asyncpg.connect(self.database_url)
+
+    def redis(self) -> Redis:
+        return Redis.from_url(self.redis_url)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    with Servers.throwaway() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
+    name = f"faults_{next(_numbers)}"
+    admin = await asyncpg.connect(servers.addresses.database_url)
+    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.close()
+    database_url = urlunsplit(urlsplit(servers.addresses.database_url)._replace(path=f"/{name}"))
+    await migrate(database_url)
+    own = await Database.open(database_url, is_default=False)
+    signals, jobs = RedisSignals(servers.addresses.redis_url), ArqJobs(servers.addresses.redis_url)
+    ports = Ports(database=own, clock=DatabaseClock(), signals=signals, jobs=jobs)
+    made = World(
+        servers,
+        database_url,
+        servers.addresses.redis_url,
+        ports,
+        await create_workspace(ports=ports, name="Faults"),
+        tmp_path,
+    )
+    yield made
+    for worker in made.workers:
+        worker.kill()
+        worker.wait()
+    await jobs.close()
+    await signals.close()
+    await own.close()

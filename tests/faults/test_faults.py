@@ -1,0 +1,136 @@
+"""Whatever is killed, restarted or flushed: nothing is lost or half done, and all converges by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+pytestmark = pytest.mark.faults
+
+OPENED = {"event": {"name": "opened", "within": {"last": {"days": 1}}}}
+
+
+async def is_ready(world, segment) -> bool:
+    return await world.fetchval(
+        "SELECT count(*) > 0 FROM segment_states WHERE segment_id = $1 AND filled_to IS NULL", segment.id
+    )
+
+
+async def logged(world) -> int:
+    return await world.fetchval("SELECT count(*) FROM membership_changes")
+
+
+async def marked(world) -> int:
+    return await world.fetchval("SELECT count(*) FROM dirty")
+
+
+async def test_a_worker_killed_in_the_middle_of_a_tick_leaves_nothing_half_done(world):
+    worker = world.start_worker()
+    await world.people("ada", "bob")
+    segment = await world.segment("Opened", OPENED)
+    await world.eventually(lambda: is_ready(world, segment), True)
+    await world.eventually(lambda: marked(world), 0)
+    blocker = await world.direct()
+    await blocker.execute("BEGIN; LOCK TABLE segment_members IN SHARE ROW EXCLUSIVE MODE")
+    await world.track("ada")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO segment_members%'"
+    await world.eventually(lambda: world.fetchval(waiting), 1)
+
+    world.kill(worker)
+    await blocker.execute("ROLLBACK")
+    await blocker.close()
+    await world.eventually(lambda: world.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"), 0)
+
+    assert (await logged(world), await marked(world)) == (0, 1)
+    assert await world.members(segment) == set()
+
+    world.start_worker()
+    await world.eventually(lambda: world.members(segment), {"ada"})
+    assert (await logged(world), await marked(world)) == (1, 0)
+
+
+async def test_a_worker_killed_in_the_middle_of_a_fill_is_followed_by_another(world):
+    await world.people(*(str(n) for n in range(200)))
+    for n in range(20):
+        await world.track(str(n))
+    worker = world.start_worker()
+    await world.eventually(lambda: marked(world), 0)
+    blocker = await world.direct()
+    await blocker.execute("BEGIN; LOCK TABLE segment_members IN SHARE ROW EXCLUSIVE MODE")
+    segment = await world.segment("Opened", OPENED)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO segment_members%'"
+    await world.eventually(lambda: world.fetchval(waiting), 1)
+
+    world.kill(worker)
+    await blocker.execute("ROLLBACK")
+    await blocker.close()
+
+    world.start_worker()
+    await world.eventually(lambda: world.members(segment), {str(n) for n in range(20)})
+
+
+async def test_postgres_restarts_and_the_same_worker_goes_on(world):
+    world.start_worker()
+    await world.people("ada", "bob")
+    segment = await world.segment("Opened", OPENED)
+    await world.track("ada")
+    await world.eventually(lambda: world.members(segment), {"ada"})
+
+    world.servers.kill_postgres()
+    await world.track("bob")
+
+    await world.eventually(lambda: world.members(segment), {"ada", "bob"})
+    assert all(worker.poll() is None for worker in world.workers)
+
+
+async def test_valkey_flushed_and_killed_costs_only_time(world):
+    world.start_worker()
+    await world.people("ada", "bob", "cyd")
+    segment = await world.segment("Opened", OPENED)
+    await world.eventually(lambda: is_ready(world, segment), True)
+    redis = world.redis()
+    await redis.flushall()
+    await redis.aclose()
+    await world.track("ada")
+    await world.eventually(lambda: world.members(segment), {"ada"})
+
+    world.servers.kill_valkey()
+    await world.track("bob")
+    await world.eventually(lambda: world.members(segment), {"ada", "bob"})
+
+    later = await world.segment("Later", {"not": OPENED})
+    await world.eventually(lambda: world.members(later), {"cyd"})
+    await world.track("cyd")
+    await world.eventually(lambda: world.members(segment), {"ada", "bob", "cyd"})
+    assert all(worker.poll() is None for worker in world.workers)
+
+
+async def test_a_valkey_that_hangs_holds_nobody_up(world):
+    world.start_worker()
+    await world.people("ada")
+    segment = await world.segment("Opened", OPENED)
+    await world.eventually(lambda: is_ready(world, segment), True)
+    redis = world.redis()
+    pid = (await redis.info("server"))["process_id"]
+    await redis.aclose()
+
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(5):
+            await world.track("ada")
+        await world.eventually(lambda: world.members(segment), {"ada"})
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_worker_waits_for_postgres_at_its_start(world):
+    world.servers.kill_postgres()
+
+    world.start_worker()
+    await world.people("ada")
+    segment = await world.segment("Everyone new", {"createdAt": {"inLast": {"days": 1}}})
+
+    await world.eventually(lambda: world.members(segment), {"ada"})
