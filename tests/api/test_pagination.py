@@ -9,6 +9,8 @@ from itertools import chain
 import orjson
 import pytest
 
+from audience_gql.api import ids
+from audience_gql.api.ids import Kind
 from audience_gql.api.pagination import Listing
 from audience_gql.storage.slices import Slice
 
@@ -178,6 +180,45 @@ async def test_changes_of_a_segment_are_paged(api):
     assert found == whole
     assert [edge["node"]["kind"] for edge in whole] == ["LEFT"] * 3 + ["ENTERED"] * 5
     assert page["pageInfo"]["hasNextPage"] is False
+
+
+async def test_changes_of_a_segment_are_paged_across_buckets(api):
+    """Two buckets whose changes interleave, some at the very same instant."""
+    segment = await api.segment("Nobody", {"any": [{"country": {"is": "XX"}}]})
+    ports, workspace = api.services.ports, api.access.workspace
+    async with ports.database.transaction() as transaction:
+        other_id = await ports.database.ids.one(transaction.connection)
+        await transaction.connection.execute(
+            "INSERT INTO buckets (id, workspace_id, last_instant, evaluated_through) VALUES ($1, $2, $3, $3)",
+            other_id, workspace.id, api.clock.instant,
+        )  # fmt: skip
+        for bucket_id, minutes in ((api.bucket_id, (0, 1, 1, 3, 5)), (other_id, (0, 1, 2, 3, 3, 4))):
+            for sequence, minute in enumerate(minutes, 1):
+                await transaction.connection.execute(
+                    "INSERT INTO membership_changes (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, "
+                    "cause, occurred_at) VALUES ($1, $2, 'SEGMENT', $3, 1, true, 'EVENT', $4)",
+                    bucket_id, sequence, ids.number_of(Kind.SEGMENT, segment), api.clock.instant + timedelta(minutes=minute),
+                )  # fmt: skip
+    document = """query ($id: ID!, $first: Int, $after: String) { node(id: $id) { ... on Segment {
+      membershipChanges(first: $first, after: $after) {
+        edges { node { id occurredAt } } pageInfo { hasNextPage endCursor }
+      } } } }"""
+
+    whole = (await api.data(document, id=segment))["node"]["membershipChanges"]["edges"]
+    for size in (1, 2, 3, 5):
+        found, after, goes_on = [], None, True
+        while goes_on:
+            page = (await api.data(document, id=segment, first=size, after=after))["node"][
+                "membershipChanges"
+            ]
+            found += page["edges"]
+            after, goes_on = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+        assert found == whole
+
+    assert len(whole) == 11
+    assert [edge["node"]["occurredAt"] for edge in whole] == sorted(
+        (edge["node"]["occurredAt"] for edge in whole), reverse=True
+    )
 
 
 @pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1])

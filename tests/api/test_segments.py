@@ -7,23 +7,23 @@ from itertools import pairwise
 
 import pytest
 
-SEGMENT_FIELDS = """
+ALL = """fragment All on Segment {
   id name description condition summary revision state failure memberCount evaluatedThrough
   dependsOn { name } usedBy { name } createdAt updatedAt
-"""
+}"""
 CREATE = (
     """
 mutation ($input: CreateSegmentInput!) {
   createSegment(input: $input) {
     __typename
-    ... on Segment { %s }
+    ... on Segment { ...All }
     ... on UserError { message path }
     ... on InvalidInput { issues { code path } }
   }
 }
 """
-    % SEGMENT_FIELDS
-)  # noqa: UP031  # braces are GraphQL's
+    + ALL
+)
 UPDATE = """
 mutation ($input: UpdateSegmentInput!) {
   updateSegment(input: $input) {
@@ -50,7 +50,7 @@ mutation ($id: ID!) {
   recomputeSegment(input: {id: $id}) { __typename ... on Segment { id state } ... on UserError { message path } }
 }
 """
-SEGMENT = "query ($by: SegmentKey!) { segment(by: $by) { %s } }" % SEGMENT_FIELDS  # noqa: UP031  # the same
+SEGMENT = "query ($by: SegmentKey!) { segment(by: $by) { ...All } } " + ALL
 LITHUANIA = {"country": {"is": "LT"}}
 
 

@@ -32,25 +32,25 @@ READS = {
         {"w": {"field": {"key": "$field", "text": {"is": "x"}}}},
     ),
     "feed": (
-        "query ($s: [ID!], $g: [ID!], $p: SubscriberKey) "
-        "{ membershipChanges(segmentIds: $s, groupIds: $g, subscriber: $p) { changes { id } hasMore } }",
+        """query ($s: [ID!], $g: [ID!], $p: SubscriberKey)
+        { membershipChanges(segmentIds: $s, groupIds: $g, subscriber: $p) { changes { id } hasMore } }""",
         {"s": ["$segment"], "g": ["$group"], "p": {"id": "$subscriber"}},
     ),
 }
 WRITES = {
     "upsert": (
-        'mutation ($id: ID!) { upsertSubscribers(input: {subscribers: [{id: $id, city: "x"}]}) '
-        "{ ... on UpsertSubscribersPayload { created updated rejects { code message path } } } }",
+        """mutation ($id: ID!) { upsertSubscribers(input: {subscribers: [{id: $id, city: "x"}]})
+        { ... on UpsertSubscribersPayload { created updated rejects { code message path } } } }""",
         {"id": "$subscriber"},
     ),
     "upsert into a group": (
-        'mutation ($id: ID!) { upsertSubscribers(input: {subscribers: [{externalId: "mine", addToGroupIds: [$id]}]}) '
-        "{ ... on UpsertSubscribersPayload { created rejects { code message path } } } }",
+        """mutation ($id: ID!) { upsertSubscribers(input: {subscribers: [{externalId: "mine", addToGroupIds: [$id]}]})
+        { ... on UpsertSubscribersPayload { created rejects { code message path } } } }""",
         {"id": "$group"},
     ),
     "track": (
-        'mutation ($id: ID!) { trackEvents(input: {events: [{subscriber: {id: $id}, name: "x"}]}) '
-        "{ ... on TrackEventsPayload { accepted rejects { code message path } } } }",
+        """mutation ($id: ID!) { trackEvents(input: {events: [{subscriber: {id: $id}, name: "x"}]})
+        { ... on TrackEventsPayload { accepted rejects { code message path } } } }""",
         {"id": "$subscriber"},
     ),
     "add to a group": (
@@ -58,8 +58,8 @@ WRITES = {
         {"id": "$group"},
     ),
     "add a person": (
-        "mutation ($id: ID!, $own: ID!) { addToGroup(input: {groupId: $own, subscribers: [{id: $id}]}) "
-        "{ ... on GroupMembersPayload { changed rejects { code message path } } } }",
+        """mutation ($id: ID!, $own: ID!) { addToGroup(input: {groupId: $own, subscribers: [{id: $id}]})
+        { ... on GroupMembersPayload { changed rejects { code message path } } } }""",
         {"id": "$subscriber", "own": "$own"},
     ),
     "update": (
@@ -75,8 +75,8 @@ WRITES = {
         {"id": "$segment"},
     ),
     "read by a condition": (
-        'mutation ($w: ConditionInput!) { createSegment(input: {name: "x", condition: $w}) '
-        "{ __typename ... on InvalidInput { issues { code message path } } } }",
+        """mutation ($w: ConditionInput!) { createSegment(input: {name: "x", condition: $w})
+        { __typename ... on InvalidInput { issues { code message path } } } }""",
         {"w": {"any": [{"segment": {"anyOf": ["$segment"]}}, {"group": {"anyOf": ["$group"]}}]}},
     ),
 }  # fmt: skip

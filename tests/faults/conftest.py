@@ -124,6 +124,16 @@ class World:
         return Redis.from_url(self.redis_url)
 
 
+async def _connected(url: str) -> asyncpg.Connection:
+    """Once the server takes connections: the test before may have killed it."""
+    for _ in range(200):
+        try:
+            return await asyncpg.connect(url)
+        except UNREACHABLE:
+            await asyncio.sleep(0.1)
+    raise Unavailable
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     with Servers.throwaway() as started:
@@ -133,7 +143,7 @@ def servers() -> Iterator[Servers]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
     name = f"faults_{next(_numbers)}"
-    admin = await asyncpg.connect(servers.addresses.database_url)
+    admin = await _connected(servers.addresses.database_url)
     await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
     database_url = urlunsplit(urlsplit(servers.addresses.database_url)._replace(path=f"/{name}"))

@@ -192,7 +192,9 @@ def _size(node: FieldNode, field: GraphQLField) -> int | Size:
     return int(_metadata(field).get("up_to", USUAL_LIST))
 
 
-def _metadata(declared: GraphQLField | GraphQLArgument) -> Mapping[Any, Any]:  # Any: the library's declaration
+def _metadata(
+    declared: GraphQLField | GraphQLArgument,
+) -> Mapping[Any, Any]:  # Any: the library's declaration
     definition = declared.extensions.get("strawberry-definition")
     return {} if definition is None else definition.metadata
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
@@ -28,6 +29,7 @@ _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _STEP_SECONDS: Final = 0.02
 _RESTART_SECONDS: Final = 0.2
+_PORTS: Final = range(15_000, 32_000)
 
 
 class ServerFailed(EmbeddedError):
@@ -36,6 +38,13 @@ class ServerFailed(EmbeddedError):
     def __init__(self, name: str, log: Path) -> None:
         tail = log.read_text(errors="replace")[-1500:].strip() if log.exists() else ""
         super().__init__(f"{name} did not start; the end of {log}:\n{tail}")
+
+
+class NoPort(EmbeddedError):
+    """Nothing is free on the loopback address."""
+
+    def __init__(self) -> None:
+        super().__init__(f"no free port on 127.0.0.1 between {_PORTS.start} and {_PORTS.stop}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +190,16 @@ def _copies(state: StateFolder) -> Path:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free, and stays ours over restarts: below the range that the kernel gives to clients.
+
+    From that range a client that knocks while the server is away may be given the very port it knocks at, and then holds it.
+    """
+    for port in random.SystemRandom().sample(_PORTS, 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise NoPort

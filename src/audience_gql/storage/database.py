@@ -6,13 +6,14 @@ It must not know a table; what is read and written lives in its neighbours.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import IntegrityError
@@ -41,6 +42,7 @@ UNREACHABLE: tuple[type[Exception], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that died in the middle of a statement
     Unavailable,
 )
 """What a driver call raises while Postgres is away: latency, never a verdict."""
@@ -56,7 +58,7 @@ UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, I
 """A name or key is taken by somebody else, as the driver or the ORM says it."""
 
 
-class _PlainConnection(asyncpg.Connection):  # type: ignore[type-arg]  # generic in its stubs only
+class _PlainConnection(asyncpg.Connection):
     """A connection that goes back to the pool as it is.
 
     The usual reset costs a round trip at every release. Leaving it out is safe because nothing here ever sets
@@ -156,24 +158,36 @@ class Database:
 
         Raises Unavailable when no connection becomes free in time.
         """
-        token = _current_context.set(self._context)
-        try:
-            block = in_transaction("default")
+        async with self.acquire() as connection:
+            block = connection.transaction()
             try:
-                async with asyncio.timeout(self._pool_wait_seconds):
-                    client = await block.__aenter__()
+                await block.start()
             except UNREACHABLE as error:
-                raise Unavailable("no database connection became free in time") from error
-            transaction = Transaction(client._connection)  # noqa: SLF001  # the driver's connection, for set work in the ORM's transaction
-            try:
-                yield transaction
-            except BaseException as error:
-                await block.__aexit__(type(error), error, error.__traceback__)
-                raise
-            await block.__aexit__(None, None, None)
-        finally:
-            _current_context.reset(token)
+                raise Unavailable("the database connection was lost") from error
+            transaction = Transaction(connection)
+            with self._models_in(connection):
+                try:
+                    yield transaction
+                except BaseException:
+                    with suppress(*UNREACHABLE):  # a lost connection has rolled back already
+                        await block.rollback()
+                    raise
+                await block.commit()
         transaction.run_callbacks()
+
+    @contextmanager
+    def _models_in(self, connection: Connection) -> Iterator[None]:
+        """Have models use this connection. The ORM's own way leaves a task with a dead connection when its start fails."""
+        connections = self._context.connections
+        wrapper = TransactionWrapper(connections.get("default"))  # type: ignore[arg-type]  # it is the client of this very backend
+        wrapper._connection = connection  # noqa: SLF001  # as its own context manager does
+        context_token = _current_context.set(self._context)
+        token = connections.set("default", wrapper)
+        try:
+            yield
+        finally:
+            connections.reset(token)
+            _current_context.reset(context_token)
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again from the start when Postgres asks for it (deadlock, serialization)."""

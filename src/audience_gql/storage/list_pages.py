@@ -15,7 +15,7 @@ import asyncpg
 from audience_gql.storage.database import Database
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.records import SubscriberRecord, change_of, columns_of, subscriber_of
-from audience_gql.storage.slices import Entry, Order, Slice, by_parent
+from audience_gql.storage.slices import Entry, Order, Slice, bind, by_parent
 
 _LAST_SEQUENCE: Final = 2**63 - 1
 
@@ -91,9 +91,13 @@ async def changes_of_segments(
     """
     order = Order(("c.occurred_at", "c.bucket_id", "c.sequence"))
     bound: list[object] = [workspace_id, list(segment_ids)]
-    beyond = order.beyond(part.after, bound)
+    beyond = "true"
     if part.after is not None:
-        beyond += f" AND c.sequence < CASE b.id WHEN $4 THEN $5 ELSE {_LAST_SEQUENCE} END"
+        instant, bucket_id, sequence = (bind(value, bound) for value in part.after)
+        beyond = (
+            f"(c.occurred_at, c.bucket_id) <= ({instant}, {bucket_id}) "
+            f"AND c.sequence < CASE b.id WHEN {bucket_id} THEN {sequence} ELSE {_LAST_SEQUENCE} END"
+        )
     rows = await database.fetch(
         "SELECT p.number, x.* FROM unnest($2::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
         "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("

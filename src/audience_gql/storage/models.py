@@ -183,7 +183,7 @@ class Identity(Model):
 
     workspace_id: int = BigIntField()
     kind: str = TextField()
-    value: str = CharField(2048, primary_key=True)
+    value = CharField(2048, primary_key=True)
     bucket_id: int = BigIntField()
     subscriber_id: int = BigIntField()
 
@@ -239,7 +239,7 @@ class Event(BucketedModel):
 
 class EventKey(BucketedModel):
     subscriber_id: int = BigIntField()
-    key: str = CharField(200, primary_key=True)
+    key = CharField(200, primary_key=True)
 
     class Meta:
         table = "event_keys"
