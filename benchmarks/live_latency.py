@@ -48,7 +48,9 @@ async def measure(client: httpx.AsyncClient, url: str, token: str, options: argp
         made = (await ask(client, url, UPSERT, s=people))["upsertSubscribers"]["subscribers"]
         ids |= {person["externalId"]: person["id"] for person in made}
     condition = {"event": {"name": event, "within": {"last": {"minutes": 1}}}}
-    segment = (await ask(client, url, SEGMENT, i={"name": f"Live {run}", "condition": condition}))["createSegment"]["id"]
+    segment = (await ask(client, url, SEGMENT, i={"name": f"Live {run}", "condition": condition}))[
+        "createSegment"
+    ]["id"]
     while (await ask(client, url, STATE, id=segment))["segment"]["state"] != "READY":
         await asyncio.sleep(0.1)
 
@@ -68,10 +70,15 @@ async def measure(client: httpx.AsyncClient, url: str, token: str, options: argp
     report(f"entered, ms after the mutation's answer, at {options.rate}/s", entered)
     if not options.no_leave:
         await until(lambda: sum(kind == "LEFT" for kind, _ in heard) == count, WINDOW.total_seconds() + 30)
-        late = sorted((heard["LEFT", node_id] - (occurred[node_id] + WINDOW).timestamp()) * 1000 for node_id in ids.values())
+        late = sorted(
+            (heard["LEFT", node_id] - (occurred[node_id] + WINDOW).timestamp()) * 1000
+            for node_id in ids.values()
+        )
         report("left, ms after the exact instant, nothing else happening", late)
     listener.cancel()
-    print(f"{count} entered, none lost; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(
+        f"{count} entered, none lost; {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
 
 
 async def track(
@@ -84,16 +91,26 @@ async def track(
     occurred: dict[str, datetime],
 ) -> None:
     occurred[node_id] = datetime.now(UTC)
-    given = {"subscriber": {"externalId": external_id}, "name": event, "occurredAt": occurred[node_id].isoformat()}
+    given = {
+        "subscriber": {"externalId": external_id},
+        "name": event,
+        "occurredAt": occurred[node_id].isoformat(),
+    }
     payload = (await ask(client, url, TRACK, e=[given]))["trackEvents"]
     assert payload["accepted"] == 1
     answered[node_id] = time.time()
 
 
-async def listen(token: str, segment: str, heard: dict[tuple[str, str], float], listening: asyncio.Event) -> None:
+async def listen(
+    token: str, segment: str, heard: dict[tuple[str, str], float], listening: asyncio.Event
+) -> None:
     address = os.environ["AUDIENCE_WS_URL"]
-    async with websockets.connect(address, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]) as socket:
-        await socket.send(json.dumps({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}))
+    async with websockets.connect(
+        address, subprotocols=[websockets.Subprotocol("graphql-transport-ws")]
+    ) as socket:
+        await socket.send(
+            json.dumps({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+        )
         await socket.recv()
         subscribe = {"query": FEED, "variables": {"s": [segment]}}
         await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": subscribe}))
@@ -131,11 +148,15 @@ def report(what: str, values: list[float]) -> None:
     def at(share: float) -> float:
         return values[min(len(values) - 1, int(share * len(values)))]
 
-    print(f"{what}: p50 {at(0.5):.1f}, p95 {at(0.95):.1f}, p99 {at(0.99):.1f}, max {values[-1]:.1f} (n={len(values)})")
+    print(
+        f"{what}: p50 {at(0.5):.1f}, p95 {at(0.95):.1f}, p99 {at(0.99):.1f}, max {values[-1]:.1f} (n={len(values)})"
+    )
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rate", type=int, default=50, help="events a second")
     parser.add_argument("--seconds", type=int, default=20, help="how long to track")
     parser.add_argument("--no-leave", action="store_true", help="do not wait for people to leave")

@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly or config.option.help:
         return
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-        from audience_gql.embedded import Servers
+        from audience_gql.embedded import Servers  # noqa: PLC0415  # never where other servers are given
 
         servers = Servers.throwaway()
         _servers.append(servers)

@@ -49,7 +49,8 @@ async def demo(house):
 
 async def counts(house, bucket_id) -> dict[int, int]:
     segments = await house.ports.database.fetch(
-        "SELECT segment_id AS id, count(*) AS n FROM segment_members WHERE bucket_id = $1 GROUP BY 1", bucket_id
+        "SELECT segment_id AS id, count(*) AS n FROM segment_members WHERE bucket_id = $1 GROUP BY 1",
+        bucket_id,
     )
     groups = await house.ports.database.fetch(
         "SELECT group_id AS id, count(*) AS n FROM group_members WHERE bucket_id = $1 GROUP BY 1", bucket_id
@@ -95,15 +96,21 @@ async def test_counts_equal_those_of_the_raw_file(demo):
         "Loyal and lapsing": len(loyal & lapsing),
     }
     for month, name in (("199701", "January 1997"), ("199702", "February 1997"), ("199703", "March 1997")):
-        expected[name] = sum(min(day for day, _, _ in orders).startswith(month) for orders in by_person.values())
+        expected[name] = sum(
+            min(day for day, _, _ in orders).startswith(month) for orders in by_person.values()
+        )
     found = await counts(house, bucket_id)
     names = {row.id: row.name for row in await Segment.filter(workspace_id=workspace.id)}
     names |= {row.id: row.name for row in await Group.filter(workspace_id=workspace.id)}
     assert {names[list_id]: count for list_id, count in found.items()} == expected
     assert sum(expected[name] for name in ("January 1997", "February 1997", "March 1997")) == 23_570
 
-    events = await house.ports.database.fetchval("SELECT count(*) FROM events WHERE bucket_id = $1", bucket_id)
-    total = await house.ports.database.fetchval("SELECT sum(value) FROM events WHERE bucket_id = $1", bucket_id)
+    events = await house.ports.database.fetchval(
+        "SELECT count(*) FROM events WHERE bucket_id = $1", bucket_id
+    )
+    total = await house.ports.database.fetchval(
+        "SELECT sum(value) FROM events WHERE bucket_id = $1", bucket_id
+    )
     assert (events, total) == (69_659, sum(dollars for *_, dollars in lines))
 
     await loading.load(ports=house.ports, workspace=workspace, advance=lambda _: None)
@@ -116,6 +123,8 @@ def test_shifted_times_keep_their_distance_in_days_and_never_lie_ahead():
 
     placed = [(purchase, cdnow.occurred_at(purchase, start)) for purchase in cdnow.purchases()]
 
-    assert all((start.date() - at.date()).days == (cdnow.LAST_DAY - purchase.day).days for purchase, at in placed)
+    assert all(
+        (start.date() - at.date()).days == (cdnow.LAST_DAY - purchase.day).days for purchase, at in placed
+    )
     assert all(at <= start for _, at in placed)
     assert [at for _, at in placed] == [cdnow.occurred_at(purchase, start) for purchase, _ in placed]

@@ -12,7 +12,7 @@ from audience_gql.audience.keys import SubscriberRef
 from audience_gql.storage.models import Subscriber
 
 
-async def person(house, ref: SubscriberRef | None) -> Subscriber:
+async def person(ref: SubscriberRef | None) -> Subscriber:
     assert ref is not None
     return await Subscriber.in_bucket(ref.bucket_id).get(id=ref.id)
 
@@ -33,7 +33,7 @@ async def test_items_that_name_the_same_person_are_folded_in_order(house):
 
     assert (upserted.created, upserted.updated, upserted.rejects) == (1, 0, [])
     assert len(set(upserted.subscribers)) == 1
-    ada = await person(house, upserted.subscribers[0])
+    ada = await person(upserted.subscribers[0])
     assert (ada.email, ada.email_folded) == ("ADA@example.COM", "ada@example.com")
     assert (ada.first_name, ada.last_name) == ("Augusta", None)
 
@@ -43,7 +43,7 @@ async def test_omitted_keeps_null_and_empty_clear(house):
 
     await house.upsert({"externalId": "1", "city": None, "region": ""})
 
-    ada = await person(house, first.subscribers[0])
+    ada = await person(first.subscribers[0])
     assert (ada.first_name, ada.city, ada.region, ada.city_folded) == ("Ada", None, None, None)
 
 
@@ -60,7 +60,7 @@ async def test_keys_of_two_people_are_refused_and_nothing_of_the_item_is_done(ho
     assert upserted.subscribers[0] is None
     assert upserted.created == 1
     bob = (await house.upsert({"email": "bob@example.com"})).subscribers[0]
-    assert (await person(house, bob)).first_name == "Bob"
+    assert (await person(bob)).first_name == "Bob"
 
 
 async def test_a_key_that_was_given_up_can_be_taken_by_another(house):

@@ -30,7 +30,7 @@ from audience_gql.embedded import Servers
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database, Unavailable, UNREACHABLE, migrate
+from audience_gql.storage.database import UNREACHABLE, Database, Unavailable, migrate
 from audience_gql.storage.models import Segment, Workspace
 
 PATIENCE_SECONDS = 30.0
@@ -69,7 +69,9 @@ class World:
 
     async def track(self, person: str, name: str = "opened") -> None:
         event = EventItem(subscriber=SubscriberKey(kind="externalId", value=person), name=name)
-        tracked = await self.again(lambda: track_events(ports=self.ports, workspace=self.workspace, items=[event]))
+        tracked = await self.again(
+            lambda: track_events(ports=self.ports, workspace=self.workspace, items=[event])
+        )
         assert tracked.accepted == 1
 
     async def again(self, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -115,7 +117,9 @@ class World:
             if seen == wanted:
                 return
             await asyncio.sleep(0.05)
-        pytest.fail(f"after {PATIENCE_SECONDS:.0f} s: {seen!r}, not {wanted!r}\n{(self.logs / 'worker.log').read_text()[-3000:]}")
+        pytest.fail(
+            f"after {PATIENCE_SECONDS:.0f} s: {seen!r}, not {wanted!r}\n{(self.logs / 'worker.log').read_text()[-3000:]}"
+        )
 
     async def direct(self) -> asyncpg.Connection:
         return await asyncpg.connect(self.database_url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tortoise.models import Model
 
@@ -11,7 +13,10 @@ from audience_gql.storage.database import is_migrated, migrate
 MODELS = [
     model
     for model in vars(models).values()
-    if isinstance(model, type) and issubclass(model, Model) and model is not Model and not model._meta.abstract
+    if isinstance(model, type)
+    and issubclass(model, Model)
+    and model is not Model
+    and not model._meta.abstract
 ]
 
 
@@ -22,7 +27,9 @@ async def test_every_table_has_a_model_with_the_same_columns(database):
     )
     tables = {row["table_name"]: set(row["columns"]) for row in rows}
 
-    assert {model._meta.db_table: set(model._meta.fields_db_projection.values()) for model in MODELS} == tables
+    assert {
+        model._meta.db_table: set(model._meta.fields_db_projection.values()) for model in MODELS
+    } == tables
 
 
 async def test_a_bucketed_table_begins_its_key_with_the_bucket(database):
@@ -44,8 +51,6 @@ def test_a_query_without_its_bucket_is_refused(model):
 
 
 async def test_migrating_twice_at_once_is_harmless(database, database_url):
-    import asyncio
-
     await asyncio.gather(migrate(database_url), migrate(database_url))
 
     assert await is_migrated(database)

@@ -22,7 +22,10 @@ BUCKETED = {
     "segment_members", "membership_changes", "dirty",
 }  # fmt: skip
 """Tables whose rows belong to people. Counters (segment_states, group_states) may be summed over a workspace's buckets."""
-VOLATILE = re.compile(r"\b(now|clock_timestamp|random|gen_random_uuid|statement_timestamp)\s*\(|current_timestamp", re.IGNORECASE)
+VOLATILE = re.compile(
+    r"\b(now|clock_timestamp|random|gen_random_uuid|statement_timestamp)\s*\(|current_timestamp",
+    re.IGNORECASE,
+)
 STARTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 
@@ -32,7 +35,11 @@ def statements() -> list[tuple[str, str]]:
         if path.with_suffix(".sql").exists():
             found += [(f"{path.stem}.sql:{name}", text) for name, text in load_statements(str(path)).items()]
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(STARTS):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and node.value.startswith(STARTS)
+            ):
                 found.append((f"{path.name}:{node.lineno}", node.value))
     return found
 
@@ -54,7 +61,7 @@ def test_each_reference_to_a_bucketed_table_is_scoped(where, text):
     for table in tree.find_all(exp.Table):
         if table.name not in BUCKETED:
             continue
-        if isinstance(table.parent, exp.Schema) or isinstance(table.parent, exp.Insert):
+        if isinstance(table.parent, exp.Schema | exp.Insert):
             continue  # INSERT INTO table (columns…): its rows carry the bucket as a column, checked below
         scope = table.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert)
         assert scope is not None

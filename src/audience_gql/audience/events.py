@@ -262,7 +262,9 @@ def _properties(given: object) -> tuple[str, str]:
     if len(given) > PROPERTY_KEYS:
         raise _Refused("TOO_MANY", f"at most {PROPERTY_KEYS} properties", "properties")
     _check_json(given, ("properties",))
-    kept = {key: value for key, value in given.items() if value != ""}  # empty text is missing text, as everywhere
+    kept = {
+        key: value for key, value in given.items() if value != ""
+    }  # empty text is missing text, as everywhere
     text = facts.json_text(kept)
     if len(text.encode()) > PROPERTY_BYTES:
         raise _Refused("OUT_OF_RANGE", f"at most {PROPERTY_BYTES} bytes of properties", "properties")

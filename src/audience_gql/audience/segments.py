@@ -274,7 +274,9 @@ class _Saving:
         order = reading_order((conditions[segment_id],), conditions)
         depth: dict[int, int] = {}
         for reached_id in (*order, segment_id):
-            depth[reached_id] = 1 + max((depth[inner] for inner in segments_read(conditions[reached_id])), default=0)
+            depth[reached_id] = 1 + max(
+                (depth[inner] for inner in segments_read(conditions[reached_id])), default=0
+            )
         if depth[segment_id] > SEGMENT_DEPTH:
             message = f"segments nest at most {SEGMENT_DEPTH} deep, not {depth[segment_id]}"
             raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "condition")),))

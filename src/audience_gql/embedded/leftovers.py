@@ -73,9 +73,7 @@ def command_lines(processes: Path = PROCESSES) -> Iterator[tuple[int, Sequence[s
 
 def _command_lines_of_ps() -> Iterator[tuple[int, Sequence[str]]]:
     """For systems without /proc, such as macOS. `ps` joins the arguments with spaces, so the rest is one argument."""
-    listing = subprocess.run(  # noqa: S603 - a fixed command
-        ["/bin/ps", "-axww", "-o", "pid=,command="], capture_output=True, check=True
-    )
+    listing = subprocess.run(["/bin/ps", "-axww", "-o", "pid=,command="], capture_output=True, check=True)
     for line in listing.stdout.splitlines():
         pid, _, command = os.fsdecode(line.strip()).partition(" ")
         program, _, rest = command.strip().partition(" ")

@@ -143,7 +143,7 @@ class Servers:
             state.release()
             raise
         try:
-            servers._start_both()  # noqa: SLF001  # its own class
+            servers._start_both()  # its own class
         except BaseException:
             servers.stop()
             raise

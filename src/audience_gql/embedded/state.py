@@ -18,7 +18,9 @@ class FolderInUse(EmbeddedError):
     """Another process keeps servers in this folder."""
 
     def __init__(self, folder: Path, pid: str) -> None:
-        super().__init__(f"{folder} is in use by process {pid or 'unknown'}; stop that one, or choose another --state")
+        super().__init__(
+            f"{folder} is in use by process {pid or 'unknown'}; stop that one, or choose another --state"
+        )
 
 
 class FolderUnreachable(EmbeddedError):

@@ -131,6 +131,11 @@ class Database:
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """A connection for reads outside a transaction. Raises Unavailable when none is free in time."""
+        async with self._borrow() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _borrow(self) -> AsyncIterator[Connection]:
         try:
             connection = await self._pool.acquire(timeout=self._pool_wait_seconds)
         except UNREACHABLE as error:
@@ -158,7 +163,7 @@ class Database:
 
         Raises Unavailable when no connection becomes free in time.
         """
-        async with self.acquire() as connection:
+        async with self._borrow() as connection:
             block = connection.transaction()
             try:
                 await block.start()
