@@ -51,7 +51,7 @@ async def test_only_a_hash_is_kept(house):
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda s: "",
+        lambda _: "",
         lambda s: s[:-1],
         lambda s: s[:-1] + ("0" if s[-1] != "0" else "1"),
         lambda s: s.replace("agq_", "xyz_"),
