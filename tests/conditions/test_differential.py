@@ -99,7 +99,7 @@ async def _disagreements_of_batch(
 
 async def test_sql_and_evaluation_agree(connection: Connection) -> None:
     seed = int(os.environ.get("AUDIENCE_FUZZ_SEED", "20260331"))
-    print(f"seed {seed}, {_CASES} conditions")  # noqa: T201  # shown when it fails
+    print(f"seed {seed}, {_CASES} conditions")  # shown when it fails
 
     found = await disagreements(connection, seed=seed, cases=_CASES)
 
