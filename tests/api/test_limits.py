@@ -118,6 +118,13 @@ def test_a_page_s_size_can_come_from_a_variable(documents):
     assert cost(documents, text, n="x", m=None) == 20 + 20 * 20
 
 
+def test_a_fragment_costs_wherever_it_is_used(documents):
+    text = """{ a: subscribers(first: 10) { ...People } b: subscribers(first: 5) { ...People } }
+    fragment People on SubscriberConnection { edges { node { groups { edges { node { id } } } } } }"""
+
+    assert cost(documents, text) == (10 + 10 * 20) + (5 + 5 * 20)
+
+
 def test_a_batch_is_priced_by_its_ceiling(documents):
     text = "mutation { upsertSubscribers(input: {subscribers: []}) { ... on UpsertSubscribersPayload { subscribers { id } } } }"
 

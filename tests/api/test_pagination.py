@@ -21,15 +21,18 @@ PEOPLE = """query ($first: Int, $after: String, $orderBy: SubscriberOrder! = CRE
 }"""
 
 
-async def pages(api, document: str, field: str, first: int, **variables):
-    """All pages of a list, and what they hold."""
+async def pages(api, document: str, *way: str, first: int, **variables):
+    """All pages of the list at the end of a way of fields."""
     found, after = [], None
-    while True:
-        page = (await api.data(document, first=first, after=after, **variables))[field]
+    for _ in range(100):
+        page = await api.data(document, first=first, after=after, **variables)
+        for field in way:
+            page = page[field]
         found.append(page["edges"])
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             return found
+    raise AssertionError("the pages do not end")
 
 
 def names(page) -> list[str]:
@@ -48,8 +51,8 @@ async def test_pages_are_the_whole_list_once(api, order_by, size):
         api.clock.advance(timedelta(seconds=1))
     await api.upsert(*({"externalId": f"mail {n}", "email": f"{9 - n}@example.com"} for n in range(3)))
 
-    whole = await pages(api, PEOPLE, "subscribers", 100, orderBy=order_by)
-    parts = await pages(api, PEOPLE, "subscribers", size, orderBy=order_by)
+    whole = await pages(api, PEOPLE, "subscribers", first=100, orderBy=order_by)
+    parts = await pages(api, PEOPLE, "subscribers", first=size, orderBy=order_by)
 
     assert len(whole[0]) == 12
     assert list(chain.from_iterable(parts)) == whole[0]
@@ -106,8 +109,8 @@ async def test_pages_cross_buckets(api):
                     bucket_id, step + 1, f"b{number}-{step}", api.clock.instant + timedelta(seconds=2 * step + offset),
                 )  # fmt: skip
 
-    ascending = await pages(api, PEOPLE, "subscribers", 3, orderBy="CREATED_ASC")
-    descending = await pages(api, PEOPLE, "subscribers", 3, orderBy="CREATED_DESC")
+    ascending = await pages(api, PEOPLE, "subscribers", first=3, orderBy="CREATED_ASC")
+    descending = await pages(api, PEOPLE, "subscribers", first=3, orderBy="CREATED_DESC")
 
     whole = [name for page in ascending for name in names(page)]
     assert set(whole[:3]) == {"a1", "a2", "b1-0"}
@@ -123,11 +126,11 @@ async def test_groups_are_paged_in_every_order(api):
         await api.group(name)
 
     for order_by in ("NAME_ASC", "CREATED_DESC", "UPDATED_DESC", "SIZE_DESC"):
-        whole = await pages(api, document, "groups", 100, orderBy=order_by)
-        parts = await pages(api, document, "groups", 2, orderBy=order_by)
+        whole = await pages(api, document, "groups", first=100, orderBy=order_by)
+        parts = await pages(api, document, "groups", first=2, orderBy=order_by)
         assert list(chain.from_iterable(parts)) == whole[0]
         assert len(whole[0]) == 5
-    assert names((await pages(api, document, "groups", 100, orderBy="NAME_ASC"))[0]) == [
+    assert names((await pages(api, document, "groups", first=100, orderBy="NAME_ASC"))[0]) == [
         "A",
         "b",
         "c",
@@ -148,15 +151,10 @@ async def test_what_hangs_off_a_person_is_paged(api):
       %s(first: $first, after: $after) { edges { cursor node { id } } pageInfo { hasNextPage endCursor } } } }"""
 
     for field, count in (("events", 7), ("groups", 5), ("segments", 5), ("membershipHistory", 10)):
-        found, after = [], None
-        while True:
-            page = (await api.data(document % field, first=2, after=after))["subscriber"][field]
-            found += [edge["node"]["id"] for edge in page["edges"]]
-            after = page["pageInfo"]["endCursor"]
-            if not page["pageInfo"]["hasNextPage"]:
-                break
-        whole = (await api.data(document % field, first=100, after=None))["subscriber"][field]
-        assert found == [edge["node"]["id"] for edge in whole["edges"]]
+        parts = await pages(api, document % field, "subscriber", field, first=2)
+        (whole,) = await pages(api, document % field, "subscriber", field, first=100)
+        found = [edge["node"]["id"] for part in parts for edge in part]
+        assert found == [edge["node"]["id"] for edge in whole]
         assert len(set(found)) == count
 
 
@@ -206,13 +204,8 @@ async def test_changes_of_a_segment_are_paged_across_buckets(api):
 
     whole = (await api.data(document, id=segment))["node"]["membershipChanges"]["edges"]
     for size in (1, 2, 3, 5):
-        found, after, goes_on = [], None, True
-        while goes_on:
-            page = (await api.data(document, id=segment, first=size, after=after))["node"][
-                "membershipChanges"
-            ]
-            found += page["edges"]
-            after, goes_on = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+        parts = await pages(api, document, "node", "membershipChanges", first=size, id=segment)
+        found = [edge for part in parts for edge in part]
         assert found == whole
 
     assert len(whole) == 11

@@ -79,6 +79,28 @@ async def test_one_parent_or_fifty(full, document):
     assert shapes(for_many) == shapes(for_one)
 
 
+async def test_each_of_fifty_parents_gets_its_own(full):
+    api, _ = full
+
+    found = await api.data(
+        """{ subscribers(first: 50) { edges { node {
+          externalId channels { status } groups(first: 2) { edges { node { name } } } segments(first: 1) { edges { node { id } } }
+          events(first: 1) { edges { node { subscriber { externalId } } } }
+          membershipHistory(first: 1) { edges { node { subscriberId } } } id
+        } } } }"""
+    )
+
+    for edge in found["subscribers"]["edges"]:
+        person = edge["node"]
+        number = person["externalId"]
+        assert person["channels"] == [{"status": "ACTIVE"}]
+        names = {it["node"]["name"] for it in person["groups"]["edges"]}
+        assert names == {"group 0", f"group {number}"}
+        assert len(person["segments"]["edges"]) == 1
+        assert person["events"]["edges"] == [{"node": {"subscriber": {"externalId": number}}}]
+        assert person["membershipHistory"]["edges"] == [{"node": {"subscriberId": person["id"]}}]
+
+
 async def test_one_change_or_fifty(full):
     api, start = full
 
