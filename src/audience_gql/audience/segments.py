@@ -199,12 +199,6 @@ async def recompute_progress(
             await wakeups.wait(_PROGRESS_SECONDS)
 
 
-async def load_vocabulary(*, ports: Ports, workspace: Workspace) -> Vocabulary:
-    """What a condition of this workspace may name."""
-    async with ports.database.acquire() as connection:
-        return await definitions.vocabulary(connection, workspace.id)
-
-
 class _Saving:
     """What a save of a condition needs to know of its workspace, read under the workspace's lock."""
 
