@@ -58,6 +58,7 @@ async def counts(house, bucket_id) -> dict[int, int]:
     return {row["id"]: row["n"] for row in (*segments, *groups)}
 
 
+@pytest.mark.bulk
 async def test_counts_equal_those_of_the_raw_file(demo):
     house, workspace, bucket_id = demo
     lines = raw()
