@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
+from audience_gql.audience.wakeups import Listener
 from audience_gql.storage.database import Connection
 
 
@@ -24,33 +24,12 @@ class SimulatedClock:
         return self.instant
 
 
-class _Listener:
-    def __init__(self) -> None:
-        self._ids: set[int] = set()
-        self._is_woken = asyncio.Event()
-        self._is_woken.set()
-
-    def wake(self, ids: Iterable[int]) -> None:
-        self._ids.update(ids)
-        self._is_woken.set()
-
-    async def wait(self, timeout_seconds: float) -> frozenset[int]:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._is_woken.wait()
-        except TimeoutError:
-            return frozenset()
-        self._is_woken.clear()
-        ids, self._ids = frozenset(self._ids), set()
-        return ids
-
-
 class MemorySignals:
     """Signals for tests that live in one process; held to the same conformance suite as the real ones."""
 
     def __init__(self) -> None:
-        self._marks: set[_Listener] = set()
-        self._changes: dict[int, set[_Listener]] = {}
+        self._marks: set[Listener] = set()
+        self._changes: dict[int, set[Listener]] = {}
 
     def marked(self, bucket_ids: Iterable[int]) -> None:
         named = tuple(bucket_ids)
@@ -66,8 +45,9 @@ class MemorySignals:
         return True
 
     @asynccontextmanager
-    async def marks(self) -> AsyncIterator[_Listener]:
-        listener = _Listener()
+    async def marks(self) -> AsyncIterator[Listener]:
+        listener = Listener()
+        listener.wake(())
         self._marks.add(listener)
         try:
             yield listener
@@ -75,8 +55,9 @@ class MemorySignals:
             self._marks.discard(listener)
 
     @asynccontextmanager
-    async def changes(self, workspace_id: int) -> AsyncIterator[_Listener]:
-        listener = _Listener()
+    async def changes(self, workspace_id: int) -> AsyncIterator[Listener]:
+        listener = Listener()
+        listener.wake(())
         self._changes.setdefault(workspace_id, set()).add(listener)
         try:
             yield listener

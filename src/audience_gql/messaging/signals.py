@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from audience_gql.audience.wakeups import Listener
 from audience_gql.messaging.outbox import Outbox
 
 _TIMEOUT_SECONDS: Final = 1.0
@@ -23,28 +24,6 @@ _RECONNECT_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 1.0
 
 logger = logging.getLogger(__name__)
-
-
-class _Listener:
-    """One listener's end: ids gathered since it last asked."""
-
-    def __init__(self) -> None:
-        self._ids: set[int] = set()
-        self._is_woken = asyncio.Event()
-
-    def wake(self, ids: Iterable[int]) -> None:
-        self._ids.update(ids)
-        self._is_woken.set()
-
-    async def wait(self, timeout_seconds: float) -> frozenset[int]:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._is_woken.wait()
-        except TimeoutError:
-            return frozenset()
-        self._is_woken.clear()
-        ids, self._ids = frozenset(self._ids), set()
-        return ids
 
 
 class RedisSignals:
@@ -56,7 +35,7 @@ class RedisSignals:
         )
         # Pub/sub knows no databases: the number keeps neighbours on one server apart.
         self._prefix = f"audience:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
-        self._listeners: dict[str, set[_Listener]] = defaultdict(set)
+        self._listeners: dict[str, set[Listener]] = defaultdict(set)
         self._pubsub: PubSub | None = None
         self._reader: asyncio.Task[None] | None = None
         self._marks = Outbox("marks", self._publish_marks, timeout_seconds=_TIMEOUT_SECONDS)
@@ -69,12 +48,12 @@ class RedisSignals:
         self._changes.put(workspace_ids)
 
     @asynccontextmanager
-    async def marks(self) -> AsyncIterator[_Listener]:
+    async def marks(self) -> AsyncIterator[Listener]:
         async with self._listen(f"{self._prefix}:marks") as listener:
             yield listener
 
     @asynccontextmanager
-    async def changes(self, workspace_id: int) -> AsyncIterator[_Listener]:
+    async def changes(self, workspace_id: int) -> AsyncIterator[Listener]:
         async with self._listen(f"{self._prefix}:changes:{workspace_id}") as listener:
             yield listener
 
@@ -102,8 +81,8 @@ class RedisSignals:
             await self._redis.publish(f"{self._prefix}:changes:{workspace_id}", str(workspace_id))
 
     @asynccontextmanager
-    async def _listen(self, topic: str) -> AsyncIterator[_Listener]:
-        listener = _Listener()
+    async def _listen(self, topic: str) -> AsyncIterator[Listener]:
+        listener = Listener()
         self._listeners[topic].add(listener)
         if self._reader is None:
             self._reader = asyncio.create_task(self._read(), name="signals reader")
