@@ -173,6 +173,10 @@ async def test_a_killed_owner_leaves_no_process_and_the_next_start_finds_the_dat
     owner.kill()
 
     assert gone(state)
+    redis = Redis.from_url(owner.said["redis_url"])
+    with pytest.raises(ConnectionError):  # not only unseen, but gone
+        await redis.ping()
+    await redis.aclose()
     again = Owner(state, user=user)
     assert await ask(again.said, "SELECT answer FROM kept") == 42
     again.stop()

@@ -39,6 +39,7 @@ class Valkey:
             f"requirepass {self.state.password('valkey')}",
             f'dir "{self.folder}"',
             "daemonize no",
+            "set-proc-title no",  # its command line must go on naming our folder, by which a left-over is known
             "appendonly no",
             'save ""',
             "loglevel warning",
