@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -18,35 +21,120 @@ import pytest_asyncio
 
 from audience_gql.storage.database import Database, TickPool, migrate
 
-TEMPLATE = "audience_template"
 _numbers = count(1)
-_servers: list[Any] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The servers of a run, and the name of the migrated database there that all others are copies of."""
+
+    database_url: str
+    redis_url: str
+    template: str
+
+    async def make_template(self) -> None:
+        await self._execute(f"CREATE DATABASE {self.template}")
+        await migrate(self._named(self.template))
+
+    async def drop_template(self) -> None:
+        await self._execute(f"DROP DATABASE IF EXISTS {self.template} WITH (FORCE)")
+
+    @asynccontextmanager
+    async def database(self, suffix: str) -> AsyncIterator[str]:
+        name = f"{self.template}_{suffix}"
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
+        yield self._named(name)
+        await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def redis(self, number: int) -> str:
+        return urlunsplit(urlsplit(self.redis_url)._replace(path=f"/{number}"))
+
+    def _named(self, name: str) -> str:
+        return urlunsplit(urlsplit(self.database_url)._replace(path=f"/{name}"))
+
+    async def _execute(self, sql: str) -> None:
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+
+_RUN = pytest.StashKey[Run]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller starts the servers; its workers get their addresses through the environment that they inherit."""
-    if hasattr(config, "workerinput") or config.option.collectonly or config.option.help:
-        return
-    if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-        from audience_gql.embedded import Servers  # noqa: PLC0415  # never where other servers are given
+    """The process that a run starts in has the servers; its workers are told of them."""
+    if hasattr(config, "workerinput"):
+        config.stash[_RUN] = Run(**config.workerinput["run"])
+    elif not (config.option.collectonly or config.option.help):
+        run = Run(**_addresses(config), template=f"audience_{os.getpid()}")
+        try:
+            asyncio.run(run.make_template())
+        except OSError as error:
+            raise pytest.UsageError(f"DATABASE_URL: {error}") from error
+        config.add_cleanup(lambda: asyncio.run(run.drop_template()))
+        config.stash[_RUN] = run
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # Any: xdist has no public name for it
+    node.workerinput["run"] = asdict(node.config.stash[_RUN])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    left_out = [report for report in terminalreporter.getreports("skipped") if "browser" in report.keywords]
+    if left_out:
+        terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
+        terminalreporter.write_line(
+            f"{len(left_out)} of them, because there is no Chromium here.", red=True, bold=True
+        )
+
+
+def _addresses(config: pytest.Config) -> dict[str, str]:
+    """Of the servers that the environment names, or of our own, which end with the run."""
+    database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
+    if database_url and redis_url:
+        return {"database_url": database_url, "redis_url": redis_url}
+    from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # never where other servers are given
+
+    try:
         servers = Servers.throwaway()
-        _servers.append(servers)
-        os.environ["DATABASE_URL"] = servers.addresses.database_url
-        os.environ["REDIS_URL"] = servers.addresses.redis_url
-    asyncio.run(_make_template(os.environ["DATABASE_URL"]))
+    except EmbeddedError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.add_cleanup(servers.stop)
+    return asdict(servers.addresses)
 
 
-def pytest_unconfigure() -> None:
-    while _servers:
-        _servers.pop().stop()
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database_url(pytestconfig: pytest.Config) -> AsyncIterator[str]:
+    """A migrated database for this worker process."""
+    async with pytestconfig.stash[_RUN].database(_worker()) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def empty_database_url(pytestconfig: pytest.Config) -> AsyncIterator[str]:
+    """A migrated database for one test."""
+    async with pytestconfig.stash[_RUN].database(f"{_worker()}_{next(_numbers)}") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
-def database_url() -> Iterator[str]:
-    """A migrated database for this worker process."""
-    with _database() as url:
-        yield url
+def redis_url(pytestconfig: pytest.Config) -> str:
+    """A Redis database number for this worker process; 0 belongs to whoever named the server."""
+    number = int(_worker().removeprefix("gw")) if _worker() != "main" else 0
+    return pytestconfig.stash[_RUN].redis(1 + number % 15)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program. Tests that ask for it do not run without one, and fail where AUDIENCE_REQUIRE_BROWSER=1 wants one."""
+    programs = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    program = next(filter(None, programs), None)
+    if program is None and os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
+        pytest.fail("AUDIENCE_REQUIRE_BROWSER is set, and there is no Chromium")
+    return program or pytest.skip("no Chromium")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -62,61 +150,6 @@ async def tick_pool(database_url: str) -> AsyncIterator[TickPool]:
     opened = await TickPool.open(database_url, size=4)
     yield opened
     await opened.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def empty_database_url() -> AsyncIterator[str]:
-    """A migrated database for one test."""
-    name = f"audience_{_worker()}_{next(_numbers)}"
-    await _clone(name)
-    yield _named(name)
-    await _drop(name)
-
-
-@pytest.fixture(scope="session")
-def redis_url() -> str:
-    """A Redis database number for this worker process."""
-    number = 1 + int("".join(filter(str.isdigit, _worker())) or 0) % 14
-    return urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{number}"))
-
-
-class _database:  # noqa: N801  # reads as what it gives
-    def __init__(self) -> None:
-        self._name = f"audience_{_worker()}"
-
-    def __enter__(self) -> str:
-        asyncio.run(_clone(self._name))
-        return _named(self._name)
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run(_drop(self._name))
-
-
-async def _make_template(url: str) -> None:
-    await _drop(TEMPLATE)
-    await _execute(f"CREATE DATABASE {TEMPLATE}")
-    await migrate(urlunsplit(urlsplit(url)._replace(path=f"/{TEMPLATE}")))
-
-
-async def _clone(name: str) -> None:
-    await _drop(name)
-    await _execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-
-
-async def _drop(name: str) -> None:
-    await _execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-async def _execute(sql: str) -> None:
-    connection = await asyncpg.connect(os.environ["DATABASE_URL"])
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
-
-def _named(name: str) -> str:
-    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
 
 
 def _worker() -> str:

@@ -16,7 +16,7 @@ from typing import IO, Self
 
 from audience_gql.embedded.errors import EmbeddedError
 
-ENVIRONMENT: Mapping[str, str] = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
+_ENVIRONMENT: Mapping[str, str] = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
 """All that a server sees: an unknown LANG or a stray PGDATA of the caller must not reach it."""
 
 
@@ -25,23 +25,23 @@ class NoAccountForServers(EmbeddedError):
 
     def __init__(self, tried: Sequence[str]) -> None:
         super().__init__(
-            f"Postgres does not run as root, and none of these accounts can be used here: {', '.join(tried)}. "
+            f"Postgres does not run as root, and root can use none of the accounts {', '.join(tried)} here. "
             "Run the command as an ordinary user, or set DATABASE_URL and REDIS_URL to servers of your own."
         )
 
 
 class NamelessAccount(EmbeddedError):
-    """The caller's user id has no entry in the list of accounts, without which Postgres does not start."""
+    """The caller's user id is in no list of accounts, and Postgres looks itself up there."""
 
     def __init__(self, uid: int) -> None:
         super().__init__(
-            f"The user id {uid} has no account on this machine, and Postgres refuses to run without one."
+            f"The user id {uid} has no account on this machine, and Postgres does not run without one."
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who the servers run as. `is_other` says that starting a process means changing the user, which only root can."""
+    """Who the servers run as. `is_other` says that it is not the caller, and that only root can start them."""
 
     name: str
     uid: int
@@ -49,32 +49,39 @@ class Account:
     is_other: bool
 
     @classmethod
-    def for_servers(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """The caller, or for root who called sudo, else `postgres`, else `nobody`."""
+    def for_servers(cls, *, owner_uid: int, environment: Mapping[str, str] = os.environ) -> Self:
+        """The caller; for root the first that exists of the folder's owner, who called sudo, `postgres`, `nobody`."""
         if os.geteuid() != 0:
-            uid = os.geteuid()
-            return cls(name=_name_of(uid), uid=uid, gid=os.getegid(), is_other=False)
-        tried = []
-        for entry in _ordinary_accounts(environment):
+            return cls._of_caller()
+        tried = {}
+        for entry in _ordinary_accounts(owner_uid, environment):
             account = cls(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid, is_other=True)
             if account.can_run(["true"]):
                 return account
-            tried.append(account.name)
-        raise NoAccountForServers(tried or ["postgres", "nobody"])
+            tried[account.name] = account
+        raise NoAccountForServers(list(tried))
 
-    def can_run(self, command: Sequence[str | Path]) -> bool:
-        """Whether the command starts and succeeds: asking the kernel also covers ACLs, containers and mounts."""
+    @classmethod
+    def _of_caller(cls) -> Self:
+        uid = os.geteuid()
         try:
-            return self.run(command).returncode == 0
-        except OSError:
-            return False
+            return cls(name=pwd.getpwuid(uid).pw_name, uid=uid, gid=os.getegid(), is_other=False)
+        except KeyError:
+            raise NamelessAccount(uid) from None
 
     def can_enter(self, folder: Path) -> bool:
         """Whether the account gets into the folder, through all of its parents."""
         return self.can_run(["sh", "-c", 'cd -- "$1"', "sh", folder])
 
+    def can_run(self, command: Sequence[str | Path]) -> bool:
+        """Whether the command starts and succeeds. Asking the kernel, not the mode bits, covers containers and ACLs."""
+        try:
+            return self.run(command).returncode == 0
+        except OSError:
+            return False
+
     def run(self, command: Sequence[str | Path], *, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Runs a short command to its end, its error output mixed into its output."""
+        """Runs a short command to its end; what it says on either output is in `stdout`."""
         with self.launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
                 output, _ = process.communicate(stdin)
@@ -90,15 +97,14 @@ class Account:
         stdin: int = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
-        """Starts a process in a session of its own, where neither Ctrl-C nor a signal to the caller's group reaches it."""
-        return subprocess.Popen(  # noqa: S603 - the commands are ours, and no shell reads them
+        """Starts a process in a session of its own, out of reach of Ctrl-C and of signals to the caller's group."""
+        return subprocess.Popen(  # noqa: S603  # the commands are ours, and no shell reads their words
             command,
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.STDOUT,
             cwd="/",
-            env=ENVIRONMENT,
-            umask=0o077,
+            env=_ENVIRONMENT,
             start_new_session=True,
             user=self.uid if self.is_other else None,
             group=self.gid if self.is_other else None,
@@ -106,18 +112,11 @@ class Account:
         )
 
 
-def _ordinary_accounts(environment: Mapping[str, str]) -> Iterator[pwd.struct_passwd]:
-    caller = environment.get("SUDO_UID", "")
-    if caller.isascii() and caller.isdigit() and int(caller) != 0:
-        with suppress(KeyError, OverflowError):
-            yield pwd.getpwuid(int(caller))
+def _ordinary_accounts(owner_uid: int, environment: Mapping[str, str]) -> Iterator[pwd.struct_passwd]:
+    for uid in (str(owner_uid), environment.get("SUDO_UID", "")):
+        if uid.isascii() and uid.isdigit() and int(uid) != 0:
+            with suppress(KeyError, OverflowError):
+                yield pwd.getpwuid(int(uid))
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             yield pwd.getpwnam(name)
-
-
-def _name_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        raise NamelessAccount(uid) from None

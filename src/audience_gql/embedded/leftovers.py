@@ -7,10 +7,11 @@ process is ours when its program is one of ours and an argument of its command l
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,36 +53,48 @@ def stop_leftovers(folder: Path) -> None:
 
 def find_leftovers(folder: Path) -> list[Leftover]:
     """The folder's servers that run at this moment."""
-    return [
-        Leftover(pid, program)
-        for pid, arguments in command_lines()
-        if (program := Path(arguments[0]).name) in STOP_SIGNALS and _names(folder, arguments[1:])
-    ]
+    return list(
+        leftovers_among(_processes(), folder) if PROCESSES.is_dir() else leftovers_among(_ps(), folder, " ")
+    )
 
 
-def command_lines(processes: Path = PROCESSES) -> Iterator[tuple[int, Sequence[str]]]:
-    """Every process that can be seen, with its command line; kernel threads and the dead have none."""
-    if not processes.is_dir():
-        yield from _command_lines_of_ps()
-        return
-    for entry in processes.iterdir():
+def leftovers_among(
+    command_lines: Iterable[tuple[int, str]], folder: Path, separator: str = "\0"
+) -> Iterator[Leftover]:
+    """The processes whose program is ours and that have an argument inside the folder."""
+    ours = re.compile(
+        rf"(?:[^\0]*/)?({'|'.join(STOP_SIGNALS)}){separator}(?:.*{separator})?{re.escape(f'{folder}/')}",
+        re.DOTALL,
+    )
+    for pid, line in command_lines:
+        if match := ours.match(line):
+            yield Leftover(pid, match[1])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the number is some process's, not necessarily one of ours."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    for entry in PROCESSES.iterdir():
         if entry.name.isdigit():
             with suppress(OSError):  # it ended between the two looks
-                if line := (entry / "cmdline").read_bytes().rstrip(b"\0"):
-                    yield int(entry.name), [os.fsdecode(argument) for argument in line.split(b"\0")]
+                yield int(entry.name), os.fsdecode((entry / "cmdline").read_bytes())
 
 
-def _command_lines_of_ps() -> Iterator[tuple[int, Sequence[str]]]:
-    """For systems without /proc, such as macOS. `ps` joins the arguments with spaces, so the rest is one argument."""
+def _ps() -> Iterator[tuple[int, str]]:
+    """For systems without /proc, such as macOS; `ps` joins the arguments with spaces."""
     listing = subprocess.run(["/bin/ps", "-axww", "-o", "pid=,command="], capture_output=True, check=True)
     for line in listing.stdout.splitlines():
         pid, _, command = os.fsdecode(line.strip()).partition(" ")
-        program, _, rest = command.strip().partition(" ")
-        yield int(pid), [program, rest]
-
-
-def _names(folder: Path, arguments: Sequence[str]) -> bool:
-    return any(f"{folder}{os.sep}" in argument for argument in arguments)
+        yield int(pid), command.strip()
 
 
 def _are_gone(folder: Path) -> bool:

@@ -1,148 +1,141 @@
-"""One Postgres: its data folder, its command, and whether it answers."""
+"""Postgres: how its data folder is made, what it is started with, and how it tells that it answers."""
 
 from __future__ import annotations
 
 import shutil
-import signal
-import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from audience_gql.embedded.binaries import Binaries
+from audience_gql.embedded.account import Account
 from audience_gql.embedded.errors import EmbeddedError
+from audience_gql.embedded.leftovers import is_alive
+from audience_gql.embedded.ports import LOOPBACK
+from audience_gql.embedded.programs import Programs
 from audience_gql.embedded.state import StateFolder
 
-USER: Final = "audience"
-DATABASE: Final = "postgres"
-_SSL_REQUEST: Final = bytes((0, 0, 0, 8, 4, 210, 22, 47))
+_USER = "audience"
+_DATABASE = "postgres"
+
+_SETTINGS: Mapping[str, str] = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",  # a socket's path may have 107 characters, fewer than some folder's
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "512MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+_DURABLE: Mapping[str, str] = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+_THROWAWAY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+
+_STATUS_LINE = 7
+"""Of the pid file, counted from 0: "starting", then "ready"."""
 
 
 class WrongMajor(EmbeddedError):
-    """The data was written by another major version of Postgres."""
+    """The data folder was made by another major version of Postgres, whose files this one cannot read."""
 
-    def __init__(self, folder: Path, there: str, wanted: str) -> None:
+    def __init__(self, data: Path, made_by: str, bundled: str) -> None:
         super().__init__(
-            f"{folder} holds data of Postgres {there}, and this is Postgres {wanted}: "
-            "dump it with the old version, or choose another --state"
+            f"{data} was made by Postgres {made_by}, and the bundled one is {bundled}. Dump the data with the old version "
+            "and load them again, or choose another --state to begin anew."
         )
+        self.made_by = made_by
+        self.bundled = bundled
 
 
-class InitFailed(EmbeddedError):
-    """initdb could not make the data folder."""
+class DataNotMade(EmbeddedError):
+    """A new data folder could not be made."""
 
-    def __init__(self, said: str) -> None:
-        super().__init__(f"initdb failed: {said}")
+    def __init__(self, data: Path, output: bytes) -> None:
+        super().__init__(f"Postgres could not make {data}: {output.decode(errors='replace').strip()}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postgres:
-    binaries: Binaries
-    state: StateFolder
+    """One server over a data folder that is there."""
+
+    program: Path
+    data: Path
     port: int
+    password: str
     is_durable: bool
 
-    name: str = "postgres"
-    stop_signal: signal.Signals = signal.SIGINT  # "fast": sessions are ended, nothing is lost
-
     @property
-    def folder(self) -> Path:
-        return self.state.path / "postgres"
+    def name(self) -> str:
+        return "postgres"
 
     @property
     def url(self) -> str:
-        return f"postgres://{USER}:{self.state.password('postgres')}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"postgres://{_USER}:{self.password}@{LOOPBACK}:{self.port}/{_DATABASE}"
 
-    def prepare(self) -> None:
-        """Make the data folder where it is missing. Only while nothing works in the state folder. Raises WrongMajor, InitFailed."""
-        # Nobody holds it, so a pid file is a dead run's; its number may be somebody else's by now, whom Postgres would believe.
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
-        version = self.folder / "PG_VERSION"
-        if version.exists():
-            there, wanted = version.read_text().strip(), self._major()
-            if there != wanted:
-                raise WrongMajor(self.folder, there, wanted)
-            return
-        self._init()
-
+    @property
     def command(self) -> list[str | Path]:
-        durable = "on" if self.is_durable else "off"
-        settings = {
-            "listen_addresses": "127.0.0.1",
-            "port": str(self.port),
-            "unix_socket_directories": "",
-            "max_connections": "100",
-            "shared_buffers": "128MB",
-            "effective_cache_size": "512MB",
-            "max_wal_size": "2GB",
-            "work_mem": "16MB",
-            "maintenance_work_mem": "128MB",
-            "jit": "off",
-            "fsync": durable,
-            "full_page_writes": durable,
-            "synchronous_commit": "on",  # a killed server loses nothing, even where a power cut would
-            "dynamic_shared_memory_type": "posix",
-            "timezone": "UTC",
-            "log_timezone": "UTC",
-            "logging_collector": "off",
-        }
-        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [self.binaries.postgres, "-D", self.folder, *options]
+        settings = {**_SETTINGS, **(_DURABLE if self.is_durable else _THROWAWAY), "port": str(self.port)}
+        return [self.program, "-D", self.data, *(f"--{name}={value}" for name, value in settings.items())]
 
-    def answers(self) -> bool:
-        """Whether it takes connections: it answers an SSL request with one byte as soon as it does."""
-        pid_lines = _lines(self.folder / "postmaster.pid")
-        if len(pid_lines) < 8 or pid_lines[7].strip() != "ready":  # noqa: PLR2004  # the eighth line is the server's state
-            return False
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(_SSL_REQUEST)
-                return connection.recv(1) in (b"S", b"N")
-        except OSError:
-            return False
+    def is_ready(self, pid: int) -> bool:
+        """Whether the process `pid` takes connections, which Postgres notes in its pid file."""
+        lines = _lines(self.data / "postmaster.pid")
+        return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
-    def _major(self) -> str:
-        ran = self.state.account.run([self.binaries.postgres, "--version"])
-        return ran.stdout.decode().split()[-1].split(".")[0]
 
-    def _init(self) -> None:
-        """Into a folder beside, which is moved once it is whole."""
-        partial = self.folder.with_name("postgres.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        password = self.state.path / "initdb.password"
-        self.state.write_private(password, self.state.password("postgres"))
-        ran = self.state.account.run(
-            [
-                self.binaries.initdb,
-                "-D",
-                partial,
-                "-U",
-                USER,
-                "-A",
-                "scram-sha-256",
-                f"--pwfile={password}",
-                "-E",
-                "UTF8",
-                "--locale-provider=builtin",
-                "--locale=C.UTF-8",
-                "--lc-collate=C",
-                "--lc-ctype=C",
-                "--lc-messages=C",
-                "--lc-monetary=C",
-                "--lc-numeric=C",
-                "--lc-time=C",
-                "--no-instructions",
-                "--no-sync",
-            ]
-        )
-        password.unlink(missing_ok=True)
-        if ran.returncode != 0:
-            raise InitFailed(ran.stdout.decode(errors="replace")[-2000:])
-        partial.rename(self.folder)
+def prepare(programs: Programs, folder: StateFolder, *, is_durable: bool) -> Callable[[int], Postgres]:
+    """The server, but for its port; its data folder is made where it is missing. Nothing may run on that.
+
+    Raises WrongMajor, DataNotMade.
+    """
+    data, password_file = folder.path / "postgres", "postgres.password"
+    password = folder.secret(password_file)
+    if not data.exists():
+        _make(data, programs, folder.account, folder.path / password_file, is_durable=is_durable)
+    made_by, bundled = (data / "PG_VERSION").read_text().strip(), programs.postgres_major(folder.account)
+    if made_by != bundled:
+        raise WrongMajor(data, made_by, bundled)
+    _forget_strangers_pid(data / "postmaster.pid")
+    return lambda port: Postgres(
+        program=programs.postgres, data=data, port=port, password=password, is_durable=is_durable
+    )
+
+
+def _make(data: Path, programs: Programs, account: Account, password_file: Path, *, is_durable: bool) -> None:
+    """Makes it beside its place and moves it there at the end, so that a data folder is always whole."""
+    draft = data.with_name("postgres.new")
+    with suppress(FileNotFoundError):
+        shutil.rmtree(draft)
+    made = account.run(
+        [
+            *(programs.initdb, "-D", draft, "-U", _USER, f"--pwfile={password_file}"),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"),
+            # The server's own rules for letters, whatever the machine has. Its locale is not plain "C", in which pg_trgm
+            # passes over every letter beyond ASCII.
+            *("--locale-provider=builtin", "--locale=C.UTF-8"),
+            *(() if is_durable else ("--no-sync",)),
+        ]
+    )
+    if made.returncode != 0:
+        raise DataNotMade(data, made.stdout)
+    draft.rename(data)
+
+
+def _forget_strangers_pid(pid_file: Path) -> None:
+    """Removes a pid file whose number some other process has by now: Postgres would take that one for a server.
+
+    A number that nobody has is left to Postgres, which also looks whether sessions of the dead server still write.
+    """
+    for pid in _lines(pid_file)[:1]:
+        if is_alive(int(pid)):
+            pid_file.unlink()
 
 
 def _lines(file: Path) -> list[str]:
     try:
         return file.read_text().splitlines()
-    except OSError:
+    except FileNotFoundError:
         return []

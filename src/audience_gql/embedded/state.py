@@ -1,42 +1,58 @@
-"""The folder that a pair of servers lives in: who may use it, its lock, its passwords."""
+"""The folder that holds everything the servers keep: data, passwords, logs, and the lock that makes it ours alone.
+
+It belongs to the servers' account, mode 0700. Root writes here too, so it creates only plain files directly inside, and
+never follows a link: whoever owns a folder can put one there.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import secrets
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from audience_gql.embedded.account import Account
 from audience_gql.embedded.errors import EmbeddedError
-from audience_gql.embedded.ownership import give
+from audience_gql.embedded.leftovers import is_alive
+
+_LOCK = "lock"
+
+_HANDOVER_SECONDS = 30.0
+"""How long we wait for the folder of a process that died, while its guardian stops the servers."""
+
+_POLL_SECONDS = 0.05
+
+_LOG_BYTES = 10_000_000
+"""A log that has grown beyond this is begun anew at the next start."""
 
 
 class FolderInUse(EmbeddedError):
-    """Another process keeps servers in this folder."""
+    """Another process keeps its servers in the folder."""
 
-    def __init__(self, folder: Path, pid: str) -> None:
-        super().__init__(
-            f"{folder} is in use by process {pid or 'unknown'}; stop that one, or choose another --state"
-        )
-
-
-class FolderUnreachable(EmbeddedError):
-    """The account that the servers run as does not get into the folder."""
-
-    def __init__(self, folder: Path, account: str) -> None:
-        super().__init__(
-            f"the servers run as {account}, who cannot enter {folder}: choose a --state whose parent folders are open to it"
-        )
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        holder = f"process {pid}" if pid else "another process"
+        super().__init__(f"{folder} is in use by {holder}. Stop that one, or choose another state folder.")
+        self.folder = folder
+        self.pid = pid
 
 
-def default_state_folder() -> Path:
-    """Where servers are kept when nobody says otherwise."""
-    base = os.environ.get("XDG_STATE_HOME")
-    if base:
-        return Path(base) / "audience-gql"
+class StateUnusable(EmbeddedError):
+    """The folder cannot hold the servers' state."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"{folder} cannot hold the servers' data: {reason}. Choose another state folder.")
+        self.folder = folder
+
+
+def default_state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where such state belongs: $XDG_STATE_HOME, else for root the system's folder, else the user's own."""
+    base = environment.get("XDG_STATE_HOME", "")
+    if Path(base).is_absolute():
+        return Path(base, "audience-gql")
     if os.geteuid() == 0:
         return Path("/var/lib/audience-gql")
     return Path.home() / ".local" / "state" / "audience-gql"
@@ -44,49 +60,117 @@ def default_state_folder() -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateFolder:
-    """A folder of our own, held by this process as long as `lock` is open."""
+    """A folder that is ours, until every process that holds the open file `lock` has closed it."""
 
     path: Path
     account: Account
-    lock: IO[str]
+    lock: int
 
     @classmethod
-    def hold(cls, path: Path, account: Account) -> StateFolder:
-        """Make the folder where it is missing and take it for this process. Raises FolderInUse, FolderUnreachable."""
-        path = path.absolute()
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
-        give(path, account)
-        if not account.can_enter(path):
-            raise FolderUnreachable(path, account.name)
-        lock = (path / "lock").open("a+")
+    def open(cls, path: Path) -> Self:
+        """Makes the folder if need be, and locks it. Raises StateUnusable or FolderInUse when it cannot be ours."""
+        path = path.resolve()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            account = _prepare(path)
+            lock = _open(path / _LOCK, os.O_RDWR, account)
         except OSError as error:
-            lock.seek(0)
-            pid = lock.read().strip()
-            lock.close()
-            raise FolderInUse(path, pid) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+            raise StateUnusable(path, error.strerror or str(error)) from error
+        try:
+            _take(lock, path)
+        except BaseException:
+            os.close(lock)
+            raise
         return cls(path=path, account=account, lock=lock)
 
-    def release(self) -> None:
-        self.lock.close()
+    def close(self) -> None:
+        """Gives up our hold on the folder."""
+        os.close(self.lock)
 
-    def password(self, name: str) -> str:
-        """A random password, made once and kept in a file that only the servers' account reads."""
-        file = self.path / f"{name}.password"
-        if not file.exists():
-            self.write_private(file, secrets.token_urlsafe(24))
-        return file.read_text()
+    def secret(self, name: str) -> str:
+        """The random secret in the file of that name, made up at the first call."""
+        try:
+            descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            secret = secrets.token_urlsafe(24)
+            self.write(name, secret)
+            return secret
+        with os.fdopen(descriptor, encoding="ascii") as file:
+            return file.read()
 
-    def write_private(self, file: Path, text: str) -> None:
-        """Write a file that only the servers' account reads, whole or not at all."""
-        partial = file.with_name(f"{file.name}.partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(text)
-        give(partial, self.account)
-        partial.rename(file)
+    def write(self, name: str, text: str) -> Path:
+        """Writes a file that only the account can read, whole or not at all."""
+        draft = self.path / f"{name}.new"
+        draft.unlink(missing_ok=True)
+        with os.fdopen(_open(draft, os.O_WRONLY, self.account), "wb") as file:
+            file.write(os.fsencode(text))
+        return draft.replace(self.path / name)
+
+    def open_log(self, name: str) -> IO[bytes]:
+        """The log of that name, to be appended to."""
+        file = os.fdopen(_open(self.path / name, os.O_WRONLY | os.O_APPEND, self.account), "ab", buffering=0)
+        if file.tell() > _LOG_BYTES:
+            file.truncate(0)
+        return file
+
+
+def _prepare(path: Path) -> Account:
+    """Makes what is missing. Only a folder that is new or empty is given to the account; others stay as they are."""
+    for parent in reversed(path.parents):
+        if not parent.exists():
+            parent.mkdir(exist_ok=True)
+            parent.chmod(0o755)  # else root's umask could shut the account out
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = {entry.name for entry in path.iterdir()}
+    if found and _LOCK not in found:
+        raise StateUnusable(path, "there are other things in it")
+    account = Account.for_servers(owner_uid=path.stat().st_uid)
+    is_new = not found - {_LOCK}
+    if is_new and account.is_other:
+        os.chown(path, account.uid, account.gid)
+    if (owner := path.stat().st_uid) != account.uid:
+        raise StateUnusable(
+            path, f"it belongs to the user id {owner}, while the servers run as {account.name}"
+        )
+    if is_new:
+        path.chmod(0o700)
+    if not account.can_enter(path):
+        raise StateUnusable(
+            path, f"{account.name}, as whom the servers run, may not enter one of its parent folders"
+        )
+    return account
+
+
+def _open(path: Path, flags: int, account: Account) -> int:
+    """Opens a file, new or there. Only a new one is given to the account: what is there may be a link to another's."""
+    flags |= os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags)
+    if account.is_other:
+        os.fchown(descriptor, account.uid, account.gid)
+    return descriptor
+
+
+def _take(lock: int, folder: Path) -> None:
+    deadline = time.monotonic() + _HANDOVER_SECONDS
+    while not _is_ours(lock):
+        pid = _holder(lock)
+        if (pid and is_alive(pid)) or time.monotonic() > deadline:
+            raise FolderInUse(folder, pid)
+        time.sleep(_POLL_SECONDS)  # waiting inside flock could not notice who holds it now
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+
+
+def _is_ours(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(lock: int) -> int | None:
+    text = os.pread(lock, 20, 0).strip()
+    return int(text) if text.isdigit() else None

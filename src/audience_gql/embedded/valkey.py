@@ -1,59 +1,70 @@
-"""One Valkey: its configuration, its command, and whether it answers. It keeps nothing on disk: it holds only wake-ups."""
+"""Valkey: its configuration, and how it tells that it answers. It keeps nothing on disk: it holds only wake-ups."""
 
 from __future__ import annotations
 
-import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from audience_gql.embedded.binaries import Binaries
-from audience_gql.embedded.ownership import give
+from audience_gql.embedded.ports import LOOPBACK
+from audience_gql.embedded.programs import Programs
 from audience_gql.embedded.state import StateFolder
+
+_PATIENCE_SECONDS = 1.0
+
+_CONFIGURATION = """\
+bind {host}
+port {port}
+requirepass {password}
+databases 64
+save ""
+appendonly no
+loglevel warning
+set-proc-title no
+"""
+"""`set-proc-title no` keeps the command line, by which a left-over is known to be ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valkey:
-    binaries: Binaries
-    state: StateFolder
-    port: int
+    """One server over a configuration that is written."""
 
-    name: str = "valkey"
-    stop_signal: signal.Signals = signal.SIGTERM
+    program: Path
+    configuration: Path
+    port: int
+    password: str
 
     @property
-    def folder(self) -> Path:
-        return self.state.path / "valkey"
+    def name(self) -> str:
+        return "valkey-server"
 
     @property
     def url(self) -> str:
-        return f"redis://:{self.state.password('valkey')}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
-    def prepare(self) -> None:
-        """Write the configuration."""
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        give(self.folder, self.state.account)
-        lines = [
-            "bind 127.0.0.1",
-            f"port {self.port}",
-            f"requirepass {self.state.password('valkey')}",
-            f'dir "{self.folder}"',
-            "daemonize no",
-            "set-proc-title no",  # its command line must go on naming our folder, by which a left-over is known
-            "appendonly no",
-            'save ""',
-            "loglevel warning",
-        ]
-        # In a file, because a command line is for everybody to read.
-        self.state.write_private(self.folder / "valkey.conf", "\n".join(lines) + "\n")
-
+    @property
     def command(self) -> list[str | Path]:
-        return [self.binaries.valkey, self.folder / "valkey.conf"]
+        return [self.program, self.configuration]
 
-    def answers(self) -> bool:
+    def is_ready(self, _pid: int) -> bool:
+        """Whether a server answers that knows the password, and so is ours."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"AUTH " + self.state.password("valkey").encode() + b"\r\nPING\r\n")
-                return b"+OK" in connection.recv(64)
+            with socket.create_connection((LOOPBACK, self.port), timeout=_PATIENCE_SECONDS) as connection:
+                connection.sendall(f"AUTH {self.password}\r\n".encode())
+                return connection.recv(3) == b"+OK"
         except OSError:
             return False
+
+
+def prepare(programs: Programs, folder: StateFolder) -> Callable[[int], Valkey]:
+    """The server, but for its port, which goes into its configuration."""
+    password = folder.secret("valkey.password")
+
+    def on(port: int) -> Valkey:
+        # In a file: a command line, which could hold it too, is for everybody to read.
+        text = _CONFIGURATION.format(host=LOOPBACK, port=port, password=password)
+        configuration = folder.write("valkey.conf", text)
+        return Valkey(program=programs.valkey, configuration=configuration, port=port, password=password)
+
+    return on
