@@ -17,9 +17,11 @@ import pytest
 SOURCES = Path(__file__).parents[2] / "src"
 
 KEEPER = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from audience_gql.embedded import EmbeddedError, Servers
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background hands on that it is ignored
 
 try:
     servers = Servers.start(Path(sys.argv[1])) if sys.argv[1:] else Servers.throwaway()

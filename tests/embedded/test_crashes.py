@@ -85,7 +85,7 @@ def test_a_killed_owner_leaves_no_process(installation, state, processes_of, dea
     assert len(processes_of(kept_in)) == 4
 
     os.killpg(keeper.process.pid, death)
-    keeper.process.wait()
+    keeper.process.wait(timeout=60)
 
     wait_for(lambda: processes_of(kept_in) == [])
     assert "error" not in installation.keep(kept_in).said
@@ -119,7 +119,7 @@ def test_left_over_servers_are_ended_by_the_next_start(installation, state, proc
     servers = {keeper.said["postgres"], keeper.said["valkey"]}
     for pid in set(processes_of(kept_in)) - servers:  # the owner and the guardian at once
         os.kill(pid, signal.SIGKILL)
-    keeper.process.wait()
+    keeper.process.wait(timeout=60)
     wait_for(lambda: set(processes_of(kept_in)) == servers)
 
     again = installation.keep(kept_in)
@@ -175,7 +175,7 @@ def test_the_next_start_waits_for_the_guardian_of_the_last(ours, state, processe
     (guardian,) = set(processes_of(state)) - ours_alone
     os.kill(guardian, signal.SIGSTOP)
     keeper.process.kill()
-    keeper.process.wait()
+    keeper.process.wait(timeout=60)
 
     starting = ours.launch(state)
     with pytest.raises(subprocess.TimeoutExpired):
