@@ -50,6 +50,18 @@ mutation ($id: ID!) {
   recomputeSegment(input: {id: $id}) { __typename ... on Segment { id state } ... on UserError { message path } }
 }
 """
+PAUSE = """
+mutation ($id: ID!) {
+  pauseSegment(input: {id: $id}) {
+    __typename ... on Segment { ...All } ... on UserError { message path } ... on InUse { usedBy { name } }
+  }
+}
+""" + ALL  # fmt: skip
+RESUME = """
+mutation ($id: ID!) {
+  resumeSegment(input: {id: $id}) { __typename ... on Segment { ...All } ... on UserError { message path } }
+}
+""" + ALL  # fmt: skip
 SEGMENT = "query ($by: SegmentKey!) { segment(by: $by) { ...All } } " + ALL
 LITHUANIA = {"country": {"is": "LT"}}
 
@@ -343,3 +355,53 @@ async def test_a_failed_segment_says_why(api):
     found = await segment(api, made)
 
     assert (found["state"], found["failure"], found["evaluatedThrough"]) == ("FAILED", "too much", None)
+
+
+async def test_a_paused_segment_says_so_and_until_when_it_was_right(api):
+    id_ = await api.segment("S", LITHUANIA)
+    await api.tick()
+
+    paused = (await api.data(PAUSE, id=id_))["pauseSegment"]
+    await api.upsert({"externalId": "1", "country": "LT"})
+    api.clock.advance(timedelta(hours=1))
+    await api.tick()
+    later = await segment(api, id_)
+    recomputed = (await api.data(RECOMPUTE, id=id_))["recomputeSegment"]
+
+    at = "2026-03-01T12:00:00Z"
+    for told in (paused, later):
+        assert (told["state"], told["memberCount"], told["evaluatedThrough"]) == ("PAUSED", 0, at)
+    assert recomputed == {"__typename": "Segment", "id": id_, "state": "PAUSED"}
+    listed = await api.data("{ segments(state: [PAUSED]) { edges { node { id } } } }")
+    assert listed["segments"]["edges"] == [{"node": {"id": id_}}]
+
+    resumed = (await api.data(RESUME, id=id_))["resumeSegment"]
+    assert (resumed["state"], resumed["evaluatedThrough"]) == ("COMPUTING", None)
+    await api.fill()
+    ready = await segment(api, id_)
+    assert (ready["state"], ready["memberCount"]) == ("READY", 1)
+    assert ready["evaluatedThrough"] == "2026-03-01T13:00:00Z"
+
+
+async def test_what_others_read_and_what_is_not_there_cannot_be_paused(api, stranger):
+    inner = await api.segment("Inner", LITHUANIA)
+    await api.segment("Outer", {"segment": {"anyOf": [inner]}})
+
+    refused = (await api.data(PAUSE, id=inner))["pauseSegment"]
+
+    assert (refused["__typename"], refused["usedBy"]) == ("InUse", [{"name": "Outer"}])
+    assert (await segment(api, inner))["state"] == "READY"
+    foreign = await stranger.segment("S", LITHUANIA)
+    assert (await api.data(PAUSE, id=foreign))["pauseSegment"]["__typename"] == "NotFound"
+    assert (await api.data(RESUME, id=foreign))["resumeSegment"]["__typename"] == "NotFound"
+
+
+async def test_a_condition_that_names_a_paused_segment_is_refused_with_its_path(api):
+    inner = await api.segment("Inner", LITHUANIA)
+    await api.data(PAUSE, id=inner)
+
+    found = await create(api, "Outer", {"not": {"segment": {"anyOf": [inner]}}})
+
+    assert found["issues"] == [
+        {"code": "CONFLICT", "path": ["input", "condition", "not", "segment", "anyOf", "0"]}
+    ]

@@ -51,7 +51,7 @@ class MembershipChangeBatch:
     QUEUED="It has not begun.",
     EVALUATING="The members are being found.",
     DONE="It is over: the segment holds exactly the right people.",
-    FAILED="It is over: the condition cannot be evaluated.",
+    FAILED="It is over: the condition cannot be evaluated, or the segment is paused.",
 )
 class RecomputePhase(StrEnum):
     QUEUED = "QUEUED"

@@ -1,4 +1,4 @@
-"""The mutations that define, edit and delete segments, and have them recomputed."""
+"""The mutations that define, edit, pause and delete segments, and have them recomputed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from audience_gql.api.failures import (
 from audience_gql.api.ids import OPAQUE_IDS, Kind
 from audience_gql.api.segments import Segment
 from audience_gql.audience.keys import UNSET
+from audience_gql.audience.pausing import pause_segment, resume_segment
 from audience_gql.audience.segments import create_segment, delete_segment, request_recompute, update_segment
 from audience_gql.storage import models
 
@@ -55,6 +56,16 @@ class DeleteSegmentInput:
     id: strawberry.ID = strawberry.field(description="Which segment.")
 
 
+@strawberry.input(description="A segment to pause.")
+class PauseSegmentInput:
+    id: strawberry.ID = strawberry.field(description="Which segment.")
+
+
+@strawberry.input(description="A paused segment to go on with.")
+class ResumeSegmentInput:
+    id: strawberry.ID = strawberry.field(description="Which segment.")
+
+
 @strawberry.input(description="A segment to find the members of again.")
 class RecomputeSegmentInput:
     id: strawberry.ID = strawberry.field(description="Which segment.")
@@ -72,9 +83,23 @@ DeleteSegmentResult: TypeAlias = Annotated[
     DeletePayload | NotFound | InUse,
     strawberry.union("DeleteSegmentResult", description="What is gone, or why it is not."),
 ]
+PauseSegmentResult: TypeAlias = Annotated[
+    Segment | NotFound | InUse,
+    strawberry.union(
+        "PauseSegmentResult",
+        description="The segment, paused by now; or why it goes on: one that others read cannot be paused (InUse).",
+    ),
+]
+ResumeSegmentResult: TypeAlias = Annotated[
+    Segment | NotFound,
+    strawberry.union("ResumeSegmentResult", description="The segment, not paused any more."),
+]
 RecomputeSegmentResult: TypeAlias = Annotated[
     Segment | NotFound,
-    strawberry.union("RecomputeSegmentResult", description="The segment, whose recompute is on its way."),
+    strawberry.union(
+        "RecomputeSegmentResult",
+        description="The segment, whose recompute is on its way; a paused one stays PAUSED, as it is.",
+    ),
 ]
 
 
@@ -133,6 +158,39 @@ class SegmentMutation:
             ports=info.context.ports, workspace=info.context.workspace, segment_id=segment_id
         )
         return DeletePayload(deleted_id=segment.id)
+
+    @strawberry.mutation(
+        description="Have a segment keep the members that it has, whatever happens. One that others read is refused: "
+        "edit or delete those first. No condition may name it until it is resumed.",
+        graphql_type=PauseSegmentResult,
+    )
+    @staticmethod
+    async def pause_segment(
+        info: Info,
+        segment: Annotated[
+            PauseSegmentInput, strawberry.argument(name="input", description="Which segment.")
+        ],
+    ) -> models.Segment:
+        segment_id = ids.number_of(Kind.SEGMENT, segment.id)
+        return await pause_segment(
+            ports=info.context.ports, workspace=info.context.workspace, segment_id=segment_id
+        )
+
+    @strawberry.mutation(
+        description="Have a paused segment kept right again. Its members are found anew, in the background.",
+        graphql_type=ResumeSegmentResult,
+    )
+    @staticmethod
+    async def resume_segment(
+        info: Info,
+        segment: Annotated[
+            ResumeSegmentInput, strawberry.argument(name="input", description="Which segment.")
+        ],
+    ) -> models.Segment:
+        segment_id = ids.number_of(Kind.SEGMENT, segment.id)
+        return await resume_segment(
+            ports=info.context.ports, workspace=info.context.workspace, segment_id=segment_id
+        )
 
     @strawberry.mutation(
         description="Have a segment's members found again from the raw facts, or join the recompute under way.",

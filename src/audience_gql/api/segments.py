@@ -35,12 +35,14 @@ _LISTINGS: Final = listings("segments")
     "How far a segment is.",
     COMPUTING="Its members are being found, for the first time or after an edit.",
     READY="It holds exactly the right people.",
+    PAUSED="It keeps the members that it had when it was paused, whatever happens.",
     FAILED="Its condition cannot be evaluated: see `failure`. Edit it to start again.",
 )
 class SegmentState(StrEnum):
     COMPUTING = "COMPUTING"
     READY = "READY"
     FAILED = "FAILED"
+    PAUSED = "PAUSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,13 @@ class Segment(Node):
         return _MembersPage(page.edges, page.page_info, feed_cursor)
 
     @strawberry.field(
-        description="Every fact committed up to here is reflected in the membership; null until the first fill."
+        description="Every fact committed up to here is reflected in the membership; null until the first fill. "
+        "Stands still while it is PAUSED."
     )
     @staticmethod
     async def evaluated_through(parent: strawberry.Parent[models.Segment], info: Info) -> datetime | None:
+        if parent.is_paused:
+            return parent.paused_through
         figures = await info.context.loaders.figures.load(parent.id)
         if figures is None or figures.state != SegmentState.READY:
             return None

@@ -144,7 +144,9 @@ class Membership:
                     return not await membership.forget_segment(
                         connection, bucket_id, segment_id, PEOPLE_FORGOTTEN_AT_ONCE
                     )
-                if state.failure is not None or (state.is_started and state.filled_to is None):
+                if state.failure is not None or state.is_paused:
+                    return False
+                if state.is_started and state.filled_to is None:
                     return False
                 if not state.is_started:
                     await membership.start_fill(connection, bucket_id, segment_id, state.generation)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
+from audience_gql.audience.given_conditions import parse_given
 from audience_gql.audience.groups import description_issues, name_issues, name_taken
 from audience_gql.audience.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
@@ -123,7 +124,7 @@ async def update_segment(
     async def work(transaction: Transaction) -> Segment:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace.id)
-        segment = await _segment(workspace, segment_id)
+        segment = await get_segment(workspace, segment_id)
         if if_revision is not None and if_revision != segment.revision:
             raise RevisionConflict(segment.id, segment.revision)
         issues: list[Issue] = []
@@ -157,7 +158,7 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
     async def work(transaction: Transaction) -> None:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace.id)
-        segment = await _segment(workspace, segment_id)
+        segment = await get_segment(workspace, segment_id)
         if used_by := await definitions.segments_using(connection, segment.id):
             raise InUse(used_by)
         await segment.delete()
@@ -167,10 +168,13 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
 
 
 async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
-    """Have a segment's membership found again from the raw facts; joins a recompute or fill under way. Raises NotFound."""
+    """Have a segment's membership found again from the raw facts; joins a recompute or fill under way.
+
+    A paused one stays as it is. Raises NotFound.
+    """
 
     async def work(transaction: Transaction) -> Segment:
-        segment = await _segment(workspace, segment_id)
+        segment = await get_segment(workspace, segment_id)
         await fills.request_recompute(transaction.connection, [segment.id])
         transaction.after_commit(lambda: ports.jobs.fill(segment.id))
         return segment
@@ -181,7 +185,10 @@ async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: i
 async def recompute_progress(
     *, ports: Ports, workspace: Workspace, segment_id: int | None
 ) -> AsyncIterator[Progress]:
-    """Start a recompute, or join the one under way, and report until it ends. Raises NotFound."""
+    """Start a recompute, or join the one under way, and report until it ends; of a paused segment it fails at once.
+
+    Raises NotFound.
+    """
     segment = await request_recompute(ports=ports, workspace=workspace, segment_id=segment_id)
     async with ports.signals.changes(workspace.id) as wakeups:
         last: Progress | None = None
@@ -209,26 +216,29 @@ class _Saving:
         connection: Connection,
         vocabulary: Vocabulary,
         conditions: Mapping[int, Condition],
+        paused_ids: frozenset[int],
     ) -> None:
         self._ports = ports
         self._workspace = workspace
         self._connection = connection
         self._vocabulary = vocabulary
         self.conditions = conditions
+        self._paused_ids = paused_ids
 
     @classmethod
     async def begin(cls, ports: Ports, workspace: Workspace, connection: Connection) -> _Saving:
         vocabulary = await definitions.vocabulary(connection, workspace.id)
+        segments = await definitions.segments(connection, workspace.id)
         conditions = {
-            segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-            for segment in await definitions.segments(connection, workspace.id)
+            segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in segments
         }
-        return cls(ports, workspace, connection, vocabulary, conditions)
+        paused_ids = frozenset(segment.id for segment in segments if segment.is_paused)
+        return cls(ports, workspace, connection, vocabulary, conditions, paused_ids)
 
     def parse(self, condition: object, ids: IdCodec, issues: list[Issue]) -> Condition:
         """The condition; raises InvalidInput with its problems and those found before, all at once."""
         try:
-            tree = parse(condition, vocabulary=self._vocabulary, ids=ids)
+            tree = parse_given(condition, vocabulary=self._vocabulary, paused_ids=self._paused_ids, ids=ids)
         except InvalidCondition as invalid:
             found = [
                 Issue(code=problem.code, message=problem.message, path=("input", "condition", *problem.path))
@@ -290,7 +300,8 @@ class _Saving:
             )
 
 
-async def _segment(workspace: Workspace, segment_id: int | None) -> Segment:
+async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
+    """The workspace's segment with this id, read in the transaction under way. Raises NotFound."""
     if segment_id is not None:
         segment = await Segment.get_or_none(id=segment_id, workspace_id=workspace.id)
         if segment is not None:
@@ -315,7 +326,8 @@ def _later(ports: Ports, segment_id: int) -> Callable[[], None]:
 
 
 def _progress(row: fills.FillProgress) -> Progress:
-    if row.failure is not None:
+    failure = "the segment is paused; resumeSegment has it filled anew" if row.is_paused else row.failure
+    if failure is not None:
         phase: Literal["QUEUED", "EVALUATING", "DONE", "FAILED"] = "FAILED"
     elif row.fraction >= 1:
         phase = "DONE"
@@ -327,5 +339,5 @@ def _progress(row: fills.FillProgress) -> Progress:
         members=row.members,
         entered=row.entered,
         left=row.left,
-        failure=row.failure,
+        failure=failure,
     )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.models import CustomField, Group, Segment
@@ -206,7 +206,7 @@ async def member_count_by_groups(
 
 
 async def figures_by_segments(
-    database: Database, workspace_id: int, ids: Collection[int]
+    database: Database | Connection, workspace_id: int, ids: Collection[int]
 ) -> Mapping[int, SegmentFigures]:
     rows = await database.fetch(
         f"SELECT s.id, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
@@ -219,7 +219,9 @@ async def figures_by_segments(
     return {row["id"]: SegmentFigures(state=row["state"], members=row["members"]) for row in rows}
 
 
-async def evaluated_through(database: Database, workspace_id: int, now: datetime) -> datetime | None:
+async def evaluated_through(
+    database: Database | Connection, workspace_id: int, now: datetime
+) -> datetime | None:
     """Up to when every committed fact has been reckoned with in all buckets. `now` must have been read before."""
     instant: datetime | None = await database.fetchval(
         "SELECT min(CASE WHEN (b.next_due_at IS NULL OR b.next_due_at > $2) "

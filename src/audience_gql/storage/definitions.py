@@ -23,11 +23,22 @@ class SegmentDefinition:
     revision: int
     condition: dict[str, Any]  # Any: the JSON of a condition, which conditions.codec types
     failure: str | None
+    is_paused: bool
 
 
 async def lock_workspace(connection: Connection, workspace_id: int) -> None:
     """Hold the workspace's definitions: saves of segments and openings of buckets go one after the other."""
     await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR NO KEY UPDATE", workspace_id)
+
+
+async def lock_buckets(connection: Connection, workspace_id: int) -> None:
+    """Hold every bucket: ticks and fills under way end before, and what follows them sees what this transaction writes.
+
+    Only after lock_workspace, so that no bucket is opened meanwhile.
+    """
+    await connection.execute(
+        "SELECT 1 FROM buckets WHERE workspace_id = $1 ORDER BY id FOR NO KEY UPDATE", workspace_id
+    )
 
 
 async def bucket_ids(connection: Connection, workspace_id: int) -> list[int]:
@@ -101,7 +112,7 @@ async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
 
 async def segments(connection: Connection, workspace_id: int) -> list[SegmentDefinition]:
     rows = await connection.fetch(
-        "SELECT id, revision, condition, failure FROM segments WHERE workspace_id = $1 ORDER BY id",
+        "SELECT id, revision, condition, failure, is_paused FROM segments WHERE workspace_id = $1 ORDER BY id",
         workspace_id,
     )
     return [
@@ -110,6 +121,7 @@ async def segments(connection: Connection, workspace_id: int) -> list[SegmentDef
             revision=row["revision"],
             condition=json.loads(row["condition"]),
             failure=row["failure"],
+            is_paused=row["is_paused"],
         )
         for row in rows
     ]

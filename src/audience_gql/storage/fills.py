@@ -18,14 +18,16 @@ class FillProgress:
     entered: int
     left: int
     failure: str | None
+    is_paused: bool
 
 
 async def request_recompute(connection: Connection, segment_ids: Collection[int]) -> None:
-    """Start again at the first person, wherever nothing is under way."""
+    """Start again at the first person, wherever nothing is under way; paused segments are left alone."""
     await connection.execute(
         "UPDATE segment_states SET filled_to = -1, fill_cause = 'REPAIR', fill_entered = 0, fill_left = 0 "
         "WHERE (bucket_id, segment_id) IN (SELECT st.bucket_id, st.segment_id FROM segment_states st "
         "WHERE st.segment_id = ANY($1::bigint[]) AND st.filled_to IS NULL "
+        "AND NOT EXISTS (SELECT FROM segments s WHERE s.id = st.segment_id AND s.is_paused) "
         "ORDER BY st.bucket_id, st.segment_id FOR NO KEY UPDATE)",
         list(segment_ids),
     )
@@ -34,13 +36,13 @@ async def request_recompute(connection: Connection, segment_ids: Collection[int]
 async def progress(connection: Connection, segment_id: int) -> FillProgress | None:
     """How far a segment's fill is over all its buckets; None when there is no such segment."""
     row = await connection.fetchrow(
-        "SELECT s.failure, avg(CASE WHEN st.generation IS DISTINCT FROM s.generation THEN 0 "
+        "SELECT s.failure, s.is_paused, avg(CASE WHEN st.generation IS DISTINCT FROM s.generation THEN 0 "
         "WHEN st.filled_to IS NULL THEN 1 ELSE greatest(st.filled_to, 0)::float8 / $2 END)::float8 AS fraction, "
         "coalesce(sum(st.members), 0)::bigint AS members, coalesce(sum(st.fill_entered), 0)::bigint AS entered, "
         'coalesce(sum(st.fill_left), 0)::bigint AS "left" '
         "FROM segments s JOIN buckets b ON b.workspace_id = s.workspace_id "
         "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
-        "WHERE s.id = $1 GROUP BY s.id, s.failure",
+        "WHERE s.id = $1 GROUP BY s.id",
         segment_id,
         float(_SUBSCRIBER_IDS),
     )
@@ -52,7 +54,7 @@ async def buckets_to_fill(connection: Connection, segment_id: int) -> list[int]:
     rows = await connection.fetch(
         "SELECT b.id FROM segments s JOIN buckets b ON b.workspace_id = s.workspace_id "
         "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
-        "WHERE s.id = $1 AND s.failure IS NULL "
+        "WHERE s.id = $1 AND s.failure IS NULL AND NOT s.is_paused "
         "AND (st.generation IS DISTINCT FROM s.generation OR st.filled_to IS NOT NULL) "
         "UNION ALL "
         "SELECT st.bucket_id FROM segment_states st WHERE st.segment_id = $1 "
@@ -67,7 +69,7 @@ async def segments_to_fill(connection: Connection) -> list[int]:
     rows = await connection.fetch(
         "SELECT DISTINCT s.id FROM segments s JOIN buckets b ON b.workspace_id = s.workspace_id "
         "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
-        "WHERE s.failure IS NULL AND (st.generation IS DISTINCT FROM s.generation OR st.filled_to IS NOT NULL) "
+        "WHERE s.failure IS NULL AND NOT s.is_paused AND (st.generation IS DISTINCT FROM s.generation OR st.filled_to IS NOT NULL) "
         "UNION SELECT st.segment_id FROM segment_states st "
         "WHERE NOT EXISTS (SELECT FROM segments s WHERE s.id = st.segment_id) ORDER BY 1"
     )
@@ -75,5 +77,8 @@ async def segments_to_fill(connection: Connection) -> list[int]:
 
 
 async def all_segment_ids(connection: Connection) -> list[int]:
-    rows = await connection.fetch("SELECT id FROM segments WHERE failure IS NULL ORDER BY id")
+    """Every segment, of any workspace, that is kept right."""
+    rows = await connection.fetch(
+        "SELECT id FROM segments WHERE failure IS NULL AND NOT is_paused ORDER BY id"
+    )
     return [row["id"] for row in rows]

@@ -40,7 +40,7 @@ class TickSegment:
     id: int
     revision: int
     is_evaluated: bool
-    """False while the segment waits for its fill, or has failed; its condition may be read by others all the same."""
+    """False while the segment waits for its fill, is paused, or has failed; its condition may be read by others all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class FillState:
     revision: int
     generation: int
     failure: str | None
+    is_paused: bool
     filled_to: int | None
     fill_cause: Cause | None
     is_started: bool

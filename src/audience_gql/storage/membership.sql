@@ -6,7 +6,8 @@ FROM buckets WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: tick_segments
 -- The segments that a tick of this bucket evaluates, and those that they may read.
-SELECT s.id, s.revision, s.failure IS NULL AND st.generation IS NOT DISTINCT FROM s.generation AS is_evaluated
+SELECT s.id, s.revision,
+       s.failure IS NULL AND NOT s.is_paused AND st.generation IS NOT DISTINCT FROM s.generation AS is_evaluated
 FROM segments s
 LEFT JOIN segment_states st ON st.bucket_id = $1 AND st.segment_id = s.id
 WHERE s.workspace_id = $2
@@ -120,7 +121,7 @@ SET generation = excluded.generation, filled_to = -1, fill_cause = 'DEFINITION',
 WHERE st.generation <> excluded.generation
 
 -- name: segment_to_fill
-SELECT s.workspace_id, s.revision, s.generation, s.failure, st.filled_to, st.fill_cause,
+SELECT s.workspace_id, s.revision, s.generation, s.failure, s.is_paused, st.filled_to, st.fill_cause,
        st.generation IS NOT DISTINCT FROM s.generation AS is_started
 FROM segments s
 LEFT JOIN segment_states st ON st.bucket_id = $1 AND st.segment_id = s.id

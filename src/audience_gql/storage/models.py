@@ -113,6 +113,8 @@ class Segment(Model):
     revision: int = IntField(default=1)
     generation: int = IntField(default=1)
     failure: str | None = TextField(null=True)
+    is_paused = BooleanField(default=False)
+    paused_through: datetime | None = DatetimeField(null=True)
     created_at: datetime = DatetimeField()
     updated_at: datetime = DatetimeField()
 

@@ -24,7 +24,7 @@ EventKey: TypeAlias = tuple[int, int, int, datetime, int]
 """An event's place: bucket, subscriber, name, instant, number."""
 ChangeKey: TypeAlias = tuple[int, int]
 """A change's place in the log: bucket, sequence."""
-State: TypeAlias = Literal["COMPUTING", "READY", "FAILED"]
+State: TypeAlias = Literal["COMPUTING", "READY", "FAILED", "PAUSED"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ EVENT_COLUMNS: Final = (
     "e.bucket_id, e.subscriber_id, e.name_id, e.occurred_at, e.id, n.name, e.value, e.properties"
 )
 SEGMENT_STATE: Final = (
-    "CASE WHEN s.failure IS NOT NULL THEN 'FAILED' "
+    "CASE WHEN s.is_paused THEN 'PAUSED' WHEN s.failure IS NOT NULL THEN 'FAILED' "
     "WHEN bool_and(coalesce(t.generation = s.generation AND (t.filled_to IS NULL OR t.fill_cause = 'REPAIR'), false)) "
     "THEN 'READY' ELSE 'COMPUTING' END"
 )

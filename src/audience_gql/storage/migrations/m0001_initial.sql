@@ -76,6 +76,8 @@ CREATE TABLE segments (
   revision      integer NOT NULL DEFAULT 1,                  -- raised by every edit
   generation    integer NOT NULL DEFAULT 1,                  -- raised by every edit of its condition, or of one that it reads
   failure       text,                                        -- set: FAILED, and left out of evaluation until edited
+  is_paused     boolean NOT NULL DEFAULT false,              -- left out of ticks, fills and recomputes until resumed
+  paused_through timestamptz,                                -- while paused: the facts up to here are in; null: it was not filled
   created_at    timestamptz NOT NULL,
   updated_at    timestamptz NOT NULL,
   UNIQUE (workspace_id, name_folded)
