@@ -405,3 +405,23 @@ async def test_a_condition_that_names_a_paused_segment_is_refused_with_its_path(
     assert found["issues"] == [
         {"code": "CONFLICT", "path": ["input", "condition", "not", "segment", "anyOf", "0"]}
     ]
+
+
+async def test_the_next_change_is_told_while_the_clock_can_bring_one(api):
+    window = {"event": {"name": "bought", "within": {"last": {"hours": 1}}}}
+    id_ = await api.segment("Recent", window)
+
+    async def next_change() -> str | None:
+        found = await api.data(
+            "query ($by: SegmentKey!) { segment(by: $by) { nextChangeAt } }", by={"id": id_}
+        )
+        return found["segment"]["nextChangeAt"]
+
+    await api.upsert({"externalId": "1"})
+    await api.tick()
+    assert await next_change() is None
+    await api.track({"subscriber": {"externalId": "1"}, "name": "bought"})
+    await api.tick()
+    assert await next_change() == "2026-03-01T13:00:00Z"
+    await api.data(PAUSE, id=id_)
+    assert await next_change() is None

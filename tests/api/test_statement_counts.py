@@ -79,6 +79,26 @@ async def test_one_parent_or_fifty(full, document):
     assert shapes(for_many) == shapes(for_one)
 
 
+async def test_the_next_changes_of_one_segment_or_fifty(api):
+    for number in range(MANY):
+        bought = {"event": {"name": "bought", "within": {"last": {"days": number + 1}}}}
+        await api.segment(f"segment {number:02}", {"any": [bought, {"createdAt": {"inLast": {"days": 1}}}]})
+    await api.upsert({"externalId": "1"})
+    await api.track({"subscriber": {"externalId": "1"}, "name": "bought"})
+    await api.tick()
+    document = "query ($first: Int) { segments(first: $first) { edges { node { nextChangeAt } } } }"
+
+    with api.counting() as for_one:
+        await api.data(document, first=1)
+    with api.counting() as for_many:
+        many = await api.data(document, first=MANY)
+
+    assert [edge["node"] for edge in many["segments"]["edges"]] == [
+        {"nextChangeAt": "2026-03-02T12:00:00Z"}
+    ] * MANY
+    assert shapes(for_many) == shapes(for_one)
+
+
 async def test_each_of_fifty_parents_gets_its_own(full):
     api, _ = full
 

@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from strawberry.dataloader import DataLoader
 
+from audience_gql.audience.due import next_change_by_segments
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import batches, definitions, list_pages, person_pages
@@ -103,6 +104,10 @@ class Loaders:
     def figures(self) -> DataLoader[int, SegmentFigures | None]:
         return self._one(batches.figures_by_segments)
 
+    @cached_property
+    def next_changes(self) -> DataLoader[int, datetime | None]:
+        return self._one(self._next_changes)
+
     # ---- pages
 
     @cached_property
@@ -181,6 +186,18 @@ class Loaders:
         async with database.acquire() as connection:
             now = await self._ports.clock.now(connection)
         return await batches.evaluated_through(database, workspace_id, now)
+
+    async def _next_changes(
+        self, database: Database, workspace_id: int, segment_ids: list[int]
+    ) -> Mapping[int, datetime]:
+        vocabulary = await self.vocabulary.load(None)
+        async with database.acquire() as connection:
+            return await next_change_by_segments(
+                connection=connection,
+                workspace_id=workspace_id,
+                segment_ids=segment_ids,
+                vocabulary=vocabulary,
+            )
 
     @staticmethod
     async def _vocabulary(database: Database, workspace_id: int) -> Vocabulary:

@@ -116,6 +116,16 @@ class Segment(Node):
         return await info.context.loaders.evaluated_through.load(None)
 
     @strawberry.field(
+        description="Nobody enters or leaves by the clock before this; it has passed when that is just being reckoned with. "
+        "Null while no fact that is known will let the clock move anybody, and while it is PAUSED or FAILED."
+    )
+    @staticmethod
+    async def next_change_at(parent: strawberry.Parent[models.Segment], info: Info) -> datetime | None:
+        if parent.is_paused or parent.failure is not None:
+            return None
+        return await info.context.loaders.next_changes.load(parent.id)
+
+    @strawberry.field(
         description="The segments that its condition names, by name.",
         graphql_type=list[Annotated["Segment", strawberry.lazy("audience_gql.api.segments")]],
     )

@@ -26,6 +26,16 @@ class SegmentDefinition:
     is_paused: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketInstant:
+    """Up to when the clock has been reckoned with in a bucket."""
+
+    bucket_id: int
+    evaluated_through: datetime
+    has_people_put_off: bool
+    """Whether there may be people who crossed an edge before, and whom the next ticks will look at."""
+
+
 async def lock_workspace(connection: Connection, workspace_id: int) -> None:
     """Hold the workspace's definitions: saves of segments and openings of buckets go one after the other."""
     await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR NO KEY UPDATE", workspace_id)
@@ -44,6 +54,16 @@ async def lock_buckets(connection: Connection, workspace_id: int) -> None:
 async def bucket_ids(connection: Connection, workspace_id: int) -> list[int]:
     rows = await connection.fetch("SELECT id FROM buckets WHERE workspace_id = $1 ORDER BY id", workspace_id)
     return [row["id"] for row in rows]
+
+
+async def bucket_instants(connection: Connection, workspace_id: int) -> list[BucketInstant]:
+    rows = await connection.fetch(
+        "SELECT b.id AS bucket_id, b.evaluated_through, "
+        "EXISTS (SELECT FROM dirty d WHERE d.bucket_id = b.id AND d.lane = 1) AS has_people_put_off "
+        "FROM buckets b WHERE b.workspace_id = $1 ORDER BY b.id",
+        workspace_id,
+    )
+    return [BucketInstant(**row) for row in rows]
 
 
 async def open_bucket_id(connection: Connection, workspace_id: int) -> int:

@@ -124,7 +124,15 @@ async def next_due(
     connection: Connection, bucket_id: int, edges: Iterable[Edge], after: datetime
 ) -> datetime | None:
     """The first instant after `after` at which any fact crosses one of these edges."""
-    due: list[datetime] = []
+    due = await next_due_by_edge(connection, bucket_id, edges, after)
+    return min(due.values(), default=None)
+
+
+async def next_due_by_edge(
+    connection: Connection, bucket_id: int, edges: Iterable[Edge], after: datetime
+) -> dict[Edge, datetime]:
+    """The first instant after `after` at which any fact crosses each of these edges; one that none will cross is left out."""
+    due: dict[Edge, datetime] = {}
     for table, group in _by_table(edges).items():
         rows = await connection.fetch(
             _SQL[f"next_of_{table}"],
@@ -132,8 +140,10 @@ async def next_due(
             [_ref(edge) for edge in group],
             [after - edge.offset for edge in group],
         )
-        due.extend(row["at"] + group[row["position"] - 1].offset for row in rows)
-    return min(due, default=None)
+        for row in rows:
+            edge = group[row["position"] - 1]
+            due[edge] = row["at"] + edge.offset
+    return due
 
 
 async def apply(connection: Connection, bucket: BucketHead, changes: Sequence[Change], now: datetime) -> int:
