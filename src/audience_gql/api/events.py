@@ -59,7 +59,11 @@ class EventConnection(Connection):
 @strawberry.input(description="Something that a person did.")
 class EventInput:
     subscriber: SubscriberKey = strawberry.field(description="Whose event it is.")
-    name: str = strawberry.field(description="What happened, up to 100 characters; any name will do.")
+    name: str = strawberry.field(
+        description="What happened, up to 100 characters; any name will do. `email_bounced`, `email_unsubscribed` and "
+        "`email_complained` also move the EMAIL channel, unless its status was set since they happened or is a stronger "
+        "refusal already; one of the future moves it at once, since a refusal is never put off."
+    )
     occurred_at: datetime | None = strawberry.field(
         description="When it happened, at most a day ahead; now when left out.", default=strawberry.UNSET
     )

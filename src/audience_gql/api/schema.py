@@ -15,6 +15,7 @@ from strawberry.types.base import get_object_definition
 from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from audience_gql.api.channel_edits import ChannelMutation
 from audience_gql.api.context import Context
 from audience_gql.api.custom_fields import CustomFieldMutation, CustomFieldQuery
 from audience_gql.api.documents import Documents, Operation, Prepared, Refused
@@ -42,7 +43,9 @@ class Query(
 
 
 @strawberry.type(description="What can be done. Each answers with its subject, or with the reason why not.")
-class Mutation(UpsertMutation, EventMutation, CustomFieldMutation, GroupMutation, SegmentMutation): ...
+class Mutation(
+    UpsertMutation, ChannelMutation, EventMutation, CustomFieldMutation, GroupMutation, SegmentMutation
+): ...
 
 
 @strawberry.type(description="What can be followed.")

@@ -24,6 +24,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "group": "GROUP",
     "profile": "SUBSCRIBER",
     "field": "SUBSCRIBER",
+    "channel": "SUBSCRIBER",
     "created": "SUBSCRIBER",
     "clock": "CLOCK",
 }

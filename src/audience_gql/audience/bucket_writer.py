@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
 
+from audience_gql.audience.channels import is_reactivation
 from audience_gql.audience.failures import Issue
 from audience_gql.audience.profiles import (
     BIRTHDAY_DATE,
@@ -24,9 +24,7 @@ from audience_gql.audience.profiles import (
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import facts
 from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Identity, Mark, Owner, PersonRow
-
-_NEVER_REACTIVATED: Final = frozenset({"UNSUBSCRIBED", "BOUNCED", "SPAM_REPORTED"})
+from audience_gql.storage.facts import ChannelState, Identity, Mark, Owner, PersonRow
 
 
 @dataclass(slots=True)
@@ -51,7 +49,7 @@ class BucketWriter:
         self._channels: dict[tuple[int, str], tuple[str, str | None]] = {}
         self._join: set[tuple[int, int]] = set()
         self._leave: set[tuple[int, int]] = set()
-        self._statuses: dict[tuple[int, str], str] = {}
+        self._states: dict[tuple[int, str], ChannelState] = {}
         self.created = 0
         self.marks: set[Mark] = set()
 
@@ -60,13 +58,15 @@ class BucketWriter:
         ids = [person.owner[1] for person in people if any(patch.channels for _, patch in person.patches)]
         if not ids:
             return
-        self._statuses = await facts.channel_statuses(self._connection, self._bucket_id, ids)
+        self._states = await facts.channel_states(self._connection, self._bucket_id, ids)
         for person in people:
             for index, patch in person.patches:
                 for position, state in enumerate(patch.channels):
-                    current = self._statuses.get((person.owner[1], state.channel))
-                    if current in _NEVER_REACTIVATED and state.status not in _NEVER_REACTIVATED:
-                        message = f"{state.channel} is {current}; only setChannelStatus may change that"
+                    current = self._states.get((person.owner[1], state.channel))
+                    if current is not None and is_reactivation(current.status, state.status):
+                        message = (
+                            f"{state.channel} is {current.status}; only setChannelStatus may change that"
+                        )
                         where = ("input", "subscribers", str(index), "channels", str(position))
                         rejects.setdefault(index, Issue(code="CONSENT", message=message, path=where))
 
@@ -97,15 +97,7 @@ class BucketWriter:
         """Write what differs, and note the marks. Returns how many existing people changed."""
         changed_ids: set[int] = set()
         await self._write_rows(fields, changed_ids)
-        channels = [
-            (person_id, channel, status, reason)
-            for (person_id, channel), (status, reason) in self._channels.items()
-            if self._statuses.get((person_id, channel)) != status
-        ]
-        if channels:
-            await facts.write_channels(self._connection, self._bucket_id, channels, self._now)
-            changed_ids |= {person_id for person_id, *_ in channels}
-            self.marks |= {Mark(person_id, "profile") for person_id, *_ in channels}
+        changed_ids |= await self._write_channels()
         self._join |= {(group_id, person_id) for group_id in joined_by_all for person_id in self._after}
         if self._leave:
             left = await facts.remove_members(self._connection, self._bucket_id, self._leave)
@@ -116,6 +108,17 @@ class BucketWriter:
             self.marks |= {Mark(person_id, "group_joined", group_id) for group_id, person_id in joined}
             changed_ids |= {person_id for _, person_id in joined}
         return sum(1 for person_id in changed_ids if self._before[person_id] is not None)
+
+    async def _write_channels(self) -> set[int]:
+        """Write the statuses that differ. Returns whose."""
+        states = {
+            (person_id, channel): ChannelState(status=status, changed_at=self._now, reason=reason)
+            for (person_id, channel), (status, reason) in self._channels.items()
+            if (before := self._states.get((person_id, channel))) is None or before.status != status
+        }
+        if states:
+            self.marks |= await facts.write_channels(self._connection, self._bucket_id, states)
+        return {person_id for person_id, _ in states}
 
     async def _write_rows(self, fields: Mapping[str, FieldRef], changed_ids: set[int]) -> None:
         rows: list[PersonRow] = []

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from audience_gql.audience.channels import REFUSAL_OF_EVENT, Refusal, refused_by
 from audience_gql.audience.failures import InvalidInput, Issue, ProblemCode, Reject
 from audience_gql.audience.keys import SubscriberKey
 from audience_gql.audience.ports import Ports
@@ -80,8 +81,8 @@ async def track_events(
     """Take in up to 1,000 events in one transaction.
 
     An event that is wrong, or of an unknown person, is a Reject; the others go through. Events may come late, twice and out of
-    order; one of the future counts from its instant on, and more than a day ahead is refused. `create_missing` makes unknown
-    people from their key. Raises InvalidInput for more than 1,000 events.
+    order; one of the future counts from its instant on, and more than a day ahead is refused. A bounce, unsubscription or
+    complaint also moves the EMAIL channel. `create_missing` makes unknown people from their key. Raises InvalidInput for more than 1,000 events.
     """
     if len(items) > BATCH_LIMIT:
         message = f"at most {BATCH_LIMIT} events a call, not {len(items)}"
@@ -188,16 +189,20 @@ class _Ingest:
         ids = iter(await self._ports.database.ids.take(len(events) + 1, self._connection))
         batch = next(ids)
         rows: list[EventRow] = []
+        refusals: list[Refusal] = []
         for _, person_id, event in events:
             if event.key is not None:
                 if (person_id, event.key) not in fresh:
                     continue
                 fresh.discard((person_id, event.key))  # its second appearance in this batch is a duplicate
+            at = event.occurred_at or now
+            if event.name in REFUSAL_OF_EVENT:
+                refusals.append(Refusal(subscriber_id=person_id, name=event.name, occurred_at=at))
             rows.append(
                 EventRow(
                     subscriber_id=person_id,
                     name_id=names[event.name],
-                    occurred_at=event.occurred_at or now,
+                    occurred_at=at,
                     id=next(ids),
                     value=event.value,
                     properties=event.properties,
@@ -207,8 +212,20 @@ class _Ingest:
         if rows:
             await facts.write_events(self._connection, bucket_id, rows)
             marks = {Mark(row.subscriber_id, "event", row.name_id) for row in rows}
+            marks |= await self._move_channels(bucket_id, refusals, now)
             await facts.write_marks(self._connection, bucket_id, marks, batch=batch, lane=self._lane)
         return len(rows), len(events) - len(rows)
+
+    async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
+        """Move the channels of those who bounced, left or complained. Returns the marks of it."""
+        ids = {refusal.subscriber_id for refusal in refusals}
+        if not ids:
+            return set()
+        # Whoever else sets a status reads the present one under this lock too; events alone hold people only against erasure.
+        await facts.lock_people(self._connection, bucket_id, ids)
+        states = await facts.channel_states(self._connection, bucket_id, ids)
+        changed = refused_by(refusals, states, now)
+        return await facts.write_channels(self._connection, bucket_id, changed) if changed else set()
 
 
 def _check(item: EventItem, now: datetime) -> _Checked:

@@ -19,7 +19,15 @@ Identity: TypeAlias = tuple[IdentityKind, str]
 Owner: TypeAlias = tuple[int, int]
 """A person: (bucket id, subscriber id)."""
 
-MarkKind: TypeAlias = Literal["created", "profile", "field", "event", "group_joined", "group_left"]
+MarkKind: TypeAlias = Literal["created", "profile", "field", "event", "channel", "group_joined", "group_left"]
+
+CHANNEL_REFS: Final[Mapping[str, int]] = {
+    "EMAIL": 1,
+    "TRANSACTIONAL_EMAIL": 2,
+    "SMS": 3,
+    "TRANSACTIONAL_SMS": 4,
+}
+"""What stands for each channel in marks. Stored: never change one."""
 
 LIVE: Final = 0
 BULK: Final = 1
@@ -62,11 +70,20 @@ PersonRow: TypeAlias = dict[str, Any]  # Any: one column's value; the keys are _
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mark:
-    """What a change may have altered: a person, and which kind of fact. `ref` is the field, event name or group."""
+    """What a change may have altered: a person, and which kind of fact. `ref` is the field, event name, group or channel."""
 
     subscriber_id: int
     kind: MarkKind
     ref: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """A person's wish for one channel, and since when."""
+
+    status: str
+    changed_at: datetime
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,36 +208,45 @@ async def write_dates(
         )
 
 
-async def channel_statuses(
+async def channel_states(
     connection: Connection, bucket_id: int, ids: Collection[int]
-) -> dict[tuple[int, str], str]:
-    """What these people have said, by (subscriber, channel)."""
+) -> dict[tuple[int, str], ChannelState]:
+    """What these people have said, by (subscriber, channel). To write on the strength of it, lock the people before."""
     rows = await connection.fetch(
-        "SELECT subscriber_id, channel, status FROM channel_states "
+        "SELECT subscriber_id, channel, status, changed_at, reason FROM channel_states "
         "WHERE bucket_id = $1 AND subscriber_id = ANY($2::bigint[])",
         bucket_id,
         list(ids),
     )
-    return {(row["subscriber_id"], row["channel"]): row["status"] for row in rows}
+    return {
+        (row["subscriber_id"], row["channel"]): ChannelState(
+            status=row["status"], changed_at=row["changed_at"], reason=row["reason"]
+        )
+        for row in rows
+    }
 
 
 async def write_channels(
-    connection: Connection,
-    bucket_id: int,
-    states: Collection[tuple[int, str, str, str | None]],
-    now: datetime,
-) -> None:
-    """Set (subscriber, channel, status, reason)."""
+    connection: Connection, bucket_id: int, states: Mapping[tuple[int, str], ChannelState]
+) -> set[Mark]:
+    """Set what differs, by (subscriber, channel). Returns the marks of it."""
     await connection.execute(
         "INSERT INTO channel_states (bucket_id, subscriber_id, channel, status, changed_at, reason) "
-        "SELECT $1::bigint, r.subscriber_id, r.channel, r.status, $2::timestamptz, r.reason "
-        "FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[]) AS r (subscriber_id, channel, status, reason) "
+        "SELECT $1::bigint, r.subscriber_id, r.channel, r.status, r.changed_at, r.reason "
+        "FROM unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[]) "
+        "AS r (subscriber_id, channel, status, changed_at, reason) "
         "ON CONFLICT (bucket_id, subscriber_id, channel) DO UPDATE "
         "SET status = excluded.status, changed_at = excluded.changed_at, reason = excluded.reason",
         bucket_id,
-        now,
-        *_columns(states, 4),
+        *_columns(
+            [
+                (person_id, channel, state.status, state.changed_at, state.reason)
+                for (person_id, channel), state in sorted(states.items(), key=lambda item: item[0])
+            ],
+            5,
+        ),
     )
+    return {Mark(person_id, "channel", CHANNEL_REFS[channel]) for person_id, channel in states}
 
 
 # ---- groups

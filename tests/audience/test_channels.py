@@ -1,0 +1,275 @@
+"""Channels: set by hand, by upserts and by events; nobody who refused is brought back without a reason."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from audience_gql.audience.channels import set_channel_status
+from audience_gql.audience.events import EventItem, track_events
+from audience_gql.audience.failures import InvalidInput, NotFound
+from audience_gql.audience.keys import SubscriberKey
+from audience_gql.storage import facts
+
+HOUR = timedelta(hours=1)
+REFUSALS = ["BOUNCED", "UNSUBSCRIBED", "SPAM_REPORTED"]
+
+
+async def set_status(house, status: str, *, channel: str = "EMAIL", reason: str | None = None) -> None:
+    await set_channel_status(
+        ports=house.ports, workspace=house.workspace, subscriber=SubscriberKey(kind="externalId", value="ada"),
+        channel=channel, status=status, reason=reason,
+    )  # fmt: skip
+
+
+async def upsert_status(house, status: str) -> None:
+    upserted = await house.upsert(
+        {"externalId": "ada", "channels": [{"channel": "EMAIL", "status": status, "reason": "asked"}]}
+    )
+    assert upserted.rejects == []
+
+
+async def states(house) -> dict[str, tuple[str, datetime, str | None]]:
+    rows = await house.ports.database.fetch(
+        "SELECT channel, status, changed_at, reason FROM channel_states WHERE bucket_id = $1",
+        house.bucket_id,
+    )
+    return {row["channel"]: (row["status"], row["changed_at"], row["reason"]) for row in rows}
+
+
+async def email(house) -> tuple[str, datetime]:
+    return (await states(house))["EMAIL"][:2]
+
+
+async def channel_marks(house) -> list[int]:
+    rows = await house.ports.database.fetch(
+        "SELECT ref FROM dirty WHERE bucket_id = $1 AND kind = 'channel' ORDER BY ref", house.bucket_id
+    )
+    return [row["ref"] for row in rows]
+
+
+async def test_a_status_is_set_and_marked_once(house):
+    await house.upsert({"externalId": "ada"})
+    await house.tick()
+    noon = house.clock.instant
+
+    for channel in facts.CHANNEL_REFS:
+        await set_status(house, "ACTIVE", channel=channel, reason=" asked ")
+    house.clock.advance(HOUR)
+    await set_status(house, "ACTIVE", reason="asked again")
+
+    assert await states(house) == dict.fromkeys(facts.CHANNEL_REFS, ("ACTIVE", noon, "asked"))
+    assert await channel_marks(house) == [1, 2, 3, 4]
+
+
+async def test_an_upsert_moves_the_time_only_with_the_status(house):
+    await upsert_status(house, "UNCONFIRMED")
+    await house.tick()
+    noon = house.clock.instant
+    house.clock.advance(HOUR)
+
+    await upsert_status(house, "UNCONFIRMED")
+    assert (await email(house), await channel_marks(house)) == (("UNCONFIRMED", noon), [])
+
+    await upsert_status(house, "ACTIVE")
+    assert (await email(house), await channel_marks(house)) == (("ACTIVE", noon + HOUR), [1])
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("reason", [None, "", "  "])
+async def test_only_a_reason_brings_back_who_refused(house, refusal, reason):
+    await house.upsert({"externalId": "ada"})
+    await set_status(house, refusal)
+    before = await states(house)
+
+    for status in ("ACTIVE", "UNCONFIRMED"):
+        with pytest.raises(InvalidInput) as refused:
+            await set_status(house, status, reason=reason)
+        assert [(issue.code, issue.path) for issue in refused.value.issues] == [
+            ("CONSENT", ("input", "reason"))
+        ]
+    assert await states(house) == before
+
+    house.clock.advance(HOUR)
+    await set_status(house, "ACTIVE", reason="she asked for it")
+    assert (await states(house))["EMAIL"] == ("ACTIVE", house.clock.instant, "she asked for it")
+
+
+async def test_one_refusal_may_follow_another_without_a_reason(house):
+    await house.upsert({"externalId": "ada"})
+    await set_status(house, "SPAM_REPORTED")
+
+    await set_status(house, "UNSUBSCRIBED")
+
+    assert (await email(house))[0] == "UNSUBSCRIBED"
+
+
+async def test_what_cannot_be_set_is_refused(house):
+    with pytest.raises(NotFound):
+        await set_status(house, "ACTIVE")
+    await house.upsert({"externalId": "ada"})
+    for wrong in (
+        {"status": "MAYBE"},
+        {"status": "ACTIVE", "channel": "PIGEON"},
+        {"status": "ACTIVE", "reason": "\x00"},
+    ):
+        with pytest.raises(InvalidInput):
+            await set_status(house, **wrong)
+    assert await states(house) == {}
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        ("email_bounced", "BOUNCED"),
+        ("email_unsubscribed", "UNSUBSCRIBED"),
+        ("email_complained", "SPAM_REPORTED"),
+    ],
+)
+async def test_an_event_moves_the_channel_to_when_it_happened(house, event, status):
+    await house.upsert({"externalId": "ada", "channels": [{"channel": "SMS", "status": "ACTIVE"}]})
+    await set_status(house, "ACTIVE")
+    noon = house.clock.instant
+    house.clock.advance(2 * HOUR)
+    await house.tick()
+
+    await house.track("ada", event, occurred_at=noon + HOUR)
+
+    assert await states(house) == {"EMAIL": (status, noon + HOUR, event), "SMS": ("ACTIVE", noon, None)}
+    assert await channel_marks(house) == [1]
+    await house.track("ada", event, occurred_at=noon + 2 * HOUR)
+    assert await email(house) == (status, noon + HOUR)
+    assert await channel_marks(house) == [1]
+
+
+async def test_an_event_of_somebody_nothing_is_known_of_makes_the_state(house):
+    await house.upsert({"externalId": "ada"})
+    ago = house.clock.instant - 24 * HOUR
+
+    await house.track("ada", "email_bounced", occurred_at=ago)
+
+    assert await email(house) == ("BOUNCED", ago)
+
+
+async def test_other_events_move_nothing(house):
+    await house.upsert({"externalId": "ada"})
+
+    for name in ("email_sent", "email_opened", "sms_sent", "EMAIL_BOUNCED"):
+        await house.track("ada", name)
+
+    assert await states(house) == {}
+    assert await channel_marks(house) == []
+
+
+async def test_an_event_from_before_the_present_status_is_too_late(house):
+    await house.upsert({"externalId": "ada"})
+    await set_status(house, "ACTIVE")
+    noon = house.clock.instant
+
+    await house.track("ada", "email_unsubscribed", occurred_at=noon - timedelta(microseconds=1))
+    assert await email(house) == ("ACTIVE", noon)
+
+    await house.track("ada", "email_unsubscribed", occurred_at=noon)
+    assert await email(house) == ("UNSUBSCRIBED", noon)
+
+
+async def test_a_weaker_refusal_never_replaces_a_stronger_one(house):
+    await house.upsert({"externalId": "ada"})
+    noon = house.clock.instant
+    seen = []
+    for minutes, name in enumerate(
+        ["email_bounced", "email_unsubscribed", "email_bounced", "email_complained", "email_unsubscribed"]
+    ):
+        house.clock.instant = noon + timedelta(minutes=minutes)
+        await house.track("ada", name)
+        seen.append((await email(house))[0])
+
+    assert seen == ["BOUNCED", "UNSUBSCRIBED", "UNSUBSCRIBED", "SPAM_REPORTED", "SPAM_REPORTED"]
+    assert await email(house) == ("SPAM_REPORTED", noon + timedelta(minutes=3))
+
+
+async def test_a_duplicate_does_not_refuse_again(house):
+    await house.upsert({"externalId": "ada"})
+    noon = house.clock.instant
+    await house.track("ada", "email_bounced", key="b1", occurred_at=noon)
+    house.clock.advance(HOUR)
+    await set_status(house, "ACTIVE", reason="a new address")
+    house.clock.advance(HOUR)
+
+    again = await house.track("ada", "email_bounced", key="b1", occurred_at=house.clock.instant)
+
+    assert again.duplicates == 1
+    assert await email(house) == ("ACTIVE", noon + HOUR)
+
+
+async def test_a_refusal_of_the_future_counts_at_once(house):
+    await house.upsert({"externalId": "ada"})
+    noon = house.clock.instant
+
+    await house.track("ada", "email_unsubscribed", occurred_at=noon + HOUR)
+    assert await email(house) == ("UNSUBSCRIBED", noon)
+
+    house.clock.advance(timedelta(minutes=1))
+    await set_status(house, "ACTIVE", reason="she changed her mind")
+    assert await email(house) == ("ACTIVE", noon + timedelta(minutes=1))
+
+
+async def test_the_events_of_a_batch_count_in_the_order_in_which_they_happened(house):
+    await house.upsert({"externalId": "ada"}, {"externalId": "bob"})
+    noon = house.clock.instant
+    minutes = {
+        "ada": (("email_complained", 3), ("email_bounced", 1), ("email_opened", 2)),
+        "bob": (("email_bounced", 2), ("email_unsubscribed", 1)),
+    }
+
+    await track_events(
+        ports=house.ports,
+        workspace=house.workspace,
+        items=[
+            EventItem(
+                subscriber=SubscriberKey(kind="externalId", value=person),
+                name=name,
+                occurred_at=noon - HOUR + timedelta(minutes=minute),
+            )
+            for person, events in minutes.items()
+            for name, minute in events
+        ],
+    )
+
+    rows = await house.ports.database.fetch(
+        "SELECT s.external_id, c.status, c.changed_at FROM channel_states c "
+        "JOIN subscribers s ON s.bucket_id = c.bucket_id AND s.id = c.subscriber_id WHERE c.bucket_id = $1 ORDER BY 1",
+        house.bucket_id,
+    )
+    assert [tuple(row) for row in rows] == [
+        ("ada", "SPAM_REPORTED", noon - HOUR + timedelta(minutes=3)),
+        ("bob", "UNSUBSCRIBED", noon - HOUR + timedelta(minutes=1)),
+    ]
+    assert await channel_marks(house) == [1, 1]
+
+
+async def test_a_refusal_is_not_overwritten_by_who_read_the_status_before(house, monkeypatch):
+    await upsert_status(house, "UNCONFIRMED")
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    honest = facts.write_channels
+
+    async def write_channels(*arguments):
+        if not reached.is_set():
+            reached.set()
+            await go_on.wait()
+        return await honest(*arguments)
+
+    monkeypatch.setattr(facts, "write_channels", write_channels)
+    upserting = asyncio.create_task(upsert_status(house, "ACTIVE"))
+    await reached.wait()
+    refusing = asyncio.create_task(house.track("ada", "email_unsubscribed"))
+    while not refusing.done() and not await house.ports.database.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    ):
+        continue
+    go_on.set()
+    await asyncio.gather(upserting, refusing)
+
+    assert (await email(house))[0] == "UNSUBSCRIBED"
