@@ -194,3 +194,24 @@ def test_development_has_the_very_versions_of_the_product() -> None:
     )
 
     assert runtime - development == set()
+
+
+@pytest.mark.parametrize("command", ["schema", "docs"])
+def test_a_written_file_that_is_not_the_code_s_is_told_with_the_command_that_writes_it(
+    project: Project, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    name, file = project.dev.WRITTEN[command]
+    program = project.root / ".venv" / "bin" / "audience-gql"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\n[ "$*" = {name} ] && echo current\n')
+    program.chmod(0o755)
+    written = project.root / file
+    written.parent.mkdir(exist_ok=True)
+    check = project.dev.is_current(command)
+
+    written.write_text("current\n")
+    assert project.dev.passes(command, check)
+    written.write_text("stale\n")
+    assert not project.dev.passes(command, check)
+
+    assert capsys.readouterr().out.splitlines()[-2:] == [f"See: python3 dev {command}", ""]

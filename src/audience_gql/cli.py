@@ -1,4 +1,4 @@
-"""The command line: `audience-gql demo|up|serve|worker|migrate|schema|token`.
+"""The command line: `audience-gql demo|up|serve|worker|migrate|schema|handbook|token|timezone`.
 
 Each command only reads its words and calls what does the work; imports wait until their command is asked for, so that help is quick.
 """
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 for a failure that is explained, 2 for words that are off."""
+    zoneinfo.reset_tzpath(to=())  # the zones of the pinned tzdata, the same on every machine
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
@@ -70,8 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the schema up to date").set_defaults(run=_migrate)
 
     schema = commands.add_parser("schema", help="print the GraphQL schema")
-    schema.add_argument("--output", type=Path, help="write it to this file instead")
-    schema.set_defaults(run=_schema)
+    handbook = commands.add_parser("handbook", help="print the handbook of conditions")
+    for command, run in ((schema, _schema), (handbook, _handbook)):
+        command.add_argument("--output", type=Path, help="write it to this file instead")
+        command.set_defaults(run=run)
 
     token = commands.add_parser("token", help="API tokens").add_subparsers(required=True, metavar="COMMAND")
     create = token.add_parser("create", help="make a token, and print it once")
@@ -84,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
         help="may be given several times (READ)",
     )
     create.set_defaults(run=_create_token)
+
+    zone = commands.add_parser("timezone", help="change the time zone of a workspace")
+    zone.add_argument("--workspace", required=True, help="its name")
+    zone.add_argument("zone", help="a name of the IANA database, such as Europe/Vilnius")
+    zone.set_defaults(run=_change_timezone)
     return parser
 
 
@@ -207,10 +216,20 @@ def _migrate(_: argparse.Namespace) -> int:
 def _schema(parsed: argparse.Namespace) -> int:
     from audience_gql.api.schema import export_sdl
 
-    if parsed.output is None:
-        print(export_sdl(), end="")
+    return _write(export_sdl(), parsed.output)
+
+
+def _handbook(parsed: argparse.Namespace) -> int:
+    from audience_gql.conditions.handbook import handbook
+
+    return _write(handbook(), parsed.output)
+
+
+def _write(text: str, output: Path | None) -> int:
+    if output is None:
+        print(text, end="")
     else:
-        parsed.output.write_text(export_sdl(), encoding="utf-8")
+        output.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -225,6 +244,21 @@ def _create_token(parsed: argparse.Namespace) -> int:
         )
     )
     print(secret)
+    return 0
+
+
+def _change_timezone(parsed: argparse.Namespace) -> int:
+    from audience_gql.audience.failures import Failure
+    from audience_gql.config import settings_from_environment
+    from audience_gql.standalone import change_timezone_of
+
+    try:
+        asyncio.run(
+            change_timezone_of(settings_from_environment(), workspace=parsed.workspace, timezone=parsed.zone)
+        )
+    except Failure as failure:
+        print(f"audience-gql: {failure}", file=sys.stderr)
+        return 1
     return 0
 
 

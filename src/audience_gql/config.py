@@ -41,6 +41,9 @@ class Settings:
     lock_timeout_seconds: float = 2.0
     pool_wait_seconds: float = 2.0
 
+    preview_seconds: float = 0.3
+    """How long a preview may count; an audience that takes longer is estimated."""
+
     tick_pool_size: int = 4
     sweep_seconds: float = 1.0
     """How often the worker looks for marks whose signal was lost."""

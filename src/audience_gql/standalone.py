@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
+from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.workspaces import create_workspace
+from audience_gql.audience.workspaces import change_timezone, create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
@@ -101,6 +102,15 @@ async def create_named_token(settings: Settings, *, workspace: str, name: str, s
         )
         _, secret = await create_token(ports=ports, workspace=found, name=name, scopes=scopes)
     return secret
+
+
+async def change_timezone_of(settings: Settings, *, workspace: str, timezone: str) -> None:
+    """Move a workspace to another time zone. Raises NotFound, InvalidInput."""
+    async with _ports(settings.database_url, settings.redis_url) as ports:
+        found = await Workspace.get_or_none(name=workspace)
+        if found is None:
+            raise NotFound(f"there is no workspace called {workspace!r}", ("workspace",))
+        await change_timezone(ports=ports, workspace=found, timezone=timezone)
 
 
 @contextmanager

@@ -55,12 +55,12 @@ async def test_a_status_is_set_and_marked_once(house):
     await house.tick()
     noon = house.clock.instant
 
-    for channel in facts.CHANNEL_REFS:
+    for channel in facts.CHANNEL_NUMBERS:
         await set_status(house, "ACTIVE", channel=channel, reason=" asked ")
     house.clock.advance(HOUR)
     await set_status(house, "ACTIVE", reason="asked again")
 
-    assert await states(house) == dict.fromkeys(facts.CHANNEL_REFS, ("ACTIVE", noon, "asked"))
+    assert await states(house) == dict.fromkeys(facts.CHANNEL_NUMBERS, ("ACTIVE", noon, "asked"))
     assert await channel_marks(house) == [1, 2, 3, 4]
 
 
@@ -273,3 +273,26 @@ async def test_a_refusal_is_not_overwritten_by_who_read_the_status_before(house,
     await asyncio.gather(upserting, refusing)
 
     assert (await email(house))[0] == "UNSUBSCRIBED"
+
+
+async def test_a_segment_follows_the_channel_and_the_clock(house):
+    await house.upsert({"externalId": "ada"}, {"externalId": "bob"})
+    await set_status(house, "ACTIVE")
+    active = await house.segment("Active", {"channel": {"channel": "EMAIL", "status": ["ACTIVE"]}})
+    refused = {"channel": "EMAIL", "status": ["BOUNCED"], "changed": {"inLast": {"hours": 1}}}
+    lately = await house.segment("Bounced lately", {"channel": refused})
+    await house.tick()
+    start = len(await house.log())
+
+    await house.track("ada", "email_bounced")
+    await house.tick()
+    assert (await house.members(active), await house.members(lately)) == (set(), {"ada"})
+    house.clock.advance(HOUR)
+    await house.tick()
+
+    assert await house.members(lately) == set()
+    assert sorted(await house.log(since=start)) == [
+        ("ada", False, "CLOCK"),
+        ("ada", False, "SUBSCRIBER"),
+        ("ada", True, "SUBSCRIBER"),
+    ]

@@ -14,6 +14,7 @@ import pytest
 
 from audience_gql.audience.groups import add_to_group, remove_from_group
 from audience_gql.audience.keys import SubscriberKey
+from audience_gql.storage import edges as edges_storage
 from audience_gql.storage import membership
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.evaluation import Evaluation
@@ -68,6 +69,21 @@ async def segments(house):
                 }
             },
         ),
+        await house.segment(
+            "Just entered",
+            {"segment": {"anyOf": [str(recent.id)], "entered": {"inLast": {"minutes": 1}}}},
+        ),
+        await house.segment(
+            "Long in",
+            {"segment": {"anyOf": [str(recent.id)], "entered": {"notInLast": {"minutes": 2}}}},
+        ),
+        await house.segment(
+            "Just agreed",
+            {"channel": {"channel": "SMS", "status": ["ACTIVE"], "changed": {"inLast": {"minutes": 3}}}},
+        ),
+        await house.segment(
+            "First bought", {"firstEvent": {"name": "bought", "at": {"notInLast": {"minutes": 3}}}}
+        ),
         await house.segment("New", {"createdAt": {"inLast": {"minutes": 2}}}),
         await house.segment("In a city", {"city": {"isSet": True}}),
     ]
@@ -76,7 +92,7 @@ async def segments(house):
 async def change_something(house, group, chance: random.Random) -> None:
     person = chance.choice(PEOPLE)
     key = SubscriberKey(kind="externalId", value=person)
-    match chance.randrange(6):
+    match chance.randrange(7):
         case 0 | 1:
             ago = timedelta(seconds=chance.choice([0, 0, 30, 59, 60, 61, 119, 120, 121, 240, -5, -20]))
             await house.track(person, "opened", occurred_at=house.clock.instant - ago)
@@ -91,6 +107,9 @@ async def change_something(house, group, chance: random.Random) -> None:
             await house.upsert({"externalId": person, "city": chance.choice([None, "Vilnius", "Kaunas"])})
         case 5:
             await house.upsert({"externalId": person})
+        case 6:
+            status = chance.choice(["ACTIVE", "UNCONFIRMED"])
+            await house.upsert({"externalId": person, "channels": [{"channel": "SMS", "status": status}]})
 
 
 async def wrong_memberships(house) -> list[tuple[int, int, bool]]:
@@ -146,31 +165,35 @@ async def test_after_every_tick_nothing_differs_from_the_facts(house, seed):
 
 
 def without_edges_at_the_fact_itself(monkeypatch) -> None:
-    honest = membership.people_on_edges
+    honest = edges_storage.people_on_edges
 
-    async def people_on_edges(connection, bucket_id, edges, after, upto):
-        return await honest(connection, bucket_id, [edge for edge in edges if edge.offset], after, upto)
+    async def people_on_edges(connection, bucket_id, edges, after, upto, *, timezone):
+        return await honest(
+            connection, bucket_id, [edge for edge in edges if edge.offset], after, upto, timezone=timezone
+        )
 
-    monkeypatch.setattr(membership, "people_on_edges", people_on_edges)
+    monkeypatch.setattr(edges_storage, "people_on_edges", people_on_edges)
 
 
 def without_edges_of_ages(monkeypatch) -> None:
-    honest = membership.people_on_edges
+    honest = edges_storage.people_on_edges
 
-    async def people_on_edges(connection, bucket_id, edges, after, upto):
-        return await honest(connection, bucket_id, [edge for edge in edges if not edge.offset], after, upto)
+    async def people_on_edges(connection, bucket_id, edges, after, upto, *, timezone):
+        return await honest(
+            connection, bucket_id, [edge for edge in edges if not edge.offset], after, upto, timezone=timezone
+        )
 
-    monkeypatch.setattr(membership, "people_on_edges", people_on_edges)
+    monkeypatch.setattr(edges_storage, "people_on_edges", people_on_edges)
 
 
 def with_windows_closed_at_both_ends(monkeypatch) -> None:
-    honest = membership.people_on_edges
+    honest = edges_storage.people_on_edges
 
-    async def people_on_edges(connection, bucket_id, edges, after, upto):
+    async def people_on_edges(connection, bucket_id, edges, after, upto, *, timezone):
         late = timedelta(microseconds=1)
-        return await honest(connection, bucket_id, edges, after - late, upto - late)
+        return await honest(connection, bucket_id, edges, after - late, upto - late, timezone=timezone)
 
-    monkeypatch.setattr(membership, "people_on_edges", people_on_edges)
+    monkeypatch.setattr(edges_storage, "people_on_edges", people_on_edges)
 
 
 def without_marks_of_groups(monkeypatch) -> None:
@@ -183,9 +206,21 @@ def without_marks_of_groups(monkeypatch) -> None:
     monkeypatch.setattr(membership, "take_marks", take_marks)
 
 
+def without_marks_of_late_events(monkeypatch) -> None:
+    """Events that happen now lie on an edge of their own; only the mark tells of one that comes late."""
+    honest = membership.take_marks
+
+    async def take_marks(connection, bucket_id, limit):
+        marks = await honest(connection, bucket_id, limit)
+        return [mark for mark in marks if mark.kind != "event"]
+
+    monkeypatch.setattr(membership, "take_marks", take_marks)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
+        without_marks_of_late_events,
         without_edges_at_the_fact_itself,
         without_edges_of_ages,
         with_windows_closed_at_both_ends,

@@ -133,7 +133,7 @@ async def test_only_what_changed_is_marked(house):
     assert (unchanged.updated, await marks(house)) == (0, set())
 
     changed = await house.upsert({"externalId": "1", "fields": [{"key": "size", "value": 3}]})
-    assert (changed.updated, await marks(house)) == (1, {("field", field.id)})
+    assert (changed.updated, await marks(house)) == (1, {("field", field.id), ("profile", 0)})
 
 
 async def test_concurrent_writers_of_the_same_new_people_make_each_once(house):

@@ -6,17 +6,19 @@ A new kind needs no change here, as long as the people have the facts that it lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from audience_gql.conditions.base import Condition, InvalidCondition
+from audience_gql.conditions.base import Condition, DayEdge, Edge, InvalidCondition
+from audience_gql.conditions.calendar import anniversary, day_start, zone_of
 from audience_gql.conditions.dependencies import edges
-from audience_gql.conditions.facts import Event, Facts
+from audience_gql.conditions.facts import ChannelState, Event, Facts
 from audience_gql.conditions.registry import condition_shape
 from audience_gql.conditions.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.values import decimal_of
-from tests.conditions.world import EVENT_NAMES, FIELDS, GROUPS, VOCABULARY, Person, condition_of
+from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS
+from tests.conditions.world import EVENT_NAMES, FIELDS, GROUPS, SEGMENTS, VOCABULARY, Person, condition_of
 
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -38,8 +40,25 @@ _TEXTS = [
 ]
 _NEEDLES = [*_TEXTS, "", "s", "%", "_", "e\u0301", "é", "t"]
 _NUMBERS = [0, 1, 5, 0.1, 0.2, 0.3, 0.30000000000000004, 100, -1, 1e22, 2**53 - 1, 1e-7]
+_INSTANTS = [
+    "2026-03-30T12:00:00Z",
+    "2026-03-30T14:00:00+02:00",
+    "2026-02-30T00:00:00Z",
+    "2026-03-31T12:00:00",
+]
+_SHARES = [0, 0.1, 12.5, 33.3, 50, 100]
+_FEW_NUMBERS = [*_NUMBERS, *[0.3, 0.6, 0.7] * 4, 0.15, 1, 1, 5, 5]
 _PROPERTIES = ["brand", "price"]
-_LENGTHS = {"minutes": [1, 60, 1440], "hours": [1, 24, 48], "days": [1, 2, 7, 30], "weeks": [1, 4]}
+_COMMON = ["LT", "b", 1, 5]
+"""Few enough for several of a person's events to have the same, and others."""
+ZONES = ["Europe/Vilnius", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati", "Etc/GMT+12"]
+_LENGTHS = {
+    "minutes": [1, 60, 1440],
+    "hours": [1, 24, 48],
+    "days": [1, 2, 7, 30, 366],
+    "weeks": [1, 4],
+    "month": [2, 3, 4],
+}
 _STEPS = [timedelta(0), *(timedelta(hours=hours) for hours in (1, 24, 48, 168, 720)), timedelta(minutes=1)]
 
 
@@ -51,8 +70,10 @@ class Chance:
 
     # ---- conditions
 
-    def condition(self, *, segment_ids: list[int], depth: int = 4) -> Condition:
-        """A condition that may read these segments."""
+    def condition(self, *, segment_ids: list[int], depth: int | None = None) -> Condition:
+        """A condition that may read these segments; often but a leaf, where a mistake is not drowned by others."""
+        if depth is None:
+            depth = self.random.choice([0, 0, 1, 2, 4])
         return condition_of(self._condition(segment_ids, depth))
 
     def _condition(self, segment_ids: list[int], depth: int) -> dict[str, object]:
@@ -77,16 +98,24 @@ class Chance:
             return drawn
 
     def _value(self, field: InputField, owner: str, segment_ids: list[int]) -> object:
+        if field.name == "where" and self.random.random() < 0.5:
+            return self._two_properties()
         if field.many:
-            return [self._item(field, owner, segment_ids) for _ in range(self.random.choice([0, 1, 1, 2]))]
+            count = self.random.choice([0, 1, 2, 2, 3] if field.name == "where" else [0, 1, 1, 2])
+            return [self._item(field, owner, segment_ids) for _ in range(count)]
         return self._item(field, owner, segment_ids)
+
+    def _two_properties(self) -> list[object]:
+        """Each of which some event of a person is likely to have, and fewer have both."""
+        text, number = self.random.choice([{"is": "LT"}, {"is": "b"}]), {"eq": self.random.choice([1, 5])}
+        return [{"key": "brand", "text": text}, {"key": "price", "number": number}]
 
     def _item(self, field: InputField, owner: str, segment_ids: list[int]) -> object:
         match field.type:
             case Shape() as shape:
                 return self._object(shape, segment_ids)
             case Enumeration(values=values):
-                return self.random.choice(values).name
+                return self.random.choice([*values, values[0]]).name
             case Scalar() as scalar:
                 return self._scalar(scalar, field.name, owner, segment_ids)
         raise TypeError(f"no random {field.type}")
@@ -95,13 +124,13 @@ class Chance:
         draw: Mapping[Scalar, Callable[[], object]] = {
             Scalar.STRING: lambda: self._string(name, owner),
             Scalar.INT: lambda: self.random.choice(_LENGTHS.get(name, [0, 1, 1, 2, 3])),
-            Scalar.FLOAT: lambda: self.random.choice(_NUMBERS),
+            Scalar.FLOAT: lambda: self.random.choice(_SHARES if owner == "SampleFilter" else _FEW_NUMBERS),
             Scalar.BOOLEAN: lambda: self.random.random() < 0.5,
             Scalar.ID: lambda: str(
                 self.random.choice(segment_ids if owner == "SegmentFilter" else list(GROUPS))
             ),
             Scalar.DATE_TIME: self.instant,
-            Scalar.DATE: lambda: self.instant().date(),
+            Scalar.DATE: self.day,
         }
         return draw[scalar]()
 
@@ -114,9 +143,9 @@ class Chance:
 
     def _string(self, name: str, owner: str) -> str:
         pools: Mapping[tuple[str, str], list[str]] = {
-            ("key", "FieldFilter"): list(FIELDS),
+            ("key", "FieldFilter"): list(FIELDS)[:8],  # those that people have
             ("key", "PropertyFilter"): _PROPERTIES,
-            ("of", "EventTotalFilter"): ["value", *_PROPERTIES],
+            ("of", "EventTotalFilter"): ["value", "value", *_PROPERTIES],
         }
         if name in {"name", "notFollowedBy"}:
             return self.random.choice([*list(EVENT_NAMES)[:3], "unheard_of"])
@@ -125,18 +154,27 @@ class Chance:
     # ---- people
 
     def person(self, *, bucket_id: int, id: int) -> Person:  # noqa: A002  # the row's id
-        return Person(bucket_id=bucket_id, id=id, facts=self.facts())
+        return Person(bucket_id=bucket_id, facts=self.facts(id))
 
-    def facts(self) -> Facts:
+    def facts(self, id_: int) -> Facts:
         names = ["email", "firstName", "country", "city", "postalCode"]
         return Facts(
+            id=id_,
             created_at=self.instant(),
             updated_at=self.instant(),
-            profile=self._some(names, lambda: self.random.choice(_TEXTS)),
+            profile=self._some(names, lambda: self.random.choice(_TEXTS))
+            | self._some(["timezone"], lambda: self.random.choice(ZONES)),
+            birthday=self.day() if self.random.random() < 0.7 else None,
+            channels=self._some(list(CHANNELS), self._channel_state),
+            segments=self._some(list(SEGMENTS), self.instant),
             fields=self._some([11, 12], lambda: self.random.choice(_TEXTS))
-            | self._some([13, 14], lambda: self.random.choice(_NUMBERS)),
+            | self._some([13, 14], lambda: self.random.choice(_NUMBERS))
+            | self._some([15], lambda: self.random.random() < 0.5)
+            | self._some([16], lambda: self.day().isoformat())
+            | self._some([17], lambda: self.instant().isoformat())
+            | self._some([18], lambda: self.random.sample(_TEXTS, self.random.choice([0, 1, 2, 3]))),
             groups=self._some(list(GROUPS), self.instant),
-            events=tuple(self._event() for _ in range(self.random.choice([0, 0, 1, 2, 3, 6]))),
+            events=tuple(self._event() for _ in range(self.random.choice([0, 0, 1, 3, 6, 12]))),
         )
 
     def instant(self) -> datetime:
@@ -144,14 +182,31 @@ class Chance:
         at = NOON - self.random.choice(_STEPS) - self.random.choice(_STEPS)
         return at + self.random.choice([timedelta(0), timedelta(0), _MICROSECOND, timedelta(days=3)])
 
+    def day(self) -> date:
+        """Near today in some year, the days around the leap day among them."""
+        near = NOON.date() + timedelta(days=self.random.choice([-31, -30, -8, -7, -2, -1, 0, 0, 1, 2, 7, 29]))
+        day = self.random.choice([near, near, date(2024, 2, 29), date(2025, 3, 1), date(2025, 2, 28)])
+        return anniversary(day, self.random.choice([1996, 2000, 2007, 2024, 2025, 2026, 2026, 2027]))
+
+    def _channel_state(self) -> ChannelState:
+        return ChannelState(status=self.random.choice(list(CHANNEL_STATUSES)), changed_at=self.instant())
+
     def _event(self) -> Event:
         return Event(
-            name=self.random.choice(list(EVENT_NAMES)[:3]),
+            name=self.random.choice([*list(EVENT_NAMES)[:3], next(iter(EVENT_NAMES))]),
             occurred_at=self.instant(),
-            value=decimal_of(self.random.choice(_NUMBERS)) if self.random.random() < 0.6 else None,
+            value=decimal_of(self.random.choice([*_NUMBERS, *[0.1, 0.2] * 6]))
+            if self.random.random() < 0.6
+            else None,
             properties=self._some(
                 _PROPERTIES,
-                lambda: self.random.choice([*_TEXTS, *_NUMBERS, "5", True, None, ["LT"], {"brand": 5}]),
+                lambda: (
+                    self.random.choice(_COMMON)
+                    if self.random.random() < 0.6
+                    else self.random.choice(
+                        [*_TEXTS, *_NUMBERS, *_INSTANTS, "5", True, False, None, ["LT"], {"brand": 5}]
+                    )
+                ),
             ),
         )
 
@@ -166,17 +221,28 @@ class Chance:
         """Often exactly at an edge of the condition, or a microsecond beside it."""
         facts = [person.created_at, person.updated_at, *person.groups.values()]
         facts += [event.occurred_at for event in person.events]
-        offsets = sorted({edge.offset for edge in edges(condition, VOCABULARY)}) or [timedelta(0)]
+        facts += [state.changed_at for state in person.channels.values()]
+        facts += list(person.segments.values())
         if self.random.random() < 0.2:
             return NOON
-        return (
-            self.random.choice(facts)
-            + self.random.choice(offsets)
-            + self.random.choice([timedelta(0), timedelta(0), _MICROSECOND, -_MICROSECOND])
-        )
+        beside = self.random.choice([timedelta(0), timedelta(0), _MICROSECOND, -_MICROSECOND])
+        found = edges(condition, VOCABULARY)
+        days = sorted(edge.days for edge in found if isinstance(edge, DayEdge))
+        if days and self.random.random() < 0.6:
+            return self._midnight(person, self.random.choice(days)) + beside
+        offsets = sorted({edge.offset for edge in found if isinstance(edge, Edge)}) or [timedelta(0)]
+        return self.random.choice(facts) + self.random.choice(offsets) + beside
+
+    def _midnight(self, person: Facts, days: int) -> datetime:
+        """Where the person lives, so many days after one of her days."""
+        day = self.random.choice([person.birthday or self.day(), self.day()])
+        year = self.random.choice([day.year, NOON.year, NOON.year + 1])
+        zone = zone_of(person.profile.get("timezone"), VOCABULARY.timezone)
+        return day_start(anniversary(day, max(year, 1990)) + timedelta(days=days), zone)
 
 
 def _leaves_of(kinds: list[InputField]) -> list[InputField]:
-    """Each sort of filter as often as any other: eleven texts of the profile are one sort."""
+    """Each sort of filter as often as any other: eleven texts of the profile are one sort. Those of events, which hold most, twice."""
     by_filter = {kind.type.name: kind for kind in kinds if isinstance(kind.type, Shape)}
-    return list(by_filter.values())
+    of_events = [kind for name, kind in by_filter.items() if name.startswith("Event")]
+    return [*by_filter.values(), *of_events]

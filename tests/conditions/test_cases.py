@@ -17,7 +17,16 @@ from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.summary import summarize
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from tests.conditions.answers import by_filter, by_people, by_range
-from tests.conditions.world import NAMES, Connection, Person, condition_of, facts_of, instant, store
+from tests.conditions.world import (
+    NAMES,
+    VOCABULARY,
+    Connection,
+    Person,
+    condition_of,
+    facts_of,
+    instant,
+    store,
+)
 
 _BUCKET = 7
 
@@ -40,7 +49,9 @@ def _cases() -> Iterator[Case]:
             yield Case(
                 id=f"{path.stem}: {case['why']}",
                 now=instant(given["now"]),
-                people={name: facts_of(facts) for name, facts in given["people"].items()},
+                people={
+                    name: facts_of(id_, facts) for id_, (name, facts) in enumerate(given["people"].items(), 1)
+                },
                 inner={int(id_): condition_of(inner) for id_, inner in given.get("segments", {}).items()},
                 condition=condition_of(case["condition"]),
                 matches=frozenset(case["matches"]),
@@ -54,7 +65,9 @@ _CASES = list(_cases())
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.id)
 def test_evaluation(case: Case) -> None:
     matches = {
-        name for name, person in case.people.items() if evaluate(case.condition, person, case.now, case.inner)
+        name
+        for name, person in case.people.items()
+        if evaluate(case.condition, person, case.now, case.inner, timezone=VOCABULARY.timezone)
     }
 
     assert matches == case.matches
@@ -74,11 +87,8 @@ def test_round_trip(case: Case) -> None:
 
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.id)
 async def test_sql(connection: Connection, case: Case) -> None:
-    names = dict(enumerate(case.people, 1))
-    await store(
-        connection,
-        [Person(bucket_id=_BUCKET, id=id_, facts=case.people[name]) for id_, name in names.items()],
-    )
+    names = {person.id: name for name, person in case.people.items()}
+    await store(connection, [Person(bucket_id=_BUCKET, facts=person) for person in case.people.values()])
     expected = frozenset((_BUCKET, id_) for id_, name in names.items() if name in case.matches)
     where = (case.inner, case.now, {_BUCKET: list(names)})
 

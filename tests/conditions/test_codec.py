@@ -229,8 +229,8 @@ _DAY = {"days": 1}
         ),
         (
             {"event": {"name": "x", "where": [{"key": "k", "time": {"inLast": _DAY}}]}},
-            "UNKNOWN",
-            ("event", "where", "0", "time"),
+            "OUT_OF_RANGE",
+            ("event", "where", "0", "time", "inLast"),
         ),
         (
             {"event": {"name": "x", "where": [{"key": "k", "text": {"is": "v"}}] * 21}},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from time import perf_counter
 
 import pytest
 import sqlglot
@@ -238,10 +237,15 @@ def test_no_statement_holds(forbidden: str) -> None:
         assert not re.search(forbidden, sql, re.IGNORECASE), sql
 
 
-def test_the_only_literals_are_names_of_json_types() -> None:
+def test_no_literal_comes_from_a_condition() -> None:
     assert {literal for sql in _STATEMENTS for literal in re.findall("'.*?'", sql)} == {
         "'number'",
         "'string'",
+        "'boolean'",
+        "'null'",
+        "'x'",
+        "'hex'",
+        "'UTF8'",
     }
 
 
@@ -263,36 +267,41 @@ def test_every_parameter_is_used() -> None:
             assert used == set(range(1, first + len(statement.parameters)))
 
 
-@pytest.mark.parametrize("length", [16, 50])
-async def test_a_doubling_chain_of_segments_is_planned_at_once(connection: Connection, length: int) -> None:
-    inner: dict[int, Condition] = {1: condition_of({"event": {"name": "order_placed"}})}
-    for number in range(2, length + 1):
-        twice = (InSegment(segment_ids=(number - 1,)), InSegment(segment_ids=(number - 1, 1)))
-        inner[number] = All(conditions=twice)
-    whole = InSegment(segment_ids=(length,))
-    people_statement = compile_people({99: whole}, inner=inner, vocabulary=VOCABULARY)
-    range_statement = compile_range(whole, inner=inner, vocabulary=VOCABULARY)
-    started = perf_counter()
+async def test_a_doubling_chain_of_segments_is_planned_once_each(connection: Connection) -> None:
+    """Were each inner segment copied into its two readers, a plan would double at every level."""
+    lines = {}
+    for length in (16, 48):
+        inner: dict[int, Condition] = {1: condition_of({"event": {"name": "order_placed"}})}
+        for number in range(2, length + 1):
+            twice = (InSegment(segment_ids=(number - 1,)), InSegment(segment_ids=(number - 1, 1)))
+            inner[number] = All(conditions=twice)
+        lines[length] = await _lines_of_plans(connection, InSegment(segment_ids=(length,)), inner)
 
-    await connection.fetch(f"EXPLAIN {people_statement.sql}", 1, [1], *people_statement.bind(NOON))
-    await connection.fetch(f"EXPLAIN {range_statement.sql}", 1, 0, 9, *range_statement.bind(NOON))
-
-    assert perf_counter() - started < 0.5
+    assert lines[48] < 4 * lines[16] < 2_000
 
 
 @pytest.mark.parametrize("combinator", ["all", "any"])
-async def test_the_largest_condition_is_planned_at_once(connection: Connection, combinator: str) -> None:
+async def test_the_largest_condition_leaves_the_planner_few_joins_to_order(
+    connection: Connection, combinator: str
+) -> None:
     leaves = [
         {"event": {"name": name, "times": {"atLeast": count}, "within": {"last": {"days": count}}}}
-        for name in EVENT_NAMES
+        for name in list(EVENT_NAMES)[:4]
         for count in range(1, 51)
     ]
     condition = condition_of({combinator: leaves})
-    people_statement = compile_people({1: condition}, inner={}, vocabulary=VOCABULARY)
+
     range_statement = compile_range(condition, inner={}, vocabulary=VOCABULARY)
-    started = perf_counter()
 
-    await connection.fetch(f"EXPLAIN {people_statement.sql}", 1, [1], *people_statement.bind(NOON))
-    await connection.fetch(f"EXPLAIN {range_statement.sql}", 1, 0, 9, *range_statement.bind(NOON))
+    assert len(re.findall(r"s\.id IN|NOT EXISTS|LEFT JOIN", range_statement.sql)) <= 6 + len(EVENT_NAMES)
+    assert await _lines_of_plans(connection, condition, {}) < 100
 
-    assert perf_counter() - started < 0.5
+
+async def _lines_of_plans(
+    connection: Connection, condition: Condition, inner: Mapping[int, Condition]
+) -> int:
+    people_statement = compile_people({99: condition}, inner=inner, vocabulary=VOCABULARY)
+    range_statement = compile_range(condition, inner=inner, vocabulary=VOCABULARY)
+    plan = await connection.fetch(f"EXPLAIN {people_statement.sql}", 1, [1], *people_statement.bind(NOON))
+    plan += await connection.fetch(f"EXPLAIN {range_statement.sql}", 1, 0, 9, *range_statement.bind(NOON))
+    return len(plan)

@@ -8,10 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from audience_gql.conditions.base import Condition, Edge, Read
+from audience_gql.conditions.base import Condition, DayEdge, Edge, Read
+from audience_gql.conditions.calendar import anniversary, day_start, zone_of
 from audience_gql.conditions.dependencies import edges, leaf_count, reads
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.values import date_of
+from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CHANNELS
 from tests.conditions.chance import NOON, Chance
 from tests.conditions.world import EVENT_NAMES, VOCABULARY, condition_of
 
@@ -21,15 +24,15 @@ _DAY = timedelta(days=1)
 
 
 def event_edge(name: str, offset: timedelta) -> Edge:
-    return Edge(table="events", keys=(("name_id", EVENT_NAMES[name]),), column="occurred_at", offset=offset)
+    return Edge(table="events", ref=EVENT_NAMES[name], offset=offset)
 
 
 def date_edge(field_id: int, offset: timedelta) -> Edge:
-    return Edge(table="subscriber_dates", keys=(("field_id", field_id),), column="at", offset=offset)
+    return Edge(table="subscriber_dates", ref=field_id, offset=offset)
 
 
 def group_edge(group_id: int, offset: timedelta) -> Edge:
-    return Edge(table="group_members", keys=(("group_id", group_id),), column="added_at", offset=offset)
+    return Edge(table="group_members", ref=group_id, offset=offset)
 
 
 @pytest.mark.parametrize(
@@ -133,17 +136,35 @@ def test_leaf_count() -> None:
     )
 
 
-def _instants(edge: Edge, person: Facts) -> list[datetime]:
+def _instants(edge: Edge | DayEdge, person: Facts) -> list[datetime]:
     """When this edge passes this person."""
-    ((_, key),) = edge.keys
+    if isinstance(edge, DayEdge):
+        return _midnights(edge, person)
+    key = edge.ref
     match edge.table:
         case "events":
             at = [event.occurred_at for event in person.events if EVENT_NAMES[event.name] == key]
         case "subscriber_dates":
-            at = [person.created_at if key == 1 else person.updated_at]
+            trial_ends = person.fields.get(17)
+            of_field = datetime.fromisoformat(trial_ends) if isinstance(trial_ends, str) else None
+            at = [time for time in ({1: person.created_at, 2: person.updated_at, 17: of_field}[key],) if time]  # type: ignore[index]  # the ids of dates
         case "group_members":
             at = [added_at for group_id, added_at in person.groups.items() if group_id == key]
+        case "channel_states":
+            at = [state.changed_at for channel, state in person.channels.items() if channel == key]
+        case "segment_members":
+            at = [entered_at for segment_id, entered_at in person.segments.items() if segment_id == key]
     return [instant + edge.offset for instant in at]
+
+
+def _midnights(edge: DayEdge, person: Facts) -> list[datetime]:
+    renewal = person.fields.get(16)
+    day = person.birthday if edge.field_id == BIRTHDAY_DATE else date_of(str(renewal))
+    if day is None:
+        return []
+    zone = zone_of(person.profile.get("timezone"), VOCABULARY.timezone)
+    days = [anniversary(day, year) for year in range(2025, 2028)] if edge.yearly else [day]
+    return [day_start(one + timedelta(days=edge.days), zone) for one in days]
 
 
 def test_no_verdict_changes_between_edges() -> None:
@@ -153,10 +174,12 @@ def test_no_verdict_changes_between_edges() -> None:
 
     for _ in range(1_500):
         condition = chance.condition(segment_ids=[])
-        person = chance.facts()
+        person = chance.facts(1)
         due = {instant for edge in edges(condition, VOCABULARY) for instant in _instants(edge, person)}
         moments = sorted({NOON + timedelta(hours=hours) for hours in range(-2_000, 2_000, 37)} | due)
-        verdicts = [evaluate(condition, person, moment, {}) for moment in moments]
+        verdicts = [
+            evaluate(condition, person, moment, {}, timezone=VOCABULARY.timezone) for moment in moments
+        ]
         for (_, before), (moment, after) in pairwise(zip(moments, verdicts, strict=True)):
             if before is not after:
                 changes += 1
@@ -170,9 +193,15 @@ def _without(source: str, ref: int | str, person: Facts) -> Facts:
     match source:
         case "profile":
             moved = person.updated_at - timedelta(days=3)
-            return replace(person, profile={"country": "X"}, created_at=moved, updated_at=moved)
+            return replace(
+                person, profile={"country": "X"}, birthday=None, created_at=moved, updated_at=moved
+            )
         case "field":
             return replace(person, fields={key: value for key, value in person.fields.items() if key != ref})
+        case "channel":
+            return replace(
+                person, channels={key: state for key, state in person.channels.items() if key != ref}
+            )
         case "group":
             return replace(person, groups={key: at for key, at in person.groups.items() if key != ref})
         case _:
@@ -183,17 +212,19 @@ def test_no_verdict_changes_by_what_is_not_read() -> None:
     """Complete: a fact that a condition does not read has no part in its verdict."""
     chance = Chance(seed=4)
     facts: list[Read] = [Read(source="profile", ref=0)]
-    facts += [Read(source="field", ref=field_id) for field_id in (11, 12, 13, 14)]
+    facts += [Read(source="field", ref=field_id) for field_id in range(11, 19)]
+    facts += [Read(source="channel", ref=channel) for channel in CHANNELS]
     facts += [Read(source="group", ref=group_id) for group_id in (21, 22)]
     facts += [Read(source="event", ref=name) for name in EVENT_NAMES]
     changed_by_reads = 0
 
     for _ in range(1_500):
         condition: Condition = chance.condition(segment_ids=[])
-        person = chance.facts()
-        verdict = evaluate(condition, person, NOON, {})
+        person = chance.facts(1)
+        verdict = evaluate(condition, person, NOON, {}, timezone=VOCABULARY.timezone)
         for fact in facts:
-            changes = evaluate(condition, _without(fact.source, fact.ref, person), NOON, {}) is not verdict
+            other = _without(fact.source, fact.ref, person)
+            changes = evaluate(condition, other, NOON, {}, timezone=VOCABULARY.timezone) is not verdict
             if fact in reads(condition):
                 changed_by_reads += changes
             else:

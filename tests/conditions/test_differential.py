@@ -14,17 +14,27 @@ from typing import Any
 import pytest
 
 from audience_gql.conditions import over_range, per_person
-from audience_gql.conditions.base import Condition
+from audience_gql.conditions.base import Condition, Moment
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.evaluator import evaluate
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.filters import date as date_filter
+from audience_gql.conditions.filters.count import CountFilter
+from audience_gql.conditions.filters.event_time import EventTime
 from audience_gql.conditions.filters.interval import Interval
+from audience_gql.conditions.filters.number import NumberFilter
 from audience_gql.conditions.filters.text import TextFilter
+from audience_gql.conditions.kinds import age, event_total
+from audience_gql.conditions.kinds.event import EventCount
+from audience_gql.conditions.kinds.event_total import EventTotal
+from audience_gql.conditions.kinds.segment import InSegment
 from audience_gql.conditions.over_range import RangeQuery
-from audience_gql.conditions.sql import Aggregate, OfEvents, Parameters
+from audience_gql.conditions.sql import Aggregate, InSegments, OfEvents, Parameters, Today
+from audience_gql.conditions.values import exact_sum
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from tests.conditions.answers import Verdicts, by_filter, by_people, by_range
 from tests.conditions.chance import Chance
-from tests.conditions.world import SEGMENTS, Connection, Person, store
+from tests.conditions.world import SEGMENTS, VOCABULARY, Connection, Person, store
 
 _CASES = int(os.environ.get("AUDIENCE_FUZZ_CASES", "1500"))
 _BATCH = 8
@@ -41,8 +51,10 @@ class Disagreement:
     missing_in_sql: Verdicts
 
 
-async def disagreements(connection: Connection, *, seed: int, cases: int) -> list[Disagreement]:
-    """What the forms of SQL got wrong, batch by batch of conditions at one instant."""
+async def disagreements(
+    connection: Connection, *, seed: int, cases: int, stops: bool = False
+) -> list[Disagreement]:
+    """What the forms of SQL got wrong, batch by batch of conditions at one instant; until the first, if it stops."""
     chance = Chance(seed)
     people = [
         chance.person(bucket_id=bucket_id, id=id_) for bucket_id in _BUCKETS for id_ in range(1, _PEOPLE + 1)
@@ -51,6 +63,8 @@ async def disagreements(connection: Connection, *, seed: int, cases: int) -> lis
     found = []
     for _ in range(-(-cases // _BATCH)):
         found += await _disagreements_of_batch(connection, chance, people)
+        if found and stops:
+            break
     return found
 
 
@@ -82,7 +96,7 @@ async def _disagreements_of_batch(
             right = frozenset(
                 (person.bucket_id, person.id)
                 for person in people
-                if evaluate(condition, person.facts, now, inner)
+                if evaluate(condition, person.facts, now, inner, timezone=VOCABULARY.timezone)
             )
             if matched != right:
                 found.append(
@@ -174,14 +188,157 @@ def _joined_counts_without_people_without_events(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(RangeQuery, "_column", wrong)
 
 
+def _one_event_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The n-th event: "at least 2" taken for "more than 2"."""
+    right = CountFilter.sql
+
+    def wrong(self: CountFilter, count: str, parameters: Parameters) -> str:
+        return right(self, count, parameters).replace(">=", ">")
+
+    monkeypatch.setattr(CountFilter, "sql", wrong)
+
+
+def _missing_counts_as_different(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing values: as if "is not LT" were the opposite of "is LT"."""
+    right = TextFilter.sql
+
+    def wrong(self: TextFilter, column: str, parameters: Parameters) -> str:
+        sql = right(self, column, parameters)
+        return f"({sql}) IS NOT FALSE" if self.operator in ("isNot", "notIn", "notContains") else sql
+
+    monkeypatch.setattr(TextFilter, "sql", wrong)
+
+
+def _lower_case_for_folding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case folding beyond ASCII: what Postgres' own lower() makes of İ, ß and ΟΔΟΣ."""
+    right = TextFilter.sql
+
+    def wrong(self: TextFilter, column: str, parameters: Parameters) -> str:
+        return right(self, f"lower({column.replace('_folded', '')})", parameters)
+
+    monkeypatch.setattr(TextFilter, "sql", wrong)
+
+
+def _everybody_lives_in_the_office(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time zones: today is the workspace's day for everybody."""
+
+    def wrong(self: Parameters) -> str:
+        return self.derived(Today(self._timezone), "date")
+
+    monkeypatch.setattr(Parameters, "today", wrong)
+
+
+def _leap_day_in_february(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leap days: celebrated on 28 February in other years, as adding years to a date does."""
+
+    def wrong(column: str, year: str) -> str:
+        years = f"make_interval(years => {year} - extract(year FROM {column})::integer)"
+        return f"({column} + {years})::date"
+
+    for module in (date_filter, age):
+        monkeypatch.setattr(module, "anniversary_sql", wrong)
+
+
+def _properties_of_different_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Property correlation: each of the property filters may be met by another event."""
+    right = EventCount.sql
+
+    def wrong(self: EventCount, parameters: Parameters) -> OfEvents:
+        if len(self.events.where) < 2:
+            return right(self, parameters)
+        selections = [replace(self.events, where=(item,)) for item in self.events.where]
+        counts = [selection.aggregate("count(*)", parameters, of_nothing="0") for selection in selections]
+        return OfEvents(
+            aggregates=tuple(counts),
+            test=lambda *columns: self._count.sql(
+                f"least({', '.join(f'coalesce({column}, 0)' for column in columns)})", parameters
+            ),
+            holds_without_events=self._count.matches(0),
+        )
+
+    monkeypatch.setattr(EventCount, "sql", wrong)
+
+
+def _sum_of_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = event_total._FUNCTIONS["SUM"]
+    monkeypatch.setitem(event_total._FUNCTIONS, "SUM", replace(right, of_nothing=None))
+    monkeypatch.setattr(EventTotal, "evaluate", _evaluate_total)
+
+
+def _evaluate_total(self: EventTotal, person: Facts, moment: Moment) -> bool:
+    """The right meaning of a sum of nothing, which the planted bug would take from the oracle too."""
+    values = self._values(person, moment)
+    if self.function == "SUM":
+        return self.total_is.matches(exact_sum(event_total._numbers(values)))
+    return _RIGHT_TOTAL(self, person, moment)
+
+
+_RIGHT_TOTAL = EventTotal.evaluate
+
+
+def _float_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decimal sums: 0.1 + 0.2 is not 0.3 in floating point."""
+    right = event_total._FUNCTIONS["SUM"]
+    monkeypatch.setitem(event_total._FUNCTIONS, "SUM", replace(right, sql="sum(({})::float8)"))
+
+
+def _rounded_averages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An average divided first, and then compared."""
+    monkeypatch.setattr(
+        NumberFilter,
+        "ratio_sql",
+        lambda self, total, count, parameters: self.sql(
+            f"round({total} / nullif({count}, 0), 2)", parameters
+        ),
+    )
+
+
+def _followers_only_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not followed by: at the same instant counts too."""
+    right = EventTime.sql
+
+    def wrong(self: EventTime, parameters: Parameters) -> OfEvents:
+        test = right(self, parameters)
+        return replace(test, test=lambda *columns: test.test(*columns).replace(">= ", "> "))
+
+    monkeypatch.setattr(EventTime, "sql", wrong)
+
+
+def _entered_is_always_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever enters a segment only now has no stored instant."""
+    right = InSegment.sql
+
+    def wrong(self: InSegment, parameters: Parameters) -> InSegments:
+        test = right(self, parameters)
+        entered = test.entered
+        if entered is None:
+            return test
+        now = parameters.instant()
+        return replace(test, entered=lambda column: entered(f"nullif({column}, {now})"))
+
+    monkeypatch.setattr(InSegment, "sql", wrong)
+
+
+@pytest.mark.fuzz
 @pytest.mark.parametrize(
     "plant",
     [
         _plain_not,
+        _missing_counts_as_different,
         _window_with_its_start,
+        _one_event_too_many,
         _sets_without_people_without_events,
         _joined_counts_without_people_without_events,
         _unfolded_text,
+        _lower_case_for_folding,
+        _everybody_lives_in_the_office,
+        _leap_day_in_february,
+        _properties_of_different_events,
+        _sum_of_nothing_is_missing,
+        _float_sums,
+        _rounded_averages,
+        _followers_only_after,
+        _entered_is_always_stored,
         _events_of_the_future,
         _events_of_every_bucket,
     ],
@@ -192,4 +349,4 @@ async def test_a_planted_bug_is_found(
 ) -> None:
     plant(monkeypatch)
 
-    assert await disagreements(connection, seed=1, cases=160)
+    assert await disagreements(connection, seed=1, cases=8_000, stops=True)

@@ -50,4 +50,4 @@ def test_a_long_doubling_chain_is_evaluated_once_each() -> None:
         number: All(conditions=(reading(number - 1), reading(number - 1))) for number in range(2, 3_001)
     }
 
-    assert evaluate(reading(3_000), Chance(seed=1).facts(), NOON, chain)
+    assert evaluate(reading(3_000), Chance(seed=1).facts(1), NOON, chain, timezone="UTC")

@@ -12,8 +12,8 @@ import asyncpg
 
 from audience_gql.conditions.base import Condition, Names
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.facts import Event, Facts
-from audience_gql.conditions.values import decimal_of, fold
+from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.conditions.values import date_of, decimal_of, fold, instant_of, instant_text
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -24,10 +24,22 @@ FIELDS = {
     "size": FieldRef(id=13, key="size", type="NUMBER"),
     "score": FieldRef(id=14, key="score", type="NUMBER"),
     "vip": FieldRef(id=15, key="vip", type="BOOLEAN"),
+    "renewal": FieldRef(id=16, key="renewal", type="DATE"),
+    "trial_ends": FieldRef(id=17, key="trial_ends", type="DATETIME"),
+    "tags": FieldRef(id=18, key="tags", type="LIST"),
+    "company_size": FieldRef(id=19, key="company_size", type="NUMBER"),
 }
 GROUPS = {21: "VIP", 22: "Beta testers"}
 SEGMENTS = {41: "Buyers", 42: "Readers", 43: "Lapsed"}
-EVENT_NAMES = {"email_opened": 31, "order_placed": 32, "page_viewed": 33, "cart_updated": 34}
+EVENT_NAMES = {
+    "email_opened": 31,
+    "order_placed": 32,
+    "page_viewed": 33,
+    "cart_updated": 34,
+    "email_sent": 35,
+    "email_clicked": 36,
+    "feature_used": 37,
+}
 
 VOCABULARY = Vocabulary(
     fields=FIELDS,
@@ -56,11 +68,14 @@ _PROFILE_COLUMNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Facts, and the row that they are stored in. The same id may live in several buckets."""
+    """Facts, and the bucket that they are stored in. The same id may live in several buckets."""
 
     bucket_id: int
-    id: int
     facts: Facts
+
+    @property
+    def id(self) -> int:
+        return self.facts.id
 
 
 def condition_of(value: object) -> Condition:
@@ -71,10 +86,17 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def facts_of(given: Mapping[str, Any]) -> Facts:  # Any: JSON of a case file
+def facts_of(id_: int, given: Mapping[str, Any]) -> Facts:  # Any: JSON of a case file
     """Facts as case files write them."""
     created_at = instant(given.get("createdAt", "2020-01-01T00:00:00Z"))
     return Facts(
+        id=given.get("id", id_),
+        birthday=date_of(given["birthday"]) if "birthday" in given else None,
+        channels={
+            channel: ChannelState(status=state["status"], changed_at=instant(state["changedAt"]))
+            for channel, state in given.get("channels", {}).items()
+        },
+        segments={int(id_): instant(entered_at) for id_, entered_at in given.get("entered", {}).items()},
         created_at=created_at,
         updated_at=instant(given["updatedAt"]) if "updatedAt" in given else created_at,
         profile=given.get("profile", {}),
@@ -124,6 +146,7 @@ async def _store_person(connection: Connection, person: Person) -> None:
     row: dict[str, object] = {"bucket_id": person.bucket_id, "id": person.id}
     for name, text in facts.profile.items():
         row |= {_PROFILE_COLUMNS[name]: text, f"{_PROFILE_COLUMNS[name]}_folded": fold(text)}
+    row["birthday"] = facts.birthday
     row |= {"fields": json.dumps(fields), "fields_folded": json.dumps(_folded(fields))}
     row |= {"created_at": facts.created_at, "updated_at": facts.updated_at}
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
@@ -138,9 +161,25 @@ async def _store_person(connection: Connection, person: Person) -> None:
             group_id,
             added_at,
         )
+    for channel, state in facts.channels.items():
+        await connection.execute(
+            "INSERT INTO channel_states VALUES ($1, $2, $3, $4, $5)",
+            *key,
+            channel,
+            state.status,
+            state.changed_at,
+        )
+    for segment_id, entered_at in facts.segments.items():
+        await connection.execute(
+            "INSERT INTO segment_members (bucket_id, subscriber_id, segment_id, entered_at) "
+            "VALUES ($1, $2, $3, $4)",
+            *key,
+            segment_id,
+            entered_at,
+        )
     for number, event in enumerate(facts.events):
         await connection.execute(
-            "INSERT INTO events VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO events VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             *key,
             EVENT_NAMES[event.name],
             event.occurred_at,
@@ -148,11 +187,24 @@ async def _store_person(connection: Connection, person: Person) -> None:
             event.value,
             json.dumps(event.properties),
             json.dumps(_folded(event.properties)),
+            json.dumps(_times(event.properties)),
         )
 
 
-def _folded(values: Mapping[str, object]) -> dict[str, str]:
+def _folded(values: Mapping[str, object]) -> dict[str, object]:
     """Only what differs from the original."""
+    folded: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, str) and fold(value) != value:
+            folded[key] = fold(value)
+        elif isinstance(value, list) and key.isdigit():  # a custom field's id
+            folded[key] = [fold(text) for text in value]
+    return folded
+
+
+def _times(values: Mapping[str, object]) -> dict[str, str]:
     return {
-        key: fold(value) for key, value in values.items() if isinstance(value, str) and fold(value) != value
+        key: instant_text(at)
+        for key, value in values.items()
+        if isinstance(value, str) and (at := instant_of(value))
     }

@@ -8,15 +8,10 @@ from enum import StrEnum
 import strawberry
 
 from audience_gql.api.shapes import enum
+from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS
 
 
-@enum(
-    "A way to reach a person.",
-    EMAIL="Marketing by email.",
-    TRANSACTIONAL_EMAIL="Email about something that the person did.",
-    SMS="Marketing by text message.",
-    TRANSACTIONAL_SMS="Text messages about something that the person did.",
-)
+@enum("A way to reach a person.", **CHANNELS)
 class Channel(StrEnum):
     EMAIL = "EMAIL"
     TRANSACTIONAL_EMAIL = "TRANSACTIONAL_EMAIL"
@@ -24,14 +19,7 @@ class Channel(StrEnum):
     TRANSACTIONAL_SMS = "TRANSACTIONAL_SMS"
 
 
-@enum(
-    "Whether a person may be reached through a channel.",
-    ACTIVE="She wants to be reached.",
-    UNCONFIRMED="She was asked and has not said yet.",
-    UNSUBSCRIBED="She does not want to be reached.",
-    BOUNCED="Messages came back.",
-    SPAM_REPORTED="She called a message spam.",
-)
+@enum("Whether a person may be reached through a channel.", **CHANNEL_STATUSES)
 class ChannelStatus(StrEnum):
     ACTIVE = "ACTIVE"
     UNCONFIRMED = "UNCONFIRMED"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import strawberry
 
+from audience_gql.api.channels import Channel, ChannelStatus
 from audience_gql.api.context import Context
 from audience_gql.api.ids import OPAQUE_IDS
 from audience_gql.api.shapes import as_given, enum
@@ -54,8 +55,14 @@ def _input_of(shape: Shape) -> type:
     )
 
 
+_ENUMS: Final[Mapping[str, type]] = {"Channel": Channel, "ChannelStatus": ChannelStatus}
+"""Those that the rest of the schema has as well."""
+
+
 @cache
 def _enum_of(enumeration: Enumeration) -> type:
+    if enumeration.name in _ENUMS:
+        return _ENUMS[enumeration.name]
     words = {value.name: value.name for value in enumeration.values}
     descriptions = {value.name: value.description for value in enumeration.values}
     return enum(enumeration.description, **descriptions)(StrEnum(enumeration.name, words))  # type: ignore[arg-type]  # a class, made by a call

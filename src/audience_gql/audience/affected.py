@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from audience_gql.conditions.base import Condition, Edge
+from audience_gql.conditions.base import Condition, DayEdge, Edge
 from audience_gql.conditions.dependencies import edges, reads
 from audience_gql.conditions.nesting import reading_order
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage.evaluation import Evaluable
+from audience_gql.storage.facts import CHANNEL_NUMBERS
 from audience_gql.storage.membership import Cause, Change, TakenMark
 
 Fact: TypeAlias = tuple[str, int]
@@ -37,8 +38,10 @@ class Plan:
     """Everything about a workspace's segments that does not depend on people or the time."""
 
     evaluable: Evaluable
+    timezone: str
+    """The workspace's."""
     revisions: Mapping[int, int]
-    edges: frozenset[Edge]
+    edges: frozenset[Edge | DayEdge]
     direct: Mapping[int, frozenset[Fact]]
     """What each evaluated segment's own condition reads."""
     indirect: Mapping[int, frozenset[Fact]]
@@ -76,11 +79,15 @@ def plan_of(
     inner = {segment_id: conditions[segment_id] for closure in closures.values() for segment_id in closure}
     return Plan(
         evaluable=Evaluable(
-            key=tuple((segment_id, revisions[segment_id]) for segment_id in sorted(used)),
+            key=(
+                vocabulary.timezone,
+                *((segment_id, revisions[segment_id]) for segment_id in sorted(used)),
+            ),
             conditions={segment_id: conditions[segment_id] for segment_id in evaluated},
             inner=inner,
             vocabulary=vocabulary,
         ),
+        timezone=vocabulary.timezone,
         revisions=revisions,
         edges=frozenset(edge for segment_id in used for edge in edges(conditions[segment_id], vocabulary)),
         direct={segment_id: direct[segment_id] for segment_id in evaluated},
@@ -126,6 +133,8 @@ def _facts(condition: Condition, vocabulary: Vocabulary) -> frozenset[Fact]:
     for read in reads(condition):
         if read.source == "event":
             facts.add(("event", vocabulary.event_names.get(str(read.ref), 0)))
+        elif read.source == "channel":
+            facts.add(("channel", CHANNEL_NUMBERS[str(read.ref)]))
         elif read.source != "segment":
             facts.add((read.source, int(read.ref)))
     return frozenset(facts)

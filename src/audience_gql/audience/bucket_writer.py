@@ -13,15 +13,13 @@ from datetime import UTC, datetime
 from audience_gql.audience.channels import is_reactivation
 from audience_gql.audience.failures import Issue
 from audience_gql.audience.profiles import (
-    BIRTHDAY_DATE,
-    CREATED_DATE,
-    UPDATED_DATE,
     PersonPatch,
     apply_columns,
     field_date,
     identity,
 )
-from audience_gql.conditions.vocabulary import FieldRef
+from audience_gql.conditions.calendar import LEAP_YEAR
+from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CREATED_DATE, UPDATED_DATE, FieldRef
 from audience_gql.storage import facts
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import ChannelState, Identity, Mark, Owner, PersonRow
@@ -153,12 +151,12 @@ def _marks(person_id: int, before: PersonRow | None, after: PersonRow) -> set[Ma
     if before is None:
         return {Mark(person_id, "created")}
     marks = set()
-    if any(before[column] != after[column] for column in (*facts.TEXT_COLUMNS, "birthday")):
-        marks.add(Mark(person_id, "profile"))
     old, new = before["fields"], after["fields"]
     marks |= {
         Mark(person_id, "field", int(key)) for key in old.keys() | new.keys() if old.get(key) != new.get(key)
     }
+    if marks or any(before[column] != after[column] for column in (*facts.TEXT_COLUMNS, "birthday")):
+        marks.add(Mark(person_id, "profile"))  # with any of them `updatedAt` changes too
     return marks
 
 
@@ -173,11 +171,15 @@ def _dates(
     if birthday != (before and before["birthday"]):
         at = birthday and datetime(birthday.year, birthday.month, birthday.day, tzinfo=UTC)
         yield person_id, BIRTHDAY_DATE, at
+        yield person_id, -BIRTHDAY_DATE, at and at.replace(year=LEAP_YEAR)
     for ref in fields.values():
         key = str(ref.id)
         value = after["fields"].get(key)
         if ref.type in ("DATE", "DATETIME") and value != (before and before["fields"].get(key)):
-            yield person_id, ref.id, field_date(value)
+            at = field_date(value)
+            yield person_id, ref.id, at
+            if ref.type == "DATE":
+                yield person_id, -ref.id, at and at.replace(year=LEAP_YEAR)
 
 
 def identities_of(row: PersonRow | None) -> set[Identity]:

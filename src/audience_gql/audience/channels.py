@@ -13,8 +13,9 @@ from typing import Final
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound
 from audience_gql.audience.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.profiles import CHANNELS, STATUSES, text_problem
+from audience_gql.audience.profiles import text_problem
 from audience_gql.audience.resolution import resolve_people
+from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS
 from audience_gql.storage import facts
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.facts import ChannelState
@@ -107,7 +108,7 @@ def refused_by(
 
 def _checked(channel: str, status: str, reason: str | None) -> str | None:
     """The reason, when there is one. Raises InvalidInput."""
-    if channel not in CHANNELS or status not in STATUSES:
+    if channel not in CHANNELS or status not in CHANNEL_STATUSES:
         path = ("input", "status" if channel in CHANNELS else "channel")
         raise InvalidInput((Issue(code="UNKNOWN", message="unknown channel or status", path=path),))
     if reason is not None and (problem := text_problem(reason)):

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from audience_gql.conditions.base import Condition, Edge
+from audience_gql.conditions.base import Condition, DayEdge, Edge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.dependencies import edges
 from audience_gql.conditions.nesting import reading_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage import definitions, membership
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
+from audience_gql.storage.edges import due_by_edge
 
 
 async def next_change_by_segments(
@@ -44,23 +45,23 @@ async def next_change_by_segments(
 
 def _edges(
     condition: Condition, conditions: Mapping[int, Condition], vocabulary: Vocabulary
-) -> frozenset[Edge]:
+) -> frozenset[Edge | DayEdge]:
     """Of a condition, and of all that it reads."""
     inner = [conditions[segment_id] for segment_id in reading_order((condition,), conditions)]
     return frozenset().union(*(edges(each, vocabulary) for each in (condition, *inner)))
 
 
 async def _due_by_edge(
-    connection: Connection, workspace_id: int, wanted: frozenset[Edge]
-) -> dict[Edge, datetime]:
+    connection: Connection, workspace_id: int, wanted: frozenset[Edge | DayEdge]
+) -> dict[Edge | DayEdge, datetime]:
     """When anybody of the workspace next crosses each edge."""
-    due: dict[Edge, datetime] = {}
+    due: dict[Edge | DayEdge, datetime] = {}
     for bucket in await definitions.bucket_instants(connection, workspace_id):
         after = bucket.evaluated_through
         if bucket.has_people_put_off:
             found = dict.fromkeys(wanted, after)
         else:
-            found = await membership.next_due_by_edge(connection, bucket.bucket_id, wanted, after)
+            found = await due_by_edge(connection, bucket.bucket_id, wanted, after)
         for edge, at in found.items():
             due[edge] = min(at, due.get(edge, at))
     return due

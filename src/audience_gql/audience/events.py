@@ -17,7 +17,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.profiles import identity, text_problem
 from audience_gql.audience.resolution import resolve_people
 from audience_gql.audience.subscribers import upsert_subscribers
-from audience_gql.conditions.values import decimal_of, fold
+from audience_gql.conditions.values import decimal_of, fold, instant_of, instant_text
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.facts import EventRow, Mark
@@ -61,6 +61,7 @@ class _Checked:
     value: Decimal | None
     properties: str
     properties_folded: str
+    properties_times: str | None
     key: str | None
 
 
@@ -207,6 +208,7 @@ class _Ingest:
                     value=event.value,
                     properties=event.properties,
                     properties_folded=event.properties_folded,
+                    properties_times=event.properties_times,
                 )
             )
         if rows:
@@ -235,13 +237,14 @@ def _check(item: EventItem, now: datetime) -> _Checked:
         raise _Refused("REQUIRED", "an event needs a name", "name")
     if item.key is not None and (problem := text_problem(item.key, KEY_LIMIT)):
         raise _Refused(*problem, "key")
-    properties, folded = _properties(item.properties)
+    properties, folded, times = _properties(item.properties)
     return _Checked(
         name=item.name,
         occurred_at=_instant(item.occurred_at, now),
         value=_number(item.value),
         properties=properties,
         properties_folded=folded,
+        properties_times=times,
         key=item.key or None,
     )
 
@@ -270,10 +273,10 @@ def _number(value: float | Decimal | None) -> Decimal | None:
     return number
 
 
-def _properties(given: object) -> tuple[str, str]:
-    """The JSON of the properties, and of the folded twins of those texts that folding changes."""
+def _properties(given: object) -> tuple[str, str, str | None]:
+    """The JSON of the properties, of the folded twins of those texts that folding changes, and of those that are instants."""
     if given is None:
-        return "{}", "{}"
+        return "{}", "{}", None
     if not isinstance(given, dict):
         raise _Refused("WRONG_TYPE", "properties are an object", "properties")
     if len(given) > PROPERTY_KEYS:
@@ -288,7 +291,12 @@ def _properties(given: object) -> tuple[str, str]:
     folded = {
         key: fold(value) for key, value in kept.items() if isinstance(value, str) and fold(value) != value
     }
-    return text, facts.json_text(folded)
+    times = {
+        key: instant_text(instant)
+        for key, value in kept.items()
+        if isinstance(value, str) and (instant := instant_of(value))
+    }
+    return text, facts.json_text(folded), facts.json_text(times) if times else None
 
 
 def _check_json(value: object, where: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from audience_gql.audience.affected import Fact, Plan, fact_of, group_changes
 from audience_gql.audience.plans import Plans
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, membership
+from audience_gql.storage import definitions, edges, membership
 from audience_gql.storage.database import Connection, TickPool
 from audience_gql.storage.evaluation import Evaluation, EvaluationFailed
 from audience_gql.storage.membership import BucketHead, Change, TakenMark
@@ -78,8 +78,8 @@ class Membership:
         now = max(await self._ports.clock.now(connection), bucket.last_instant)
         plan = await self._plan(connection, bucket)
         marks = await membership.take_marks(connection, bucket.id, PEOPLE_A_TICK)
-        on_edge = await membership.people_on_edges(
-            connection, bucket.id, plan.edges, bucket.evaluated_through, now
+        on_edge = await edges.people_on_edges(
+            connection, bucket.id, plan.edges, bucket.evaluated_through, now, timezone=plan.timezone
         )
         if len(on_edge) > PEOPLE_A_TICK:
             batch = await self._ports.database.ids.one(connection)
@@ -91,7 +91,7 @@ class Membership:
         changes = group_changes(marks)
         changes += await self._segment_changes(connection, bucket.id, plan, marks, on_edge, now)
         next_sequence = await membership.apply(connection, bucket, changes, now)
-        next_due_at = await membership.next_due(connection, bucket.id, plan.edges, now)
+        next_due_at = await edges.next_due(connection, bucket.id, plan.edges, now)
         await membership.leave_bucket(
             connection, bucket.id, next_sequence=next_sequence, now=now, next_due_at=next_due_at
         )

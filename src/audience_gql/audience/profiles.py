@@ -16,17 +16,11 @@ from typing import Final
 from audience_gql.audience.failures import Issue, Path, ProblemCode
 from audience_gql.audience.keys import SubscriberRef
 from audience_gql.conditions.values import fold
-from audience_gql.conditions.vocabulary import FieldRef
+from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 from audience_gql.storage.facts import Identity, PersonRow
 
 TEXT_LIMIT: Final = 1000
 LIST_LIMIT: Final = 100
-CHANNELS: Final = ("EMAIL", "TRANSACTIONAL_EMAIL", "SMS", "TRANSACTIONAL_SMS")
-STATUSES: Final = ("ACTIVE", "UNCONFIRMED", "UNSUBSCRIBED", "BOUNCED", "SPAM_REPORTED")
-
-CREATED_DATE, UPDATED_DATE, BIRTHDAY_DATE = 1, 2, 3
-"""field_id of a person's own dates in subscriber_dates; custom fields use their own ids."""
-
 _COLUMN_OF: Final = {
     "externalId": "external_id",
     "email": "email",
@@ -292,7 +286,7 @@ def _folded(value: object) -> object:
 def _read_channels(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
     for index, entry in enumerate(_entries(item.get("channels"))):
         channel, status, reason = entry.get("channel"), entry.get("status"), entry.get("reason")
-        if channel not in CHANNELS or status not in STATUSES:
+        if channel not in CHANNELS or status not in CHANNEL_STATUSES:
             problems.add("UNKNOWN", "unknown channel or status", "channels", str(index))
         elif reason is not None and (problem := text_problem(reason)):
             problems.add(*problem, "channels", str(index), "reason")

@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
+from audience_gql.audience.definition_limits import check_size
+from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.given_conditions import parse_given
 from audience_gql.audience.groups import description_issues, name_issues, name_taken
 from audience_gql.audience.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
-from audience_gql.conditions.base import Condition, InvalidCondition
+from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import dump, parse
-from audience_gql.conditions.dependencies import leaf_count, reads
+from audience_gql.conditions.dependencies import reads
 from audience_gql.conditions.nesting import ReadsItself, reading_order, segments_read
 from audience_gql.conditions.summary import summarize
 from audience_gql.conditions.values import fold
@@ -25,16 +26,14 @@ from audience_gql.storage import definitions, fills
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
 from audience_gql.storage.models import Segment, Workspace
 
-LEAVES_WITH_INNER: Final = 1_000
-SEGMENT_DEPTH: Final = 20
 _PROGRESS_SECONDS: Final = 1.0
 
 
 class SegmentCycle(Failure):
     """A segment would contain itself. `cycle` names the way round, from the segment back to itself."""
 
-    def __init__(self, cycle: tuple[int, ...]) -> None:
-        super().__init__("a segment cannot contain itself", ("input", "condition"))
+    def __init__(self, cycle: tuple[int, ...], path: Path = ("input", "condition")) -> None:
+        super().__init__("a segment cannot contain itself", path)
         self.cycle = cycle
 
 
@@ -82,7 +81,7 @@ async def create_segment(
         saving = await _Saving.begin(ports, workspace, connection)
         tree = saving.parse(condition, ids, issues)
         segment_id = await ports.database.ids.one(connection)
-        saving.check_size({**saving.conditions, segment_id: tree}, segment_id)
+        check_size({**saving.conditions, segment_id: tree}, segment_id)
         await saving.intern_names(tree)
         segment = await Segment.create(
             id=segment_id,
@@ -237,17 +236,14 @@ class _Saving:
 
     def parse(self, condition: object, ids: IdCodec, issues: list[Issue]) -> Condition:
         """The condition; raises InvalidInput with its problems and those found before, all at once."""
-        try:
-            tree = parse_given(condition, vocabulary=self._vocabulary, paused_ids=self._paused_ids, ids=ids)
-        except InvalidCondition as invalid:
-            found = [
-                Issue(code=problem.code, message=problem.message, path=("input", "condition", *problem.path))
-                for problem in invalid.problems
-            ]
-            raise InvalidInput((*issues, *found)) from invalid
-        if issues:
-            raise InvalidInput(tuple(issues))
-        return tree
+        return parse_given(
+            condition,
+            vocabulary=self._vocabulary,
+            paused_ids=self._paused_ids,
+            ids=ids,
+            path=("input", "condition"),
+            other_issues=issues,
+        )
 
     async def replace(self, segment: Segment, tree: Condition, transaction: Transaction) -> None:
         """Give a segment another condition, and have it and everything that reads it filled anew."""
@@ -262,7 +258,7 @@ class _Saving:
             if user != segment.id and segment.id in reading_order((condition,), edited)
         ]
         for user in (segment.id, *users):
-            self.check_size(edited, user)
+            check_size(edited, user)
         await self.intern_names(tree)
         segment.condition = dict(dump(tree, ids=PLAIN_IDS))
         segment.summary = summarize(tree, await definitions.names(self._connection, self._workspace.id))
@@ -272,23 +268,6 @@ class _Saving:
         await definitions.raise_generations(self._connection, users)
         for stale in (segment.id, *users):
             transaction.after_commit(_later(self._ports, stale))
-
-    def check_size(self, conditions: Mapping[int, Condition], segment_id: int) -> None:
-        """Refuse what is too large together with the segments that it reads."""
-        order = reading_order((conditions[segment_id],), conditions)
-        depth: dict[int, int] = {}
-        for reached_id in (*order, segment_id):
-            depth[reached_id] = 1 + max(
-                (depth[inner] for inner in segments_read(conditions[reached_id])), default=0
-            )
-        if depth[segment_id] > SEGMENT_DEPTH:
-            message = f"segments nest at most {SEGMENT_DEPTH} deep, not {depth[segment_id]}"
-            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "condition")),))
-        reached = (segment_id, *order)
-        total = sum(leaf_count(conditions[reached_id]) for reached_id in reached)
-        if total > LEAVES_WITH_INNER:
-            message = f"with the segments that it reads, a condition has at most {LEAVES_WITH_INNER} leaves, not {total}"
-            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "condition")),))
 
     async def intern_names(self, tree: Condition) -> None:
         """Give ids to the event names that nobody has used yet, so that a compiled condition stays right when they are."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
 from audience_gql.audience.groups import name_issues
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.profiles import zone_problem
+from audience_gql.conditions.base import DayEdge
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.dependencies import edges
+from audience_gql.conditions.nesting import reading_order
+from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
-from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
+from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
 from audience_gql.storage.models import Workspace
 
 
@@ -33,3 +40,40 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
         return await ports.database.run(work)
     except UNIQUE_VIOLATION as error:
         raise NameTaken(f"there is a workspace called {name.strip()!r} already", ("input", "name")) from error
+
+
+async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) -> None:
+    """Move the workspace to another time zone, and find anew who belongs to the segments that look at the day. Raises InvalidInput."""
+    if problem := zone_problem(timezone):
+        issue = Issue(code=problem[0], message=problem[1], path=("input", "timezone"))
+        raise InvalidInput((issue,))
+
+    async def work(transaction: Transaction) -> None:
+        await definitions.lock_workspace(transaction.connection, workspace.id)
+        await Workspace.filter(id=workspace.id).update(timezone=timezone)
+        stale = await _segments_that_look_at_the_day(transaction.connection, workspace.id)
+        await definitions.raise_generations(transaction.connection, stale)
+        for segment_id in stale:
+            transaction.after_commit(partial(ports.jobs.fill, segment_id))
+
+    await ports.database.run(work)
+    workspace.timezone = timezone
+
+
+async def _segments_that_look_at_the_day(connection: Connection, workspace_id: int) -> set[int]:
+    """By themselves, or through the segments that they read."""
+    vocabulary = await definitions.vocabulary(connection, workspace_id)
+    conditions = {
+        segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
+        for segment in await definitions.segments(connection, workspace_id)
+    }
+    looking = {
+        segment_id
+        for segment_id, condition in conditions.items()
+        if any(isinstance(edge, DayEdge) for edge in edges(condition, vocabulary))
+    }
+    return {
+        segment_id
+        for segment_id, condition in conditions.items()
+        if not looking.isdisjoint((segment_id, *reading_order((condition,), conditions)))
+    }

@@ -7,15 +7,18 @@ kind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Final, Literal, TypeAlias
 
+from audience_gql.conditions.calendar import local_day
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.sql import Parameters, Test
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+
+_INSTANTS_TRIED: Final = 400
 
 Path: TypeAlias = tuple[str, ...]
 ProblemCode: TypeAlias = Literal[
@@ -46,25 +49,39 @@ class InvalidCondition(Exception):  # named for what it says, like every expecte
 class Read:
     """Something whose change can alter the verdict. `ref` is the id, 0 for the profile.
 
-    Events are named, since a name may have no id yet.
+    Events and channels are named: an event's name may have no id yet, a channel never has one.
     """
 
-    source: Literal["profile", "field", "event", "group", "segment"]
+    source: Literal["profile", "field", "event", "group", "segment", "channel"]
     ref: int | str
+
+
+PROFILE: Final = Read(source="profile", ref=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
     """Where the clock alone can alter the verdict.
 
-    Whoever has a row in `table` with these `keys`, whose `column` plus `offset` lies in (T0, T1], must be
-    evaluated anew at T1.
+    Whoever has a row in `table` for `ref` (an event name, a date, a group, a channel, a segment), whose instant
+    plus `offset` lies in (T0, T1], must be evaluated anew at T1.
     """
 
-    table: Literal["events", "subscriber_dates", "group_members"]
-    keys: tuple[tuple[str, int], ...]
-    column: str
+    table: Literal["events", "subscriber_dates", "group_members", "channel_states", "segment_members"]
+    ref: int | str
     offset: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayEdge:
+    """The same for calendar days: whoever has a date in `field_id`, `days` after which a day begins, where she lives, in (T0, T1].
+
+    `yearly` means each anniversary of the date instead of the date itself.
+    """
+
+    field_id: int
+    days: int
+    yearly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +97,15 @@ class Moment:
     """What an evaluation takes as given: the one instant, and the verdicts of the segments that are read."""
 
     now: datetime
+    timezone: str
+    """The workspace's, for people without one."""
     verdicts: Mapping[int, bool]
+    next_changes: Mapping[int, datetime | None] = field(default_factory=dict)
+    """The first instants at which those verdicts may change by the clock; only explanations need them."""
+
+    def today(self, person: Facts) -> date:
+        """The day that it is where the person lives."""
+        return local_day(self.now, person.profile.get("timezone"), self.timezone)
 
 
 class Condition(ABC):
@@ -121,12 +146,32 @@ class Leaf(Condition):
         """The facts whose change can alter the verdict, the clock aside."""
 
     @abstractmethod
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:
-        """How the clock can alter it; more than there are is allowed, fewer is not."""
-
-    @abstractmethod
     def sql(self, parameters: Parameters) -> Test:
         """The same meaning as a question to the database."""
+
+    @abstractmethod
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:
+        """What the verdict was decided from, for an explanation."""
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # for those whom the clock moves
+        """How the clock can alter the verdict; more than there are is allowed, fewer is not."""
+        return frozenset()
+
+    def instants(self, person: Facts, moment: Moment) -> Iterable[datetime]:  # noqa: ARG002  # same
+        """When the clock can alter this person's verdict: her edges, past ones too, in any order."""
+        return ()
+
+    def next_change(self, person: Facts, moment: Moment) -> datetime | None:
+        """The instant at which the clock first alters the verdict, if no fact is added; None if it never does.
+
+        Exact, or a lower bound where very many facts would have to be tried.
+        """
+        verdict = self.evaluate(person, moment)
+        ahead = sorted({at for at in self.instants(person, moment) if at > moment.now})
+        for tried, at in enumerate(ahead):
+            if tried == _INSTANTS_TRIED or self.evaluate(person, replace(moment, now=at)) is not verdict:
+                return at
+        return None
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:

@@ -43,10 +43,10 @@ def coerce_shape(
         if name in given:
             with parsing.at(name):
                 coerced[name] = _coerce_field(given[name], field, parsing)
-        elif field.required:
-            parsing.problem("REQUIRED", "is required", name)
         elif field.default is not None:
             coerced[name] = field.default
+        elif field.required:
+            parsing.problem("REQUIRED", "is required", name)
     return shape.build(coerced, parsing) if len(parsing.problems) == problems_before else None
 
 

@@ -57,7 +57,7 @@ def compile_people(
     different aggregates of events at most (Postgres' limit on columns); 200 segments of usual size are far
     from it.
     """
-    parameters = Parameters(first=3)
+    parameters = Parameters(first=3, timezone=vocabulary.timezone)
     query = PersonQuery(bucket=BUCKET, parameters=parameters, vocabulary=vocabulary, shares_rows=True)
     _add_inner(query, segments.values(), inner)
     read = frozenset(reading_order(segments.values(), inner))
@@ -81,7 +81,7 @@ def compile_range(
 
     Rows (subscriber_id), each once, in no order.
     """
-    parameters = Parameters(first=4)
+    parameters = Parameters(first=4, timezone=vocabulary.timezone)
     query = RangeQuery(parameters=parameters, vocabulary=vocabulary)
     for segment_id in reading_order([condition], inner):
         query.add_inner(segment_id, inner[segment_id])
@@ -101,7 +101,7 @@ def compile_filter(
     `bucket` is an expression for the bucket that `s` is scoped by, such as `b.id`. The aliases `events_…` and
     `inner_…` are its own.
     """
-    parameters = Parameters(first=first_parameter)
+    parameters = Parameters(first=first_parameter, timezone=vocabulary.timezone)
     query = PersonQuery(bucket=bucket, parameters=parameters, vocabulary=vocabulary, shares_rows=False)
     _add_inner(query, [condition], inner)
     where = query.expression(condition)

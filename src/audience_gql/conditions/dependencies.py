@@ -5,7 +5,7 @@ Only what the condition itself says: what its inner segments depend on, these ar
 
 from __future__ import annotations
 
-from audience_gql.conditions.base import Condition, Edge, Read, leaves
+from audience_gql.conditions.base import Condition, DayEdge, Edge, Read, leaves
 from audience_gql.conditions.vocabulary import Vocabulary
 
 
@@ -13,7 +13,7 @@ def reads(condition: Condition) -> frozenset[Read]:
     return frozenset(read for leaf in leaves(condition) for read in leaf.reads())
 
 
-def edges(condition: Condition, vocabulary: Vocabulary) -> frozenset[Edge]:
+def edges(condition: Condition, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
     """Never too few; an event name that nobody has used has none."""
     return frozenset(edge for leaf in leaves(condition) for edge in leaf.edges(vocabulary))
 

@@ -13,13 +13,15 @@ from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.nesting import reading_order
 
 
-def evaluate(condition: Condition, person: Facts, now: datetime, segments: Mapping[int, Condition]) -> bool:
+def evaluate(
+    condition: Condition, person: Facts, now: datetime, segments: Mapping[int, Condition], *, timezone: str
+) -> bool:
     """Whether the condition holds.
 
-    `segments` has at least those that it reads, directly or through others.
+    `segments` has at least those that it reads, directly or through others. `timezone` is the workspace's.
     """
     verdicts: dict[int, bool] = {}
-    moment = Moment(now=now, verdicts=verdicts)
+    moment = Moment(now=now, timezone=timezone, verdicts=verdicts)
     for segment_id in reading_order([condition], segments):
         verdicts[segment_id] = segments[segment_id].evaluate(person, moment)
     return condition.evaluate(person, moment)

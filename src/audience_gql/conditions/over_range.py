@@ -6,7 +6,7 @@ left and looked at afterwards. Never NOT IN, which fails on nulls and cannot be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -152,10 +152,22 @@ class RangeQuery:
             case HasRow(table=table, alias=alias, where=where):
                 rows = f"FROM {table} {alias} WHERE {_scope(alias, 'subscriber_id')} AND {where}"
                 return _IdSet(sql=f"SELECT {alias}.subscriber_id {rows}")
-            case InSegments(ids=ids):
-                return _IdSet(sql=_union(f"SELECT i.subscriber_id FROM {self._name(id_)} i" for id_ in ids))
+            case InSegments(ids=ids, entered=entered):
+                return _IdSet(sql=_union(self._inside(id_, entered) for id_ in ids))
             case OfEvents():
                 return self._id_set_of_events(test)
+
+    def _inside(self, segment_id: int, entered: Callable[[str], str] | None) -> str:
+        inside = f"SELECT i.subscriber_id FROM {self._name(segment_id)} i"
+        if entered is None:
+            return inside
+        segment = self._parameters.constant(segment_id, "bigint")
+        entered_at = f"coalesce(m.entered_at, {self._parameters.instant()})"
+        return (
+            f"{inside} LEFT JOIN (SELECT m.subscriber_id, m.entered_at FROM segment_members m "
+            f"WHERE {_scope('m', 'subscriber_id')} AND m.segment_id = {segment}) m "
+            f"ON m.subscriber_id = i.subscriber_id WHERE {entered(entered_at)}"
+        )
 
     def _id_set_of_events(self, test: OfEvents) -> _IdSet:
         """Sets know only people with events.
@@ -166,8 +178,9 @@ class RangeQuery:
         first, *others = test.aggregates
         if test.asks_presence_only:
             return _IdSet(sql=f"SELECT e.subscriber_id {self._events(first)}", is_complement=is_complement)
-        if not others:
-            verdict = _is(f"({test.test(first.function)})", wanted=not is_complement)
+        if all((other.event_name, other.where) == (first.event_name, first.where) for other in others):
+            functions = [aggregate.function for aggregate in test.aggregates]
+            verdict = _is(f"({test.test(*functions)})", wanted=not is_complement)
             sql = f"SELECT e.subscriber_id {self._events(first)} GROUP BY e.subscriber_id HAVING {verdict}"
             return _IdSet(sql=sql, is_complement=is_complement)
         columns = [f"t{number}.a" for number in range(len(test.aggregates))]

@@ -6,6 +6,7 @@ windows ask about it. Null counts as false: whoever uses an expression must not 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
@@ -86,10 +87,19 @@ class PersonQuery:
                 return self._rows.setdefault(table, RowColumns(table, alias)).column(where)
             case HasRow(table=table, alias=alias, where=where):
                 return f"EXISTS (SELECT FROM {table} {alias} WHERE {self._scope(alias)} AND {where})"
-            case InSegments(ids=ids):
+            case InSegments(ids=ids, entered=None):
                 return " OR ".join(map(self.verdict, ids)) or _FALSE
+            case InSegments(ids=ids, entered=entered) if entered is not None:
+                return " OR ".join(self._entered(id_, entered) for id_ in ids) or _FALSE
             case OfEvents(aggregates=aggregates, test=test):
                 return test(*map(self._column, aggregates))
+        raise TypeError(f"no SQL for {leaf!r}")
+
+    def _entered(self, segment_id: int, entered: Callable[[str], str]) -> str:
+        segment = self._parameters.constant(segment_id, "bigint")
+        stored = f"(SELECT m.entered_at FROM segment_members m WHERE {self._scope('m')} AND m.segment_id = {segment})"
+        entered_at = f"coalesce({stored}, {self._parameters.instant()})"
+        return f"({self.verdict(segment_id)} AND {entered(entered_at)})"
 
     def _column(self, aggregate: Aggregate) -> str:
         columns = self._events.get(aggregate.event_name)

@@ -17,6 +17,7 @@ from audience_gql.conditions import kinds as kinds_package
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.parsing import Parsing
 from audience_gql.conditions.shapes import CONDITION, Enumeration, Given, InputField, Reference, Shape
+from audience_gql.conditions.values import Json
 
 Category: TypeAlias = Literal["DEMOGRAPHIC", "BEHAVIORAL", "ENGAGEMENT", "LIFECYCLE"]
 
@@ -31,6 +32,8 @@ class Kind:
     description: str
     type: Shape | Reference
     build: Callable[[Any, Parsing], Condition]  # Any: what `type` builds
+    example: Json
+    """For the handbook: what may follow `name:`, in the words of the handbook's vocabulary."""
     many: bool = False
     category: Category | None = None
 

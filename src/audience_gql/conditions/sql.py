@@ -7,12 +7,27 @@ constant ever becomes SQL.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
-SqlType: TypeAlias = Literal["bigint", "bigint[]", "text", "text[]", "numeric", "numeric[]", "timestamptz"]
+from audience_gql.conditions.calendar import days_elsewhere, local_day
+
+SqlType: TypeAlias = Literal[
+    "bigint",
+    "bigint[]",
+    "boolean",
+    "date",
+    "integer",
+    "jsonb",
+    "numeric",
+    "numeric[]",
+    "text",
+    "text[]",
+    "timestamptz",
+]
 
 
 class Bound(Protocol):
@@ -39,16 +54,39 @@ class Ago:
         return now - self.length
 
 
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The day that it is in a zone."""
+
+    zone: str
+
+    def at(self, now: datetime) -> date:
+        return local_day(now, self.zone, self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class TodayElsewhere:
+    """A JSON object of those zones in which it is another day: Postgres' own zones need not be the same as Python's."""
+
+    zone: str
+
+    def at(self, now: datetime) -> str:
+        return json.dumps({zone: str(day) for zone, day in days_elsewhere(now, self.zone).items()})
+
+
 class Parameters:
     """The values of one statement, in order; each method gives the text that stands for the value.
 
     Instants are shared. Constants are not: the SQL stays the same text when an edit makes two of them equal.
+    `timezone` is the workspace's.
     """
 
-    def __init__(self, *, first: int) -> None:
+    def __init__(self, *, first: int, timezone: str) -> None:
         self._first = first
+        self._timezone = timezone
         self._bound: list[Bound] = []
         self._instants: dict[timedelta, str] = {}
+        self._today: str | None = None
 
     def constant(self, value: object, sql_type: SqlType) -> str:
         return self.derived(Constant(value), sql_type)
@@ -58,6 +96,14 @@ class Parameters:
         if ago not in self._instants:
             self._instants[ago] = self.derived(Ago(ago), "timestamptz")
         return self._instants[ago]
+
+    def today(self) -> str:
+        """The day that it is where the subscriber `s` lives."""
+        if self._today is None:
+            elsewhere = self.derived(TodayElsewhere(self._timezone), "jsonb")
+            here = self.derived(Today(self._timezone), "date")
+            self._today = f"coalesce(({elsewhere} ->> s.timezone)::date, {here})"
+        return self._today
 
     def derived(self, bound: Bound, sql_type: SqlType) -> str:
         """Any other value that is computed from `now`."""
@@ -114,9 +160,13 @@ class OfEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSegments:
-    """The inner condition of at least one of these segments holds."""
+    """The inner condition of at least one of these segments holds.
+
+    With `entered`, a predicate over the instant of entering holds too; whoever enters only now, does so now.
+    """
 
     ids: tuple[int, ...]
+    entered: Callable[[str], str] | None = None
 
 
 Test: TypeAlias = OfRow | HasRow | OfEvents | InSegments
@@ -131,6 +181,11 @@ def all_of(*predicates: str | None) -> str | None:
 def complement(expression: str) -> str:
     """That the expression does not hold, be it for want of a value. A plain NOT would lose those people."""
     return f"({expression} IS NOT TRUE)"
+
+
+def json_boolean(column: str, key: str) -> str:
+    """The truth value at a key; null when it is not a JSON boolean."""
+    return f"CASE WHEN jsonb_typeof({column} -> {key}) = 'boolean' THEN ({column} -> {key})::boolean END"
 
 
 def json_number(column: str, key: str) -> str:

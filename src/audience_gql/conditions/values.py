@@ -7,9 +7,10 @@ for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from math import isfinite
 from typing import Final, TypeAlias
 from unicodedata import normalize
 
@@ -52,12 +53,25 @@ def number_of(exact: Decimal) -> int | float:
     return int(nearest) if nearest.is_integer() and abs(nearest) < 2**53 else nearest
 
 
+def shown(exact: Decimal) -> int | float | str:
+    """For people to read: the nearest JSON number, or text where it is too large for one."""
+    nearest = float(exact)
+    if not isfinite(nearest):
+        return f"{exact:.3E}"
+    return int(nearest) if nearest.is_integer() and abs(nearest) < 2**53 else nearest
+
+
 def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
     """The sum without rounding, whatever the decimal context of the thread."""
     total = Decimal(0)
     for number in numbers:
         total = _EXACT.add(total, number)
     return total
+
+
+def mean(numbers: Sequence[Decimal]) -> Decimal | None:
+    """The average, rounded to 28 digits: for people to read, not to compare."""
+    return exact_sum(numbers) / len(numbers) if numbers else None
 
 
 def instant_of(text: str) -> datetime | None:

@@ -9,6 +9,26 @@ from typing import Final, Literal, Protocol, TypeAlias
 FieldType: TypeAlias = Literal["TEXT", "NUMBER", "BOOLEAN", "DATE", "DATETIME", "LIST"]
 IdKind: TypeAlias = Literal["group", "segment"]
 
+CREATED_DATE: Final = 1
+UPDATED_DATE: Final = 2
+BIRTHDAY_DATE: Final = 3
+"""Under which a person's own dates are kept; custom fields go by their own ids, which are larger."""
+
+CHANNELS: Final = {
+    "EMAIL": "Marketing by email.",
+    "TRANSACTIONAL_EMAIL": "Email about something that the person did.",
+    "SMS": "Marketing by text message.",
+    "TRANSACTIONAL_SMS": "Text messages about something that the person did.",
+}
+CHANNEL_STATUSES: Final = {
+    "ACTIVE": "She wants to be reached.",
+    "UNCONFIRMED": "She was asked and has not said yet.",
+    "UNSUBSCRIBED": "She does not want to be reached.",
+    "BOUNCED": "Messages came back.",
+    "SPAM_REPORTED": "She called a message spam.",
+}
+"""What they mean, by name."""
+
 _MAX_ID: Final = 2**63 - 1
 
 
@@ -33,6 +53,8 @@ class Vocabulary:
     segment_ids: Container[int]
     event_names: Mapping[str, int]
     timezone: str
+    paused_segment_ids: Container[int] = frozenset()
+    """Segments that may not be named anew."""
 
 
 class IdCodec(Protocol):

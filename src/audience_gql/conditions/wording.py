@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,10 +10,32 @@ from typing import Final
 
 _SHOWN_VALUES: Final = 5
 _SHOWN_CHARACTERS: Final = 60
+_PLAIN_NAME: Final = re.compile(rf"[\w.-]{{1,{_SHOWN_CHARACTERS}}}")
+_MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 def quoted(text: str) -> str:
-    return f'"{text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"}"'
+    """Quotes inside of it are marked, so that no text can pass for the rest of the sentence."""
+    shown = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+    return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def named(name: str) -> str:
+    """The name of an event or a property: quoted unless it reads as one word."""
+    return name if _PLAIN_NAME.fullmatch(name) else quoted(name)
 
 
 def listed(words: Sequence[str], *, joint: str = "or") -> str:
@@ -21,8 +44,20 @@ def listed(words: Sequence[str], *, joint: str = "or") -> str:
     if len(words) > _SHOWN_VALUES:
         shown.append(f"{len(words) - _SHOWN_VALUES:,} more")
     if not shown:
-        return "nothing"
+        return "any of no values"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {joint} {shown[-1]}"
+
+
+def set_apart(clause: str) -> str:
+    """To stand between other clauses: what goes on after a comma must not run into the next one."""
+    return f"({clause})" if ", " in clause else clause
+
+
+def memberships(noun: str, names: Sequence[str]) -> str:
+    """`the group "VIP"`, `the groups "VIP" or "Staff"`."""
+    if not names:
+        return f"any of no {noun}s"
+    return f"the {noun if len(names) == 1 else noun + 's'} {listed([quoted(name) for name in names])}"
 
 
 def counted(count: int, noun: str) -> str:
@@ -31,6 +66,11 @@ def counted(count: int, noun: str) -> str:
 
 def times(count: int) -> str:
     return "once" if count == 1 else counted(count, "time")
+
+
+def month_name(month: int) -> str:
+    """In English, whatever the locale."""
+    return _MONTHS[month - 1]
 
 
 def number(value: Decimal) -> str:

@@ -135,6 +135,24 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A connection whose reads all see the database as it is at the first of them. It can write nothing, and lock nothing.
+
+        Raises Unavailable when no connection becomes free in time.
+        """
+        async with self.acquire() as connection:
+            block = connection.transaction(isolation="repeatable_read", readonly=True)
+            try:
+                await block.start()
+            except UNREACHABLE as error:
+                raise Unavailable("the database connection was lost") from error
+            try:
+                yield connection
+            finally:
+                with suppress(*UNREACHABLE):  # nothing was written, so nothing can be lost
+                    await block.rollback()
+
+    @asynccontextmanager
     async def _borrow(self) -> AsyncIterator[Connection]:
         try:
             connection = await self._pool.acquire(timeout=self._pool_wait_seconds)

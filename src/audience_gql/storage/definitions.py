@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
+
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.vocabulary import FieldRef, Vocabulary
 from audience_gql.storage.database import Connection
@@ -126,8 +128,14 @@ async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
         group_ids=await group_ids(connection, workspace_id),
         segment_ids=frozenset(row["id"] for row in segment_rows),
         event_names=await event_names(connection, workspace_id),
-        timezone=await connection.fetchval("SELECT timezone FROM workspaces WHERE id = $1", workspace_id),
+        timezone=await timezone(connection, workspace_id),
     )
+
+
+async def timezone(connection: Connection, workspace_id: int) -> str:
+    """Where people live who do not say."""
+    zone: str = await connection.fetchval("SELECT timezone FROM workspaces WHERE id = $1", workspace_id)
+    return zone
 
 
 async def segments(connection: Connection, workspace_id: int) -> list[SegmentDefinition]:
@@ -135,16 +143,32 @@ async def segments(connection: Connection, workspace_id: int) -> list[SegmentDef
         "SELECT id, revision, condition, failure, is_paused FROM segments WHERE workspace_id = $1 ORDER BY id",
         workspace_id,
     )
-    return [
-        SegmentDefinition(
-            id=row["id"],
-            revision=row["revision"],
-            condition=json.loads(row["condition"]),
-            failure=row["failure"],
-            is_paused=row["is_paused"],
-        )
-        for row in rows
-    ]
+    return [_segment(row) for row in rows]
+
+
+async def segments_with_inner(
+    connection: Connection, workspace_id: int, segment_ids: Collection[int]
+) -> dict[int, SegmentDefinition]:
+    """These segments, as far as there are any, and all that they read, directly or through others; by id."""
+    rows = await connection.fetch(
+        "WITH RECURSIVE wanted (id) AS (SELECT w.id FROM unnest($2::bigint[]) AS w (id) "
+        "UNION SELECT d.depends_on_id FROM wanted w JOIN segment_dependencies d ON d.segment_id = w.id) "
+        "SELECT s.id, s.revision, s.condition, s.failure, s.is_paused "
+        "FROM wanted w JOIN segments s ON s.id = w.id WHERE s.workspace_id = $1",
+        workspace_id,
+        sorted(segment_ids),
+    )
+    return {row["id"]: _segment(row) for row in rows}
+
+
+def _segment(row: asyncpg.Record) -> SegmentDefinition:
+    return SegmentDefinition(
+        id=row["id"],
+        revision=row["revision"],
+        condition=json.loads(row["condition"]),
+        failure=row["failure"],
+        is_paused=row["is_paused"],
+    )
 
 
 async def fail_segment(connection: Connection, segment_id: int, reason: str) -> None:

@@ -19,15 +19,10 @@ Identity: TypeAlias = tuple[IdentityKind, str]
 Owner: TypeAlias = tuple[int, int]
 """A person: (bucket id, subscriber id)."""
 
-MarkKind: TypeAlias = Literal["created", "profile", "field", "event", "channel", "group_joined", "group_left"]
+MarkKind: TypeAlias = Literal["created", "profile", "field", "channel", "event", "group_joined", "group_left"]
 
-CHANNEL_REFS: Final[Mapping[str, int]] = {
-    "EMAIL": 1,
-    "TRANSACTIONAL_EMAIL": 2,
-    "SMS": 3,
-    "TRANSACTIONAL_SMS": 4,
-}
-"""What stands for each channel in marks. Stored: never change one."""
+CHANNEL_NUMBERS: Final = {"EMAIL": 1, "TRANSACTIONAL_EMAIL": 2, "SMS": 3, "TRANSACTIONAL_SMS": 4}
+"""What marks call the channels. Stored, so never to be changed."""
 
 LIVE: Final = 0
 BULK: Final = 1
@@ -95,6 +90,7 @@ class EventRow:
     value: Decimal | None
     properties: str
     properties_folded: str
+    properties_times: str | None
 
 
 # ---- who is who
@@ -246,7 +242,7 @@ async def write_channels(
             5,
         ),
     )
-    return {Mark(person_id, "channel", CHANNEL_REFS[channel]) for person_id, channel in states}
+    return {Mark(person_id, "channel", CHANNEL_NUMBERS[channel]) for person_id, channel in states}
 
 
 # ---- groups
@@ -302,10 +298,10 @@ async def claim_event_keys(
 async def write_events(connection: Connection, bucket_id: int, events: Sequence[EventRow]) -> None:
     await connection.execute(
         "INSERT INTO events "
-        "(bucket_id, subscriber_id, name_id, occurred_at, id, value, properties, properties_folded) "
-        "SELECT $1::bigint, r.subscriber_id, r.name_id, r.occurred_at, r.id, r.value, r.properties, r.folded "
-        "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::numeric[], $7::jsonb[], $8::jsonb[]) "
-        "AS r (subscriber_id, name_id, occurred_at, id, value, properties, folded)",
+        "(bucket_id, subscriber_id, name_id, occurred_at, id, value, properties, properties_folded, properties_times) "
+        "SELECT $1::bigint, r.subscriber_id, r.name_id, r.occurred_at, r.id, r.value, r.properties, r.folded, r.times "
+        "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::numeric[], $7::jsonb[], $8::jsonb[], $9::jsonb[]) "
+        "AS r (subscriber_id, name_id, occurred_at, id, value, properties, folded, times)",
         bucket_id,
         [event.subscriber_id for event in events],
         [event.name_id for event in events],
@@ -314,6 +310,7 @@ async def write_events(connection: Connection, bucket_id: int, events: Sequence[
         [event.value for event in events],
         [event.properties for event in events],
         [event.properties_folded for event in events],
+        [event.properties_times for event in events],
     )
 
 

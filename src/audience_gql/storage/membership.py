@@ -6,12 +6,11 @@ Every function works inside the caller's transaction, under the bucket's lock, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
-from audience_gql.conditions.base import Edge
 from audience_gql.storage.database import Connection
 from audience_gql.storage.statements import load_statements
 
@@ -39,6 +38,8 @@ class BucketHead:
 class TickSegment:
     id: int
     revision: int
+    timezone: str
+    """The workspace's."""
     is_evaluated: bool
     """False while the segment waits for its fill, is paused, or has failed; its condition may be read by others all the same."""
 
@@ -101,49 +102,6 @@ async def take_marks(connection: Connection, bucket_id: int, limit: int) -> list
 async def mark_people(connection: Connection, bucket_id: int, ids: Collection[int], *, batch: int) -> None:
     """Put people off to later ticks."""
     await connection.execute(_SQL["mark_people"], bucket_id, batch, list(ids))
-
-
-async def people_on_edges(
-    connection: Connection, bucket_id: int, edges: Iterable[Edge], after: datetime, upto: datetime
-) -> set[int]:
-    """Everybody with a fact that crosses one of these edges in (after, upto]."""
-    people: set[int] = set()
-    for table, group in _by_table(edges).items():
-        rows = await connection.fetch(
-            _SQL[f"edges_of_{table}"],
-            bucket_id,
-            [_ref(edge) for edge in group],
-            [after - edge.offset for edge in group],
-            [upto - edge.offset for edge in group],
-        )
-        people |= {row["subscriber_id"] for row in rows}
-    return people
-
-
-async def next_due(
-    connection: Connection, bucket_id: int, edges: Iterable[Edge], after: datetime
-) -> datetime | None:
-    """The first instant after `after` at which any fact crosses one of these edges."""
-    due = await next_due_by_edge(connection, bucket_id, edges, after)
-    return min(due.values(), default=None)
-
-
-async def next_due_by_edge(
-    connection: Connection, bucket_id: int, edges: Iterable[Edge], after: datetime
-) -> dict[Edge, datetime]:
-    """The first instant after `after` at which any fact crosses each of these edges; one that none will cross is left out."""
-    due: dict[Edge, datetime] = {}
-    for table, group in _by_table(edges).items():
-        rows = await connection.fetch(
-            _SQL[f"next_of_{table}"],
-            bucket_id,
-            [_ref(edge) for edge in group],
-            [after - edge.offset for edge in group],
-        )
-        for row in rows:
-            edge = group[row["position"] - 1]
-            due[edge] = row["at"] + edge.offset
-    return due
 
 
 async def apply(connection: Connection, bucket: BucketHead, changes: Sequence[Change], now: datetime) -> int:
@@ -242,19 +200,6 @@ async def forget_segment(connection: Connection, bucket_id: int, segment_id: int
 def to_the_end(end: int | None) -> int:
     """A range's upper bound as a number."""
     return _TO_THE_END if end is None else end
-
-
-def _by_table(edges: Iterable[Edge]) -> Mapping[str, list[Edge]]:
-    tables: dict[str, list[Edge]] = {}
-    for edge in sorted(edges, key=lambda edge: (edge.table, _ref(edge), edge.offset)):
-        tables.setdefault(edge.table, []).append(edge)
-    return tables
-
-
-def _ref(edge: Edge) -> int:
-    """The event name, field or group: each of the edges' tables has one such column, which its statement knows."""
-    ((_, ref),) = edge.keys
-    return ref
 
 
 async def _count(connection: Connection, bucket_id: int, statement: str, changes: Sequence[Change]) -> None:

@@ -6,9 +6,10 @@ FROM buckets WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: tick_segments
 -- The segments that a tick of this bucket evaluates, and those that they may read.
-SELECT s.id, s.revision,
+SELECT s.id, s.revision, w.timezone,
        s.failure IS NULL AND NOT s.is_paused AND st.generation IS NOT DISTINCT FROM s.generation AS is_evaluated
 FROM segments s
+JOIN workspaces w ON w.id = s.workspace_id
 LEFT JOIN segment_states st ON st.bucket_id = $1 AND st.segment_id = s.id
 WHERE s.workspace_id = $2
 ORDER BY s.id
@@ -33,49 +34,6 @@ RETURNING d.subscriber_id, d.kind, d.ref
 INSERT INTO dirty (bucket_id, lane, batch, subscriber_id, kind, ref)
 SELECT $1::bigint, 1::smallint, $2::bigint, p.subscriber_id, 'clock', 0::bigint
 FROM (SELECT DISTINCT u.subscriber_id FROM unnest($3::bigint[]) AS u (subscriber_id)) p
-
--- name: edges_of_events
--- OFFSET 0 keeps the planner from turning one index probe a window into a scan of all events.
-SELECT e.subscriber_id
-FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
-CROSS JOIN LATERAL (
-  SELECT x.subscriber_id FROM events x
-  WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at > w.after AND x.occurred_at <= w.upto OFFSET 0) e
-
--- name: edges_of_subscriber_dates
-SELECT e.subscriber_id
-FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
-CROSS JOIN LATERAL (
-  SELECT x.subscriber_id FROM subscriber_dates x
-  WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after AND x.at <= w.upto OFFSET 0) e
-
--- name: edges_of_group_members
-SELECT e.subscriber_id
-FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
-CROSS JOIN LATERAL (
-  SELECT x.subscriber_id FROM group_members x
-  WHERE x.bucket_id = $1 AND x.group_id = w.ref AND x.added_at > w.after AND x.added_at <= w.upto OFFSET 0) e
-
--- name: next_of_events
-SELECT w.position, e.at
-FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
-CROSS JOIN LATERAL (
-  SELECT x.occurred_at AS at FROM events x
-  WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at > w.after ORDER BY x.occurred_at LIMIT 1) e
-
--- name: next_of_subscriber_dates
-SELECT w.position, e.at
-FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
-CROSS JOIN LATERAL (
-  SELECT x.at FROM subscriber_dates x
-  WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after ORDER BY x.at LIMIT 1) e
-
--- name: next_of_group_members
-SELECT w.position, e.at
-FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
-CROSS JOIN LATERAL (
-  SELECT x.added_at AS at FROM group_members x
-  WHERE x.bucket_id = $1 AND x.group_id = w.ref AND x.added_at > w.after ORDER BY x.added_at LIMIT 1) e
 
 -- name: log_changes
 INSERT INTO membership_changes

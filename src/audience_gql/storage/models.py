@@ -233,6 +233,7 @@ class Event(BucketedModel):
     value: Decimal | None = DecimalField(max_digits=131072, decimal_places=16383, null=True)
     properties: dict[str, Any] = JSONField()  # Any: the event's own JSON
     properties_folded: dict[str, Any] = JSONField()  # Any: folded text of some of the same keys
+    properties_times: dict[str, Any] | None = JSONField(null=True)  # Any: instants of some of the same keys
 
     class Meta:
         table = "events"

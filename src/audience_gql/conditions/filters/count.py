@@ -63,14 +63,18 @@ class CountFilter:
         """An adverb: `at least once`."""
         match self.operator, self.value:
             case _, CountRange(low=low, high=high):
-                return f"{low:,} to {high:,} times"
+                return f"{low:,} to {high:,} times{'' if low else ', if at all'}"
+            case "atLeast", 0:
+                return "any number of times, if at all"
+            case "atMost", int() as most:
+                return f"at most {times(most)}, if at all"
             case operator, int() as value:
                 return f"{_WORDS[operator]} {times(value)}"
         raise AssertionError(self)
 
 
 _SQL: Final = {"atLeast": ">=", "atMost": "<=", "exactly": "="}
-_WORDS: Final = {"atLeast": "at least", "atMost": "at most", "exactly": "exactly"}
+_WORDS: Final = {"atLeast": "at least", "exactly": "exactly"}
 
 AT_LEAST_ONCE: Final = CountFilter(operator="atLeast", value=1)
 

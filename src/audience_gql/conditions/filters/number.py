@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 from audience_gql.conditions.parsing import Parsing
@@ -28,7 +29,7 @@ class _Operator:
     words: str
     sql: Callable[[str, str], str]
     """Of the number and the bound value; null for a missing number."""
-    holds: Callable[[Decimal, Any], bool]  # Any: a Decimal
+    holds: Callable[[Any, Any], bool]  # Any: two numbers of the same exact type
 
 
 _OPERATORS: Final = {
@@ -91,6 +92,19 @@ class NumberFilter:
             case values:
                 return number in values
 
+    def matches_ratio(self, total: Decimal, count: int) -> bool:
+        """Whether `total / count`, which may have no decimal form, passes; without a count it is missing."""
+        if isinstance(self.value, bool) or not count:
+            return (count > 0) is self.value
+        ratio = Fraction(total) / count
+        match self.value:
+            case Decimal():
+                return _OPERATORS[self.operator].holds(ratio, Fraction(self.value))
+            case NumberRange(low=low, high=high):
+                return Fraction(low) <= ratio <= Fraction(high)
+            case values:
+                return ratio in map(Fraction, values)
+
     def sql(self, column: str, parameters: Parameters) -> str:
         """`column` is a numeric expression."""
         match self.value:
@@ -103,6 +117,22 @@ class NumberFilter:
                 return f"{column} BETWEEN {bounds[0]} AND {bounds[1]}"
             case values:
                 return f"{column} = ANY({parameters.constant(list(values), 'numeric[]')})"
+
+    def ratio_sql(self, total: str, count: str, parameters: Parameters) -> str:
+        """The same of `total / count`, without a division that would round. `count` is 0 or null over nothing."""
+        match self.value:
+            case bool():
+                verdict = f"{total} IS {'NOT NULL' if self.value else 'NULL'}"
+            case Decimal():
+                value = parameters.constant(self.value, "numeric")
+                verdict = _OPERATORS[self.operator].sql(total, f"({value} * {count})")
+            case NumberRange(low=low, high=high):
+                bounds = parameters.constant(low, "numeric"), parameters.constant(high, "numeric")
+                verdict = f"{total} BETWEEN {bounds[0]} * {count} AND {bounds[1]} * {count}"
+            case values:
+                listed_values = parameters.constant(list(values), "numeric[]")
+                verdict = f"EXISTS (SELECT FROM unnest({listed_values}) v (v) WHERE v.v * {count} = {total})"
+        return verdict
 
     def dump(self) -> Json:
         match self.value:
@@ -123,7 +153,7 @@ class NumberFilter:
             case Decimal():
                 return _OPERATORS[self.operator].words.format(number(self.value))
             case NumberRange(low=low, high=high):
-                return f"is between {number(low)} and {number(high)}"
+                return f"is between {number(low)} and {number(high)}, both included"
             case values:
                 return f"is {listed([number(value) for value in values])}"
 

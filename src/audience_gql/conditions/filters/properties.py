@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from audience_gql.conditions.filters.boolean import BOOLEAN_FILTER, BooleanFilter
 from audience_gql.conditions.filters.exclusive import only_one
 from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.filters.text import TEXT_FILTER, TextFilter
+from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
 from audience_gql.conditions.limits import MAX_PROPERTY_FILTERS
 from audience_gql.conditions.parsing import Parsing
 from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters, json_number
-from audience_gql.conditions.values import Json, decimal_of
-from audience_gql.conditions.wording import listed
+from audience_gql.conditions.sql import Parameters, json_boolean, json_number
+from audience_gql.conditions.values import Json, decimal_of, instant_of
+from audience_gql.conditions.wording import listed, named, set_apart
 
 _COLUMN: Final = "e.properties"
 
@@ -28,31 +31,49 @@ class PropertyFilter:
     """A property by its key, and the filter that it passes."""
 
     key: str
-    filter: TextFilter | NumberFilter
+    filter: TextFilter | NumberFilter | BooleanFilter | TimeFilter
 
-    def matches(self, properties: Mapping[str, object]) -> bool:
+    def matches(self, properties: Mapping[str, object], now: datetime) -> bool:
         value = properties.get(self.key)
-        if isinstance(self.filter, TextFilter):
-            return self.filter.matches(value if isinstance(value, str) else None)
-        return self.filter.matches(number_in(value))
+        match self.filter:
+            case TextFilter():
+                return self.filter.matches(value if isinstance(value, str) else None)
+            case NumberFilter():
+                return self.filter.matches(number_in(value))
+            case BooleanFilter():
+                return self.filter.matches(value if isinstance(value, bool) else None)
+            case TimeFilter():
+                return self.filter.matches(instant_of(value) if isinstance(value, str) else None, now)
 
     def sql(self, parameters: Parameters) -> str:
         """Over an event, alias `e`."""
         key = parameters.constant(self.key, "text")
-        if isinstance(self.filter, TextFilter):
-            column = (
-                f"CASE WHEN jsonb_typeof({_COLUMN} -> {key}) = 'string' "
-                f"THEN coalesce({_COLUMN}_folded ->> {key}, {_COLUMN} ->> {key}) END"
-            )
-        else:
-            column = json_number(_COLUMN, key)
+        match self.filter:
+            case TextFilter():
+                column = (
+                    f"CASE WHEN jsonb_typeof({_COLUMN} -> {key}) = 'string' "
+                    f"THEN coalesce({_COLUMN}_folded ->> {key}, {_COLUMN} ->> {key}) END"
+                )
+            case NumberFilter():
+                column = json_number(_COLUMN, key)
+            case BooleanFilter():
+                column = json_boolean(_COLUMN, key)
+            case TimeFilter():
+                # Written by storage for texts that are instants, so that the cast cannot fail.
+                column = f"({_COLUMN}_times ->> {key})::timestamptz"
         return self.filter.sql(f"({column})", parameters)
 
     def dump(self) -> Json:
         return {"key": self.key, _NAMES[type(self.filter)]: self.filter.dump()}
 
     def words(self) -> str:
-        return f"{self.key} {self.filter.words()}"
+        key = named(self.key)
+        if isinstance(self.filter.value, bool) and self.filter.operator == "isSet":
+            of_type, of_another = _TYPES[type(self.filter)]
+            return f"{key} is {of_type}" if self.filter.value else f"{key} is missing or {of_another}"
+        if isinstance(self.filter, TimeFilter):
+            return f"{key} {self.filter.predicate()}"
+        return f"{key} {self.filter.words()}"
 
 
 def number_in(value: object) -> Decimal | None:
@@ -69,7 +90,10 @@ def dump_where(where: tuple[PropertyFilter, ...]) -> dict[str, Json]:
 
 def words_of_where(where: tuple[PropertyFilter, ...]) -> str:
     """To follow an event's name: ` (brand is "Acme" and price is at least 20)`."""
-    return f" ({listed([item.words() for item in where], joint='and')})" if where else ""
+    if not where:
+        return ""
+    words = [item.words() for item in where]
+    return f" ({words[0] if len(words) == 1 else listed(list(map(set_apart, words)), joint='and')})"
 
 
 def nonempty(text: str, parsing: Parsing) -> str:
@@ -79,7 +103,23 @@ def nonempty(text: str, parsing: Parsing) -> str:
     return text
 
 
-_NAMES: Final = {TextFilter: "text", NumberFilter: "number"}
+_NAMES: Final = {TextFilter: "text", NumberFilter: "number", BooleanFilter: "boolean", TimeFilter: "time"}
+_TYPES: Final = {
+    TextFilter: ("a text", "not a text"),
+    NumberFilter: ("a number", "not a number"),
+    BooleanFilter: ("true or false", "neither true nor false"),
+    TimeFilter: ("an instant", "not an instant"),
+}
+
+
+def _not_relative(time_filter: TimeFilter, parsing: Parsing) -> TimeFilter:
+    if time_filter.offsets():
+        parsing.problem(
+            "OUT_OF_RANGE",
+            "a property cannot be compared with the present; use before, after or between",
+            time_filter.operator,
+        )
+    return time_filter
 
 
 def _build(given: Given, parsing: Parsing) -> PropertyFilter | None:
@@ -100,6 +140,13 @@ PROPERTY_FILTER: Final = Shape(
         ),
         InputField(name="text", type=TEXT_FILTER, description="For a property that is text."),
         InputField(name="number", type=NUMBER_FILTER, description="For a property that is a number."),
+        InputField(name="boolean", type=BOOLEAN_FILTER, description="For a property that is true or false."),
+        InputField(
+            name="time",
+            type=TIME_FILTER,
+            check=_not_relative,
+            description="For a property that is an RFC 3339 text with a zone. Relative filters are refused.",
+        ),
     ),
     build=_build,
 )

@@ -5,12 +5,12 @@ Never those of the future.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, Self
 
-from audience_gql.conditions.base import Edge, Read
+from audience_gql.conditions.base import DayEdge, Edge, Read
 from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.properties import (
@@ -19,13 +19,16 @@ from audience_gql.conditions.filters.properties import (
     nonempty,
     words_of_where,
 )
+from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.window import TimeWindow
 from audience_gql.conditions.shapes import Given, InputField, Scalar
 from audience_gql.conditions.sql import Aggregate, Parameters, all_of
-from audience_gql.conditions.values import Json
+from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.conditions.wording import named
 
 _ITS_INSTANT: Final = timedelta()
+_NEWEST_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +51,13 @@ class EventSelection:
             if event.name == self.name
             and event.occurred_at <= now
             and (self.within is None or self.within.contains(event.occurred_at, now))
-            and all(item.matches(event.properties) for item in self.where)
+            and all(item.matches(event.properties, now) for item in self.where)
         ]
+
+    def observed(self, person: Facts, now: datetime) -> dict[str, Json]:
+        """For an explanation: how many there are, and when the newest of them happened."""
+        times = sorted((event.occurred_at for event in self.among(person, now)), reverse=True)
+        return {"count": len(times), "newest": [instant_text(time) for time in times[:_NEWEST_SHOWN]]}
 
     def aggregate(
         self, function: str, parameters: Parameters, *, of_nothing: Literal["0"] | None = None
@@ -69,24 +77,43 @@ class EventSelection:
     def reads(self) -> frozenset[Read]:
         return frozenset({Read(source="event", ref=self.name)})
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:
-        offsets = frozenset[timedelta]() if self.within is None else self.within.interval().offsets()
-        return event_edges(self.name, offsets, vocabulary)
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
+        return event_edges(self.name, self._offsets, vocabulary)
+
+    def whenever(self, person: Facts, now: datetime) -> list[Event]:
+        """Those of any time, future ones too, in order of time."""
+        events = (
+            event
+            for event in person.events
+            if event.name == self.name and all(item.matches(event.properties, now) for item in self.where)
+        )
+        return sorted(events, key=lambda event: event.occurred_at)
+
+    def window(self, events: Sequence[Event]) -> SlidingWindow:
+        """Which of these count, at one instant after another. They are in order of time."""
+        interval = Interval() if self.within is None else self.within.interval()
+        return SlidingWindow([event.occurred_at for event in events], interval)
 
     def dump(self) -> dict[str, Json]:
         within: dict[str, Json] = {} if self.within is None else {"within": self.within.dump()}
         return {"name": self.name} | within | dump_where(self.where)
 
+    @property
+    def _offsets(self) -> frozenset[timedelta]:
+        return frozenset() if self.within is None else self.within.interval().offsets()
+
     def words(self) -> str:
         """A noun: `order_placed (brand is "Acme")`."""
-        return self.name + words_of_where(self.where)
+        return named(self.name) + words_of_where(self.where)
 
     def words_of_window(self) -> str:
         """To follow what is said of them: ` in the last 30 days`."""
         return "" if self.within is None else f" {self.within.words()}"
 
 
-def event_edges(name: str, offsets: Collection[timedelta], vocabulary: Vocabulary) -> frozenset[Edge]:
+def event_edges(
+    name: str, offsets: Collection[timedelta], vocabulary: Vocabulary
+) -> frozenset[Edge | DayEdge]:
     """The edges of a leaf about events of this name.
 
     An event's own instant is always one, since it may be stamped ahead.
@@ -94,10 +121,7 @@ def event_edges(name: str, offsets: Collection[timedelta], vocabulary: Vocabular
     name_id = vocabulary.event_names.get(name)
     if name_id is None:
         return frozenset()
-    return frozenset(
-        Edge(table="events", keys=(("name_id", name_id),), column="occurred_at", offset=offset)
-        for offset in {_ITS_INSTANT, *offsets}
-    )
+    return frozenset(Edge(table="events", ref=name_id, offset=offset) for offset in {_ITS_INSTANT, *offsets})
 
 
 NAME: Final = InputField(

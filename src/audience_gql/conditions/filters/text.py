@@ -114,8 +114,10 @@ class TextFilter:
         """A predicate: `is "LT"`."""
         if isinstance(self.value, bool):
             return "is set" if self.value else "is not set"
-        values = (self.value,) if isinstance(self.value, str) else self.value
-        return _OPERATORS[self.operator].words.format(listed([quoted(text) for text in values]))
+        values = [quoted(text) for text in ([self.value] if isinstance(self.value, str) else self.value)]
+        if self.operator == "notIn" and len(values) > 1:
+            return f"is set, but neither {listed(values, joint='nor')}"
+        return _OPERATORS[self.operator].words.format(listed(values))
 
 
 def _build(given: Given, _: Parsing) -> TextFilter:

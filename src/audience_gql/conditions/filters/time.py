@@ -5,6 +5,7 @@ What is missing matches nothing but `isSet: false`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -78,6 +79,23 @@ class TimeFilter:
             return frozenset()
         return self._interval().offsets() | {_NOW}
 
+    def instants(self, time: datetime | None) -> Iterator[datetime]:
+        """When the clock can change the verdict on this instant."""
+        if time is not None:
+            yield from (time + offset for offset in self.offsets())
+
+    def next_change(self, time: datetime, now: datetime) -> datetime | None:
+        """When the clock first alters the verdict on this instant; None if it never does."""
+        verdict = self.matches(time, now)
+        ahead = sorted(at for at in self.instants(time) if at > now)
+        return next((at for at in ahead if self.matches(time, at) is not verdict), None)
+
+    def next_change_of_now(self, now: datetime) -> datetime | None:
+        """Before this the verdict on an instant not before `now` stays, for as long as that instant is the present."""
+        interval = Interval() if isinstance(self.value, bool) else self._interval()
+        fixed = (end for end in (interval.start, interval.end) if isinstance(end, datetime))
+        return min((at for at in (*fixed, *self.instants(now)) if at > now), default=None)
+
     def dump(self) -> Json:
         match self.value:
             case bool():
@@ -91,7 +109,7 @@ class TimeFilter:
         """An adverb: `in the last 7 days`."""
         match self.operator, self.value:
             case _, bool() as wanted:
-                return "at some time" if wanted else "never"
+                return "at some time" if wanted else "at no time"
             case "notInLast", Duration() as duration:
                 return f"{duration.words()} ago or earlier"
             case operator, Duration() as duration:
@@ -101,6 +119,12 @@ class TimeFilter:
             case _, TimeRange() as stretch:
                 return stretch.words()
         raise AssertionError(self)
+
+    def predicate(self) -> str:
+        """Of a time that need not be set: `is in the last 7 days`, `is not set`."""
+        if isinstance(self.value, bool):
+            return "is set" if self.value else "is not set"
+        return f"is {self.words()}"
 
     def _interval(self) -> Interval:
         match self.operator, self.value:

@@ -11,6 +11,7 @@ from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.shapes import CONDITION
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec
+from audience_gql.conditions.wording import set_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class All(Condition):
         return {"all": [condition.dump(ids) for condition in self.conditions]}
 
     def summary(self, names: Names) -> str:
-        return " and ".join(_operand(condition, names) for condition in self.conditions) or "who are anyone"
+        return _joined("and", self.conditions, names) or "who are anyone"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return all(condition.evaluate(person, moment) for condition in self.conditions)
@@ -47,7 +48,7 @@ class AnyOf(Condition):
         return {"any": [condition.dump(ids) for condition in self.conditions]}
 
     def summary(self, names: Names) -> str:
-        return " or ".join(_operand(condition, names) for condition in self.conditions) or "who are no one"
+        return _joined("or", self.conditions, names) or "who are no one"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return any(condition.evaluate(person, moment) for condition in self.conditions)
@@ -67,16 +68,37 @@ class Not(Condition):
         return {"not": self.condition.dump(ids)}
 
     def summary(self, names: Names) -> str:
-        return f"who are not among those {_operand(self.condition, names)}"
+        clause = self.condition.summary(names)
+        return f"who are not among those {clause if _is_single(self.condition) else f'({clause})'}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return not self.condition.evaluate(person, moment)
 
 
-def _operand(condition: Condition, names: Names) -> str:
-    """In parentheses where the reader could not tell what belongs together."""
-    clause = condition.summary(names)
-    return f"({clause})" if len(condition.children) > 1 else clause
+def _joined(joint: str, conditions: tuple[Condition, ...], names: Names) -> str:
+    """In parentheses where the reader could not tell what belongs together, or how far a negation reaches."""
+    clauses = [condition.summary(names) for condition in conditions]
+    if len(conditions) == 1:
+        return clauses[0]
+    is_whole = [_is_single(condition) and not _is_negated(condition) for condition in conditions]
+    return f" {joint} ".join(
+        set_apart(clause) if whole else f"({clause})" for clause, whole in zip(clauses, is_whole, strict=True)
+    )
+
+
+def _is_single(condition: Condition) -> bool:
+    """Whether its clause joins no others."""
+    match condition:
+        case All(conditions=conditions) | AnyOf(conditions=conditions):
+            return not conditions or (len(conditions) == 1 and _is_single(conditions[0]))
+    return True
+
+
+def _is_negated(condition: Condition) -> bool:
+    match condition:
+        case All(conditions=(only,)) | AnyOf(conditions=(only,)):
+            return _is_negated(only)
+    return isinstance(condition, Not)
 
 
 def _all(conditions: tuple[Condition, ...], parsing: Parsing) -> Condition:
@@ -103,6 +125,7 @@ register(
         type=CONDITION,
         many=True,
         build=_all,
+        example=[{"country": {"is": "LT"}}, {"event": {"name": "email_opened"}}],
     )
 )
 register(
@@ -113,6 +136,7 @@ register(
         type=CONDITION,
         many=True,
         build=_any,
+        example=[{"country": {"is": "LT"}}, {"event": {"name": "email_opened"}}],
     )
 )
 register(
@@ -122,5 +146,6 @@ register(
         description='The complement: `{not: {country: {is: "LT"}}}` includes people without a country.',
         type=CONDITION,
         build=lambda condition, _: Not(condition=condition),
+        example={"country": {"is": "LT"}},
     )
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from audience_gql.conditions.base import Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.count import AT_LEAST_ONCE, COUNT_FILTER, CountFilter
 from audience_gql.conditions.filters.properties import WHERE
 from audience_gql.conditions.filters.selection import NAME, EventSelection
+from audience_gql.conditions.filters.sliding import first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
 from audience_gql.conditions.parsing import Parsing
 from audience_gql.conditions.registry import Kind, register
@@ -42,8 +44,20 @@ class EventCount(Leaf):
     def reads(self) -> frozenset[Read]:
         return self.events.reads()
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # same
+        return self.events.observed(person, moment.now)
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
         return self.events.edges(vocabulary)
+
+    def next_change(self, person: Facts, moment: Moment) -> datetime | None:
+        window = self.events.window(self.events.whenever(person, moment.now))
+
+        def holds_at(now: datetime) -> bool:
+            first, end = window.range_at(now)
+            return self._count.matches(end - first)
+
+        return first_turn(window.turns(moment.now), moment.now, holds_at)
 
     def sql(self, parameters: Parameters) -> OfEvents:
         return OfEvents(
@@ -82,5 +96,6 @@ register(
         category="BEHAVIORAL",
         type=_EVENT_FILTER,
         build=lambda condition, _: condition,
+        example={"name": "email_opened", "times": {"atLeast": 3}, "within": {"last": {"days": 30}}},
     )
 )

@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from audience_gql.conditions.base import Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.filters.properties import WHERE, nonempty, number_in
 from audience_gql.conditions.filters.selection import NAME, EventSelection
+from audience_gql.conditions.filters.sliding import RunningTotal, RunningVariety, first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
 from audience_gql.conditions.parsing import Parsing
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.shapes import Enumeration, EnumerationValue, Given, InputField, Scalar, Shape
 from audience_gql.conditions.sql import OfEvents, Parameters, json_number
-from audience_gql.conditions.values import Json, exact_sum
+from audience_gql.conditions.values import Json, exact_sum, fold, mean, shown
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+from audience_gql.conditions.wording import named
 
 _OWN_VALUE: Final = "value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Function:
+    """`sql` is the aggregate over what counts, `{}`; null, or 0, where nothing does. `words` name it in the same way."""
+
     description: str
     words: str
     sql: str
-    """The aggregate over the numbers, `{}`; null where there are none."""
     of: Callable[[Sequence[Decimal]], Decimal | None]
-    of_nothing: Decimal | None
+    of_nothing: Decimal | None = None
 
 
 _FUNCTIONS: Final = {
     "SUM": _Function(
         description="The exact sum. Nothing adds up to 0.",
-        words="total",
+        words="total {} of",
         sql="sum({})",
         of=exact_sum,
+        of_nothing=Decimal(0),
+    ),
+    "AVERAGE": _Function(
+        description="The exact mean. Without a number there is none.",
+        words="average {} of",
+        sql="sum({})",
+        of=mean,
+    ),
+    "MIN": _Function(
+        description="The least number. Without a number there is none.",
+        words="lowest {} of",
+        sql="min({})",
+        of=lambda numbers: min(numbers, default=None),
+    ),
+    "MAX": _Function(
+        description="The greatest number. Without a number there is none.",
+        words="highest {} of",
+        sql="max({})",
+        of=lambda numbers: max(numbers, default=None),
+    ),
+    "DISTINCT": _Function(
+        description="How many different values there are, of any type; upper and lower case aside. 0 of nothing.",
+        words="number of different {} in",
+        sql="count(DISTINCT {})",
+        of=lambda numbers: Decimal(len(set(numbers))),
         of_nothing=Decimal(0),
     ),
 }
@@ -61,41 +90,133 @@ class EventTotal(Leaf):
         return {"eventTotal": self.events.dump() | total}
 
     def summary(self, names: Names) -> str:  # noqa: ARG002  # same
-        words = _FUNCTIONS[self.function].words
+        function = _FUNCTIONS[self.function]
         events = f"{self.events.words()}{self.events.words_of_window()}"
-        return f"whose {words} {self.of} of {events} {self.total_is.words()}"
+        total = f"{self._figure()} {events}"
+        if function.of_nothing is None and isinstance(self.total_is.value, bool):
+            return f"who have {'a' if self.total_is.value else 'no'} {total}"
+        includes_nothing = function.of_nothing is not None and self.total_is.matches(function.of_nothing)
+        remark = " (none at all counts as 0)" if includes_nothing else ""
+        return f"whose {total} {self.total_is.words()}{remark}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
-        numbers = [self._number_of(event) for event in self.events.among(person, moment.now)]
-        total = _FUNCTIONS[self.function].of([number for number in numbers if number is not None])
-        return self.total_is.matches(total)
+        values = self._values(person, moment)
+        if self.function == "DISTINCT":
+            return self.total_is.matches(Decimal(len(set(map(_sameness, values)))))
+        numbers = _numbers(values)
+        if self.function == "AVERAGE":
+            return self.total_is.matches_ratio(exact_sum(numbers), len(numbers))
+        return self.total_is.matches(_FUNCTIONS[self.function].of(numbers))
+
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # same
+        values = self._values(person, moment)
+        if self.function == "DISTINCT":
+            total: Decimal | None = Decimal(len(set(map(_sameness, values))))
+        else:
+            total = _FUNCTIONS[self.function].of(_numbers(values))
+        return self.events.observed(person, moment.now) | {"value": None if total is None else shown(total)}
 
     def reads(self) -> frozenset[Read]:
         return self.events.reads()
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
         return self.events.edges(vocabulary)
 
+    def next_change(self, person: Facts, moment: Moment) -> datetime | None:
+        events = self.events.whenever(person, moment.now)
+        window, holds = self.events.window(events), self._holds_over([self._value(event) for event in events])
+        return first_turn(window.turns(moment.now), moment.now, lambda now: holds(*window.range_at(now)))
+
     def sql(self, parameters: Parameters) -> OfEvents:
-        function = _FUNCTIONS[self.function]
-        if self.of == _OWN_VALUE:
-            numbers = "e.value"
-        else:
-            numbers = json_number("e.properties", parameters.constant(self.of, "text"))
+        of = self._column(parameters)
+        total = self.events.aggregate(_FUNCTIONS[self.function].sql.format(of), parameters)
+        if self.function == "AVERAGE":
+            return OfEvents(
+                aggregates=(total, self.events.aggregate(f"count({of})", parameters)),
+                test=lambda total, count: self.total_is.ratio_sql(total, count, parameters),
+                holds_without_events=self.total_is.matches(None),
+            )
         return OfEvents(
-            aggregates=(self.events.aggregate(function.sql.format(numbers), parameters),),
+            aggregates=(total,),
             test=lambda total: self._test(total, parameters),
-            holds_without_events=self.total_is.matches(function.of_nothing),
+            holds_without_events=self.total_is.matches(_FUNCTIONS[self.function].of_nothing),
         )
 
-    def _number_of(self, event: Event) -> Decimal | None:
-        return event.value if self.of == _OWN_VALUE else number_in(event.properties.get(self.of))
+    def _figure(self) -> str:
+        """`average price of`, `number of different brand values in`."""
+        if self.function != "DISTINCT":
+            return _FUNCTIONS[self.function].words.format(named(self.of))
+        values = "values" if self.of == _OWN_VALUE else f"{named(self.of)} values"
+        return _FUNCTIONS[self.function].words.format(values)
+
+    def _values(self, person: Facts, moment: Moment) -> list[object]:
+        """One for each event that has any."""
+        values = map(self._value, self.events.among(person, moment.now))
+        return [value for value in values if value is not None]
+
+    def _value(self, event: Event) -> object:
+        return event.value if self.of == _OWN_VALUE else event.properties.get(self.of)
+
+    def _holds_over(self, values: Sequence[object]) -> Callable[[int, int], bool]:
+        """The verdict on the values from a position up to another; asked with positions that never go back."""
+        if self.function == "DISTINCT":
+            variety = RunningVariety([None if value is None else _sameness(value) for value in values])
+
+            def holds(first: int, end: int) -> bool:
+                variety.move(first, end)
+                return self.total_is.matches(Decimal(variety.count))
+        else:
+            running = RunningTotal([number_in(value) for value in values])
+
+            def holds(first: int, end: int) -> bool:
+                running.move(first, end)
+                if self.function == "AVERAGE":
+                    return self.total_is.matches_ratio(running.total, running.count)
+                if self.function == "SUM":
+                    return self.total_is.matches(running.total)
+                return self.total_is.matches(_FUNCTIONS[self.function].of(running.extremes))
+
+        return holds
+
+    def _column(self, parameters: Parameters) -> str:
+        """What is aggregated, null where it does not count."""
+        if self.of == _OWN_VALUE:
+            return "e.value"
+        key = parameters.constant(self.of, "text")
+        if self.function == "DISTINCT":
+            return f"nullif(coalesce(e.properties_folded -> {key}, e.properties -> {key}), 'null'::jsonb)"
+        return json_number("e.properties", key)
 
     def _test(self, total: str, parameters: Parameters) -> str:
         of_nothing = _FUNCTIONS[self.function].of_nothing
         if of_nothing is not None:
             total = f"coalesce({total}, {parameters.constant(of_nothing, 'numeric')})"
         return self.total_is.sql(total, parameters)
+
+
+def _numbers(values: Iterable[object]) -> list[Decimal]:
+    return [number for value in values if (number := number_in(value)) is not None]
+
+
+def _sameness(value: object) -> Hashable:
+    """Equal for values that count as one: numbers by what they are worth, texts folded, the rest as it is."""
+    number = number_in(value)
+    if number is not None:
+        return "number", number
+    match value:
+        case str():
+            return "text", fold(value)
+        case list():
+            return "list", tuple(_sameness_within(item) for item in value)
+        case dict():
+            return "object", frozenset((key, _sameness_within(item)) for key, item in value.items())
+        case _:
+            return "other", repr(value)
+
+
+def _sameness_within(value: object) -> Hashable:
+    """The same inside of lists and objects, whose texts are taken as they are."""
+    return ("exact", value) if isinstance(value, str) else _sameness(value)
 
 
 def _build(given: Given, _: Parsing) -> EventTotal:
@@ -142,5 +263,12 @@ register(
         category="BEHAVIORAL",
         type=_EVENT_TOTAL_FILTER,
         build=lambda condition, _: condition,
+        example={
+            "name": "order_placed",
+            "of": "value",
+            "function": "SUM",
+            "is": {"gte": 100},
+            "within": {"last": {"weeks": 52}},
+        },
     )
 )

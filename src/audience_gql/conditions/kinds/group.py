@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from audience_gql.conditions.base import Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
 from audience_gql.conditions.parsing import Parsing
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.sql import HasRow, Parameters, all_of
-from audience_gql.conditions.values import Json
+from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
-from audience_gql.conditions.wording import listed, quoted
+from audience_gql.conditions.wording import memberships
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,9 @@ class InGroup(Leaf):
         return {"group": {"anyOf": [ids.encode("group", group_id) for group_id in self.group_ids], **joined}}
 
     def summary(self, names: Names) -> str:
-        groups = listed([quoted(names.groups.get(group_id, "?")) for group_id in self.group_ids])
-        noun = "group" if len(self.group_ids) == 1 else "groups"
-        if self.joined is None:
-            return f"who are in the {noun} {groups}"
-        return f"who joined the {noun} {groups} {self.joined.words()}"
+        groups = memberships("group", [names.groups.get(group_id, "?") for group_id in self.group_ids])
+        joined = "" if self.joined is None else f", joined {self.joined.words()}"
+        return f"who are in {groups}{joined}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         joined_at = [person.groups[group_id] for group_id in self.group_ids if group_id in person.groups]
@@ -44,14 +44,26 @@ class InGroup(Leaf):
     def reads(self) -> frozenset[Read]:
         return frozenset(Read(source="group", ref=group_id) for group_id in self.group_ids)
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:  # noqa: ARG002  # groups are named by id
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # groups are named by id
         if self.joined is None:
             return frozenset()
         return frozenset(
-            Edge(table="group_members", keys=(("group_id", group_id),), column="added_at", offset=offset)
+            Edge(table="group_members", ref=group_id, offset=offset)
             for group_id in self.group_ids
             for offset in self.joined.offsets()
         )
+
+    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # past ones too
+        if self.joined is not None:
+            for group_id in self.group_ids:
+                yield from self.joined.instants(person.groups.get(group_id))
+
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # whatever the time
+        return [
+            {"group": ids.encode("group", group_id), "joinedAt": instant_text(person.groups[group_id])}
+            for group_id in self.group_ids
+            if group_id in person.groups
+        ]
 
     def sql(self, parameters: Parameters) -> HasRow:
         in_groups = f"g.group_id = ANY({parameters.constant(list(self.group_ids), 'bigint[]')})"
@@ -97,5 +109,6 @@ register(
         description="A member of a group.",
         type=_GROUP_FILTER,
         build=lambda condition, _: condition,
+        example={"anyOf": ["21"], "joined": {"inLast": {"days": 30}}},
     )
 )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
-from audience_gql.conditions.base import Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import PROFILE, DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.text import TEXT_FILTER, TextFilter
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
 from audience_gql.conditions.parsing import Parsing
 from audience_gql.conditions.registry import Category, Kind, register
 from audience_gql.conditions.sql import OfRow, Parameters
-from audience_gql.conditions.values import Json
-from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+from audience_gql.conditions.values import Json, instant_text
+from audience_gql.conditions.vocabulary import CREATED_DATE, UPDATED_DATE, IdCodec, Vocabulary
 
-_PROFILE: Final = frozenset({Read(source="profile", ref=0)})
+_PROFILE: Final = frozenset({PROFILE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,49 +26,80 @@ class _TextColumn:
     sql: str
     label: str
     description: str
+    example: Json
     category: Category | None = None
 
 
 _TEXTS: Final = {
-    "email": _TextColumn(sql="s.email_folded", label="email", description="The email address."),
-    "phone": _TextColumn(sql="s.phone_folded", label="phone", description="The phone number."),
+    "email": _TextColumn(
+        sql="s.email_folded",
+        label="email",
+        description="The email address.",
+        example={"endsWith": "@example.com"},
+    ),
+    "phone": _TextColumn(
+        sql="s.phone_folded", label="phone", description="The phone number.", example={"startsWith": "+370"}
+    ),
     "externalId": _TextColumn(
         sql="s.external_id_folded",
         label="external id",
         description="The id in the system that the person comes from.",
+        example={"in": ["a-1", "a-2"]},
     ),
     "firstName": _TextColumn(
-        sql="s.first_name_folded", label="first name", description="The given name.", category="DEMOGRAPHIC"
+        sql="s.first_name_folded",
+        label="first name",
+        description="The given name.",
+        example={"is": "Bob"},
+        category="DEMOGRAPHIC",
     ),
     "lastName": _TextColumn(
-        sql="s.last_name_folded", label="last name", description="The family name.", category="DEMOGRAPHIC"
+        sql="s.last_name_folded",
+        label="last name",
+        description="The family name.",
+        example={"isSet": True},
+        category="DEMOGRAPHIC",
     ),
     "language": _TextColumn(
         sql="s.language_folded",
         label="language",
         description="The preferred language.",
+        example={"is": "lt"},
         category="DEMOGRAPHIC",
     ),
     "timezone": _TextColumn(
         sql="s.timezone_folded",
         label="time zone",
         description="The time zone, such as Europe/Vilnius.",
+        example={"startsWith": "Europe/"},
         category="DEMOGRAPHIC",
     ),
     "country": _TextColumn(
         sql="s.country_folded",
         label="country",
         description="The country, ISO 3166-1 alpha-2.",
+        example={"in": ["LT", "LV"]},
         category="DEMOGRAPHIC",
     ),
     "region": _TextColumn(
-        sql="s.region_folded", label="region", description="The region or state.", category="DEMOGRAPHIC"
+        sql="s.region_folded",
+        label="region",
+        description="The region or state.",
+        example={"notContains": "Vilni"},
+        category="DEMOGRAPHIC",
     ),
-    "city": _TextColumn(sql="s.city_folded", label="city", description="The city.", category="DEMOGRAPHIC"),
+    "city": _TextColumn(
+        sql="s.city_folded",
+        label="city",
+        description="The city.",
+        example={"contains": "Berlin"},
+        category="DEMOGRAPHIC",
+    ),
     "postalCode": _TextColumn(
         sql="s.postal_code_folded",
         label="postal code",
         description="The postal code.",
+        example={"startsWith": "01"},
         category="DEMOGRAPHIC",
     ),
 }
@@ -92,8 +124,8 @@ class ProfileText(Leaf):
     def reads(self) -> frozenset[Read]:
         return _PROFILE
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:  # noqa: ARG002  # the clock changes no text
-        return frozenset()
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # same
+        return person.profile.get(self.column)
 
     def sql(self, parameters: Parameters) -> OfRow:
         return OfRow(expression=self.filter.sql(_TEXTS[self.column].sql, parameters))
@@ -103,26 +135,28 @@ class ProfileText(Leaf):
 class _TimeColumn:
     sql: str
     field_id: int
-    """In subscriber_dates."""
     label: str
     verb: str
     description: str
+    example: Json
 
 
 _TIMES: Final = {
     "createdAt": _TimeColumn(
         sql="s.created_at",
-        field_id=1,
+        field_id=CREATED_DATE,
         label="created at",
         verb="created",
         description="When the person was first stored.",
+        example={"inLast": {"days": 7}},
     ),
     "updatedAt": _TimeColumn(
         sql="s.updated_at",
-        field_id=2,
+        field_id=UPDATED_DATE,
         label="updated at",
         verb="last updated",
         description="When the person's profile or custom fields last changed.",
+        example={"notInLast": {"days": 30}},
     ),
 }
 
@@ -141,21 +175,28 @@ class ProfileTime(Leaf):
         return f"who were {_TIMES[self.column].verb} {self.filter.words()}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
-        time = person.created_at if self.column == "createdAt" else person.updated_at
-        return self.filter.matches(time, moment.now)
+        return self.filter.matches(self._time(person), moment.now)
 
     def reads(self) -> frozenset[Read]:
         return _PROFILE
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge]:  # noqa: ARG002  # its column has no name of its own
-        return frozenset(self._edge(offset) for offset in self.filter.offsets())
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # whatever the time
+        return instant_text(self._time(person))
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # its column has no name of its own
+        field_id = _TIMES[self.column].field_id
+        return frozenset(
+            Edge(table="subscriber_dates", ref=field_id, offset=offset) for offset in self.filter.offsets()
+        )
+
+    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # past ones too
+        return self.filter.instants(self._time(person))
 
     def sql(self, parameters: Parameters) -> OfRow:
         return OfRow(expression=self.filter.sql(_TIMES[self.column].sql, parameters))
 
-    def _edge(self, offset: timedelta) -> Edge:
-        keys = (("field_id", _TIMES[self.column].field_id),)
-        return Edge(table="subscriber_dates", keys=keys, column="at", offset=offset)
+    def _time(self, person: Facts) -> datetime:
+        return person.created_at if self.column == "createdAt" else person.updated_at
 
 
 def _text(column: str, text_filter: TextFilter, _: Parsing) -> ProfileText:
@@ -175,6 +216,7 @@ for _name, _text_column in _TEXTS.items():
             category=_text_column.category,
             type=TEXT_FILTER,
             build=partial(_text, _name),
+            example=_text_column.example,
         )
     )
 for _name, _time_column in _TIMES.items():
@@ -186,5 +228,6 @@ for _name, _time_column in _TIMES.items():
             category="LIFECYCLE",
             type=TIME_FILTER,
             build=partial(_time, _name),
+            example=_time_column.example,
         )
     )

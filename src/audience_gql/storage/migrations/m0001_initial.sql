@@ -148,7 +148,8 @@ CREATE TABLE channel_states (
 CREATE INDEX channel_states_changed ON channel_states (bucket_id, channel, changed_at, subscriber_id);
 
 -- A person's own dates (created, updated, birthday, custom dates) as rows, so that time edges are index ranges without DDL at run time.
--- field_id: 1 created, 2 updated, otherwise the custom field's id.
+-- field_id: 1 created, 2 updated, 3 birthday, otherwise the custom field's id. A day is kept as its midnight in UTC; its month and day
+-- alone, for anniversaries, as a day of the year 2000 under the negative field_id.
 CREATE TABLE subscriber_dates (
   bucket_id      bigint NOT NULL,
   subscriber_id  bigint NOT NULL,
@@ -180,6 +181,7 @@ CREATE TABLE events (
   value              numeric,
   properties         jsonb NOT NULL DEFAULT '{}',
   properties_folded  jsonb NOT NULL DEFAULT '{}',            -- folded text, only for the keys where it differs
+  properties_times   jsonb,                                  -- the same instant in UTC, for texts that are instants; null for none
   PRIMARY KEY (bucket_id, subscriber_id, name_id, occurred_at, id)
 );
 CREATE INDEX events_wheel ON events (bucket_id, name_id, occurred_at, subscriber_id);

@@ -1,0 +1,126 @@
+"""A window that moves ahead over events in order of time: what it holds later on, without looking at all of them again.
+
+Only for outlooks. What holds now is decided by the plain evaluation, which this must agree with.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from audience_gql.conditions.filters.interval import End, Interval
+from audience_gql.conditions.values import exact_sum
+
+T = TypeVar("T")
+
+
+class SlidingWindow:
+    """Which of these times lie in an interval, at one instant after another. `times` ascend."""
+
+    def __init__(self, times: Sequence[datetime], interval: Interval) -> None:
+        self._times = times
+        self._interval = interval
+
+    def range_at(self, now: datetime) -> tuple[int, int]:
+        """From which position up to but without which. What lies after `now` never counts."""
+        first, end = 0, bisect_right(self._times, now)
+        if self._interval.start is not None:
+            side = bisect_right if self._interval.start_is == ">" else bisect_left
+            first = side(self._times, _instant(self._interval.start, now))
+        if self._interval.end is not None:
+            side = bisect_right if self._interval.end_is == "<=" else bisect_left
+            end = min(end, side(self._times, _instant(self._interval.end, now)))
+        return first, max(first, end)
+
+    def turns(self, after: datetime) -> Iterator[datetime]:
+        """When the clock takes one of them in or out after this, in any order."""
+        for offset in {timedelta(), *self._interval.offsets()}:
+            start = bisect_right(self._times, after - offset)
+            yield from (time + offset for time in self._times[start:])
+
+
+class Running(ABC, Generic[T]):
+    """What the values at some positions come to, while more are added at the end and the first ones are taken away."""
+
+    def __init__(self, values: Sequence[T | None]) -> None:
+        self._values = values
+        self._first = self._end = 0
+
+    def move(self, first: int, end: int) -> None:
+        """On to the positions from `first` up to but without `end`, neither of which ever goes back. None does not count."""
+        for value in self._values[self._end : end]:
+            if value is not None:
+                self._add(value)
+        for value in self._values[self._first : first]:
+            if value is not None:
+                self._take(value)
+        self._first, self._end = first, end
+
+    @abstractmethod
+    def _add(self, value: T) -> None: ...
+
+    @abstractmethod
+    def _take(self, value: T) -> None: ...
+
+
+class RunningTotal(Running[Decimal]):
+    """Of numbers, exactly."""
+
+    def __init__(self, values: Sequence[Decimal | None]) -> None:
+        super().__init__(values)
+        self.total = Decimal(0)
+        self._ordered: list[Decimal] = []
+
+    @property
+    def count(self) -> int:
+        return len(self._ordered)
+
+    @property
+    def extremes(self) -> Sequence[Decimal]:
+        """The least and the greatest, if there is any."""
+        return (*self._ordered[:1], *self._ordered[-1:])
+
+    def _add(self, value: Decimal) -> None:
+        self.total = exact_sum((self.total, value))
+        insort(self._ordered, value)
+
+    def _take(self, value: Decimal) -> None:
+        self.total = exact_sum((self.total, value.copy_negate()))
+        del self._ordered[bisect_left(self._ordered, value)]
+
+
+class RunningVariety(Running[Hashable]):
+    """How many different values there are."""
+
+    def __init__(self, values: Sequence[Hashable | None]) -> None:
+        super().__init__(values)
+        self._counts: Counter[Hashable] = Counter()
+
+    @property
+    def count(self) -> int:
+        return len(self._counts)
+
+    def _add(self, value: Hashable) -> None:
+        self._counts[value] += 1
+
+    def _take(self, value: Hashable) -> None:
+        self._counts[value] -= 1
+        if not self._counts[value]:
+            del self._counts[value]
+
+
+def first_turn(
+    turns: Iterable[datetime], now: datetime, holds_at: Callable[[datetime], bool]
+) -> datetime | None:
+    """The first of these instants at which the verdict is another than now; `holds_at` is asked in order of time."""
+    verdict = holds_at(now)
+    return next((at for at in sorted(set(turns)) if holds_at(at) is not verdict), None)
+
+
+def _instant(end: End, now: datetime) -> datetime:
+    return now - end if isinstance(end, timedelta) else end

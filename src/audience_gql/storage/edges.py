@@ -1,0 +1,194 @@
+"""Finds whom the clock moves, and when it next moves anybody: index ranges, never a list of people kept for it.
+
+Every function reads inside the caller's transaction, under the bucket's lock, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from audience_gql.conditions.base import DayEdge, Edge
+from audience_gql.conditions.calendar import (
+    LEAP_YEAR,
+    ONE_DAY,
+    celebrated_on,
+    days_beginning,
+    first_today,
+    next_anniversary,
+    next_beginning,
+)
+from audience_gql.storage.database import Connection
+from audience_gql.storage.statements import load_statements
+
+_SQL: Final = load_statements(__file__)
+_SHORT: Final = timedelta(days=2)
+"""A longer stretch is looked at without regard to zones, which finds more people than it must."""
+_BEFORE_THE_YEAR: Final = datetime(LEAP_YEAR, 1, 1, tzinfo=UTC) - ONE_DAY
+_YEAR: Final = 366
+
+
+async def people_on_edges(
+    connection: Connection,
+    bucket_id: int,
+    edges: Collection[Edge | DayEdge],
+    after: datetime,
+    upto: datetime,
+    *,
+    timezone: str,
+) -> set[int]:
+    """Everybody with a fact that crosses one of these edges in (after, upto]. `timezone` is the workspace's."""
+    people: set[int] = set()
+    for table, group in _by_table(edges).items():
+        rows = await connection.fetch(
+            _SQL[f"edges_of_{table}"],
+            bucket_id,
+            [edge.ref for edge in group],
+            [after - edge.offset for edge in group],
+            [upto - edge.offset for edge in group],
+        )
+        people |= {row["subscriber_id"] for row in rows}
+    return people | await _people_on_day_edges(
+        connection, bucket_id, _day_edges(edges), after, upto, timezone=timezone
+    )
+
+
+async def due_by_edge(
+    connection: Connection, bucket_id: int, edges: Collection[Edge | DayEdge], after: datetime
+) -> dict[Edge | DayEdge, datetime]:
+    """The first instant after `after` at which any fact crosses each edge, at the earliest; edges that none will cross are left out."""
+    due: dict[Edge | DayEdge, datetime] = {}
+    for table, group in _by_table(edges).items():
+        rows = await connection.fetch(
+            _SQL[f"next_of_{table}"],
+            bucket_id,
+            [edge.ref for edge in group],
+            [after - edge.offset for edge in group],
+        )
+        due.update(
+            (group[row["position"] - 1], row["at"] + group[row["position"] - 1].offset) for row in rows
+        )
+    return due | await _due_by_day_edge(connection, bucket_id, _day_edges(edges), after)
+
+
+async def next_due(
+    connection: Connection, bucket_id: int, edges: Collection[Edge | DayEdge], after: datetime
+) -> datetime | None:
+    """The first instant after `after` at which the clock may move anybody."""
+    return min((await due_by_edge(connection, bucket_id, edges, after)).values(), default=None)
+
+
+async def _people_on_day_edges(
+    connection: Connection,
+    bucket_id: int,
+    edges: Collection[DayEdge],
+    after: datetime,
+    upto: datetime,
+    *,
+    timezone: str,
+) -> set[int]:
+    if not edges:
+        return set()
+    if upto - after > _SHORT:
+        windows = [window for edge in edges for window in _long_windows(edge, after, upto)]
+        rows = await connection.fetch(_SQL["edges_of_subscriber_dates"], bucket_id, *_columns(windows))
+        return {row["subscriber_id"] for row in rows}
+    people: set[int] = set()
+    for day, zones in days_beginning(after, upto):
+        windows = [window for edge in edges for window in _windows(edge, day)]
+        rows = await connection.fetch(
+            _SQL["edges_of_days"], bucket_id, *_columns(windows), list(zones), timezone in zones
+        )
+        people |= {row["subscriber_id"] for row in rows}
+    return people
+
+
+async def _due_by_day_edge(
+    connection: Connection, bucket_id: int, edges: Collection[DayEdge], after: datetime
+) -> dict[Edge | DayEdge, datetime]:
+    """Where the date next in turn belongs to somebody for whom the day has begun already, the instant is too early, never too late."""
+    if not edges:
+        return {}
+    behind = first_today(after)  # whatever day began up to here has begun for everybody
+    probes = [(edge, _midnight(start)) for edge in edges for start in _probe_starts(edge, behind)]
+    rows = await connection.fetch(
+        _SQL["next_of_subscriber_dates"],
+        bucket_id,
+        [_key(edge) for edge, _ in probes],
+        [start for _, start in probes],
+    )
+    due: dict[Edge | DayEdge, datetime] = {}
+    for row in rows:
+        edge = probes[row["position"] - 1][0]
+        at = next_beginning(_turning_day(edge, row["at"].date(), behind), after)
+        if at is not None:
+            due[edge] = min(at, due.get(edge, at))
+    return due
+
+
+def _probe_starts(edge: DayEdge, behind: date) -> tuple[date, ...]:
+    """The dates after which to look: where the year turns, also from its beginning."""
+    start = behind - timedelta(days=edge.days)
+    if not edge.yearly:
+        return (start,)
+    return start.replace(year=LEAP_YEAR), _BEFORE_THE_YEAR.date()
+
+
+def _turning_day(edge: DayEdge, found: date, behind: date) -> date:
+    """The local day at whose beginning somebody with this date crosses the edge next."""
+    length = timedelta(days=edge.days)
+    return (next_anniversary(found, behind - length + ONE_DAY) if edge.yearly else found) + length
+
+
+def _windows(edge: DayEdge, day: date) -> Iterator[tuple[int, datetime, datetime]]:
+    """Which dates cross the edge when this day begins: (key, after, upto)."""
+    crossing = day - timedelta(days=edge.days)
+    for one in celebrated_on(crossing) if edge.yearly else (crossing,):
+        yield _key(edge), _midnight(one - ONE_DAY), _midnight(one)
+
+
+def _long_windows(edge: DayEdge, after: datetime, upto: datetime) -> Iterator[tuple[int, datetime, datetime]]:
+    """The same for all days that begin anywhere in the stretch."""
+    first, last = (after - ONE_DAY).date(), (upto + ONE_DAY).date()
+    if not edge.yearly:
+        length = timedelta(days=edge.days)
+        yield _key(edge), _midnight(first - length), _midnight(last - length)
+    elif (last - first).days >= _YEAR:
+        yield _key(edge), _BEFORE_THE_YEAR, _BEFORE_THE_YEAR + _YEAR * ONE_DAY
+    else:
+        for ahead in range((last - first).days + 1):
+            yield from _windows(edge, first + ahead * ONE_DAY)
+
+
+def _key(edge: DayEdge) -> int:
+    """Under which the dates are kept; anniversaries, as months and days, under the opposite."""
+    return -edge.field_id if edge.yearly else edge.field_id
+
+
+def _midnight(day: date) -> datetime:
+    """As which a date is kept, wherever anybody lives."""
+    return datetime.combine(day, time(), UTC)
+
+
+def _by_table(edges: Iterable[Edge | DayEdge]) -> Mapping[str, list[Edge]]:
+    tables: dict[str, list[Edge]] = {}
+    instants = [edge for edge in edges if isinstance(edge, Edge)]
+    for edge in sorted(instants, key=lambda edge: (edge.table, edge.ref, edge.offset)):
+        tables.setdefault(edge.table, []).append(edge)
+    return tables
+
+
+def _day_edges(edges: Iterable[Edge | DayEdge]) -> list[DayEdge]:
+    days = [edge for edge in edges if isinstance(edge, DayEdge)]
+    return sorted(days, key=lambda edge: (edge.field_id, edge.yearly, edge.days))
+
+
+def _columns(
+    windows: Collection[tuple[int, datetime, datetime]],
+) -> tuple[list[int], list[datetime], list[datetime]]:
+    return (
+        [key for key, _, _ in windows],
+        [after for _, after, _ in windows],
+        [upto for _, _, upto in windows],
+    )

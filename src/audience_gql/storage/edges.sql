@@ -1,0 +1,82 @@
+-- Where the clock moves people: ranges of the indexes that hold facts by their instants. Each is scoped by one bucket, and bound throughout.
+-- OFFSET 0 keeps the planner from turning one index probe a window into a scan of the whole table.
+
+-- name: edges_of_events
+SELECT e.subscriber_id
+FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
+CROSS JOIN LATERAL (
+  SELECT x.subscriber_id FROM events x
+  WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at > w.after AND x.occurred_at <= w.upto OFFSET 0) e
+
+-- name: edges_of_subscriber_dates
+SELECT e.subscriber_id
+FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
+CROSS JOIN LATERAL (
+  SELECT x.subscriber_id FROM subscriber_dates x
+  WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after AND x.at <= w.upto OFFSET 0) e
+
+-- name: edges_of_group_members
+SELECT e.subscriber_id
+FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
+CROSS JOIN LATERAL (
+  SELECT x.subscriber_id FROM group_members x
+  WHERE x.bucket_id = $1 AND x.group_id = w.ref AND x.added_at > w.after AND x.added_at <= w.upto OFFSET 0) e
+
+-- name: edges_of_channel_states
+SELECT e.subscriber_id
+FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
+CROSS JOIN LATERAL (
+  SELECT x.subscriber_id FROM channel_states x
+  WHERE x.bucket_id = $1 AND x.channel = w.ref AND x.changed_at > w.after AND x.changed_at <= w.upto OFFSET 0) e
+
+-- name: edges_of_segment_members
+SELECT e.subscriber_id
+FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
+CROSS JOIN LATERAL (
+  SELECT x.subscriber_id FROM segment_members x
+  WHERE x.bucket_id = $1 AND x.segment_id = w.ref AND x.entered_at > w.after AND x.entered_at <= w.upto OFFSET 0) e
+
+-- name: next_of_events
+SELECT w.position, e.at
+FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
+CROSS JOIN LATERAL (
+  SELECT x.occurred_at AS at FROM events x
+  WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at > w.after ORDER BY x.occurred_at LIMIT 1) e
+
+-- name: next_of_subscriber_dates
+SELECT w.position, e.at
+FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
+CROSS JOIN LATERAL (
+  SELECT x.at AS at FROM subscriber_dates x
+  WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after ORDER BY x.at LIMIT 1) e
+
+-- name: next_of_group_members
+SELECT w.position, e.at
+FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
+CROSS JOIN LATERAL (
+  SELECT x.added_at AS at FROM group_members x
+  WHERE x.bucket_id = $1 AND x.group_id = w.ref AND x.added_at > w.after ORDER BY x.added_at LIMIT 1) e
+
+-- name: next_of_channel_states
+SELECT w.position, e.at
+FROM unnest($2::text[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
+CROSS JOIN LATERAL (
+  SELECT x.changed_at AS at FROM channel_states x
+  WHERE x.bucket_id = $1 AND x.channel = w.ref AND x.changed_at > w.after ORDER BY x.changed_at LIMIT 1) e
+
+-- name: next_of_segment_members
+SELECT w.position, e.at
+FROM unnest($2::bigint[], $3::timestamptz[]) WITH ORDINALITY AS w (ref, after, position)
+CROSS JOIN LATERAL (
+  SELECT x.entered_at AS at FROM segment_members x
+  WHERE x.bucket_id = $1 AND x.segment_id = w.ref AND x.entered_at > w.after ORDER BY x.entered_at LIMIT 1) e
+
+-- name: edges_of_days
+-- Of those with a date in the windows, the people in one of the zones `$5`, or without a zone where `$6` says so.
+SELECT e.subscriber_id
+FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
+CROSS JOIN LATERAL (
+  SELECT x.subscriber_id FROM subscriber_dates x
+  WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after AND x.at <= w.upto OFFSET 0) e
+JOIN subscribers s ON s.bucket_id = $1 AND s.id = e.subscriber_id
+WHERE s.timezone = ANY($5::text[]) OR ($6::boolean AND s.timezone IS NULL)
