@@ -14,10 +14,12 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from audience_gql.audience.cursors import CursorExpired, CursorInvalid
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
 from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.person_facts import TooManyEvents
 
 RETRY_AFTER_SECONDS: Final = 1
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})
 """SQLSTATEs of a statement that ran out of time, and of a lock that did not become free in time."""
+_CODES: Final = {CursorInvalid: "CURSOR_INVALID", TooManyEvents: "COST_LIMIT"}
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +68,8 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
         case None | GraphQLError():
             code = "GRAPHQL_PARSE_FAILED" if isinstance(error, GraphQLSyntaxError) else "BAD_USER_INPUT"
             told: tuple[str, dict[str, object]] = error.message, {"code": code}
-        case CursorInvalid():
-            told = str(cause), {"code": "CURSOR_INVALID"}
+        case CursorInvalid() | TooManyEvents():
+            told = str(cause), {"code": _CODES[type(cause)]}
         case CursorExpired():
             told = str(cause), {"code": "CURSOR_EXPIRED", "oldestCursor": cause.oldest}
         case NotFound():

@@ -188,7 +188,7 @@ def _size(node: FieldNode, field: GraphQLField) -> int | Size:
             given = next((it.value for it in node.arguments or () if it.name.value == name), None)
             return _given_size(given, default)
     if not is_list_type(get_nullable_type(field.type)) or node.name.value == "edges":
-        return 1
+        return int(_metadata(field).get("weight", 1))
     return int(_metadata(field).get("up_to", USUAL_LIST))
 
 

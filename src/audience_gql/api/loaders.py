@@ -12,7 +12,9 @@ from typing import TypeAlias, TypeVar
 
 from strawberry.dataloader import DataLoader
 
+from audience_gql.api.ids import OPAQUE_IDS
 from audience_gql.audience.due import next_change_by_segments
+from audience_gql.audience.explanations import Explanation, Question, explain_memberships
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import batches, definitions, list_pages, person_pages
@@ -108,6 +110,10 @@ class Loaders:
     def next_changes(self) -> DataLoader[int, datetime | None]:
         return self._one(self._next_changes)
 
+    @cached_property
+    def explanations(self) -> DataLoader[Question, Explanation | None]:
+        return DataLoader(self._explanations)
+
     # ---- pages
 
     @cached_property
@@ -198,6 +204,11 @@ class Loaders:
                 segment_ids=segment_ids,
                 vocabulary=vocabulary,
             )
+
+    async def _explanations(self, questions: list[Question]) -> list[Explanation | None]:
+        return await explain_memberships(
+            ports=self._ports, workspace_id=self._workspace_id, questions=questions, ids=OPAQUE_IDS
+        )
 
     @staticmethod
     async def _vocabulary(database: Database, workspace_id: int) -> Vocabulary:

@@ -11,13 +11,15 @@ import strawberry
 
 from audience_gql.api.conditions import stored_to_output
 from audience_gql.api.context import Info
-from audience_gql.api.keys import SegmentKey, find_segment
+from audience_gql.api.explanations import Explanation
+from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
 from audience_gql.api.nodes import Node
 from audience_gql.api.orders import ListOrder, OrderBy, listings
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
 from audience_gql.api.scalars import Condition
 from audience_gql.api.search import Search, folded
 from audience_gql.api.shapes import enum
+from audience_gql.audience import explanations
 from audience_gql.storage import models, pages
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.records import SubscriberRecord
@@ -140,6 +142,20 @@ class Segment(Node):
     @staticmethod
     async def used_by(parent: strawberry.Parent[models.Segment], info: Info) -> list[models.Segment]:
         return await info.context.loaders.users.load(parent.id)
+
+    @strawberry.field(
+        description="Why a person is in it or not; null when there is no such person.",
+        graphql_type=Explanation | None,
+        metadata={"weight": 10},  # all of a person's events are gone through
+    )
+    @staticmethod
+    async def explain(
+        parent: strawberry.Parent[models.Segment],
+        info: Info,
+        subscriber: Annotated[SubscriberKey, strawberry.argument(description="Who.")],
+    ) -> explanations.Explanation | None:
+        question = explanations.Question(parent.id, subscriber_key(subscriber))
+        return await info.context.loaders.explanations.load(question)
 
     @strawberry.field(
         description="Who entered and left it, the latest first.",

@@ -1,0 +1,173 @@
+"""What the tables say about people, as far as conditions read it: the input of an explanation.
+
+It must not judge; and it reads in the snapshot that it is handed, so that what it says belongs to one instant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from audience_gql.conditions.base import Read
+from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.storage.database import Connection
+from audience_gql.storage.facts import Owner
+
+MOST_EVENTS: Final = 100_000
+"""Of all people together. More would take too long to go through, and part of them would not tell the truth."""
+
+_PROFILE_COLUMNS: Final = {
+    "email": "email",
+    "phone": "phone",
+    "externalId": "external_id",
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "language": "language",
+    "timezone": "timezone",
+    "country": "country",
+    "region": "region",
+    "city": "city",
+    "postalCode": "postal_code",
+}
+"""By the name that conditions use."""
+
+
+class TooManyEvents(Exception):  # named for what it says, like every expected failure
+    """The people have more events of the names in question than can be gone through at once."""
+
+
+async def facts_by_owners(
+    connection: Connection,
+    workspace_id: int,
+    owners: Collection[Owner],
+    *,
+    reads: Collection[Read],
+    event_ids: Mapping[str, int],
+) -> dict[Owner, Facts]:
+    """What there is to know of these people for conditions that read this; who is not there is left out.
+
+    Five statements, whatever is asked. The profile is complete; channels, groups, segments and events are only those
+    that are read, all of them. Raises TooManyEvents for more than MOST_EVENTS.
+    """
+    people = _People(connection, workspace_id, owners)
+    channels = await people.channels(_refs(reads, "channel"))
+    groups = await people.groups(_refs(reads, "group"))
+    segments = await people.segments(_refs(reads, "segment"))
+    names = {event_ids[name]: name for name in _refs(reads, "event") if name in event_ids}
+    events = await people.events(names)
+    return {
+        (row["bucket_id"], row["id"]): Facts(
+            id=row["id"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            profile={name: row[column] for name, column in _PROFILE_COLUMNS.items() if row[column]},
+            birthday=row["birthday"],
+            fields={int(field_id): value for field_id, value in json.loads(row["fields"]).items()},
+            channels=channels[row["bucket_id"], row["id"]],
+            groups=groups[row["bucket_id"], row["id"]],
+            segments=segments[row["bucket_id"], row["id"]],
+            events=tuple(events[row["bucket_id"], row["id"]]),
+        )
+        for row in await people.rows()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Whose facts are read. Those of other workspaces are not found."""
+
+    connection: Connection
+    workspace_id: int
+    owners: Collection[Owner]
+
+    async def rows(self) -> list[asyncpg.Record]:
+        return await self._fetch(
+            "SELECT s.bucket_id, s.id, s.email, s.phone, s.external_id, s.first_name, s.last_name, s.language, "
+            "s.timezone, s.birthday, s.country, s.region, s.city, s.postal_code, s.fields, s.created_at, s.updated_at "
+            "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+            "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+            "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id"
+        )
+
+    async def channels(self, names: Collection[Any]) -> dict[Owner, dict[str, ChannelState]]:
+        rows = await self._fetch(
+            "SELECT c.bucket_id, c.subscriber_id, c.channel, c.status, c.changed_at "
+            "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+            "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+            "JOIN channel_states c ON c.bucket_id = b.id AND c.subscriber_id = k.id AND c.channel = ANY($4::text[])",
+            list(names),
+        )
+        found: dict[Owner, dict[str, ChannelState]] = defaultdict(dict)
+        for row in rows:
+            state = ChannelState(status=row["status"], changed_at=row["changed_at"])
+            found[_owner(row)][row["channel"]] = state
+        return found
+
+    async def groups(self, ids: Collection[Any]) -> dict[Owner, dict[int, datetime]]:
+        rows = await self._fetch(
+            "SELECT m.bucket_id, m.subscriber_id, m.group_id AS list_id, m.added_at AS at "
+            "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+            "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+            "JOIN group_members m ON m.bucket_id = b.id AND m.subscriber_id = k.id AND m.group_id = ANY($4::bigint[])",
+            list(ids),
+        )
+        return _times_by_lists(rows)
+
+    async def segments(self, ids: Collection[Any]) -> dict[Owner, dict[int, datetime]]:
+        rows = await self._fetch(
+            "SELECT m.bucket_id, m.subscriber_id, m.segment_id AS list_id, m.entered_at AS at "
+            "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+            "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+            "JOIN segment_members m ON m.bucket_id = b.id AND m.subscriber_id = k.id AND m.segment_id = ANY($4::bigint[])",
+            list(ids),
+        )
+        return _times_by_lists(rows)
+
+    async def events(self, names: Mapping[int, str]) -> dict[Owner, list[Event]]:
+        rows = await self._fetch(
+            "SELECT e.bucket_id, e.subscriber_id, e.name_id, e.occurred_at, e.value, e.properties "
+            "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+            "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+            "JOIN events e ON e.bucket_id = b.id AND e.subscriber_id = k.id AND e.name_id = ANY($4::bigint[]) "
+            f"LIMIT {MOST_EVENTS + 1}",
+            list(names),
+        )
+        if len(rows) > MOST_EVENTS:
+            raise TooManyEvents(f"there are more than {MOST_EVENTS:,} events to explain it from")
+        found: dict[Owner, list[Event]] = defaultdict(list)
+        for row in rows:
+            found[_owner(row)].append(
+                Event(
+                    name=names[row["name_id"]],
+                    occurred_at=row["occurred_at"],
+                    value=row["value"],
+                    properties=json.loads(row["properties"]),
+                )
+            )
+        return found
+
+    async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        bucket_ids = [bucket_id for bucket_id, _ in self.owners]
+        ids = [id_ for _, id_ in self.owners]
+        return await self.connection.fetch(sql, self.workspace_id, bucket_ids, ids, *values)
+
+
+def _refs(reads: Iterable[Read], source: str) -> set[Any]:  # Any: the source's own kind of reference
+    return {read.ref for read in reads if read.source == source}
+
+
+def _owner(row: asyncpg.Record) -> Owner:
+    return row["bucket_id"], row["subscriber_id"]
+
+
+def _times_by_lists(rows: Iterable[asyncpg.Record]) -> dict[Owner, dict[int, datetime]]:
+    found: dict[Owner, dict[int, datetime]] = defaultdict(dict)
+    for row in rows:
+        found[_owner(row)][row["list_id"]] = row["at"]
+    return found
