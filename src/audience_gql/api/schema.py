@@ -30,6 +30,7 @@ from audience_gql.api.scalars import SCALARS
 from audience_gql.api.segment_edits import SegmentMutation
 from audience_gql.api.segments import SegmentQuery
 from audience_gql.api.subscribers import SubscriberQuery
+from audience_gql.api.templates import TemplateQuery
 from audience_gql.api.upserts import UpsertMutation
 from audience_gql.api.viewer import Scope, ViewerQuery
 
@@ -38,7 +39,14 @@ _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": 
 
 @strawberry.type(description="What can be read. Lists come in pages; ids of other workspaces are unknown.")
 class Query(
-    ViewerQuery, NodeQuery, SubscriberQuery, GroupQuery, SegmentQuery, CustomFieldQuery, FeedQuery
+    ViewerQuery,
+    NodeQuery,
+    SubscriberQuery,
+    GroupQuery,
+    SegmentQuery,
+    TemplateQuery,
+    CustomFieldQuery,
+    FeedQuery,
 ): ...
 
 

@@ -1,0 +1,210 @@
+"""Conditions to start from: what most audiences ask first, ready to become a segment.
+
+Each is plain input; which of them a workspace can use, its own vocabulary says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from audience_gql.conditions.base import InvalidCondition
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.registry import Category
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """`condition` is input as it stands. The description says which of its values are only examples."""
+
+    key: str
+    category: Category
+    name: str
+    description: str
+    condition: dict[str, Json]
+
+
+def usable_templates(vocabulary: Vocabulary) -> tuple[Template, ...]:
+    """Those whose conditions this workspace accepts: the others name a custom field that it does not have."""
+    return tuple(template for template in TEMPLATES if _is_accepted(template, vocabulary))
+
+
+def _is_accepted(template: Template, vocabulary: Vocabulary) -> bool:
+    try:
+        parse(template.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
+    except InvalidCondition:
+        return False
+    return True
+
+
+def _did(name: str, **more: Json) -> dict[str, Json]:
+    return {"event": {"name": name, **more}}
+
+
+def _last(days: int) -> Json:
+    return {"last": {"days": days}}
+
+
+_EARLIER: Final[Json] = {"ago": {"from": {"days": 90}, "to": {"days": 30}}}
+_ACTIVE: Final[dict[str, Json]] = {
+    "all": [_did("email_opened", within=_last(30)), _did("email_clicked", within=_last(30))]
+}
+
+_DEMOGRAPHIC: Final = (
+    Template(
+        key="country",
+        category="DEMOGRAPHIC",
+        name="From certain countries",
+        description="People who live in one of these countries, ISO 3166-1 alpha-2. Put your own in place of the Baltic ones.",
+        condition={"country": {"in": ["EE", "LT", "LV"]}},
+    ),
+    Template(
+        key="age_range",
+        category="DEMOGRAPHIC",
+        name="Of a certain age",
+        description="People from 25 to 34 years old, both included, where they live. Nobody without a birthday.",
+        condition={"age": {"between": {"from": 25, "to": 34}}},
+    ),
+    Template(
+        key="language",
+        category="DEMOGRAPHIC",
+        name="Of a certain language",
+        description="People who prefer English, of whatever country: `en` and every `en-…`.",
+        condition={"any": [{"language": {"is": "en"}}, {"language": {"startsWith": "en-"}}]},
+    ),
+    Template(
+        key="company_size",
+        category="DEMOGRAPHIC",
+        name="At companies of a certain size",
+        description="People whose company employs 50 to 249. Needs the NUMBER field `company_size`.",
+        condition={"field": {"key": "company_size", "number": {"between": {"from": 50, "to": 249}}}},
+    ),
+)
+_BEHAVIORAL: Final = (
+    Template(
+        key="visited_page",
+        category="BEHAVIORAL",
+        name="Visited a page",
+        description="People who looked at a page whose `path` begins with `/pricing` in the last 30 days.",
+        condition=_did(
+            "page_viewed", within=_last(30), where=[{"key": "path", "text": {"startsWith": "/pricing"}}]
+        ),
+    ),
+    Template(
+        key="used_feature",
+        category="BEHAVIORAL",
+        name="Used a feature",
+        description="People who used the `feature` called `export` in the last 30 days.",
+        condition=_did(
+            "feature_used", within=_last(30), where=[{"key": "feature", "text": {"is": "export"}}]
+        ),
+    ),
+    Template(
+        key="bought_product",
+        category="BEHAVIORAL",
+        name="Bought a product",
+        description="People who ever placed an order whose `product` is `starter-kit`.",
+        condition=_did("order_placed", where=[{"key": "product", "text": {"is": "starter-kit"}}]),
+    ),
+    Template(
+        key="abandoned_cart",
+        category="BEHAVIORAL",
+        name="Abandoned a cart",
+        description="People who last changed their cart within a day and have not ordered since.",
+        condition={
+            "lastEvent": {
+                "name": "cart_updated",
+                "at": {"inLast": {"days": 1}},
+                "notFollowedBy": "order_placed",
+            }
+        },
+    ),
+)
+_ENGAGEMENT: Final = (
+    Template(
+        key="active",
+        category="ENGAGEMENT",
+        name="Active",
+        description="People who opened an email and clicked in one, each at least once, in the last 30 days.",
+        condition=_ACTIVE,
+    ),
+    Template(
+        key="at_risk",
+        category="ENGAGEMENT",
+        name="At risk",
+        description="People who opened and clicked 31 to 90 days ago, and are no longer active.",
+        condition={
+            "all": [
+                _did("email_opened", within=_EARLIER),
+                _did("email_clicked", within=_EARLIER),
+                {"not": _ACTIVE},
+            ]
+        },
+    ),
+    Template(
+        key="inactive",
+        category="ENGAGEMENT",
+        name="Inactive",
+        description="People who opened nothing in the last 90 days, although at least 5 emails were sent to them meanwhile.",
+        condition={
+            "all": [
+                _did("email_sent", times={"atLeast": 5}, within=_last(90)),
+                _did("email_opened", times={"exactly": 0}, within=_last(90)),
+            ]
+        },
+    ),
+)
+_LIFECYCLE: Final = (
+    Template(
+        key="new_sign_up",
+        category="LIFECYCLE",
+        name="New sign-up",
+        description="People who were first stored in the last 7 days.",
+        condition={"createdAt": {"inLast": {"days": 7}}},
+    ),
+    Template(
+        key="first_purchase",
+        category="LIFECYCLE",
+        name="First purchase",
+        description="People who have placed one order, and no other yet.",
+        condition=_did("order_placed", times={"exactly": 1}),
+    ),
+    Template(
+        key="repeat_customer",
+        category="LIFECYCLE",
+        name="Repeat customer",
+        description="People who have placed two orders or more.",
+        condition=_did("order_placed", times={"atLeast": 2}),
+    ),
+    Template(
+        key="loyal_customer",
+        category="LIFECYCLE",
+        name="Loyal customer",
+        description="People who have placed at least 5 orders, or orders of 500 altogether.",
+        condition={
+            "any": [
+                _did("order_placed", times={"atLeast": 5}),
+                {
+                    "eventTotal": {
+                        "name": "order_placed",
+                        "of": "value",
+                        "function": "SUM",
+                        "is": {"gte": 500},
+                    }
+                },
+            ]
+        },
+    ),
+    Template(
+        key="lapsed_customer",
+        category="LIFECYCLE",
+        name="Lapsed customer",
+        description="People who have ordered before, but not in the last 180 days.",
+        condition={"lastEvent": {"name": "order_placed", "at": {"notInLast": {"days": 180}}}},
+    ),
+)
+
+TEMPLATES: Final = _DEMOGRAPHIC + _BEHAVIORAL + _ENGAGEMENT + _LIFECYCLE
+"""In the order in which they are offered."""
