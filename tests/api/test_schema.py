@@ -97,7 +97,8 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
         "ApiToken.scopes", "CustomField.options", "Explanation.nodes", "FeedPage.changes", "GroupMembersPayload.rejects", "InUse.usedBy",
         "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.customFields", "Query.nodes",
         "Query.segmentTemplates",
-        "Segment.dependsOn", "Segment.usedBy", "SegmentCycle.cycle", "Subscriber.channels", "Subscriber.fields",
+        "Segment.dependsOn", "Segment.usedBy", "SegmentCycle.cycle", "SegmentPreview.sample", "SegmentPreview.warnings",
+        "Subscriber.channels", "Subscriber.fields",
         "TrackEventsPayload.rejects", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
     }  # fmt: skip
 

@@ -26,6 +26,7 @@ from audience_gql.api.feed import FeedQuery, FeedSubscription
 from audience_gql.api.groups import GroupMutation, GroupQuery
 from audience_gql.api.limits import COST
 from audience_gql.api.nodes import NodeQuery
+from audience_gql.api.previews import PreviewQuery
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.segment_edits import SegmentMutation
 from audience_gql.api.segments import SegmentQuery
@@ -44,6 +45,7 @@ class Query(
     SubscriberQuery,
     GroupQuery,
     SegmentQuery,
+    PreviewQuery,
     TemplateQuery,
     CustomFieldQuery,
     FeedQuery,
