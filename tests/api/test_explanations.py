@@ -59,6 +59,7 @@ async def test_every_node_says_whether_it_holds_and_until_when(api):
     assert inner["root"]["observed"] == {
         "count": 2,
         "newest": ["2026-03-01T11:00:00Z", "2026-03-01T10:00:00Z"],
+        "deciding": ["2026-03-01T11:00:00Z"],
     }
 
 

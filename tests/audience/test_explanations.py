@@ -225,9 +225,9 @@ async def test_everything_is_of_one_snapshot(house, monkeypatch):
     monkeypatch.undo()
     later = await explain_one(house, segment, "ada")
 
-    assert (found.revision, found.is_member, found.root.observed) == (1, False, {"count": 0, "newest": []})
+    assert (found.revision, found.is_member, found.root.observed["count"]) == (1, False, 0)
     assert (later.revision, later.is_member) == (2, False)
-    assert later.nodes[1].observed == {"count": 1, "newest": ["2026-03-01T12:00:00Z"]}
+    assert later.nodes[1].observed == {"count": 1, "newest": ["2026-03-01T12:00:00Z"], "deciding": []}
 
 
 async def test_too_much_work_is_refused(house, monkeypatch):

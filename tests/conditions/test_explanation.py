@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from random import Random
 
 import pytest
 
@@ -22,7 +23,7 @@ from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.time import TimeFilter
 from audience_gql.conditions.kinds.segment import InSegment
-from audience_gql.conditions.values import date_of, instant_of
+from audience_gql.conditions.values import date_of, instant_of, instant_text
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, PLAIN_IDS
 from tests.conditions.chance import NOON, Chance
 from tests.conditions.world import EVENT_NAMES, NAMES, SEGMENTS, VOCABULARY, condition_of
@@ -331,14 +332,14 @@ HUGE = {"value": Decimal("1.7e308")}
     ("condition", "expected"),
     [
         ({"event": {"name": "email_opened", "within": {"last": {"minutes": 5}}}},
-         {"count": 2, "newest": ["2026-03-31T11:58:00Z", "2026-03-31T11:56:00Z"]}),
-        ({"event": {"name": "unheard_of"}}, {"count": 0, "newest": []}),
+         {"count": 2, "newest": ["2026-03-31T11:58:00Z", "2026-03-31T11:56:00Z"], "deciding": ["2026-03-31T12:01:00Z"]}),
+        ({"event": {"name": "unheard_of"}}, {"count": 0, "newest": [], "deciding": []}),
         ({"eventTotal": {"name": "order_placed", "of": "value", "function": "SUM", "is": {"gt": 1}}},
-         {"count": 2, "newest": ["2026-03-31T11:57:00Z", "2026-03-31T11:52:00Z"], "value": "3.400E+308"}),
+         {"count": 2, "newest": ["2026-03-31T11:57:00Z", "2026-03-31T11:52:00Z"], "deciding": [], "value": "3.4E+308"}),
         ({"eventTotal": {"name": "order_placed", "of": "value", "function": "DISTINCT", "is": {"gt": 1}}},
-         {"count": 2, "newest": ["2026-03-31T11:57:00Z", "2026-03-31T11:52:00Z"], "value": 1}),
+         {"count": 2, "newest": ["2026-03-31T11:57:00Z", "2026-03-31T11:52:00Z"], "deciding": [], "value": 1}),
         ({"eventTotal": {"name": "email_opened", "of": "value", "function": "MIN", "is": {"gt": 1}}},
-         {"count": 3, "newest": ["2026-03-31T11:58:00Z", "2026-03-31T11:56:00Z", "2026-03-31T11:51:00Z"], "value": None}),
+         {"count": 3, "newest": ["2026-03-31T11:58:00Z", "2026-03-31T11:56:00Z", "2026-03-31T11:51:00Z"], "deciding": [], "value": None}),
         ({"lastEvent": {"name": "email_opened", "at": {"isSet": True}}}, {"at": "2026-03-31T11:58:00Z"}),
         ({"lastEvent": {"name": "email_opened", "at": {"isSet": True}, "notFollowedBy": "order_placed"}},
          {"at": "2026-03-31T11:58:00Z", "followedAt": None}),
@@ -368,6 +369,83 @@ def test_what_it_was_decided_from(condition, expected):
     )
 
     assert case.explained()[0].observed == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "within", "minutes"),
+    [
+        # While there are enough, the n-th newest of them; while there are too many, the newest that is one too many.
+        ({"atLeast": 12}, {"last": {"minutes": 60}}, [-12]),
+        ({"atMost": 12}, {"last": {"minutes": 60}}, [-13]),
+        ({"exactly": 20}, {"last": {"minutes": 60}}, [-20]),
+        ({"atLeast": 3}, {"olderThan": {"minutes": 60}}, [-18]),
+        ({"atMost": 0}, {"last": {"minutes": 60}}, [-1]),
+        # Every minute one comes in as another goes out, until none is left to come in.
+        ({"exactly": 10}, {"ago": {"from": {"minutes": 20}, "to": {"minutes": 10}}}, [-10]),
+        ({"atLeast": 1}, {"since": "2020-01-01T00:00:00Z"}, []),
+        ({"atLeast": 21}, {"last": {"minutes": 60}}, []),
+    ],
+)
+def test_which_events_decide(times, within, minutes):
+    condition = {"event": {"name": "email_opened", "times": times, "within": within}}
+    case = one_case(condition, NOON.isoformat(), events=opened(*range(-20, 0)))
+
+    (finding,) = case.explained()
+
+    assert finding.observed["deciding"] == [instant_text(NOON + at * MINUTE) for at in minutes]
+
+
+@pytest.mark.parametrize(
+    ("function", "values", "expected"),
+    [
+        ("SUM", ["0.1", "0.2"], 0.3),
+        ("SUM", ["9007199254740992", "1"], "9007199254740993"),
+        ("SUM", ["1e15", "0.001", "0.001"], "1000000000000000.002"),
+        ("MAX", ["1e22", "1"], 1e22),
+        ("MIN", ["-0.5", "1"], -0.5),
+        ("AVERAGE", ["1", "1", "0"], 0.666666666666667),
+        ("AVERAGE", ["0.1", "0.2"], 0.15),
+    ],
+)
+def test_totals_keep_their_digits(function, values, expected):
+    condition = {"eventTotal": {"name": "order_placed", "of": "value", "function": function, "is": {"gt": 0}}}
+    orders = [Event(name="order_placed", occurred_at=NOON, value=Decimal(value)) for value in values]
+    case = one_case(condition, NOON.isoformat(), events=tuple(orders))
+
+    value = case.explained()[0].observed["value"]
+
+    assert (type(value), value) == (type(expected), expected)
+
+
+@pytest.mark.parametrize("function", ["SUM", "AVERAGE", "MIN", "MAX", "DISTINCT"])
+@pytest.mark.parametrize(
+    "within", [{"last": {"minutes": 20}}, {"ago": {"from": {"minutes": 20}, "to": {"minutes": 5}}}]
+)
+def test_totals_over_moving_windows(function, within):
+    """Against the evaluation minute by minute: events and windows are of whole minutes, so nothing happens between."""
+    chance = Random(f"{function} {within}")
+    changes = 0
+    for _ in range(200):
+        values = [None, *map(Decimal, (1, 2, 2, 3, 5))]
+        minutes = [chance.randrange(-30, 3) for _ in range(chance.randrange(12))]
+        events = [event for at in minutes for event in opened(at, value=chance.choice(values))]
+        total_is = chance.choice([{"gte": 2}, {"lt": 3}, {"eq": 2}, {"ne": 3}, {"isSet": True}])
+        total = {
+            "name": "email_opened",
+            "of": "value",
+            "function": function,
+            "is": total_is,
+            "within": within,
+        }
+        case = one_case({"eventTotal": total}, NOON.isoformat(), events=tuple(events))
+
+        (finding,) = case.explained()
+
+        later = (NOON + minute * MINUTE for minute in range(1, 40))
+        first = next((at for at in later if case.at(at).holds(case.condition) is not finding.matches), None)
+        assert finding.next_change == first, case
+        changes += first is not None
+    assert changes > 50
 
 
 # ---- very many events

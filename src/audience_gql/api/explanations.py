@@ -16,8 +16,10 @@ class ExplanationNode:
     summary: str = strawberry.field(description="The node in words.")
     matches: bool = strawberry.field(description="Whether it holds.")
     observed: JSON | None = strawberry.field(
-        description="What that was decided from: the value of a field, how many events there are and when the newest "
-        "of them happened, and the like. Null for combinators, and where there is nothing."
+        description="What that was decided from: the value of a field; the `count` of events, when the `newest` ten of "
+        "them happened, and when the `deciding` ones did, by which the verdict changes at `nextChangeAt`; and the like. "
+        "A total that no JSON number is exactly comes as text with all its digits; averages are rounded. Null for "
+        "combinators, and where there is nothing."
     )
     next_change: datetime | None = strawberry.field(
         name="nextChangeAt",

@@ -102,6 +102,8 @@ class Moment:
     verdicts: Mapping[int, bool]
     next_changes: Mapping[int, datetime | None] = field(default_factory=dict)
     """The first instants at which those verdicts may change by the clock; only explanations need them."""
+    until: datetime | None = None
+    """Until when the verdict of the leaf that is observed lasts; None for ever, and where nothing is observed."""
 
     def today(self, person: Facts) -> date:
         """The day that it is where the person lives."""

@@ -6,7 +6,7 @@ From facts alone, by the pure evaluation; it never decides who is a member.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from audience_gql.conditions.base import Condition, Leaf, Moment, Names, Path
@@ -73,7 +73,7 @@ class _View:
             condition=condition,
             summary=condition.summary(self.names),
             matches=matches,
-            observed=self._observed(condition),
+            observed=self._observed(condition, next_change),
             next_change=next_change,
         )
         return [own, *(finding for child in inside for finding in child)]
@@ -82,8 +82,10 @@ class _View:
         """The verdict on a condition, and until when at least it lasts."""
         return self._combined(condition, [self.part(child) for child in condition.children])
 
-    def _observed(self, condition: Condition) -> Json:
-        return condition.observe(self.person, self.moment, self.ids) if isinstance(condition, Leaf) else None
+    def _observed(self, condition: Condition, until: datetime | None) -> Json:
+        if not isinstance(condition, Leaf):
+            return None
+        return condition.observe(self.person, replace(self.moment, until=until), self.ids)
 
     def _combined(self, condition: Condition, parts: list[Part]) -> Part:
         """The same of a node, from its parts: each leaf is gone through but once."""

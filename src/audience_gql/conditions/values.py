@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
-from math import isfinite
 from typing import Final, TypeAlias
 from unicodedata import normalize
 
@@ -24,6 +23,7 @@ _ISO_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EXACT: Final = Context(
     prec=5_000, Emax=MAX_EMAX, Emin=MIN_EMIN
 )  # no sum of doubles needs more than 700 digits
+_ROUNDED: Final = Context(prec=15)  # each of which a double carries
 
 
 def fold(text: str) -> str:
@@ -54,11 +54,11 @@ def number_of(exact: Decimal) -> int | float:
 
 
 def shown(exact: Decimal) -> int | float | str:
-    """For people to read: the nearest JSON number, or text where it is too large for one."""
-    nearest = float(exact)
-    if not isfinite(nearest):
-        return f"{exact:.3E}"
-    return int(nearest) if nearest.is_integer() and abs(nearest) < 2**53 else nearest
+    """The JSON number that is exactly this one; where there is none, its digits as text."""
+    try:
+        return number_of(exact)
+    except ValueError:
+        return str(_EXACT.normalize(exact))
 
 
 def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
@@ -70,8 +70,8 @@ def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
 
 
 def mean(numbers: Sequence[Decimal]) -> Decimal | None:
-    """The average, rounded to 28 digits: for people to read, not to compare."""
-    return exact_sum(numbers) / len(numbers) if numbers else None
+    """The average, rounded to the digits of a JSON number: for people to read, not to compare."""
+    return _ROUNDED.divide(exact_sum(numbers), len(numbers)) if numbers else None
 
 
 def instant_of(text: str) -> datetime | None:

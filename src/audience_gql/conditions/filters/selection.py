@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, Self
 
-from audience_gql.conditions.base import DayEdge, Edge, Read
+from audience_gql.conditions.base import DayEdge, Edge, Moment, Read
 from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.properties import (
@@ -29,6 +29,7 @@ from audience_gql.conditions.wording import named
 
 _ITS_INSTANT: Final = timedelta()
 _NEWEST_SHOWN: Final = 10
+_TICK: Final = timedelta.resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +50,19 @@ class EventSelection:
             event
             for event in person.events
             if event.name == self.name
-            and event.occurred_at <= now
-            and (self.within is None or self.within.contains(event.occurred_at, now))
+            and self._counts(event.occurred_at, now)
             and all(item.matches(event.properties, now) for item in self.where)
         ]
 
-    def observed(self, person: Facts, now: datetime) -> dict[str, Json]:
-        """For an explanation: how many there are, and when the newest of them happened."""
-        times = sorted((event.occurred_at for event in self.among(person, now)), reverse=True)
-        return {"count": len(times), "newest": [instant_text(time) for time in times[:_NEWEST_SHOWN]]}
+    def observed(self, person: Facts, moment: Moment) -> dict[str, Json]:
+        """For an explanation: how many there are, when the newest of them happened, and which decide what comes."""
+        times = sorted((event.occurred_at for event in self.among(person, moment.now)), reverse=True)
+        deciding = [] if moment.until is None else self._turning(person, moment.until)
+        return {
+            "count": len(times),
+            "newest": [instant_text(time) for time in times[:_NEWEST_SHOWN]],
+            "deciding": [instant_text(time) for time in deciding],
+        }
 
     def aggregate(
         self, function: str, parameters: Parameters, *, of_nothing: Literal["0"] | None = None
@@ -97,6 +102,21 @@ class EventSelection:
     def dump(self) -> dict[str, Json]:
         within: dict[str, Json] = {} if self.within is None else {"within": self.within.dump()}
         return {"name": self.name} | within | dump_where(self.where)
+
+    def _counts(self, time: datetime, now: datetime) -> bool:
+        return time <= now and (self.within is None or self.within.contains(time, now))
+
+    def _turning(self, person: Facts, now: datetime) -> list[datetime]:
+        """When those happened that come in or go out at this very instant."""
+        before = now - _TICK
+        turning = {
+            event.occurred_at
+            for event in person.events
+            if event.name == self.name
+            and self._counts(event.occurred_at, now) is not self._counts(event.occurred_at, before)
+            and all(item.matches(event.properties, now) for item in self.where)
+        }
+        return sorted(turning)
 
     @property
     def _offsets(self) -> frozenset[timedelta]:

@@ -6,8 +6,8 @@ Only for outlooks. What holds now is decided by the plain evaluation, which this
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left, bisect_right, insort
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -61,6 +61,15 @@ class Running(ABC, Generic[T]):
                 self._take(value)
         self._first, self._end = first, end
 
+    def asking(self, verdict: Callable[[], bool]) -> Callable[[int, int], bool]:
+        """A question about the positions that it is moved to."""
+
+        def holds(first: int, end: int) -> bool:
+            self.move(first, end)
+            return verdict()
+
+        return holds
+
     @abstractmethod
     def _add(self, value: T) -> None: ...
 
@@ -74,24 +83,45 @@ class RunningTotal(Running[Decimal]):
     def __init__(self, values: Sequence[Decimal | None]) -> None:
         super().__init__(values)
         self.total = Decimal(0)
-        self._ordered: list[Decimal] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._ordered)
-
-    @property
-    def extremes(self) -> Sequence[Decimal]:
-        """The least and the greatest, if there is any."""
-        return (*self._ordered[:1], *self._ordered[-1:])
+        self.count = 0
 
     def _add(self, value: Decimal) -> None:
         self.total = exact_sum((self.total, value))
-        insort(self._ordered, value)
+        self.count += 1
 
     def _take(self, value: Decimal) -> None:
         self.total = exact_sum((self.total, value.copy_negate()))
-        del self._ordered[bisect_left(self._ordered, value)]
+        self.count -= 1
+
+
+class RunningExtremes(Running[Decimal]):
+    """The least and the greatest.
+
+    Of each only those are kept that can still become it: none that a later one outdoes.
+    """
+
+    def __init__(self, values: Sequence[Decimal | None]) -> None:
+        super().__init__(values)
+        self._ascending: deque[Decimal] = deque()
+        self._descending: deque[Decimal] = deque()
+
+    @property
+    def both(self) -> Sequence[Decimal]:
+        """Empty when there is none."""
+        return (self._ascending[0], self._descending[0]) if self._ascending else ()
+
+    def _add(self, value: Decimal) -> None:
+        while self._ascending and self._ascending[-1] > value:
+            self._ascending.pop()
+        while self._descending and self._descending[-1] < value:
+            self._descending.pop()
+        self._ascending.append(value)
+        self._descending.append(value)
+
+    def _take(self, value: Decimal) -> None:
+        for kept in (self._ascending, self._descending):
+            if kept[0] == value:
+                kept.popleft()
 
 
 class RunningVariety(Running[Hashable]):

@@ -45,7 +45,7 @@ class EventCount(Leaf):
         return self.events.reads()
 
     def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # same
-        return self.events.observed(person, moment.now)
+        return self.events.observed(person, moment)
 
     def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
         return self.events.edges(vocabulary)

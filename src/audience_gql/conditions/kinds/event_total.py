@@ -13,7 +13,7 @@ from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.filters.properties import WHERE, nonempty, number_in
 from audience_gql.conditions.filters.selection import NAME, EventSelection
-from audience_gql.conditions.filters.sliding import RunningTotal, RunningVariety, first_turn
+from audience_gql.conditions.filters.sliding import RunningExtremes, RunningTotal, RunningVariety, first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
 from audience_gql.conditions.parsing import Parsing
 from audience_gql.conditions.registry import Kind, register
@@ -114,7 +114,8 @@ class EventTotal(Leaf):
             total: Decimal | None = Decimal(len(set(map(_sameness, values))))
         else:
             total = _FUNCTIONS[self.function].of(_numbers(values))
-        return self.events.observed(person, moment.now) | {"value": None if total is None else shown(total)}
+        observed = self.events.observed(person, moment)
+        return observed | {"value": None if total is None else shown(total)}
 
     def reads(self) -> frozenset[Read]:
         return self.events.reads()
@@ -161,22 +162,15 @@ class EventTotal(Leaf):
         """The verdict on the values from a position up to another; asked with positions that never go back."""
         if self.function == "DISTINCT":
             variety = RunningVariety([None if value is None else _sameness(value) for value in values])
-
-            def holds(first: int, end: int) -> bool:
-                variety.move(first, end)
-                return self.total_is.matches(Decimal(variety.count))
-        else:
-            running = RunningTotal([number_in(value) for value in values])
-
-            def holds(first: int, end: int) -> bool:
-                running.move(first, end)
-                if self.function == "AVERAGE":
-                    return self.total_is.matches_ratio(running.total, running.count)
-                if self.function == "SUM":
-                    return self.total_is.matches(running.total)
-                return self.total_is.matches(_FUNCTIONS[self.function].of(running.extremes))
-
-        return holds
+            return variety.asking(lambda: self.total_is.matches(Decimal(variety.count)))
+        numbers = [number_in(value) for value in values]
+        if self.function in {"MIN", "MAX"}:
+            extremes, function = RunningExtremes(numbers), _FUNCTIONS[self.function]
+            return extremes.asking(lambda: self.total_is.matches(function.of(extremes.both)))
+        running = RunningTotal(numbers)
+        if self.function == "AVERAGE":
+            return running.asking(lambda: self.total_is.matches_ratio(running.total, running.count))
+        return running.asking(lambda: self.total_is.matches(running.total))
 
     def _column(self, parameters: Parameters) -> str:
         """What is aggregated, null where it does not count."""
