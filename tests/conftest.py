@@ -140,7 +140,8 @@ def chromium() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
     """This worker's pools: the ORM allows one set a process."""
-    opened = await Database.open(database_url)
+    # A busy machine may take its time; what the product does when time runs out has tests of its own.
+    opened = await Database.open(database_url, statement_timeout_seconds=60.0, lock_timeout_seconds=30.0)
     yield opened
     await opened.close()
 
