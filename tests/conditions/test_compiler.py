@@ -294,7 +294,7 @@ async def test_the_largest_condition_leaves_the_planner_few_joins_to_order(
     range_statement = compile_range(condition, inner={}, vocabulary=VOCABULARY)
 
     assert len(re.findall(r"s\.id IN|NOT EXISTS|LEFT JOIN", range_statement.sql)) <= 6 + len(EVENT_NAMES)
-    assert await _lines_of_plans(connection, condition, {}) < 100
+    assert await _lines_of_plans(connection, condition, {}) < 300  # a join a leaf would take more than 400
 
 
 async def _lines_of_plans(
