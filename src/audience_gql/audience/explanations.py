@@ -27,8 +27,8 @@ from audience_gql.storage.definitions import SegmentDefinition
 from audience_gql.storage.facts import Owner
 from audience_gql.storage.person_facts import TooManyEvents, facts_by_owners
 
-MOST_LOOKS: Final = 1_000_000
-"""At events, by all leaves of all conditions of one call: some seconds of work."""
+MOST_LOOKS: Final = 400_000
+"""At events, by all leaves of all conditions of one call: a few seconds of work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ It must not judge; and it reads in the snapshot that it is handed, so that what 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -140,17 +141,8 @@ class _People:
         )
         if len(rows) > MOST_EVENTS:
             raise TooManyEvents(f"there are more than {MOST_EVENTS:,} events to explain it from")
-        found: dict[Owner, list[Event]] = defaultdict(list)
-        for row in rows:
-            found[_owner(row)].append(
-                Event(
-                    name=names[row["name_id"]],
-                    occurred_at=row["occurred_at"],
-                    value=row["value"],
-                    properties=json.loads(row["properties"]),
-                )
-            )
-        return found
+        # Outside of the loop that serves everybody else: they may be very many.
+        return await asyncio.to_thread(_events_by_owners, rows, names)
 
     async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         bucket_ids = [bucket_id for bucket_id, _ in self.owners]
@@ -164,6 +156,20 @@ def _refs(reads: Iterable[Read], source: str) -> set[Any]:  # Any: the source's 
 
 def _owner(row: asyncpg.Record) -> Owner:
     return row["bucket_id"], row["subscriber_id"]
+
+
+def _events_by_owners(rows: Iterable[asyncpg.Record], names: Mapping[int, str]) -> dict[Owner, list[Event]]:
+    found: dict[Owner, list[Event]] = defaultdict(list)
+    for row in rows:
+        found[_owner(row)].append(
+            Event(
+                name=names[row["name_id"]],
+                occurred_at=row["occurred_at"],
+                value=row["value"],
+                properties=json.loads(row["properties"]),
+            )
+        )
+    return found
 
 
 def _times_by_lists(rows: Iterable[asyncpg.Record]) -> dict[Owner, dict[int, datetime]]:
