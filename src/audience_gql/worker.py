@@ -92,8 +92,7 @@ async def _connected(
 async def _open(settings: Settings, stopped: asyncio.Event) -> tuple[Database, TickPool] | None:
     while not stopped.is_set():
         try:
-            # One more connection than ticks at a time, so that a fill never starves them.
-            pool = await TickPool.open(settings.database_url, size=settings.tick_pool_size + 1)
+            pool = await TickPool.open(settings.database_url, size=settings.tick_pool_size)
             return await Database.open(settings.database_url, pool_size=settings.pool_size), pool
         except Unavailable as error:
             logger.warning("waiting: %s", error)

@@ -135,7 +135,7 @@ class Membership:
     async def _fill_range(self, bucket_id: int, segment_id: int) -> bool:
         """One step of a fill. True when there is more to do."""
         try:
-            async with self._pool.transaction() as connection:
+            async with self._pool.filling() as connection:
                 bucket = await membership.lock_bucket(connection, bucket_id)
                 if bucket is None:
                     return False
@@ -215,7 +215,7 @@ class Membership:
     async def _try(self, bucket_id: int, failed: EvaluationFailed, suspects: tuple[int, ...]) -> str | None:
         """The reason why these segments cannot be evaluated together, if they cannot."""
         try:
-            async with self._pool.transaction() as connection:
+            async with self._pool.filling() as connection:
                 await failed.again(self._evaluation, connection, bucket_id, suspects)
         except EvaluationFailed as again:
             return again.reason

@@ -226,51 +226,82 @@ class Database:
 
 
 class TickPool:
-    """Connections for ticks and fills: generic plans, and every statement kept prepared, however long its text."""
+    """Connections for ticks and for fills, apart, so that neither waits for the other. Statements stay prepared, however long their text.
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._pool = pool
+    A tick looks at named people, for which one generic plan is as good as any, and saves the planning. A fill looks at a
+    whole range, and what is best for a bucket of ten people takes hours for one of a hundred thousand: it is planned for
+    the bucket at hand.
+    """
+
+    def __init__(self, ticks: asyncpg.Pool[asyncpg.Record], fills: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._ticks = ticks
+        self._fills = fills
 
     @classmethod
-    async def open(cls, url: str, *, size: int, statement_timeout_seconds: float = 60.0) -> TickPool:
+    async def open(
+        cls, url: str, *, size: int, fill_size: int = 2, statement_timeout_seconds: float = 60.0
+    ) -> TickPool:
         """Connect. Raises Unavailable when the server cannot be reached."""
+        pools: list[asyncpg.Pool[asyncpg.Record]] = []
         try:
-            pool = await asyncpg.create_pool(
-                urlunsplit(urlsplit(url)._replace(scheme="postgres")),
-                min_size=1,
-                max_size=size,
-                connection_class=_PlainConnection,
-                statement_cache_size=64,
-                max_cacheable_statement_size=0,
-                max_cached_statement_lifetime=0,
-                server_settings={
-                    **_server_settings(statement_timeout_seconds, lock_timeout_seconds=30.0),
-                    "application_name": "audience-gql tick",
-                    "plan_cache_mode": "force_generic_plan",
-                },
-            )
+            for connections, use, plans in ((size, "tick", "generic"), (fill_size, "fill", "custom")):
+                pools.append(await _open_pool(url, connections, use, plans, statement_timeout_seconds))
         except UNREACHABLE as error:
+            for pool in pools:
+                pool.terminate()
             raise Unavailable("Postgres cannot be reached") from error
-        return cls(pool)
+        return cls(*pools)
 
     async def close(self) -> None:
-        try:
-            await asyncio.wait_for(self._pool.close(), 5)
-        except TimeoutError:
-            self._pool.terminate()
+        for pool in (self._ticks, self._fills):
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except TimeoutError:
+                pool.terminate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """One transaction. Raises Unavailable while Postgres is away: try again later."""
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
-        except UNREACHABLE as error:
-            raise Unavailable("Postgres is away") from error
+        """One transaction of a tick. Raises Unavailable while Postgres is away: try again later."""
+        async with _transaction_of(self._ticks) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def filling(self) -> AsyncIterator[Connection]:
+        """One transaction of a fill. Raises Unavailable like that of a tick."""
+        async with _transaction_of(self._fills) as connection:
+            yield connection
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         async with self.transaction() as connection:
             return await connection.fetch(sql, *values)
+
+
+@asynccontextmanager
+async def _transaction_of(pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[Connection]:
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
+    except UNREACHABLE as error:
+        raise Unavailable("Postgres is away") from error
+
+
+async def _open_pool(
+    url: str, size: int, use: str, plans: str, statement_timeout_seconds: float
+) -> asyncpg.Pool[asyncpg.Record]:
+    return await asyncpg.create_pool(
+        urlunsplit(urlsplit(url)._replace(scheme="postgres")),
+        min_size=1,
+        max_size=size,
+        connection_class=_PlainConnection,
+        statement_cache_size=64,
+        max_cacheable_statement_size=0,
+        max_cached_statement_lifetime=0,
+        server_settings={
+            **_server_settings(statement_timeout_seconds, lock_timeout_seconds=30.0),
+            "application_name": f"audience-gql {use}",
+            "plan_cache_mode": f"force_{plans}_plan",
+        },
+    )
 
 
 async def analyze(database: Database) -> None:
