@@ -117,8 +117,10 @@ def test_left_over_servers_are_ended_by_the_next_start(installation, state, proc
     kept_in = state if installation.user is None else installation.home / "state"
     keeper = installation.keep(kept_in)
     servers = {keeper.said["postgres"], keeper.said["valkey"]}
-    for pid in set(processes_of(kept_in)) - servers:  # the owner and the guardian at once
-        os.kill(pid, signal.SIGKILL)
+    owner_and_guardian = set(processes_of(kept_in)) - servers
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # at once: neither sees the other die
+        for pid in owner_and_guardian:
+            os.kill(pid, number)
     keeper.process.wait(timeout=60)
     wait_for(lambda: set(processes_of(kept_in)) == servers)
 
