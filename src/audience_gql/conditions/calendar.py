@@ -66,8 +66,9 @@ def days_beginning(after: datetime, upto: datetime) -> Iterator[tuple[date, tupl
 
 def next_beginning(day: date, after: datetime) -> datetime | None:
     """The first instant after `after` at which the day begins anywhere; None when it has begun everywhere."""
-    starts = (day_start(day, zone) for zone in _zones())
-    return min((start for start in starts if start > after), default=None)
+    starts = _beginnings(day)
+    following = bisect_right(starts, after)
+    return starts[following] if following < len(starts) else None
 
 
 def first_today(now: datetime) -> date:
@@ -150,6 +151,12 @@ def _following(era: _Era) -> _Era:
     begun = {zone: _local_day(era.end, zone) for zone, end in era.ends.items() if end == era.end}
     ends = {**era.ends, **{zone: day_start(day + ONE_DAY, zone) for zone, day in begun.items()}}
     return _Era(start=era.end, end=min(ends.values()), days={**era.days, **begun}, ends=ends)
+
+
+@lru_cache(maxsize=1_024)
+def _beginnings(day: date) -> tuple[datetime, ...]:
+    """When the day begins somewhere, in order: a tick asks several times, and there are hundreds of zones."""
+    return tuple(sorted({day_start(day, zone) for zone in _zones()}))
 
 
 @lru_cache(maxsize=1)

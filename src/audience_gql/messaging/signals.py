@@ -17,7 +17,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from audience_gql.audience.wakeups import Listener
-from audience_gql.messaging.outbox import Outbox
+from audience_gql.messaging.outbox import Outbox, end
 
 _TIMEOUT_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 0.5
@@ -69,8 +69,7 @@ class RedisSignals:
         await self._marks.close()
         await self._changes.close()
         if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+            await end(self._reader)
         await self._redis.aclose()
 
     async def _publish_marks(self, bucket_ids: frozenset[int]) -> None:
