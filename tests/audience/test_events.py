@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +11,8 @@ import pytest
 
 from audience_gql.audience.events import EventItem, track_events
 from audience_gql.audience.keys import SubscriberKey
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Database
 
 
 def event(person: str, **more) -> EventItem:
@@ -115,3 +118,63 @@ async def test_a_workspace_has_at_most_a_thousand_event_names(house):
 
     assert [(r.index, r.code) for r in tracked.rejects] == [(1, "TOO_MANY")]
     assert tracked.accepted == 2
+
+
+async def test_a_name_whose_batch_was_rolled_back_gets_an_id_that_exists(house, monkeypatch):
+    await house.upsert({"externalId": "ada"})
+
+    async def fail(*_args, **_options):
+        raise ConnectionError("lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("audience_gql.storage.facts.copy_marks", fail)
+        with pytest.raises(ConnectionError):
+            await track(house, event("ada", name="new"))
+    await track(house, event("ada", name="new"))
+    await track(house, event("ada", name="new"))
+
+    named = await house.ports.database.fetchval(
+        "SELECT count(*) FROM events e JOIN event_names n ON n.id = e.name_id WHERE e.bucket_id = $1 AND n.name = 'new'",
+        house.bucket_id,
+    )
+    assert (named, await count(house)) == (2, 2)
+
+
+async def test_known_names_are_not_asked_for_again(house, monkeypatch):
+    await house.upsert({"externalId": "ada"})
+    await track(house, event("ada"))
+    asked = []
+    borrow = Database._borrow
+
+    @asynccontextmanager
+    async def logged(database):
+        async with borrow(database) as connection:
+            with connection.query_logger(lambda query: asked.append(query.query)):
+                yield connection
+
+    monkeypatch.setattr(Database, "_borrow", logged)
+    await track(house, event("ada"))
+
+    assert any("FOR KEY SHARE" in query for query in asked)
+    assert not any("event_names" in query for query in asked)
+
+
+async def test_one_batch_for_people_of_two_buckets(house):
+    await house.upsert({"externalId": "ada"})
+    database = house.ports.database
+    async with database.acquire() as connection:
+        second = await database.ids.one(connection)
+        await definitions.add_bucket(connection, house.workspace.id, second, house.clock.instant)
+    await house.upsert({"externalId": "bob"})
+    for bucket_id in (house.bucket_id, second):
+        await database.fetch("DELETE FROM dirty WHERE bucket_id = $1", bucket_id)
+
+    tracked = await track(house, event("ada", key="k"), event("bob", key="k"), event("bob"), event("bob"))
+
+    found = {}
+    for bucket_id in (house.bucket_id, second):
+        events = await database.fetchval("SELECT count(*) FROM events WHERE bucket_id = $1", bucket_id)
+        marks = await database.fetchval("SELECT count(*) FROM dirty WHERE bucket_id = $1", bucket_id)
+        found[bucket_id] = (events, marks)
+    assert tracked.accepted == 4
+    assert found == {house.bucket_id: (1, 1), second: (3, 1)}

@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Final, TypeAlias
 
 from audience_gql.audience.channels import REFUSAL_OF_EVENT, Refusal, refused_by
+from audience_gql.audience.event_items import CheckedEvent, EventItem, RefusedEvent, check_event
 from audience_gql.audience.failures import InvalidInput, Issue, ProblemCode, Reject
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.keys import SubscriberRef
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.profiles import identity, text_problem
+from audience_gql.audience.profiles import identity
 from audience_gql.audience.resolution import resolve_people
 from audience_gql.audience.subscribers import upsert_subscribers
-from audience_gql.conditions.values import decimal_of, fold, instant_of, instant_text
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.facts import EventRow, Mark
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT: Final = 1000
-NAME_LIMIT: Final = 100
 NAMES_PER_WORKSPACE: Final = 1000
-KEY_LIMIT: Final = 200
-PROPERTY_KEYS: Final = 256
-PROPERTY_BYTES: Final = 64 * 1024
-PROPERTY_DEPTH: Final = 8
 LATEST_AHEAD: Final = timedelta(days=1)
-_YEARS: Final = range(1900, 2201)
 
+_Good: TypeAlias = tuple[int, SubscriberRef, CheckedEvent]
+"""A checked event, with its place in the batch and its person."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventItem:
-    """One event as a caller gives it. Without `occurred_at` it happens now."""
-
-    subscriber: SubscriberKey
-    name: str
-    occurred_at: datetime | None = None
-    value: float | Decimal | None = None
-    properties: object = None
-    key: str | None = None
+__all__ = ["EventItem", "Tracked", "track_events"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +37,6 @@ class Tracked:
     duplicates: int
     """Events whose key this person already had; they change nothing."""
     rejects: list[Reject]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Checked:
-    name: str
-    occurred_at: datetime | None
-    value: Decimal | None
-    properties: str
-    properties_folded: str
-    properties_times: str | None
-    key: str | None
-
-
-class _Refused(Exception):
-    def __init__(self, code: ProblemCode, message: str, *where: str) -> None:
-        super().__init__(message)
-        self.code, self.message, self.where = code, message, where
 
 
 async def track_events(
@@ -131,98 +99,100 @@ class _Ingest:
     async def run(self, items: Sequence[EventItem]) -> Tracked:
         now = await self._ports.clock.now(self._connection)
         refs = await resolve_people(self._connection, self._workspace.id, [item.subscriber for item in items])
-        accepted: dict[int, list[tuple[int, int, _Checked]]] = defaultdict(list)
+        good = self._checked(items, refs, now + LATEST_AHEAD)
+        good, names = await self._named(good)
+        fresh = await self._without_duplicates(good)
+        if fresh:
+            await self._write(fresh, names, now)
+        bucket_ids = {ref.bucket_id for _, ref, _ in good}
+        self._transaction.after_commit(lambda: self._ports.signals.marked(bucket_ids))
+        self._rejects.sort(key=lambda reject: reject.index)
+        return Tracked(accepted=len(fresh), duplicates=len(good) - len(fresh), rejects=self._rejects)
+
+    def _checked(
+        self, items: Sequence[EventItem], refs: Sequence[SubscriberRef | None], latest: datetime
+    ) -> list[_Good]:
+        good: list[_Good] = []
         for index, (item, ref) in enumerate(zip(items, refs, strict=True)):
             try:
-                checked = _check(item, now)
-            except _Refused as refused:
+                event = check_event(item, latest)
+            except RefusedEvent as refused:
                 self._refuse(index, refused.code, refused.message, *refused.where)
                 continue
             if ref is None:
                 self._refuse(index, "UNKNOWN", "there is no such subscriber", "subscriber")
             else:
-                accepted[ref.bucket_id].append((index, ref.id, checked))
-        names = await self._names(accepted)
-        count = duplicates = 0
-        for bucket_id, events in sorted(accepted.items()):
-            written, repeated = await self._write(bucket_id, events, names, now)
-            count += written
-            duplicates += repeated
-        self._transaction.after_commit(lambda: self._ports.signals.marked(accepted))
-        self._rejects.sort(key=lambda reject: reject.index)
-        return Tracked(accepted=count, duplicates=duplicates, rejects=self._rejects)
+                good.append((index, ref, event))
+        return good
 
     def _refuse(self, index: int, code: ProblemCode, message: str, *where: str) -> None:
         path = ("input", "events", str(index), *where)
         self._rejects.append(Reject(index=index, code=code, message=message, path=path))
 
-    async def _names(self, accepted: dict[int, list[tuple[int, int, _Checked]]]) -> Mapping[str, int]:
+    async def _named(self, good: list[_Good]) -> tuple[list[_Good], Mapping[str, int]]:
         """Intern the events' names; what would be the workspace's 1,001st is refused."""
+        remembered = self._ports.database.event_names
+        wanted = {event.name for _, _, event in good}
+        known = remembered.known(self._workspace.id)
+        if wanted <= known.keys():
+            return good, known
         known = await definitions.event_names(self._connection, self._workspace.id)
         room = NAMES_PER_WORKSPACE - len(known)
         new: set[str] = set()
-        for bucket_id, events in accepted.items():
-            kept = []
-            for index, person_id, event in events:
-                if event.name not in known and event.name not in new:
-                    if len(new) >= room:
-                        message = f"a workspace has at most {NAMES_PER_WORKSPACE} event names"
-                        self._refuse(index, "TOO_MANY", message, "name")
-                        continue
-                    new.add(event.name)
-                kept.append((index, person_id, event))
-            accepted[bucket_id] = kept
-        if not new:
-            return known
-        return await definitions.intern_event_names(
-            self._connection, self._workspace.id, new, self._ports.database.ids
-        )
-
-    async def _write(
-        self,
-        bucket_id: int,
-        events: Sequence[tuple[int, int, _Checked]],
-        names: Mapping[str, int],
-        now: datetime,
-    ) -> tuple[int, int]:
-        keyed = {(person_id, event.key) for _, person_id, event in events if event.key is not None}
-        fresh = await facts.claim_event_keys(self._connection, bucket_id, keyed) if keyed else set()
-        ids = iter(await self._ports.database.ids.take(len(events) + 1, self._connection))
-        batch = next(ids)
-        rows: list[EventRow] = []
-        refusals: list[Refusal] = []
-        for _, person_id, event in events:
-            if event.key is not None:
-                if (person_id, event.key) not in fresh:
+        kept: list[_Good] = []
+        for index, ref, event in good:
+            if event.name not in known and event.name not in new:
+                if len(new) >= room:
+                    message = f"a workspace has at most {NAMES_PER_WORKSPACE} event names"
+                    self._refuse(index, "TOO_MANY", message, "name")
                     continue
-                fresh.discard((person_id, event.key))  # its second appearance in this batch is a duplicate
-            at = event.occurred_at or now
-            if event.name in REFUSAL_OF_EVENT:
-                refusals.append(Refusal(subscriber_id=person_id, name=event.name, occurred_at=at))
-            rows.append(
-                EventRow(
-                    subscriber_id=person_id,
-                    name_id=names[event.name],
-                    occurred_at=at,
-                    id=next(ids),
-                    value=event.value,
-                    properties=event.properties,
-                    properties_folded=event.properties_folded,
-                    properties_times=event.properties_times,
-                )
+                new.add(event.name)
+            kept.append((index, ref, event))
+        names: Mapping[str, int] = known
+        if new:
+            names = await definitions.intern_event_names(
+                self._connection, self._workspace.id, new, self._ports.database.ids
             )
-        if rows:
-            await facts.write_events(self._connection, bucket_id, rows)
-            marks = {Mark(row.subscriber_id, "event", row.name_id) for row in rows}
-            marks |= await self._move_channels(bucket_id, refusals, now)
-            await facts.write_marks(self._connection, bucket_id, marks, batch=batch, lane=self._lane)
-        return len(rows), len(events) - len(rows)
+        self._transaction.after_commit(lambda: remembered.remember(self._workspace.id, names))
+        return kept, names
+
+    async def _without_duplicates(self, good: list[_Good]) -> list[_Good]:
+        """Claim the events' keys, bucket by bucket, and leave out the events that were told before."""
+        keys: dict[int, set[tuple[int, str]]] = defaultdict(set)
+        for _, ref, event in good:
+            if event.key is not None:
+                keys[ref.bucket_id].add((ref.id, event.key))
+        if not keys:
+            return good
+        unused = {
+            bucket_id: await facts.claim_event_keys(self._connection, bucket_id, claims)
+            for bucket_id, claims in sorted(keys.items())
+        }
+        fresh: list[_Good] = []
+        for index, ref, event in good:
+            if event.key is not None:
+                claim = (ref.id, event.key)
+                if claim not in unused[ref.bucket_id]:
+                    continue
+                unused[ref.bucket_id].discard(claim)  # its second appearance in this batch is a duplicate
+            fresh.append((index, ref, event))
+        return fresh
+
+    async def _write(self, fresh: Sequence[_Good], names: Mapping[str, int], now: datetime) -> None:
+        ids = iter(await self._ports.database.ids.take(len(fresh) + 1, self._connection))
+        batch = next(ids)
+        await facts.write_events(self._connection, _rows(fresh, names, now, ids))
+        marks: dict[int, set[Mark]] = defaultdict(set)
+        for _, ref, event in fresh:
+            marks[ref.bucket_id].add(Mark(ref.id, "event", names[event.name]))
+        if not REFUSAL_OF_EVENT.keys().isdisjoint(names):
+            for bucket_id, refusals in _refusals(fresh, now):
+                marks[bucket_id] |= await self._move_channels(bucket_id, refusals, now)
+        await facts.copy_marks(self._connection, marks, batch=batch, lane=self._lane)
 
     async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
         """Move the channels of those who bounced, left or complained. Returns the marks of it."""
         ids = {refusal.subscriber_id for refusal in refusals}
-        if not ids:
-            return set()
         # Whoever else sets a status reads the present one under this lock too; events alone hold people only against erasure.
         await facts.lock_people(self._connection, bucket_id, ids)
         states = await facts.channel_states(self._connection, bucket_id, ids)
@@ -230,89 +200,30 @@ class _Ingest:
         return await facts.write_channels(self._connection, bucket_id, changed) if changed else set()
 
 
-def _check(item: EventItem, now: datetime) -> _Checked:
-    if problem := text_problem(item.name, NAME_LIMIT):
-        raise _Refused(*problem, "name")
-    if not item.name.strip():
-        raise _Refused("REQUIRED", "an event needs a name", "name")
-    if item.key is not None and (problem := text_problem(item.key, KEY_LIMIT)):
-        raise _Refused(*problem, "key")
-    properties, folded, times = _properties(item.properties)
-    return _Checked(
-        name=item.name,
-        occurred_at=_instant(item.occurred_at, now),
-        value=_number(item.value),
-        properties=properties,
-        properties_folded=folded,
-        properties_times=times,
-        key=item.key or None,
-    )
+def _rows(
+    events: Sequence[_Good], names: Mapping[str, int], now: datetime, ids: Iterator[int]
+) -> list[EventRow]:
+    return [
+        EventRow(
+            ref.bucket_id,
+            ref.id,
+            names[event.name],
+            event.occurred_at or now,
+            next(ids),
+            event.value,
+            event.properties,
+            event.properties_folded,
+            event.properties_times,
+        )
+        for _, ref, event in events
+    ]
 
 
-def _instant(occurred_at: datetime | None, now: datetime) -> datetime | None:
-    if occurred_at is None:
-        return None
-    if occurred_at.tzinfo is None:
-        raise _Refused("MALFORMED", "a time needs its zone, such as 2026-03-01T12:00:00Z", "occurredAt")
-    if occurred_at.year not in _YEARS:
-        raise _Refused("OUT_OF_RANGE", "times lie between 1900 and 2200", "occurredAt")
-    if occurred_at > now + LATEST_AHEAD:
-        raise _Refused("OUT_OF_RANGE", "at most one day ahead of now", "occurredAt")
-    return occurred_at
-
-
-def _number(value: float | Decimal | None) -> Decimal | None:
-    if value is None:
-        return None
-    try:
-        number = decimal_of(value)
-    except (ValueError, InvalidOperation) as error:
-        raise _Refused("MALFORMED", "expected a finite number", "value") from error
-    if abs(number) > Decimal("1e300"):
-        raise _Refused("OUT_OF_RANGE", "at most 1e300", "value")
-    return number
-
-
-def _properties(given: object) -> tuple[str, str, str | None]:
-    """The JSON of the properties, of the folded twins of those texts that folding changes, and of those that are instants."""
-    if given is None:
-        return "{}", "{}", None
-    if not isinstance(given, dict):
-        raise _Refused("WRONG_TYPE", "properties are an object", "properties")
-    if len(given) > PROPERTY_KEYS:
-        raise _Refused("TOO_MANY", f"at most {PROPERTY_KEYS} properties", "properties")
-    _check_json(given, ("properties",))
-    kept = {
-        key: value for key, value in given.items() if value != ""
-    }  # empty text is missing text, as everywhere
-    text = facts.json_text(kept)
-    if len(text.encode()) > PROPERTY_BYTES:
-        raise _Refused("OUT_OF_RANGE", f"at most {PROPERTY_BYTES} bytes of properties", "properties")
-    folded = {
-        key: fold(value) for key, value in kept.items() if isinstance(value, str) and fold(value) != value
-    }
-    times = {
-        key: instant_text(instant)
-        for key, value in kept.items()
-        if isinstance(value, str) and (instant := instant_of(value))
-    }
-    return text, facts.json_text(folded), facts.json_text(times) if times else None
-
-
-def _check_json(value: object, where: tuple[str, ...]) -> None:
-    if len(where) > PROPERTY_DEPTH:
-        raise _Refused("OUT_OF_RANGE", f"properties nest at most {PROPERTY_DEPTH} deep", *where)
-    match value:
-        case str():
-            if problem := text_problem(value, 10_000):
-                raise _Refused(*problem, *where)
-        case float() if not math.isfinite(value):
-            raise _Refused("MALFORMED", "expected a finite number", *where)
-        case dict():
-            for key, inner in value.items():
-                if problem := text_problem(key):
-                    raise _Refused(*problem, *where)
-                _check_json(inner, (*where, key))
-        case list():
-            for index, inner in enumerate(value):
-                _check_json(inner, (*where, str(index)))
+def _refusals(events: Sequence[_Good], now: datetime) -> list[tuple[int, list[Refusal]]]:
+    """Those events by which somebody refused emails, by bucket, in the buckets' order."""
+    found: dict[int, list[Refusal]] = defaultdict(list)
+    for _, ref, event in events:
+        if event.name in REFUSAL_OF_EVENT:
+            at = event.occurred_at or now
+            found[ref.bucket_id].append(Refusal(subscriber_id=ref.id, name=event.name, occurred_at=at))
+    return sorted(found.items())

@@ -35,6 +35,7 @@ _COLUMN_OF: Final = {
     "postalCode": "postal_code",
 }
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -139,7 +140,7 @@ def text_problem(value: object, limit: int = TEXT_LIMIT) -> tuple[ProblemCode, s
         return "WRONG_TYPE", "expected text"
     if len(value) > limit:
         return "OUT_OF_RANGE", f"at most {limit} characters, not {len(value)}"
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _UNKEEPABLE.search(value):
         return "MALFORMED", "contains U+0000 or half a surrogate pair"
     return None
 

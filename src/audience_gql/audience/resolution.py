@@ -9,27 +9,43 @@ from audience_gql.audience.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.profiles import identity, text_problem
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection
+from audience_gql.storage.facts import Identity
 
 
 async def resolve_people(
     connection: Connection, workspace_id: int, keys: Sequence[SubscriberKey]
 ) -> list[SubscriberRef | None]:
     """Each key's person, or None, aligned with the keys. Those found cannot be erased before the transaction ends."""
-    identities = {
-        key: identity(key.kind, key.value)
-        for key in keys
-        if key.kind != "id" and isinstance(key.value, str) and text_problem(key.value) is None
-    }
-    owners = await facts.owners_of(connection, workspace_id, set(identities.values()))
-    bucket_ids = frozenset(await definitions.bucket_ids(connection, workspace_id))
+    identities = [_identity(key) for key in keys]
+    owners = await _owners(connection, workspace_id, {name for name in identities if name is not None})
+    bucket_ids: frozenset[int] = frozenset()
+    if any(key.kind == "id" for key in keys):
+        bucket_ids = frozenset(await definitions.bucket_ids(connection, workspace_id))
     found: list[SubscriberRef | None] = []
-    for key in keys:
-        if isinstance(key.value, SubscriberRef):
-            found.append(key.value if key.value.bucket_id in bucket_ids else None)
+    for key, name in zip(keys, identities, strict=True):
+        if name is not None:
+            found.append(owners.get(name))
+        elif isinstance(key.value, SubscriberRef) and key.value.bucket_id in bucket_ids:
+            found.append(key.value)
         else:
-            owner = owners.get(identities[key]) if key in identities else None
-            found.append(None if owner is None else SubscriberRef(*owner))
+            found.append(None)
     return await _held(connection, found)
+
+
+def _identity(key: SubscriberKey) -> Identity | None:
+    """What is to be looked up; None for an id, and for what nobody can be called."""
+    if key.kind == "id" or not isinstance(key.value, str) or text_problem(key.value) is not None:
+        return None
+    return identity(key.kind, key.value)
+
+
+async def _owners(
+    connection: Connection, workspace_id: int, names: set[Identity]
+) -> dict[Identity, SubscriberRef]:
+    if not names:
+        return {}
+    owners = await facts.owners_of(connection, workspace_id, names)
+    return {name: SubscriberRef(*owner) for name, owner in owners.items()}
 
 
 async def _held(connection: Connection, found: list[SubscriberRef | None]) -> list[SubscriberRef | None]:
@@ -37,10 +53,8 @@ async def _held(connection: Connection, found: list[SubscriberRef | None]) -> li
     for ref in found:
         if ref is not None:
             wanted[ref.bucket_id].add(ref.id)
-    there: set[SubscriberRef] = set()
-    for bucket_id, ids in sorted(wanted.items()):
-        there |= {
-            SubscriberRef(bucket_id, person_id)
-            for person_id in await facts.hold_people(connection, bucket_id, ids)
-        }
-    return [ref if ref in there else None for ref in found]
+    there = {
+        bucket_id: await facts.hold_people(connection, bucket_id, ids)
+        for bucket_id, ids in sorted(wanted.items())
+    }
+    return [ref if ref is not None and ref.id in there[ref.bucket_id] else None for ref in found]

@@ -28,7 +28,7 @@ _ROUNDED: Final = Context(prec=15)  # each of which a double carries
 
 def fold(text: str) -> str:
     """The form in which texts are compared: `Straße` and `STRASSE`, `ΟΔΟΣ` and `οδος` are the same."""
-    return normalize("NFC", normalize("NFC", text).casefold())
+    return text.lower() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
 
 
 def decimal_of(number: float | Decimal) -> Decimal:

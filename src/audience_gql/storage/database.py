@@ -20,6 +20,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
+from audience_gql.storage.event_names import EventNames
 from audience_gql.storage.ids import IdBlocks
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -95,6 +96,7 @@ class Database:
         self._pool = pool
         self._pool_wait_seconds = pool_wait_seconds
         self.ids = IdBlocks()
+        self.event_names = EventNames()
 
     @classmethod
     async def open(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from audience_gql.storage.database import Connection
 
@@ -60,11 +60,18 @@ _WRITE_PEOPLE: Final = (
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMN_TYPES if name not in ("id", "created_at"))
 )
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+_OWNERS: Final = " UNION ALL ".join(
+    "SELECT kind, value, bucket_id, subscriber_id FROM identities "
+    f"WHERE workspace_id = $1 AND kind = '{kind}' AND value = ANY(${position}::text[])"
+    for position, kind in enumerate(("email", "phone", "externalId"), 2)
+)
+
 PersonRow: TypeAlias = dict[str, Any]  # Any: one column's value; the keys are _COLUMN_TYPES
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class Mark(NamedTuple):
     """What a change may have altered: a person, and which kind of fact. `ref` is the field, event name, group or channel."""
 
     subscriber_id: int
@@ -81,8 +88,10 @@ class ChannelState:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRow:
+class EventRow(NamedTuple):
+    """A row of `events`, its columns in this order."""
+
+    bucket_id: int
     subscriber_id: int
     name_id: int
     occurred_at: datetime
@@ -100,15 +109,11 @@ async def owners_of(
     connection: Connection, workspace_id: int, identities: Collection[Identity]
 ) -> dict[Identity, Owner]:
     """The people who own these keys; a key that nobody owns is left out."""
-    rows = await connection.fetch(
-        "SELECT i.kind, i.value, i.bucket_id, i.subscriber_id "
-        "FROM unnest($2::text[], $3::text[]) AS k (kind, value) "
-        "JOIN identities i ON i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value",
-        workspace_id,
-        [kind for kind, _ in identities],
-        [value for _, value in identities],
-    )
-    return {(row["kind"], row["value"]): (row["bucket_id"], row["subscriber_id"]) for row in rows}
+    values: dict[IdentityKind, list[str]] = {"email": [], "phone": [], "externalId": []}
+    for kind, value in identities:
+        values[kind].append(value)
+    rows = await connection.fetch(_OWNERS, workspace_id, *values.values())
+    return {(kind, value): (bucket_id, subscriber_id) for kind, value, bucket_id, subscriber_id in rows}
 
 
 async def claim_identities(
@@ -295,23 +300,9 @@ async def claim_event_keys(
     return {(row["subscriber_id"], row["key"]) for row in rows}
 
 
-async def write_events(connection: Connection, bucket_id: int, events: Sequence[EventRow]) -> None:
-    await connection.execute(
-        "INSERT INTO events "
-        "(bucket_id, subscriber_id, name_id, occurred_at, id, value, properties, properties_folded, properties_times) "
-        "SELECT $1::bigint, r.subscriber_id, r.name_id, r.occurred_at, r.id, r.value, r.properties, r.folded, r.times "
-        "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[], $6::numeric[], $7::jsonb[], $8::jsonb[], $9::jsonb[]) "
-        "AS r (subscriber_id, name_id, occurred_at, id, value, properties, folded, times)",
-        bucket_id,
-        [event.subscriber_id for event in events],
-        [event.name_id for event in events],
-        [event.occurred_at for event in events],
-        [event.id for event in events],
-        [event.value for event in events],
-        [event.properties for event in events],
-        [event.properties_folded for event in events],
-        [event.properties_times for event in events],
-    )
+async def write_events(connection: Connection, events: Sequence[EventRow]) -> None:
+    """Append events, of any buckets. By COPY, which spares the driver a look at each value of eight arrays."""
+    await connection.copy_records_to_table("events", columns=EventRow._fields, records=events)
 
 
 # ---- marks
@@ -331,15 +322,24 @@ async def write_marks(
         bucket_id,
         lane,
         batch,
-        [mark.subscriber_id for mark in ordered],
-        [mark.kind for mark in ordered],
-        [mark.ref for mark in ordered],
+        *_columns(ordered, 3),
+    )
+
+
+async def copy_marks(
+    connection: Connection, marks: Mapping[int, set[Mark]], *, batch: int, lane: int
+) -> None:
+    """The same for many marks in several buckets, by bucket: cheaper for each, and dearer for one."""
+    await connection.copy_records_to_table(
+        "dirty",
+        columns=("bucket_id", "lane", "batch", "subscriber_id", "kind", "ref"),
+        records=[(bucket_id, lane, batch, *mark) for bucket_id, found in marks.items() for mark in found],
     )
 
 
 def json_text(value: object) -> str:
     """JSON as it is stored. A float is written with its shortest digits, which is the decimal that conditions compare."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _person(row: Any) -> PersonRow:  # Any: a driver record
