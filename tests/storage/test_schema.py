@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import asyncpg
 import pytest
 from tortoise.models import Model
 
-from audience_gql.storage import models
+from audience_gql.storage import migrations, models
 from audience_gql.storage.database import is_migrated, migrate
 
+MIGRATIONS = Path(migrations.__file__).parent
 MODELS = [
     model
     for model in vars(models).values()
@@ -54,3 +57,14 @@ async def test_migrating_twice_at_once_is_harmless(database, database_url):
     await asyncio.gather(migrate(database_url), migrate(database_url))
 
     assert await is_migrated(database)
+
+
+async def test_many_may_migrate_an_empty_database_at_once(empty_database_url):
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    await asyncio.gather(*(migrate(empty_database_url) for _ in range(6)))
+
+    applied = await connection.fetch("SELECT name FROM tortoise_migrations")
+    await connection.close()
+    assert len(applied) == len(list(MIGRATIONS.glob("m0*.py")))

@@ -16,7 +16,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import TransactionWrapper
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
-from tortoise.exceptions import IntegrityError
+from tortoise.exceptions import IntegrityError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
@@ -27,7 +27,6 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
 
 _MODELS = {"models": ["audience_gql.storage.models"], "migrations": "audience_gql.storage.migrations"}
-_MIGRATION_LOCK = 7_233_170_981  # any number that is ours; held to the end of the migrating transaction
 _RETRIES = 8
 
 
@@ -318,21 +317,27 @@ async def migrate(url: str) -> None:
     with context:
         await context.init(config=_tortoise_config(url, 2, 0, 0))
         try:
-            async with (
-                _migrating() as executor
-            ):  # the ORM looks for its own table in a way that would end a transaction without it
-                await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001  # it has no public door for this
-            async with _migrating() as executor:
-                await executor.migrate()
+            await _make_history()
+            async with in_transaction("default") as client:
+                # Others may read meanwhile which migrations there are; who wants to migrate waits for the end of this one.
+                await client.execute_query("LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE")
+                await MigrationExecutor(client, {"audience": _MODELS}).migrate()
         finally:
             await context.close_connections()
 
 
-@asynccontextmanager
-async def _migrating() -> AsyncIterator[MigrationExecutor]:
-    async with in_transaction("default") as client:
-        await client.execute_query("SELECT pg_advisory_xact_lock($1)", [_MIGRATION_LOCK])
-        yield MigrationExecutor(client, {"audience": _MODELS})
+async def _make_history() -> None:
+    """Make the ORM's own table, which it looks for in a way that would end a transaction without it."""
+    for is_last in (False, True):
+        try:
+            async with in_transaction("default") as client:
+                executor = MigrationExecutor(client, {"audience": _MODELS})
+                await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001  # it has no public door for this
+        except (IntegrityError, OperationalError):  # somebody else made it at the same moment
+            if is_last:
+                raise
+        else:
+            return
 
 
 async def is_migrated(database: Database) -> bool:
