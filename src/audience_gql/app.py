@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -17,6 +17,7 @@ from audience_gql.api.http import answer
 from audience_gql.api.schema import Schema
 from audience_gql.api.socket import Sockets
 from audience_gql.audience.access import Doorkeeper
+from audience_gql.audience.auditor import metrics
 from audience_gql.audience.cursors import CursorCodec
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import readiness
@@ -24,7 +25,7 @@ from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
+from audience_gql.storage.database import UNREACHABLE, Database
 
 
 class _State(TypedDict):
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> Starlette:
             WebSocketRoute("/graphql", _sockets),
             Route("/healthz", _healthz),
             Route("/readyz", _readyz),
+            Route("/metrics", _metrics),
         ],
     )
 
@@ -97,3 +99,17 @@ async def _readyz(request: Request) -> Response:
     return JSONResponse(
         {"status": "ready" if found.is_ready else "not ready", "parts": parts}, 200 if found.is_ready else 503
     )
+
+
+async def _metrics(request: Request) -> Response:
+    """Figures for Prometheus, over all workspaces; 503 while Postgres is away."""
+    try:
+        found = await metrics(ports=request.state.services.ports)
+    except UNREACHABLE:
+        return PlainTextResponse("Postgres does not answer\n", 503)
+    lines = (f"# TYPE {name} {_metric_type(name)}\n{name} {value:.15g}\n" for name, value in found.items())
+    return PlainTextResponse("".join(lines), media_type="text/plain; version=0.0.4")
+
+
+def _metric_type(name: str) -> str:
+    return "counter" if name.endswith("_total") else "gauge"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
@@ -18,19 +18,21 @@ from arq import cron, func
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from audience_gql.audience.auditor import audit_slices
+from audience_gql.audience.fill_queue import FillQueue
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.ticker import Ticker
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import fills
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, TickPool, Unavailable
 
 _RECONNECT_SECONDS: Final = 1.0
 _JOB_SECONDS: Final = 3600
 _SWEEP_EVERY_SECONDS: Final = 5
+_AUDIT_AT_SECOND: Final = 37  # of every minute, when nothing else of ours begins
 
 Context: TypeAlias = dict[Any, Any]  # Any: arq's own bag
 
@@ -125,7 +127,10 @@ async def _work_jobs(settings: Settings, ports: Ports, membership: Membership) -
 
 def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Worker:
     every = range(0, 60, _SWEEP_EVERY_SECONDS)
-    cron_jobs = [cron(sweep, name="sweep", second=set(every), run_at_startup=True)]
+    cron_jobs = [
+        cron(sweep, name="sweep", second=set(every), run_at_startup=True),
+        cron(audit, name="audit", second=_AUDIT_AT_SECOND),
+    ]
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
         cron_jobs.append(cron(recompute_everything, name="recompute_everything", hour=hours, minute=17))
@@ -140,50 +145,32 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Wor
         keep_result=0,
         poll_delay=0.1,
         log_results=False,
-        ctx={"ports": ports, "membership": membership, "filling": set()},
+        ctx={"ports": ports, "membership": membership, "queue": FillQueue(ports, membership)},
     )
 
 
 async def fill_segment(ctx: Context, segment_id: int) -> None:
-    """Fill, recompute or forget one segment in all its buckets."""
-    ports: Ports = ctx["ports"]
-    filling: set[int] = ctx["filling"]
-    if segment_id in filling:
-        return  # this process is at it; what it does not see, the sweep does
-    filling.add(segment_id)
-    try:
-        while bucket_ids := await _buckets_to_fill(ports, segment_id):
-            for bucket_id in bucket_ids:
-                await ctx["membership"].fill(bucket_id, segment_id)
-    except (*UNREACHABLE, *BUSY) as error:
-        logger.warning("fill of segment %d put off: %s", segment_id, error)
-    finally:
-        filling.discard(segment_id)
-
-
-async def _buckets_to_fill(ports: Ports, segment_id: int) -> list[int]:
-    async with ports.database.acquire() as connection:
-        return await fills.buckets_to_fill(connection, segment_id)
+    queue: FillQueue = ctx["queue"]
+    await queue.work_off(segment_id)
 
 
 async def sweep(ctx: Context) -> None:
-    """Find fills whose job was lost."""
-    ports: Ports = ctx["ports"]
-    try:
-        async with ports.database.acquire() as connection:
-            segment_ids = await fills.segments_to_fill(connection)
-    except UNREACHABLE as error:
-        logger.warning("sweep put off: %s", error)
-        return
-    for segment_id in segment_ids:
-        ports.jobs.fill(segment_id)
+    queue: FillQueue = ctx["queue"]
+    await _when_reachable("sweep", queue.sweep())
 
 
 async def recompute_everything(ctx: Context) -> None:
-    """Find every membership again from the raw facts; differences would be repaired and logged as errors."""
-    ports: Ports = ctx["ports"]
-    async with ports.database.transaction() as transaction:
-        segment_ids = await fills.all_segment_ids(transaction.connection)
-        await fills.request_recompute(transaction.connection, segment_ids)
-    for segment_id in segment_ids:
-        ports.jobs.fill(segment_id)
+    queue: FillQueue = ctx["queue"]
+    await _when_reachable("recompute", queue.recompute_everything())
+
+
+async def audit(ctx: Context) -> None:
+    await _when_reachable("audit", audit_slices(ports=ctx["ports"], membership=ctx["membership"]))
+
+
+async def _when_reachable(what: str, work: Awaitable[object]) -> None:
+    """Do it, unless Postgres is away or busy: these jobs come again by themselves."""
+    try:
+        await work
+    except (*UNREACHABLE, *BUSY) as error:
+        logger.warning("%s put off: %s", what, error)

@@ -249,6 +249,18 @@ async def test_big_integers_survive_the_way_there_and_back(client, api):
     assert "123456789012345678901234567890" in response.text
 
 
+async def test_metrics_are_told_in_the_way_of_prometheus(server):
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        response = await client.get("/metrics")
+
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = response.text.splitlines()
+    assert "# TYPE audience_wrong_memberships_total counter" in lines
+    told = dict(line.split() for line in lines if not line.startswith("#"))
+    assert float(told["audience_wrong_memberships_total"]) >= 0
+    assert {"audience_marks_waiting", "audience_workers_alive", "audience_fills_waiting"} <= told.keys()
+
+
 async def test_the_process_lives_and_says_what_it_lacks(server):
     async with httpx.AsyncClient(base_url=server.url) as client:
         alive, ready = await client.get("/healthz"), await client.get("/readyz")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import ChannelState, Event, Facts
 from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection
 from tests.audience.conftest import House
 
 _COLUMNS = {
@@ -21,18 +23,22 @@ _COLUMNS = {
 
 
 async def facts_by_id(house: House) -> dict[int, Facts]:
-    async def rows(table: str) -> list[Mapping[str, Any]]:  # Any: columns
-        return list(
-            await house.ports.database.fetch(f"SELECT * FROM {table} WHERE bucket_id = $1", house.bucket_id)
-        )
+    async with house.ports.database.snapshot() as connection:
+        return await facts_in(connection, house.workspace.id, house.bucket_id)
 
-    async with house.ports.database.acquire() as connection:
-        names = {
-            id_: name for name, id_ in (await definitions.event_names(connection, house.workspace.id)).items()
-        }
-    channels, groups, segments, events = [
-        await rows(table) for table in ("channel_states", "group_members", "segment_members", "events")
-    ]
+
+async def facts_in(connection: Connection, workspace_id: int, bucket_id: int) -> dict[int, Facts]:
+    """Everybody's facts, as this connection sees them."""
+
+    async def rows(table: str) -> list[Mapping[str, Any]]:  # Any: columns
+        return list(await connection.fetch(f"SELECT * FROM {table} WHERE bucket_id = $1", bucket_id))
+
+    names = {id_: name for name, id_ in (await definitions.event_names(connection, workspace_id)).items()}
+    of_person: dict[str, dict[int, list[Mapping[str, Any]]]] = {}
+    for table in ("channel_states", "group_members", "segment_members", "events"):
+        of_person[table] = defaultdict(list)
+        for row in await rows(table):
+            of_person[table][row["subscriber_id"]].append(row)
     return {
         person["id"]: Facts(
             id=person["id"],
@@ -43,16 +49,11 @@ async def facts_by_id(house: House) -> dict[int, Facts]:
             fields={int(key): value for key, value in json.loads(person["fields"]).items()},
             channels={
                 row["channel"]: ChannelState(status=row["status"], changed_at=row["changed_at"])
-                for row in channels
-                if row["subscriber_id"] == person["id"]
+                for row in of_person["channel_states"][person["id"]]
             },
-            groups={
-                row["group_id"]: row["added_at"] for row in groups if row["subscriber_id"] == person["id"]
-            },
+            groups={row["group_id"]: row["added_at"] for row in of_person["group_members"][person["id"]]},
             segments={
-                row["segment_id"]: row["entered_at"]
-                for row in segments
-                if row["subscriber_id"] == person["id"]
+                row["segment_id"]: row["entered_at"] for row in of_person["segment_members"][person["id"]]
             },
             events=tuple(
                 Event(
@@ -61,8 +62,7 @@ async def facts_by_id(house: House) -> dict[int, Facts]:
                     value=row["value"],
                     properties=json.loads(row["properties"]),
                 )
-                for row in events
-                if row["subscriber_id"] == person["id"]
+                for row in of_person["events"][person["id"]]
             ),
         )
         for person in await rows("subscribers")

@@ -138,7 +138,9 @@ async def test_each_segment_has_its_own_instant(house):
 
 
 async def test_people_who_are_put_off_to_later_ticks_are_not_forgotten(house, monkeypatch):
-    monkeypatch.setattr("audience_gql.audience.membership.PEOPLE_A_TICK", 2)
+    for bound in ("LEAST_A_TICK", "PEOPLE_A_TICK"):
+        monkeypatch.setattr(f"audience_gql.audience.membership.{bound}", 2)
+    house.membership._people_a_tick = 2
     segment = await house.segment("New", CONDITIONS["new"])
     country = await house.segment("Country", {"country": {"isSet": True}})
     await house.upsert(*({"externalId": person} for person in PEOPLE))

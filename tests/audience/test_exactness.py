@@ -118,11 +118,13 @@ async def wrong_memberships(house) -> list[tuple[int, int, bool]]:
     wrong = []
     async with house.membership._pool.transaction() as connection:
         bucket = await membership.lock_bucket(connection, house.bucket_id)
-        plan = await house.membership._plan(connection, bucket)
+        plan = await house.membership._verdicts.plan(connection, bucket)
         for segment_id in plan.evaluable.conditions:
-            wrong += await evaluation.differences_of_range(
+            found = await evaluation.differences_of_range(
                 connection, house.bucket_id, plan.evaluable, segment_id, -1, 2**63 - 1, bucket.last_instant
             )
+            wrong += [(segment_id, id_, True) for id_ in found.entering]
+            wrong += [(segment_id, id_, False) for id_ in found.leaving]
     return wrong
 
 
@@ -165,35 +167,31 @@ async def test_after_every_tick_nothing_differs_from_the_facts(house, seed):
 
 
 def without_edges_at_the_fact_itself(monkeypatch) -> None:
-    honest = edges_storage.people_on_edges
+    honest = edges_storage.Crossed
 
-    async def people_on_edges(connection, bucket_id, edges, after, upto, *, timezone):
-        return await honest(
-            connection, bucket_id, [edge for edge in edges if edge.offset], after, upto, timezone=timezone
-        )
+    def crossed(edges, after, upto, *, timezone):
+        return honest([edge for edge in edges if edge.offset], after, upto, timezone=timezone)
 
-    monkeypatch.setattr(edges_storage, "people_on_edges", people_on_edges)
+    monkeypatch.setattr(edges_storage, "Crossed", crossed)
 
 
 def without_edges_of_ages(monkeypatch) -> None:
-    honest = edges_storage.people_on_edges
+    honest = edges_storage.Crossed
 
-    async def people_on_edges(connection, bucket_id, edges, after, upto, *, timezone):
-        return await honest(
-            connection, bucket_id, [edge for edge in edges if not edge.offset], after, upto, timezone=timezone
-        )
+    def crossed(edges, after, upto, *, timezone):
+        return honest([edge for edge in edges if not edge.offset], after, upto, timezone=timezone)
 
-    monkeypatch.setattr(edges_storage, "people_on_edges", people_on_edges)
+    monkeypatch.setattr(edges_storage, "Crossed", crossed)
 
 
 def with_windows_closed_at_both_ends(monkeypatch) -> None:
-    honest = edges_storage.people_on_edges
+    honest = edges_storage.Crossed
 
-    async def people_on_edges(connection, bucket_id, edges, after, upto, *, timezone):
+    def crossed(edges, after, upto, *, timezone):
         late = timedelta(microseconds=1)
-        return await honest(connection, bucket_id, edges, after - late, upto - late, timezone=timezone)
+        return honest(edges, after - late, upto - late, timezone=timezone)
 
-    monkeypatch.setattr(edges_storage, "people_on_edges", people_on_edges)
+    monkeypatch.setattr(edges_storage, "Crossed", crossed)
 
 
 def without_marks_of_groups(monkeypatch) -> None:

@@ -57,7 +57,9 @@ async def test_nobody_enters_or_leaves_a_paused_segment(house):
     house.clock.advance(timedelta(hours=2))
     await house.tick()
     async with house.ports.database.transaction() as transaction:
-        await fills.request_recompute(transaction.connection, [by_fact.id, by_clock.id])
+        await fills.request_recompute(
+            transaction.connection, [by_fact.id, by_clock.id], now=house.clock.instant, ticket=1
+        )
         recomputed = set(await fills.all_segment_ids(transaction.connection))
     assert recomputed & {by_fact.id, by_clock.id, other.id} == {other.id}
     await house.fill()
@@ -175,12 +177,11 @@ async def test_a_recompute_of_a_paused_segment_fails_at_once_and_says_why(house)
     assert "paused" in (progress[0].failure or "")
 
 
-async def test_a_paused_segment_that_was_being_filled_starts_over(house, monkeypatch):
-    monkeypatch.setattr("audience_gql.audience.membership.PEOPLE_A_RANGE", 3)
+async def test_a_paused_segment_that_was_being_filled_starts_over(house):
     await house.upsert(*({"externalId": str(n), "country": "LT"} for n in range(10)))
     await house.tick()
     segment = await create(house, LITHUANIA)
-    assert await house.membership._fill_range(house.bucket_id, segment.id)
+    assert await house.membership._filling._fill_range(house.bucket_id, segment.id, 3)
     part = await house.members(segment)
 
     paused = await pause(house, segment)
@@ -199,14 +200,15 @@ async def test_a_pause_waits_for_the_tick_or_fill_under_way(house, monkeypatch, 
     segment = await (house.segment("S", LITHUANIA) if step == "tick" else create(house, LITHUANIA))
     await house.upsert({"externalId": "bob", "country": "LT"})
     reached, go_on = asyncio.Event(), asyncio.Event()
-    honest = membership.apply
+    writing = "leave_bucket" if step == "tick" else "apply_to_segment"
+    honest = getattr(membership, writing)
 
-    async def apply(*arguments):
+    async def write(*arguments, **named):
         reached.set()
         await go_on.wait()
-        return await honest(*arguments)
+        return await honest(*arguments, **named)
 
-    monkeypatch.setattr(membership, "apply", apply)
+    monkeypatch.setattr(membership, writing, write)
     working = asyncio.create_task(
         house.tick() if step == "tick" else house.membership.fill(house.bucket_id, segment.id)
     )

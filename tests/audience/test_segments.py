@@ -63,8 +63,7 @@ async def test_an_edit_refills_the_segment_and_those_that_read_it(house):
     assert (await Segment.get(id=outer.id)).revision == 1
 
 
-async def test_a_fill_in_small_ranges_resumes_where_it_was(house, monkeypatch):
-    monkeypatch.setattr("audience_gql.audience.membership.PEOPLE_A_RANGE", 7)
+async def test_a_fill_in_small_ranges_resumes_where_it_was(house):
     await house.upsert(*({"externalId": str(n), "country": "LT" if n % 2 else "LV"} for n in range(50)))
     await house.tick()
     segment = await create_segment(
@@ -77,7 +76,7 @@ async def test_a_fill_in_small_ranges_resumes_where_it_was(house, monkeypatch):
     )
 
     for _ in range(3):
-        assert await house.membership._fill_range(house.bucket_id, segment.id)
+        assert await house.membership._filling._fill_range(house.bucket_id, segment.id, 7)
     part = await house.members(segment)
     await house.upsert({"externalId": "0", "country": "LT"}, {"externalId": "1", "country": None})
     await house.tick()
@@ -185,7 +184,7 @@ async def test_a_segment_that_cannot_be_computed_fails_alone(house, monkeypatch)
     await people(house)
     good = await house.segment("Good", LITHUANIA)
     bad = await house.segment("Bad", LATVIA)
-    compiled = house.membership._evaluation._people_statement
+    compiled = house.membership._verdicts.evaluation._people_statement
 
     def broken(evaluable, segment_ids):
         statement = compiled(evaluable, segment_ids)
@@ -199,7 +198,7 @@ async def test_a_segment_that_cannot_be_computed_fails_alone(house, monkeypatch)
             )
         return statement
 
-    monkeypatch.setattr(house.membership._evaluation, "_people_statement", broken)
+    monkeypatch.setattr(house.membership._verdicts.evaluation, "_people_statement", broken)
     await house.upsert({"externalId": "bob", "country": "LT"})
     await house.tick()
 

@@ -8,6 +8,9 @@ import signal
 
 import pytest
 
+from audience_gql.audience import ticker
+from audience_gql.audience.sharing import MISSED_AFTER, Share
+
 pytestmark = pytest.mark.faults
 
 OPENED = {"event": {"name": "opened", "within": {"last": {"days": 1}}}}
@@ -36,7 +39,7 @@ async def test_a_worker_killed_in_the_middle_of_a_tick_leaves_nothing_half_done(
     blocker = await world.direct()
     await blocker.execute("BEGIN; LOCK TABLE segment_members IN SHARE ROW EXCLUSIVE MODE")
     await world.track("ada")
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO segment_members%'"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO segment_members%'"
     await world.eventually(lambda: world.fetchval(waiting), 1)
 
     world.kill(worker)
@@ -61,7 +64,7 @@ async def test_a_worker_killed_in_the_middle_of_a_fill_is_followed_by_another(wo
     blocker = await world.direct()
     await blocker.execute("BEGIN; LOCK TABLE segment_members IN SHARE ROW EXCLUSIVE MODE")
     segment = await world.segment("Opened", OPENED)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO segment_members%'"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO segment_members%'"
     await world.eventually(lambda: world.fetchval(waiting), 1)
 
     world.kill(worker)
@@ -134,3 +137,39 @@ async def test_a_worker_waits_for_postgres_at_its_start(world):
     segment = await world.segment("Everyone new", {"createdAt": {"inLast": {"days": 1}}})
 
     await world.eventually(lambda: world.members(segment), {"ada"})
+
+
+async def test_workers_share_the_buckets_and_take_over_from_the_dead(world):
+    first = world.start_worker()
+    await world.eventually(lambda: world.fetchval("SELECT count(*) FROM workers"), 1)
+    first_id = await world.fetchval("SELECT id FROM workers")
+    second = world.start_worker()
+    await world.eventually(lambda: world.fetchval("SELECT count(*) FROM workers"), 2)
+    second_id = await world.fetchval("SELECT id FROM workers WHERE id <> $1", first_id)
+    await world.people("ada", "bob")
+    segment = await world.segment("Opened", OPENED)
+    await world.track("ada")
+    await world.eventually(lambda: world.members(segment), {"ada"})
+    bucket_id = await world.fetchval("SELECT id FROM buckets WHERE workspace_id = $1", world.workspace.id)
+
+    owner = first if Share(first_id, [first_id, second_id]).has(bucket_id) else second
+    world.kill(owner)
+    await world.track("bob")
+
+    await world.eventually(lambda: world.members(segment), {"ada", "bob"})
+
+
+def test_a_dead_workers_buckets_are_found_within_five_seconds():
+    missed = MISSED_AFTER.total_seconds()
+    assert missed + ticker._BEAT_SECONDS < 5
+    assert missed >= 2 * ticker._BEAT_SECONDS, "one late beat must not make the others think a worker dead"
+
+
+async def test_a_worker_that_is_told_to_stop_leaves_nobody_waiting(world):
+    worker = world.start_worker()
+    await world.eventually(lambda: world.fetchval("SELECT count(*) FROM workers"), 1)
+
+    worker.terminate()
+
+    assert await asyncio.to_thread(worker.wait, 20) == 0
+    assert await world.fetchval("SELECT count(*) FROM workers") == 0

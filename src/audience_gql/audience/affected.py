@@ -5,20 +5,24 @@ Pure: it is made from parsed conditions, and cached by the revisions it was made
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, TypeAlias
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge
 from audience_gql.conditions.dependencies import edges, reads
 from audience_gql.conditions.nesting import reading_order
 from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.storage.edges import clock_ref
 from audience_gql.storage.evaluation import Evaluable
 from audience_gql.storage.facts import CHANNEL_NUMBERS
 from audience_gql.storage.membership import Cause, Change, TakenMark
 
 Fact: TypeAlias = tuple[str, int]
-"""A kind of fact as marks and reads name it: ("event", name id), ("field", field id), ("group", group id), ("profile", 0)."""
+"""A kind of fact as marks and reads name it: ("event", name id), ("field", field id), ("group", group id), ("profile", 0); for
+whom the clock moves, ("clock", what the edge looks at)."""
 
 _CAUSES: Final[Mapping[str, Cause]] = {
     "event": "EVENT",
@@ -29,8 +33,18 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "created": "SUBSCRIBER",
     "clock": "CLOCK",
 }
+_TABLES: Final[Mapping[str, str]] = {
+    "event": "events",
+    "group": "group_members",
+    "channel": "channel_states",
+    "clock": "",
+}
+"""Where facts of a kind have their instants; those about the person herself, among her dates."""
 _CREATED: Final[Fact] = ("created", 0)
-_CLOCK: Final[Fact] = ("clock", 0)
+_NONE: Final[frozenset[int]] = frozenset()
+_LOOKS_A_TICK: Final = 6
+_WORTH_IT: Final = 0.8
+"""How much of the work must be left for taking the segments apart to pay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +60,53 @@ class Plan:
     """What each evaluated segment's own condition reads."""
     indirect: Mapping[int, frozenset[Fact]]
     """What the segments that it reads, read."""
-    concerned: frozenset[Fact]
+    affected: Mapping[Fact, frozenset[int]]
+    """The segments whose verdict a fact of this kind can change; what is not named changes none."""
 
-    def concerns(self, mark: TakenMark) -> bool:
-        """Whether a mark can change any membership."""
-        return fact_of(mark) in self.concerned
+    def segments_affected(self, fact: Fact) -> frozenset[int]:
+        return self.affected.get(fact, _NONE)
 
-    def cause(self, segment_id: int, facts: Collection[Fact], *, is_on_edge: bool) -> Cause:
+    def edges_moved_by(self, facts: Collection[Fact]) -> frozenset[Edge | DayEdge]:
+        """The edges that new facts of these kinds may cross."""
+        tables = {_TABLES.get(kind, "subscriber_dates") for kind, _ in facts}
+        event_ids = {ref for kind, ref in facts if kind == "event"}
+        return frozenset(
+            edge
+            for edge in self.edges
+            if (isinstance(edge, DayEdge) and "subscriber_dates" in tables)
+            or (
+                isinstance(edge, Edge)
+                and edge.table in tables
+                and (edge.table != "events" or edge.ref in event_ids)
+            )
+        )
+
+    def next_of_entering(self, list_ids: Collection[int], now: datetime) -> datetime | None:
+        """When those who enter these lists now cross an edge of their membership."""
+        offsets = [
+            edge.offset
+            for edge in self.edges
+            if isinstance(edge, Edge)
+            and edge.table == "segment_members"
+            and edge.ref in list_ids
+            and edge.offset
+        ]
+        return now + min(offsets) if offsets else None
+
+    def causes(self, facts_of: Mapping[int, Collection[Fact]]) -> Callable[[int, int], Cause]:
+        """Why somebody with these facts changed, by (segment, person). Found once for all who have the same facts."""
+        known: dict[tuple[int, frozenset[Fact]], Cause] = {}
+        kinds = {person: frozenset(facts) for person, facts in facts_of.items()}
+
+        def cause_of(segment_id: int, subscriber_id: int) -> Cause:
+            key = segment_id, kinds[subscriber_id]
+            if key not in known:
+                known[key] = self.cause(*key)
+            return known[key]
+
+        return cause_of
+
+    def cause(self, segment_id: int, facts: Collection[Fact]) -> Cause:
         """Why somebody with these marks changed: what the segment reads itself says it best, then what it reads through others."""
         direct = self.direct[segment_id].intersection(facts)
         if direct:
@@ -61,7 +115,7 @@ class Plan:
             return "SEGMENT"
         if _CREATED in facts:
             return "SUBSCRIBER"
-        if is_on_edge or not facts:
+        if not facts or any(kind == "clock" for kind, _ in facts):
             return "CLOCK"
         return _CAUSES[min(facts)[0]]
 
@@ -75,8 +129,21 @@ def plan_of(
     """The plan for these segments, of which only `evaluated` take part in ticks; the others may be read by them."""
     closures = {segment_id: reading_order((conditions[segment_id],), conditions) for segment_id in evaluated}
     used = frozenset(evaluated).union(*closures.values())
-    direct = {segment_id: _facts(conditions[segment_id], vocabulary) for segment_id in used}
-    inner = {segment_id: conditions[segment_id] for closure in closures.values() for segment_id in closure}
+    own_facts = {segment_id: _facts(conditions[segment_id], vocabulary) for segment_id in used}
+    own_edges = {segment_id: edges(conditions[segment_id], vocabulary) for segment_id in used}
+    direct = {segment_id: own_facts[segment_id] for segment_id in evaluated}
+    indirect = {
+        segment_id: frozenset(fact for inner_id in closures[segment_id] for fact in own_facts[inner_id])
+        for segment_id in evaluated
+    }
+    moved_by_clock = {
+        segment_id: frozenset(
+            ("clock", clock_ref(edge))
+            for each in (segment_id, *closures[segment_id])
+            for edge in own_edges[each]
+        )
+        for segment_id in evaluated
+    }
     return Plan(
         evaluable=Evaluable(
             key=(
@@ -84,19 +151,54 @@ def plan_of(
                 *((segment_id, revisions[segment_id]) for segment_id in sorted(used)),
             ),
             conditions={segment_id: conditions[segment_id] for segment_id in evaluated},
-            inner=inner,
+            inner={
+                segment_id: conditions[segment_id] for closure in closures.values() for segment_id in closure
+            },
             vocabulary=vocabulary,
         ),
         timezone=vocabulary.timezone,
         revisions=revisions,
-        edges=frozenset(edge for segment_id in used for edge in edges(conditions[segment_id], vocabulary)),
-        direct={segment_id: direct[segment_id] for segment_id in evaluated},
-        indirect={
-            segment_id: frozenset(fact for inner_id in closures[segment_id] for fact in direct[inner_id])
-            for segment_id in evaluated
-        },
-        concerned=frozenset({_CREATED, _CLOCK}).union(*direct.values()),
+        edges=frozenset().union(*own_edges.values()),
+        direct=direct,
+        indirect=indirect,
+        affected=_affected(
+            {
+                segment_id: direct[segment_id]
+                | indirect[segment_id]
+                | moved_by_clock[segment_id]
+                | {_CREATED}
+                for segment_id in evaluated
+            }
+        ),
     )
+
+
+def _affected(facts_by_segment: Mapping[int, frozenset[Fact]]) -> dict[Fact, frozenset[int]]:
+    found: dict[Fact, set[int]] = defaultdict(set)
+    for segment_id, facts in facts_by_segment.items():
+        for fact in facts:
+            found[fact].add(segment_id)
+    return {fact: frozenset(segment_ids) for fact, segment_ids in found.items()}
+
+
+def looks(
+    plan: Plan, facts_of: Mapping[int, Collection[Fact]]
+) -> Iterator[tuple[Collection[int], Collection[int]]]:
+    """Whom to look at for which segments, (segments, people) each: everybody for what her facts can change.
+
+    With many kinds of facts at once, all for all of it: a statement has its price too, and looking more often is never wrong.
+    """
+    people_of: dict[frozenset[int], set[int]] = defaultdict(set)
+    for subscriber_id, facts in facts_of.items():
+        for fact in facts:
+            people_of[plan.segments_affected(fact)].add(subscriber_id)
+    people_of.pop(_NONE, None)
+    everybody: set[int] = set().union(*people_of.values())
+    every_segment = frozenset[int]().union(*people_of)
+    apart = sum(len(segment_ids) * len(people) for segment_ids, people in people_of.items())
+    if len(people_of) > _LOOKS_A_TICK or apart > _WORTH_IT * len(everybody) * len(every_segment):
+        people_of = {frozenset(plan.evaluable.conditions): everybody}
+    yield from people_of.items()
 
 
 def fact_of(mark: TakenMark) -> Fact:

@@ -105,7 +105,8 @@ class _Ingest:
         if fresh:
             await self._write(fresh, names, now)
         bucket_ids = {ref.bucket_id for _, ref, _ in good}
-        self._transaction.after_commit(lambda: self._ports.signals.marked(bucket_ids))
+        if self._lane == facts.LIVE:  # what is bulk, sweeps find soon enough
+            self._transaction.after_commit(lambda: self._ports.signals.marked(bucket_ids))
         self._rejects.sort(key=lambda reject: reject.index)
         return Tracked(accepted=len(fresh), duplicates=len(good) - len(fresh), rejects=self._rejects)
 

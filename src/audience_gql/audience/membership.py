@@ -5,26 +5,30 @@ Both hold the bucket's lock, read the time after it, evaluate with one read-only
 
 from __future__ import annotations
 
-import logging
+import time
 from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from audience_gql.audience.affected import Fact, Plan, fact_of, group_changes
-from audience_gql.audience.plans import Plans
+from audience_gql.audience.affected import Fact, Plan, fact_of, group_changes, looks
+from audience_gql.audience.auditing import Auditing, Repaired
+from audience_gql.audience.filling import Filling
+from audience_gql.audience.pace import next_size
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, edges, membership
+from audience_gql.audience.schedule import Urgency
+from audience_gql.audience.verdicts import Verdicts
+from audience_gql.storage import edges, membership
 from audience_gql.storage.database import Connection, TickPool
-from audience_gql.storage.evaluation import Evaluation, EvaluationFailed
-from audience_gql.storage.membership import BucketHead, Change, TakenMark
+from audience_gql.storage.evaluation import EvaluationFailed
+from audience_gql.storage.facts import BULK
+from audience_gql.storage.membership import BucketHead, Change, FillState, TakenMark
 
 PEOPLE_A_TICK: Final = 5_000
-PEOPLE_A_RANGE: Final = 20_000
-PEOPLE_FORGOTTEN_AT_ONCE: Final = 20_000
-
-logger = logging.getLogger(__name__)
+LEAST_A_TICK: Final = 250
+EVERYBODY: Final = 2**63 - 1
+"""No id is greater."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +36,15 @@ class Ticked:
     """What a tick did."""
 
     changes: int
-    is_drained: bool
-    """False when marks are left: tick again."""
+    left: Urgency | None
+    """How soon the bucket wants another tick, for the marks that were too many for this one."""
     now: datetime
     next_due_at: datetime | None
     """The next instant at which the clock moves anybody of this bucket."""
+
+    @property
+    def is_drained(self) -> bool:
+        return self.left is None
 
 
 class Membership:
@@ -45,178 +53,170 @@ class Membership:
     def __init__(self, ports: Ports, pool: TickPool) -> None:
         self._ports = ports
         self._pool = pool
-        self._evaluation = Evaluation()
-        self._plans = Plans()
+        self._people_a_tick = PEOPLE_A_TICK // 4
+        """As many as were worked off in good time of late."""
+        self._verdicts = Verdicts(ports, pool)
+        self._filling = Filling(ports, pool, self._verdicts)
+        self._auditing = Auditing(pool, self._verdicts, self._tick_under_lock)
 
     async def tick(self, bucket_id: int) -> Ticked | None:
         """Bring a bucket's membership up to this instant; None when there is no such bucket.
 
-        Takes at most 5,000 people's marks; the lock makes any number of concurrent calls safe.
+        Takes as many marks as it works off in a fraction of a second; the lock makes any number of concurrent calls safe.
         """
         try:
             async with self._pool.transaction() as connection:
                 bucket = await membership.lock_bucket(connection, bucket_id)
                 if bucket is None:
                     return None
+                begun = time.monotonic()
                 ticked = await self._tick(connection, bucket)
         except EvaluationFailed as failed:
-            await self._blame(bucket_id, failed)
+            await self._verdicts.blame(bucket_id, failed)
             return await self.tick(bucket_id)
+        if ticked.left is not None:
+            self._people_a_tick = next_size(
+                self._people_a_tick, time.monotonic() - begun, least=LEAST_A_TICK, most=PEOPLE_A_TICK
+            )
         if ticked.changes:
             self._ports.signals.changed([bucket.workspace_id])
         return ticked
 
     async def fill(self, bucket_id: int, segment_id: int) -> None:
-        """Work off what a segment's state asks for in this bucket: ranges not filled yet, or what a deleted segment left behind.
+        """Work off what a segment's state asks for in this bucket: ranges not filled yet, a recompute, or what it left behind when deleted.
 
-        Each range is a transaction of its own, so it may be interrupted at any time, and called again by anybody.
+        It may be interrupted at any time, and called again by anybody.
         """
-        while await self._fill_range(bucket_id, segment_id):
-            pass
+        async with self._pool.looking() as connection:
+            state = await membership.segment_to_fill(connection, bucket_id, segment_id)
+        if state is not None and state.is_to_be_recomputed:
+            await self._recompute(bucket_id, segment_id, state)
+        else:
+            await self._filling.fill(bucket_id, segment_id)
+
+    async def audit(
+        self, bucket_id: int, segment_id: int, *, after: int = -1, upto: int = EVERYBODY
+    ) -> Repaired | None:
+        """Compare a segment's members, with ids in (after, upto], with the facts, and repair what differs; see auditing.py."""
+        return await self._auditing.audit(bucket_id, segment_id, after=after, upto=upto)
+
+    async def _recompute(self, bucket_id: int, segment_id: int, state: FillState) -> None:
+        repaired = await self.audit(bucket_id, segment_id)
+        if repaired is None:
+            return
+        async with self._pool.transaction() as connection:
+            await membership.leave_recompute(
+                connection,
+                bucket_id,
+                segment_id,
+                generation=state.generation,
+                entered=repaired.entered,
+                left=repaired.left,
+                now=await self._ports.clock.now(connection),
+            )
+        self._ports.signals.changed([state.workspace_id])
+
+    async def _tick_under_lock(self, connection: Connection, bucket: BucketHead) -> BucketHead:
+        ticked = await self._tick(connection, bucket)
+        return replace(
+            bucket,
+            next_sequence=bucket.next_sequence + ticked.changes,
+            last_instant=ticked.now,
+            evaluated_through=ticked.now,
+        )
 
     async def _tick(self, connection: Connection, bucket: BucketHead) -> Ticked:
+        limit = self._people_a_tick
         now = max(await self._ports.clock.now(connection), bucket.last_instant)
-        plan = await self._plan(connection, bucket)
-        marks = await membership.take_marks(connection, bucket.id, PEOPLE_A_TICK)
-        on_edge = await edges.people_on_edges(
-            connection, bucket.id, plan.edges, bucket.evaluated_through, now, timezone=plan.timezone
-        )
-        if len(on_edge) > PEOPLE_A_TICK:
-            batch = await self._ports.database.ids.one(connection)
-            await membership.mark_people(connection, bucket.id, on_edge, batch=batch)
-            on_edge = set()
-            is_drained = False
-        else:
-            is_drained = len(marks) < PEOPLE_A_TICK
+        plan = await self._verdicts.plan(connection, bucket)
+        marks = await membership.take_marks(connection, bucket.id, limit)
+        facts_of: dict[int, set[Fact]] = defaultdict(set)
+        for mark in marks:
+            facts_of[mark.subscriber_id].add(fact_of(mark))
+        crossing = await self._crossing(connection, bucket, plan, now)
+        for subscriber_id, refs in crossing.people.items():
+            facts_of[subscriber_id].update(("clock", ref) for ref in refs)
         changes = group_changes(marks)
-        changes += await self._segment_changes(connection, bucket.id, plan, marks, on_edge, now)
-        next_sequence = await membership.apply(connection, bucket, changes, now)
-        next_due_at = await edges.next_due(connection, bucket.id, plan.edges, now)
-        await membership.leave_bucket(
-            connection, bucket.id, next_sequence=next_sequence, now=now, next_due_at=next_due_at
-        )
-        return Ticked(changes=len(changes), is_drained=is_drained, now=now, next_due_at=next_due_at)
+        changes += await self._segment_changes(connection, bucket.id, plan, facts_of, now)
+        next_due_at = await self._next_due(connection, bucket, plan, crossing, marks, changes, now)
+        await membership.leave_bucket(connection, bucket, changes, now=now, next_due_at=next_due_at)
+        left = _left(marks, limit, is_put_off=crossing.is_put_off)
+        return Ticked(changes=len(changes), left=left, now=now, next_due_at=next_due_at)
+
+    async def _crossing(
+        self, connection: Connection, bucket: BucketHead, plan: Plan, now: datetime
+    ) -> _Crossing:
+        """Whom the clock moves. A crowd is marked instead, for the ticks that follow."""
+        if bucket.next_due_at is None or bucket.next_due_at > now:
+            return _Crossing(people={}, is_looked_at=False)  # facts that came since have marks
+        crossed = edges.Crossed(plan.edges, bucket.evaluated_through, now, timezone=plan.timezone)
+        people = await edges.people_on_edges(connection, bucket.id, crossed, limit=self._people_a_tick)
+        if people is not None:
+            return _Crossing(people=people)
+        batches = await self._ports.database.ids.take(len(crossed), connection)
+        await edges.mark_people_on_edges(connection, bucket.id, crossed, batches=batches)
+        return _Crossing(people={}, is_put_off=True)
 
     async def _segment_changes(
         self,
         connection: Connection,
         bucket_id: int,
         plan: Plan,
-        marks: Collection[TakenMark],
-        on_edge: set[int],
+        facts_of: Mapping[int, set[Fact]],
         now: datetime,
     ) -> list[Change]:
-        facts_of: dict[int, set[Fact]] = defaultdict(set)
-        for mark in marks:
-            if plan.concerns(mark):
-                facts_of[mark.subscriber_id].add(fact_of(mark))
-        candidates = on_edge | facts_of.keys()
-        if not candidates or not plan.evaluable.conditions:
-            return []
-        differences = await self._evaluation.differences_of_people(
-            connection, bucket_id, plan.evaluable, candidates, now
-        )
+        differences: dict[tuple[int, int], bool] = {}
+        for segment_ids, people in looks(plan, facts_of):
+            for difference in await self._verdicts.evaluation.differences_of_people(
+                connection, bucket_id, plan.evaluable.only(segment_ids), people, now
+            ):
+                differences[difference.segment_id, difference.subscriber_id] = difference.should_be_member
+        cause_of = plan.causes(facts_of)
         return [
             Change(
                 list_kind="SEGMENT",
-                list_id=difference.segment_id,
-                subscriber_id=difference.subscriber_id,
-                entered=difference.should_be_member,
-                cause=plan.cause(
-                    difference.segment_id,
-                    facts_of.get(difference.subscriber_id, ()),
-                    is_on_edge=difference.subscriber_id in on_edge,
-                ),
-                revision=plan.revisions[difference.segment_id],
-            )
-            for difference in differences
-        ]
-
-    async def _fill_range(self, bucket_id: int, segment_id: int) -> bool:
-        """One step of a fill. True when there is more to do."""
-        try:
-            async with self._pool.filling() as connection:
-                bucket = await membership.lock_bucket(connection, bucket_id)
-                if bucket is None:
-                    return False
-                state = await membership.segment_to_fill(connection, bucket_id, segment_id)
-                if state is None:
-                    return not await membership.forget_segment(
-                        connection, bucket_id, segment_id, PEOPLE_FORGOTTEN_AT_ONCE
-                    )
-                if state.failure is not None or state.is_paused:
-                    return False
-                if state.is_started and state.filled_to is None:
-                    return False
-                if not state.is_started:
-                    await membership.start_fill(connection, bucket_id, segment_id, state.generation)
-                    state = await membership.segment_to_fill(connection, bucket_id, segment_id)
-                    assert state is not None  # noqa: S101  # the row was read under this lock a moment ago
-                end = await self._fill(connection, bucket, segment_id, state)
-        except EvaluationFailed as failed:
-            await self._blame(bucket_id, failed)
-            return False
-        self._ports.signals.changed([bucket.workspace_id])
-        self._ports.signals.marked([bucket_id])  # the next tick reckons with the segment's own instants
-        return end is not None
-
-    async def _fill(
-        self, connection: Connection, bucket: BucketHead, segment_id: int, state: membership.FillState
-    ) -> int | None:
-        now = max(await self._ports.clock.now(connection), bucket.last_instant)
-        after = -1 if state.filled_to is None else state.filled_to
-        end = await membership.range_end(connection, bucket.id, after, PEOPLE_A_RANGE)
-        plan = await self._plan(connection, bucket)
-        differences = await self._evaluation.differences_of_range(
-            connection, bucket.id, plan.evaluable, segment_id, after, membership.to_the_end(end), now
-        )
-        changes = [
-            Change(
-                list_kind="SEGMENT",
                 list_id=segment_id,
-                subscriber_id=difference.subscriber_id,
-                entered=difference.should_be_member,
-                cause=state.fill_cause or "DEFINITION",
-                revision=state.revision,
+                subscriber_id=subscriber_id,
+                entered=entered,
+                cause=cause_of(segment_id, subscriber_id),
+                revision=plan.revisions[segment_id],
             )
-            for difference in differences
+            for (segment_id, subscriber_id), entered in differences.items()
         ]
-        if changes and state.fill_cause == "REPAIR":
-            logger.error(
-                "repaired %d memberships of segment %d in bucket %d", len(changes), segment_id, bucket.id
-            )
-        next_sequence = await membership.apply(connection, bucket, changes, now)
-        await membership.leave_fill(
-            connection, bucket.id, segment_id, filled_to=end, changes=changes, now=now
-        )
-        await membership.advance_bucket(connection, bucket.id, next_sequence=next_sequence, now=now)
-        return end
 
-    async def _plan(self, connection: Connection, bucket: BucketHead) -> Plan:
-        segments = await membership.tick_segments(connection, bucket)
-        return await self._plans.plan(connection, bucket.workspace_id, segments)
+    async def _next_due(
+        self,
+        connection: Connection,
+        bucket: BucketHead,
+        plan: Plan,
+        crossing: _Crossing,
+        marks: Collection[TakenMark],
+        changes: Collection[Change],
+        now: datetime,
+    ) -> datetime | None:
+        """When somebody next crosses an edge. While nobody has, only what was marked or changed can bring it forward."""
+        if crossing.is_looked_at:
+            found = await edges.next_due(connection, bucket.id, plan.edges, now)
+        else:
+            moved = plan.edges_moved_by({fact_of(mark) for mark in marks})
+            found = await edges.next_due(connection, bucket.id, moved, now)
+        known = bucket.next_due_at if not crossing.is_looked_at else None
+        entering = plan.next_of_entering({change.list_id for change in changes if change.entered}, now)
+        return min((at for at in (known, found, entering) if at is not None), default=None)
 
-    async def _blame(self, bucket_id: int, failed: EvaluationFailed) -> None:
-        """Find which segments cannot be evaluated, by halves, and set them FAILED, so that the others go on."""
-        waiting = [tuple(failed.segment_ids)]
-        while waiting:
-            suspects = waiting.pop()
-            reason = await self._try(bucket_id, failed, suspects)
-            if reason is None:
-                continue
-            if len(suspects) == 1:
-                logger.error("segment %d cannot be evaluated: %s", suspects[0], reason)
-                async with self._ports.database.transaction() as transaction:
-                    await definitions.fail_segment(transaction.connection, suspects[0], reason)
-                continue
-            half = len(suspects) // 2
-            waiting += [suspects[:half], suspects[half:]]
 
-    async def _try(self, bucket_id: int, failed: EvaluationFailed, suspects: tuple[int, ...]) -> str | None:
-        """The reason why these segments cannot be evaluated together, if they cannot."""
-        try:
-            async with self._pool.filling() as connection:
-                await failed.again(self._evaluation, connection, bucket_id, suspects)
-        except EvaluationFailed as again:
-            return again.reason
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crossing:
+    """Whom the clock moves in a tick: people by what their edges look at."""
+
+    people: Mapping[int, Collection[int]]
+    is_looked_at: bool = True
+    """False when the instant for it has not come."""
+    is_put_off: bool = False
+    """They are too many for this tick, and marked for the next ones."""
+
+
+def _left(marks: Collection[TakenMark], limit: int, *, is_put_off: bool) -> Urgency | None:
+    if len(marks) < limit:
+        return Urgency.BULK if is_put_off else None
+    return Urgency.BULK if any(mark.lane == BULK for mark in marks) else Urgency.LIVE

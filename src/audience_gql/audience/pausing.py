@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.segments import InUse, get_segment
+from audience_gql.audience.segments import InUse, get_segment, have_filled
 from audience_gql.storage import batches, definitions
 from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.models import Segment, Workspace
@@ -52,7 +52,7 @@ async def resume_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         segment.generation += 1
         segment.failure = None
         await segment.save(update_fields=["is_paused", "paused_through", "generation", "failure"])
-        transaction.after_commit(lambda: ports.jobs.fill(segment.id))
+        await have_filled(ports, transaction, [segment.id])
         return segment
 
     return await ports.database.run(work)

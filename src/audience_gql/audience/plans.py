@@ -6,7 +6,6 @@ It must never be asked what the segments are: the tick reads their revisions und
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Final
 
 from audience_gql.audience.affected import Plan, plan_of
@@ -15,32 +14,32 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
-from audience_gql.storage.membership import TickSegment
+from audience_gql.storage.membership import TickSegments
 
-_PLANS_KEPT: Final = 1_000
+_PLANS_KEPT: Final = 300
 
 
 class Plans:
-    """One process' cache, by workspace; a plan is used only for exactly the revisions it was made from."""
+    """One process' cache; a plan is used only for exactly the revisions it was made from."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, tuple[tuple[TickSegment, ...], Plan]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, TickSegments], Plan] = OrderedDict()
 
-    async def plan(self, connection: Connection, workspace_id: int, segments: Sequence[TickSegment]) -> Plan:
+    async def plan(self, connection: Connection, workspace_id: int, segments: TickSegments) -> Plan:
         """The plan for these segments. Reads their conditions only when a revision is new."""
-        wanted = tuple(segments)
-        kept = self._kept.get(workspace_id)
-        if kept is not None and kept[0] == wanted:
-            self._kept.move_to_end(workspace_id)
-            return kept[1]
-        plan = await _make(connection, workspace_id, wanted)
-        self._kept[workspace_id] = (wanted, plan)
+        key = workspace_id, segments
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept
+        plan = await _make(connection, workspace_id, segments)
+        self._kept[key] = plan
         if len(self._kept) > _PLANS_KEPT:
             self._kept.popitem(last=False)
         return plan
 
 
-async def _make(connection: Connection, workspace_id: int, wanted: Sequence[TickSegment]) -> Plan:
+async def _make(connection: Connection, workspace_id: int, wanted: TickSegments) -> Plan:
     vocabulary = await definitions.vocabulary(connection, workspace_id)
     conditions: dict[int, Condition] = {}
     revisions: dict[int, int] = {}
@@ -49,8 +48,10 @@ async def _make(connection: Connection, workspace_id: int, wanted: Sequence[Tick
         revisions[segment.id] = segment.revision
     # A segment edited between the two reads has a generation of its own by now, and waits for its fill.
     evaluated = [
-        segment.id
-        for segment in wanted
-        if segment.is_evaluated and revisions.get(segment.id) == segment.revision
+        segment_id
+        for segment_id, revision, is_evaluated in zip(
+            wanted.ids, wanted.revisions, wanted.evaluated, strict=True
+        )
+        if is_evaluated and revisions.get(segment_id) == revision
     ]
     return plan_of(conditions, revisions, evaluated, vocabulary)

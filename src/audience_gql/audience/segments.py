@@ -5,8 +5,9 @@ Saves of one workspace go one after the other, so that no two of them can close 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from audience_gql.audience.definition_limits import check_size
@@ -95,7 +96,7 @@ async def create_segment(
             updated_at=now,
         )
         await definitions.write_dependencies(connection, segment_id, segments_read(tree))
-        transaction.after_commit(lambda: ports.jobs.fill(segment_id))
+        await have_filled(ports, transaction, [segment_id])
         return segment
 
     try:
@@ -161,7 +162,7 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         if used_by := await definitions.segments_using(connection, segment.id):
             raise InUse(used_by)
         await segment.delete()
-        transaction.after_commit(lambda: ports.jobs.fill(segment.id))
+        await have_filled(ports, transaction, [segment.id])
 
     await ports.database.run(work)
 
@@ -169,12 +170,14 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
 async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
     """Have a segment's membership found again from the raw facts; joins a recompute or fill under way.
 
-    A paused one stays as it is. Raises NotFound.
+    One that ended within the last minute is not repeated, and a paused segment stays as it is. Raises NotFound.
     """
 
     async def work(transaction: Transaction) -> Segment:
+        connection = transaction.connection
         segment = await get_segment(workspace, segment_id)
-        await fills.request_recompute(transaction.connection, [segment.id])
+        now, ticket = await ports.clock.now(connection), await ports.database.ids.one(connection)
+        await fills.request_recompute(connection, [segment.id], now=now, ticket=ticket)
         transaction.after_commit(lambda: ports.jobs.fill(segment.id))
         return segment
 
@@ -266,8 +269,7 @@ class _Saving:
         segment.failure = None
         await definitions.write_dependencies(self._connection, segment.id, segments_read(tree))
         await definitions.raise_generations(self._connection, users)
-        for stale in (segment.id, *users):
-            transaction.after_commit(_later(self._ports, stale))
+        await have_filled(self._ports, transaction, [segment.id, *users])
 
     async def intern_names(self, tree: Condition) -> None:
         """Give ids to the event names that nobody has used yet, so that a compiled condition stays right when they are."""
@@ -288,6 +290,14 @@ async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
     raise NotFound("there is no segment with this id", ("input", "id"))
 
 
+async def have_filled(ports: Ports, transaction: Transaction, segment_ids: Collection[int]) -> None:
+    """What these segments mean has changed in this transaction: once it is committed, have their members found anew, or forgotten."""
+    ticket = await ports.database.ids.one(transaction.connection)
+    await fills.want(transaction.connection, segment_ids, ticket)
+    for segment_id in segment_ids:
+        transaction.after_commit(partial(ports.jobs.fill, segment_id))
+
+
 async def _rewrite_summaries(connection: Connection, workspace: Workspace, segment_id: int) -> None:
     """A summary says the names of the segments it reads; one of them has a new one."""
     users = await definitions.segments_using(connection, segment_id)
@@ -298,10 +308,6 @@ async def _rewrite_summaries(connection: Connection, workspace: Workspace, segme
     for user in await Segment.filter(id__in=list(users)):
         user.summary = summarize(parse(user.condition, vocabulary=vocabulary, ids=PLAIN_IDS), names)
         await user.save(update_fields=["summary"])
-
-
-def _later(ports: Ports, segment_id: int) -> Callable[[], None]:
-    return lambda: ports.jobs.fill(segment_id)
 
 
 def _progress(row: fills.FillProgress) -> Progress:

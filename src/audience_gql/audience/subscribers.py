@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from audience_gql.audience.bucket_writer import BucketWriter, Person, identities_of
+from audience_gql.audience.buckets import is_look_due, open_another_if_full
 from audience_gql.audience.failures import InvalidInput, Issue, Path, Reject
 from audience_gql.audience.keys import SubscriberRef
 from audience_gql.audience.ports import Ports
@@ -57,10 +58,14 @@ async def upsert_subscribers(
         message = f"at most {BATCH_LIMIT} subscribers a call, not {len(items)}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=(*path, "subscribers")),))
 
-    async def work(transaction: Transaction) -> Upserted:
-        return await _Upsert(ports, workspace, transaction, bulk=bulk).run(items, add_to_group_ids, path)
+    async def work(transaction: Transaction) -> tuple[Upserted, int | None]:
+        upsert = _Upsert(ports, workspace, transaction, bulk=bulk)
+        return await upsert.run(items, add_to_group_ids, path), upsert.grown_bucket_id
 
-    return await ports.database.run(work)
+    upserted, grown_bucket_id = await ports.database.run(work)
+    if grown_bucket_id is not None:
+        await open_another_if_full(ports=ports, workspace_id=workspace.id, bucket_id=grown_bucket_id)
+    return upserted
 
 
 class _Upsert:
@@ -75,6 +80,8 @@ class _Upsert:
         self._rejects: dict[int, Issue] = {}
         self._claims: dict[Identity, Owner] = {}
         self._rows: dict[Owner, PersonRow] = {}
+        self.grown_bucket_id: int | None = None
+        """A bucket with so many new people that somebody should look how full it is."""
 
     async def run(
         self, items: Sequence[Mapping[str, object]], add_to_group_ids: Sequence[int | None], path: Path
@@ -212,6 +219,8 @@ class _Upsert:
         for person in people:
             by_bucket[person.owner[0]].append(person)
         for bucket_id, members in sorted(by_bucket.items()):
+            if is_look_due(person.owner[1] for person in members if person.owner not in self._rows):
+                self.grown_bucket_id = bucket_id
             writer = BucketWriter(self._connection, self._workspace.id, bucket_id, now)
             await writer.refuse_reactivation(members, self._rejects)
             for person in members:
@@ -223,7 +232,8 @@ class _Upsert:
         unused = {key for key, owner in self._claims.items() if key not in kept.get(owner, ())}
         if unused:  # a later item took the key back, or the item that brought it was refused
             await facts.release_identities(self._connection, self._workspace.id, unused)
-        self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
+        if self._lane == facts.LIVE:  # what is bulk, sweeps find soon enough
+            self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
         return created, changed
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
 from audience_gql.audience.groups import name_issues
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.profiles import zone_problem
+from audience_gql.audience.segments import have_filled
 from audience_gql.conditions.base import DayEdge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.dependencies import edges
@@ -53,8 +52,7 @@ async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) 
         await Workspace.filter(id=workspace.id).update(timezone=timezone)
         stale = await _segments_that_look_at_the_day(transaction.connection, workspace.id)
         await definitions.raise_generations(transaction.connection, stale)
-        for segment_id in stale:
-            transaction.after_commit(partial(ports.jobs.fill, segment_id))
+        await have_filled(ports, transaction, stale)
 
     await ports.database.run(work)
     workspace.timezone = timezone

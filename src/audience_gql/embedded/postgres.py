@@ -65,7 +65,7 @@ class Postgres:
     data: Path
     port: int
     password: str
-    is_durable: bool
+    settings: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -77,7 +77,7 @@ class Postgres:
 
     @property
     def command(self) -> list[str | Path]:
-        settings = {**_SETTINGS, **(_DURABLE if self.is_durable else _THROWAWAY), "port": str(self.port)}
+        settings = {**self.settings, "port": str(self.port)}
         return [self.program, "-D", self.data, *(f"--{name}={value}" for name, value in settings.items())]
 
     def is_ready(self, pid: int) -> bool:
@@ -86,8 +86,12 @@ class Postgres:
         return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
 
-def prepare(programs: Programs, folder: StateFolder, *, is_durable: bool) -> Callable[[int], Postgres]:
+def prepare(
+    programs: Programs, folder: StateFolder, settings: Mapping[str, str], *, is_durable: bool
+) -> Callable[[int], Postgres]:
     """The server, but for its port; its data folder is made where it is missing. Nothing may run on that.
+
+    `settings` are those that are to differ from ours.
 
     Raises WrongMajor, DataNotMade.
     """
@@ -99,8 +103,9 @@ def prepare(programs: Programs, folder: StateFolder, *, is_durable: bool) -> Cal
     if made_by != bundled:
         raise WrongMajor(data, made_by, bundled)
     _forget_strangers_pid(data / "postmaster.pid")
+    settings = {**_SETTINGS, **(_DURABLE if is_durable else _THROWAWAY), **settings}
     return lambda port: Postgres(
-        program=programs.postgres, data=data, port=port, password=password, is_durable=is_durable
+        program=programs.postgres, data=data, port=port, password=password, settings=settings
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
 
 from audience_gql.embedded import postgres, valkey
@@ -49,22 +49,25 @@ class Servers:
         self._ending = ending
 
     @classmethod
-    def start(cls, state: Path) -> Self:
-        """Starts both on this folder, made where it is missing, and returns when both answer. Raises EmbeddedError."""
-        return cls._start(state, is_throwaway=False)
+    def start(cls, state: Path, *, settings: Mapping[str, str] = MappingProxyType({})) -> Self:
+        """Starts both on this folder, made where it is missing, and returns when both answer. Raises EmbeddedError.
+
+        `settings` are those of Postgres that are to differ from ours.
+        """
+        return cls._start(state, settings, is_throwaway=False)
 
     @classmethod
     def throwaway(cls) -> Self:
         """The same in a new temporary folder that goes away at the end. Raises EmbeddedError."""
         state = Path(tempfile.mkdtemp(prefix="audience-gql-"))
         try:
-            return cls._start(state, is_throwaway=True)
+            return cls._start(state, {}, is_throwaway=True)
         except BaseException:
             shutil.rmtree(state, ignore_errors=True)
             raise
 
     @classmethod
-    def _start(cls, state: Path, *, is_throwaway: bool) -> Self:
+    def _start(cls, state: Path, settings: Mapping[str, str], *, is_throwaway: bool) -> Self:
         with ExitStack() as ending:
             folder = StateFolder.open(state)
             ending.callback(folder.close)
@@ -74,7 +77,7 @@ class Servers:
             programs = Programs.for_account(folder.account, folder.path)
 
             def start_postgres() -> tuple[str, Supervised]:
-                server_on = postgres.prepare(programs, folder, is_durable=not is_throwaway)
+                server_on = postgres.prepare(programs, folder, settings, is_durable=not is_throwaway)
                 return _start_on_free_port(server_on, folder, ending)
 
             def start_valkey() -> tuple[str, Supervised]:

@@ -6,10 +6,10 @@ It must not know a table; what is read and written lives in its neighbours.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -56,6 +56,16 @@ BUSY: tuple[type[Exception], ...] = (*RETRIABLE, asyncpg.LockNotAvailableError, 
 
 UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, IntegrityError)
 """A name or key is taken by somebody else, as the driver or the ORM says it."""
+
+
+_FOR_TICKS: Mapping[str, str] = {
+    "plan_cache_mode": "force_generic_plan",
+    # A plan made while a table was empty is kept when it is not: it must not read whole tables for a few people.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_FOR_FILLS: Mapping[str, str] = {"plan_cache_mode": "force_custom_plan"}
 
 
 class _PlainConnection(asyncpg.Connection):
@@ -245,8 +255,8 @@ class TickPool:
         """Connect. Raises Unavailable when the server cannot be reached."""
         pools: list[asyncpg.Pool[asyncpg.Record]] = []
         try:
-            for connections, use, plans in ((size, "tick", "generic"), (fill_size, "fill", "custom")):
-                pools.append(await _open_pool(url, connections, use, plans, statement_timeout_seconds))
+            for connections, use, settings in ((size, "tick", _FOR_TICKS), (fill_size, "fill", _FOR_FILLS)):
+                pools.append(await _open_pool(url, connections, use, settings, statement_timeout_seconds))
         except UNREACHABLE as error:
             for pool in pools:
                 pool.terminate()
@@ -272,22 +282,39 @@ class TickPool:
         async with _transaction_of(self._fills) as connection:
             yield connection
 
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Connection]:
+        """One snapshot, planned like a fill: all its reads see the database as at the first of them. It can write and lock nothing.
+
+        Raises Unavailable like a tick.
+        """
+        async with _transaction_of(self._fills, isolation="repeatable_read", readonly=True) as connection:
+            yield connection
+
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         async with self.transaction() as connection:
             return await connection.fetch(sql, *values)
 
 
 @asynccontextmanager
-async def _transaction_of(pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[Connection]:
+async def _transaction_of(
+    pool: asyncpg.Pool[asyncpg.Record],
+    *,
+    isolation: Literal["repeatable_read"] | None = None,
+    readonly: bool = False,
+) -> AsyncIterator[Connection]:
     try:
-        async with pool.acquire() as connection, connection.transaction():
+        async with (
+            pool.acquire() as connection,
+            connection.transaction(isolation=isolation, readonly=readonly),
+        ):
             yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
     except UNREACHABLE as error:
         raise Unavailable("Postgres is away") from error
 
 
 async def _open_pool(
-    url: str, size: int, use: str, plans: str, statement_timeout_seconds: float
+    url: str, size: int, use: str, settings: Mapping[str, str], statement_timeout_seconds: float
 ) -> asyncpg.Pool[asyncpg.Record]:
     return await asyncpg.create_pool(
         urlunsplit(urlsplit(url)._replace(scheme="postgres")),
@@ -300,7 +327,7 @@ async def _open_pool(
         server_settings={
             **_server_settings(statement_timeout_seconds, lock_timeout_seconds=30.0),
             "application_name": f"audience-gql {use}",
-            "plan_cache_mode": f"force_{plans}_plan",
+            **settings,
         },
     )
 

@@ -16,7 +16,9 @@ import asyncpg
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.vocabulary import FieldRef, Vocabulary
 from audience_gql.storage.database import Connection
-from audience_gql.storage.ids import IdBlocks
+from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
+
+_COUNTED_PART = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +79,35 @@ async def open_bucket_id(connection: Connection, workspace_id: int) -> int:
 
 
 async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, now: datetime) -> None:
+    """Open a bucket. It is empty, so every segment is filled in it from the start. Only after lock_workspace."""
     await connection.execute(
         "INSERT INTO buckets (id, workspace_id, last_instant, evaluated_through) VALUES ($1, $2, $3, $3)",
         bucket_id,
         workspace_id,
         now,
     )
+    await connection.execute(
+        "INSERT INTO segment_states (bucket_id, segment_id, generation, fill_cause, filled_at) "
+        "SELECT $1::bigint, s.id, s.generation, 'DEFINITION', $3::timestamptz FROM segments s WHERE s.workspace_id = $2",
+        bucket_id,
+        workspace_id,
+        now,
+    )
+
+
+async def close_bucket(connection: Connection, bucket_id: int) -> None:
+    """New people go elsewhere. Those on their way here may still arrive."""
+    await connection.execute("UPDATE buckets SET is_open = false WHERE id = $1", bucket_id)
+
+
+async def estimated_people(connection: Connection, bucket_id: int) -> int:
+    """How many people are in a bucket, within a few per cent of a full one: counted are those in the first part of the ids."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM subscribers WHERE bucket_id = $1 AND id < $2",
+        bucket_id,
+        SUBSCRIBER_IDS // _COUNTED_PART,
+    )
+    return count * _COUNTED_PART
 
 
 async def fields_by_key(connection: Connection, workspace_id: int) -> dict[str, FieldRef]:

@@ -5,7 +5,8 @@ Every function reads inside the caller's transaction, under the bucket's lock, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -29,29 +30,55 @@ _BEFORE_THE_YEAR: Final = datetime(LEAP_YEAR, 1, 1, tzinfo=UTC) - ONE_DAY
 _YEAR: Final = 366
 
 
+class Crossed:
+    """The edges of segments between two instants, (after, upto], as ranges of indexes. `timezone` is the workspace's."""
+
+    def __init__(
+        self, edges: Collection[Edge | DayEdge], after: datetime, upto: datetime, *, timezone: str
+    ) -> None:
+        self._ranges = [*_ranges(edges, after, upto), *_day_ranges(_day_edges(edges), after, upto, timezone)]
+
+    def __iter__(self) -> Iterator[tuple[str, tuple[object, ...]]]:
+        """The statements that find who crosses them, each with its values but for the bucket."""
+        return iter(self._ranges)
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+
+def clock_ref(edge: Edge | DayEdge) -> int:
+    """What an edge looks at, as marks call it; two edges may share it, which only has more looked at than must be."""
+    ref = edge.field_id if isinstance(edge, DayEdge) else edge.ref
+    return abs(ref) if isinstance(ref, int) else 0
+
+
 async def people_on_edges(
-    connection: Connection,
-    bucket_id: int,
-    edges: Collection[Edge | DayEdge],
-    after: datetime,
-    upto: datetime,
-    *,
-    timezone: str,
-) -> set[int]:
-    """Everybody with a fact that crosses one of these edges in (after, upto]. `timezone` is the workspace's."""
-    people: set[int] = set()
-    for table, group in _by_table(edges).items():
-        rows = await connection.fetch(
-            _SQL[f"edges_of_{table}"],
+    connection: Connection, bucket_id: int, crossed: Crossed, *, limit: int
+) -> dict[int, set[int]] | None:
+    """Everybody with a fact that crosses one of these edges, and what those look at; None when there are too many of such facts."""
+    people: dict[int, set[int]] = defaultdict(set)
+    for statement, values in crossed:
+        rows = await connection.fetch(f"{_SQL[statement]} LIMIT {limit + 1:d}", bucket_id, *values)
+        if len(rows) > limit:
+            return None
+        for subscriber_id, ref in rows:
+            people[subscriber_id].add(abs(ref))
+    return people if len(people) <= limit else None
+
+
+async def mark_people_on_edges(
+    connection: Connection, bucket_id: int, crossed: Crossed, *, batches: Sequence[int]
+) -> None:
+    """Put everybody off to later ticks who crosses one of these edges. `batches` are new ids, as many as `crossed` has statements."""
+    for (statement, values), batch in zip(crossed, batches, strict=True):
+        await connection.execute(
+            "INSERT INTO dirty (bucket_id, lane, batch, subscriber_id, kind, ref) "
+            f"SELECT DISTINCT $1::bigint, 1::smallint, ${len(values) + 2}::bigint, p.subscriber_id, 'clock', abs(p.ref) "
+            f"FROM ({_SQL[statement]}) p",
             bucket_id,
-            [edge.ref for edge in group],
-            [after - edge.offset for edge in group],
-            [upto - edge.offset for edge in group],
+            *values,
+            batch,
         )
-        people |= {row["subscriber_id"] for row in rows}
-    return people | await _people_on_day_edges(
-        connection, bucket_id, _day_edges(edges), after, upto, timezone=timezone
-    )
 
 
 async def due_by_edge(
@@ -79,29 +106,27 @@ async def next_due(
     return min((await due_by_edge(connection, bucket_id, edges, after)).values(), default=None)
 
 
-async def _people_on_day_edges(
-    connection: Connection,
-    bucket_id: int,
-    edges: Collection[DayEdge],
-    after: datetime,
-    upto: datetime,
-    *,
-    timezone: str,
-) -> set[int]:
+def _ranges(
+    edges: Collection[Edge | DayEdge], after: datetime, upto: datetime
+) -> Iterator[tuple[str, tuple[object, ...]]]:
+    for table, group in _by_table(edges).items():
+        refs = [edge.ref for edge in group]
+        bounds = [after - edge.offset for edge in group], [upto - edge.offset for edge in group]
+        yield f"edges_of_{table}", (refs, *bounds)
+
+
+def _day_ranges(
+    edges: Collection[DayEdge], after: datetime, upto: datetime, timezone: str
+) -> Iterator[tuple[str, tuple[object, ...]]]:
     if not edges:
-        return set()
+        return
     if upto - after > _SHORT:
         windows = [window for edge in edges for window in _long_windows(edge, after, upto)]
-        rows = await connection.fetch(_SQL["edges_of_subscriber_dates"], bucket_id, *_columns(windows))
-        return {row["subscriber_id"] for row in rows}
-    people: set[int] = set()
+        yield "edges_of_subscriber_dates", _columns(windows)
+        return
     for day, zones in days_beginning(after, upto):
         windows = [window for edge in edges for window in _windows(edge, day)]
-        rows = await connection.fetch(
-            _SQL["edges_of_days"], bucket_id, *_columns(windows), list(zones), timezone in zones
-        )
-        people |= {row["subscriber_id"] for row in rows}
-    return people
+        yield "edges_of_days", (*_columns(windows), list(zones), timezone in zones)
 
 
 async def _due_by_day_edge(

@@ -2,35 +2,35 @@
 -- OFFSET 0 keeps the planner from turning one index probe a window into a scan of the whole table.
 
 -- name: edges_of_events
-SELECT e.subscriber_id
+SELECT e.subscriber_id, w.ref AS ref
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM events x
   WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at > w.after AND x.occurred_at <= w.upto OFFSET 0) e
 
 -- name: edges_of_subscriber_dates
-SELECT e.subscriber_id
+SELECT e.subscriber_id, w.ref AS ref
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM subscriber_dates x
   WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after AND x.at <= w.upto OFFSET 0) e
 
 -- name: edges_of_group_members
-SELECT e.subscriber_id
+SELECT e.subscriber_id, w.ref AS ref
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM group_members x
   WHERE x.bucket_id = $1 AND x.group_id = w.ref AND x.added_at > w.after AND x.added_at <= w.upto OFFSET 0) e
 
 -- name: edges_of_channel_states
-SELECT e.subscriber_id
+SELECT e.subscriber_id, 0::bigint AS ref
 FROM unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM channel_states x
   WHERE x.bucket_id = $1 AND x.channel = w.ref AND x.changed_at > w.after AND x.changed_at <= w.upto OFFSET 0) e
 
 -- name: edges_of_segment_members
-SELECT e.subscriber_id
+SELECT e.subscriber_id, w.ref AS ref
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM segment_members x
@@ -73,7 +73,7 @@ CROSS JOIN LATERAL (
 
 -- name: edges_of_days
 -- Of those with a date in the windows, the people in one of the zones `$5`, or without a zone where `$6` says so.
-SELECT e.subscriber_id
+SELECT e.subscriber_id, w.ref AS ref
 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS w (ref, after, upto)
 CROSS JOIN LATERAL (
   SELECT x.subscriber_id FROM subscriber_dates x

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 
@@ -30,14 +31,27 @@ class Evaluable:
     inner: Mapping[int, Condition]
     vocabulary: Vocabulary
 
+    def only(self, segment_ids: Collection[int]) -> Evaluable:
+        """The same for these segments alone."""
+        return replace(
+            self, conditions={segment_id: self.conditions[segment_id] for segment_id in segment_ids}
+        )
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+
+class Difference(NamedTuple):
     """One membership that is not as it should be."""
 
     subscriber_id: int
     segment_id: int
     should_be_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RangeDifference:
+    """Who of a range of people is wrongly out of a segment, and who is wrongly in; each in the order of ids."""
+
+    entering: list[int]
+    leaving: list[int]
 
 
 class EvaluationFailed(Exception):
@@ -107,44 +121,49 @@ class Evaluation:
         after: int,
         upto: int,
         now: datetime,
-    ) -> list[Difference]:
+    ) -> RangeDifference:
         """For one segment, everybody with an id in (after, upto] who wrongly is or is not a member."""
-        key = ("range", segment_id, evaluable.key)
-        statement = self._compiled.get(key)
-        if statement is None:
-            statement = compile_range(
+        statement = self._compile(
+            ("range", segment_id, evaluable.key),
+            lambda: compile_range(
                 evaluable.conditions[segment_id], inner=evaluable.inner, vocabulary=evaluable.vocabulary
-            )
-            self._keep(key, statement)
+            ),
+        )
         values = [bucket_id, after, upto, *statement.bind(now), segment_id]
         sql = (
-            "SELECT coalesce(m.subscriber_id, c.subscriber_id) AS subscriber_id, m.subscriber_id IS NOT NULL AS should_be "
+            "SELECT array_agg(d.entering) FILTER (WHERE d.entering IS NOT NULL) AS entering, "
+            "array_agg(d.leaving) FILTER (WHERE d.leaving IS NOT NULL) AS leaving FROM ("
+            "SELECT CASE WHEN c.subscriber_id IS NULL THEN m.subscriber_id END AS entering, "
+            "CASE WHEN m.subscriber_id IS NULL THEN c.subscriber_id END AS leaving "
             f"FROM ({statement.sql}) m FULL JOIN ("
             "SELECT x.subscriber_id FROM segment_members x "
             f"WHERE x.bucket_id = $1 AND x.segment_id = ${len(values)}::bigint "
             "AND x.subscriber_id > $2 AND x.subscriber_id <= $3) c ON c.subscriber_id = m.subscriber_id "
-            "WHERE m.subscriber_id IS NULL OR c.subscriber_id IS NULL ORDER BY 1"
+            "WHERE m.subscriber_id IS NULL OR c.subscriber_id IS NULL) d"
         )
         try:
-            rows = await connection.fetch(sql, *values)
+            row = await connection.fetchrow(sql, *values)
         except asyncpg.DataError as error:
             bounds = (after, upto)
             raise EvaluationFailed(str(error), [segment_id], _again_range(evaluable, bounds, now)) from error
-        return [Difference(row["subscriber_id"], segment_id, row["should_be"]) for row in rows]
+        assert row is not None  # noqa: S101  # an aggregate without groups always has its row
+        return RangeDifference(sorted(row["entering"] or ()), sorted(row["leaving"] or ()))
 
     def _people_statement(self, evaluable: Evaluable, segment_ids: Sequence[int]) -> Statement:
-        key = ("people", tuple(segment_ids), evaluable.key)
+        chosen = {segment_id: evaluable.conditions[segment_id] for segment_id in segment_ids}
+        return self._compile(
+            ("people", tuple(segment_ids), evaluable.key),
+            lambda: compile_people(chosen, inner=evaluable.inner, vocabulary=evaluable.vocabulary),
+        )
+
+    def _compile(self, key: tuple[object, ...], make: Callable[[], Statement]) -> Statement:
         statement = self._compiled.get(key)
         if statement is None:
-            chosen = {segment_id: evaluable.conditions[segment_id] for segment_id in segment_ids}
-            statement = compile_people(chosen, inner=evaluable.inner, vocabulary=evaluable.vocabulary)
-            self._keep(key, statement)
+            statement = self._compiled[key] = make()
+            if len(self._compiled) > _STATEMENTS_KEPT:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(key)
         return statement
-
-    def _keep(self, key: tuple[object, ...], statement: Statement) -> None:
-        self._compiled[key] = statement
-        if len(self._compiled) > _STATEMENTS_KEPT:
-            self._compiled.popitem(last=False)
 
 
 def _again(
@@ -154,7 +173,7 @@ def _again(
         evaluation: Evaluation, connection: Connection, bucket_id: int, segment_ids: Sequence[int]
     ) -> object:
         return await evaluation.differences_of_people(
-            connection, bucket_id, _only(evaluable, segment_ids), people, now
+            connection, bucket_id, evaluable.only(segment_ids), people, now
         )
 
     return again
@@ -171,8 +190,3 @@ def _again_range(
         )
 
     return again
-
-
-def _only(evaluable: Evaluable, segment_ids: Sequence[int]) -> Evaluable:
-    conditions = {segment_id: evaluable.conditions[segment_id] for segment_id in segment_ids}
-    return replace(evaluable, conditions=conditions)

@@ -6,10 +6,13 @@ A person's id is drawn at random instead: it outlives an erasure in the log, and
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from audience_gql.storage.database import Connection
+
+SUBSCRIBER_IDS: Final = 2**62
+"""Ids of people are drawn evenly from [0, 2^62): a part of that range holds as large a part of the people."""
 
 _BLOCK = 1000
 
@@ -38,4 +41,4 @@ class IdBlocks:
 
 def random_subscriber_id() -> int:
     """62 random bits: positive in a bigint, and never met twice."""
-    return secrets.randbits(62)
+    return secrets.randbelow(SUBSCRIBER_IDS)

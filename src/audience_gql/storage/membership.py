@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from operator import attrgetter
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from audience_gql.storage.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)
+_LIST_AND_PERSON: Final = attrgetter("list_id", "subscriber_id")
 _TO_THE_END: Final = 2**63 - 1
 
 ListKind: TypeAlias = Literal["SEGMENT", "GROUP"]
@@ -32,28 +34,31 @@ class BucketHead:
     next_sequence: int
     last_instant: datetime
     evaluated_through: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TickSegment:
-    id: int
-    revision: int
-    timezone: str
-    """The workspace's."""
-    is_evaluated: bool
-    """False while the segment waits for its fill, is paused, or has failed; its condition may be read by others all the same."""
+    next_due_at: datetime | None
+    """Before this instant nobody crosses an edge, but for people with marks."""
 
 
 @dataclass(frozen=True, slots=True)
-class TakenMark:
+class TickSegments:
+    """A workspace's segments as a tick of one bucket finds them; equal as long as nothing about them has changed."""
+
+    timezone: str
+    """The workspace's."""
+    ids: tuple[int, ...]
+    revisions: tuple[int, ...]
+    evaluated: tuple[bool, ...]
+    """False while the segment waits for its fill, is paused, or has failed; its condition may be read by others all the same."""
+
+
+class TakenMark(NamedTuple):
     subscriber_id: int
     kind: str
     ref: int
+    lane: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One person entering or leaving one list."""
+class Change(NamedTuple):
+    """One person entering or leaving one list. There are many of them: a tuple is made in a fraction of the time."""
 
     list_kind: ListKind
     list_id: int
@@ -75,6 +80,19 @@ class FillState:
     is_started: bool
     """Whether the state speaks of the present generation."""
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether its members are still to be found; they mean nothing until then."""
+        if self.failure is not None or self.is_paused:
+            return False
+        return not self.is_started or (self.filled_to is not None and self.fill_cause == "DEFINITION")
+
+    @property
+    def is_to_be_recomputed(self) -> bool:
+        if self.failure is not None or self.is_paused:
+            return False
+        return self.is_started and self.filled_to is not None and self.fill_cause == "REPAIR"
+
 
 async def lock_bucket(connection: Connection, bucket_id: int) -> BucketHead | None:
     """Hold the bucket until the end of the transaction; None when there is none."""
@@ -82,34 +100,73 @@ async def lock_bucket(connection: Connection, bucket_id: int) -> BucketHead | No
     return None if row is None else BucketHead(id=bucket_id, **row)
 
 
-async def tick_segments(connection: Connection, bucket: BucketHead) -> list[TickSegment]:
-    rows = await connection.fetch(_SQL["tick_segments"], bucket.id, bucket.workspace_id)
-    return [TickSegment(**row) for row in rows]
+async def read_bucket(connection: Connection, bucket_id: int) -> BucketHead | None:
+    """The bucket as a snapshot shows it, held by nobody; None when there is none."""
+    row = await connection.fetchrow(_SQL["read_bucket"], bucket_id)
+    return None if row is None else BucketHead(id=bucket_id, **row)
+
+
+async def tick_segments(connection: Connection, bucket: BucketHead) -> TickSegments:
+    row = await connection.fetchrow(_SQL["tick_segments"], bucket.id, bucket.workspace_id)
+    assert row is not None  # noqa: S101  # a bucket goes with its workspace
+    return TickSegments(row["timezone"], tuple(row["ids"]), tuple(row["revisions"]), tuple(row["evaluated"]))
 
 
 async def take_marks(connection: Connection, bucket_id: int, limit: int) -> list[TakenMark]:
     """Delete and return up to `limit` marks, live ones first, and with a group's mark all others of that person and group."""
     rows = await connection.fetch(_SQL["take_marks"], bucket_id, limit)
-    marks = [TakenMark(**row) for row in rows]
+    marks = [TakenMark(*row) for row in rows]
     pairs = {(mark.subscriber_id, mark.ref) for mark in marks if mark.kind in ("group_joined", "group_left")}
     if pairs and len(marks) == limit:
         subscriber_ids, group_ids = zip(*pairs, strict=True)
         rows = await connection.fetch(_SQL["take_group_marks"], bucket_id, subscriber_ids, group_ids)
-        marks.extend(TakenMark(**row) for row in rows)
+        marks.extend(TakenMark(*row) for row in rows)
     return marks
 
 
-async def mark_people(connection: Connection, bucket_id: int, ids: Collection[int], *, batch: int) -> None:
-    """Put people off to later ticks."""
-    await connection.execute(_SQL["mark_people"], bucket_id, batch, list(ids))
+async def leave_bucket(
+    connection: Connection,
+    bucket: BucketHead,
+    changes: Sequence[Change],
+    *,
+    now: datetime,
+    next_due_at: datetime | None,
+) -> None:
+    """The last statement of a tick: write what changed to the log and to the membership. Everything up to `now` was taken or marked.
+
+    Changes are logged list by list, which keeps neighbours in the indexes together; a person's own may come in any order.
+    """
+    if changes:
+        await _apply(connection, bucket, changes, now=now, evaluated_through=now, next_due_at=next_due_at)
+    else:
+        await connection.execute(_SQL["leave_bucket"], bucket.id, now, next_due_at)
 
 
-async def apply(connection: Connection, bucket: BucketHead, changes: Sequence[Change], now: datetime) -> int:
-    """Write changes to the log and to the membership. Returns the next free sequence."""
-    if not changes:
-        return bucket.next_sequence
+async def log_outside_a_tick(
+    connection: Connection, bucket: BucketHead, changes: Sequence[Change], *, now: datetime
+) -> None:
+    """Write changes that no tick has found, under the bucket's lock all the same. What became due is left to the next tick."""
+    await _apply(
+        connection, bucket, changes, now=now, evaluated_through=bucket.evaluated_through, next_due_at=now
+    )
+
+
+async def _apply(
+    connection: Connection,
+    bucket: BucketHead,
+    changes: Sequence[Change],
+    *,
+    now: datetime,
+    evaluated_through: datetime,
+    next_due_at: datetime | None,
+) -> None:
+    changes = sorted(changes, key=_LIST_AND_PERSON)
+    segments = [change for change in changes if change.list_kind == "SEGMENT"]
+    entered = [change for change in segments if change.entered]
+    left = [change for change in segments if not change.entered]
+    counts = _differences(segments)
     await connection.execute(
-        _SQL["log_changes"],
+        _SQL["apply_changes"],
         bucket.id,
         bucket.next_sequence,
         now,
@@ -119,35 +176,57 @@ async def apply(connection: Connection, bucket: BucketHead, changes: Sequence[Ch
         [change.entered for change in changes],
         [change.cause for change in changes],
         [change.revision for change in changes],
+        [change.list_id for change in entered],
+        [change.subscriber_id for change in entered],
+        [change.list_id for change in left],
+        [change.subscriber_id for change in left],
+        list(counts.keys()),
+        list(counts.values()),
+        len(changes),
+        next_due_at,
+        evaluated_through,
     )
-    segments = [change for change in changes if change.list_kind == "SEGMENT"]
-    entered = [change for change in segments if change.entered]
-    left = [change for change in segments if not change.entered]
-    if entered:
-        await connection.execute(
-            _SQL["members_in"],
-            bucket.id,
-            now,
-            [change.list_id for change in entered],
-            [change.subscriber_id for change in entered],
-        )
-    if left:
-        await connection.execute(
-            _SQL["members_out"],
-            bucket.id,
-            [change.list_id for change in left],
-            [change.subscriber_id for change in left],
-        )
-    await _count(connection, bucket.id, "count_segments", segments)
-    await _count(connection, bucket.id, "count_groups", [c for c in changes if c.list_kind == "GROUP"])
-    return bucket.next_sequence + len(changes)
+    groups = _differences([change for change in changes if change.list_kind == "GROUP"])
+    if groups:
+        await connection.execute(_SQL["count_groups"], bucket.id, list(groups.keys()), list(groups.values()))
 
 
-async def leave_bucket(
-    connection: Connection, bucket_id: int, *, next_sequence: int, now: datetime, next_due_at: datetime | None
-) -> None:
-    """The last statement of a tick: everything up to `now` has been taken or marked."""
-    await connection.execute(_SQL["leave_bucket"], bucket_id, next_sequence, now, now, next_due_at)
+async def apply_to_segment(
+    connection: Connection,
+    bucket: BucketHead,
+    segment_id: int,
+    *,
+    entering: Sequence[int],
+    leaving: Sequence[int],
+    cause: Cause,
+    revision: int,
+    now: datetime,
+) -> int:
+    """Write many changes of one segment to the log and to the membership. Returns the next free sequence."""
+    next_sequence = bucket.next_sequence
+    for people, entered in ((entering, True), (leaving, False)):
+        if people:
+            await connection.execute(
+                _SQL["log_people"],
+                bucket.id,
+                next_sequence,
+                segment_id,
+                entered,
+                cause,
+                revision,
+                now,
+                people,
+            )
+            next_sequence += len(people)
+    if entering:
+        await connection.execute(_SQL["people_in"], bucket.id, segment_id, entering, now)
+    if leaving:
+        await connection.execute(_SQL["people_out"], bucket.id, segment_id, leaving)
+    if len(entering) != len(leaving):
+        await connection.execute(
+            _SQL["count_segments"], bucket.id, [segment_id], [len(entering) - len(leaving)]
+        )
+    return next_sequence
 
 
 async def advance_bucket(
@@ -179,19 +258,41 @@ async def leave_fill(
     segment_id: int,
     *,
     filled_to: int | None,
-    changes: Sequence[Change],
+    entered: int,
+    left: int,
     now: datetime,
 ) -> None:
-    entered = sum(change.entered for change in changes)
-    await connection.execute(
-        _SQL["leave_fill"], bucket_id, segment_id, filled_to, entered, len(changes) - entered, now
-    )
+    """Note how far a fill is, and what it found."""
+    await connection.execute(_SQL["leave_fill"], bucket_id, segment_id, filled_to, entered, left, now)
+
+
+async def leave_recompute(
+    connection: Connection,
+    bucket_id: int,
+    segment_id: int,
+    *,
+    generation: int,
+    entered: int,
+    left: int,
+    now: datetime,
+) -> None:
+    """Note that a recompute is done, unless the segment was edited meanwhile."""
+    await connection.execute(_SQL["leave_recompute"], bucket_id, segment_id, generation, entered, left, now)
+
+
+async def marked_people(connection: Connection, bucket_id: int, people: Collection[int]) -> set[int]:
+    """Those of them whom a tick is still to look at."""
+    if not people:
+        return set()
+    rows = await connection.fetch(_SQL["marked_people"], bucket_id, list(people))
+    return {row["subscriber_id"] for row in rows}
 
 
 async def forget_segment(connection: Connection, bucket_id: int, segment_id: int, people: int) -> bool:
     """Remove a slice of what a deleted segment left behind; True when that was the last."""
-    status = await connection.execute(_SQL["forget_segment"], bucket_id, segment_id, people)
-    if int(status.split()[-1]) >= people:
+    end = await connection.fetchval(_SQL["forget_end"], bucket_id, segment_id, people)
+    await connection.execute(_SQL["forget_people"], bucket_id, segment_id, to_the_end(end))
+    if end is not None:
         return False
     await connection.execute(_SQL["forget_state"], bucket_id, segment_id)
     return True
@@ -202,11 +303,9 @@ def to_the_end(end: int | None) -> int:
     return _TO_THE_END if end is None else end
 
 
-async def _count(connection: Connection, bucket_id: int, statement: str, changes: Sequence[Change]) -> None:
+def _differences(changes: Sequence[Change]) -> Counter[int]:
+    """By list, how many more members it has."""
     differences: Counter[int] = Counter()
     for change in changes:
         differences[change.list_id] += 1 if change.entered else -1
-    if differences:
-        await connection.execute(
-            _SQL[statement], bucket_id, list(differences.keys()), list(differences.values())
-        )
+    return differences

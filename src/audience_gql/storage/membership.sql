@@ -1,18 +1,26 @@
 -- The fixed statements of a tick and of a fill. Each is scoped by one bucket; instants and ids are always bound.
 
 -- name: lock_bucket
-SELECT workspace_id, next_sequence, last_instant, evaluated_through
+SELECT workspace_id, next_sequence, last_instant, evaluated_through, next_due_at
 FROM buckets WHERE id = $1 FOR NO KEY UPDATE
 
+-- name: read_bucket
+SELECT workspace_id, next_sequence, last_instant, evaluated_through, next_due_at FROM buckets WHERE id = $1
+
 -- name: tick_segments
--- The segments that a tick of this bucket evaluates, and those that they may read.
-SELECT s.id, s.revision, w.timezone,
-       s.failure IS NULL AND NOT s.is_paused AND st.generation IS NOT DISTINCT FROM s.generation AS is_evaluated
-FROM segments s
-JOIN workspaces w ON w.id = s.workspace_id
-LEFT JOIN segment_states st ON st.bucket_id = $1 AND st.segment_id = s.id
-WHERE s.workspace_id = $2
-ORDER BY s.id
+-- The segments that a tick of this bucket evaluates, and those that they may read: in one row, for it is read by every tick.
+SELECT w.timezone, coalesce(array_agg(s.id), '{}') AS ids, coalesce(array_agg(s.revision), '{}') AS revisions,
+       coalesce(array_agg(s.is_evaluated), '{}') AS evaluated
+FROM workspaces w
+LEFT JOIN LATERAL (
+  SELECT d.id, d.revision,
+         d.failure IS NULL AND NOT d.is_paused AND st.generation IS NOT DISTINCT FROM d.generation AS is_evaluated
+  FROM segments d
+  LEFT JOIN segment_states st ON st.bucket_id = $1 AND st.segment_id = d.id
+  WHERE d.workspace_id = w.id
+  ORDER BY d.id) s ON s.id IS NOT NULL
+WHERE w.id = $2
+GROUP BY w.id
 
 -- name: take_marks
 -- Only the holder of the bucket's lock deletes here, so a row found is a row taken.
@@ -20,7 +28,7 @@ DELETE FROM dirty d
 WHERE d.bucket_id = $1 AND d.ctid = ANY (ARRAY(
   SELECT m.ctid FROM dirty m WHERE m.bucket_id = $1
   ORDER BY m.lane, m.batch, m.subscriber_id, m.kind, m.ref LIMIT $2))
-RETURNING d.subscriber_id, d.kind, d.ref
+RETURNING d.subscriber_id, d.kind, d.ref, d.lane
 
 -- name: take_group_marks
 -- The rest of what is marked for these people and groups, whatever its lane: coming and going is netted only over all of it.
@@ -28,30 +36,52 @@ DELETE FROM dirty d
 USING unnest($2::bigint[], $3::bigint[]) AS p (subscriber_id, group_id)
 WHERE d.bucket_id = $1 AND d.kind IN ('group_joined', 'group_left')
   AND d.subscriber_id = p.subscriber_id AND d.ref = p.group_id
-RETURNING d.subscriber_id, d.kind, d.ref
+RETURNING d.subscriber_id, d.kind, d.ref, d.lane
 
--- name: mark_people
-INSERT INTO dirty (bucket_id, lane, batch, subscriber_id, kind, ref)
-SELECT $1::bigint, 1::smallint, $2::bigint, p.subscriber_id, 'clock', 0::bigint
-FROM (SELECT DISTINCT u.subscriber_id FROM unnest($3::bigint[]) AS u (subscriber_id)) p
+-- name: apply_changes
+-- Log, members, counters and the bucket's own time at once: the parts see nothing of each other, and need not.
+WITH logged AS (
+  INSERT INTO membership_changes
+    (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at)
+  SELECT $1::bigint, $2::bigint + c.position - 1, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision,
+         $3::timestamptz
+  FROM unnest($4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[], $9::integer[])
+    WITH ORDINALITY AS c (list_kind, list_id, subscriber_id, entered, cause, revision, position)
+), entered AS (
+  INSERT INTO segment_members (bucket_id, segment_id, subscriber_id, entered_at)
+  SELECT $1::bigint, c.segment_id, c.subscriber_id, $3::timestamptz
+  FROM unnest($10::bigint[], $11::bigint[]) AS c (segment_id, subscriber_id)
+), gone AS (
+  DELETE FROM segment_members m
+  USING unnest($12::bigint[], $13::bigint[]) AS c (segment_id, subscriber_id)
+  WHERE m.bucket_id = $1 AND m.segment_id = c.segment_id AND m.subscriber_id = c.subscriber_id
+), counted AS (
+  UPDATE segment_states st SET members = st.members + c.difference
+  FROM unnest($14::bigint[], $15::bigint[]) AS c (segment_id, difference)
+  WHERE st.bucket_id = $1 AND st.segment_id = c.segment_id
+)
+UPDATE buckets
+SET next_sequence = $2::bigint + $16::bigint, last_instant = $3, evaluated_through = $18, next_due_at = $17
+WHERE id = $1
 
--- name: log_changes
+-- name: log_people
 INSERT INTO membership_changes
   (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at)
-SELECT $1::bigint, $2::bigint + c.position - 1, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision,
-       $3::timestamptz
-FROM unnest($4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[], $9::integer[])
-  WITH ORDINALITY AS c (list_kind, list_id, subscriber_id, entered, cause, revision, position)
+SELECT $1::bigint, $2::bigint + c.position - 1, 'SEGMENT', $3::bigint, c.subscriber_id, $4::boolean, $5::text, $6::integer,
+       $7::timestamptz
+FROM unnest($8::bigint[]) WITH ORDINALITY AS c (subscriber_id, position)
 
--- name: members_in
+-- name: people_in
 INSERT INTO segment_members (bucket_id, segment_id, subscriber_id, entered_at)
-SELECT $1::bigint, c.segment_id, c.subscriber_id, $2::timestamptz
-FROM unnest($3::bigint[], $4::bigint[]) AS c (segment_id, subscriber_id)
+SELECT $1::bigint, $2::bigint, c.subscriber_id, $4::timestamptz FROM unnest($3::bigint[]) AS c (subscriber_id)
 
--- name: members_out
+-- name: people_out
 DELETE FROM segment_members m
-USING unnest($2::bigint[], $3::bigint[]) AS c (segment_id, subscriber_id)
-WHERE m.bucket_id = $1 AND m.segment_id = c.segment_id AND m.subscriber_id = c.subscriber_id
+WHERE m.bucket_id = $1 AND m.segment_id = $2 AND m.subscriber_id = ANY($3::bigint[])
+
+-- name: marked_people
+SELECT DISTINCT d.subscriber_id FROM dirty d
+WHERE d.bucket_id = $1 AND d.subscriber_id = ANY($2::bigint[])
 
 -- name: count_segments
 UPDATE segment_states st SET members = st.members + c.difference
@@ -64,12 +94,11 @@ SELECT $1::bigint, c.group_id, c.difference FROM unnest($2::bigint[], $3::bigint
 ON CONFLICT (bucket_id, group_id) DO UPDATE SET members = g.members + excluded.members
 
 -- name: leave_bucket
-UPDATE buckets
-SET next_sequence = $2, last_instant = $3, evaluated_through = $4, next_due_at = $5
-WHERE id = $1
+UPDATE buckets SET last_instant = $2, evaluated_through = $2, next_due_at = $3 WHERE id = $1
 
 -- name: advance_bucket
-UPDATE buckets SET next_sequence = $2, last_instant = $3 WHERE id = $1
+-- What was filled may have instants of its own, and what was repaired may be read by others: the next tick looks at all edges.
+UPDATE buckets SET next_sequence = $2, last_instant = $3, next_due_at = $3 WHERE id = $1
 
 -- name: start_fill
 INSERT INTO segment_states AS st (bucket_id, segment_id, generation, filled_to, fill_cause)
@@ -95,12 +124,19 @@ SET filled_to = $3, fill_entered = st.fill_entered + $4, fill_left = st.fill_lef
     filled_at = CASE WHEN $3::bigint IS NULL THEN $6::timestamptz ELSE st.filled_at END
 WHERE st.bucket_id = $1 AND st.segment_id = $2
 
--- name: forget_segment
--- What a deleted segment leaves behind, a slice at a time; the state goes last, so that an interrupted clean-up is found again.
-DELETE FROM segment_members m
-WHERE m.bucket_id = $1 AND m.segment_id = $2 AND m.subscriber_id IN (
-  SELECT n.subscriber_id FROM segment_members n WHERE n.bucket_id = $1 AND n.segment_id = $2
-  ORDER BY n.subscriber_id LIMIT $3)
+-- name: leave_recompute
+UPDATE segment_states st
+SET filled_to = NULL, fill_entered = $4, fill_left = $5, filled_at = $6
+WHERE st.bucket_id = $1 AND st.segment_id = $2 AND st.generation = $3 AND st.fill_cause = 'REPAIR'
+
+-- name: forget_end
+-- The last of the next `$3` people whom a deleted segment leaves behind; null when fewer are left.
+SELECT n.subscriber_id FROM segment_members n WHERE n.bucket_id = $1 AND n.segment_id = $2
+ORDER BY n.subscriber_id OFFSET $3 - 1 LIMIT 1
+
+-- name: forget_people
+-- The state goes last, so that an interrupted clean-up is found again.
+DELETE FROM segment_members m WHERE m.bucket_id = $1 AND m.segment_id = $2 AND m.subscriber_id <= $3
 
 -- name: forget_state
 DELETE FROM segment_states st WHERE st.bucket_id = $1 AND st.segment_id = $2

@@ -325,3 +325,22 @@ class WorkerBeat(Model):
 
     class Meta:
         table = "workers"
+
+
+class WantedFill(Model):
+    segment_id: int = BigIntField(primary_key=True, generated=False)
+    ticket: int = BigIntField()
+
+    class Meta:
+        table = "wanted_fills"
+
+
+class AuditHour(Model):
+    hour: datetime = DatetimeField(primary_key=True, generated=False)
+    slices: int = BigIntField()
+    people: int = BigIntField()
+    differences: int = BigIntField()
+    last_at: datetime = DatetimeField()
+
+    class Meta:
+        table = "audits"

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from audience_gql.storage.database import Connection
 
+_FORGOTTEN_AFTER = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A bucket that wants a tick: at once, or at `due_at`."""
+    """A bucket that wants a tick: for its marks in a lane, or at `due_at`."""
 
     bucket_id: int
+    workspace_id: int
+    lane: int | None
     due_at: datetime | None
 
 
 async def pending_buckets(connection: Connection, upto: datetime) -> list[Pending]:
-    """Buckets with marks, and those with something due up to an instant."""
+    """Buckets with marks, once a lane, and those with something due up to an instant; of all workspaces."""
     rows = await connection.fetch(
-        "SELECT b.id AS bucket_id, NULL::timestamptz AS due_at FROM buckets b "
-        "WHERE EXISTS (SELECT FROM dirty d WHERE d.bucket_id = b.id) "
-        "UNION ALL SELECT b.id, b.next_due_at FROM buckets b WHERE b.next_due_at <= $1",
+        "SELECT b.id AS bucket_id, b.workspace_id, d.lane, NULL::timestamptz AS due_at "
+        "FROM (SELECT DISTINCT m.bucket_id, m.lane FROM dirty m) d JOIN buckets b ON b.id = d.bucket_id "
+        "UNION ALL SELECT b.id, b.workspace_id, NULL, b.next_due_at FROM buckets b WHERE b.next_due_at <= $1",
         upto,
     )
     return [Pending(**row) for row in rows]
+
+
+async def workspaces_of(connection: Connection, bucket_ids: Collection[int]) -> dict[int, int]:
+    """Whose these buckets are, by bucket; those that there are no more are left out."""
+    rows = await connection.fetch(
+        "SELECT b.id, b.workspace_id FROM buckets b WHERE b.id = ANY($1::bigint[])", list(bucket_ids)
+    )
+    return {row["id"]: row["workspace_id"] for row in rows}
 
 
 async def beat(connection: Connection, worker_id: int, started_at: datetime, now: datetime) -> None:
@@ -36,7 +49,18 @@ async def beat(connection: Connection, worker_id: int, started_at: datetime, now
         started_at,
         now,
     )
-    await connection.execute("DELETE FROM workers w WHERE w.seen_at < $1", now - timedelta(hours=1))
+    await connection.execute("DELETE FROM workers w WHERE w.seen_at < $1", now - _FORGOTTEN_AFTER)
+
+
+async def retire(connection: Connection, worker_id: int) -> None:
+    """Say that a worker ends, so that nobody waits for it to be missed."""
+    await connection.execute("DELETE FROM workers w WHERE w.id = $1", worker_id)
+
+
+async def live_workers(connection: Connection, since: datetime) -> list[int]:
+    """The workers that were seen since then, in the order of their ids."""
+    rows = await connection.fetch("SELECT w.id FROM workers w WHERE w.seen_at >= $1 ORDER BY w.id", since)
+    return [row["id"] for row in rows]
 
 
 async def last_beat(connection: Connection) -> datetime | None:

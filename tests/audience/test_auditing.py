@@ -1,0 +1,218 @@
+"""Audits and recomputes: what is wrong is found without a lock, repaired under it, logged with evidence; what is right costs a look."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from audience_gql.audience.auditor import audit_slices, metrics
+from audience_gql.audience.fill_queue import FillQueue
+from audience_gql.audience.membership import EVERYBODY
+from audience_gql.audience.segments import request_recompute
+from audience_gql.storage import fills, membership
+
+LITHUANIA = {"country": {"is": "LT"}}
+LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
+
+
+async def three_people(house):
+    await house.upsert(
+        {"externalId": "ada", "country": "LT"},
+        {"externalId": "bob", "country": "LT"},
+        {"externalId": "cyd", "country": "LV"},
+    )
+    await house.tick()
+
+
+async def corrupt(house, segment) -> None:
+    """Behind the engine's back: ada is lost, cyd slips in."""
+    database = house.ports.database
+    await database.fetch(
+        "DELETE FROM segment_members m USING subscribers s WHERE s.bucket_id = m.bucket_id AND s.id = m.subscriber_id "
+        "AND m.segment_id = $1 AND s.external_id = 'ada'",
+        segment.id,
+    )
+    await database.fetch(
+        "INSERT INTO segment_members (bucket_id, segment_id, subscriber_id, entered_at) "
+        "SELECT s.bucket_id, $1, s.id, s.created_at FROM subscribers s WHERE s.bucket_id = $2 AND s.external_id = 'cyd'",
+        segment.id,
+        house.bucket_id,
+    )
+
+
+async def recompute(house, segment) -> None:
+    await request_recompute(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+    await FillQueue(house.ports, house.membership).work_off(segment.id)
+
+
+async def progress(house, segment) -> fills.FillProgress:
+    async with house.ports.database.acquire() as connection:
+        found = await fills.progress(connection, segment.id)
+    assert found is not None
+    return found
+
+
+async def test_a_recompute_repairs_and_tells_what_it_found(house, caplog):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await corrupt(house, segment)
+    known = len(await house.log())
+
+    await recompute(house, segment)
+
+    assert await house.members(segment) == {"ada", "bob"}
+    assert sorted((await house.log())[known:]) == [("ada", True, "REPAIR"), ("cyd", False, "REPAIR")]
+    found = await progress(house, segment)
+    assert (found.fraction, found.entered, found.left) == (1.0, 1, 1)
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert f"repaired segment {segment.id} (revision 1)" in told.getMessage()
+
+
+async def test_a_recompute_of_what_is_right_writes_nothing_and_locks_nothing(house, caplog):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await house.tick()
+    known = len(await house.log())
+    await request_recompute(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+
+    async with house.ports.database.transaction() as transaction:
+        await membership.lock_bucket(transaction.connection, house.bucket_id)
+        async with asyncio.timeout(10):
+            await house.membership.fill(house.bucket_id, segment.id)
+
+    assert (await progress(house, segment)).fraction == 1.0
+    assert len(await house.log()) == known
+    assert not caplog.records
+
+
+async def test_people_with_marks_are_left_to_their_tick(house, caplog):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await house.tick()
+    await house.upsert({"externalId": "cyd", "country": "LT"})
+
+    assert await house.membership.audit(house.bucket_id, segment.id) is not None
+
+    assert await house.members(segment) == {"ada", "bob"}
+    await house.tick()
+    assert (await house.log())[-1] == ("cyd", True, "SUBSCRIBER")
+    assert not caplog.records
+
+
+async def test_what_became_due_since_the_last_tick_is_no_difference(house, caplog):
+    await three_people(house)
+    segment = await house.segment("S", LAST_MINUTE)
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.tick()
+    house.clock.advance(timedelta(minutes=1))
+
+    repaired = await house.membership.audit(house.bucket_id, segment.id)
+
+    assert (repaired.entered, repaired.left) == (0, 0)
+    assert await house.members(segment) == {"ada"}
+    await house.tick()
+    assert (await house.log())[-1] == ("ada", False, "CLOCK")
+    assert not caplog.records
+
+
+async def test_only_the_slice_is_looked_at(house):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await corrupt(house, segment)
+    (ada,) = await house.ports.database.fetch(
+        "SELECT id FROM subscribers WHERE bucket_id = $1 AND external_id = 'ada'", house.bucket_id
+    )
+
+    await house.membership.audit(house.bucket_id, segment.id, after=ada["id"], upto=EVERYBODY)
+    assert "ada" not in await house.members(segment)
+
+    await house.membership.audit(house.bucket_id, segment.id, after=ada["id"] - 1, upto=ada["id"])
+    assert "ada" in await house.members(segment)
+
+
+async def test_a_segment_that_is_being_filled_is_not_audited(house):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await house.ports.database.fetch(
+        "UPDATE segment_states SET filled_to = -1, fill_cause = 'DEFINITION' WHERE segment_id = $1",
+        segment.id,
+    )
+    await corrupt(house, segment)
+
+    assert await house.membership.audit(house.bucket_id, segment.id) is None
+    assert await house.members(segment) == {"bob", "cyd"}
+
+
+async def test_a_second_caller_joins_and_a_result_stands_for_a_minute(house):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await corrupt(house, segment)
+    await request_recompute(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+    await request_recompute(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+    await FillQueue(house.ports, house.membership).work_off(segment.id)
+
+    house.clock.advance(timedelta(seconds=59))
+    await recompute(house, segment)
+    kept = await progress(house, segment)
+    house.clock.advance(timedelta(seconds=2))
+    await recompute(house, segment)
+    fresh = await progress(house, segment)
+
+    assert (kept.entered, kept.left) == (1, 1)
+    assert (fresh.entered, fresh.left) == (0, 0)
+
+
+async def test_a_request_that_comes_while_another_is_worked_off_is_not_lost(house, monkeypatch):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    queue = FillQueue(house.ports, house.membership)
+    honest = fills.settle
+
+    async def settle(connection, segment_id, ticket):
+        monkeypatch.setattr(fills, "settle", honest)
+        await house.ports.database.fetch(
+            "UPDATE segments SET generation = generation + 1 WHERE id = $1", segment_id
+        )
+        async with house.ports.database.transaction() as transaction:
+            await fills.want(transaction.connection, [segment_id], ticket + 1)
+        await honest(connection, segment_id, ticket)
+
+    monkeypatch.setattr(fills, "settle", settle)
+    await queue.work_off(segment.id)
+
+    async with house.ports.database.acquire() as connection:
+        assert segment.id in await fills.segments_to_fill(connection)
+    await queue.work_off(segment.id)
+    async with house.ports.database.acquire() as connection:
+        assert segment.id not in await fills.segments_to_fill(connection)
+
+
+async def test_the_auditor_finds_a_wrong_membership_and_counts_it(house):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    before = await metrics(ports=house.ports)
+    await corrupt(house, segment)
+
+    for _ in range(400):  # other tests' workspaces are in the same database
+        await audit_slices(ports=house.ports, membership=house.membership, slices=5)
+        if await house.members(segment) == {"ada", "bob"}:
+            break
+
+    after = await metrics(ports=house.ports)
+    assert await house.members(segment) == {"ada", "bob"}
+    assert after["audience_wrong_memberships_total"] - before["audience_wrong_memberships_total"] >= 2
+    assert after["audience_audited_slices_total"] > before["audience_audited_slices_total"]
+
+
+@pytest.mark.parametrize("state", ["deleted", "failed"])
+async def test_a_segment_that_is_gone_or_failed_is_not_audited(house, state):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    if state == "deleted":
+        await segment.delete()
+    else:
+        await house.ports.database.fetch("UPDATE segments SET failure = 'no' WHERE id = $1", segment.id)
+
+    assert await house.membership.audit(house.bucket_id, segment.id) is None
