@@ -20,6 +20,7 @@ import pytest
 import pytest_asyncio
 
 from audience_gql.storage.database import Database, TickPool, migrate
+from tests.storage.sent import SentStatements
 
 _numbers = count(1)
 
@@ -65,6 +66,7 @@ _RUN = pytest.StashKey[Run]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that a run starts in has the servers; its workers are told of them."""
+    config.pluginmanager.register(SentStatements())
     if hasattr(config, "workerinput"):
         config.stash[_RUN] = Run(**config.workerinput["run"])
     elif not (config.option.collectonly or config.option.help):

@@ -1,0 +1,221 @@
+"""What a statement must be to run on a Postgres that is spread over machines by bucket, judged by parsing it.
+
+It must not know where statements come from: written.py reads them from the source, sent.py takes them from the driver.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+import sqlglot
+from sqlglot import exp
+
+BUCKETED = frozenset({
+    "subscribers", "channel_states", "subscriber_dates", "group_members", "events", "event_keys", "segment_members",
+    "membership_changes", "dirty", "segment_states", "group_states",
+})  # fmt: skip
+"""Tables that are spread by `bucket_id`."""
+
+COUNTERS = frozenset({"segment_states", "group_states"})
+"""A row a bucket and list. A definition's counters may be looked up by the definition alone, in all buckets: each machine sums its own."""
+
+CONTROL = re.compile(
+    r"(BEGIN|COMMIT|ROLLBACK)( ISOLATION LEVEL REPEATABLE READ READ ONLY)?;|(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO) \w+;"
+)
+"""How transactions begin and end."""
+
+EXEMPT = frozenset({
+    "SELECT clock_timestamp()",  # the clock itself, asked by a statement of its own
+    "SELECT nextval('ids') AS first FROM generate_series(1, $1::int)",  # blocks of ids, drawn by the application
+    "SELECT set_config('statement_timeout', $1, true)",  # ends with its transaction
+    "LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE",  # one migration at a time; its own table, and no other
+    "ANALYZE",  # after a bulk load; no statement of the application waits for it
+})  # fmt: skip
+
+EXEMPT_BLOCKS = frozenset({
+    "SELECT FROM dirty LIMIT 100000",  # a gauge for operators: whether marks pile up, anywhere
+})  # fmt: skip
+
+VOLATILE = frozenset({
+    "clock_timestamp", "currval", "gen_random_uuid", "lastval", "nextval", "now", "random", "random_normal", "setval",
+    "statement_timestamp", "timeofday", "transaction_timestamp", "uuidv4", "uuidv7", "uuid_generate_v4", "txid_current",
+    "pg_current_xact_id", "pg_notify", "pg_sleep", "set_config", "current_setting", "setseed",
+})  # fmt: skip
+"""What gives another answer at each call, or at each transaction, or reads and sets the session. A test compares it with Postgres' own list."""
+
+_NOW = frozenset({"CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME", "LOCALTIMESTAMP"})
+
+
+def problems(text: str) -> list[str]:
+    """Everything that is wrong with a statement; nothing for one that is fit."""
+    if text.strip() in EXEMPT or CONTROL.fullmatch(text.strip()):
+        return []
+    try:
+        trees = sqlglot.parse(_spaced(text), dialect="postgres")
+    except sqlglot.errors.SqlglotError as error:
+        return [f"cannot be parsed: {error}"]
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query | exp.Insert | exp.Update | exp.Delete):
+        return ["is not one SELECT, INSERT, UPDATE or DELETE"]
+    tree = trees[0]
+    return [
+        *(f"calls {name}" for name in _volatile_calls(text)),
+        *_unscoped(tree),
+        *_unlisted_columns(tree),
+        *_insert_problems(tree),
+    ]
+
+
+def _spaced(text: str) -> str:
+    """With a space after every parameter: the parser takes `$1,$` for the beginning of a quotation."""
+    return re.sub(r"(\$\d+)", r"\1 ", text)
+
+
+def calls(text: str) -> set[str]:
+    """The names of the functions that a statement calls, and words that are calls without parentheses."""
+    tokens = [
+        token
+        for token in sqlglot.tokenize(_spaced(text), dialect="postgres")
+        if token.token_type != sqlglot.TokenType.STRING
+    ]
+    called = {
+        token.text.lower()
+        for token, following in pairwise(tokens)
+        if following.token_type == sqlglot.TokenType.L_PAREN
+    }
+    return called | {token.text.lower() for token in tokens if token.text.upper() in _NOW}
+
+
+def _volatile_calls(text: str) -> Iterator[str]:
+    for name in sorted(calls(text)):
+        if name in VOLATILE or name.upper() in _NOW or "advisory" in name:
+            yield name
+
+
+# ---- scope
+
+
+def _unscoped(tree: exp.Expression) -> Iterator[str]:
+    """The references to a bucketed table whose bucket nothing settles: neither a value, nor a source that has settled its own."""
+    names = {cte.alias for cte in tree.find_all(exp.CTE)}
+    for block in tree.find_all(exp.Select, exp.Update, exp.Delete):
+        tables = [table for table in _tables_of(block) if table.name not in names]
+        bucketed = {table.alias_or_name: table.name for table in tables if table.name in BUCKETED}
+        if not bucketed or _asks_every_bucket(block):
+            continue
+        settled = _settled(block, frozenset(bucketed))
+        for alias, name in bucketed.items():
+            if alias not in settled and not (name in COUNTERS and isinstance(block, exp.Select)):
+                yield f"reads {name} {alias} outside of a bucket"
+
+
+def _asks_every_bucket(block: exp.Expression) -> bool:
+    """Whether a block says of each bucket something of its own, as sweeps do: each machine answers for its buckets."""
+    if block.sql(dialect="postgres") in EXEMPT_BLOCKS:
+        return True
+    if not isinstance(block, exp.Select) or block.args.get("joins") or block.args.get("limit"):
+        return False
+    group = block.args.get("group")
+    told = group.expressions if group is not None else block.expressions if block.args.get("distinct") else []
+    return any(isinstance(column, exp.Column) and column.name == "bucket_id" for column in told)
+
+
+def _tables_of(block: exp.Expression) -> Iterator[exp.Table]:
+    """The tables that a block names itself, not those within its subqueries."""
+    for table in block.find_all(exp.Table):
+        if table.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert) is block:
+            yield table
+
+
+def _settled(block: exp.Expression, bucketed: frozenset[str]) -> set[str]:
+    """The references whose bucket is equal to something settled, directly or through one another."""
+    equal: list[tuple[str, exp.Expression]] = []
+    for left, right in _equalities(block):
+        for column, other in ((left, right), (right, left)):
+            if isinstance(column, exp.Column) and column.name == "bucket_id":
+                alias = column.table or (next(iter(bucketed)) if len(bucketed) == 1 else "")
+                if alias in bucketed:
+                    equal.append((alias, other))
+    settled: set[str] = set()
+    while True:
+        more = {alias for alias, other in equal if _is_settled(other, bucketed, settled)} - settled
+        if not more:
+            return settled
+        settled |= more
+
+
+def _is_settled(other: exp.Expression, bucketed: frozenset[str], settled: set[str]) -> bool:
+    """A parameter, or a column: of a source without a bucket of its own, of a block around this one, or of a settled reference."""
+    while isinstance(other, exp.Cast | exp.Paren):
+        other = other.this
+    if isinstance(other, exp.Parameter | exp.Placeholder | exp.Query):
+        return True
+    if isinstance(other, exp.Any):
+        return _is_settled(other.this, bucketed, settled)
+    if isinstance(other, exp.Column) and other.table:
+        return other.table not in bucketed or other.table in settled
+    return False
+
+
+def _equalities(block: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Expression]]:
+    """What must be equal for a row to come of this block: the conditions that AND alone joins, in WHERE and in JOINs."""
+    conditions = [
+        join.args["on"]
+        for join in block.find_all(exp.Join)
+        if join.args.get("on") is not None and join.find_ancestor(exp.Select, exp.Update, exp.Delete) is block
+    ]
+    if (where := block.args.get("where")) is not None:
+        conditions.append(where.this)
+    while conditions:
+        condition = conditions.pop().unnest()
+        if isinstance(condition, exp.And):
+            conditions += [condition.this, condition.expression]
+        elif isinstance(condition, exp.EQ):
+            yield from _pairs(condition.this, condition.expression)
+        elif isinstance(condition, exp.In) and (query := condition.args.get("query")) is not None:
+            for column in (
+                condition.this.expressions if isinstance(condition.this, exp.Tuple) else [condition.this]
+            ):
+                yield column, query  # whose own blocks are judged by themselves
+
+
+def _pairs(left: exp.Expression, right: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Expression]]:
+    if isinstance(left, exp.Tuple) and isinstance(right, exp.Tuple):
+        yield from zip(left.expressions, right.expressions, strict=True)
+    else:
+        yield left, right
+
+
+# ---- columns
+
+
+def _unlisted_columns(tree: exp.Expression) -> Iterator[str]:
+    """Stars over tables: which columns come, and in which order, may differ from machine to machine while a migration runs."""
+    for star in tree.find_all(exp.Star):
+        if isinstance(star.parent, exp.Count):
+            continue
+        block = star.find_ancestor(exp.Select, exp.Returning)
+        alias = star.parent.table if isinstance(star.parent, exp.Column) else ""
+        if block is None or isinstance(block, exp.Returning):
+            yield "returns *"
+        elif any(
+            table.name in BUCKETED and alias in ("", table.alias_or_name) for table in _tables_of(block)
+        ):
+            yield "selects * of a bucketed table"
+
+
+def _insert_problems(tree: exp.Expression) -> Iterator[str]:
+    for insert in tree.find_all(exp.Insert):
+        if not isinstance(insert.this, exp.Schema):
+            yield "inserts without naming the columns"
+            continue
+        table, columns = insert.this.this.name, [column.name for column in insert.this.expressions]
+        if table not in BUCKETED:
+            continue
+        if "bucket_id" not in columns:
+            yield f"inserts into {table} without a bucket"
+        conflict = insert.args.get("conflict")
+        keys = conflict.args.get("conflict_keys") if conflict is not None else None
+        if keys and "bucket_id" not in {key.name for key in keys}:
+            yield f"looks for conflicts in {table} across buckets"

@@ -1,0 +1,167 @@
+"""What the application sends while the tests run: every statement, as the driver gets it, judged once the run is over.
+
+A plugin of the run, so that no way of putting a statement together goes unseen: what is in no test, is not tested at all.
+Each process notes what it sends; the one that the run began in judges all of it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from unittest.mock import patch
+
+import asyncpg
+import pytest
+
+import audience_gql
+from tests.storage.fitness import CONTROL, problems
+from tests.storage.written import places
+
+_SOURCE = str(Path(audience_gql.__file__).parent)
+_TESTS = str(Path(__file__).parents[1])
+_METHODS = (
+    "copy_records_to_table",
+    "cursor",
+    "execute",
+    "executemany",
+    "fetch",
+    "fetchrow",
+    "fetchval",
+    "prepare",
+)
+_DOORS = frozenset({"Database.fetch", "Database.fetchrow", "Database.fetchval", "TickPool.fetch"})
+"""Through which a test asks, too."""
+
+_MOST = 5_000
+"""Kinds of statements that a process keeps: a long fuzz makes many more, all by the same rules."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """Statements, one of each kind, and the lines of the storage package that they came through."""
+
+    by_kind: dict[str, str] = field(default_factory=dict)
+    lines: set[tuple[str, int]] = field(default_factory=set)
+    from_elsewhere: set[tuple[str, str]] = field(default_factory=set)
+    """(file, statement) of those that neither storage nor the ORM sent."""
+
+    def note(self, text: str) -> None:
+        """Note a statement for the application's code that leads here; what a test asks for itself, or plants, is none."""
+        frames = [frame for frame in _frames() if frame.f_code.co_filename.startswith(_SOURCE)]
+        names = {frame.f_code.co_qualname for frame in frames}
+        if names <= _DOORS or "migrate" in names or "pg_sleep" in text:
+            return
+        if len(self.by_kind) < _MOST:
+            self.by_kind.setdefault(re.sub(r"\d+", "0", text), text)
+        files = [(Path(frame.f_code.co_filename), frame.f_lineno) for frame in frames]
+        self.lines |= {(file.name, line) for file, line in files if file.parent.name == "storage"}
+        if not any(file.parent.name == "storage" for file, _ in files) and not _is_of_the_orm():
+            self.from_elsewhere.add((files[0][0].name, text))
+
+    def add(self, other: Sequence[Sequence[Any]]) -> None:
+        texts, lines, from_elsewhere = other
+        self.by_kind |= {re.sub(r"\d+", "0", text): text for text in texts}
+        self.lines |= {(file, line) for file, line in lines}
+        self.from_elsewhere |= {(file, text) for file, text in from_elsewhere}
+
+    def as_plain(self) -> list[list[Any]]:
+        return [list(self.by_kind.values()), list(self.lines), list(self.from_elsewhere)]
+
+    def judged(self) -> Iterator[str]:
+        for text in self.by_kind.values():
+            for problem in problems(text):
+                yield f"{problem}: {text}"
+        for file, text in sorted(self.from_elsewhere):
+            if CONTROL.fullmatch(text.strip()):
+                continue  # where a transaction ends says nothing about what was in it
+            yield f"is sent by {file}, outside of storage: {text}"
+
+    def unseen(self) -> Iterator[str]:
+        """The places that put a statement together and sent none."""
+        for place in places():
+            if place.text is None and not any(
+                file == place.file and place.first <= line <= place.last for file, line in self.lines
+            ):
+                yield f"{place} puts a statement together that no test sends"
+
+
+class SentStatements:
+    """The plugin. A run of everything also fails for places whose statements were never sent."""
+
+    def __init__(self) -> None:
+        self._sent = Sent()
+        self._patches = ExitStack()
+        self._found: list[str] = []
+
+    def pytest_sessionstart(self) -> None:
+        self._patches.enter_context(
+            patch.multiple(asyncpg.Connection, **{name: _noting(self._sent, name) for name in _METHODS})
+        )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # Any: xdist has no public name for it
+        if told := getattr(node, "workeroutput", {}).get("sent_statements"):
+            self._sent.add(told)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._patches.close()
+        if hasattr(session.config, "workerinput"):
+            session.config.workeroutput["sent_statements"] = self._sent.as_plain()
+            return
+        self._found = list(self._sent.judged())
+        if _is_whole(session.config):
+            self._found += self._sent.unseen()
+        if self._found and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._found:
+            terminalreporter.section("STATEMENTS UNFIT FOR A DISTRIBUTED POSTGRES", red=True, bold=True)
+            for line in self._found[:50]:
+                terminalreporter.write_line(line, red=True)
+        elif terminalreporter.config.option.verbose >= 0:
+            terminalreporter.write_line(f"{len(self._sent.by_kind)} kinds of statements sent, all fit")
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    return config.args_source == pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+
+
+def _noting(sent: Sent, name: str) -> Callable[..., Any]:
+    method = getattr(asyncpg.Connection, name)
+
+    def noting(connection: asyncpg.Connection, given: str, *values: Any, **options: Any) -> Any:
+        sent.note(given if name != "copy_records_to_table" else as_insert(given, options.get("columns")))
+        return method(connection, given, *values, **options)
+
+    return noting
+
+
+def as_insert(table: str, columns: Sequence[str] | None) -> str:
+    """The statement that does what a COPY does."""
+    listed = "" if columns is None else f" ({', '.join(columns)})"
+    return (
+        f"INSERT INTO {table}{listed} VALUES ({', '.join(f'${n}' for n, _ in enumerate(columns or 'x', 1))})"
+    )
+
+
+def _frames() -> Iterator[FrameType]:
+    """The calls that lead here, up to the test's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_TESTS) and file != __file__:
+            return
+        yield frame
+        frame = frame.f_back
+
+
+def _is_of_the_orm() -> bool:
+    return any("/tortoise/" in frame.f_code.co_filename for frame in _frames())
