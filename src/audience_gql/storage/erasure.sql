@@ -1,0 +1,34 @@
+-- What an erasure does, one person at a time. Dates, channels and groups go with the person's own row.
+
+-- name: hold_person
+SELECT s.id FROM subscribers s WHERE s.bucket_id = $1 AND s.id = $2 FOR UPDATE
+
+-- name: lists_of
+-- Her groups as they are, less what is marked and not yet logged: a mark of joining says that the log does not have her in, one of leaving that it does.
+SELECT 'SEGMENT' AS list_kind, m.segment_id AS list_id FROM segment_members m WHERE m.bucket_id = $1 AND m.subscriber_id = $2
+UNION ALL
+SELECT 'GROUP', g.group_id
+FROM (
+  SELECT x.group_id, 1 AS difference FROM group_members x WHERE x.bucket_id = $1 AND x.subscriber_id = $2
+  UNION ALL
+  SELECT d.ref, CASE d.kind WHEN 'group_joined' THEN -1 ELSE 1 END
+  FROM dirty d WHERE d.bucket_id = $1 AND d.subscriber_id = $2 AND d.kind IN ('group_joined', 'group_left')) g
+GROUP BY g.group_id HAVING sum(g.difference) > 0
+
+-- name: erase_identities
+DELETE FROM identities i WHERE i.workspace_id = $1 AND i.bucket_id = $2 AND i.subscriber_id = $3
+
+-- name: erase_events
+DELETE FROM events e WHERE e.bucket_id = $1 AND e.subscriber_id = $2
+
+-- name: erase_event_keys
+DELETE FROM event_keys k WHERE k.bucket_id = $1 AND k.subscriber_id = $2
+
+-- name: erase_memberships
+DELETE FROM segment_members m WHERE m.bucket_id = $1 AND m.subscriber_id = $2
+
+-- name: erase_marks
+DELETE FROM dirty d WHERE d.bucket_id = $1 AND d.subscriber_id = $2
+
+-- name: erase_person
+DELETE FROM subscribers s WHERE s.bucket_id = $1 AND s.id = $2
