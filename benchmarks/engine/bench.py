@@ -1,0 +1,106 @@
+"""What every measurement gets: a loaded workspace with an engine on it; and what it gives back: figures."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from generator import WORKSPACE
+
+from audience_gql.audience.fill_queue import FillQueue
+from audience_gql.audience.membership import Membership
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.testing import NotedJobs
+from audience_gql.messaging.signals import RedisSignals
+from audience_gql.storage import definitions, fills
+from audience_gql.storage.clock import DatabaseClock
+from audience_gql.storage.database import Database, TickPool
+from audience_gql.storage.models import Segment, Workspace
+
+_NO_TIMEOUT: Final = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measured number. `target` is a comparison such as "<= 1.5", in the figure's own unit."""
+
+    measurement: str
+    """The letter of the measurement."""
+    what: str
+    value: float
+    unit: str
+    target: str | None = None
+
+    @property
+    def is_met(self) -> bool | None:
+        """None without a target."""
+        if self.target is None:
+            return None
+        comparison, bound = self.target.split()
+        return self.value <= float(bound) if comparison == "<=" else self.value >= float(bound)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A loaded database and an engine in this process. No worker runs; who wants one starts it."""
+
+    database_url: str
+    redis_url: str
+    ports: Ports
+    pool: TickPool
+    membership: Membership
+    workspace: Workspace
+    bucket_ids: list[int]
+    segments: dict[str, Segment]
+    """By name; those that others read come first."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, *, database_url: str, redis_url: str) -> AsyncIterator[Bench]:
+        """On a database that the generator has loaded. Segments may still wait for their first fill."""
+        database = await Database.open(database_url, statement_timeout_seconds=_NO_TIMEOUT)
+        pool = await TickPool.open(database_url, size=2, fill_size=1, statement_timeout_seconds=_NO_TIMEOUT)
+        signals = RedisSignals(redis_url)
+        try:
+            ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=NotedJobs())
+            workspace = await Workspace.get(name=WORKSPACE)
+            async with database.acquire() as connection:
+                bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+            segments = await Segment.filter(workspace_id=workspace.id).order_by("id")
+            yield cls(
+                database_url=database_url,
+                redis_url=redis_url,
+                ports=ports,
+                pool=pool,
+                membership=Membership(ports, pool),
+                workspace=workspace,
+                bucket_ids=bucket_ids,
+                segments={segment.name: segment for segment in segments},
+            )
+        finally:
+            await signals.close()
+            await pool.close()
+            await database.close()
+
+    async def fill_all(self) -> None:
+        """Work off every fill that is wanted."""
+        async with self.ports.database.acquire() as connection:
+            wanted = await fills.segments_to_fill(connection)
+        for segment_id in wanted:
+            await self.fill(segment_id)
+
+    async def fill(self, segment_id: int) -> None:
+        """Fill or recompute a segment in every bucket that asks for it, as a worker does."""
+        await FillQueue(self.ports, self.membership).work_off(segment_id)
+
+    async def tick_all(self) -> None:
+        """Bring every bucket up to the present."""
+        for bucket_id in self.bucket_ids:
+            await self.tick(bucket_id)
+
+    async def tick(self, bucket_id: int) -> None:
+        """Tick until nothing is left."""
+        while (ticked := await self.membership.tick(bucket_id)) and not ticked.is_drained:
+            pass

@@ -1,0 +1,107 @@
+"""(b) What a change costs: some people do something, all segments are looked at, and the membership is exact again.
+
+The events are written before by the application's own path; the clock runs from the tick's start until nothing is left to do. All
+the people are of one bucket, which is the hardest: its ticks go one after the other.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from random import Random
+from statistics import median
+from typing import Final
+
+from bench import Bench, Figure
+from memory import peak_memory_mb
+
+from audience_gql.audience.events import BATCH_LIMIT, EventItem, track_events
+from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+
+MEASUREMENT: Final = "b"
+_EVENT: Final = "email_opened"  # which most of the segments read
+_WARM_UPS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    people: int
+    times: int
+    target: str | None
+
+
+_STEPS: Final = (
+    _Step(people=1, times=200, target="<= 3"),
+    _Step(people=100, times=40, target=None),
+    _Step(people=10_000, times=7, target="<= 2000"),
+)
+
+
+async def measure(bench: Bench) -> list[Figure]:
+    await bench.fill_all()
+    await bench.tick_all()
+    chance = Random(1)
+    for _ in range(_WARM_UPS):
+        for bucket_id in bench.bucket_ids:
+            await _change(bench, bucket_id, [await _anybody(bench, bucket_id, chance)])
+    figures = []
+    for step in _STEPS:
+        figures += await _measure_step(bench, step, chance)
+    peak = peak_memory_mb()
+    return [*figures, _figure("memory of the process that ticks, at its peak", peak, "MB", "<= 200")]
+
+
+async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figure]:
+    took = []
+    for turn in range(step.times):
+        bucket_id = bench.bucket_ids[turn % len(bench.bucket_ids)]
+        if step.people == 1:
+            people = [await _anybody(bench, bucket_id, chance)]
+        else:
+            people = await _some(bench, bucket_id, step.people, chance)
+        if len(people) < step.people:
+            return []  # the bucket is too small for it
+        took.append(1000 * await _change(bench, bucket_id, people))
+    took.sort()
+    which = f"{step.people} changed, {len(bench.segments)} segments"
+    highest = took[min(len(took) - 1, int(0.99 * len(took)))]
+    return [
+        _figure(f"{which}, median", median(took), "ms", step.target),
+        _figure(f"{which}, " + ("p99" if step.times >= 100 else "highest"), highest, "ms"),
+        _figure(f"{which}, a person", 1000 * median(took) / step.people, "µs"),
+    ]
+
+
+async def _change(bench: Bench, bucket_id: int, people: list[int]) -> float:
+    """Have these people do something, and give the seconds until their bucket is drained."""
+    for start in range(0, len(people), BATCH_LIMIT):
+        items = [
+            EventItem(
+                subscriber=SubscriberKey(kind="id", value=SubscriberRef(bucket_id, person)), name=_EVENT
+            )
+            for person in people[start : start + BATCH_LIMIT]
+        ]
+        await track_events(ports=bench.ports, workspace=bench.workspace, items=items)
+    start_at = time.perf_counter()
+    await bench.tick(bucket_id)
+    return time.perf_counter() - start_at
+
+
+async def _anybody(bench: Bench, bucket_id: int, chance: Random) -> int:
+    """The next person after a random id; ids are spread evenly."""
+    person: int = await bench.ports.database.fetchval(
+        "SELECT coalesce((SELECT s.id FROM subscribers s WHERE s.bucket_id = $1 AND s.id >= $2 ORDER BY s.id LIMIT 1), "
+        "(SELECT min(s.id) FROM subscribers s WHERE s.bucket_id = $1))",
+        bucket_id,
+        chance.getrandbits(62),
+    )
+    return person
+
+
+async def _some(bench: Bench, bucket_id: int, count: int, chance: Random) -> list[int]:
+    rows = await bench.ports.database.fetch("SELECT id FROM subscribers WHERE bucket_id = $1", bucket_id)
+    return [row["id"] for row in chance.sample(rows, min(count, len(rows)))]
+
+
+def _figure(what: str, value: float, unit: str, target: str | None = None) -> Figure:
+    return Figure(measurement=MEASUREMENT, what=what, value=value, unit=unit, target=target)

@@ -1,0 +1,219 @@
+"""(c) From an event's commit to the commit of the change that it causes, through a worker process as in production.
+
+With `track_commit_timestamp` on in Postgres both instants are its own. Without, a change counts from the answer to the event's
+transaction to when a listener, woken by the signal, has read it: a little too long, never too short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bench import Bench, Figure
+from observed import ObservedWorker, share_at
+from watched import Watch, watching
+
+from audience_gql.audience.events import EventItem, track_events
+from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.segments import create_segment, delete_segment
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+
+MEASUREMENT = "c"
+RATE = 50
+SECONDS = 30
+STEP_SECONDS = 10
+CALLS_A_SECOND = 50
+"""At higher rates, calls hold more than one event."""
+_SETTLE_SECONDS = 3
+_PATIENCE_SECONDS = 30
+
+_BY_COMMIT = """
+SELECT 1000 * extract(epoch FROM pg_xact_commit_timestamp(c.xmin) - pg_xact_commit_timestamp(e.xmin))::float8 AS delay
+FROM membership_changes c
+JOIN events e ON e.bucket_id = c.bucket_id AND e.subscriber_id = c.subscriber_id AND e.name_id = $3
+WHERE c.bucket_id = ANY($1::bigint[]) AND c.list_id = $2 AND c.entered
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A segment that everybody enters with her first event of one name."""
+
+    segment_id: int
+    event: str
+
+
+async def measure(bench: Bench) -> list[Figure]:
+    await bench.fill_all()
+    people = strangers(bench)
+    async with (
+        probe(bench, "live", {}) as probed,
+        ObservedWorker.started(
+            bench.ports.database, database_url=bench.database_url, redis_url=bench.redis_url
+        ) as worker,
+        watching(bench.ports, bench.workspace.id, bench.bucket_ids, [probed.segment_id]) as watch,
+    ):
+        await asyncio.sleep(_SETTLE_SECONDS)
+        await send(bench, probed, watch, await take(people, RATE), rate=RATE)  # so that all is prepared
+        figures = await _at_steady_rate(bench, probed, watch, people)
+        figures.append(await _highest_rate(bench, probed, watch, people))
+        figures.append(figure("memory of the worker at the most", worker.peak_memory_mb, "MB", "<= 200"))
+    return figures
+
+
+async def _at_steady_rate(
+    bench: Bench, probed: Probe, watch: Watch, people: AsyncIterator[SubscriberRef]
+) -> list[Figure]:
+    delays, _ = await send(bench, probed, watch, await take(people, RATE * SECONDS), rate=RATE)
+    how = "read by a listener"
+    if await bench.ports.database.fetchval("SHOW track_commit_timestamp") == "on":
+        how = "by Postgres' commit timestamps"
+        delays = await _delays_by_commit(bench, probed)
+    which = f"{RATE} events a second, event committed to change committed ({how})"
+    return [
+        figure(f"{which}, p50", share_at(delays, 0.5), "ms", "<= 5"),
+        figure(f"{which}, p99", share_at(delays, 0.99), "ms", "<= 25"),
+        figure(f"{which}, longest", max(delays), "ms"),
+    ]
+
+
+async def _delays_by_commit(bench: Bench, probed: Probe) -> list[float]:
+    name_id = await bench.ports.database.fetchval(
+        "SELECT id FROM event_names WHERE workspace_id = $1 AND name = $2", bench.workspace.id, probed.event
+    )
+    rows = await bench.ports.database.fetch(_BY_COMMIT, bench.bucket_ids, probed.segment_id, name_id)
+    return [row["delay"] for row in rows]
+
+
+async def _highest_rate(
+    bench: Bench, probed: Probe, watch: Watch, people: AsyncIterator[SubscriberRef]
+) -> Figure:
+    """Double the rate until the worker falls behind, or we do."""
+    best, why = 0.0, "people ran out"
+    for rate in (RATE * 2**n for n in itertools.count(1)):
+        chosen = await take(people, rate * STEP_SECONDS)
+        if len(chosen) < rate * STEP_SECONDS:
+            break
+        growth = asyncio.create_task(_backlog_growth(bench))
+        delays, seconds = await send(bench, probed, watch, chosen, rate=rate)
+        if await growth > rate:  # a second's worth more at the end than at the beginning
+            why = "marks pile up"
+        elif seconds > 1.1 * STEP_SECONDS:
+            why = "the sender is no faster"
+        elif share_at(delays, 0.5) > 1000 * STEP_SECONDS / 10:
+            why = "changes come late"
+        else:
+            best = rate
+            continue
+        break
+    return figure(
+        f"highest steady rate of events that each cause a change (at twice as many {why})", best, "/s"
+    )
+
+
+async def _backlog_growth(bench: Bench) -> int:
+    """How many more marks wait near the end of a step than near its beginning."""
+    counts = []
+    for seconds in (2, STEP_SECONDS - 2.5):
+        await asyncio.sleep(seconds)
+        counts.append(
+            await bench.ports.database.fetchval(
+                "SELECT count(*) FROM dirty WHERE bucket_id = ANY($1::bigint[])", bench.bucket_ids
+            )
+        )
+    growth: int = counts[1] - counts[0]
+    return growth
+
+
+async def send(
+    bench: Bench, probed: Probe, watch: Watch, people: Sequence[SubscriberRef], *, rate: float
+) -> tuple[list[float], float]:
+    """An event for each at a steady rate. Milliseconds from each commit to its change, and the seconds it took to send."""
+    committed: dict[int, float] = {}
+
+    async def track(batch: Sequence[SubscriberRef]) -> None:
+        items = [
+            EventItem(subscriber=SubscriberKey(kind="id", value=ref), name=probed.event) for ref in batch
+        ]
+        await track_events(ports=bench.ports, workspace=bench.workspace, items=items)
+        now = time.time()
+        committed.update((ref.id, now) for ref in batch)
+
+    start = time.monotonic()
+    async with asyncio.TaskGroup() as tasks:
+        sent = 0
+        for batch in _batches(people, rate):
+            await asyncio.sleep(max(0, start + sent / rate - time.monotonic()))
+            tasks.create_task(track(batch))
+            sent += len(batch)
+            while len(tasks._tasks) > 8:  # noqa: SLF001  # no more at once than there are connections
+                await asyncio.sleep(0.001)
+    seconds = time.monotonic() - start
+    keys = [(probed.segment_id, ref.id, True) for ref in people]
+    heard = await watch.until(lambda: all(key in watch.seen for key in keys), seconds=_PATIENCE_SECONDS)
+    assert heard, "changes were lost, or are very late"
+    return [1000 * (watch.seen[key].at - committed[key[1]]) for key in keys], seconds
+
+
+def _batches(people: Sequence[SubscriberRef], rate: float) -> Iterator[Sequence[SubscriberRef]]:
+    size = max(1, int(rate / CALLS_A_SECOND))
+    for start in range(0, len(people), size):
+        yield people[start : start + size]
+
+
+@asynccontextmanager
+async def probe(
+    bench: Bench, name: str, within: dict[str, object], *, event: str | None = None
+) -> AsyncIterator[Probe]:
+    """A segment of people who did something, by default what nobody has done; filled, and gone at the end."""
+    event = event or new_event(name)
+    segment = await create_segment(
+        ports=bench.ports,
+        workspace=bench.workspace,
+        name=event,
+        description=None,
+        condition={"event": {"name": event, **({"within": within} if within else {})}},
+        ids=PLAIN_IDS,
+    )
+    await bench.fill(segment.id)
+    try:
+        yield Probe(segment_id=segment.id, event=event)
+    finally:
+        await delete_segment(ports=bench.ports, workspace=bench.workspace, segment_id=segment.id)
+        await bench.fill(segment.id)
+
+
+def new_event(name: str) -> str:
+    """The name of an event that nobody has had."""
+    return f"bench_{name}_{random.getrandbits(32):08x}"
+
+
+async def strangers(bench: Bench) -> AsyncIterator[SubscriberRef]:
+    """Everybody, each once, in a random order."""
+    rows = await bench.ports.database.fetch(
+        "SELECT bucket_id, id FROM subscribers WHERE bucket_id = ANY($1::bigint[]) ORDER BY bucket_id, id",
+        bench.bucket_ids,
+    )
+    random.Random(len(rows)).shuffle(rows)
+    for row in rows:
+        yield SubscriberRef(row["bucket_id"], row["id"])
+
+
+async def take(people: AsyncIterator[SubscriberRef], count: int) -> list[SubscriberRef]:
+    """The next ones, or as many as there are left."""
+    taken: list[SubscriberRef] = []
+    while len(taken) < count:
+        ref = await anext(people, None)
+        if ref is None:
+            break
+        taken.append(ref)
+    return taken
+
+
+def figure(what: str, value: float, unit: str, target: str | None = None) -> Figure:
+    return Figure(measurement=MEASUREMENT, what=what, value=value, unit=unit, target=target)

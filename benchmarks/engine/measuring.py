@@ -1,0 +1,40 @@
+"""Runs one measurement on a loaded database, in a process of its own, so that its memory is its own too.
+
+DATABASE_URL=… REDIS_URL=… python benchmarks/engine/measuring.py a figures.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from bench import Bench, Figure
+
+MEASUREMENTS: Final = {
+    "a": ("recompute", "A segment over everybody"),
+    "b": ("changes", "Changed people, all segments"),
+    "c": ("live", "From an event's commit to the change's"),
+    "d": ("ingest", "Taking in events"),
+    "e": ("clock", "The clock"),
+    "f": ("peers.compared", "Peers' algorithms on the same data"),
+}
+"""The module of each, and what it is about. A module has `measure`."""
+
+
+async def measure(letter: str) -> list[Figure]:
+    module = import_module(MEASUREMENTS[letter][0])
+    urls = {name: os.environ[name.upper()] for name in ("database_url", "redis_url")}
+    async with Bench.open(**urls) as bench:
+        figures: list[Figure] = await module.measure(bench)
+    return figures
+
+
+if __name__ == "__main__":
+    measured = uvloop.run(measure(sys.argv[1]))  # as the worker does
+    Path(sys.argv[2]).write_text(json.dumps([asdict(figure) for figure in measured]))

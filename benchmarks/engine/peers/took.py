@@ -1,0 +1,30 @@
+"""How long a piece of work took, and how much of a processor in Postgres."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+
+from observed import cpu_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Took:
+    """Seconds on the clock, and of processor."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def __add__(self, other: Took) -> Took:
+        return Took(seconds=self.seconds + other.seconds, cpu_seconds=self.cpu_seconds + other.cpu_seconds)
+
+    def times(self, factor: float) -> Took:
+        return Took(seconds=self.seconds * factor, cpu_seconds=self.cpu_seconds * factor)
+
+
+async def timed(pids: Sequence[int], work: Awaitable[object]) -> Took:
+    """Do it, and say what it took; of processor, in these processes."""
+    cpu, start = cpu_seconds(pids), time.perf_counter()
+    await work
+    return Took(seconds=time.perf_counter() - start, cpu_seconds=cpu_seconds(pids) - cpu)

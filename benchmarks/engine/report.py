@@ -1,0 +1,90 @@
+"""Writes what was measured as one Markdown page with its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import growth
+from bench import Figure
+from measuring import MEASUREMENTS
+from picture import svg
+from results import Run
+
+_HEAD: Final = """<!-- Written by benchmarks/engine; do not edit. -->
+
+# The engine at size
+
+How long it takes until every membership is exact again, and what it costs. Everything is measured on one machine that
+Postgres, the worker and whoever asks share. The data are made up with the skew of real ones: `benchmarks/engine/generator.py`.
+The raw figures are in `engine.json`.
+
+![Time until exact, against the number of people](engine.svg)
+"""
+
+
+def write(folder: Path, runs: Sequence[Run]) -> None:
+    """Write engine.md and engine.svg into this folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "engine.md").write_text("\n".join(_page(runs)))
+    (folder / "engine.svg").write_text(svg(runs))
+
+
+def _page(runs: Sequence[Run]) -> Iterator[str]:
+    yield _HEAD
+    largest = max(run.people for run in runs)
+    full = [run for run in runs if run.people == largest]
+    yield f"## {_number(largest)} people, {_number(full[0].events)} events\n"
+    yield from _table([figure for run in full for figure in run.figures] + growth.figures(runs))
+    for people in sorted({run.people for run in runs} - {largest}, reverse=True):
+        smaller = [run for run in runs if run.people == people]
+        yield f"## {_number(people)} people, {_number(smaller[0].events)} events\n"
+        yield from _table([figure for run in smaller for figure in run.figures])
+    yield "## How it was measured\n"
+    yield from _made_by(runs)
+
+
+def _table(figures: Sequence[Figure]) -> Iterator[str]:
+    yield "| figure | value | target | met |"
+    yield "|---|--:|---|---|"
+    heading = ""
+    for figure in figures:
+        if figure.measurement != heading:
+            heading = figure.measurement
+            yield f"| **({heading}) {_about(heading)}** | | | |"
+        target = (
+            ""
+            if figure.target is None
+            else f"{figure.target} {figure.unit}".replace("<=", "≤").replace(">=", "≥")
+        )
+        met = {None: "", True: "yes", False: "**no**"}[figure.is_met]
+        yield f"| {figure.what} | {_value(figure.value)} {figure.unit} | {target} | {met} |"
+    yield ""
+
+
+def _about(letter: str) -> str:
+    return MEASUREMENTS[letter][1] if letter in MEASUREMENTS else "Growth of a change's cost"
+
+
+def _made_by(runs: Sequence[Run]) -> Iterator[str]:
+    """Each way of measuring, with what was measured so."""
+    ways: dict[tuple[str, ...], list[Run]] = {}
+    for run in runs:
+        ways.setdefault((run.command, run.measured_on, *run.environment.values()), []).append(run)
+    for same in ways.values():
+        run = same[0]
+        which = ", ".join(f"({one.measurement}) at {_number(one.people)}" for one in same)
+        yield f"{which} — {run.measured_on}\n\n```sh\n{run.command}\n```\n"
+        yield from (f"- {name.capitalize()}: {value}" for name, value in run.environment.items())
+        yield ""
+
+
+def _number(number: int) -> str:
+    return f"{number:,}"
+
+
+def _value(value: float) -> str:
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"

@@ -1,0 +1,85 @@
+"""The raw figures of all runs, kept in one JSON file: a later run replaces what it measured anew and leaves the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from bench import Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One measurement at one size."""
+
+    people: int
+    events: int
+    measurement: str
+    command: str
+    measured_on: str
+    environment: dict[str, str]
+    figures: list[Figure]
+
+
+def read(path: Path) -> list[Run]:
+    """All runs, by size and measurement."""
+    if not path.exists():
+        return []
+    runs = [Run(**{**run, "figures": [Figure(**one) for one in run["figures"]]}) for run in _json(path)]
+    return sorted(runs, key=lambda run: (run.people, run.measurement))
+
+
+def keep(path: Path, new: Run) -> list[Run]:
+    """Put a run in the place of the one before it. Returns all."""
+    place = (new.people, new.measurement)
+    runs = [run for run in read(path) if (run.people, run.measurement) != place]
+    runs = sorted([*runs, new], key=lambda run: (run.people, run.measurement))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([asdict(run) for run in runs], indent=1, ensure_ascii=False) + "\n")
+    return runs
+
+
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+def _json(path: Path) -> Sequence[dict[str, Any]]:
+    given: Sequence[dict[str, Any]] = json.loads(path.read_text())
+    return given
+
+
+async def environment(database_url: str) -> dict[str, str]:
+    """The machine, the versions, and what Postgres was started with."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        rows = await connection.fetch(
+            "SELECT name, current_setting(name) AS value FROM pg_settings "
+            "WHERE source = 'command line' AND name NOT IN ('port', 'listen_addresses', 'unix_socket_directories') "
+            "AND category NOT LIKE 'File Locations%' ORDER BY name"
+        )
+        postgres = await connection.fetchval("SHOW server_version")
+    finally:
+        await connection.close()
+    return {
+        "machine": f"{os.cpu_count()} cores of {_processor()}, {_memory_gb():.0f} GB, {platform.system()}; Postgres on the same",
+        "versions": f"Postgres {postgres}, Python {platform.python_version()}, asyncpg {version('asyncpg')}",
+        "settings": ", ".join(f"{row['name']} {row['value']}" for row in rows),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def _memory_gb() -> float:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
