@@ -19,7 +19,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage.database import Database, TickPool, migrate
+from audience_gql.storage.database import Database, migrate
+from audience_gql.storage.tick_pool import TickPool
 from tests.storage.sent import SentStatements
 
 _numbers = count(1)

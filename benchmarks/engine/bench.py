@@ -16,8 +16,9 @@ from audience_gql.audience.testing import NotedJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import definitions, fills
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database, TickPool
+from audience_gql.storage.database import Database
 from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.tick_pool import TickPool
 
 _NO_TIMEOUT: Final = 0.0
 
@@ -104,3 +105,11 @@ class Bench:
         """Tick until nothing is left."""
         while (ticked := await self.membership.tick(bucket_id)) and not ticked.is_drained:
             pass
+
+    async def changes(self) -> int:
+        """How many changes the log has."""
+        logged: int = await self.ports.database.fetchval(
+            "SELECT sum(b.next_sequence - 1)::bigint FROM buckets b WHERE b.id = ANY($1::bigint[])",
+            self.bucket_ids,
+        )
+        return logged

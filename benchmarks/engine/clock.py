@@ -39,21 +39,22 @@ async def measure(bench: Bench) -> list[Figure]:
         bench.ports.database, database_url=bench.database_url, redis_url=bench.redis_url
     ) as worker:
         await _until_caught_up(bench)
-        figures = await _idle(worker)
+        figures = await _idle(bench, worker)
         figures += await _lateness(bench)
         figures += await _all_at_once(bench)
         figures.append(_figure("memory of the worker at the most", worker.peak_memory_mb, "MB", "<= 200"))
     return figures
 
 
-async def _idle(worker: ObservedWorker) -> list[Figure]:
-    before = await worker.usage()
+async def _idle(bench: Bench, worker: ObservedWorker) -> list[Figure]:
+    before, logged = await worker.usage(), await bench.changes()
     await asyncio.sleep(IDLE_SECONDS)
-    used = (await worker.usage()).since(before)
+    used, moved = (await worker.usage()).since(before), await bench.changes() - logged
     which = f"nobody writes for {IDLE_SECONDS} s: share of a core"
     return [
         _figure(f"{which}, worker and its backends", 100 * used.both / IDLE_SECONDS, "%", "<= 0.5"),
         _figure(f"{which}, of that the backends", 100 * used.backends / IDLE_SECONDS, "%"),
+        _figure("memberships that the clock changed meanwhile, a second", moved / IDLE_SECONDS, "/s"),
     ]
 
 

@@ -27,7 +27,8 @@ from audience_gql.config import Settings
 from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import BUSY, UNREACHABLE, Database, TickPool, Unavailable
+from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
+from audience_gql.storage.tick_pool import TickPool
 
 _RECONNECT_SECONDS: Final = 1.0
 _JOB_SECONDS: Final = 3600

@@ -31,7 +31,8 @@ from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import definitions, fills
-from audience_gql.storage.database import Connection, Database, TickPool
+from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.tick_pool import TickPool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _names = count(1)

@@ -21,8 +21,9 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClo
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions, fills
-from audience_gql.storage.database import Database, TickPool
+from audience_gql.storage.database import Database
 from audience_gql.storage.models import Group, Segment, Workspace
+from audience_gql.storage.tick_pool import TickPool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _names = count(1)

@@ -117,6 +117,18 @@ async def test_what_became_due_since_the_last_tick_is_no_difference(house, caplo
     assert not caplog.records
 
 
+async def test_listeners_hear_of_a_repair(house):
+    await three_people(house)
+    segment = await house.segment("S", LITHUANIA)
+    await corrupt(house, segment)
+
+    async with house.ports.signals.changes(house.workspace.id) as wakeups:
+        await wakeups.wait(1)
+        await house.membership.audit(house.bucket_id, segment.id)
+
+        assert await wakeups.wait(1) == {house.workspace.id}
+
+
 async def test_only_the_slice_is_looked_at(house):
     await three_people(house)
     segment = await house.segment("S", LITHUANIA)

@@ -22,9 +22,10 @@ from audience_gql.audience.subscribers import upsert_subscribers
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.storage import definitions, facts
-from audience_gql.storage.database import Database, TickPool
+from audience_gql.storage.database import Database
 from audience_gql.storage.facts import TEXT_COLUMNS, Mark
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.tick_pool import TickPool
 
 ENGINE = Path(__file__).parents[2] / "benchmarks/engine"
 PEOPLE, EVENTS, SEGMENTS = 500, 6_000, 100

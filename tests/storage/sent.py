@@ -35,7 +35,7 @@ _METHODS = (
     "fetchval",
     "prepare",
 )
-_DOORS = frozenset({"Database.fetch", "Database.fetchrow", "Database.fetchval", "TickPool.fetch"})
+_DOORS = frozenset({"Database.fetch", "Database.fetchrow", "Database.fetchval"})
 """Through which a test asks, too."""
 
 _MOST = 5_000

@@ -11,11 +11,13 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
+from audience_gql.audience.ports import Ports
 from audience_gql.audience.verdicts import Verdicts
 from audience_gql.storage import membership
-from audience_gql.storage.database import Connection, TickPool
+from audience_gql.storage.database import Connection
 from audience_gql.storage.evaluation import EvaluationFailed
 from audience_gql.storage.membership import BucketHead, FillState
+from audience_gql.storage.tick_pool import TickPool
 
 _ATTEMPTS: Final = 20
 _NAMED_IN_LOG: Final = 10
@@ -37,7 +39,8 @@ class Repaired:
 class Auditing:
     """The audits of one worker process."""
 
-    def __init__(self, pool: TickPool, verdicts: Verdicts, tick: TickUnderLock) -> None:
+    def __init__(self, ports: Ports, pool: TickPool, verdicts: Verdicts, tick: TickUnderLock) -> None:
+        self._ports = ports
         self._pool = pool
         self._verdicts = verdicts
         self._tick = tick
@@ -84,8 +87,10 @@ class Auditing:
         """A fill moves a bucket's time on without looking at what became due meanwhile."""
         async with self._pool.transaction() as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
-            if bucket is not None:
-                await self._tick(connection, bucket)
+            if bucket is None:
+                return
+            await self._tick(connection, bucket)
+        self._ports.signals.changed([bucket.workspace_id])
 
     async def _repair(self, bucket_id: int, segment_id: int, suspects: Collection[int]) -> Repaired:
         """Look again under the lock, after a tick: what differs then is written, and told with the evidence."""
@@ -120,6 +125,7 @@ class Auditing:
             await membership.advance_bucket(
                 connection, bucket_id, next_sequence=next_sequence, now=bucket.last_instant
             )
+        self._ports.signals.changed([bucket.workspace_id])
         _tell(bucket, segment_id, state, entering, leaving)
         return Repaired(entered=len(entering), left=len(leaving))
 

@@ -12,9 +12,10 @@ from audience_gql.audience.pace import next_size
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.verdicts import Verdicts
 from audience_gql.storage import membership
-from audience_gql.storage.database import Connection, TickPool
+from audience_gql.storage.database import Connection
 from audience_gql.storage.evaluation import EvaluationFailed
 from audience_gql.storage.membership import BucketHead, FillState
+from audience_gql.storage.tick_pool import TickPool
 
 FIRST_RANGE: Final = 20_000
 _LEAST: Final = 500

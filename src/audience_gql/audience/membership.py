@@ -20,10 +20,11 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.schedule import Urgency
 from audience_gql.audience.verdicts import Verdicts
 from audience_gql.storage import edges, membership
-from audience_gql.storage.database import Connection, TickPool
+from audience_gql.storage.database import Connection
 from audience_gql.storage.evaluation import EvaluationFailed
 from audience_gql.storage.facts import BULK
 from audience_gql.storage.membership import BucketHead, Change, FillState, TakenMark
+from audience_gql.storage.tick_pool import TickPool
 
 PEOPLE_A_TICK: Final = 5_000
 LEAST_A_TICK: Final = 250
@@ -57,7 +58,7 @@ class Membership:
         """As many as were worked off in good time of late."""
         self._verdicts = Verdicts(ports, pool)
         self._filling = Filling(ports, pool, self._verdicts)
-        self._auditing = Auditing(pool, self._verdicts, self._tick_under_lock)
+        self._auditing = Auditing(ports, pool, self._verdicts, self._tick_under_lock)
 
     async def tick(self, bucket_id: int) -> Ticked | None:
         """Bring a bucket's membership up to this instant; None when there is no such bucket.

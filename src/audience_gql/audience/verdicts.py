@@ -11,9 +11,10 @@ from audience_gql.audience.affected import Plan
 from audience_gql.audience.plans import Plans
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions, membership
-from audience_gql.storage.database import Connection, TickPool
+from audience_gql.storage.database import Connection
 from audience_gql.storage.evaluation import Evaluation, EvaluationFailed
 from audience_gql.storage.membership import BucketHead
+from audience_gql.storage.tick_pool import TickPool
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,120 @@
+"""A worker's connections: some for ticks, some for fills and audits, each planned for its kind of question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from audience_gql.storage.database import (
+    UNREACHABLE,
+    Connection,
+    PlainConnection,
+    Unavailable,
+    server_settings,
+)
+
+_FOR_TICKS: Mapping[str, str] = {
+    "plan_cache_mode": "force_generic_plan",
+    # A plan made while a table was empty is kept when it is not: it must not read whole tables for a few people.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+_FOR_FILLS: Mapping[str, str] = {"plan_cache_mode": "force_custom_plan"}
+
+
+class TickPool:
+    """Connections for ticks and for fills, apart, so that neither waits for the other. Statements stay prepared, however long their text.
+
+    A tick looks at named people, for which one generic plan is as good as any, and saves the planning. A fill looks at a
+    whole range, and what is best for a bucket of ten people takes hours for one of a hundred thousand: it is planned for
+    the bucket at hand.
+    """
+
+    def __init__(self, ticks: asyncpg.Pool[asyncpg.Record], fills: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._ticks = ticks
+        self._fills = fills
+
+    @classmethod
+    async def open(
+        cls, url: str, *, size: int, fill_size: int = 2, statement_timeout_seconds: float = 60.0
+    ) -> TickPool:
+        """Connect. Raises Unavailable when the server cannot be reached."""
+        pools: list[asyncpg.Pool[asyncpg.Record]] = []
+        try:
+            for connections, use, settings in ((size, "tick", _FOR_TICKS), (fill_size, "fill", _FOR_FILLS)):
+                pools.append(await _open_pool(url, connections, use, settings, statement_timeout_seconds))
+        except UNREACHABLE as error:
+            for pool in pools:
+                pool.terminate()
+            raise Unavailable("Postgres cannot be reached") from error
+        return cls(*pools)
+
+    async def close(self) -> None:
+        for pool in (self._ticks, self._fills):
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction of a tick. Raises Unavailable while Postgres is away: try again later."""
+        async with _transaction_of(self._ticks) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def filling(self) -> AsyncIterator[Connection]:
+        """One transaction of a fill. Raises Unavailable like that of a tick."""
+        async with _transaction_of(self._fills) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Connection]:
+        """One snapshot, planned like a fill: all its reads see the database as at the first of them. It can write and lock nothing.
+
+        Raises Unavailable like a tick.
+        """
+        async with _transaction_of(self._fills, isolation="repeatable_read", readonly=True) as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def _transaction_of(
+    pool: asyncpg.Pool[asyncpg.Record],
+    *,
+    isolation: Literal["repeatable_read"] | None = None,
+    readonly: bool = False,
+) -> AsyncIterator[Connection]:
+    try:
+        async with (
+            pool.acquire() as connection,
+            connection.transaction(isolation=isolation, readonly=readonly),
+        ):
+            yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
+    except UNREACHABLE as error:
+        raise Unavailable("Postgres is away") from error
+
+
+async def _open_pool(
+    url: str, size: int, use: str, settings: Mapping[str, str], statement_timeout_seconds: float
+) -> asyncpg.Pool[asyncpg.Record]:
+    return await asyncpg.create_pool(
+        urlunsplit(urlsplit(url)._replace(scheme="postgres")),
+        min_size=1,
+        max_size=size,
+        connection_class=PlainConnection,
+        statement_cache_size=64,
+        max_cacheable_statement_size=0,
+        max_cached_statement_lifetime=0,
+        server_settings={
+            **server_settings(statement_timeout_seconds, lock_timeout_seconds=30.0),
+            "application_name": f"audience-gql {use}",
+            **settings,
+        },
+    )
