@@ -41,7 +41,7 @@ _SETTINGS = {
     "maintenance_work_mem": "1GB",
     "max_wal_size": "32GB",
     "checkpoint_timeout": "30min",
-    "wal_compression": "on",
+    "wal_buffers": "64MB",
     "track_commit_timestamp": "on",
 }
 """A server for nothing else, with the data in its memory. The embedded one of the demo is a small one."""

@@ -1,13 +1,15 @@
 """(b) What a change costs: some people do something, all segments are looked at, and the membership is exact again.
 
 The events are written before by the application's own path; the clock runs from the tick's start until nothing is left to do. All
-the people are of one bucket, which is the hardest: its ticks go one after the other.
+the people are of one bucket, which is the hardest: its ticks go one after the other. They are drawn as they act, the busy ones more
+often; and once more each as often as any other, so that most have been silent for long, and one event moves them through many segments.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from random import Random
 from statistics import median
 from typing import Final
@@ -21,19 +23,28 @@ from audience_gql.audience.keys import SubscriberKey, SubscriberRef
 MEASUREMENT: Final = "b"
 _EVENT: Final = "email_opened"  # which most of the segments read
 _WARM_UPS: Final = 5
+_DAYS: Final = 175  # of the generator's 180
+_DRAWS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
     people: int
     times: int
-    target: str | None
+    is_as_they_act: bool = True
+    target: str | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.people} changed" + ("" if self.is_as_they_act else " of all alike")
 
 
 _STEPS: Final = (
     _Step(people=1, times=200, target="<= 3"),
-    _Step(people=100, times=40, target=None),
+    _Step(people=100, times=40),
     _Step(people=10_000, times=7, target="<= 2000"),
+    _Step(people=1, times=100, is_as_they_act=False),
+    _Step(people=10_000, times=3, is_as_they_act=False),
 )
 
 
@@ -45,7 +56,7 @@ async def measure(bench: Bench) -> list[Figure]:
     )  # others at every run: in a kept database those of the run before have little left to change
     for _ in range(_WARM_UPS):
         for bucket_id in bench.bucket_ids:
-            await _change(bench, bucket_id, [await _anybody(bench, bucket_id, chance)])
+            await _change(bench, bucket_id, await _people(bench, bucket_id, 1, chance))
     figures = []
     for step in _STEPS:
         figures += await _measure_step(bench, step, chance)
@@ -58,16 +69,15 @@ async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figur
     before = await bench.changes()
     for turn in range(step.times):
         bucket_id = bench.bucket_ids[turn % len(bench.bucket_ids)]
-        if step.people == 1:
-            people = [await _anybody(bench, bucket_id, chance)]
-        else:
-            people = await _some(bench, bucket_id, step.people, chance)
+        people = await (_people if step.is_as_they_act else _any_people)(
+            bench, bucket_id, step.people, chance
+        )
         if len(people) < step.people:
             return []  # the bucket is too small for it
         took.append(1000 * await _change(bench, bucket_id, people))
     took.sort()
     changes = (await bench.changes() - before) / (step.people * step.times)
-    which = f"{step.people} changed, {len(bench.segments)} segments"
+    which = f"{step.title}, {len(bench.segments)} segments"
     highest = took[min(len(took) - 1, int(0.99 * len(took)))]
     return [
         _figure(f"{which}, median", median(took), "ms", step.target),
@@ -92,18 +102,28 @@ async def _change(bench: Bench, bucket_id: int, people: list[int]) -> float:
     return time.perf_counter() - start_at
 
 
-async def _anybody(bench: Bench, bucket_id: int, chance: Random) -> int:
-    """The next person after a random id; ids are spread evenly."""
-    person: int = await bench.ports.database.fetchval(
-        "SELECT coalesce((SELECT s.id FROM subscribers s WHERE s.bucket_id = $1 AND s.id >= $2 ORDER BY s.id LIMIT 1), "
-        "(SELECT min(s.id) FROM subscribers s WHERE s.bucket_id = $1))",
-        bucket_id,
-        chance.getrandbits(62),
+async def _people(bench: Bench, bucket_id: int, count: int, chance: Random) -> list[int]:
+    """Those who did it next after random instants of the past."""
+    name_id = await bench.ports.database.fetchval(
+        "SELECT id FROM event_names WHERE workspace_id = $1 AND name = $2", bench.workspace.id, _EVENT
     )
-    return person
+    now, found = datetime.now(UTC), dict[int, None]()
+    for _ in range(_DRAWS):
+        rows = await bench.ports.database.fetch(
+            "SELECT e.subscriber_id FROM unnest($3::timestamptz[]) AS d (since) CROSS JOIN LATERAL ("
+            "SELECT x.subscriber_id FROM events x WHERE x.bucket_id = $1 AND x.name_id = $2 AND x.occurred_at >= d.since "
+            "ORDER BY x.occurred_at LIMIT 1) e",
+            bucket_id,
+            name_id,
+            [now - timedelta(days=chance.uniform(0, _DAYS)) for _ in range(count)],
+        )
+        found |= dict.fromkeys(row["subscriber_id"] for row in rows)
+        if len(found) >= count:
+            break
+    return list(found)[:count]
 
 
-async def _some(bench: Bench, bucket_id: int, count: int, chance: Random) -> list[int]:
+async def _any_people(bench: Bench, bucket_id: int, count: int, chance: Random) -> list[int]:
     rows = await bench.ports.database.fetch("SELECT id FROM subscribers WHERE bucket_id = $1", bucket_id)
     return [row["id"] for row in chance.sample(rows, min(count, len(rows)))]
 

@@ -204,9 +204,7 @@ async def _keys(database: Database, bucket_ids: Sequence[int]) -> list[Subscribe
     return keys
 
 
-async def _copy_no_marks(
-    connection: object, marks: Mapping[int, set[Mark]], *, batch: int, lane: int
-) -> None:
+async def _copy_no_marks(connection: object, marks: Mapping[int, set[Mark]], *, lane: int) -> None:
     """What is measured against."""
 
 

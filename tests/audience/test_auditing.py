@@ -11,7 +11,7 @@ from audience_gql.audience.auditor import audit_slices, metrics
 from audience_gql.audience.fill_queue import FillQueue
 from audience_gql.audience.membership import EVERYBODY
 from audience_gql.audience.segments import request_recompute
-from audience_gql.storage import fills, membership
+from audience_gql.storage import definitions, fills, membership
 
 LITHUANIA = {"country": {"is": "LT"}}
 LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
@@ -225,6 +225,7 @@ async def test_a_segment_that_is_gone_or_failed_is_not_audited(house, state):
     if state == "deleted":
         await segment.delete()
     else:
-        await house.ports.database.fetch("UPDATE segments SET failure = 'no' WHERE id = $1", segment.id)
+        async with house.ports.database.transaction() as transaction:
+            await definitions.fail_segment(transaction.connection, segment.id, "no")
 
     assert await house.membership.audit(house.bucket_id, segment.id) is None

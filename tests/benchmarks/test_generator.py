@@ -153,11 +153,8 @@ async def test_ticks_and_fills_agree_on_every_segment(generated: Audience) -> No
         await engine.fill(generated.bucket_id, segment.id)
     async with generated.ports.database.transaction() as transaction:
         ids = [row["id"] for row in await generated.rows("SELECT id FROM subscribers WHERE bucket_id = $1")]
-        batch = await generated.ports.database.ids.one(transaction.connection)
         marks = [Mark(id_, "created") for id_ in ids]
-        await facts.write_marks(
-            transaction.connection, generated.bucket_id, marks, batch=batch, lane=facts.LIVE
-        )
+        await facts.write_marks(transaction.connection, generated.bucket_id, marks, lane=facts.LIVE)
 
     ticked = await generated.tick()
 

@@ -104,6 +104,9 @@ def with_the_clock_before_the_lock(monkeypatch) -> None:
             async def now(self, _):
                 return stopped
 
+            def at(self, _):
+                return stopped
+
         object.__setattr__(self._ports, "clock", Stopped())
         try:
             return await honest(self, bucket_id)
@@ -189,10 +192,10 @@ async def an_edit_between_two_ticks(house, monkeypatch) -> list[str]:  # noqa: A
 def with_cached_definitions(monkeypatch) -> None:
     honest, kept = plans.Plans.plan, {}
 
-    async def plan(self, connection, workspace_id, segments):
-        if workspace_id not in kept or not kept[workspace_id].evaluable.conditions:
-            kept[workspace_id] = await honest(self, connection, workspace_id, segments)
-        return kept[workspace_id]
+    async def plan(self, connection, bucket, definitions_version):
+        if bucket.id not in kept or not kept[bucket.id].evaluable.conditions:
+            kept[bucket.id] = await honest(self, connection, bucket, definitions_version)
+        return kept[bucket.id]
 
     monkeypatch.setattr(plans.Plans, "plan", plan)
 
@@ -216,21 +219,19 @@ async def a_writer_who_commits_after_the_tick(house, monkeypatch) -> list[str]: 
             house.bucket_id,
             ada["id"],
         )
-        batch = await house.ports.database.ids.one(connection)
-        await facts.write_marks(
-            connection, house.bucket_id, [Mark(ada["id"], "profile")], batch=batch, lane=facts.LIVE
-        )
+        await facts.write_marks(connection, house.bucket_id, [Mark(ada["id"], "profile")], lane=facts.LIVE)
         await house.tick()
     return await at_rest(house)
 
 
 def with_deduplicated_marks(monkeypatch) -> None:
-    async def write_marks(connection, bucket_id, marks, *, batch, lane):  # noqa: ARG001  # the function's own
+    async def write_marks(connection, bucket_id, marks, *, lane):
         ordered = sorted(set(marks))
         await connection.execute(
-            "INSERT INTO dirty (bucket_id, lane, batch, subscriber_id, kind, ref) "
-            "SELECT $1::bigint, $2::smallint, 0, m.subscriber_id, m.kind, m.ref "
-            "FROM unnest($3::bigint[], $4::text[], $5::bigint[]) AS m (subscriber_id, kind, ref) ON CONFLICT DO NOTHING",
+            "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
+            "SELECT $1::bigint, $2::smallint, m.subscriber_id, m.kind, m.ref "
+            "FROM unnest($3::bigint[], $4::text[], $5::bigint[]) AS m (subscriber_id, kind, ref) "
+            "WHERE NOT EXISTS (SELECT FROM dirty d WHERE d.bucket_id = $1 AND d.subscriber_id = m.subscriber_id AND d.kind = m.kind)",
             bucket_id,
             lane,
             [mark.subscriber_id for mark in ordered],

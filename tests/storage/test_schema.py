@@ -43,8 +43,10 @@ async def test_a_bucketed_table_begins_its_key_with_the_bucket(database):
     first = {row["table_name"]: row["first"] for row in rows}
 
     bucketed = [model for model in MODELS if issubclass(model, models.BucketedModel)]
+    without_key = {model._meta.db_table for model in bucketed} - first.keys()
     assert len(bucketed) == 11
-    assert {first[model._meta.db_table] for model in bucketed} == {"bucket_id"}
+    assert without_key == {"dirty"}  # of which two may be equal
+    assert {first[model._meta.db_table] for model in bucketed if model is not models.Dirty} == {"bucket_id"}
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if issubclass(model, models.BucketedModel)])

@@ -75,7 +75,7 @@ PLANTED = [
     ("SELECT DISTINCT d.subscriber_id FROM dirty d", "reads dirty d"),
     ("SELECT d.bucket_id FROM dirty d", "reads dirty d"),
     ("SELECT DISTINCT d.bucket_id FROM dirty d JOIN events e ON e.subscriber_id = d.subscriber_id", "reads events e"),
-    ("DELETE FROM dirty d WHERE d.batch = $1", "reads dirty d"),
+    ("DELETE FROM dirty d WHERE d.kind = $1", "reads dirty d"),
     ("UPDATE segment_states SET members = 0 WHERE segment_id = $1", "reads segment_states"),
     ("DELETE FROM dirty d USING unnest($1::bigint[]) AS p (id) WHERE d.subscriber_id = p.id", "reads dirty d"),
     ("SELECT s.* FROM subscribers s WHERE s.bucket_id = $1", "selects *"),
@@ -91,6 +91,11 @@ PLANTED = [
     ("UPDATE buckets SET last_instant = now() WHERE id = $1", "calls now"),
     ("UPDATE buckets SET last_instant = CURRENT_TIMESTAMP WHERE id = $1", "calls current_timestamp"),
     ("SELECT s.id FROM subscribers s WHERE s.bucket_id = $1 ORDER BY random()", "calls random"),
+    ("UPDATE buckets SET last_instant = statement_timestamp() WHERE id = $1", "calls statement_timestamp"),
+    (
+        "WITH t AS (UPDATE buckets SET last_instant = statement_timestamp() WHERE id = $1) SELECT statement_timestamp()",
+        "calls statement_timestamp",
+    ),
     ("INSERT INTO groups (id, name) VALUES (nextval('ids'), $1)", "calls nextval"),
     ("SELECT pg_advisory_xact_lock($1)", "advisory"),
     ("SELECT pg_try_advisory_lock($1)", "advisory"),
@@ -121,6 +126,7 @@ def test_the_rules_bite(text, problem):
         "SELECT b.id FROM (SELECT DISTINCT d.bucket_id FROM dirty d) m JOIN buckets b ON b.id = m.bucket_id",
         "SELECT count(*) FROM (SELECT FROM dirty LIMIT 100000) m",
         "SELECT 'now(' || g.name FROM groups g",
+        "SELECT statement_timestamp() AS asked_at, w.id FROM workspaces w WHERE w.id = $1",
     ],
 )
 def test_the_rules_let_pass_what_is_fit(text):
@@ -239,7 +245,7 @@ async def test_whatever_is_unique_in_a_bucketed_table_is_so_within_its_bucket(da
         sorted(BUCKETED),
     )
 
-    assert len(rows) == len(BUCKETED)
+    assert {row["table_name"] for row in rows} == BUCKETED - {"dirty"}  # of which two may be equal
     assert [row["index_name"] for row in rows if not row["has_bucket"]] == []
 
 

@@ -56,6 +56,8 @@ class Plan:
     """The workspace's."""
     revisions: Mapping[int, int]
     edges: frozenset[Edge | DayEdge]
+    edges_but_events_themselves: frozenset[Edge | DayEdge]
+    """All but those that an event crosses at its own instant: enough while none is known that is yet to come."""
     direct: Mapping[int, frozenset[Fact]]
     """What each evaluated segment's own condition reads."""
     indirect: Mapping[int, frozenset[Fact]]
@@ -131,6 +133,7 @@ def plan_of(
     used = frozenset(evaluated).union(*closures.values())
     own_facts = {segment_id: _facts(conditions[segment_id], vocabulary) for segment_id in used}
     own_edges = {segment_id: edges(conditions[segment_id], vocabulary) for segment_id in used}
+    every_edge = frozenset[Edge | DayEdge]().union(*own_edges.values())
     direct = {segment_id: own_facts[segment_id] for segment_id in evaluated}
     indirect = {
         segment_id: frozenset(fact for inner_id in closures[segment_id] for fact in own_facts[inner_id])
@@ -158,7 +161,8 @@ def plan_of(
         ),
         timezone=vocabulary.timezone,
         revisions=revisions,
-        edges=frozenset().union(*own_edges.values()),
+        edges=every_edge,
+        edges_but_events_themselves=frozenset(edge for edge in every_edge if not is_of_event_itself(edge)),
         direct=direct,
         indirect=indirect,
         affected=_affected(
@@ -199,6 +203,11 @@ def looks(
     if len(people_of) > _LOOKS_A_TICK or apart > _WORTH_IT * len(everybody) * len(every_segment):
         people_of = {frozenset(plan.evaluable.conditions): everybody}
     yield from people_of.items()
+
+
+def is_of_event_itself(edge: Edge | DayEdge) -> bool:
+    """Whether an event crosses it at its own instant."""
+    return isinstance(edge, Edge) and edge.table == "events" and not edge.offset
 
 
 def fact_of(mark: TakenMark) -> Fact:

@@ -72,8 +72,7 @@ async def set_channel_status(
         now = await ports.clock.now(connection)
         state = ChannelState(status=status, changed_at=now, reason=reason)
         marks = await facts.write_channels(connection, ref.bucket_id, {(ref.id, channel): state})
-        batch = await ports.database.ids.one(connection)
-        await facts.write_marks(connection, ref.bucket_id, marks, batch=batch, lane=facts.LIVE)
+        await facts.write_marks(connection, ref.bucket_id, marks, lane=facts.LIVE)
         transaction.after_commit(lambda: ports.signals.marked([ref.bucket_id]))
         return ref
 

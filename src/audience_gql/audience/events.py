@@ -180,8 +180,7 @@ class _Ingest:
         return fresh
 
     async def _write(self, fresh: Sequence[_Good], names: Mapping[str, int], now: datetime) -> None:
-        ids = iter(await self._ports.database.ids.take(len(fresh) + 1, self._connection))
-        batch = next(ids)
+        ids = iter(await self._ports.database.ids.take(len(fresh), self._connection))
         await facts.write_events(self._connection, _rows(fresh, names, now, ids))
         marks: dict[int, set[Mark]] = defaultdict(set)
         for _, ref, event in fresh:
@@ -189,7 +188,7 @@ class _Ingest:
         if not REFUSAL_OF_EVENT.keys().isdisjoint(names):
             for bucket_id, refusals in _refusals(fresh, now):
                 marks[bucket_id] |= await self._move_channels(bucket_id, refusals, now)
-        await facts.copy_marks(self._connection, marks, batch=batch, lane=self._lane)
+        await facts.copy_marks(self._connection, marks, lane=self._lane)
 
     async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
         """Move the channels of those who bounced, left or complained. Returns the marks of it."""

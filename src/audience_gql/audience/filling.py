@@ -55,9 +55,9 @@ class Filling:
                 if not state.is_filling:
                     return False
                 if not state.is_started:
+                    # By itself, so that a plan is never made of what may yet be rolled back.
                     await membership.start_fill(connection, bucket_id, segment_id, state.generation)
-                    state = await membership.segment_to_fill(connection, bucket_id, segment_id)
-                    assert state is not None  # noqa: S101  # the row was read under this lock a moment ago
+                    return True
                 end = await self._fill(connection, bucket, segment_id, state, people)
         except EvaluationFailed as failed:
             await self._verdicts.blame(bucket_id, failed)

@@ -92,7 +92,6 @@ async def _change(
             raise NotFound("there is no group with this id", ("input", "groupId"))
         people = await resolve_people(connection, workspace.id, subscribers)
         now = await ports.clock.now(connection)
-        batch = await ports.database.ids.one(connection)
         changed = 0
         buckets: dict[int, set[tuple[int, int]]] = defaultdict(set)
         for ref in people:
@@ -105,7 +104,7 @@ async def _change(
                 pairs = await facts.remove_members(connection, bucket_id, members)
             kind: facts.MarkKind = "group_joined" if is_joining else "group_left"
             marks = {Mark(person_id, kind, group.id) for _, person_id in pairs}
-            await facts.write_marks(connection, bucket_id, marks, batch=batch, lane=facts.LIVE)
+            await facts.write_marks(connection, bucket_id, marks, lane=facts.LIVE)
             changed += len(pairs)
         transaction.after_commit(lambda: ports.signals.marked(buckets))
         return GroupChanged(group=group, changed=changed, rejects=_rejects(people))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from audience_gql.audience.affected import Fact, Plan, fact_of, group_changes, looks
+from audience_gql.audience.affected import Fact, Plan, fact_of, group_changes, is_of_event_itself, looks
 from audience_gql.audience.auditing import Auditing, Repaired
 from audience_gql.audience.filling import Filling
 from audience_gql.audience.pace import next_size
@@ -128,9 +128,10 @@ class Membership:
 
     async def _tick(self, connection: Connection, bucket: BucketHead) -> Ticked:
         limit = self._people_a_tick
-        now = max(await self._ports.clock.now(connection), bucket.last_instant)
-        plan = await self._verdicts.plan(connection, bucket)
-        marks = await membership.take_marks(connection, bucket.id, limit)
+        taken = await membership.take_marks(connection, bucket, limit)
+        now = max(self._ports.clock.at(taken.asked_at), bucket.last_instant)
+        plan = await self._verdicts.plan(connection, bucket, taken.definitions_version)
+        marks = taken.marks
         facts_of: dict[int, set[Fact]] = defaultdict(set)
         for mark in marks:
             facts_of[mark.subscriber_id].add(fact_of(mark))
@@ -139,10 +140,17 @@ class Membership:
             facts_of[subscriber_id].update(("clock", ref) for ref in refs)
         changes = group_changes(marks)
         changes += await self._segment_changes(connection, bucket.id, plan, facts_of, now)
-        next_due_at = await self._next_due(connection, bucket, plan, crossing, marks, changes, now)
-        await membership.leave_bucket(connection, bucket, changes, now=now, next_due_at=next_due_at)
+        ahead = await self._ahead(connection, bucket, plan, crossing, marks, changes, now)
+        await membership.leave_bucket(
+            connection,
+            bucket,
+            changes,
+            now=now,
+            next_due_at=ahead.next_due_at,
+            has_events_ahead=ahead.has_events,
+        )
         left = _left(marks, limit, is_put_off=crossing.is_put_off)
-        return Ticked(changes=len(changes), left=left, now=now, next_due_at=next_due_at)
+        return Ticked(changes=len(changes), left=left, now=now, next_due_at=ahead.next_due_at)
 
     async def _crossing(
         self, connection: Connection, bucket: BucketHead, plan: Plan, now: datetime
@@ -150,12 +158,12 @@ class Membership:
         """Whom the clock moves. A crowd is marked instead, for the ticks that follow."""
         if bucket.next_due_at is None or bucket.next_due_at > now:
             return _Crossing(people={}, is_looked_at=False)  # facts that came since have marks
-        crossed = edges.Crossed(plan.edges, bucket.evaluated_through, now, timezone=plan.timezone)
+        crossing = plan.edges if bucket.has_events_ahead else plan.edges_but_events_themselves
+        crossed = edges.Crossed(crossing, bucket.evaluated_through, now, timezone=plan.timezone)
         people = await edges.people_on_edges(connection, bucket.id, crossed, limit=self._people_a_tick)
         if people is not None:
             return _Crossing(people=people)
-        batches = await self._ports.database.ids.take(len(crossed), connection)
-        await edges.mark_people_on_edges(connection, bucket.id, crossed, batches=batches)
+        await edges.mark_people_on_edges(connection, bucket.id, crossed)
         return _Crossing(people={}, is_put_off=True)
 
     async def _segment_changes(
@@ -185,7 +193,7 @@ class Membership:
             for (segment_id, subscriber_id), entered in differences.items()
         ]
 
-    async def _next_due(
+    async def _ahead(
         self,
         connection: Connection,
         bucket: BucketHead,
@@ -194,16 +202,19 @@ class Membership:
         marks: Collection[TakenMark],
         changes: Collection[Change],
         now: datetime,
-    ) -> datetime | None:
-        """When somebody next crosses an edge. While nobody has, only what was marked or changed can bring it forward."""
-        if crossing.is_looked_at:
-            found = await edges.next_due(connection, bucket.id, plan.edges, now)
-        else:
-            moved = plan.edges_moved_by({fact_of(mark) for mark in marks})
-            found = await edges.next_due(connection, bucket.id, moved, now)
-        known = bucket.next_due_at if not crossing.is_looked_at else None
+    ) -> _Ahead:
+        """What the clock brings next. While nobody has crossed an edge, only what was marked or changed can bring it forward."""
+        moved = (
+            plan.edges if crossing.is_looked_at else plan.edges_moved_by({fact_of(mark) for mark in marks})
+        )
+        due = await edges.due_by_edge(connection, bucket.id, moved, now)
+        known = None if crossing.is_looked_at else bucket.next_due_at
         entering = plan.next_of_entering({change.list_id for change in changes if change.entered}, now)
-        return min((at for at in (known, found, entering) if at is not None), default=None)
+        has_events = any(map(is_of_event_itself, due))
+        return _Ahead(
+            next_due_at=min((at for at in (known, entering, *due.values()) if at is not None), default=None),
+            has_events=has_events or (bucket.has_events_ahead and not crossing.is_looked_at),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +226,16 @@ class _Crossing:
     """False when the instant for it has not come."""
     is_put_off: bool = False
     """They are too many for this tick, and marked for the next ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """What a tick leaves to the clock."""
+
+    next_due_at: datetime | None
+    """The next instant at which somebody crosses an edge."""
+    has_events: bool
+    """Whether events are known that are yet to come, of a kind that somebody reads."""
 
 
 def _left(marks: Collection[TakenMark], limit: int, *, is_put_off: bool) -> Urgency | None:

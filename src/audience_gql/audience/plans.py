@@ -1,6 +1,6 @@
 """Keeps a workspace's plan as long as its segments stay as they are.
 
-It must never be asked what the segments are: the tick reads their revisions under its lock and hands them in.
+It must never be asked how they stand: the tick reads the versions under its lock and hands them in.
 """
 
 from __future__ import annotations
@@ -12,21 +12,42 @@ from audience_gql.audience.affected import Plan, plan_of
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, membership
 from audience_gql.storage.database import Connection
-from audience_gql.storage.membership import TickSegments
+from audience_gql.storage.membership import BucketHead, TickSegments
 
 _PLANS_KEPT: Final = 300
+_BUCKETS_KEPT: Final = 3_000
 
 
 class Plans:
-    """One process' cache; a plan is used only for exactly the revisions it was made from."""
+    """One process' cache; a plan is used only for exactly the versions it was made from."""
 
     def __init__(self) -> None:
+        self._segments: OrderedDict[int, tuple[tuple[int, int], TickSegments]] = OrderedDict()
+        """Of each bucket, and under which versions they were read."""
         self._kept: OrderedDict[tuple[int, TickSegments], Plan] = OrderedDict()
 
-    async def plan(self, connection: Connection, workspace_id: int, segments: TickSegments) -> Plan:
-        """The plan for these segments. Reads their conditions only when a revision is new."""
+    async def plan(self, connection: Connection, bucket: BucketHead, definitions_version: int) -> Plan:
+        """The plan for a bucket. Reads its segments when a version is new, and their conditions when a revision is."""
+        segments = await self._segments_of(connection, bucket, definitions_version)
+        return await self._plan_of(connection, bucket.workspace_id, segments)
+
+    async def _segments_of(
+        self, connection: Connection, bucket: BucketHead, definitions_version: int
+    ) -> TickSegments:
+        versions = definitions_version, bucket.states_version
+        kept = self._segments.get(bucket.id)
+        if kept is not None and kept[0] == versions:
+            self._segments.move_to_end(bucket.id)
+            return kept[1]
+        segments = await membership.tick_segments(connection, bucket)
+        self._segments[bucket.id] = versions, segments
+        if len(self._segments) > _BUCKETS_KEPT:
+            self._segments.popitem(last=False)
+        return segments
+
+    async def _plan_of(self, connection: Connection, workspace_id: int, segments: TickSegments) -> Plan:
         key = workspace_id, segments
         kept = self._kept.get(key)
         if kept is not None:

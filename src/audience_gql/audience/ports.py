@@ -21,6 +21,10 @@ class Clock(Protocol):
         """The present, with a zone. Asked by a statement of its own, after any lock that the transaction waits for."""
         ...
 
+    def at(self, database_time: datetime) -> datetime:
+        """What this clock says when the database's, read a moment ago, says that."""
+        ...
+
 
 class Wakeups(Protocol):
     """A listener's end of a topic."""

@@ -212,7 +212,6 @@ class _Upsert:
             person for person in people if any(index not in self._rejects for index, _ in person.patches)
         ]
         now = await self._ports.clock.now(self._connection)
-        batch = await self._ports.database.ids.one(self._connection)
         created = changed = 0
         kept: dict[Owner, set[Identity]] = {owner: identities_of(row) for owner, row in self._rows.items()}
         by_bucket: dict[int, list[Person]] = defaultdict(list)
@@ -228,7 +227,7 @@ class _Upsert:
             created += writer.created
             changed += await writer.write(fields, joined_by_all)
             kept |= {(bucket_id, person_id): keys for person_id, keys in writer.identities().items()}
-            await facts.write_marks(self._connection, bucket_id, writer.marks, batch=batch, lane=self._lane)
+            await facts.write_marks(self._connection, bucket_id, writer.marks, lane=self._lane)
         unused = {key for key, owner in self._claims.items() if key not in kept.get(owner, ())}
         if unused:  # a later item took the key back, or the item that brought it was refused
             await facts.release_identities(self._connection, self._workspace.id, unused)

@@ -19,6 +19,9 @@ class SimulatedClock:
     async def now(self, connection: Connection) -> datetime:  # noqa: ARG002  # the port's
         return self.instant
 
+    def at(self, database_time: datetime) -> datetime:  # noqa: ARG002  # the port's
+        return self.instant
+
     def advance(self, by: timedelta) -> datetime:
         self.instant += by
         return self.instant

@@ -28,10 +28,13 @@ class Verdicts:
         self._plans = Plans()
         self.evaluation = Evaluation()
 
-    async def plan(self, connection: Connection, bucket: BucketHead) -> Plan:
-        """The plan for the segments as this transaction sees them."""
-        segments = await membership.tick_segments(connection, bucket)
-        return await self._plans.plan(connection, bucket.workspace_id, segments)
+    async def plan(
+        self, connection: Connection, bucket: BucketHead, definitions_version: int | None = None
+    ) -> Plan:
+        """The plan for the segments as this transaction sees them; `definitions_version`, where it has read that already."""
+        if definitions_version is None:
+            definitions_version = await membership.definitions_version(connection, bucket.workspace_id)
+        return await self._plans.plan(connection, bucket, definitions_version)
 
     async def blame(self, bucket_id: int, failed: EvaluationFailed) -> None:
         """Find which segments cannot be evaluated, by halves, and set them FAILED, so that the others go on."""

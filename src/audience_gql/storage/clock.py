@@ -13,3 +13,6 @@ class DatabaseClock:
     async def now(self, connection: Connection) -> datetime:
         now: datetime = await connection.fetchval("SELECT clock_timestamp()")
         return now
+
+    def at(self, database_time: datetime) -> datetime:
+        return database_time

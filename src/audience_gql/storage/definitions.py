@@ -41,8 +41,13 @@ class BucketInstant:
 
 
 async def lock_workspace(connection: Connection, workspace_id: int) -> None:
-    """Hold the workspace's definitions: saves of segments and openings of buckets go one after the other."""
-    await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR NO KEY UPDATE", workspace_id)
+    """Hold the workspace's definitions, to change them: saves of segments and openings of buckets go one after the other.
+
+    Ticks that follow the transaction see a new version, and read the segments anew.
+    """
+    await connection.execute(
+        "UPDATE workspaces SET definitions_version = definitions_version + 1 WHERE id = $1", workspace_id
+    )
 
 
 async def lock_buckets(connection: Connection, workspace_id: int) -> None:
@@ -197,7 +202,12 @@ def _segment(row: asyncpg.Record) -> SegmentDefinition:
 
 
 async def fail_segment(connection: Connection, segment_id: int, reason: str) -> None:
-    """Leave a segment out of evaluation until its condition is edited."""
+    """Leave a segment out of evaluation until its condition is edited. Holds its workspace's definitions."""
+    await connection.execute(
+        "UPDATE workspaces w SET definitions_version = w.definitions_version + 1 FROM segments s "
+        "WHERE s.id = $1 AND w.id = s.workspace_id",
+        segment_id,
+    )
     await connection.execute("UPDATE segments SET failure = $2 WHERE id = $1", segment_id, reason)
 
 

@@ -6,7 +6,7 @@ Every function reads inside the caller's transaction, under the bucket's lock, a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -66,18 +66,15 @@ async def people_on_edges(
     return people if len(people) <= limit else None
 
 
-async def mark_people_on_edges(
-    connection: Connection, bucket_id: int, crossed: Crossed, *, batches: Sequence[int]
-) -> None:
-    """Put everybody off to later ticks who crosses one of these edges. `batches` are new ids, as many as `crossed` has statements."""
-    for (statement, values), batch in zip(crossed, batches, strict=True):
+async def mark_people_on_edges(connection: Connection, bucket_id: int, crossed: Crossed) -> None:
+    """Put everybody off to later ticks who crosses one of these edges."""
+    for statement, values in crossed:
         await connection.execute(
-            "INSERT INTO dirty (bucket_id, lane, batch, subscriber_id, kind, ref) "
-            f"SELECT DISTINCT $1::bigint, 1::smallint, ${len(values) + 2}::bigint, p.subscriber_id, 'clock', abs(p.ref) "
+            "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
+            "SELECT DISTINCT $1::bigint, 1::smallint, p.subscriber_id, 'clock', abs(p.ref) "
             f"FROM ({_SQL[statement]}) p",
             bucket_id,
             *values,
-            batch,
         )
 
 
@@ -97,13 +94,6 @@ async def due_by_edge(
             (group[row["position"] - 1], row["at"] + group[row["position"] - 1].offset) for row in rows
         )
     return due | await _due_by_day_edge(connection, bucket_id, _day_edges(edges), after)
-
-
-async def next_due(
-    connection: Connection, bucket_id: int, edges: Collection[Edge | DayEdge], after: datetime
-) -> datetime | None:
-    """The first instant after `after` at which the clock may move anybody."""
-    return min((await due_by_edge(connection, bucket_id, edges, after)).values(), default=None)
 
 
 def _ranges(

@@ -308,32 +308,27 @@ async def write_events(connection: Connection, events: Sequence[EventRow]) -> No
 # ---- marks
 
 
-async def write_marks(
-    connection: Connection, bucket_id: int, marks: Iterable[Mark], *, batch: int, lane: int
-) -> None:
-    """Append the transaction's marks. `batch` is the transaction's own number: marks of two transactions never merge."""
+async def write_marks(connection: Connection, bucket_id: int, marks: Iterable[Mark], *, lane: int) -> None:
+    """Append the transaction's marks. Those of two transactions never merge, however equal."""
     ordered = sorted(set(marks))
     if not ordered:
         return
     await connection.execute(
-        "INSERT INTO dirty (bucket_id, lane, batch, subscriber_id, kind, ref) "
-        "SELECT $1::bigint, $2::smallint, $3::bigint, m.subscriber_id, m.kind, m.ref "
-        "FROM unnest($4::bigint[], $5::text[], $6::bigint[]) AS m (subscriber_id, kind, ref)",
+        "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
+        "SELECT $1::bigint, $2::smallint, m.subscriber_id, m.kind, m.ref "
+        "FROM unnest($3::bigint[], $4::text[], $5::bigint[]) AS m (subscriber_id, kind, ref)",
         bucket_id,
         lane,
-        batch,
         *_columns(ordered, 3),
     )
 
 
-async def copy_marks(
-    connection: Connection, marks: Mapping[int, set[Mark]], *, batch: int, lane: int
-) -> None:
+async def copy_marks(connection: Connection, marks: Mapping[int, set[Mark]], *, lane: int) -> None:
     """The same for many marks in several buckets, by bucket: cheaper for each, and dearer for one."""
     await connection.copy_records_to_table(
         "dirty",
-        columns=("bucket_id", "lane", "batch", "subscriber_id", "kind", "ref"),
-        records=[(bucket_id, lane, batch, *mark) for bucket_id, found in marks.items() for mark in found],
+        columns=("bucket_id", "lane", "subscriber_id", "kind", "ref"),
+        records=[(bucket_id, lane, *mark) for bucket_id, found in marks.items() for mark in found],
     )
 
 

@@ -16,7 +16,7 @@ from audience_gql.storage.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)
-_LIST_AND_PERSON: Final = attrgetter("list_id", "subscriber_id")
+_PERSON_AND_LIST: Final = attrgetter("subscriber_id", "list_id")
 _TO_THE_END: Final = 2**63 - 1
 
 ListKind: TypeAlias = Literal["SEGMENT", "GROUP"]
@@ -36,6 +36,10 @@ class BucketHead:
     evaluated_through: datetime
     next_due_at: datetime | None
     """Before this instant nobody crosses an edge, but for people with marks."""
+    states_version: int
+    """Raised whenever ticks begin to evaluate another segment in this bucket alone."""
+    has_events_ahead: bool
+    """Whether events may be known that are stamped later than `evaluated_through`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,17 @@ class TakenMark(NamedTuple):
     kind: str
     ref: int
     lane: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a tick takes to work off."""
+
+    asked_at: datetime
+    """The database's time when the marks were asked for: all that was committed by then is among them."""
+    definitions_version: int
+    """Of the workspace, read with the marks."""
+    marks: Sequence[TakenMark]
 
 
 class Change(NamedTuple):
@@ -112,16 +127,24 @@ async def tick_segments(connection: Connection, bucket: BucketHead) -> TickSegme
     return TickSegments(row["timezone"], tuple(row["ids"]), tuple(row["revisions"]), tuple(row["evaluated"]))
 
 
-async def take_marks(connection: Connection, bucket_id: int, limit: int) -> list[TakenMark]:
+async def definitions_version(connection: Connection, workspace_id: int) -> int:
+    """It rises with every change of what is evaluated."""
+    version: int = await connection.fetchval(_SQL["definitions_version"], workspace_id)
+    return version
+
+
+async def take_marks(connection: Connection, bucket: BucketHead, limit: int) -> Taken:
     """Delete and return up to `limit` marks, live ones first, and with a group's mark all others of that person and group."""
-    rows = await connection.fetch(_SQL["take_marks"], bucket_id, limit)
-    marks = [TakenMark(*row) for row in rows]
+    row = await connection.fetchrow(_SQL["take_marks"], bucket.id, limit, bucket.workspace_id)
+    assert row is not None  # noqa: S101  # a bucket goes with its workspace
+    asked_at, version, *columns = row
+    marks = [] if columns[0] is None else list(map(TakenMark, *columns))
     pairs = {(mark.subscriber_id, mark.ref) for mark in marks if mark.kind in ("group_joined", "group_left")}
     if pairs and len(marks) == limit:
         subscriber_ids, group_ids = zip(*pairs, strict=True)
-        rows = await connection.fetch(_SQL["take_group_marks"], bucket_id, subscriber_ids, group_ids)
+        rows = await connection.fetch(_SQL["take_group_marks"], bucket.id, subscriber_ids, group_ids)
         marks.extend(TakenMark(*row) for row in rows)
-    return marks
+    return Taken(asked_at, version, marks)
 
 
 async def leave_bucket(
@@ -131,15 +154,24 @@ async def leave_bucket(
     *,
     now: datetime,
     next_due_at: datetime | None,
+    has_events_ahead: bool,
 ) -> None:
     """The last statement of a tick: write what changed to the log and to the membership. Everything up to `now` was taken or marked.
 
-    Changes are logged list by list, which keeps neighbours in the indexes together; a person's own may come in any order.
+    Changes are logged person by person, which keeps neighbours in the widest of the indexes together.
     """
     if changes:
-        await _apply(connection, bucket, changes, now=now, evaluated_through=now, next_due_at=next_due_at)
+        await _apply(
+            connection,
+            bucket,
+            changes,
+            now=now,
+            evaluated_through=now,
+            next_due_at=next_due_at,
+            has_events_ahead=has_events_ahead,
+        )
     else:
-        await connection.execute(_SQL["leave_bucket"], bucket.id, now, next_due_at)
+        await connection.execute(_SQL["leave_bucket"], bucket.id, now, next_due_at, has_events_ahead)
 
 
 async def log_outside_a_tick(
@@ -147,7 +179,13 @@ async def log_outside_a_tick(
 ) -> None:
     """Write changes that no tick has found, under the bucket's lock all the same. What became due is left to the next tick."""
     await _apply(
-        connection, bucket, changes, now=now, evaluated_through=bucket.evaluated_through, next_due_at=now
+        connection,
+        bucket,
+        changes,
+        now=now,
+        evaluated_through=bucket.evaluated_through,
+        next_due_at=now,
+        has_events_ahead=bucket.has_events_ahead,
     )
 
 
@@ -159,8 +197,9 @@ async def _apply(
     now: datetime,
     evaluated_through: datetime,
     next_due_at: datetime | None,
+    has_events_ahead: bool,
 ) -> None:
-    changes = sorted(changes, key=_LIST_AND_PERSON)
+    changes = sorted(changes, key=_PERSON_AND_LIST)
     segments = [change for change in changes if change.list_kind == "SEGMENT"]
     entered = [change for change in segments if change.entered]
     left = [change for change in segments if not change.entered]
@@ -185,6 +224,7 @@ async def _apply(
         len(changes),
         next_due_at,
         evaluated_through,
+        has_events_ahead,
     )
     groups = _differences([change for change in changes if change.list_kind == "GROUP"])
     if groups:

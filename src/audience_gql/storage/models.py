@@ -33,6 +33,7 @@ class Workspace(Model):
     name: str = TextField()
     timezone: str = TextField(default="UTC")
     created_at: datetime = DatetimeField()
+    definitions_version: int = BigIntField(default=0)
 
     class Meta:
         table = "workspaces"
@@ -62,6 +63,8 @@ class Bucket(Model):
     last_instant: datetime = DatetimeField()
     evaluated_through: datetime = DatetimeField()
     next_due_at: datetime | None = DatetimeField(null=True)
+    states_version: int = BigIntField(default=0)
+    has_events_ahead = BooleanField(default=True)
 
     class Meta:
         table = "buckets"
@@ -276,8 +279,7 @@ class MembershipChange(BucketedModel):
 
 class Dirty(BucketedModel):
     lane: int = SmallIntField()
-    batch: int = BigIntField(primary_key=True, generated=False)
-    subscriber_id: int = BigIntField()
+    subscriber_id: int = BigIntField(primary_key=True, generated=False)  # it has no key; the ORM wants one
     kind: str = TextField()
     ref: int = BigIntField()
 

@@ -24,6 +24,7 @@ _FOR_TICKS: Mapping[str, str] = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_material": "off",
 }
 _FOR_FILLS: Mapping[str, str] = {"plan_cache_mode": "force_custom_plan"}
 

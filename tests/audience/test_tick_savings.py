@@ -1,0 +1,181 @@
+"""What a tick does not do, because nothing has called for it; and that it does it when something has."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from audience_gql.audience.pausing import pause_segment, resume_segment
+from audience_gql.audience.segments import delete_segment, update_segment
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.storage import definitions, edges, membership
+
+LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
+EVER = {"event": {"name": "opened"}}
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often ticks, fills and audits read which segments there are."""
+    reads = []
+    honest = membership.tick_segments
+
+    async def tick_segments(connection, bucket):
+        reads.append(bucket.id)
+        return await honest(connection, bucket)
+
+    monkeypatch.setattr(membership, "tick_segments", tick_segments)
+    return reads
+
+
+@pytest.fixture
+def crossed(monkeypatch):
+    """Whom the ticks found on edges."""
+    found: list[set[int]] = []
+    honest = edges.people_on_edges
+
+    async def people_on_edges(*arguments, **named):
+        people = await honest(*arguments, **named)
+        found.append(set(people or ()))
+        return people
+
+    monkeypatch.setattr(edges, "people_on_edges", people_on_edges)
+    return found
+
+
+async def test_segments_are_read_once(house, counted):
+    await house.upsert({"externalId": "ada"})
+    await house.segment("S", EVER)
+    await house.tick()
+    counted.clear()
+
+    for _ in range(5):
+        await house.track("ada", "opened")
+        await house.tick()
+
+    assert counted == []
+
+
+async def fill(house, segment) -> None:
+    await update_segment(
+        ports=house.ports,
+        workspace=house.workspace,
+        segment_id=segment.id,
+        condition=LAST_MINUTE,
+        ids=PLAIN_IDS,
+    )
+    await house.tick()
+    await house.membership.fill(house.bucket_id, segment.id)
+
+
+async def rename(house, segment) -> None:
+    await update_segment(
+        ports=house.ports, workspace=house.workspace, segment_id=segment.id, name="Another", ids=PLAIN_IDS
+    )
+
+
+async def pause(house, segment) -> None:
+    await pause_segment(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+
+
+async def resume(house, segment) -> None:
+    await pause(house, segment)
+    await house.tick()
+    await resume_segment(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+
+
+async def delete(house, segment) -> None:
+    await delete_segment(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+
+
+async def fail(house, segment) -> None:
+    async with house.ports.database.transaction() as transaction:
+        await definitions.fail_segment(transaction.connection, segment.id, "no")
+
+
+@pytest.mark.parametrize("change", [fill, rename, pause, resume, delete, fail])
+async def test_whatever_is_defined_anew_is_read_again(house, change):
+    await house.upsert({"externalId": "ada"})
+    segment = await house.segment("S", EVER)
+    await house.tick()
+
+    await change(house, segment)
+    await house.track("ada", "opened")
+    await house.tick()
+
+    async with house.membership._pool.transaction() as connection:
+        bucket = await membership.lock_bucket(connection, house.bucket_id)
+        now = await membership.tick_segments(connection, bucket)
+    assert house.membership._verdicts._plans._segments[house.bucket_id][1] == now
+
+
+async def test_a_fill_that_is_rolled_back_leaves_no_plan_behind(house, monkeypatch):
+    await house.upsert({"externalId": "ada"})
+    segment = await house.segment("S", EVER)
+    await house.tick()
+    await update_segment(
+        ports=house.ports,
+        workspace=house.workspace,
+        segment_id=segment.id,
+        condition=LAST_MINUTE,
+        ids=PLAIN_IDS,
+    )
+
+    async def away(*_, **__):
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(membership, "leave_fill", away)
+        with pytest.raises(Exception, match="away"):
+            await house.fill()
+    await house.track("ada", "opened")
+    await house.tick()
+    await house.fill()
+    await house.tick()
+
+    assert await house.members(segment) == {"ada"}
+
+
+async def test_what_happened_just_now_is_not_looked_at_again_by_the_clock(house, crossed):
+    await house.upsert({"externalId": "ada"}, {"externalId": "bob"})
+    await house.segment("S", LAST_MINUTE)
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.tick()
+    house.clock.advance(timedelta(seconds=60))
+    await house.track("bob", "opened", occurred_at=house.clock.instant)
+    crossed.clear()
+
+    await house.tick()
+
+    (ada,) = await house.ports.database.fetch(
+        "SELECT id FROM subscribers WHERE bucket_id = $1 AND external_id = 'ada'", house.bucket_id
+    )
+    assert crossed == [{ada["id"]}]
+
+
+async def test_an_event_ahead_that_nobody_read_counts_for_a_segment_that_comes_before_it(house):
+    await house.upsert({"externalId": "ada"})
+    await house.segment("Other", {"event": {"name": "clicked"}})
+    await house.tick()
+    await house.track("ada", "opened", occurred_at=house.clock.instant + timedelta(seconds=5))
+    await house.tick()
+    segment = await house.segment("S", LAST_MINUTE)
+    house.clock.advance(timedelta(seconds=6))
+
+    await house.tick()
+
+    assert await house.members(segment) == {"ada"}
+
+
+async def test_an_event_ahead_counts_although_others_came_of_age_before(house):
+    await house.upsert({"externalId": "ada"}, {"externalId": "bob"})
+    segment = await house.segment("S", LAST_MINUTE)
+    await house.track("ada", "opened", occurred_at=house.clock.instant + timedelta(seconds=5))
+    await house.track("bob", "opened", occurred_at=house.clock.instant + timedelta(seconds=9))
+    await house.tick()
+    for _ in range(2):
+        house.clock.advance(timedelta(seconds=5))
+        await house.tick()
+
+    assert await house.members(segment) == {"ada", "bob"}

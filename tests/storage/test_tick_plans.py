@@ -1,0 +1,34 @@
+"""How Postgres goes about the statements of a tick, which it plans once, on tables that may have been empty then."""
+
+from __future__ import annotations
+
+import pytest
+
+from audience_gql.storage import membership
+from audience_gql.storage.tick_pool import TickPool
+
+
+@pytest.fixture
+async def plan(database_url):
+    pool = await TickPool.open(database_url, size=1)
+
+    async def plan(statement: str, *values: object) -> str:
+        async with pool.transaction() as connection:
+            rows = await connection.fetch(f"EXPLAIN {membership._SQL[statement]}", *values)
+        return "\n".join(row["QUERY PLAN"] for row in rows)
+
+    yield plan
+    await pool.close()
+
+
+async def test_marks_are_taken_by_their_places(plan):
+    """By the bucket they would be compared one with another, every tick all that wait with all that it takes."""
+    assert "Tid Scan on dirty d" in await plan("take_marks", 1, 5_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [("take_marks", (1, 5_000, 1)), ("take_group_marks", (1, [1], [1])), ("tick_segments", (1, 1))],
+)
+async def test_no_table_is_read_from_end_to_end(plan, statement, values):
+    assert "Seq Scan" not in await plan(statement, *values)
