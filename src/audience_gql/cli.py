@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audience_gql.audience.ports import Ports
-    from audience_gql.standalone import Addresses
+    from audience_gql.standalone import Addresses, Play, Prepare
     from audience_gql.storage.models import Workspace
 
 
@@ -117,7 +117,14 @@ def _demo(parsed: argparse.Namespace) -> int:
                 )
         return workspace
 
-    return _stand_alone(parsed, "demo", prepare)
+    async def play(ports: Ports, workspace: Workspace, addresses: Addresses) -> None:
+        from audience_gql.demo import replay
+
+        await replay.play(
+            ports=ports, workspace=workspace, websocket_url=addresses.websocket_url, token=addresses.token
+        )
+
+    return _stand_alone(parsed, "demo", prepare, None if parsed.no_replay else play)
 
 
 def _up(parsed: argparse.Namespace) -> int:
@@ -134,7 +141,7 @@ def _up(parsed: argparse.Namespace) -> int:
     return _stand_alone(parsed, "up", prepare)
 
 
-def _stand_alone(parsed: argparse.Namespace, name: str, prepare: object) -> int:
+def _stand_alone(parsed: argparse.Namespace, name: str, prepare: Prepare, play: Play | None = None) -> int:
     import uvloop
 
     from audience_gql import standalone
@@ -143,7 +150,9 @@ def _stand_alone(parsed: argparse.Namespace, name: str, prepare: object) -> int:
     state = parsed.state or _default_state(name)
     try:
         uvloop.run(
-            standalone.run(state=state.absolute(), port=parsed.port, prepare=prepare, say=_say, greet=_greet)  # type: ignore[arg-type]  # one of the two functions above
+            standalone.run(
+                state=state.absolute(), port=parsed.port, prepare=prepare, say=_say, greet=_greet, play=play
+            )
         )
     except standalone.NotStarted as error:
         print(f"audience-gql: {error}", file=sys.stderr)

@@ -6,6 +6,7 @@ Without DATABASE_URL and REDIS_URL it brings its own servers; with them the embe
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import shlex
@@ -14,7 +15,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database, migrate
 from audience_gql.storage.models import Workspace
 
+logger = logging.getLogger(__name__)
+
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _RESTART_SECONDS: Final = 0.5
@@ -44,6 +47,10 @@ class NotStarted(Exception):
     """Something did not start. The message tells the person at the terminal what, and what to do."""
 
 
+Play = Callable[[Ports, Workspace, "Addresses"], Coroutine[None, None, None]]
+"""Goes on beside the processes until it is cancelled."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
     """Where a started instance answers, as connection.env says it."""
@@ -55,9 +62,18 @@ class Addresses:
 
 
 async def run(
-    *, state: Path, port: int, prepare: Prepare, say: Say, greet: Callable[[Addresses], None]
+    *,
+    state: Path,
+    port: int,
+    prepare: Prepare,
+    say: Say,
+    greet: Callable[[Addresses], None],
+    play: Play | None = None,
 ) -> None:
-    """Start everything, and stay until SIGTERM or SIGINT. Raises NotStarted, and what the embedded servers raise."""
+    """Start everything, play if there is something to be played, and stay until SIGTERM or SIGINT.
+
+    Raises NotStarted, and what the embedded servers raise.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,8 +96,28 @@ async def run(
                 await _wait_until_ready(port, state, stopped)
                 if not stopped.is_set():
                     greet(addresses)
-                await stopped.wait()
+                async with _playing(play, database_url, redis_url, workspace, addresses):
+                    await stopped.wait()
                 say("Stopping.")
+
+
+@asynccontextmanager
+async def _playing(
+    play: Play | None, database_url: str, redis_url: str, workspace: Workspace, addresses: Addresses
+) -> AsyncIterator[None]:
+    """Play beside what the caller does, and end it with her."""
+    if play is None:
+        yield
+        return
+    async with _ports(database_url, redis_url) as ports:
+        playing = asyncio.create_task(play(ports, workspace, addresses), name="play")
+        try:
+            yield
+        finally:
+            playing.cancel()
+            await asyncio.wait({playing})
+            if not playing.cancelled() and (error := playing.exception()):
+                logger.error("the demo has stopped playing", exc_info=error)
 
 
 def _refuse_taken_port(port: int) -> None:

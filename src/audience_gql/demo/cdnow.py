@@ -45,14 +45,18 @@ def purchases() -> Iterator[Purchase]:
         )
 
 
+def part_of_day(purchase: Purchase) -> float:
+    """At what time of its day a purchase is placed, from 0 to 1: the log has days only, so its line decides."""
+    return zlib.crc32(str(purchase.line).encode()) / 2**32
+
+
 def occurred_at(purchase: Purchase, first_start: datetime) -> datetime:
     """When the purchase happens in the demo: shifted by whole days, at a time of day that its line decides.
 
     On the last day only the part that was past at the first start is used, so that nothing lies in the future.
     """
-    fraction = zlib.crc32(str(purchase.line).encode()) / 2**32
     start = first_start.astimezone(UTC)
     day = purchase.day + (start.date() - LAST_DAY)
     midnight = datetime.combine(day, time(), UTC)
     length = (start - midnight).total_seconds() if purchase.day == LAST_DAY else _DAY_SECONDS
-    return midnight + timedelta(seconds=int(fraction * length * 1000) / 1000)
+    return midnight + timedelta(seconds=int(part_of_day(purchase) * length * 1000) / 1000)

@@ -1,0 +1,76 @@
+"""The demo plays: customers of the log buy again, about one a second, while a listener's table shows who enters and leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from audience_gql.audience.events import EventItem, track_events
+from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.ports import Ports
+from audience_gql.demo.audience_feed import Listener, listen
+from audience_gql.demo.cdnow import purchases
+from audience_gql.demo.loading import EVENT
+from audience_gql.demo.rhythm import Replayed, Rhythm
+from audience_gql.demo.scoreboard import Scoreboard
+from audience_gql.storage.database import Unavailable
+from audience_gql.storage.models import Workspace
+
+_REDRAW_SECONDS: Final = 0.5
+_LINE_SECONDS: Final = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+async def play(*, ports: Ports, workspace: Workspace, websocket_url: str, token: str) -> None:
+    """Play until cancelled. While Postgres is away, purchases are left out."""
+    board = Scoreboard()
+    listener = Listener(
+        on_change=lambda heard: board.changed(heard, time.monotonic()),
+        on_sizes=lambda sizes: setattr(board, "sizes", sizes),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(listen(websocket_url, token, listener))
+        tasks.create_task(_buy(ports, workspace, board))
+        tasks.create_task(_show(board, Console()))
+
+
+async def _buy(ports: Ports, workspace: Workspace, board: Scoreboard) -> None:
+    rhythm = await asyncio.to_thread(lambda: Rhythm(purchases(), workspace.created_at))
+    for replayed in rhythm.since(datetime.now(UTC)):
+        await asyncio.sleep((replayed.at - datetime.now(UTC)).total_seconds())
+        try:
+            await track_events(ports=ports, workspace=workspace, items=[_event(replayed)])
+        except Unavailable:
+            logger.warning("Postgres is away; purchase %s is left out", replayed.key)
+            continue
+        board.purchased(replayed.purchase.customer_id, replayed.purchase.dollars, time.monotonic())
+
+
+def _event(replayed: Replayed) -> EventItem:
+    """A purchase of the log, made now."""
+    return EventItem(
+        subscriber=SubscriberKey(kind="externalId", value=replayed.purchase.customer_id),
+        name=EVENT,
+        occurred_at=datetime.now(UTC),
+        value=replayed.purchase.dollars,
+        properties={"quantity": replayed.purchase.quantity},
+        key=replayed.key,
+    )
+
+
+async def _show(board: Scoreboard, console: Console) -> None:
+    if not console.is_terminal:
+        while True:
+            await asyncio.sleep(_LINE_SECONDS)
+            console.print(board.line(time.monotonic()), soft_wrap=True, highlight=False)
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(board.table(time.monotonic()), refresh=True)
+            await asyncio.sleep(_REDRAW_SECONDS)

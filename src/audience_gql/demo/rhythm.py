@@ -1,0 +1,67 @@
+"""When each purchase of the log comes again in the replay: busy and quiet days as they were, one a second all in all.
+
+It must not know storage, the application or the clock: it yields instants.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from calendar import monthrange
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from audience_gql.demo.cdnow import Purchase, part_of_day
+
+_PURCHASES_A_SECOND: Final = 1.0
+
+
+class Replayed(NamedTuple):
+    """A purchase that somebody makes again."""
+
+    at: datetime
+    purchase: Purchase
+    key: str
+    """Of its own in every round, so that what was replayed once is not counted twice."""
+
+
+class Rhythm:
+    """The log as a tune that begins with the demo's first start, is played at one purchase a second, and begins anew at its end.
+
+    It goes by the clock alone: a demo that was stopped goes on where the tune is by then.
+    """
+
+    def __init__(self, log: Iterable[Purchase], first_start: datetime) -> None:
+        self._first_start = first_start
+        self._notes = sorted(_notes(log), key=itemgetter(0))
+        self._seconds = len(self._notes) / _PURCHASES_A_SECOND
+
+    def since(self, instant: datetime) -> Iterator[Replayed]:
+        """Everything from an instant on, without end. `instant` is not before the first start."""
+        first_round, offset = divmod((instant - self._first_start).total_seconds(), self._seconds)
+        first_note = bisect_left(self._notes, offset, key=itemgetter(0))
+        for number in count(int(first_round)):
+            begins = self._first_start + timedelta(seconds=number * self._seconds)
+            for offset, purchase in self._notes[first_note:]:
+                yield Replayed(
+                    begins + timedelta(seconds=offset), purchase, f"replay-{number}-{purchase.line}"
+                )
+            first_note = 0
+
+
+def _notes(log: Iterable[Purchase]) -> Iterator[tuple[float, Purchase]]:
+    """Each purchase with its second in the tune. Every month is stretched to one a second: the first three had five times the customers."""
+    months: dict[tuple[int, int], list[Purchase]] = defaultdict(list)
+    for purchase in log:
+        months[purchase.day.year, purchase.day.month].append(purchase)
+    before = 0
+    for year, month in sorted(months):
+        purchases = months[year, month]
+        days = monthrange(year, month)[1]
+        for purchase in purchases:
+            passed = (purchase.day.day - 1 + part_of_day(purchase)) / days
+            yield (before + passed * len(purchases)) / _PURCHASES_A_SECOND, purchase
+        before += len(purchases)

@@ -1,0 +1,64 @@
+"""What the demo's table says of the last minute."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console
+
+from audience_gql.demo.audience_feed import Heard
+from audience_gql.demo.scoreboard import Scoreboard
+
+
+def drawn(board: Scoreboard, now: float) -> list[list[str]]:
+    """The cells of each row."""
+    console = Console(file=StringIO(), width=120)
+    console.print(board.table(now))
+    lines = console.file.getvalue().splitlines()
+    return [[cell.strip() for cell in line.strip("│┃").split("│")] for line in lines if "│" in line]
+
+
+def heard(segment: str, *, has_entered: bool, cause: str = "EVENT", external_id: str | None = None) -> Heard:
+    return Heard(segment=segment, has_entered=has_entered, cause=cause, external_id=external_id)
+
+
+def test_it_counts_who_came_and_went_and_how_long_it_took():
+    board = Scoreboard()
+    board.sizes = {"Active": 1234, "Lost": 7}
+    board.purchased("00042", "12.77", 100.0)
+    board.changed(heard("Active", has_entered=True, external_id="00042"), 100.012)
+    board.changed(heard("Lost", has_entered=False, external_id="00042"), 100.014)
+    board.changed(heard("Active", has_entered=False, cause="CLOCK", external_id="00007"), 101.0)
+
+    assert drawn(board, 110.0) == [
+        ["Active", "1,234", "1", "1", "12 ms"],
+        ["Lost", "7", "0", "1", "14 ms"],
+        ["in the last minute", "", "1", "2", "13 ms"],
+    ]
+    assert "1 entered, 2 left, commit to socket 13 ms; Active 1,234, Lost 7" in board.line(110.0)
+
+
+def test_a_minute_later_it_is_forgotten():
+    board = Scoreboard()
+    board.sizes = {"Active": 1}
+    board.changed(heard("Active", has_entered=True), 100.0)
+
+    assert drawn(board, 160.0)[0] == ["Active", "1", "1", "0", ""]
+    assert drawn(board, 160.1)[0] == ["Active", "1", "0", "0", ""]
+
+
+def test_the_first_members_of_a_segment_have_not_moved():
+    board = Scoreboard()
+    board.sizes = {"Active": 1}
+    board.changed(heard("Active", has_entered=True, cause="DEFINITION"), 100.0)
+
+    assert drawn(board, 101.0)[0] == ["Active", "1", "0", "0", ""]
+
+
+def test_the_clocks_doing_has_no_latency_although_she_has_just_bought():
+    board = Scoreboard()
+    board.sizes = {"Lost": 1}
+    board.purchased("00042", "12.77", 100.0)
+    board.changed(heard("Lost", has_entered=True, cause="CLOCK", external_id="00042"), 130.0)
+
+    assert drawn(board, 131.0)[0] == ["Lost", "1", "1", "0", ""]
