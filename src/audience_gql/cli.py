@@ -1,4 +1,4 @@
-"""The command line: `audience-gql demo|up|serve|worker|migrate|schema|handbook|token|timezone`.
+"""The command line: `audience-gql demo|up|serve|worker|ready|recompute|migrate|schema|handbook|token|timezone`.
 
 Each command only reads its words and calls what does the work; imports wait until their command is asked for, so that help is quick.
 """
@@ -69,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
             "--stop-with-stdin", action="store_true", help="stop when standard input is closed"
         )
 
+    recompute = commands.add_parser(
+        "recompute", help="find every membership again from the facts, and wait for it"
+    )
+    recompute.set_defaults(run=_recompute)
+    ready = commands.add_parser(
+        "ready", help="whether everything that a process needs is there, part by part"
+    )
+    ready.set_defaults(run=_ready)
     commands.add_parser("migrate", help="bring the schema up to date").set_defaults(run=_migrate)
 
     schema = commands.add_parser("schema", help="print the GraphQL schema")
@@ -187,22 +195,12 @@ def _greet(addresses: Addresses) -> None:
 
 
 def _serve(parsed: argparse.Namespace) -> int:
-    import uvicorn
-
     from audience_gql.app import create_app
     from audience_gql.config import settings_from_environment
+    from audience_gql.serving import serve
 
     settings = settings_from_environment()
-    uvicorn.run(
-        create_app(settings),
-        host=parsed.host,
-        port=parsed.port,
-        log_level="warning",
-        ws_per_message_deflate=False,
-        ws_max_size=settings.frame_bytes,
-        timeout_graceful_shutdown=int(settings.shutdown_seconds),
-        server_header=False,
-    )
+    serve(create_app(settings), host=parsed.host, port=parsed.port, settings=settings)
     return 0
 
 
@@ -211,6 +209,25 @@ def _worker(_: argparse.Namespace) -> int:
     from audience_gql.config import settings_from_environment
 
     worker.run(settings_from_environment())
+    return 0
+
+
+def _ready(_: argparse.Namespace) -> int:
+    from audience_gql.config import settings_from_environment
+    from audience_gql.standalone import readiness_of
+
+    found = asyncio.run(readiness_of(settings_from_environment()))
+    for name, problem in found.parts.items():
+        print(f"{name}: {problem or 'ok'}")
+    return 0 if found.is_ready else 1
+
+
+def _recompute(_: argparse.Namespace) -> int:
+    from audience_gql.config import settings_from_environment
+    from audience_gql.standalone import recompute_all
+
+    count = asyncio.run(recompute_all(settings_from_environment()))
+    print(f"{count} segments recomputed; what was wrong is in the worker's log, and is right now")
     return 0
 
 

@@ -23,13 +23,16 @@ from typing import Final
 
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
 from audience_gql.audience.failures import NotFound
+from audience_gql.audience.fill_queue import recompute_everything
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.readiness import Readiness, readiness
 from audience_gql.audience.workspaces import change_timezone, create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
+from audience_gql.storage import fills
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database, migrate
+from audience_gql.storage.database import Database, Unavailable, migrate
 from audience_gql.storage.models import Workspace
 
 logger = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ logger = logging.getLogger(__name__)
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _RESTART_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.2
 
 Say = Callable[[str], None]
 Prepare = Callable[[Ports], Awaitable[Workspace]]
@@ -138,6 +142,27 @@ async def create_named_token(settings: Settings, *, workspace: str, name: str, s
         )
         _, secret = await create_token(ports=ports, workspace=found, name=name, scopes=scopes)
     return secret
+
+
+async def readiness_of(settings: Settings) -> Readiness:
+    """What a process with these settings would find, part by part."""
+    try:
+        async with _ports(settings.database_url, settings.redis_url) as ports:
+            return await readiness(ports=ports)
+    except Unavailable:
+        return Readiness(parts={"postgres": "does not answer"})
+
+
+async def recompute_all(settings: Settings) -> int:
+    """Have a worker recompute every segment, and wait for it. Returns how many there are."""
+    async with _ports(settings.database_url, settings.redis_url) as ports:
+        wanted = set(await recompute_everything(ports=ports))
+        while True:
+            async with ports.database.acquire() as connection:
+                waiting = wanted.intersection(await fills.segments_to_fill(connection))
+            if not waiting:
+                return len(wanted)
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def change_timezone_of(settings: Settings, *, workspace: str, timezone: str) -> None:

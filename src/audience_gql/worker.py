@@ -19,7 +19,7 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from audience_gql.audience.auditor import audit_slices
-from audience_gql.audience.fill_queue import FillQueue
+from audience_gql.audience.fill_queue import FillQueue, recompute_everything
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.ticker import Ticker
@@ -134,7 +134,7 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Wor
     ]
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
-        cron_jobs.append(cron(recompute_everything, name="recompute_everything", hour=hours, minute=17))
+        cron_jobs.append(cron(recompute, name="recompute", hour=hours, minute=17))
     return Worker(
         functions=[func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1)],
         cron_jobs=cron_jobs,
@@ -160,9 +160,8 @@ async def sweep(ctx: Context) -> None:
     await _when_reachable("sweep", queue.sweep())
 
 
-async def recompute_everything(ctx: Context) -> None:
-    queue: FillQueue = ctx["queue"]
-    await _when_reachable("recompute", queue.recompute_everything())
+async def recompute(ctx: Context) -> None:
+    await _when_reachable("recompute", recompute_everything(ports=ctx["ports"]))
 
 
 async def audit(ctx: Context) -> None:

@@ -45,17 +45,6 @@ class FillQueue:
         for segment_id in segment_ids:
             self._ports.jobs.fill(segment_id)
 
-    async def recompute_everything(self) -> None:
-        """Find every membership again from the raw facts; differences are repaired and logged as errors."""
-        async with self._ports.database.transaction() as transaction:
-            connection = transaction.connection
-            segment_ids = await fills.all_segment_ids(connection)
-            now = await self._ports.clock.now(connection)
-            ticket = await self._ports.database.ids.one(connection)
-            await fills.request_recompute(connection, segment_ids, now=now, ticket=ticket)
-        for segment_id in segment_ids:
-            self._ports.jobs.fill(segment_id)
-
     async def _work_off(self, segment_id: int) -> None:
         async with self._ports.database.acquire() as connection:
             ticket = await fills.wanted_ticket(connection, segment_id)
@@ -79,3 +68,19 @@ class FillQueue:
     async def _buckets_to_fill(self, segment_id: int) -> list[int]:
         async with self._ports.database.acquire() as connection:
             return await fills.buckets_to_fill(connection, segment_id)
+
+
+async def recompute_everything(*, ports: Ports) -> list[int]:
+    """Have every membership found again from the raw facts by whoever works off the queue. Returns the segments that are wanted.
+
+    Differences are repaired, and logged as errors.
+    """
+    async with ports.database.transaction() as transaction:
+        connection = transaction.connection
+        segment_ids = await fills.all_segment_ids(connection)
+        now = await ports.clock.now(connection)
+        ticket = await ports.database.ids.one(connection)
+        await fills.request_recompute(connection, segment_ids, now=now, ticket=ticket)
+    for segment_id in segment_ids:
+        ports.jobs.fill(segment_id)
+    return segment_ids

@@ -1,0 +1,47 @@
+"""The web server around the app: it answers what it has accepted, and takes nothing more, once it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from audience_gql.config import Settings
+
+_QUEUE_SECONDS: Final = 0.1
+_ON_ITS_WAY_SECONDS: Final = 0.5
+
+
+def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        ws_per_message_deflate=False,
+        ws_max_size=settings.frame_bytes,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        server_header=False,
+    )
+    listening = config.bind_socket()
+    _DrainingServer(config).run([listening])
+
+
+class _DrainingServer(uvicorn.Server):
+    """A connection may have been made before the signal, and its request be on its way: it is waited for.
+
+    The server as it comes closes whatever is idle at that instant, and resets what waits in the socket's queue.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in sockets or ():
+            listening.listen(0)  # the queue takes nobody new, and is emptied
+        await asyncio.sleep(_QUEUE_SECONDS)
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_ON_ITS_WAY_SECONDS)
+        await super().shutdown(sockets)

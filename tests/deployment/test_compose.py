@@ -1,0 +1,109 @@
+"""The compose file and the image say what a deployment needs, and nothing that is secret; and the same commands run without Docker."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audience_gql import cli
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+SCRIPT = ROOT / "deploy/without_docker.py"
+GIVEN = {"POSTGRES_PASSWORD": "given", "AUDIENCE_SECRET_KEY": "given too"}
+OURS = ("migrate", "web", "worker")
+
+
+def read(environment: dict[str, str]) -> dict:
+    spec = importlib.util.spec_from_file_location("without_docker", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.read_services(TEXT, environment)
+
+
+def test_it_has_the_servers_and_the_processes():
+    services = read(GIVEN)
+
+    assert set(services) == {"postgres", "valkey", *OURS}
+    assert services["postgres"]["image"] == "postgres:18"
+    assert services["valkey"]["image"].startswith("valkey/valkey:")
+    assert {services[name]["image"] for name in OURS} == {"audience-gql"}
+
+
+@pytest.mark.parametrize("missing", GIVEN)
+def test_nothing_starts_without_its_secrets(missing):
+    with pytest.raises(KeyError, match=missing):
+        read({name: value for name, value in GIVEN.items() if name != missing})
+
+
+def test_nothing_in_the_file_is_secret():
+    lines = [line for line in TEXT.splitlines() if not line.lstrip().startswith("#")]
+    for line in lines:
+        found = re.match(r"\s*(\w*(?:PASSWORD|SECRET|TOKEN|KEY)\w*):\s*(.*)", line)
+        assert not found or found[2].startswith("${"), line
+        assert not re.search(r"://\w+:(?!\$\{)\w+@", line), line
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_commands_are_commands(name):
+    program, *words = read(GIVEN)[name]["command"]
+
+    assert program == "audience-gql"
+    assert cli._parser().parse_args(words).run
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey", "web", "worker"])
+def test_whatever_stays_is_watched(name):
+    service = read(GIVEN)[name]
+
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_the_schema_comes_first(name):
+    services = read(GIVEN)
+
+    assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert services["migrate"]["depends_on"]["postgres"] == {"condition": "service_healthy"}
+    assert services[name]["stop_grace_period"] == "30s"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_processes_may_do_little(name):
+    service = read(GIVEN)[name]
+
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)[-1] == "10001"
+
+
+def test_the_image_is_made_of_what_is_there():
+    instructions = DOCKERFILE.replace("\\\n", " ").splitlines()
+    copies = [
+        shlex.split(line)[1:-1] for line in instructions if line.startswith("COPY") and "--from" not in line
+    ]
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+
+    for source in (source.removeprefix("./") for sources in copies for source in sources):
+        assert (ROOT / source).exists(), source
+        assert f"!{source.split('/')[0]}" in ignored, source
+    assert all("--require-hashes" in line for line in instructions if "-r locks/" in line)
+
+
+@pytest.mark.faults
+def test_the_same_processes_run_without_docker_and_lose_no_request():
+    done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, timeout=240, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    fared = re.search(r"(\d+) requests while it was stopped: \{(.*?)\}", done.stdout)
+    assert fared is not None, done.stdout
+    assert "'answered'" in fared[2], done.stdout
+    assert "failed" not in fared[2], done.stdout
