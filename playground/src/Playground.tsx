@@ -7,12 +7,14 @@ import { EXAMPLES } from "./examples";
 
 /** Kept by this browser for this origin, until it is forgotten or refused; it never stands in an address. */
 const TOKEN = "audience-gql:token";
+const RETRY_MILLISECONDS = 2000;
 
 /** The door while nobody has come in; then GraphiQL with our examples. */
 export function Playground() {
   const [token, setToken] = useState(() => localStorage.getItem(TOKEN));
   const [connection, setConnection] = useState<Connection | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const [attempt, setAttempt] = useState(0);
 
   function leave(reason: string | null) {
     localStorage.removeItem(TOKEN);
@@ -24,6 +26,7 @@ export function Playground() {
     if (token === null) return;
     let isCurrent = true;
     let opened: Connection | null = null;
+    let retry: number | undefined;
     connect(token, () => isCurrent && leave("This token is no longer good."))
       .then((made) => {
         opened = made;
@@ -36,14 +39,18 @@ export function Playground() {
         if (!isCurrent) return;
         const message = error instanceof Error ? error.message : String(error);
         if (error instanceof Unauthenticated) leave(message);
-        else setProblem(`The API does not answer: ${message}`);
+        else {
+          setProblem(`The API does not answer (${message}); trying again.`);
+          retry = setTimeout(() => setAttempt(attempt + 1), RETRY_MILLISECONDS);
+        }
       });
     return () => {
       isCurrent = false;
+      clearTimeout(retry);
       opened?.close();
       setConnection(null);
     };
-  }, [token]);
+  }, [token, attempt]);
 
   if (connection === null)
     return (
@@ -52,9 +59,7 @@ export function Playground() {
         problem={problem}
         onToken={(given) => {
           setProblem(null);
-          // The same token may be tried again: the API was away then.
-          setToken(null);
-          setTimeout(() => setToken(given));
+          setToken(given);
         }}
       />
     );

@@ -54,7 +54,7 @@ export async function connect(
     fetcher: (asked) => {
       const params = withItsOperation(asked);
       const answers = isSubscription(params)
-        ? sockets.iterate(params)
+        ? follow(sockets, params)
         : post(token, params, onRefused);
       return answers as FetcherReturnType; // which wants errors with methods that no JSON has
     },
@@ -129,7 +129,7 @@ function openSockets(token: string, onRefused: () => void): Client {
   return createClient({
     url: url.href,
     connectionParams: { authorization: `Bearer ${token}` },
-    shouldRetry: (event) => !isRefusal(event),
+    retryAttempts: 0, // a subscription that began anew by itself would leave a gap that nobody is told of
     on: {
       closed: (event) => {
         if (isRefusal(event)) onRefused();
@@ -138,7 +138,31 @@ function openSockets(token: string, onRefused: () => void): Client {
   });
 }
 
+/** What a subscription gives; a socket that is closed is told in words. */
+function follow(sockets: Client, params: FetcherParams) {
+  const results = sockets.iterate(params);
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        results.next().catch((error: unknown) => {
+          throw isClosing(error)
+            ? new Error(
+                `The socket was closed (${error.code}): ${error.reason || "the API went away"}. Run it again, with the last \`cursor\` as \`after\`.`,
+              )
+            : error;
+        }),
+      return: () => results.return?.(),
+    }),
+  };
+}
+
+function isClosing(event: unknown): event is CloseEvent {
+  return typeof (event as CloseEvent | undefined)?.code === "number";
+}
+
 function isRefusal(event: unknown): boolean {
-  const code = (event as CloseEvent | undefined)?.code;
-  return code === UNAUTHORIZED || code === FORBIDDEN;
+  return (
+    isClosing(event) &&
+    (event.code === UNAUTHORIZED || event.code === FORBIDDEN)
+  );
 }

@@ -72,10 +72,45 @@ async def test_a_token_that_opens_nothing_is_told(visit, product):
     page = await visit.open()
 
     await enter(page, "agq_nobody_s")
-    await expect(page.get_by_role("alert")).to_have_text("This token opens nothing here.")
+    await expect(page.locator(".door [role=alert]")).to_have_text("This token opens nothing here.")
     await enter(page, product.token)
 
     await expect(page.get_by_role("tab")).to_have_count(5)
+
+
+async def test_a_token_outlives_an_api_that_is_away(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_role("tab")).to_have_count(5)
+
+    await page.route("**/graphql", lambda route: route.abort())
+    await page.reload()
+    await expect(page.locator(".door [role=alert]")).to_contain_text("The API does not answer")
+    await page.unroute_all()
+
+    await expect(page.get_by_role("tab")).to_have_count(5)
+
+
+async def test_a_socket_that_is_closed_is_told(visit, product):
+    await visit.context.route_web_socket(
+        "**/graphql", lambda socket: socket.close(code=4429, reason="Too many")
+    )
+    page = await visit.open()
+    await enter(page, product.token)
+
+    await run(page, "Live")
+
+    await expect(answer(page)).to_contain_text("The socket was closed (4429): Too many")
+
+
+async def test_a_refused_socket_leads_back_to_the_door(visit, product):
+    await visit.context.route_web_socket("**/graphql", lambda socket: socket.close(code=4403, reason="Gone"))
+    page = await visit.open()
+    await enter(page, product.token)
+
+    await run(page, "Live")
+
+    await expect(page.locator(".door [role=alert]")).to_have_text("This token is no longer good.")
 
 
 async def test_the_editor_knows_the_schema(visit, product):
