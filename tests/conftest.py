@@ -88,9 +88,10 @@ def pytest_configure_node(node: Any) -> None:  # Any: xdist has no public name f
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     left_out = [report for report in terminalreporter.getreports("skipped") if "browser" in report.keywords]
     if left_out:
+        reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in left_out}
         terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
         terminalreporter.write_line(
-            f"{len(left_out)} of them, because there is no Chromium here.", red=True, bold=True
+            f"{len(left_out)} of them: {'; '.join(sorted(reasons))}", red=True, bold=True
         )
 
 
@@ -137,7 +138,7 @@ def chromium() -> str:
     program = next(filter(None, programs), None)
     if program is None and os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
         pytest.fail("AUDIENCE_REQUIRE_BROWSER is set, and there is no Chromium")
-    return program or pytest.skip("no Chromium")
+    return program or pytest.skip("there is no Chromium here")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -174,7 +174,7 @@ def test_a_check_says_what_failed_and_nothing_of_what_passed(
     assert good.startswith("ok     good (")
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt"])
+@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "node.txt"])
 def test_lock_files_pin_by_hash_and_name_no_address(name: str) -> None:
     requirements = (_ROOT / "locks" / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
 
@@ -215,3 +215,43 @@ def test_a_written_file_that_is_not_the_code_s_is_told_with_the_command_that_wri
     assert not project.dev.passes(command, check)
 
     assert capsys.readouterr().out.splitlines()[-2:] == [f"See: python3 dev {command}", ""]
+
+
+def test_the_demo_does_not_wait_for_its_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.root / "playground").mkdir()
+    started: list[list[str | Path]] = []
+    monkeypatch.setattr(project.dev.subprocess, "Popen", lambda command, **_: started.append(command))
+    monkeypatch.setattr(project.dev, "become", started.append)
+
+    project.dev.main(["demo", "--port", "8001"])
+
+    dev, product = project.root / "dev", project.root / ".venv" / "bin" / "audience-gql"
+    assert started == [[sys.executable, dev, "playground"], [product, "demo", "--port", "8001"]]
+
+
+def test_a_playground_without_node_says_what_is_missing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project.root / "playground").mkdir()
+    shutil.copy(_ROOT / "playground" / "builder.py", project.root / "playground")
+    for name in ("package.json", "package-lock.json", "vite.config.ts", "tsconfig.json", "index.html"):
+        (project.root / "playground" / name).touch()
+    (project.root / "src" / "audience_gql" / "playground").mkdir(parents=True)
+    monkeypatch.delitem(sys.modules, "builder", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("PATH", "")
+    project.set_up("runtime.txt")
+    project.is_pip_broken = True
+
+    assert project.dev.main(["playground"]) == 1
+
+    monkeypatch.delitem(sys.modules, "builder")
+    problem = project.root / "src" / "audience_gql" / "playground" / "problem.txt"
+    assert problem.read_text() == "There is no Node.js here, and it could not be fetched. pip failed\n"
+    assert "The playground was not built. There is no Node.js here" in capsys.readouterr().out
+
+
+def test_a_playground_takes_no_other_words(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert project.dev.main(["playground", "--tpyes"]) == 2
+
+    assert capsys.readouterr().out == "usage: python3 dev playground [--types]\n"

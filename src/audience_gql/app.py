@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from audience_gql import playground
 from audience_gql.api.context import Services
 from audience_gql.api.http import answer
 from audience_gql.api.schema import Schema
@@ -52,6 +53,8 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", _sockets),
+            Route("/graphiql", playground.page),
+            Route("/graphiql/{name}", playground.asset),
             Route("/healthz", _healthz),
             Route("/readyz", _readyz),
             Route("/metrics", _metrics),

@@ -184,6 +184,7 @@ def _say(text: str) -> None:
 
 def _greet(addresses: Addresses) -> None:
     _say("")
+    _say(f"  playground {addresses.playground_url}")
     _say(f"  GraphQL    {addresses.graphql_url}")
     _say(f"  websocket  {addresses.websocket_url}")
     _say(f"  token      {addresses.token}")

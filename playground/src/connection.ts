@@ -1,0 +1,168 @@
+/** How the playground talks to the API: HTTP for queries and mutations, one websocket for subscriptions. */
+
+import type { Fetcher, FetcherParams, FetcherReturnType } from "@graphiql/toolkit";
+import {
+  buildClientSchema,
+  getIntrospectionQuery,
+  Kind,
+  OperationTypeNode,
+  parse,
+  type GraphQLSchema,
+  type IntrospectionQuery,
+} from "graphql";
+import { createClient, type Client } from "graphql-ws";
+
+const ENDPOINT = new URL("graphql", document.baseURI);
+const UNAUTHORIZED = 4401;
+const FORBIDDEN = 4403;
+
+const VIEWER = "{ viewer { workspace { name } token { name scopes } } }";
+
+export type Viewer = {
+  workspace: { name: string };
+  token: { name: string; scopes: string[] };
+};
+
+/** The token is not good, or is no longer. */
+export class Unauthenticated extends Error {}
+
+export type Connection = {
+  viewer: Viewer;
+  schema: GraphQLSchema;
+  fetcher: Fetcher;
+  close: () => void;
+};
+
+/** Open the workspace of a token. `onRefused` is called when the API later refuses it. Throws Unauthenticated. */
+export async function connect(
+  token: string,
+  onRefused: () => void,
+): Promise<Connection> {
+  const { viewer } = await ask<{ viewer: Viewer }>(token, VIEWER);
+  const introspection = await ask<IntrospectionQuery>(
+    token,
+    getIntrospectionQuery({
+      inputValueDeprecation: true,
+      oneOf: true, // the editor then marks a condition of two kinds
+      specifiedByUrl: true,
+    }),
+  );
+  const sockets = openSockets(token, onRefused);
+  return {
+    viewer,
+    schema: buildClientSchema(introspection),
+    fetcher: (asked) => {
+      const params = withItsOperation(asked);
+      const answers = isSubscription(params)
+        ? follow(sockets, params)
+        : post(token, params, onRefused);
+      return answers as FetcherReturnType; // which wants errors with methods that no JSON has
+    },
+    close: () => void sockets.dispose(),
+  };
+}
+
+async function ask<Data>(token: string, query: string): Promise<Data> {
+  let isRefused = false;
+  const answer = await post<Data>(token, { query }, () => (isRefused = true));
+  if (isRefused) throw new Unauthenticated("This token opens nothing here.");
+  if (!answer.data)
+    throw new Error(answer.errors?.[0]?.message ?? "there is no data");
+  return answer.data;
+}
+
+type Answer<Data> = { data?: Data | null; errors?: { message: string }[] };
+
+async function post<Data>(
+  token: string,
+  params: FetcherParams,
+  onRefused: () => void,
+): Promise<Answer<Data>> {
+  const response = await fetch(ENDPOINT, {
+    method: "POST",
+    headers: {
+      accept: "application/graphql-response+json, application/json;q=0.9",
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify(params),
+  });
+  if (response.status === 401) onRefused();
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as Answer<Data>;
+  } catch {
+    // A proxy's page, for example.
+    return {
+      errors: [
+        { message: `HTTP status ${response.status}: ${text.slice(0, 500)}` },
+      ],
+    };
+  }
+}
+
+/** Without the name of an operation that is not in the document: just after another tab is chosen, the editor may name that one's. */
+function withItsOperation(params: FetcherParams): FetcherParams {
+  const names = operations(params).map((it) => it.name?.value);
+  return names.includes(params.operationName ?? undefined)
+    ? params
+    : { ...params, operationName: undefined };
+}
+
+function isSubscription(params: FetcherParams): boolean {
+  return operations(params).some(
+    (it) =>
+      it.operation === OperationTypeNode.SUBSCRIPTION &&
+      (!params.operationName || it.name?.value === params.operationName),
+  );
+}
+
+function operations({ query }: FetcherParams) {
+  return parse(query).definitions.filter(
+    (it) => it.kind === Kind.OPERATION_DEFINITION,
+  );
+}
+
+function openSockets(token: string, onRefused: () => void): Client {
+  const url = new URL(ENDPOINT);
+  url.protocol = url.protocol.replace("http", "ws");
+  return createClient({
+    url: url.href,
+    connectionParams: { authorization: `Bearer ${token}` },
+    retryAttempts: 0, // a subscription that began anew by itself would leave a gap that nobody is told of
+    on: {
+      closed: (event) => {
+        if (isRefusal(event)) onRefused();
+      },
+    },
+  });
+}
+
+/** What a subscription gives; a socket that is closed is told in words. */
+function follow(sockets: Client, params: FetcherParams) {
+  const results = sockets.iterate(params);
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        results.next().catch((error: unknown) => {
+          throw isClosing(error)
+            ? new Error(
+                `The socket was closed (${error.code}): ${error.reason || "the API went away"}. Run it again, with the last \`cursor\` as \`after\`.`,
+              )
+            : error;
+        }),
+      return: () => results.return?.(),
+    }),
+  };
+}
+
+function isClosing(event: unknown): event is CloseEvent {
+  return typeof (event as CloseEvent | undefined)?.code === "number";
+}
+
+function isRefusal(event: unknown): boolean {
+  return (
+    isClosing(event) &&
+    (event.code === UNAUTHORIZED || event.code === FORBIDDEN)
+  );
+}

@@ -1,0 +1,127 @@
+"""The playground as a visitor meets it: in Chromium, with every host but ours cut off, against the whole product."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=30_000)
+
+
+async def enter(page: Page, token: str) -> None:
+    await page.get_by_label("API token").fill(token)
+    await page.get_by_role("button", name="Open").click()
+
+
+async def run(page: Page, tab: str) -> None:
+    """Choose an example, once the editor is there, and press the button beside it."""
+    text = page.locator(".graphiql-query-editor .view-lines")
+    await expect(text).to_contain_text("#")
+    await page.get_by_role("button", name=tab, exact=True).click()
+    await expect(text).to_contain_text(f" {tab} ")
+    await page.locator(".graphiql-execute-button").click()
+
+
+def answer(page: Page):
+    return page.locator(".result-window")
+
+
+async def test_a_change_arrives_after_a_mutation(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await run(page, "CreateSegment")
+    await expect(answer(page)).to_contain_text('"name": "Regulars"')
+    await run(page, "Live")
+    await expect(answer(page)).to_contain_text('"changes": []')
+
+    other = await visit.open()
+    await run(other, "TrackOrders")
+    await expect(answer(other)).to_contain_text('"accepted": 2')
+
+    await expect(answer(page)).to_contain_text('"kind": "ENTERED"')
+    await expect(answer(page)).to_contain_text('"email": "ada@playground.example"')
+    await run(other, "Members")
+    await expect(answer(other)).to_contain_text('"memberCount": 1')
+    await expect(answer(other)).to_contain_text('"email": "ada@playground.example"')
+    await run(other, "Explanation")
+    await expect(answer(other)).to_contain_text('"explain": null')  # nobody has the demo's ids here
+    assert visit.complaints == []
+    assert {urlsplit(url).netloc for url in visit.requests} == {urlsplit(product.origin).netloc}
+    assert [url for url in visit.requests if product.token in url] == []
+    assert any(url.startswith("ws://") for url in visit.requests)
+
+
+async def test_a_token_is_asked_for_once_and_can_be_forgotten(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_role("tab")).to_have_count(5)
+
+    await page.reload()
+    await expect(page.get_by_role("tab")).to_have_count(5)
+    await page.get_by_role("button", name="Forget token").click()
+    await page.reload()
+
+    await expect(page.get_by_label("API token")).to_be_visible()
+
+
+async def test_a_token_that_opens_nothing_is_told(visit, product):
+    page = await visit.open()
+
+    await enter(page, "agq_nobody_s")
+    await expect(page.locator(".door [role=alert]")).to_have_text("This token opens nothing here.")
+    await enter(page, product.token)
+
+    await expect(page.get_by_role("tab")).to_have_count(5)
+
+
+async def test_a_token_outlives_an_api_that_is_away(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_role("tab")).to_have_count(5)
+
+    await page.route("**/graphql", lambda route: route.abort())
+    await page.reload()
+    await expect(page.locator(".door [role=alert]")).to_contain_text("The API does not answer")
+    await page.unroute_all()
+
+    await expect(page.get_by_role("tab")).to_have_count(5)
+
+
+async def test_a_socket_that_is_closed_is_told(visit, product):
+    await visit.context.route_web_socket(
+        "**/graphql", lambda socket: socket.close(code=4429, reason="Too many")
+    )
+    page = await visit.open()
+    await enter(page, product.token)
+
+    await run(page, "Live")
+
+    await expect(answer(page)).to_contain_text("The socket was closed (4429): Too many")
+
+
+async def test_a_refused_socket_leads_back_to_the_door(visit, product):
+    await visit.context.route_web_socket("**/graphql", lambda socket: socket.close(code=4403, reason="Gone"))
+    page = await visit.open()
+    await enter(page, product.token)
+
+    await run(page, "Live")
+
+    await expect(page.locator(".door [role=alert]")).to_have_text("This token is no longer good.")
+
+
+async def test_the_editor_knows_the_schema(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("button", name="Members", exact=True).click()
+    editor = page.locator(".graphiql-query-editor .monaco-editor").first
+    await editor.click()
+
+    await page.keyboard.press("Control+a")
+    await page.keyboard.insert_text("{ nonsense }")
+
+    await expect(editor.locator(".squiggly-error")).to_have_count(1)
+    assert visit.complaints == []
