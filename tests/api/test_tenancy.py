@@ -70,6 +70,32 @@ WRITES = {
         "mutation ($id: ID!) { deleteSegment(input: {id: $id}) { __typename ... on UserError { message path } } }",
         {"id": "$segment"},
     ),
+    "erase": (
+        """mutation ($id: ID!) { eraseSubscriber(input: {subscriber: {id: $id}})
+        { __typename ... on UserError { message path } } }""",
+        {"id": "$subscriber"},
+    ),
+    "erase by email": (
+        """mutation ($email: String!) { eraseSubscriber(input: {subscriber: {email: $email}})
+        { __typename ... on UserError { message path } } }""",
+        {"email": "$email"},
+    ),
+    "update a group": (
+        'mutation ($id: ID!) { updateGroup(input: {id: $id, name: "x"}) { __typename ... on UserError { message path } } }',
+        {"id": "$group"},
+    ),
+    "delete a group": (
+        "mutation ($id: ID!) { deleteGroup(input: {id: $id}) { __typename ... on UserError { message path } } }",
+        {"id": "$group"},
+    ),
+    "delete a field": (
+        "mutation ($id: ID!) { deleteCustomField(input: {id: $id}) { __typename ... on UserError { message path } } }",
+        {"id": "$fieldId"},
+    ),
+    "revoke a token": (
+        "mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { __typename ... on UserError { message path } } }",
+        {"id": "$token"},
+    ),
     "recompute": (
         "mutation ($id: ID!) { recomputeSegment(input: {id: $id}) { __typename ... on UserError { message path } } }",
         {"id": "$segment"},
@@ -87,12 +113,13 @@ async def theirs(stranger) -> dict[str, str]:
     (person,) = await stranger.upsert({"email": "theirs@example.com", "country": "LT"})
     group = await stranger.group("Theirs")
     await stranger.upsert({"email": "theirs@example.com", "addToGroupIds": [group]})
-    await stranger.data(
-        'mutation { defineCustomField(input: {key: "theirs", label: "x", type: TEXT}) { __typename } }'
+    field = await stranger.data(
+        'mutation { defineCustomField(input: {key: "theirs", label: "x", type: TEXT}) { ... on CustomField { id } } }'
     )
     segment = await stranger.segment("All", {"all": []})
     await stranger.tick()
     return {"$": person, "$subscriber": person, "$group": group, "$segment": segment,
+            "$fieldId": field["defineCustomField"]["id"], "$token": ids.id_of(stranger.access.token),
             "$email": "theirs@example.com", "$name": "Theirs", "$field": "theirs"}  # fmt: skip
 
 
@@ -101,6 +128,8 @@ NOBODYS = {
     "$subscriber": ids.subscriber_id((77, 78)),
     "$group": ids.encode(Kind.GROUP, 77),
     "$segment": ids.encode(Kind.SEGMENT, 77),
+    "$fieldId": ids.encode(Kind.CUSTOM_FIELD, 77),
+    "$token": ids.encode(Kind.API_TOKEN, 77),
     "$email": "nobody@example.com",
     "$name": "Nobody's",
     "$field": "nobodys",
@@ -132,7 +161,7 @@ async def test_a_foreign_id_is_an_unknown_one(api, theirs, case):
 async def test_nothing_of_theirs_was_touched(api, stranger, theirs):
     document = """{ subscribers { edges { node { id city updatedAt groups { edges { node { name } } }
       events { edges { node { name } } } } } } segments { edges { node { name revision state } } }
-      groups { edges { node { name memberCount } } } }"""
+      groups { edges { node { name memberCount } } } customFields { key } viewer { token { id } } }"""
     before = await stranger.data(document)
 
     for text, variables in WRITES.values():

@@ -19,10 +19,12 @@ from audience_gql.api.channel_edits import ChannelMutation
 from audience_gql.api.context import Context
 from audience_gql.api.custom_fields import CustomFieldMutation, CustomFieldQuery
 from audience_gql.api.documents import Documents, Operation, Prepared, Refused
+from audience_gql.api.erasures import ErasureMutation
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.events import EventMutation
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.feed import FeedQuery, FeedSubscription
+from audience_gql.api.group_edits import GroupEditMutation
 from audience_gql.api.groups import GroupMutation, GroupQuery
 from audience_gql.api.limits import COST
 from audience_gql.api.nodes import NodeQuery
@@ -32,6 +34,7 @@ from audience_gql.api.segment_edits import SegmentMutation
 from audience_gql.api.segments import SegmentQuery
 from audience_gql.api.subscribers import SubscriberQuery
 from audience_gql.api.templates import TemplateQuery
+from audience_gql.api.tokens import TokenMutation
 from audience_gql.api.upserts import UpsertMutation
 from audience_gql.api.viewer import Scope, ViewerQuery
 
@@ -54,7 +57,15 @@ class Query(
 
 @strawberry.type(description="What can be done. Each answers with its subject, or with the reason why not.")
 class Mutation(
-    UpsertMutation, ChannelMutation, EventMutation, CustomFieldMutation, GroupMutation, SegmentMutation
+    UpsertMutation,
+    ErasureMutation,
+    ChannelMutation,
+    EventMutation,
+    CustomFieldMutation,
+    GroupMutation,
+    GroupEditMutation,
+    SegmentMutation,
+    TokenMutation,
 ): ...
 
 

@@ -17,9 +17,9 @@ from audience_gql.storage import batches, models
 @enum(
     "What a token may do.",
     READ="Queries and subscriptions.",
-    WRITE="Every mutation but trackEvents.",
+    WRITE="Every mutation but trackEvents and those about tokens.",
     TRACK="The mutation trackEvents.",
-    ADMIN="Everything.",
+    ADMIN="Everything, tokens included.",
 )
 class Scope(StrEnum):
     READ = "READ"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
@@ -94,6 +94,20 @@ def parse_person(
     if patch.ref is None and not patch.keys and not problems.issues:
         problems.add("REQUIRED", "give at least one of id, externalId, email and phone")
     return tuple(problems.issues) or patch
+
+
+def named_definitions(items: Iterable[Mapping[str, object]]) -> tuple[set[str], set[int]]:
+    """The keys of the custom fields, and the ids of the groups, that items of an upsert name, right or wrong."""
+    keys: set[str] = set()
+    group_ids: set[int] = set()
+    for item in items:
+        if "fields" in item:
+            keys |= {str(entry.get("key")) for entry in _entries(item["fields"])}
+        for name in ("addToGroupIds", "removeFromGroupIds"):
+            given = item.get(name)
+            if isinstance(given, Sequence):
+                group_ids |= {group_id for group_id in given if isinstance(group_id, int)}
+    return {key for key in keys if text_problem(key) is None}, group_ids
 
 
 def identity(kind: str, value: str) -> Identity:
