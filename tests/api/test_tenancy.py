@@ -31,6 +31,22 @@ READS = {
         "query ($w: ConditionInput) { subscribers(where: $w) { edges { node { id } } } }",
         {"w": {"field": {"key": "$field", "text": {"is": "x"}}}},
     ),
+    "overlap": (
+        "query ($id: ID!) { segmentOverlap(segmentIds: [$id]) { members segments { name } } }",
+        {"id": "$segment"},
+    ),
+    "values of a field": (
+        "query ($key: String!) { valueSuggestions(of: {field: $key}) { value people } }",
+        {"key": "$field"},
+    ),
+    "values of a property": (
+        'query ($n: String!) { valueSuggestions(of: {property: {event: $n, key: "x"}}) { value people } }',
+        {"n": "$event"},
+    ),
+    "values of the profile": (
+        'query ($s: String!) { valueSuggestions(of: {profile: "email"}, search: $s) { value people } }',
+        {"s": "$email"},
+    ),
     "feed": (
         """query ($s: [ID!], $g: [ID!], $p: SubscriberKey)
         { membershipChanges(segmentIds: $s, groupIds: $g, subscriber: $p) { changes { id } hasMore } }""",
@@ -116,11 +132,12 @@ async def theirs(stranger) -> dict[str, str]:
     field = await stranger.data(
         'mutation { defineCustomField(input: {key: "theirs", label: "x", type: TEXT}) { ... on CustomField { id } } }'
     )
+    await stranger.track({"subscriber": {"id": person}, "name": "theirs", "properties": {"x": 1}})
     segment = await stranger.segment("All", {"all": []})
     await stranger.tick()
     return {"$": person, "$subscriber": person, "$group": group, "$segment": segment,
             "$fieldId": field["defineCustomField"]["id"], "$token": ids.id_of(stranger.access.token),
-            "$email": "theirs@example.com", "$name": "Theirs", "$field": "theirs"}  # fmt: skip
+            "$email": "theirs@example.com", "$name": "Theirs", "$field": "theirs", "$event": "theirs"}  # fmt: skip
 
 
 NOBODYS = {
@@ -133,6 +150,7 @@ NOBODYS = {
     "$email": "nobody@example.com",
     "$name": "Nobody's",
     "$field": "nobodys",
+    "$event": "nobodys",
 }
 
 
@@ -174,10 +192,10 @@ async def test_nothing_of_theirs_was_touched(api, stranger, theirs):
 async def test_lists_hold_only_one_s_own(api):
     found = await api.data(
         "{ subscribers { edges { node { id } } } groups { edges { node { id } } } segments { edges { node { id } } } "
-        "customFields { key } viewer { workspace { subscriberCount } } }"
+        "customFields { key } eventNames { name } viewer { workspace { subscriberCount } } }"
     )
 
     assert found == {
         "subscribers": {"edges": []}, "groups": {"edges": []}, "segments": {"edges": []}, "customFields": [],
-        "viewer": {"workspace": {"subscriberCount": 0}},
+        "eventNames": [], "viewer": {"workspace": {"subscriberCount": 0}},
     }  # fmt: skip

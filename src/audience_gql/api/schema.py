@@ -16,6 +16,7 @@ from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from audience_gql.api.channel_edits import ChannelMutation
+from audience_gql.api.condition_kinds import ConditionKindQuery
 from audience_gql.api.context import Context
 from audience_gql.api.custom_fields import CustomFieldMutation, CustomFieldQuery
 from audience_gql.api.documents import Documents, Operation, Prepared, Refused
@@ -31,8 +32,10 @@ from audience_gql.api.nodes import NodeQuery
 from audience_gql.api.previews import PreviewQuery
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.segment_edits import SegmentMutation
+from audience_gql.api.segment_figures import SegmentOverlapQuery
 from audience_gql.api.segments import SegmentQuery
 from audience_gql.api.subscribers import SubscriberQuery
+from audience_gql.api.suggestions import SuggestionQuery
 from audience_gql.api.templates import TemplateQuery
 from audience_gql.api.tokens import TokenMutation
 from audience_gql.api.upserts import UpsertMutation
@@ -50,6 +53,9 @@ class Query(
     SegmentQuery,
     PreviewQuery,
     TemplateQuery,
+    ConditionKindQuery,
+    SuggestionQuery,
+    SegmentOverlapQuery,
     CustomFieldQuery,
     FeedQuery,
 ): ...

@@ -21,7 +21,7 @@ from audience_gql.storage.facts import Identity, PersonRow
 
 TEXT_LIMIT: Final = 1000
 LIST_LIMIT: Final = 100
-_COLUMN_OF: Final = {
+TEXT_COLUMNS: Final = {
     "externalId": "external_id",
     "email": "email",
     "phone": "phone",
@@ -34,6 +34,7 @@ _COLUMN_OF: Final = {
     "city": "city",
     "postalCode": "postal_code",
 }
+"""The columns of the profile's texts, by their names in SubscriberInput."""
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
@@ -160,7 +161,7 @@ def text_problem(value: object, limit: int = TEXT_LIMIT) -> tuple[ProblemCode, s
 
 
 def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
-    for name, column in _COLUMN_OF.items():
+    for name, column in TEXT_COLUMNS.items():
         if name not in item:
             continue
         value = item[name]
