@@ -55,8 +55,8 @@ class SegmentSize:
 )
 class SegmentOverlap:
     members: int = strawberry.field(
-        description="How many people are in all of these and in none of the others: exact up to a million memberships of all "
-        "that were asked about together, otherwise estimated from an even share of the audience."
+        description="How many people are in all of these and in none of the others: exact up to half a million memberships of "
+        "all that were asked about together, otherwise estimated from an even share of the audience."
     )
 
     @strawberry.field(
