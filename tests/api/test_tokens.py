@@ -16,6 +16,7 @@ mutation ($input: CreateApiTokenInput!) {
   }
 }
 """
+LIST = "{ apiTokens { id name prefix } }"
 REVOKE = """
 mutation ($id: ID!) {
   revokeApiToken(input: {id: $id}) { __typename ... on DeletePayload { deletedId } ... on UserError { path } }
@@ -85,8 +86,21 @@ async def test_only_admins_make_and_revoke_tokens(api, scopes):
     for document, variables in (
         (CREATE, {"input": {"name": "x", "scopes": ["ADMIN"]}}),
         (REVOKE, {"id": "tok_x"}),
+        (LIST, {}),
     ):
         result = await api.schema.execute(
             document, variable_values=variables, context_value=Context(api.services, access)
         )
         assert [error.extensions["code"] for error in result.errors] == ["FORBIDDEN"]
+
+
+async def test_tokens_are_listed_until_they_are_revoked(api, stranger):
+    await create(stranger, name="theirs")
+    first, second = await create(api, name="first"), await create(api, name="second")
+    assert [it["name"] for it in (await api.data(LIST))["apiTokens"]] == ["second", "first", "test"]
+
+    await api.data(REVOKE, id=first["token"]["id"])
+
+    found = (await api.data(LIST))["apiTokens"]
+    assert [it["id"] for it in found] == [second["token"]["id"], found[1]["id"]]
+    assert [it["name"] for it in found] == ["second", "test"]

@@ -37,7 +37,7 @@ from audience_gql.api.segments import SegmentQuery
 from audience_gql.api.subscribers import SubscriberQuery
 from audience_gql.api.suggestions import SuggestionQuery
 from audience_gql.api.templates import TemplateQuery
-from audience_gql.api.tokens import TokenMutation
+from audience_gql.api.tokens import TokenMutation, TokenQuery
 from audience_gql.api.upserts import UpsertMutation
 from audience_gql.api.viewer import Scope, ViewerQuery
 
@@ -47,6 +47,7 @@ _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": 
 @strawberry.type(description="What can be read. Lists come in pages; ids of other workspaces are unknown.")
 class Query(
     ViewerQuery,
+    TokenQuery,
     NodeQuery,
     SubscriberQuery,
     GroupQuery,
@@ -173,7 +174,7 @@ def _declared_scopes(root: type) -> dict[str, Scope]:
     }
 
 
-_SCOPES_OF_FIELDS: Final = {"mutation": _declared_scopes(Mutation)}
+_SCOPES_OF_FIELDS: Final = {"query": _declared_scopes(Query), "mutation": _declared_scopes(Mutation)}
 
 
 def _forget_null_defaults(schema: GraphQLSchema) -> None:

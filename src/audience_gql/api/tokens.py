@@ -13,6 +13,7 @@ from audience_gql.api.failures import DeletePayload, InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.viewer import ApiToken, Scope
 from audience_gql.audience.access import create_token, revoke_token
+from audience_gql.storage import batches, models
 
 
 @strawberry.input(description="A token to make.")
@@ -45,6 +46,18 @@ RevokeApiTokenResult: TypeAlias = Annotated[
     DeletePayload | NotFound,
     strawberry.union("RevokeApiTokenResult", description="Which token opens nothing any more, or why not."),
 ]
+
+
+@strawberry.type
+class TokenQuery:
+    @strawberry.field(
+        description="The tokens of the workspace that are not revoked, expired ones too, the latest first: what there is to revoke.",
+        graphql_type=list[ApiToken],
+        metadata={"scope": Scope.ADMIN},
+    )
+    @staticmethod
+    async def api_tokens(info: Info) -> list[models.ApiToken]:
+        return await batches.api_tokens(info.context.ports.database, info.context.workspace.id)
 
 
 @strawberry.type

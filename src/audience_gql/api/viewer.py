@@ -16,7 +16,7 @@ from audience_gql.storage import batches, models
 
 @enum(
     "What a token may do.",
-    READ="Queries and subscriptions.",
+    READ="Queries, but for those about tokens, and subscriptions.",
     WRITE="Every mutation but trackEvents and those about tokens.",
     TRACK="The mutation trackEvents.",
     ADMIN="Everything, tokens included.",

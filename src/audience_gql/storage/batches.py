@@ -12,7 +12,7 @@ from typing import Any
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
 from audience_gql.storage.feed import LoggedChange
-from audience_gql.storage.models import CustomField, Group, Segment
+from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.records import (
     EVENT_COLUMNS,
     SEGMENT_STATE,
@@ -123,6 +123,15 @@ async def custom_fields(database: Database, workspace_id: int) -> list[CustomFie
         "SELECT * FROM custom_fields WHERE workspace_id = $1 ORDER BY key", workspace_id
     )
     return [definition_of(CustomField, row) for row in rows]
+
+
+async def api_tokens(database: Database, workspace_id: int) -> list[ApiToken]:
+    """Those of a workspace that are not revoked, the latest first."""
+    rows = await database.fetch(
+        "SELECT * FROM api_tokens WHERE workspace_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT 1000",
+        workspace_id,
+    )
+    return [definition_of(ApiToken, row) for row in rows]
 
 
 async def groups_by_ids(database: Database, workspace_id: int, ids: Collection[int]) -> dict[int, Group]:
