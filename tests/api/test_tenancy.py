@@ -78,6 +78,11 @@ WRITES = {
         { ... on GroupMembersPayload { changed rejects { code message path } } } }""",
         {"id": "$subscriber", "own": "$own"},
     ),
+    "freeze a segment": (
+        """mutation ($id: ID!, $own: ID!) { addToGroup(input: {groupId: $own, segmentId: $id})
+        { __typename ... on UserError { message path } } }""",
+        {"id": "$segment", "own": "$own"},
+    ),
     "update": (
         'mutation ($id: ID!) { updateSegment(input: {id: $id, name: "x"}) { __typename ... on UserError { message path } } }',
         {"id": "$segment"},

@@ -13,6 +13,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.profiles import text_problem
 from audience_gql.audience.readers import segments_reading
 from audience_gql.audience.resolution import resolve_people
+from audience_gql.audience.snapshots import members_now
 from audience_gql.audience.summaries import rewrite_summaries
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.values import fold
@@ -99,17 +100,33 @@ async def update_group(
 
 
 async def add_to_group(
-    *, ports: Ports, workspace: Workspace, group_id: int | None, subscribers: Sequence[SubscriberKey]
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    group_id: int | None,
+    subscribers: Sequence[SubscriberKey],
+    segment_id: int | Unset | None = UNSET,
 ) -> GroupChanged:
-    """Put up to 1,000 people into a group; unknown ones are Rejects. Raises NotFound, InvalidInput."""
-    return await _change(ports, workspace, group_id, subscribers, is_joining=True)
+    """Put up to 1,000 people into a group, and with `segment_id` whoever is in that segment now; unknown people are Rejects.
+
+    Raises NotFound, InvalidInput.
+    """
+    return await _change(ports, workspace, group_id, subscribers, segment_id, is_joining=True)
 
 
 async def remove_from_group(
-    *, ports: Ports, workspace: Workspace, group_id: int | None, subscribers: Sequence[SubscriberKey]
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    group_id: int | None,
+    subscribers: Sequence[SubscriberKey],
+    segment_id: int | Unset | None = UNSET,
 ) -> GroupChanged:
-    """Take up to 1,000 people out of a group; unknown ones are Rejects. Raises NotFound, InvalidInput."""
-    return await _change(ports, workspace, group_id, subscribers, is_joining=False)
+    """Take up to 1,000 people out of a group, and with `segment_id` whoever is in that segment now; unknown people are Rejects.
+
+    Raises NotFound, InvalidInput.
+    """
+    return await _change(ports, workspace, group_id, subscribers, segment_id, is_joining=False)
 
 
 async def _change(
@@ -117,6 +134,7 @@ async def _change(
     workspace: Workspace,
     group_id: int | None,
     subscribers: Sequence[SubscriberKey],
+    segment_id: int | Unset | None,
     *,
     is_joining: bool,
 ) -> GroupChanged:
@@ -137,6 +155,9 @@ async def _change(
         for ref in people:
             if ref is not None:
                 buckets[ref.bucket_id].add((group.id, ref.id))
+        if not isinstance(segment_id, Unset):
+            for bucket_id, person_ids in (await members_now(connection, workspace.id, segment_id)).items():
+                buckets[bucket_id] |= {(group.id, person_id) for person_id in person_ids}
         for bucket_id, members in sorted(buckets.items()):
             if is_joining:
                 pairs = await facts.add_members(connection, bucket_id, members, now)

@@ -228,6 +228,21 @@ async def figures_by_segments(
     return {row["id"]: SegmentFigures(state=row["state"], members=row["members"]) for row in rows}
 
 
+async def members_of_segment(
+    connection: Connection, workspace_id: int, segment_id: int, limit: int
+) -> list[Owner]:
+    """Up to so many of a segment's members, in the order of their ids."""
+    rows = await connection.fetch(
+        "SELECT m.bucket_id, m.subscriber_id FROM buckets b "
+        "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = $2 "
+        "WHERE b.workspace_id = $1 ORDER BY m.bucket_id, m.subscriber_id LIMIT $3",
+        workspace_id,
+        segment_id,
+        limit,
+    )
+    return [(row["bucket_id"], row["subscriber_id"]) for row in rows]
+
+
 async def evaluated_through(
     database: Database | Connection, workspace_id: int, now: datetime
 ) -> datetime | None:
