@@ -89,7 +89,7 @@ def test_what_is_wrong_with_a_number_is_said(number, problem):
     ("check", "value", "code"),
     [
         (country_problem, "LT", None), (country_problem, "lt", None), (country_problem, "XX", "UNKNOWN"),
-        (country_problem, "LTU", "UNKNOWN"), (country_problem, "Lithuania", "UNKNOWN"), (country_problem, "UK", "UNKNOWN"),
+        (country_problem, "LTU", "MALFORMED"), (country_problem, "Lithuania", "MALFORMED"), (country_problem, "UK", "UNKNOWN"),
         (language_problem, "en", None), (language_problem, "pt-BR", None), (language_problem, "zh-Hant-TW", None),
         (language_problem, "en_US", "MALFORMED"), (language_problem, "english", "UNKNOWN"), (language_problem, "qq", "UNKNOWN"),
         (language_problem, "en-", "MALFORMED"),

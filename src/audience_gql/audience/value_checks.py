@@ -86,7 +86,9 @@ def country_problem(value: str) -> Problem | None:
     """ISO 3166-1 alpha-2, upper and lower case aside."""
     if value.upper() in countries_by_alpha2:
         return None
-    return "UNKNOWN", f"{_shown(value)} is no country of ISO 3166-1: two letters, such as LT"
+    if len(value) != len("LT"):
+        return "MALFORMED", f"expected two letters of ISO 3166-1, such as LT, not {_shown(value)}"
+    return "UNKNOWN", f"{_shown(value)} is no country of ISO 3166-1"
 
 
 @lru_cache(_REMEMBERED)
