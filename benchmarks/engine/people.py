@@ -61,6 +61,8 @@ _PLACES: Final = (
     (4, "LT", ("Europe/Vilnius",), "lt", "+370", (("Vilniaus apskritis", "Vilnius", "01"), ("Kauno apskritis", "Kaunas", "44"))),
     (2, "NZ", ("Pacific/Auckland",), "en-NZ", "+64", (("Auckland", "Auckland", "10"),)),
 )  # fmt: skip
+_PHONE_DIGITS: Final = {"+1": 10, "+91": 10, "+55": 10, "+370": 8}
+"""After the dialling code; nine after the others."""
 _SHARES: Final = tuple(place[0] for place in _PLACES)
 _MAILS: Final = ("example.com", "example.org", "mail.example.net", "post.example.de")
 _OLDEST: Final = date(1940, 1, 1)
@@ -80,7 +82,7 @@ def draw_person(
     if rare() < 0.96:
         columns["email"] = f"{first}.{last}.{number}@{_MAILS[int(4 * rare() ** 2)]}"
     if rare() < 0.4:
-        columns["phone"] = f"{code}{number + 100_000_000}"
+        columns["phone"] = f"{code}{number + 10 ** (_PHONE_DIGITS.get(code, 9) - 1)}"
     columns["first_name"], columns["last_name"] = first, last
     if rare() < 0.9:
         columns["country"], columns["language"] = country, language

@@ -19,12 +19,13 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from audience_gql.audience.auditor import audit_slices
+from audience_gql.audience.clearing import Clearing
 from audience_gql.audience.fill_queue import FillQueue, recompute_everything
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.ticker import Ticker
 from audience_gql.config import Settings
-from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
+from audience_gql.messaging.jobs import CLEAR, FILL, QUEUE, ArqJobs, redis_settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
@@ -53,13 +54,13 @@ async def _run(settings: Settings) -> None:
     async with _connected(settings, stopped) as connected:
         if connected is None:
             return
-        ports, membership = connected
+        ports, membership, clearing = connected
         ticker = Ticker(
             ports, membership, sweep_seconds=settings.sweep_seconds, concurrency=settings.tick_pool_size
         )
         tasks = [
             asyncio.create_task(ticker.run(), name="ticker"),
-            asyncio.create_task(_work_jobs(settings, ports, membership), name="jobs"),
+            asyncio.create_task(_work_jobs(settings, ports, membership, clearing), name="jobs"),
             asyncio.create_task(stopped.wait(), name="stop"),
         ]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -74,7 +75,7 @@ async def _run(settings: Settings) -> None:
 @asynccontextmanager
 async def _connected(
     settings: Settings, stopped: asyncio.Event
-) -> AsyncIterator[tuple[Ports, Membership] | None]:
+) -> AsyncIterator[tuple[Ports, Membership, Clearing] | None]:
     """Compose the process' ports, waiting for Postgres as long as it takes; None when stopped before."""
     opened = await _open(settings, stopped)
     if opened is None:
@@ -84,7 +85,7 @@ async def _connected(
     signals, jobs = RedisSignals(settings.redis_url), ArqJobs(settings.redis_url)
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
     try:
-        yield ports, Membership(ports, pool)
+        yield ports, Membership(ports, pool), Clearing(ports, pool)
     finally:
         await jobs.close()
         await signals.close()
@@ -111,10 +112,10 @@ async def _pause(stopped: asyncio.Event) -> None:
         pass
 
 
-async def _work_jobs(settings: Settings, ports: Ports, membership: Membership) -> None:
+async def _work_jobs(settings: Settings, ports: Ports, membership: Membership, clearing: Clearing) -> None:
     """Run arq's worker for ever: it ends with its Redis, and is started again."""
     while True:
-        worker = _arq_worker(settings, ports, membership)
+        worker = _arq_worker(settings, ports, membership, clearing)
         try:
             await worker.async_run()
         except (RedisError, OSError) as error:
@@ -126,7 +127,7 @@ async def _work_jobs(settings: Settings, ports: Ports, membership: Membership) -
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Worker:
+def _arq_worker(settings: Settings, ports: Ports, membership: Membership, clearing: Clearing) -> Worker:
     every = range(0, 60, _SWEEP_EVERY_SECONDS)
     cron_jobs = [
         cron(sweep, name="sweep", second=set(every), run_at_startup=True),
@@ -136,7 +137,10 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Wor
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
         cron_jobs.append(cron(recompute, name="recompute", hour=hours, minute=17))
     return Worker(
-        functions=[func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1)],
+        functions=[
+            func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
+            func(clear_deleted, name=CLEAR, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
+        ],
         cron_jobs=cron_jobs,
         queue_name=QUEUE,
         redis_settings=redis_settings(settings.redis_url),
@@ -146,7 +150,12 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Wor
         keep_result=0,
         poll_delay=0.1,
         log_results=False,
-        ctx={"ports": ports, "membership": membership, "queue": FillQueue(ports, membership)},
+        ctx={
+            "ports": ports,
+            "membership": membership,
+            "queue": FillQueue(ports, membership),
+            "clearing": clearing,
+        },
     )
 
 
@@ -155,9 +164,16 @@ async def fill_segment(ctx: Context, segment_id: int) -> None:
     await queue.work_off(segment_id)
 
 
+async def clear_deleted(ctx: Context, workspace_id: int) -> None:
+    clearing: Clearing = ctx["clearing"]
+    await clearing.clear(workspace_id)
+
+
 async def sweep(ctx: Context) -> None:
     queue: FillQueue = ctx["queue"]
+    clearing: Clearing = ctx["clearing"]
     await _when_reachable("sweep", queue.sweep())
+    await _when_reachable("sweep", clearing.sweep())
 
 
 async def recompute(ctx: Context) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from audience_gql.audience import snapshots
+
 CREATE = """
 mutation ($input: CreateGroupInput!) {
   createGroup(input: $input) {
@@ -146,3 +148,44 @@ async def test_members_are_listed_the_latest_first(api):
     assert members["pageInfo"]["hasNextPage"] is True
     assert [edge["node"]["externalId"] for edge in rest["edges"]] == ["2"]
     assert rest["pageInfo"]["hasNextPage"] is False
+
+
+async def test_a_segment_is_frozen_into_a_group_and_taken_out_of_it(api):
+    group = await api.group("Frozen")
+    await api.upsert(
+        *({"externalId": f"lt-{n}", "country": "LT"} for n in range(3)), {"externalId": "lv", "country": "LV"}
+    )
+    segment = await api.segment("LT", {"country": {"is": "LT"}})
+    await api.tick()
+
+    joined = await change(
+        api, "addToGroup", groupId=group, segmentId=segment, subscribers=[{"externalId": "lv"}]
+    )
+    await api.upsert({"externalId": "lt-0", "country": "LV"})
+    await api.tick()
+    again = await change(api, "addToGroup", groupId=group, segmentId=segment)
+    left = await change(api, "removeFromGroup", groupId=group, segmentId=segment)
+
+    assert (joined["changed"], again["changed"], left["changed"]) == (4, 0, 2)
+    found = await api.data(MEMBERS, id=group)
+    edges = found["group"]["members"]["edges"]
+    assert {edge["node"]["externalId"] for edge in edges} == {"lt-0", "lv"}
+
+
+async def test_a_segment_that_cannot_be_frozen_is_refused_and_changes_nothing(api, monkeypatch):
+    group = await api.group("Frozen")
+    await api.upsert(*({"externalId": f"p{n}"} for n in range(3)))
+    full = await api.segment("All", {"all": [{"externalId": {"isSet": True}}]})
+    await api.tick()
+    document = """mutation { createSegment(input: {name: "New", condition: {externalId: {isSet: true}}}) { ... on Segment { id } } }"""
+    computing = (await api.data(document))["createSegment"]["id"]
+    monkeypatch.setattr(snapshots, "MEMBERS_AT_ONCE", 2)
+
+    for segment, kind in ((full, "InvalidInput"), (computing, "InvalidInput"), ("seg_x", "NotFound")):
+        found = await change(
+            api, "addToGroup", groupId=group, segmentId=segment, subscribers=[{"externalId": "p0"}]
+        )
+        assert (found["__typename"], found["path"]) == (kind, ["input", "segmentId"])
+
+    counted = await api.data("query ($id: ID!) { group(by: {id: $id}) { memberCount } }", id=group)
+    assert counted["group"]["memberCount"] == 0

@@ -94,10 +94,10 @@ def _type_name(field) -> str:
 def test_every_list_is_a_page_or_has_a_ceiling(exported):
     """Lists that hang off a row are connections, but for those that are short by nature."""
     short = {
-        "ApiToken.scopes", "CustomField.options", "Explanation.nodes", "FeedPage.changes", "GroupMembersPayload.rejects", "InUse.usedBy",
-        "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.customFields", "Query.nodes",
-        "Query.segmentTemplates",
-        "Segment.dependsOn", "Segment.usedBy", "SegmentCycle.cycle", "SegmentPreview.sample", "SegmentPreview.warnings",
+        "ApiToken.scopes", "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "FeedPage.changes", "GroupMembersPayload.rejects", "InUse.usedBy",
+        "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
+        "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
+        "Segment.dependsOn", "Segment.sizeHistory", "Segment.usedBy", "SegmentCycle.cycle", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
         "Subscriber.channels", "Subscriber.fields",
         "TrackEventsPayload.rejects", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
     }  # fmt: skip

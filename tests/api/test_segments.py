@@ -425,3 +425,15 @@ async def test_the_next_change_is_told_while_the_clock_can_bring_one(api):
     assert await next_change() == "2026-03-01T13:00:00Z"
     await api.data(PAUSE, id=id_)
     assert await next_change() is None
+
+
+async def test_a_paused_segment_may_not_be_named_in_a_filter(api):
+    inner = await api.segment("LT", {"country": {"is": "LT"}})
+    await api.data(PAUSE, id=inner)
+    document = "query ($where: ConditionInput) { subscribers(where: $where) { edges { node { id } } } }"
+
+    (error,) = await api.errors(document, where={"all": [{"segment": {"anyOf": [inner]}}]})
+
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    (issue,) = error["extensions"]["issues"]
+    assert (issue["code"], issue["path"]) == ("CONFLICT", ["where", "all", "0", "segment", "anyOf", "0"])

@@ -31,6 +31,22 @@ READS = {
         "query ($w: ConditionInput) { subscribers(where: $w) { edges { node { id } } } }",
         {"w": {"field": {"key": "$field", "text": {"is": "x"}}}},
     ),
+    "overlap": (
+        "query ($id: ID!) { segmentOverlap(segmentIds: [$id]) { members segments { name } } }",
+        {"id": "$segment"},
+    ),
+    "values of a field": (
+        "query ($key: String!) { valueSuggestions(of: {field: $key}) { value people } }",
+        {"key": "$field"},
+    ),
+    "values of a property": (
+        'query ($n: String!) { valueSuggestions(of: {property: {event: $n, key: "x"}}) { value people } }',
+        {"n": "$event"},
+    ),
+    "values of the profile": (
+        'query ($s: String!) { valueSuggestions(of: {profile: "email"}, search: $s) { value people } }',
+        {"s": "$email"},
+    ),
     "feed": (
         """query ($s: [ID!], $g: [ID!], $p: SubscriberKey)
         { membershipChanges(segmentIds: $s, groupIds: $g, subscriber: $p) { changes { id } hasMore } }""",
@@ -62,6 +78,11 @@ WRITES = {
         { ... on GroupMembersPayload { changed rejects { code message path } } } }""",
         {"id": "$subscriber", "own": "$own"},
     ),
+    "freeze a segment": (
+        """mutation ($id: ID!, $own: ID!) { addToGroup(input: {groupId: $own, segmentId: $id})
+        { __typename ... on UserError { message path } } }""",
+        {"id": "$segment", "own": "$own"},
+    ),
     "update": (
         'mutation ($id: ID!) { updateSegment(input: {id: $id, name: "x"}) { __typename ... on UserError { message path } } }',
         {"id": "$segment"},
@@ -69,6 +90,32 @@ WRITES = {
     "delete": (
         "mutation ($id: ID!) { deleteSegment(input: {id: $id}) { __typename ... on UserError { message path } } }",
         {"id": "$segment"},
+    ),
+    "erase": (
+        """mutation ($id: ID!) { eraseSubscriber(input: {subscriber: {id: $id}})
+        { __typename ... on UserError { message path } } }""",
+        {"id": "$subscriber"},
+    ),
+    "erase by email": (
+        """mutation ($email: String!) { eraseSubscriber(input: {subscriber: {email: $email}})
+        { __typename ... on UserError { message path } } }""",
+        {"email": "$email"},
+    ),
+    "update a group": (
+        'mutation ($id: ID!) { updateGroup(input: {id: $id, name: "x"}) { __typename ... on UserError { message path } } }',
+        {"id": "$group"},
+    ),
+    "delete a group": (
+        "mutation ($id: ID!) { deleteGroup(input: {id: $id}) { __typename ... on UserError { message path } } }",
+        {"id": "$group"},
+    ),
+    "delete a field": (
+        "mutation ($id: ID!) { deleteCustomField(input: {id: $id}) { __typename ... on UserError { message path } } }",
+        {"id": "$fieldId"},
+    ),
+    "revoke a token": (
+        "mutation ($id: ID!) { revokeApiToken(input: {id: $id}) { __typename ... on UserError { message path } } }",
+        {"id": "$token"},
     ),
     "recompute": (
         "mutation ($id: ID!) { recomputeSegment(input: {id: $id}) { __typename ... on UserError { message path } } }",
@@ -87,13 +134,15 @@ async def theirs(stranger) -> dict[str, str]:
     (person,) = await stranger.upsert({"email": "theirs@example.com", "country": "LT"})
     group = await stranger.group("Theirs")
     await stranger.upsert({"email": "theirs@example.com", "addToGroupIds": [group]})
-    await stranger.data(
-        'mutation { defineCustomField(input: {key: "theirs", label: "x", type: TEXT}) { __typename } }'
+    field = await stranger.data(
+        'mutation { defineCustomField(input: {key: "theirs", label: "x", type: TEXT}) { ... on CustomField { id } } }'
     )
+    await stranger.track({"subscriber": {"id": person}, "name": "theirs", "properties": {"x": 1}})
     segment = await stranger.segment("All", {"all": []})
     await stranger.tick()
     return {"$": person, "$subscriber": person, "$group": group, "$segment": segment,
-            "$email": "theirs@example.com", "$name": "Theirs", "$field": "theirs"}  # fmt: skip
+            "$fieldId": field["defineCustomField"]["id"], "$token": ids.id_of(stranger.access.token),
+            "$email": "theirs@example.com", "$name": "Theirs", "$field": "theirs", "$event": "theirs"}  # fmt: skip
 
 
 NOBODYS = {
@@ -101,9 +150,12 @@ NOBODYS = {
     "$subscriber": ids.subscriber_id((77, 78)),
     "$group": ids.encode(Kind.GROUP, 77),
     "$segment": ids.encode(Kind.SEGMENT, 77),
+    "$fieldId": ids.encode(Kind.CUSTOM_FIELD, 77),
+    "$token": ids.encode(Kind.API_TOKEN, 77),
     "$email": "nobody@example.com",
     "$name": "Nobody's",
     "$field": "nobodys",
+    "$event": "nobodys",
 }
 
 
@@ -132,7 +184,7 @@ async def test_a_foreign_id_is_an_unknown_one(api, theirs, case):
 async def test_nothing_of_theirs_was_touched(api, stranger, theirs):
     document = """{ subscribers { edges { node { id city updatedAt groups { edges { node { name } } }
       events { edges { node { name } } } } } } segments { edges { node { name revision state } } }
-      groups { edges { node { name memberCount } } } }"""
+      groups { edges { node { name memberCount } } } customFields { key } viewer { token { id } } }"""
     before = await stranger.data(document)
 
     for text, variables in WRITES.values():
@@ -145,10 +197,10 @@ async def test_nothing_of_theirs_was_touched(api, stranger, theirs):
 async def test_lists_hold_only_one_s_own(api):
     found = await api.data(
         "{ subscribers { edges { node { id } } } groups { edges { node { id } } } segments { edges { node { id } } } "
-        "customFields { key } viewer { workspace { subscriberCount } } }"
+        "customFields { key } eventNames { name } viewer { workspace { subscriberCount } } }"
     )
 
     assert found == {
         "subscribers": {"edges": []}, "groups": {"edges": []}, "segments": {"edges": []}, "customFields": [],
-        "viewer": {"workspace": {"subscriberCount": 0}},
+        "eventNames": [], "viewer": {"workspace": {"subscriberCount": 0}},
     }  # fmt: skip

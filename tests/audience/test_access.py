@@ -66,8 +66,9 @@ async def test_anything_else_opens_nothing(house, spoil):
 
 
 async def test_an_expired_or_revoked_token_opens_nothing(house):
-    _, expired = await make(house, expires_at=house.clock.instant)
+    _, expired = await make(house, expires_at=house.clock.instant + timedelta(minutes=1))
     token, revoked = await make(house)
+    house.clock.advance(timedelta(minutes=1))
     token.revoked_at = datetime.now(UTC)
     await token.save()
 

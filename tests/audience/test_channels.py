@@ -296,3 +296,43 @@ async def test_a_segment_follows_the_channel_and_the_clock(house):
         ("ada", False, "SUBSCRIBER"),
         ("ada", True, "SUBSCRIBER"),
     ]
+
+
+def wish(status: str, person: str = "ada") -> dict[str, object]:
+    return {"externalId": person, "channels": [{"channel": "EMAIL", "status": status}]}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_a_later_item_of_the_batch_brings_nobody_back(house, refusal, is_known):
+    if is_known:
+        await upsert_status(house, "ACTIVE")
+
+    upserted = await house.upsert(wish(refusal), wish("ACTIVE"), wish("ACTIVE", "bob"))
+
+    where = ("input", "subscribers", "1", "channels", "0")
+    assert [(it.index, it.code, it.path) for it in upserted.rejects] == [(1, "CONSENT", where)]
+    assert (await house.ports.database.fetch(
+        "SELECT c.status FROM channel_states c JOIN subscribers s ON s.bucket_id = c.bucket_id AND s.id = c.subscriber_id "
+        "WHERE c.bucket_id = $1 AND s.external_id = 'ada'", house.bucket_id,
+    ))[0]["status"] == refusal  # fmt: skip
+
+
+async def test_one_item_cannot_refuse_and_come_back(house):
+    item = wish("UNSUBSCRIBED")
+    item["channels"] += wish("ACTIVE")["channels"]
+
+    upserted = await house.upsert(item, wish("UNCONFIRMED"))
+
+    assert [(it.index, it.path[-1]) for it in upserted.rejects] == [(0, "1")]
+    assert (await email(house))[0] == "UNCONFIRMED"  # nothing of the refused item counts
+
+
+async def test_nobody_is_made_of_a_refused_item(house):
+    item = wish("UNSUBSCRIBED")
+    item["channels"] += wish("ACTIVE")["channels"]
+
+    upserted = await house.upsert(item)
+
+    assert (upserted.created, [it.code for it in upserted.rejects]) == (0, ["CONSENT"])
+    assert (await house.upsert({"externalId": "ada"})).created == 1

@@ -9,6 +9,9 @@ import signal
 import pytest
 
 from audience_gql.audience import ticker
+from audience_gql.audience.deletions import delete_group
+from audience_gql.audience.groups import add_to_group, create_group
+from audience_gql.audience.keys import SubscriberKey
 from audience_gql.audience.sharing import MISSED_AFTER, Share
 
 pytestmark = pytest.mark.faults
@@ -173,3 +176,35 @@ async def test_a_worker_that_is_told_to_stop_leaves_nobody_waiting(world):
 
     assert await asyncio.to_thread(worker.wait, 20) == 0
     assert await world.fetchval("SELECT count(*) FROM workers") == 0
+
+
+async def left(world) -> int:
+    return await world.fetchval("SELECT count(*) FROM membership_changes WHERE NOT entered")
+
+
+async def test_a_worker_killed_while_it_clears_a_deleted_group_is_followed_by_another(world):
+    worker = world.start_worker()
+    names = [str(number) for number in range(20)]
+    await world.people(*names)
+    group = await create_group(ports=world.ports, workspace=world.workspace, name="Friends")
+    keys = [SubscriberKey(kind="externalId", value=name) for name in names]
+    await add_to_group(ports=world.ports, workspace=world.workspace, group_id=group.id, subscribers=keys)
+    await world.eventually(lambda: logged(world), len(names))
+    blocker = await world.direct()
+    await blocker.execute("BEGIN; LOCK TABLE group_members IN SHARE ROW EXCLUSIVE MODE")
+    await delete_group(ports=world.ports, workspace=world.workspace, group_id=group.id)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM group_members%'"
+    await world.eventually(lambda: world.fetchval(waiting), 1)
+
+    world.kill(worker)
+    await blocker.execute("ROLLBACK")
+    await blocker.close()
+    await world.eventually(lambda: world.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"), 0)
+    redis = world.redis()
+    await redis.flushdb()
+    await redis.aclose()
+    assert await left(world) == 0
+
+    world.start_worker()
+    await world.eventually(lambda: world.fetchval("SELECT count(*) FROM wanted_clearings"), 0)
+    assert (await left(world), await world.fetchval("SELECT count(*) FROM group_members")) == (len(names), 0)

@@ -18,8 +18,8 @@ from audience_gql.api.channels import Channel, ChannelStatus
 from audience_gql.api.context import Context
 from audience_gql.api.ids import OPAQUE_IDS
 from audience_gql.api.shapes import as_given, enum
-from audience_gql.audience.failures import InvalidInput, Issue
-from audience_gql.conditions.base import Condition, InvalidCondition
+from audience_gql.audience.given_conditions import parse_given
+from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.nesting import segments_read
 from audience_gql.conditions.registry import condition_shape
@@ -101,22 +101,21 @@ def stored_to_output(condition: dict[str, Any], vocabulary: Vocabulary) -> objec
 
 
 async def filter_of(context: Context, given: ConditionInput) -> Filter:
-    """The filter that a condition asks for, with all segments that it reads. Raises InvalidInput."""
+    """The filter that a condition asks for, with all segments that it reads. Raises InvalidInput, for a paused segment too."""
     async with context.ports.database.acquire() as connection:
         now = await context.ports.clock.now(connection)
         vocabulary = await definitions.vocabulary(connection, context.workspace.id)
         stored = {
             segment.id: segment for segment in await definitions.segments(connection, context.workspace.id)
         }
-    try:
-        condition = parse(given, vocabulary=vocabulary, ids=OPAQUE_IDS, allow_empty=True)
-    except InvalidCondition as invalid:
-        raise InvalidInput(
-            tuple(
-                Issue(code=problem.code, message=problem.message, path=("where", *problem.path))
-                for problem in invalid.problems
-            )
-        ) from invalid
+    condition = parse_given(
+        given,
+        vocabulary=vocabulary,
+        paused_ids=frozenset(segment.id for segment in stored.values() if segment.is_paused),
+        ids=OPAQUE_IDS,
+        path=("where",),
+        allow_empty=True,
+    )
     inner: dict[int, Condition] = {}
     waiting = set(segments_read(condition))
     while waiting:

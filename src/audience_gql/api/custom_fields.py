@@ -8,10 +8,13 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from audience_gql.api import ids
 from audience_gql.api.context import Info
-from audience_gql.api.failures import InvalidInput, NameTaken
+from audience_gql.api.failures import DeletePayload, InUse, InvalidInput, NameTaken, NotFound
+from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
 from audience_gql.api.shapes import enum
+from audience_gql.audience.deletions import delete_custom_field
 from audience_gql.audience.fields import define_custom_field
 from audience_gql.storage import models
 
@@ -61,9 +64,18 @@ class DefineCustomFieldInput:
     )
 
 
+@strawberry.input(description="A custom field to delete.")
+class DeleteCustomFieldInput:
+    id: strawberry.ID = strawberry.field(description="Which field.")
+
+
 DefineCustomFieldResult: TypeAlias = Annotated[
     CustomField | InvalidInput | NameTaken,
     strawberry.union("DefineCustomFieldResult", description="The field, or why there is none."),
+]
+DeleteCustomFieldResult: TypeAlias = Annotated[
+    DeletePayload | NotFound | InUse,
+    strawberry.union("DeleteCustomFieldResult", description="What is gone, or why it is not."),
 ]
 
 
@@ -95,3 +107,21 @@ class CustomFieldMutation:
             type=field.type,
             options=field.options or None,
         )
+
+    @strawberry.mutation(
+        description="Delete a custom field that no segment reads. It is gone at once, and its key free; people's values go "
+        "in the background.",
+        graphql_type=DeleteCustomFieldResult,
+    )
+    @staticmethod
+    async def delete_custom_field(
+        info: Info,
+        field: Annotated[
+            DeleteCustomFieldInput, strawberry.argument(name="input", description="Which field.")
+        ],
+    ) -> DeletePayload:
+        field_id = ids.number_of(Kind.CUSTOM_FIELD, field.id)
+        await delete_custom_field(
+            ports=info.context.ports, workspace=info.context.workspace, field_id=field_id
+        )
+        return DeletePayload(deleted_id=field.id)

@@ -17,6 +17,8 @@ from audience_gql.api.orders import ListOrder, OrderBy, listings
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
 from audience_gql.api.search import Search, folded
 from audience_gql.audience.groups import GroupChanged, add_to_group, create_group, remove_from_group
+from audience_gql.audience.keys import UNSET
+from audience_gql.audience.snapshots import MEMBERS_AT_ONCE
 from audience_gql.storage import models, pages
 from audience_gql.storage.records import SubscriberRecord
 
@@ -92,6 +94,10 @@ class GroupMembersInput:
     subscribers: list[SubscriberKey] | None = strawberry.field(
         description="Who: up to 1,000.", default=strawberry.UNSET
     )
+    segment_id: strawberry.ID | None = strawberry.field(
+        description=f"And whoever is in this segment now: up to {MEMBERS_AT_ONCE:,} people.",
+        default=strawberry.UNSET,
+    )
 
 
 @strawberry.type(description="What became of the members.")
@@ -165,7 +171,8 @@ class GroupMutation:
         )
 
     @strawberry.mutation(
-        description="Put people into a group; who is in already stays.", graphql_type=GroupMembersResult
+        description="Put people into a group, or freeze a segment into one; who is in already stays.",
+        graphql_type=GroupMembersResult,
     )
     @staticmethod
     async def add_to_group(info: Info, members: MembersArgument) -> GroupChanged:
@@ -174,6 +181,7 @@ class GroupMutation:
             workspace=info.context.workspace,
             group_id=ids.number_of(Kind.GROUP, members.group_id),
             subscribers=[subscriber_key(key) for key in members.subscribers or ()],
+            segment_id=ids.number_of(Kind.SEGMENT, members.segment_id) if members.segment_id else UNSET,
         )
 
     @strawberry.mutation(
@@ -187,4 +195,5 @@ class GroupMutation:
             workspace=info.context.workspace,
             group_id=ids.number_of(Kind.GROUP, members.group_id),
             subscribers=[subscriber_key(key) for key in members.subscribers or ()],
+            segment_id=ids.number_of(Kind.SEGMENT, members.segment_id) if members.segment_id else UNSET,
         )

@@ -17,7 +17,7 @@ from audience_gql.audience.due import next_change_by_segments
 from audience_gql.audience.explanations import Explanation, Question, explain_memberships
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.storage import batches, definitions, list_pages, person_pages
+from audience_gql.storage import batches, definitions, list_pages, person_pages, segment_figures
 from audience_gql.storage.database import Database
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.list_pages import Members
@@ -31,10 +31,13 @@ from audience_gql.storage.records import (
     SegmentFigures,
     SubscriberRecord,
 )
+from audience_gql.storage.segment_figures import Size
 from audience_gql.storage.slices import Entry, Slice
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+SizeQuestion: TypeAlias = tuple[int, tuple[datetime, ...], datetime]
+"""A segment, when intervals begin, and when the last one ends."""
 Batch: TypeAlias = Callable[[Database, int, list[Key]], Awaitable[Mapping[Key, Value]]]
 Parts: TypeAlias = Callable[[Database, int, list[Key], Slice], Awaitable[Mapping[Key, Value]]]
 PageLoader: TypeAlias = DataLoader[tuple[Key, Slice], list[Entry[Value]]]
@@ -114,6 +117,10 @@ class Loaders:
     def explanations(self) -> DataLoader[Question, Explanation | None]:
         return DataLoader(self._explanations)
 
+    @cached_property
+    def sizes(self) -> DataLoader[SizeQuestion, list[Size]]:
+        return DataLoader(self._sizes)
+
     # ---- pages
 
     @cached_property
@@ -192,6 +199,20 @@ class Loaders:
         async with database.acquire() as connection:
             now = await self._ports.clock.now(connection)
         return await batches.evaluated_through(database, workspace_id, now)
+
+    async def _sizes(self, questions: list[SizeQuestion]) -> list[list[Size]]:
+        database = self._ports.database
+        async with database.acquire() as connection:
+            now = await self._ports.clock.now(connection)
+        found = []
+        for segment_id, starts, end in questions:
+            begun = [start for start in starts if start <= now]
+            found.append(
+                await segment_figures.sizes(database, self._workspace_id, segment_id, begun, end)
+                if begun
+                else []
+            )
+        return found
 
     async def _next_changes(
         self, database: Database, workspace_id: int, segment_ids: list[int]

@@ -16,22 +16,28 @@ from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from audience_gql.api.channel_edits import ChannelMutation
+from audience_gql.api.condition_kinds import ConditionKindQuery
 from audience_gql.api.context import Context
 from audience_gql.api.custom_fields import CustomFieldMutation, CustomFieldQuery
 from audience_gql.api.documents import Documents, Operation, Prepared, Refused
+from audience_gql.api.erasures import ErasureMutation
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.events import EventMutation
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.feed import FeedQuery, FeedSubscription
+from audience_gql.api.group_edits import GroupEditMutation
 from audience_gql.api.groups import GroupMutation, GroupQuery
 from audience_gql.api.limits import COST
 from audience_gql.api.nodes import NodeQuery
 from audience_gql.api.previews import PreviewQuery
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.segment_edits import SegmentMutation
+from audience_gql.api.segment_figures import SegmentOverlapQuery
 from audience_gql.api.segments import SegmentQuery
 from audience_gql.api.subscribers import SubscriberQuery
+from audience_gql.api.suggestions import SuggestionQuery
 from audience_gql.api.templates import TemplateQuery
+from audience_gql.api.tokens import TokenMutation, TokenQuery
 from audience_gql.api.upserts import UpsertMutation
 from audience_gql.api.viewer import Scope, ViewerQuery
 
@@ -41,12 +47,16 @@ _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": 
 @strawberry.type(description="What can be read. Lists come in pages; ids of other workspaces are unknown.")
 class Query(
     ViewerQuery,
+    TokenQuery,
     NodeQuery,
     SubscriberQuery,
     GroupQuery,
     SegmentQuery,
     PreviewQuery,
     TemplateQuery,
+    ConditionKindQuery,
+    SuggestionQuery,
+    SegmentOverlapQuery,
     CustomFieldQuery,
     FeedQuery,
 ): ...
@@ -54,7 +64,15 @@ class Query(
 
 @strawberry.type(description="What can be done. Each answers with its subject, or with the reason why not.")
 class Mutation(
-    UpsertMutation, ChannelMutation, EventMutation, CustomFieldMutation, GroupMutation, SegmentMutation
+    UpsertMutation,
+    ErasureMutation,
+    ChannelMutation,
+    EventMutation,
+    CustomFieldMutation,
+    GroupMutation,
+    GroupEditMutation,
+    SegmentMutation,
+    TokenMutation,
 ): ...
 
 
@@ -156,7 +174,7 @@ def _declared_scopes(root: type) -> dict[str, Scope]:
     }
 
 
-_SCOPES_OF_FIELDS: Final = {"mutation": _declared_scopes(Mutation)}
+_SCOPES_OF_FIELDS: Final = {"query": _declared_scopes(Query), "mutation": _declared_scopes(Mutation)}
 
 
 def _forget_null_defaults(schema: GraphQLSchema) -> None:

@@ -18,11 +18,13 @@ from audience_gql.api.orders import ListOrder, OrderBy, listings
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
 from audience_gql.api.scalars import Condition
 from audience_gql.api.search import Search, folded
+from audience_gql.api.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.shapes import enum
 from audience_gql.audience import explanations
 from audience_gql.storage import models, pages
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.records import SubscriberRecord
+from audience_gql.storage.segment_figures import Size
 
 if TYPE_CHECKING:
     from audience_gql.api.membership import MembershipChangeConnection
@@ -167,6 +169,29 @@ class Segment(Node):
     ) -> Page[LoggedChange]:
         part = _CHANGES.slice(first, after)
         return _CHANGES.page(await info.context.loaders.changes_of_segments.load((parent.id, part)), part)
+
+    @strawberry.field(
+        description="How large it was, interval by interval, as the log says. Empty for what is still to come.",
+        graphql_type=list[SegmentSize],
+        metadata={"up_to": 100, "weight": 10},  # all that the log has of it since `from` is gone through
+    )
+    @staticmethod
+    async def size_history(
+        parent: strawberry.Parent[models.Segment],
+        info: Info,
+        start: Annotated[
+            datetime, strawberry.argument(name="from", description="From the interval of this instant on.")
+        ],
+        end: Annotated[
+            datetime, strawberry.argument(name="to", description="Up to the interval before this instant.")
+        ],
+        every: Annotated[
+            Interval,
+            strawberry.argument(description=f"How long an interval is; up to {MOST_SIZES:,} of them."),
+        ] = Interval.DAY,
+    ) -> list[Size]:
+        span = span_of(start, end, every, info.context.workspace.timezone)
+        return await info.context.loaders.sizes.load((parent.id, span.starts, span.end))
 
 
 @strawberry.type(description="A segment in a list.")

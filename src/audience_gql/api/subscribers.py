@@ -230,7 +230,10 @@ class SubscriberQuery:
     async def subscribers(
         info: Info,
         where: Annotated[
-            ConditionInput | None, strawberry.argument(description="Only people whom this matches now.")
+            ConditionInput | None,
+            strawberry.argument(
+                description="Only people whom this matches now. It may not name a paused segment: page its `members` instead."
+            ),
         ] = None,
         search: Search = None,
         order_by: Annotated[

@@ -16,10 +16,10 @@ from audience_gql.storage import batches, models
 
 @enum(
     "What a token may do.",
-    READ="Queries and subscriptions.",
-    WRITE="Every mutation but trackEvents.",
+    READ="Queries, but for those about tokens, and subscriptions.",
+    WRITE="Every mutation but trackEvents and those about tokens.",
     TRACK="The mutation trackEvents.",
-    ADMIN="Everything.",
+    ADMIN="Everything, tokens included.",
 )
 class Scope(StrEnum):
     READ = "READ"

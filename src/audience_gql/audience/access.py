@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from audience_gql.audience.failures import InvalidInput, Issue
+from audience_gql.audience.failures import InvalidInput, Issue, NotFound
 from audience_gql.audience.groups import name_issues
 from audience_gql.audience.ports import Ports
 from audience_gql.storage.database import Transaction
@@ -92,9 +92,14 @@ async def create_token(
     scopes: Sequence[str],
     expires_at: datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token; the text is given back here and nowhere else. Raises InvalidInput."""
+    """Make a token; the text is given back here and nowhere else. Raises InvalidInput.
+
+    Those that there are stay as they are: to replace one, make another, and revoke the first when nobody uses it any more.
+    """
     issues = name_issues(name)
-    if not scopes or any(scope not in SCOPES for scope in scopes):
+    if not scopes:
+        issues.append(Issue(code="REQUIRED", message="name at least one scope", path=("input", "scopes")))
+    if any(scope not in SCOPES for scope in scopes):
         issues.append(
             Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("input", "scopes"))
         )
@@ -103,6 +108,10 @@ async def create_token(
     prefix, secret = _make()
 
     async def work(transaction: Transaction) -> ApiToken:
+        now = await ports.clock.now(transaction.connection)
+        if expires_at is not None and expires_at <= now:
+            message = "a token must expire in the future"
+            raise InvalidInput((Issue(code="OUT_OF_RANGE", message=message, path=("input", "expiresAt")),))
         return await ApiToken.create(
             id=await ports.database.ids.one(transaction.connection),
             workspace_id=workspace.id,
@@ -110,11 +119,28 @@ async def create_token(
             prefix=prefix,
             secret_hash=_hash(secret),
             scopes=list(dict.fromkeys(scopes)),
-            created_at=await ports.clock.now(transaction.connection),
+            created_at=now,
             expires_at=expires_at,
         )
 
     return await ports.database.run(work), secret
+
+
+async def revoke_token(*, ports: Ports, workspace: Workspace, token_id: int | None) -> None:
+    """Have a token refused from now on, for good; its sockets close within seconds. One that is revoked already is unknown.
+
+    Raises NotFound.
+    """
+
+    async def work(transaction: Transaction) -> None:
+        now = await ports.clock.now(transaction.connection)
+        revoked = token_id is not None and await ApiToken.filter(
+            id=token_id, workspace_id=workspace.id, revoked_at__isnull=True
+        ).update(revoked_at=now)
+        if not revoked:
+            raise NotFound("there is no token with this id", ("input", "id"))
+
+    await ports.database.run(work)
 
 
 def _make() -> tuple[str, str]:

@@ -58,15 +58,18 @@ class BucketWriter:
             return
         self._states = await facts.channel_states(self._connection, self._bucket_id, ids)
         for person in people:
+            person_id = person.owner[1]
+            statuses = {
+                channel: state.status for (of, channel), state in self._states.items() if of == person_id
+            }
             for index, patch in person.patches:
-                for position, state in enumerate(patch.channels):
-                    current = self._states.get((person.owner[1], state.channel))
-                    if current is not None and is_reactivation(current.status, state.status):
-                        message = (
-                            f"{state.channel} is {current.status}; only setChannelStatus may change that"
-                        )
-                        where = ("input", "subscribers", str(index), "channels", str(position))
-                        rejects.setdefault(index, Issue(code="CONSENT", message=message, path=where))
+                if index in rejects:
+                    continue
+                if (refused := _follow_wishes(statuses, patch)) is None:
+                    continue
+                position, message = refused
+                where = ("input", "subscribers", str(index), "channels", str(position))
+                rejects[index] = Issue(code="CONSENT", message=message, path=where)
 
     def fold(self, person: Person, row: PersonRow | None, rejects: Mapping[int, Issue]) -> None:
         """Apply a person's items to her row."""
@@ -138,6 +141,21 @@ class BucketWriter:
         if rows:
             await facts.write_people(self._connection, self._bucket_id, rows)
             await facts.write_dates(self._connection, self._bucket_id, dates)
+
+
+def _follow_wishes(statuses: dict[str, str], patch: PersonPatch) -> tuple[int, str] | None:
+    """Apply an item's wishes to a person's statuses, in order; or say which of them would bring her back, and apply none.
+
+    In order, because an earlier item of the same batch, or an earlier wish of the same item, may be the refusal.
+    """
+    followed = dict(statuses)
+    for position, wish in enumerate(patch.channels):
+        before = followed.get(wish.channel)
+        if before is not None and is_reactivation(before, wish.status):
+            return position, f"{wish.channel} is {before}; only setChannelStatus may change that"
+        followed[wish.channel] = wish.status
+    statuses |= followed
+    return None
 
 
 def _blank_row(person_id: int, now: datetime) -> PersonRow:

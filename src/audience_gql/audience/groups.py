@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NameTaken, NotFound, Reject
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.keys import UNSET, SubscriberKey, SubscriberRef, Unset
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.profiles import text_problem
+from audience_gql.audience.readers import segments_reading
 from audience_gql.audience.resolution import resolve_people
+from audience_gql.audience.snapshots import members_now
+from audience_gql.audience.summaries import rewrite_summaries
+from audience_gql.conditions.base import Read
 from audience_gql.conditions.values import fold
-from audience_gql.storage import facts
+from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
 from audience_gql.storage.facts import Mark
 from audience_gql.storage.models import Group, Workspace
@@ -57,18 +61,72 @@ async def create_group(
         raise name_taken("group", name) from error
 
 
+async def update_group(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    group_id: int | None,
+    name: str | Unset = UNSET,
+    description: str | Unset | None = UNSET,
+) -> Group:
+    """Change what is given. Raises NotFound, InvalidInput, NameTaken."""
+
+    async def work(transaction: Transaction) -> Group:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        group = None if group_id is None else await Group.get_or_none(id=group_id, workspace_id=workspace.id)
+        if group is None:
+            raise NotFound("there is no group with this id", ("input", "id"))
+        issues: list[Issue] = []
+        if not isinstance(name, Unset):
+            issues += name_issues(name)
+            group.name, group.name_folded = name.strip(), fold(name.strip())
+        if not isinstance(description, Unset):
+            issues += description_issues(description)
+            group.description = description or None
+        if issues:
+            raise InvalidInput(tuple(issues))
+        group.updated_at = await ports.clock.now(connection)
+        await group.save()
+        if not isinstance(name, Unset):
+            users = await segments_reading(connection, workspace.id, Read(source="group", ref=group.id))
+            await rewrite_summaries(connection, workspace.id, users)
+        return group
+
+    try:
+        return await ports.database.run(work)
+    except UNIQUE_VIOLATION as error:
+        raise name_taken("group", str(name)) from error
+
+
 async def add_to_group(
-    *, ports: Ports, workspace: Workspace, group_id: int | None, subscribers: Sequence[SubscriberKey]
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    group_id: int | None,
+    subscribers: Sequence[SubscriberKey],
+    segment_id: int | Unset | None = UNSET,
 ) -> GroupChanged:
-    """Put up to 1,000 people into a group; unknown ones are Rejects. Raises NotFound, InvalidInput."""
-    return await _change(ports, workspace, group_id, subscribers, is_joining=True)
+    """Put up to 1,000 people into a group, and with `segment_id` whoever is in that segment now; unknown people are Rejects.
+
+    Raises NotFound, InvalidInput.
+    """
+    return await _change(ports, workspace, group_id, subscribers, segment_id, is_joining=True)
 
 
 async def remove_from_group(
-    *, ports: Ports, workspace: Workspace, group_id: int | None, subscribers: Sequence[SubscriberKey]
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    group_id: int | None,
+    subscribers: Sequence[SubscriberKey],
+    segment_id: int | Unset | None = UNSET,
 ) -> GroupChanged:
-    """Take up to 1,000 people out of a group; unknown ones are Rejects. Raises NotFound, InvalidInput."""
-    return await _change(ports, workspace, group_id, subscribers, is_joining=False)
+    """Take up to 1,000 people out of a group, and with `segment_id` whoever is in that segment now; unknown people are Rejects.
+
+    Raises NotFound, InvalidInput.
+    """
+    return await _change(ports, workspace, group_id, subscribers, segment_id, is_joining=False)
 
 
 async def _change(
@@ -76,6 +134,7 @@ async def _change(
     workspace: Workspace,
     group_id: int | None,
     subscribers: Sequence[SubscriberKey],
+    segment_id: int | Unset | None,
     *,
     is_joining: bool,
 ) -> GroupChanged:
@@ -85,11 +144,9 @@ async def _change(
 
     async def work(transaction: Transaction) -> GroupChanged:
         connection = transaction.connection
-        group = (
-            await Group.get_or_none(id=group_id, workspace_id=workspace.id) if group_id is not None else None
-        )
-        if group is None:
+        if group_id is None or not await definitions.hold_groups(connection, workspace.id, [group_id]):
             raise NotFound("there is no group with this id", ("input", "groupId"))
+        group = await Group.get(id=group_id, workspace_id=workspace.id)
         people = await resolve_people(connection, workspace.id, subscribers)
         now = await ports.clock.now(connection)
         changed = 0
@@ -97,6 +154,9 @@ async def _change(
         for ref in people:
             if ref is not None:
                 buckets[ref.bucket_id].add((group.id, ref.id))
+        if not isinstance(segment_id, Unset):
+            for bucket_id, person_ids in (await members_now(connection, workspace.id, segment_id)).items():
+                buckets[bucket_id] |= {(group.id, person_id) for person_id in person_ids}
         for bucket_id, members in sorted(buckets.items()):
             if is_joining:
                 pairs = await facts.add_members(connection, bucket_id, members, now)

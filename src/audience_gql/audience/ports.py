@@ -65,6 +65,10 @@ class Jobs(Protocol):
         """Have this segment filled or recomputed soon. Returns at once, and never fails."""
         ...
 
+    def clear(self, workspace_id: int) -> None:
+        """Have what this workspace deleted cleared soon. Returns at once, and never fails."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:

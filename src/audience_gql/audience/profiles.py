@@ -6,22 +6,28 @@ It must not touch the database; who the person is, is found in subscribers.py.
 from __future__ import annotations
 
 import re
-import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cache
 from typing import Final
 
 from audience_gql.audience.failures import Issue, Path, ProblemCode
 from audience_gql.audience.keys import SubscriberRef
+from audience_gql.audience.value_checks import (
+    Problem,
+    country_problem,
+    email_problem,
+    language_problem,
+    phone_problem,
+    zone_problem,
+)
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 from audience_gql.storage.facts import Identity, PersonRow
 
 TEXT_LIMIT: Final = 1000
 LIST_LIMIT: Final = 100
-_COLUMN_OF: Final = {
+TEXT_COLUMNS: Final = {
     "externalId": "external_id",
     "email": "email",
     "phone": "phone",
@@ -34,11 +40,8 @@ _COLUMN_OF: Final = {
     "city": "city",
     "postalCode": "postal_code",
 }
-_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+"""The columns of the profile's texts, by their names in SubscriberInput."""
 _UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
-_E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
-_COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,20 @@ def parse_person(
     return tuple(problems.issues) or patch
 
 
+def named_definitions(items: Iterable[Mapping[str, object]]) -> tuple[set[str], set[int]]:
+    """The keys of the custom fields, and the ids of the groups, that items of an upsert name, right or wrong."""
+    keys: set[str] = set()
+    group_ids: set[int] = set()
+    for item in items:
+        if "fields" in item:
+            keys |= {str(entry.get("key")) for entry in _entries(item["fields"])}
+        for name in ("addToGroupIds", "removeFromGroupIds"):
+            given = item.get(name)
+            if isinstance(given, Sequence):
+                group_ids |= {group_id for group_id in given if isinstance(group_id, int)}
+    return {key for key in keys if text_problem(key) is None}, group_ids
+
+
 def identity(kind: str, value: str) -> Identity:
     """The form in which a key is unique: email addresses without regard to upper and lower case, the others as written."""
     match kind:
@@ -146,7 +163,7 @@ def text_problem(value: object, limit: int = TEXT_LIMIT) -> tuple[ProblemCode, s
 
 
 def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
-    for name, column in _COLUMN_OF.items():
+    for name, column in TEXT_COLUMNS.items():
         if name not in item:
             continue
         value = item[name]
@@ -170,31 +187,15 @@ def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, probl
             problems.add("OUT_OF_RANGE", "a birthday lies between 1900 and 2200", "birthday")
 
 
-def _any_text(_: str) -> tuple[ProblemCode, str] | None:
+def _any_text(_: str) -> Problem | None:
     return None
 
 
-def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], tuple[ProblemCode, str] | None]:
-    def check(value: str) -> tuple[ProblemCode, str] | None:
-        return None if pattern.fullmatch(value) else ("MALFORMED", f"expected {expected}, not {value!r}")
-
-    return check
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
-def zone_problem(value: str) -> tuple[ProblemCode, str] | None:
-    return None if value in _zones() else ("UNKNOWN", f"{value!r} is not a time zone of the IANA database")
-
-
-_CHECKS: Final[Mapping[str, Callable[[str], tuple[ProblemCode, str] | None]]] = {
-    "email": _matching(_EMAIL, "an address such as ada@example.com"),
-    "phone": _matching(_E164, "E.164, such as +37060000000"),
-    "country": _matching(_COUNTRY, "two letters of ISO 3166-1"),
-    "language": _matching(_LANGUAGE, "a BCP 47 tag such as en or pt-BR"),
+_CHECKS: Final[Mapping[str, Callable[[str], Problem | None]]] = {
+    "email": email_problem,
+    "phone": phone_problem,
+    "country": country_problem,
+    "language": language_problem,
     "timezone": zone_problem,
 }
 

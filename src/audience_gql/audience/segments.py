@@ -16,6 +16,7 @@ from audience_gql.audience.given_conditions import parse_given
 from audience_gql.audience.groups import description_issues, name_issues, name_taken
 from audience_gql.audience.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.summaries import rewrite_summaries
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.dependencies import reads
@@ -143,7 +144,8 @@ async def update_segment(
         segment.updated_at = await ports.clock.now(connection)
         await segment.save()
         if not isinstance(name, Unset):
-            await _rewrite_summaries(connection, workspace, segment.id)
+            users = await definitions.segments_using(connection, segment.id)
+            await rewrite_summaries(connection, workspace.id, users)
         return segment
 
     try:
@@ -296,18 +298,6 @@ async def have_filled(ports: Ports, transaction: Transaction, segment_ids: Colle
     await fills.want(transaction.connection, segment_ids, ticket)
     for segment_id in segment_ids:
         transaction.after_commit(partial(ports.jobs.fill, segment_id))
-
-
-async def _rewrite_summaries(connection: Connection, workspace: Workspace, segment_id: int) -> None:
-    """A summary says the names of the segments it reads; one of them has a new one."""
-    users = await definitions.segments_using(connection, segment_id)
-    if not users:
-        return
-    names = await definitions.names(connection, workspace.id)
-    vocabulary = await definitions.vocabulary(connection, workspace.id)
-    for user in await Segment.filter(id__in=list(users)):
-        user.summary = summarize(parse(user.condition, vocabulary=vocabulary, ids=PLAIN_IDS), names)
-        await user.save(update_fields=["summary"])
 
 
 def _progress(row: fills.FillProgress) -> Progress:

@@ -14,7 +14,7 @@ from audience_gql.audience.buckets import is_look_due, open_another_if_full
 from audience_gql.audience.failures import InvalidInput, Issue, Path, Reject
 from audience_gql.audience.keys import SubscriberRef
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.profiles import PersonPatch, identity, parse_person
+from audience_gql.audience.profiles import PersonPatch, identity, named_definitions, parse_person
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection, Transaction
@@ -86,8 +86,13 @@ class _Upsert:
     async def run(
         self, items: Sequence[Mapping[str, object]], add_to_group_ids: Sequence[int | None], path: Path
     ) -> Upserted:
-        fields = await definitions.fields_by_key(self._connection, self._workspace.id)
-        group_ids = await definitions.group_ids(self._connection, self._workspace.id)
+        keys, named_ids = named_definitions(items)
+        fields = await definitions.hold_fields(self._connection, self._workspace.id, keys)
+        group_ids = await definitions.hold_groups(
+            self._connection,
+            self._workspace.id,
+            named_ids | {it for it in add_to_group_ids if it is not None},
+        )
         joined_by_all = _known_groups(add_to_group_ids, group_ids, path)
         patches = self._parse(items, fields, group_ids, path)
         people = await self._resolve_and_lock(patches, path)
@@ -208,9 +213,7 @@ class _Upsert:
     async def _write(
         self, people: list[Person], fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]
     ) -> tuple[int, int]:
-        people = [
-            person for person in people if any(index not in self._rejects for index, _ in person.patches)
-        ]
+        people = [person for person in people if self._has_items(person)]
         now = await self._ports.clock.now(self._connection)
         created = changed = 0
         kept: dict[Owner, set[Identity]] = {owner: identities_of(row) for owner, row in self._rows.items()}
@@ -223,7 +226,8 @@ class _Upsert:
             writer = BucketWriter(self._connection, self._workspace.id, bucket_id, now)
             await writer.refuse_reactivation(members, self._rejects)
             for person in members:
-                writer.fold(person, self._rows.get(person.owner), self._rejects)
+                if self._has_items(person):
+                    writer.fold(person, self._rows.get(person.owner), self._rejects)
             created += writer.created
             changed += await writer.write(fields, joined_by_all)
             kept |= {(bucket_id, person_id): keys for person_id, keys in writer.identities().items()}
@@ -234,6 +238,10 @@ class _Upsert:
         if self._lane == facts.LIVE:  # what is bulk, sweeps find soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
         return created, changed
+
+    def _has_items(self, person: Person) -> bool:
+        """Whether anything that was said of her is taken in: somebody new is not made of refused items."""
+        return any(index not in self._rejects for index, _ in person.patches)
 
 
 def _known_groups(given: Sequence[int | None], known: frozenset[int], path: Path) -> list[int]:

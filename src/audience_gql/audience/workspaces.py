@@ -5,8 +5,8 @@ from __future__ import annotations
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
 from audience_gql.audience.groups import name_issues
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.profiles import zone_problem
 from audience_gql.audience.segments import have_filled
+from audience_gql.audience.value_checks import zone_problem
 from audience_gql.conditions.base import DayEdge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.dependencies import edges

@@ -129,9 +129,7 @@ def _fields(fields: Iterable[InputField]) -> str:
 
 
 def _type(field: InputField) -> str:
-    name = field.type.value if isinstance(field.type, str) else field.type.name
-    whole = f"[{name}!]" if field.many else name
-    whole += "!" if field.required else ""
+    whole = field.spelling
     default = "" if field.default is None else f" = {json.dumps(field.default)}"
     if isinstance(field.type, Shape | Enumeration):
         return _link(field.type, whole) + default

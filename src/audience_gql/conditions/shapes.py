@@ -69,6 +69,12 @@ class InputField:
     check: Check | None = None
     """Turns a coerced value (each item, with `many`) into what the builder gets, or notes a problem."""
 
+    @property
+    def spelling(self) -> str:
+        """Its type as a GraphQL schema spells it: `[String!]`, `TimeFilter!`."""
+        name = self.type.value if isinstance(self.type, Scalar) else self.type.name
+        return (f"[{name}!]" if self.many else name) + ("!" if self.required else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import orjson
@@ -11,6 +12,7 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from audience_gql.messaging.outbox import Outbox
 
 FILL: Final = "fill_segment"
+CLEAR: Final = "clear_deleted"
 QUEUE: Final = "audience:jobs"
 _TIMEOUT_SECONDS: Final = 2.0
 
@@ -22,20 +24,25 @@ class ArqJobs:
         self._settings = redis_settings(url)
         self._pool: ArqRedis | None = None
         self._connecting = asyncio.Lock()
-        self._fills = Outbox("fills", self._enqueue_fills, timeout_seconds=_TIMEOUT_SECONDS)
+        self._fills = Outbox("fills", partial(self._enqueue, FILL), timeout_seconds=_TIMEOUT_SECONDS)
+        self._clearings = Outbox("clearings", partial(self._enqueue, CLEAR), timeout_seconds=_TIMEOUT_SECONDS)
 
     def fill(self, segment_id: int) -> None:
         self._fills.put((segment_id,))
 
+    def clear(self, workspace_id: int) -> None:
+        self._clearings.put((workspace_id,))
+
     async def close(self) -> None:
         await self._fills.close()
+        await self._clearings.close()
         if self._pool is not None:
             await self._pool.aclose()
 
-    async def _enqueue_fills(self, segment_ids: frozenset[int]) -> None:
+    async def _enqueue(self, name: str, ids: frozenset[int]) -> None:
         pool = await self._connected()
-        for segment_id in segment_ids:
-            await pool.enqueue_job(FILL, segment_id)
+        for id_ in ids:
+            await pool.enqueue_job(name, id_)
 
     async def _connected(self) -> ArqRedis:
         async with self._connecting:

@@ -12,7 +12,7 @@ from typing import Any
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
 from audience_gql.storage.feed import LoggedChange
-from audience_gql.storage.models import CustomField, Group, Segment
+from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.records import (
     EVENT_COLUMNS,
     SEGMENT_STATE,
@@ -125,6 +125,15 @@ async def custom_fields(database: Database, workspace_id: int) -> list[CustomFie
     return [definition_of(CustomField, row) for row in rows]
 
 
+async def api_tokens(database: Database, workspace_id: int) -> list[ApiToken]:
+    """Those of a workspace that are not revoked, the latest first."""
+    rows = await database.fetch(
+        "SELECT * FROM api_tokens WHERE workspace_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT 1000",
+        workspace_id,
+    )
+    return [definition_of(ApiToken, row) for row in rows]
+
+
 async def groups_by_ids(database: Database, workspace_id: int, ids: Collection[int]) -> dict[int, Group]:
     rows = await database.fetch(
         "SELECT * FROM groups WHERE workspace_id = $1 AND id = ANY($2::bigint[])", workspace_id, list(ids)
@@ -217,6 +226,21 @@ async def figures_by_segments(
         list(ids),
     )
     return {row["id"]: SegmentFigures(state=row["state"], members=row["members"]) for row in rows}
+
+
+async def members_of_segment(
+    connection: Connection, workspace_id: int, segment_id: int, limit: int
+) -> list[Owner]:
+    """Up to so many of a segment's members, in the order of their ids."""
+    rows = await connection.fetch(
+        "SELECT m.bucket_id, m.subscriber_id FROM buckets b "
+        "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = $2 "
+        "WHERE b.workspace_id = $1 ORDER BY m.bucket_id, m.subscriber_id LIMIT $3",
+        workspace_id,
+        segment_id,
+        limit,
+    )
+    return [(row["bucket_id"], row["subscriber_id"]) for row in rows]
 
 
 async def evaluated_through(

@@ -122,6 +122,38 @@ async def fields_by_key(connection: Connection, workspace_id: int) -> dict[str, 
     return {row["key"]: FieldRef(id=row["id"], key=row["key"], type=row["type"]) for row in rows}
 
 
+async def hold_fields(
+    connection: Connection, workspace_id: int, keys: Collection[str]
+) -> dict[str, FieldRef]:
+    """Those of these fields that there are, by key. None of them can be deleted before the transaction ends."""
+    if not keys:
+        return {}
+    rows = await connection.fetch(
+        "SELECT id, key, type FROM custom_fields WHERE workspace_id = $1 AND key = ANY($2::text[]) "
+        "ORDER BY id FOR KEY SHARE",
+        workspace_id,
+        list(keys),
+    )
+    return {row["key"]: FieldRef(id=row["id"], key=row["key"], type=row["type"]) for row in rows}
+
+
+async def hold_groups(
+    connection: Connection, workspace_id: int, group_ids: Collection[int]
+) -> frozenset[int]:
+    """Those of these groups that there are. None of them can be deleted before the transaction ends.
+
+    Whoever writes members must do this: no foreign key keeps a deleted group's members out.
+    """
+    if not group_ids:
+        return frozenset()
+    rows = await connection.fetch(
+        "SELECT id FROM groups WHERE workspace_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE",
+        workspace_id,
+        list(group_ids),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
 async def group_ids(connection: Connection, workspace_id: int) -> frozenset[int]:
     rows = await connection.fetch("SELECT id FROM groups WHERE workspace_id = $1", workspace_id)
     return frozenset(row["id"] for row in rows)

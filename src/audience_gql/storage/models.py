@@ -337,6 +337,15 @@ class WantedFill(Model):
         table = "wanted_fills"
 
 
+class WantedClearing(Model):
+    kind: str = TextField()
+    ref: int = BigIntField(primary_key=True, generated=False)
+    workspace_id: int = BigIntField()
+
+    class Meta:
+        table = "wanted_clearings"
+
+
 class AuditHour(Model):
     hour: datetime = DatetimeField(primary_key=True, generated=False)
     slices: int = BigIntField()

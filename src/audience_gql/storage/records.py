@@ -15,9 +15,9 @@ import asyncpg
 
 from audience_gql.storage import facts
 from audience_gql.storage.feed import LoggedChange
-from audience_gql.storage.models import CustomField, Group, Segment
+from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 
-Definition = TypeVar("Definition", CustomField, Group, Segment)
+Definition = TypeVar("Definition", ApiToken, CustomField, Group, Segment)
 Owner: TypeAlias = facts.Owner
 """A person's place: bucket, number."""
 EventKey: TypeAlias = tuple[int, int, int, datetime, int]

@@ -1,0 +1,114 @@
+"""Whether a text is an email address, a phone number, a country, a language or a time zone, by the data of libraries that keep up.
+
+Most values are settled by a cheap look, since ingest asks for every person; what that cannot settle goes to the library.
+It must not ask anybody outside: whether mail arrives, the bounces tell.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from functools import cache, lru_cache
+from typing import Final, TypeAlias
+
+from email_validator import EmailNotValidError, validate_email
+from iso3166 import countries_by_alpha2
+from langcodes import tag_is_valid
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+
+from audience_gql.audience.failures import ProblemCode
+
+Problem: TypeAlias = tuple[ProblemCode, str]
+
+_REMEMBERED: Final = 10_000
+_PLAIN_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
+_LONGEST_LOCAL_PART: Final = 64
+_LONGEST_ADDRESS: Final = 254
+_E164: Final = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+
+
+def email_problem(value: str) -> Problem | None:
+    """By the grammar of RFC 5321 and 6531, without asking the domain."""
+    local, _, domain = value.rpartition("@")
+    is_plain = len(local) <= _LONGEST_LOCAL_PART and _PLAIN_LOCAL_PART.fullmatch(local) is not None
+    reason = _why_no_domain(domain) if is_plain and len(value) <= _LONGEST_ADDRESS else _why_no_address(value)
+    return None if reason is None else ("MALFORMED", f"{_shown(value)} is no email address: {reason}")
+
+
+@lru_cache(_REMEMBERED)
+def _why_no_domain(domain: str) -> str | None:
+    return _why_no_address(f"a@{domain}")
+
+
+def _why_no_address(value: str) -> str | None:
+    try:
+        # Domains of tests are as good as any, in an environment of tests; nobody else has them.
+        validate_email(value, check_deliverability=False, test_environment=True, strict=True)
+    except EmailNotValidError as error:
+        return str(error)
+    return None
+
+
+def phone_problem(value: str) -> Problem | None:
+    """E.164: a country calling code that there is, and as many digits as its numbers have. Whether it was given out is not asked."""
+    if _E164.fullmatch(value) is None:
+        return "MALFORMED", f"expected E.164, such as +37060000000, not {_shown(value)}"
+    for digits in (1, 2, 3):
+        lengths = _lengths_of_numbers(value[1 : 1 + digits])
+        if lengths and len(value) - 1 - digits in lengths:
+            return None
+        if lengths:
+            code, wanted = value[: 1 + digits], " or ".join(map(str, sorted(lengths)))
+            return "MALFORMED", f"after {code} a number has {wanted} digits, not {len(value) - 1 - digits}"
+    return "UNKNOWN", f"{_shown(value)} begins with no country calling code"
+
+
+@cache
+def _lengths_of_numbers(calling_code: str) -> frozenset[int]:
+    """How many digits may follow a calling code, in any of the regions that share it; none for what is no code."""
+    if not calling_code.isdigit() or int(calling_code) not in COUNTRY_CODE_TO_REGION_CODE:
+        return frozenset()
+    code = int(calling_code)
+    found = (
+        PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+        for region in COUNTRY_CODE_TO_REGION_CODE[code]
+    )
+    return frozenset(
+        length
+        for metadata in found
+        if metadata is not None and metadata.general_desc is not None
+        for length in metadata.general_desc.possible_length
+    )
+
+
+def country_problem(value: str) -> Problem | None:
+    """ISO 3166-1 alpha-2, upper and lower case aside."""
+    if value.upper() in countries_by_alpha2:
+        return None
+    if len(value) != len("LT"):
+        return "MALFORMED", f"expected two letters of ISO 3166-1, such as LT, not {_shown(value)}"
+    return "UNKNOWN", f"{_shown(value)} is no country of ISO 3166-1"
+
+
+@lru_cache(_REMEMBERED)
+def language_problem(value: str) -> Problem | None:
+    """BCP 47, with subtags that are registered."""
+    if _LANGUAGE.fullmatch(value) is None:
+        return "MALFORMED", f"expected a BCP 47 tag such as en or pt-BR, not {_shown(value)}"
+    if not tag_is_valid(value):
+        return "UNKNOWN", f"{_shown(value)} has a part that is not registered for BCP 47"
+    return None
+
+
+def zone_problem(value: str) -> Problem | None:
+    return None if value in _zones() else ("UNKNOWN", f"{value!r} is not a time zone of the IANA database")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 100 else f"{value[:100]}…")  # noqa: PLR2004  # so much is enough to find it

@@ -1,0 +1,94 @@
+"""Figures of segments over time and against each other, each one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from audience_gql.storage.database import Database
+from audience_gql.storage.ids import SUBSCRIBER_IDS
+
+MEMBERSHIPS_COUNTED: Final = 500_000
+"""Where the segments have more members together, an even share of the people is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """People who are in exactly these of the segments asked about."""
+
+    segment_ids: tuple[int, ...]
+    members: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    at: datetime
+    """When the interval begins."""
+    members: int
+    """At its end."""
+    entered: int
+    left: int
+
+
+async def overlaps(
+    database: Database, workspace_id: int, segment_ids: Collection[int], *, counted: int = MEMBERSHIPS_COUNTED
+) -> list[Overlap]:
+    """How many people are in each combination of these segments, and in no other of them; those that nobody is in are left out.
+
+    Up to 31 segments: a combination is a bit for each.
+    """
+    total = await database.fetchval(
+        "SELECT coalesce(sum(t.members), 0)::bigint FROM buckets b "
+        "JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = ANY($2::bigint[]) WHERE b.workspace_id = $1",
+        workspace_id,
+        list(segment_ids),
+    )
+    share = min(1.0, counted / total) if total else 1.0
+    ordered = sorted(segment_ids)
+    rows = await database.fetch(
+        "SELECT x.combination, count(*) AS people FROM buckets b CROSS JOIN LATERAL ("
+        "SELECT bit_or(1 << (array_position($2::bigint[], m.segment_id) - 1)) AS combination FROM segment_members m "
+        "WHERE m.bucket_id = b.id AND m.segment_id = ANY($2::bigint[]) AND m.subscriber_id < $3 "
+        "GROUP BY m.subscriber_id) x WHERE b.workspace_id = $1 "
+        "GROUP BY x.combination ORDER BY people DESC, x.combination",
+        workspace_id,
+        ordered,
+        int(SUBSCRIBER_IDS * share),
+    )
+    return [
+        Overlap(
+            segment_ids=tuple(id_ for bit, id_ in enumerate(ordered) if row["combination"] >> bit & 1),
+            members=round(row["people"] / share),
+        )
+        for row in rows
+    ]
+
+
+async def sizes(
+    database: Database, workspace_id: int, segment_id: int, starts: Sequence[datetime], end: datetime
+) -> list[Size]:
+    """A segment's size in the intervals that begin at these instants, the last of which ends at `end`; from the log."""
+    rows = await database.fetch(
+        "SELECT 0 AS position, coalesce(sum(t.members), 0)::bigint AS entered, 0::bigint AS gone FROM buckets b "
+        "JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = $2 WHERE b.workspace_id = $1 "
+        "UNION ALL SELECT x.position, sum(x.entered)::bigint, sum(x.gone)::bigint FROM buckets b CROSS JOIN LATERAL ("
+        "SELECT width_bucket(c.occurred_at, $3::timestamptz[]) AS position, "
+        "count(*) FILTER (WHERE c.entered) AS entered, count(*) FILTER (WHERE NOT c.entered) AS gone "
+        "FROM membership_changes c WHERE c.bucket_id = b.id AND c.list_id = $2 AND c.occurred_at >= $4 "
+        "GROUP BY 1) x WHERE b.workspace_id = $1 GROUP BY x.position",
+        workspace_id,
+        segment_id,
+        [*starts, end],
+        starts[0],
+    )
+    moves = {row["position"]: (row["entered"], row["gone"]) for row in rows}
+    members = moves[0][0]  # now; from here back
+    entered, left = moves.get(len(starts) + 1, (0, 0))
+    found = []
+    for position in range(len(starts), 0, -1):
+        members -= entered - left
+        entered, left = moves.get(position, (0, 0))
+        found.append(Size(at=starts[position - 1], members=members, entered=entered, left=left))
+    return found[::-1]

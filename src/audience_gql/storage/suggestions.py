@@ -1,0 +1,176 @@
+"""What an editor of conditions offers: event names with their properties, and values that people have.
+
+Every read is bounded, however large the audience: some of the buckets, and of each so many people or events.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from audience_gql.conditions.vocabulary import FieldRef
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Database
+from audience_gql.storage.facts import TEXT_COLUMNS
+from audience_gql.storage.ids import SUBSCRIBER_IDS
+
+MOST_BUCKETS: Final = 100
+PEOPLE: Final = 20_000
+"""So many are looked at, all buckets together: as their ids are random, they are a fair sample."""
+EVENTS: Final = 10_000
+_EVENTS_FOR_PROPERTIES: Final = 20
+_MOST_PROPERTIES: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenName:
+    name: str
+    last_seen_at: datetime
+    properties: list[str]
+    """The keys that its latest events have, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueCount:
+    value: Any  # Any: a JSON text, number or boolean
+    people: int
+
+
+async def seen_names(database: Database, workspace_id: int, now: datetime) -> list[SeenName]:
+    """The names of events that happened up to now, by name."""
+    rows = await database.fetch(
+        "SELECT n.name, l.occurred_at, p.keys FROM event_names n CROSS JOIN LATERAL ("
+        "SELECT b.id AS bucket_id, e.occurred_at FROM unnest($2::bigint[]) AS b (id) CROSS JOIN LATERAL ("
+        "SELECT e.occurred_at FROM events e WHERE e.bucket_id = b.id AND e.name_id = n.id AND e.occurred_at <= $3 "
+        "ORDER BY e.occurred_at DESC LIMIT 1) e ORDER BY e.occurred_at DESC LIMIT 1) l CROSS JOIN LATERAL ("
+        "SELECT array_agg(DISTINCT k.key) AS keys FROM ("
+        "SELECT e.properties FROM events e WHERE e.bucket_id = l.bucket_id AND e.name_id = n.id "
+        f"AND e.occurred_at <= $3 ORDER BY e.occurred_at DESC LIMIT {_EVENTS_FOR_PROPERTIES}) x "
+        "CROSS JOIN LATERAL jsonb_object_keys(x.properties) AS k (key)) p "
+        "WHERE n.workspace_id = $1 ORDER BY n.name",
+        workspace_id,
+        await _some_buckets(database, workspace_id),
+        now,
+    )
+    return [
+        SeenName(name=name, last_seen_at=last_seen_at, properties=sorted(keys or ())[:_MOST_PROPERTIES])
+        for name, last_seen_at, keys in rows
+    ]
+
+
+async def profile_values(
+    database: Database, workspace_id: int, column: str, *, search_folded: str | None, limit: int
+) -> list[ValueCount]:
+    """The commonest texts of a column of the profile."""
+    assert column in TEXT_COLUMNS  # noqa: S101  # it becomes part of the statement
+    value, folded = f"to_jsonb(s.{column})", f"to_jsonb(s.{column}_folded)"
+    return await _people_s(
+        database, workspace_id, value, folded, [], of_lists=False, search_folded=search_folded, limit=limit
+    )
+
+
+async def field_values(
+    database: Database, workspace_id: int, field: FieldRef, *, search_folded: str | None, limit: int
+) -> list[ValueCount]:
+    """The commonest values of a custom field; of a LIST, what its values hold."""
+    value, folded = "s.fields -> $5::text", "coalesce(s.fields_folded -> $5::text, s.fields -> $5::text)"
+    return await _people_s(
+        database,
+        workspace_id,
+        value,
+        folded,
+        [str(field.id)],
+        of_lists=field.type == "LIST",
+        search_folded=search_folded,
+        limit=limit,
+    )
+
+
+async def property_values(
+    database: Database, workspace_id: int, event: str, key: str, *, search_folded: str | None, limit: int
+) -> list[ValueCount]:
+    """The commonest texts, numbers and truths of a property among the latest events of a name."""
+    bucket_ids = await _some_buckets(database, workspace_id)
+    rows = await database.fetch(
+        "SELECT (mode() WITHIN GROUP (ORDER BY x.value))::text AS value, "
+        "count(DISTINCT (x.bucket_id, x.subscriber_id)) AS people FROM event_names n "
+        "CROSS JOIN unnest($3::bigint[]) AS b (id) CROSS JOIN LATERAL ("
+        "SELECT e.bucket_id, e.subscriber_id, e.properties -> $4 AS value, "
+        "coalesce(e.properties_folded ->> $4, e.properties ->> $4) AS folded FROM events e "
+        "WHERE e.bucket_id = b.id AND e.name_id = n.id "
+        f"ORDER BY e.occurred_at DESC LIMIT {_share(EVENTS, bucket_ids)}) x "
+        "WHERE n.workspace_id = $1 AND n.name = $2 AND jsonb_typeof(x.value) IN ('string', 'number', 'boolean') "
+        "AND strpos(x.folded, $5) > 0 GROUP BY x.folded ORDER BY people DESC, x.folded LIMIT $6",
+        workspace_id,
+        event,
+        bucket_ids,
+        key,
+        search_folded or "",
+        limit,
+    )
+    return [ValueCount(value=json.loads(row["value"]), people=row["people"]) for row in rows]
+
+
+async def _people_s(
+    database: Database,
+    workspace_id: int,
+    value: str,
+    folded: str,
+    bound: Sequence[object],
+    *,
+    of_lists: bool,
+    search_folded: str | None,
+    limit: int,
+) -> list[ValueCount]:
+    """Counted among the first people by id, and scaled by how far in the range of all ids these reach."""
+    all_ids = await _bucket_ids(database, workspace_id)
+    bucket_ids = _spread(all_ids)
+    share = _share(PEOPLE, bucket_ids)
+    single = (
+        "SELECT v.value, v.folded FROM (SELECT jsonb_array_elements(x.value) AS value, "
+        "jsonb_array_elements_text(x.folded) AS folded) v"
+        if of_lists
+        else "SELECT x.value, x.folded #>> '{}' AS folded"
+    )
+    rows = await database.fetch(
+        "WITH sampled AS (SELECT b.id AS bucket_id, s.id, s.value, s.folded FROM unnest($1::bigint[]) AS b (id) "
+        f"CROSS JOIN LATERAL (SELECT s.id, {value} AS value, {folded} AS folded FROM subscribers s "
+        f"WHERE s.bucket_id = b.id ORDER BY s.id LIMIT {share}) s), "
+        f"weights AS (SELECT bucket_id, CASE WHEN count(*) < {share} THEN 1 ELSE $2::float8 / (max(id) + 1) END AS weight "
+        "FROM sampled GROUP BY bucket_id), "
+        "valued AS (SELECT DISTINCT ON (x.bucket_id, x.id, y.folded) x.bucket_id, x.id, y.value, y.folded "
+        f"FROM sampled x CROSS JOIN LATERAL ({single}) y WHERE strpos(y.folded, $3) > 0) "
+        "SELECT (mode() WITHIN GROUP (ORDER BY v.value))::text AS value, sum(w.weight)::float8 AS people "
+        "FROM valued v JOIN weights w ON w.bucket_id = v.bucket_id "
+        "GROUP BY v.folded ORDER BY people DESC, v.folded LIMIT $4",
+        bucket_ids,
+        float(SUBSCRIBER_IDS),
+        search_folded or "",
+        limit,
+        *bound,
+    )
+    scale = len(all_ids) / len(bucket_ids)
+    return [ValueCount(value=json.loads(row["value"]), people=round(row["people"] * scale)) for row in rows]
+
+
+async def _some_buckets(database: Database, workspace_id: int) -> list[int]:
+    return _spread(await _bucket_ids(database, workspace_id))
+
+
+async def _bucket_ids(database: Database, workspace_id: int) -> list[int]:
+    async with database.acquire() as connection:
+        return await definitions.bucket_ids(connection, workspace_id)
+
+
+def _spread(bucket_ids: list[int]) -> list[int]:
+    """As many as may be asked, from the oldest to the newest."""
+    if len(bucket_ids) <= MOST_BUCKETS:
+        return bucket_ids
+    return [bucket_ids[number * len(bucket_ids) // MOST_BUCKETS] for number in range(MOST_BUCKETS)]
+
+
+def _share(rows: int, bucket_ids: Sequence[int]) -> int:
+    return max(1, rows // max(1, len(bucket_ids)))

@@ -1,0 +1,155 @@
+"""Sizes over time, as the log says them, and how segments overlap."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from audience_gql.audience.workspaces import change_timezone
+from audience_gql.storage import segment_figures
+
+HISTORY = """
+query ($id: ID!, $from: DateTime!, $to: DateTime!, $every: Interval!) {
+  segment(by: {id: $id}) { sizeHistory(from: $from, to: $to, every: $every) { at members entered left } }
+}
+"""
+OVERLAP = """
+query ($ids: [ID!]!) { segmentOverlap(segmentIds: $ids) { members segments { name } } }
+"""
+IN_LT = {"country": {"is": "LT"}}
+
+
+async def history(api, segment: str, start: str, end: str, every: str = "DAY"):
+    found = await api.data(HISTORY, id=segment, **{"from": start, "to": end, "every": every})
+    return [tuple(size.values()) for size in found["segment"]["sizeHistory"]]
+
+
+async def comings_and_goings(api) -> str:
+    """Two enter at noon, one more two hours later, one leaves on the next day."""
+    segment = await api.segment("LT", IN_LT)
+    await api.upsert({"externalId": "a", "country": "LT"}, {"externalId": "b", "country": "LT"})
+    await api.tick()
+    api.clock.advance(timedelta(hours=2))
+    await api.upsert({"externalId": "c", "country": "LT"})
+    await api.tick()
+    api.clock.advance(timedelta(days=1))
+    await api.upsert({"externalId": "a", "country": "LV"})
+    await api.tick()
+    return segment
+
+
+async def test_days(api):
+    segment = await comings_and_goings(api)
+
+    assert await history(api, segment, "2026-02-28T10:00:00Z", "2026-03-04T00:00:00Z") == [
+        ("2026-02-28T00:00:00Z", 0, 0, 0),
+        ("2026-03-01T00:00:00Z", 3, 3, 0),
+        ("2026-03-02T00:00:00Z", 2, 0, 1),
+    ]
+
+
+async def test_hours_up_to_an_instant_of_the_past(api):
+    segment = await comings_and_goings(api)
+
+    assert await history(api, segment, "2026-03-01T12:30:00Z", "2026-03-01T15:00:00Z", "HOUR") == [
+        ("2026-03-01T12:00:00Z", 2, 2, 0),
+        ("2026-03-01T13:00:00Z", 2, 0, 0),
+        ("2026-03-01T14:00:00Z", 3, 1, 0),
+    ]
+
+
+async def test_weeks_begin_on_monday_where_the_workspace_is(api):
+    await change_timezone(ports=api.services.ports, workspace=api.access.workspace, timezone="Europe/Vilnius")
+    segment = await comings_and_goings(api)
+
+    found = await history(api, segment, "2026-02-25T00:00:00Z", "2026-03-02T00:00:00Z", "WEEK")
+
+    assert found == [
+        ("2026-02-22T22:00:00Z", 3, 3, 0),
+        ("2026-03-01T22:00:00Z", 2, 0, 1),
+    ]
+
+
+async def test_intervals_add_up(api):
+    segment = await comings_and_goings(api)
+
+    found = await history(api, segment, "2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z", "HOUR")
+
+    assert all(after[1] == before[1] + after[2] - after[3] for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "every"),
+    [
+        ("2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "DAY"),
+        ("2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z", "HOUR"),
+    ],
+)
+async def test_a_span_has_to_be_one(api, start, end, every):
+    segment = await api.segment("All", {"all": []})
+
+    (error,) = await api.errors(HISTORY, id=segment, **{"from": start, "to": end, "every": every})
+
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_what_is_to_come_is_empty(api):
+    segment = await api.segment("All", {"all": []})
+
+    assert await history(api, segment, "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z") == []
+
+
+async def overlapping(api) -> list[str]:
+    await api.upsert(
+        *({"externalId": f"lt-{n}", "country": "LT"} for n in range(3)),
+        *({"externalId": f"bob-{n}", "country": "LT", "firstName": "Bob"} for n in range(2)),
+        {"externalId": "elsewhere", "country": "LV"},
+    )
+    segments = [
+        await api.segment("LT", IN_LT),
+        await api.segment("Bob", {"firstName": {"is": "Bob"}}),
+        await api.segment("Ann", {"firstName": {"is": "Ann"}}),
+    ]
+    await api.tick()
+    return segments
+
+
+async def overlap(api, ids: list[str]):
+    found = (await api.data(OVERLAP, ids=ids))["segmentOverlap"]
+    return {tuple(sorted(it["name"] for it in one["segments"])): one["members"] for one in found}
+
+
+async def test_each_person_counts_for_exactly_one_combination(api):
+    segments = await overlapping(api)
+
+    assert await overlap(api, segments) == {("LT",): 3, ("Bob", "LT"): 2}
+    assert await overlap(api, segments[:1]) == {("LT",): 5}
+
+
+async def test_many_memberships_are_counted_in_part(api):
+    people = [{"externalId": f"p{n}", "country": "LT"} for n in range(400)]
+    await api.upsert(*people)
+    segment = await api.segment("LT", IN_LT)
+    await api.tick()
+    (row,) = await api.services.ports.database.fetch(
+        "SELECT id FROM segments WHERE workspace_id = $1", api.access.workspace.id
+    )
+
+    (found,) = await segment_figures.overlaps(
+        api.services.ports.database, api.access.workspace.id, [row["id"]], counted=200
+    )
+
+    assert segment
+    assert found.members % 2 == 0
+    assert 280 < found.members < 520  # half of them, twice; twelve standard deviations
+
+
+@pytest.mark.parametrize("count", [0, 9])
+async def test_so_many_segments_cannot_be_compared(api, count):
+    ids = [f"seg_{number}" for number in range(count)]
+
+    (error,) = await api.errors(OVERLAP, ids=ids)
+
+    assert (error["extensions"]["code"], error["extensions"]["argument"]) == ("BAD_USER_INPUT", "segmentIds")

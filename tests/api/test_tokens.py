@@ -1,0 +1,106 @@
+"""Tokens are made and revoked over the API, by an ADMIN token only."""
+
+from __future__ import annotations
+
+import pytest
+
+from audience_gql.api.context import Context
+from audience_gql.audience.access import Doorkeeper, Unauthenticated
+
+CREATE = """
+mutation ($input: CreateApiTokenInput!) {
+  createApiToken(input: $input) {
+    __typename
+    ... on CreateApiTokenPayload { secret token { id name prefix scopes createdAt expiresAt lastUsedAt } }
+    ... on InvalidInput { issues { code path } }
+  }
+}
+"""
+LIST = "{ apiTokens { id name prefix } }"
+REVOKE = """
+mutation ($id: ID!) {
+  revokeApiToken(input: {id: $id}) { __typename ... on DeletePayload { deletedId } ... on UserError { path } }
+}
+"""
+
+
+async def create(api, **given):
+    found = await api.data(CREATE, input={"name": "CRM", "scopes": ["READ"], **given})
+    return found["createApiToken"]
+
+
+async def test_a_token_is_made_and_opens_the_workspace_within_its_scopes(api):
+    found = await create(api, scopes=["TRACK", "READ", "TRACK"], expiresAt="2026-03-01T14:00:00+01:00")
+
+    token = found["token"]
+    assert found["secret"].startswith(f"agq_{token['prefix']}_")
+    assert token.pop("id").startswith("tok_")
+    assert token.pop("prefix")
+    assert token == {
+        "name": "CRM", "scopes": ["TRACK", "READ"], "createdAt": "2026-03-01T12:00:00Z",
+        "expiresAt": "2026-03-01T13:00:00Z", "lastUsedAt": None,
+    }  # fmt: skip
+    access = await Doorkeeper(api.services.ports).authenticate(found["secret"])
+    assert (access.workspace.id, access.allows("WRITE")) == (api.access.workspace.id, False)
+
+
+async def test_two_live_at_once_until_one_is_revoked(api):
+    old, new = await create(api), await create(api)
+
+    found = (await api.data(REVOKE, id=old["token"]["id"]))["revokeApiToken"]
+
+    assert found == {"__typename": "DeletePayload", "deletedId": old["token"]["id"]}
+    with pytest.raises(Unauthenticated):
+        await Doorkeeper(api.services.ports).authenticate(old["secret"])
+    assert await Doorkeeper(api.services.ports).authenticate(new["secret"])
+    again = (await api.data(REVOKE, id=old["token"]["id"]))["revokeApiToken"]
+    assert again == {"__typename": "NotFound", "path": ["input", "id"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "issue"),
+    [
+        ({"name": " "}, {"code": "REQUIRED", "path": ["input", "name"]}),
+        ({"scopes": []}, {"code": "REQUIRED", "path": ["input", "scopes"]}),
+        ({"expiresAt": "2026-03-01T12:00:00Z"}, {"code": "OUT_OF_RANGE", "path": ["input", "expiresAt"]}),
+    ],
+)
+async def test_a_token_that_would_open_nothing_is_refused(api, given, issue):
+    assert await create(api, **given) == {"__typename": "InvalidInput", "issues": [issue]}
+
+
+async def test_another_workspace_s_token_is_unknown(api, stranger):
+    theirs = await create(stranger)
+
+    found = (await api.data(REVOKE, id=theirs["token"]["id"]))["revokeApiToken"]
+
+    assert found["__typename"] == "NotFound"
+    assert await Doorkeeper(stranger.services.ports).authenticate(theirs["secret"])
+
+
+@pytest.mark.parametrize("scopes", [["READ"], ["READ", "WRITE", "TRACK"]])
+async def test_only_admins_make_and_revoke_tokens(api, scopes):
+    secret = await api.token(*scopes)
+    access = await api.services.doorkeeper.authenticate(secret)
+
+    for document, variables in (
+        (CREATE, {"input": {"name": "x", "scopes": ["ADMIN"]}}),
+        (REVOKE, {"id": "tok_x"}),
+        (LIST, {}),
+    ):
+        result = await api.schema.execute(
+            document, variable_values=variables, context_value=Context(api.services, access)
+        )
+        assert [error.extensions["code"] for error in result.errors] == ["FORBIDDEN"]
+
+
+async def test_tokens_are_listed_until_they_are_revoked(api, stranger):
+    await create(stranger, name="theirs")
+    first, second = await create(api, name="first"), await create(api, name="second")
+    assert [it["name"] for it in (await api.data(LIST))["apiTokens"]] == ["second", "first", "test"]
+
+    await api.data(REVOKE, id=first["token"]["id"])
+
+    found = (await api.data(LIST))["apiTokens"]
+    assert [it["id"] for it in found] == [second["token"]["id"], found[1]["id"]]
+    assert [it["name"] for it in found] == ["second", "test"]
