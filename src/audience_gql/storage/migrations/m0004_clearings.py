@@ -12,5 +12,5 @@ from tortoise.migrations import operations
 class Migration(migrations.Migration):
     """Members outlive their group for a while, so the foreign key between them goes."""
 
-    dependencies = [("audience", "m0002_scale")]
+    dependencies = [("audience", "m0003_plans")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
