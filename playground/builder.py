@@ -60,6 +60,8 @@ def build(bring_node: Callable[[], None], *, with_types: bool = False) -> bool:
         if is_current() and not with_types:
             return False
         PROBLEM.unlink(missing_ok=True)
+        for left in HERE.glob(".new-*"):  # by a build that was killed
+            shutil.rmtree(left, ignore_errors=True)
         try:
             node = _node(bring_node)
             _run(node, *node.npm, *_NPM_CI.split())

@@ -229,6 +229,18 @@ def test_the_demo_does_not_wait_for_its_page(project: Project, monkeypatch: pyte
     assert started == [[sys.executable, dev, "playground"], [product, "demo", "--port", "8001"]]
 
 
+def test_the_demo_starts_in_a_folder_that_takes_no_page(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "playground" / "build.log").mkdir(parents=True)  # which cannot be written, even by root
+    started: list[list[str | Path]] = []
+    monkeypatch.setattr(project.dev, "become", started.append)
+
+    project.dev.main(["demo"])
+
+    assert started == [[project.root / ".venv" / "bin" / "audience-gql", "demo"]]
+
+
 def test_a_playground_without_node_says_what_is_missing(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

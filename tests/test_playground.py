@@ -205,6 +205,15 @@ def test_a_change_is_built_in_the_old_page_s_place(builder):
     assert not (builder.module.BUILT / "old").exists()
 
 
+def test_what_a_killed_build_left_is_cleared_away(builder):
+    left = builder.module.HERE / ".new-killed"
+    (left / "built").mkdir(parents=True)
+
+    builder.build()
+
+    assert not left.exists()
+
+
 def test_node_is_brought_where_there_is_none(builder):
     builder.node = None
 

@@ -6,8 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
+from starlette.requests import Request
 
-pytestmark = pytest.mark.browser
+from audience_gql import playground
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one Chromium, one product
 
 expect.set_options(timeout=30_000)
 
@@ -111,6 +114,24 @@ async def test_a_refused_socket_leads_back_to_the_door(visit, product):
     await run(page, "Live")
 
     await expect(page.locator(".door [role=alert]")).to_have_text("This token is no longer good.")
+
+
+async def test_the_page_comes_by_itself_once_it_is_built(visit, tmp_path, monkeypatch):
+    monkeypatch.setattr(playground, "_BUILT", tmp_path)
+    waiting = await playground.page(Request({"type": "http", "headers": []}))
+
+    async def wait(route):
+        await route.fulfill(
+            status=waiting.status_code, headers=dict(waiting.headers), body=bytes(waiting.body)
+        )
+
+    await visit.context.route("**/graphiql", wait)
+    page = await visit.open()
+    await expect(page.get_by_role("heading")).to_have_text("The playground is not there yet")
+    await visit.context.unroute_all()
+
+    await expect(page.get_by_label("API token")).to_be_visible()
+    assert all("503" in complaint for complaint in visit.complaints), visit.complaints
 
 
 async def test_the_editor_knows_the_schema(visit, product):

@@ -44,7 +44,7 @@ _STYLE: Final = (
     "pre{white-space:pre-wrap;border-left:3px solid #c62828;padding-left:1rem}"
 )
 _WAITING_POLICY: Final = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
 )
 _WAITING: Final = (
