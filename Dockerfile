@@ -1,21 +1,16 @@
-# One image for all processes: migrate, web and worker. What it installs is pinned by hash in locks/.
-
-FROM node:22-slim AS playground
-WORKDIR /src
-COPY playground ./playground
-COPY src/audience_gql/playground ./src/audience_gql/playground
-RUN cd playground && npm ci --no-audit --no-fund && npm run build
+# One image for all processes: migrate, web and worker. What it installs is pinned by hash in locks/, the playground's packages in its own lock.
 
 FROM python:3.13-slim AS package
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE hatch_build.py ./
 COPY locks ./locks
-COPY src ./src
-COPY playground ./playground
-COPY --from=playground /src/src/audience_gql/playground ./src/audience_gql/playground
 RUN python -m venv /app \
  && /app/bin/pip install --no-cache-dir --require-hashes --no-deps -r locks/runtime.txt \
- && /app/bin/pip install --no-cache-dir --no-build-isolation --no-deps .
+ && pip install --no-cache-dir --require-hashes --no-deps --target /node -r locks/node.txt
+COPY pyproject.toml README.md LICENSE hatch_build.py ./
+COPY src ./src
+COPY playground ./playground
+# Node is for the playground's build alone, and stays behind.
+RUN PYTHONPATH=/node /app/bin/pip install --no-cache-dir --no-build-isolation --no-deps .
 
 FROM python:3.13-slim
 COPY --from=package /app /app

@@ -1,0 +1,87 @@
+"""What front ends generate from schema.graphql and docs/operations compiles under `tsc --strict`, a condition sent back included."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parents[1]
+_FILES = ("package.json", "package-lock.json", "codegen.json", "tsconfig.json", "use.ts")
+
+
+def node():
+    sys.path.insert(0, str(_ROOT / "playground"))
+    try:
+        import builder  # noqa: PLC0415  # lies beside what it builds
+    finally:
+        sys.path.pop(0)
+    return builder.find_node()
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """The parts of the repository that a front end has, with the tools installed; and how they are run."""
+    found = node()
+    if found is None:
+        if os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
+            pytest.fail("there is no Node.js to generate clients with")
+        pytest.skip("there is no Node.js: what front ends generate was not compiled")
+    root = tmp_path_factory.mktemp("front end")
+    shutil.copytree(_ROOT / "docs" / "operations", root / "docs" / "operations")
+    shutil.copy(_ROOT / "schema.graphql", root)
+    folder = root / "tests" / "clients"
+    folder.mkdir(parents=True)
+    for name in _FILES:
+        shutil.copy(_HERE / name, folder)
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join((str(found.program.parent), os.environ.get("PATH", os.defpath)))
+        return subprocess.run(
+            command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        )
+
+    installed = run(*found.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    assert installed.returncode == 0, installed.stderr
+    generated = run(
+        str(found.program), "node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.json"
+    )
+    assert generated.returncode == 0, generated.stdout + generated.stderr
+    return folder, lambda: run(str(found.program), "node_modules/typescript/bin/tsc", "--strict", "-p", ".")
+
+
+@pytest.mark.browser
+def test_what_is_generated_compiles(checkout):
+    _, compiled = checkout
+
+    done = compiled()
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("honest", "wrong"),
+    [
+        ("createSegment.revision", "createSegment.id"),
+        ("condition: { any: [createSegment.condition", "condition: { any: ['createSegment.condition'"),
+        ("edge.node.email", "edge.node.phone"),
+    ],
+)
+def test_what_is_wrong_does_not(checkout, honest, wrong):
+    folder, compiled = checkout
+    file = folder / "use.ts"
+    text = file.read_text(encoding="utf-8")
+    assert honest in text
+    file.write_text(text.replace(honest, wrong), encoding="utf-8")
+
+    done = compiled()
+
+    file.write_text(text, encoding="utf-8")
+    assert done.returncode != 0
+    assert "use.ts" in done.stdout
