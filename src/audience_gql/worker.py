@@ -20,11 +20,12 @@ from redis.exceptions import RedisError
 
 from audience_gql.audience.auditor import audit_slices
 from audience_gql.audience.fill_queue import FillQueue
+from audience_gql.audience.import_runner import ImportRunner
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.ticker import Ticker
 from audience_gql.config import Settings
-from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
+from audience_gql.messaging.jobs import FILL, IMPORT, QUEUE, ArqJobs, redis_settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
@@ -131,12 +132,16 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Wor
     cron_jobs = [
         cron(sweep, name="sweep", second=set(every), run_at_startup=True),
         cron(audit, name="audit", second=_AUDIT_AT_SECOND),
+        cron(sweep_imports, name="sweep_imports", second=set(every), run_at_startup=True),
     ]
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
         cron_jobs.append(cron(recompute_everything, name="recompute_everything", hour=hours, minute=17))
     return Worker(
-        functions=[func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1)],
+        functions=[
+            func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
+            func(run_import, name=IMPORT, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
+        ],
         cron_jobs=cron_jobs,
         queue_name=QUEUE,
         redis_settings=redis_settings(settings.redis_url),
@@ -146,13 +151,28 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership) -> Wor
         keep_result=0,
         poll_delay=0.1,
         log_results=False,
-        ctx={"ports": ports, "membership": membership, "queue": FillQueue(ports, membership)},
+        ctx={
+            "ports": ports,
+            "membership": membership,
+            "queue": FillQueue(ports, membership),
+            "imports": ImportRunner(ports),
+        },
     )
 
 
 async def fill_segment(ctx: Context, segment_id: int) -> None:
     queue: FillQueue = ctx["queue"]
     await queue.work_off(segment_id)
+
+
+async def run_import(ctx: Context, import_id: int) -> None:
+    imports: ImportRunner = ctx["imports"]
+    await _when_reachable("import", imports.work_off(import_id))
+
+
+async def sweep_imports(ctx: Context) -> None:
+    imports: ImportRunner = ctx["imports"]
+    await _when_reachable("sweep of imports", imports.sweep())
 
 
 async def sweep(ctx: Context) -> None:

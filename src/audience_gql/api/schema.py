@@ -24,6 +24,7 @@ from audience_gql.api.events import EventMutation
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.feed import FeedQuery, FeedSubscription
 from audience_gql.api.groups import GroupMutation, GroupQuery
+from audience_gql.api.imports import ImportMutation, ImportSubscription
 from audience_gql.api.limits import COST
 from audience_gql.api.nodes import NodeQuery
 from audience_gql.api.previews import PreviewQuery
@@ -54,12 +55,18 @@ class Query(
 
 @strawberry.type(description="What can be done. Each answers with its subject, or with the reason why not.")
 class Mutation(
-    UpsertMutation, ChannelMutation, EventMutation, CustomFieldMutation, GroupMutation, SegmentMutation
+    UpsertMutation,
+    ChannelMutation,
+    EventMutation,
+    CustomFieldMutation,
+    GroupMutation,
+    SegmentMutation,
+    ImportMutation,
 ): ...
 
 
 @strawberry.type(description="What can be followed.")
-class Subscription(FeedSubscription): ...
+class Subscription(FeedSubscription, ImportSubscription): ...
 
 
 class Schema(strawberry.Schema):

@@ -65,6 +65,10 @@ class Jobs(Protocol):
         """Have this segment filled or recomputed soon. Returns at once, and never fails."""
         ...
 
+    def run_import(self, import_id: int) -> None:
+        """Have the rows of this import written soon. Returns at once, and never fails."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:

@@ -11,6 +11,7 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from audience_gql.messaging.outbox import Outbox
 
 FILL: Final = "fill_segment"
+IMPORT: Final = "run_import"
 QUEUE: Final = "audience:jobs"
 _TIMEOUT_SECONDS: Final = 2.0
 
@@ -23,12 +24,17 @@ class ArqJobs:
         self._pool: ArqRedis | None = None
         self._connecting = asyncio.Lock()
         self._fills = Outbox("fills", self._enqueue_fills, timeout_seconds=_TIMEOUT_SECONDS)
+        self._imports = Outbox("imports", self._enqueue_imports, timeout_seconds=_TIMEOUT_SECONDS)
 
     def fill(self, segment_id: int) -> None:
         self._fills.put((segment_id,))
 
+    def run_import(self, import_id: int) -> None:
+        self._imports.put((import_id,))
+
     async def close(self) -> None:
         await self._fills.close()
+        await self._imports.close()
         if self._pool is not None:
             await self._pool.aclose()
 
@@ -36,6 +42,11 @@ class ArqJobs:
         pool = await self._connected()
         for segment_id in segment_ids:
             await pool.enqueue_job(FILL, segment_id)
+
+    async def _enqueue_imports(self, import_ids: frozenset[int]) -> None:
+        pool = await self._connected()
+        for import_id in import_ids:
+            await pool.enqueue_job(IMPORT, import_id)
 
     async def _connected(self) -> ArqRedis:
         async with self._connecting:
