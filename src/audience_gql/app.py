@@ -17,6 +17,7 @@ from audience_gql.api.context import Services
 from audience_gql.api.http import answer
 from audience_gql.api.schema import Schema
 from audience_gql.api.socket import Sockets
+from audience_gql.api.uploads import receive
 from audience_gql.audience.access import Doorkeeper
 from audience_gql.audience.auditor import metrics
 from audience_gql.audience.cursors import CursorCodec
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> Starlette:
             WebSocketRoute("/graphql", _sockets),
             Route("/graphiql", playground.page),
             Route("/graphiql/{name}", playground.asset),
+            Route("/imports/{import_id}/{secret}", _upload, methods=["PUT"]),
             Route("/healthz", _healthz),
             Route("/readyz", _readyz),
             Route("/metrics", _metrics),
@@ -88,6 +90,10 @@ async def _opened(settings: Settings) -> AsyncIterator[Services]:
 
 async def _sockets(socket: WebSocket) -> None:
     await socket.state.sockets(socket.scope, socket.receive, socket.send)
+
+
+async def _upload(request: Request) -> Response:
+    return await receive(request, request.state.services)
 
 
 async def _healthz(_: Request) -> Response:

@@ -21,11 +21,12 @@ from redis.exceptions import RedisError
 from audience_gql.audience.auditor import audit_slices
 from audience_gql.audience.clearing import Clearing
 from audience_gql.audience.fill_queue import FillQueue, recompute_everything
+from audience_gql.audience.import_runner import ImportRunner
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.ticker import Ticker
 from audience_gql.config import Settings
-from audience_gql.messaging.jobs import CLEAR, FILL, QUEUE, ArqJobs, redis_settings
+from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, QUEUE, ArqJobs, redis_settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
@@ -132,6 +133,7 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership, cleari
     cron_jobs = [
         cron(sweep, name="sweep", second=set(every), run_at_startup=True),
         cron(audit, name="audit", second=_AUDIT_AT_SECOND),
+        cron(sweep_imports, name="sweep_imports", second=set(every), run_at_startup=True),
     ]
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
@@ -140,6 +142,7 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership, cleari
         functions=[
             func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
             func(clear_deleted, name=CLEAR, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
+            func(run_import, name=IMPORT, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
         ],
         cron_jobs=cron_jobs,
         queue_name=QUEUE,
@@ -155,6 +158,7 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership, cleari
             "membership": membership,
             "queue": FillQueue(ports, membership),
             "clearing": clearing,
+            "imports": ImportRunner(ports),
         },
     )
 
@@ -167,6 +171,16 @@ async def fill_segment(ctx: Context, segment_id: int) -> None:
 async def clear_deleted(ctx: Context, workspace_id: int) -> None:
     clearing: Clearing = ctx["clearing"]
     await clearing.clear(workspace_id)
+
+
+async def run_import(ctx: Context, import_id: int) -> None:
+    imports: ImportRunner = ctx["imports"]
+    await _when_reachable("import", imports.work_off(import_id))
+
+
+async def sweep_imports(ctx: Context) -> None:
+    imports: ImportRunner = ctx["imports"]
+    await _when_reachable("sweep of imports", imports.sweep())
 
 
 async def sweep(ctx: Context) -> None:

@@ -11,12 +11,17 @@ import pytest
 from audience_gql.audience import ticker
 from audience_gql.audience.deletions import delete_group
 from audience_gql.audience.groups import add_to_group, create_group
+from audience_gql.audience.import_plans import ColumnPlan, ImportPlan
+from audience_gql.audience.imports import receive_file, start_import
 from audience_gql.audience.keys import SubscriberKey
 from audience_gql.audience.sharing import MISSED_AFTER, Share
 
 pytestmark = pytest.mark.faults
 
 OPENED = {"event": {"name": "opened", "within": {"last": {"days": 1}}}}
+
+
+ROWS = 10_000
 
 
 async def is_ready(world, segment) -> bool:
@@ -208,3 +213,30 @@ async def test_a_worker_killed_while_it_clears_a_deleted_group_is_followed_by_an
     world.start_worker()
     await world.eventually(lambda: world.fetchval("SELECT count(*) FROM wanted_clearings"), 0)
     assert (await left(world), await world.fetchval("SELECT count(*) FROM group_members")) == (len(names), 0)
+
+
+async def test_a_worker_killed_in_the_middle_of_an_import_is_followed_by_another(world):
+    column = ColumnPlan(header="id", kind="profile", target="externalId")
+    made, secret = await start_import(
+        ports=world.ports, workspace=world.workspace, plan=ImportPlan(columns=(column,)), dry_run=False
+    )
+
+    async def content():
+        yield b"id\n" + b"".join(b"%d\n" % n for n in range(ROWS))
+
+    await receive_file(ports=world.ports, import_id=made.id, secret=secret, content=content())
+    worker = world.start_worker()
+    read = "SELECT rows_read > 0 FROM imports WHERE id = $1"
+    await world.eventually(lambda: world.fetchval(read, made.id), True)
+
+    world.kill(worker)
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start < now() - interval '1 ms'"
+    await world.eventually(lambda: world.fetchval(sessions), 0)
+    halfway = await world.fetchval("SELECT rows_read FROM imports WHERE id = $1", made.id)
+    assert 0 < halfway < ROWS
+    assert await world.fetchval("SELECT count(*) FROM subscribers") == halfway
+
+    world.start_worker()
+    done = "SELECT state = 'DONE' AND created = $2 AND rejected = 0 FROM imports WHERE id = $1"
+    await world.eventually(lambda: world.fetchval(done, made.id, ROWS), True)
+    assert await world.fetchval("SELECT count(*) FROM subscribers") == ROWS

@@ -14,6 +14,7 @@ from typing import Final
 
 from audience_gql.conditions.vocabulary import IdKind
 from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.imports import ImportRecord
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     EVENT = "evt"
     MEMBERSHIP_CHANGE = "chg"
     WORKSPACE = "wsp"
+    IMPORT = "imp"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -85,6 +87,8 @@ def id_of(row: object) -> str:
         case EventRecord():
             microseconds = (row.occurred_at - _DAWN) // _MICROSECOND
             return encode(Kind.EVENT, row.bucket_id, row.subscriber_id, row.name_id, microseconds, row.id)
+        case ImportRecord():
+            return encode(Kind.IMPORT, row.id)
         case LoggedChange():
             return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
     for kind, model in _MODELS.items():

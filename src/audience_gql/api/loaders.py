@@ -20,6 +20,7 @@ from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import batches, definitions, list_pages, person_pages, segment_figures
 from audience_gql.storage.database import Database
 from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.imports import ImportRecord, imports_by_ids
 from audience_gql.storage.list_pages import Members
 from audience_gql.storage.models import CustomField, Group, Segment
 from audience_gql.storage.records import (
@@ -64,6 +65,10 @@ class Loaders:
     @cached_property
     def segments(self) -> DataLoader[int, Segment | None]:
         return self._one(batches.segments_by_ids)
+
+    @cached_property
+    def imports(self) -> DataLoader[int, ImportRecord | None]:
+        return self._one(imports_by_ids)
 
     @cached_property
     def events(self) -> DataLoader[EventKey, EventRecord | None]:

@@ -97,5 +97,6 @@ _FINDERS: Final[Mapping[Kind, Finder]] = {
     Kind.EVENT: _loaded(ids.event_key_of, lambda loaders: loaders.events),
     Kind.MEMBERSHIP_CHANGE: _loaded(ids.change_key_of, lambda loaders: loaders.changes),
     Kind.WORKSPACE: _workspace,
+    Kind.IMPORT: _loaded(partial(ids.number_of, Kind.IMPORT), lambda loaders: loaders.imports),
     Kind.API_TOKEN: _api_token,
 }

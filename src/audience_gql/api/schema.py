@@ -27,6 +27,7 @@ from audience_gql.api.failures import HANDLERS
 from audience_gql.api.feed import FeedQuery, FeedSubscription
 from audience_gql.api.group_edits import GroupEditMutation
 from audience_gql.api.groups import GroupMutation, GroupQuery
+from audience_gql.api.imports import ImportMutation, ImportSubscription
 from audience_gql.api.limits import COST
 from audience_gql.api.nodes import NodeQuery
 from audience_gql.api.previews import PreviewQuery
@@ -72,12 +73,13 @@ class Mutation(
     GroupMutation,
     GroupEditMutation,
     SegmentMutation,
+    ImportMutation,
     TokenMutation,
 ): ...
 
 
 @strawberry.type(description="What can be followed.")
-class Subscription(FeedSubscription): ...
+class Subscription(FeedSubscription, ImportSubscription): ...
 
 
 class Schema(strawberry.Schema):

@@ -69,6 +69,10 @@ class Jobs(Protocol):
         """Have what this workspace deleted cleared soon. Returns at once, and never fails."""
         ...
 
+    def run_import(self, import_id: int) -> None:
+        """Have the rows of this import written soon. Returns at once, and never fails."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:

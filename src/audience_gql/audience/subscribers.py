@@ -59,13 +59,38 @@ async def upsert_subscribers(
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=(*path, "subscribers")),))
 
     async def work(transaction: Transaction) -> tuple[Upserted, int | None]:
-        upsert = _Upsert(ports, workspace, transaction, bulk=bulk)
-        return await upsert.run(items, add_to_group_ids, path), upsert.grown_bucket_id
+        return await upsert_within(
+            transaction,
+            ports=ports,
+            workspace=workspace,
+            items=items,
+            add_to_group_ids=add_to_group_ids,
+            path=path,
+            bulk=bulk,
+        )
 
     upserted, grown_bucket_id = await ports.database.run(work)
     if grown_bucket_id is not None:
         await open_another_if_full(ports=ports, workspace_id=workspace.id, bucket_id=grown_bucket_id)
     return upserted
+
+
+async def upsert_within(
+    transaction: Transaction,
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    items: Sequence[Mapping[str, object]],
+    add_to_group_ids: Sequence[int | None] = (),
+    path: Path = ("input",),
+    bulk: bool = False,
+) -> tuple[Upserted, int | None]:
+    """The same as a part of the caller's transaction, which Database.run must have begun. Raises InvalidInput.
+
+    Returns a bucket besides that may be full by now: once the transaction is committed, open_another_if_full looks.
+    """
+    upsert = _Upsert(ports, workspace, transaction, bulk=bulk)
+    return await upsert.run(items, add_to_group_ids, path), upsert.grown_bucket_id
 
 
 class _Upsert:

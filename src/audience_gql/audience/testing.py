@@ -77,9 +77,13 @@ class NotedJobs:
     def __init__(self) -> None:
         self.fills: list[int] = []
         self.clearings: list[int] = []
+        self.imports: list[int] = []
 
     def fill(self, segment_id: int) -> None:
         self.fills.append(segment_id)
 
     def clear(self, workspace_id: int) -> None:
         self.clearings.append(workspace_id)
+
+    def run_import(self, import_id: int) -> None:
+        self.imports.append(import_id)

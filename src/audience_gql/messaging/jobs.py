@@ -13,6 +13,7 @@ from audience_gql.messaging.outbox import Outbox
 
 FILL: Final = "fill_segment"
 CLEAR: Final = "clear_deleted"
+IMPORT: Final = "run_import"
 QUEUE: Final = "audience:jobs"
 _TIMEOUT_SECONDS: Final = 2.0
 
@@ -26,6 +27,7 @@ class ArqJobs:
         self._connecting = asyncio.Lock()
         self._fills = Outbox("fills", partial(self._enqueue, FILL), timeout_seconds=_TIMEOUT_SECONDS)
         self._clearings = Outbox("clearings", partial(self._enqueue, CLEAR), timeout_seconds=_TIMEOUT_SECONDS)
+        self._imports = Outbox("imports", partial(self._enqueue, IMPORT), timeout_seconds=_TIMEOUT_SECONDS)
 
     def fill(self, segment_id: int) -> None:
         self._fills.put((segment_id,))
@@ -33,9 +35,13 @@ class ArqJobs:
     def clear(self, workspace_id: int) -> None:
         self._clearings.put((workspace_id,))
 
+    def run_import(self, import_id: int) -> None:
+        self._imports.put((import_id,))
+
     async def close(self) -> None:
         await self._fills.close()
         await self._clearings.close()
+        await self._imports.close()
         if self._pool is not None:
             await self._pool.aclose()
 

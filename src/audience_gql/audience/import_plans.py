@@ -1,0 +1,180 @@
+"""What the columns of an import's file mean: from the cells of a row to an item of an upsert.
+
+It must not touch the database, nor judge values: whether an address or a date is one, the upsert says, the same as ever.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Final, Literal, TypeAlias
+
+from audience_gql.audience.failures import Issue, Path
+from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
+
+TargetKind: TypeAlias = Literal["profile", "field", "channel", "group"]
+PROFILE: Final = (
+    "externalId", "email", "phone", "firstName", "lastName", "language", "timezone", "birthday", "country", "region", "city",
+    "postalCode",
+)  # fmt: skip
+COLUMNS_LIMIT: Final = 200
+_KEYS: Final = frozenset({"externalId", "email", "phone"})
+_YES: Final = frozenset({"true", "yes", "1"})
+_NO: Final = frozenset({"false", "no", "0"})
+
+
+class BadCell(ValueError):
+    """A cell that cannot be what its column says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnPlan:
+    """What one column of the file is: a part of the profile, a custom field's key, a channel, or a group's number."""
+
+    header: str
+    kind: TargetKind
+    target: str | int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """How to read a file."""
+
+    columns: tuple[ColumnPlan, ...]
+    delimiter: str = ","
+    empty_clears: bool = False
+    add_to_group_ids: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> ImportPlan:  # Any: what as_json gave
+        return cls(
+            columns=tuple(ColumnPlan(**column) for column in given["columns"]),
+            delimiter=given["delimiter"],
+            empty_clears=given["empty_clears"],
+            add_to_group_ids=tuple(given["add_to_group_ids"]),
+        )
+
+    def issues(self, fields: Mapping[str, FieldRef], group_ids: frozenset[int]) -> list[Issue]:
+        """Everything that is wrong with the plan itself, before there is a file."""
+        found = [*self._form_issues()]
+        for number, column in enumerate(self.columns):
+            where: Path = ("input", "columns", str(number), "to")
+            known: Mapping[str, bool] = {
+                "profile": column.target in PROFILE,
+                "field": column.target in fields,
+                "channel": column.target in CHANNELS,
+                "group": column.target in group_ids,
+            }
+            if not known[column.kind]:
+                message = (
+                    f"there is no {column.kind} {column.target!r}" if column.kind != "group" else _NO_GROUP
+                )
+                found.append(
+                    Issue(
+                        code="UNKNOWN",
+                        message=message,
+                        path=(*where, "groupId" if column.kind == "group" else column.kind),
+                    )
+                )
+        found += [
+            Issue(code="UNKNOWN", message=_NO_GROUP, path=("input", "addToGroupIds", str(number)))
+            for number, group_id in enumerate(self.add_to_group_ids)
+            if group_id not in group_ids
+        ]
+        return found
+
+    def _form_issues(self) -> list[Issue]:
+        where: Path = ("input", "columns")
+        found = []
+        if len(self.columns) > COLUMNS_LIMIT:
+            message = f"at most {COLUMNS_LIMIT} columns, not {len(self.columns)}"
+            found.append(Issue(code="TOO_MANY", message=message, path=where))
+        if not any(column.kind == "profile" and column.target in _KEYS for column in self.columns):
+            message = "map a column to externalId, email or phone: nothing else says who a row is about"
+            found.append(Issue(code="REQUIRED", message=message, path=where))
+        for what, values in (
+            ("header", [column.header for column in self.columns]),
+            ("to", [(column.kind, column.target) for column in self.columns]),
+        ):
+            found += [
+                Issue(code="CONFLICT", message="is given twice", path=(*where, str(number), what))
+                for number, value in enumerate(values)
+                if value in values[:number]
+            ]
+        if not re.fullmatch(r"[^\w\s\"]|\t", self.delimiter):
+            message = "the delimiter is one character that is no letter, digit, quote or space; a tab is one"
+            found.append(Issue(code="MALFORMED", message=message, path=("input", "delimiter")))
+        return found
+
+    def missing(self, header: Sequence[str]) -> list[str]:
+        """The columns that a file should have and has not."""
+        return [column.header for column in self.columns if column.header not in header]
+
+    def item(
+        self, header: Sequence[str], cells: Sequence[str], fields: Mapping[str, FieldRef]
+    ) -> dict[str, object]:
+        """A row as upsert_subscribers takes it. Raises BadCell."""
+        if len(cells) != len(header):
+            raise BadCell(f"{len(cells)} cells, where the header has {len(header)}")
+        by_header = dict(zip(header, cells, strict=True))
+        item: dict[str, object] = {}
+        for column in self.columns:
+            cell = by_header[column.header].strip()
+            if cell or (self.empty_clears and column.kind in ("profile", "field")):
+                _put(item, column, cell, fields)
+        return item
+
+
+_NO_GROUP: Final = "there is no group with this id"
+
+
+def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[str, FieldRef]) -> None:
+    target = column.target
+    match column.kind:
+        case "profile":
+            item[str(target)] = _birthday(column, cell) if target == "birthday" and cell else cell or None
+        case "field":
+            value = _typed(column, cell, fields.get(str(target))) if cell else None
+            item.setdefault("fields", []).append({"key": target, "value": value})
+        case "channel":
+            status = cell.upper()
+            if status not in CHANNEL_STATUSES:
+                raise BadCell(f"{column.header}: {cell!r} is none of {', '.join(CHANNEL_STATUSES)}")
+            item.setdefault("channels", []).append({"channel": target, "status": status})
+        case "group":
+            name = "addToGroupIds" if _yes_or_no(column, cell) else "removeFromGroupIds"
+            item.setdefault(name, []).append(target)
+
+
+def _birthday(column: ColumnPlan, cell: str) -> date:
+    try:
+        return date.fromisoformat(cell)
+    except ValueError as error:
+        raise BadCell(f"{column.header}: expected a date such as 1990-03-01, not {cell!r}") from error
+
+
+def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
+    """The cell as JSON of its field's type; of texts, numbers and lists whatever it says, the upsert judges."""
+    match ref and ref.type:
+        case "NUMBER":
+            try:
+                return int(cell) if re.fullmatch(r"[+-]?[0-9]{1,300}", cell) else float(cell)
+            except ValueError as error:
+                raise BadCell(f"{column.header}: expected a number such as 12.5, not {cell!r}") from error
+        case "BOOLEAN":
+            return _yes_or_no(column, cell)
+        case "LIST":
+            return [part.strip() for part in cell.split(";") if part.strip()]
+    return cell
+
+
+def _yes_or_no(column: ColumnPlan, cell: str) -> bool:
+    folded = cell.lower()
+    if folded not in _YES | _NO:
+        raise BadCell(f"{column.header}: expected true or false, not {cell!r}")
+    return folded in _YES

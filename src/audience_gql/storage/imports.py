@@ -1,0 +1,246 @@
+"""Imports and the pieces of their files.
+
+A file lies in Postgres, because the process that receives it and the one that works it off share nothing else that keeps things.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.slices import Entry, Slice
+
+_COLUMNS: Final = (
+    "id, workspace_id, state, plan, dry_run, secret_hash, upload_id, bytes, bytes_read, lines_read, header, rows_read, created, "
+    "updated, rejected, failure, created_at"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRecord:
+    """One import, as far as it has come."""
+
+    id: int
+    workspace_id: int
+    state: str
+    plan: dict[str, Any]  # Any: JSON, typed by who reads it
+    dry_run: bool
+    secret_hash: bytes
+    upload_id: int | None
+    bytes: int
+    bytes_read: int
+    lines_read: int
+    header: list[str] | None
+    rows_read: int
+    created: int
+    updated: int
+    rejected: int
+    failure: str | None
+    created_at: datetime
+
+    @property
+    def fraction(self) -> float:
+        if self.state == "DONE":
+            return 1.0
+        return self.bytes_read / self.bytes if self.bytes else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RejectRecord:
+    line: int
+    message: str
+
+
+async def add(
+    connection: Connection,
+    *,
+    import_id: int,
+    workspace_id: int,
+    plan: object,
+    dry_run: bool,
+    secret_hash: bytes,
+    now: datetime,
+) -> None:
+    await connection.execute(
+        "INSERT INTO imports (id, workspace_id, state, plan, dry_run, secret_hash, created_at) "
+        "VALUES ($1, $2, 'WAITING', $3::text::jsonb, $4, $5, $6)",
+        import_id,
+        workspace_id,
+        json.dumps(plan),
+        dry_run,
+        secret_hash,
+        now,
+    )
+
+
+async def imports_by_ids(
+    database: Database, workspace_id: int, ids: Sequence[int]
+) -> dict[int, ImportRecord]:
+    rows = await database.fetch(
+        f"SELECT {_COLUMNS} FROM imports WHERE workspace_id = $1 AND id = ANY($2::bigint[])",
+        workspace_id,
+        list(ids),
+    )
+    return {row["id"]: _record(row) for row in rows}
+
+
+async def find(connection: Connection, import_id: int) -> ImportRecord | None:
+    """For who was told its number by us: by the secret of an address, or by a job."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM imports WHERE id = $1", import_id)
+    return None if row is None else _record(row)
+
+
+async def lock(connection: Connection, import_id: int) -> ImportRecord | None:
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM imports WHERE id = $1 FOR NO KEY UPDATE", import_id
+    )
+    return None if row is None else _record(row)
+
+
+async def to_work_off(connection: Connection) -> list[int]:
+    """Those whose files are here and whose rows are not all written."""
+    rows = await connection.fetch(
+        "SELECT id FROM imports WHERE state IN ('WAITING', 'RUNNING') AND upload_id IS NOT NULL ORDER BY id"
+    )
+    return [row["id"] for row in rows]
+
+
+# ---- files
+
+
+async def write_chunk(
+    connection: Connection, import_id: int, *, upload_id: int, position: int, content: bytes, now: datetime
+) -> None:
+    await connection.execute(
+        "INSERT INTO import_chunks (import_id, upload_id, position, content, received_at) VALUES ($1, $2, $3, $4, $5)",
+        import_id,
+        upload_id,
+        position,
+        content,
+        now,
+    )
+
+
+async def read_chunks(
+    connection: Connection, import_id: int, upload_id: int, *, start: int, stop: int
+) -> list[tuple[int, bytes]]:
+    """The pieces that begin in a range of positions."""
+    rows = await connection.fetch(
+        "SELECT position, content FROM import_chunks "
+        "WHERE import_id = $1 AND upload_id = $2 AND position >= $3 AND position < $4 ORDER BY position",
+        import_id,
+        upload_id,
+        start,
+        stop,
+    )
+    return [(row["position"], row["content"]) for row in rows]
+
+
+async def accept_upload(connection: Connection, import_id: int, upload_id: int, size: int) -> bool:
+    """Have this attempt be the file. False when another one was first, or the import is over."""
+    accepted = await connection.fetchval(
+        "UPDATE imports SET upload_id = $2, bytes = $3 WHERE id = $1 AND upload_id IS NULL AND state = 'WAITING' RETURNING id",
+        import_id,
+        upload_id,
+        size,
+    )
+    return accepted is not None
+
+
+async def forget_pieces(connection: Connection, import_id: int, *, before: int) -> None:
+    """Drop the pieces that lie before a position: all that was in them is written."""
+    await connection.execute(
+        "DELETE FROM import_chunks WHERE import_id = $1 AND position < $2", import_id, before
+    )
+
+
+async def forget_leftovers(connection: Connection, silent_since: datetime) -> None:
+    """Drop some pieces of imports that are over, and of attempts that broke off before an instant."""
+    await connection.execute(
+        "DELETE FROM import_chunks WHERE (import_id, upload_id, position) IN ("
+        "SELECT c.import_id, c.upload_id, c.position FROM import_chunks c JOIN imports i ON i.id = c.import_id "
+        "WHERE i.state NOT IN ('WAITING', 'RUNNING') OR (i.upload_id IS DISTINCT FROM c.upload_id AND NOT EXISTS ("
+        "SELECT 1 FROM import_chunks k WHERE k.import_id = c.import_id AND k.upload_id = c.upload_id AND k.received_at >= $1"
+        ")) LIMIT 400)",
+        silent_since,
+    )
+
+
+# ---- progress
+
+
+async def set_header(
+    connection: Connection, import_id: int, *, header: Sequence[str], bytes_read: int, lines_read: int
+) -> None:
+    await connection.execute(
+        "UPDATE imports SET state = 'RUNNING', header = $2, bytes_read = $3, lines_read = $4 WHERE id = $1",
+        import_id,
+        list(header),
+        bytes_read,
+        lines_read,
+    )
+
+
+async def advance(
+    connection: Connection,
+    import_id: int,
+    *,
+    bytes_read: int,
+    lines_read: int,
+    rows: int,
+    created: int,
+    updated: int,
+    rejected: int,
+) -> None:
+    await connection.execute(
+        "UPDATE imports SET bytes_read = $2, lines_read = $3, rows_read = rows_read + $4, created = created + $5, "
+        "updated = updated + $6, rejected = rejected + $7 WHERE id = $1",
+        import_id,
+        bytes_read,
+        lines_read,
+        rows,
+        created,
+        updated,
+        rejected,
+    )
+
+
+async def end(connection: Connection, import_id: int, state: str, failure: str | None = None) -> None:
+    await connection.execute(
+        "UPDATE imports SET state = $2, failure = $3 WHERE id = $1", import_id, state, failure
+    )
+
+
+async def add_rejects(connection: Connection, import_id: int, rejects: Sequence[RejectRecord]) -> None:
+    await connection.execute(
+        "INSERT INTO import_rejects (import_id, line, message) "
+        "SELECT $1::bigint, r.line, r.message FROM unnest($2::bigint[], $3::text[]) AS r (line, message)",
+        import_id,
+        [reject.line for reject in rejects],
+        [reject.message for reject in rejects],
+    )
+
+
+async def rejects(
+    database: Database, workspace_id: int, import_id: int, part: Slice
+) -> list[Entry[RejectRecord]]:
+    """A page of an import's kept rejects, by line, and one more when there is one."""
+    rows = await database.fetch(
+        "SELECT r.line, r.message FROM import_rejects r JOIN imports i ON i.id = r.import_id "
+        f"WHERE i.workspace_id = $1 AND i.id = $2 AND r.line > $3 ORDER BY r.line {part.limit}",
+        workspace_id,
+        import_id,
+        part.after[0] if part.after else 0,
+    )
+    return [Entry(RejectRecord(row["line"], row["message"]), (row["line"],)) for row in rows]
+
+
+def _record(row: asyncpg.Record) -> ImportRecord:
+    known = {name: row[name] for name in ImportRecord.__dataclass_fields__}
+    return ImportRecord(**known | {"plan": json.loads(row["plan"])})

@@ -1,0 +1,108 @@
+"""Imports over GraphQL, and the address that their files go to."""
+
+from __future__ import annotations
+
+import httpx
+
+from audience_gql.api.context import Context
+from audience_gql.audience.import_runner import ImportRunner
+
+START = """
+mutation ($input: StartImportInput!) {
+  startImport(input: $input) {
+    ... on StartImportPayload { uploadUrl import { id state fraction } }
+    ... on InvalidInput { issues { code path } }
+  }
+}
+"""
+IMPORT = """
+query ($id: ID!) {
+  node(id: $id) {
+    ... on Import { state dryRun rowsRead created updated rejected fraction failure
+      rejects(first: 1) { edges { node { line message } } pageInfo { hasNextPage } } }
+  }
+}
+"""
+CANCEL = """
+mutation ($id: ID!) { cancelImport(input: {id: $id}) { __typename ... on Import { state } ... on NotFound { path } } }
+"""
+PROGRESS = "subscription ($id: ID!) { importProgress(id: $id) { state } }"
+COLUMNS = [
+    {"header": "id", "to": {"profile": "EXTERNAL_ID"}},
+    {"header": "mail", "to": {"profile": "EMAIL"}},
+]
+CSV = {"content-type": "text/csv"}
+
+
+async def put(server, path, content, headers=CSV):
+    async with httpx.AsyncClient(base_url=server.url) as client:
+        return await client.put(path, content=content, headers=headers)
+
+
+async def test_a_file_goes_to_its_address_and_becomes_people(served, server):
+    group = await served.group("Imported")
+    started = await served.data(START, input={"columns": COLUMNS, "addToGroupIds": [group]})
+    made = started["startImport"]["import"]
+    assert made | {"id": ""} == {"id": "", "state": "WAITING", "fraction": 0.0}
+
+    answer = await put(server, started["startImport"]["uploadUrl"], b"id,mail\n1,a@x.org\n2,b\n3,c\n")
+    assert answer.status_code == 202
+    async with served.services.ports.database.acquire() as connection:
+        number = await connection.fetchval("SELECT max(id) FROM imports")
+    await ImportRunner(served.services.ports).work_off(number)
+
+    found = (await served.data(IMPORT, id=made["id"]))["node"]
+    rejects = found.pop("rejects")
+    assert found == {
+        "state": "DONE", "dryRun": False, "rowsRead": 3, "created": 1, "updated": 0, "rejected": 2, "fraction": 1.0,
+        "failure": None,
+    }  # fmt: skip
+    assert rejects["edges"][0]["node"]["line"] == 3
+    assert rejects["pageInfo"] == {"hasNextPage": True}
+
+
+async def test_the_address_says_what_it_does_not_take(served, server):
+    started = await served.data(START, input={"columns": COLUMNS})
+    path = started["startImport"]["uploadUrl"]
+
+    assert (await put(server, path, b"{}", {"content-type": "application/json"})).status_code == 415
+    assert (await put(server, path + "x", b"id")).status_code == 404
+    assert (await put(server, path, b"id,mail\n")).status_code == 202
+    assert (await put(server, path, b"id,mail\n")).status_code == 409
+
+
+async def test_progress_is_told_until_the_end(api):
+    started = (await api.data(START, input={"columns": COLUMNS}))["startImport"]["import"]
+    followed = await api.schema.subscribe(
+        PROGRESS, variable_values={"id": started["id"]}, context_value=Context(api.services, api.access)
+    )
+
+    told = [(await anext(followed)).data["importProgress"]["state"]]
+    await api.data(CANCEL, id=started["id"])
+    told += [result.data["importProgress"]["state"] async for result in followed]
+
+    assert told == ["WAITING", "CANCELLED"]
+
+
+async def test_another_workspaces_import_is_not_there(api, stranger):
+    started = (await stranger.data(START, input={"columns": COLUMNS}))["startImport"]["import"]
+
+    assert (await api.data(IMPORT, id=started["id"]))["node"] is None
+    refused = (await api.data(CANCEL, id=started["id"]))["cancelImport"]
+    assert refused == {"__typename": "NotFound", "path": ["input", "id"]}
+    assert (await stranger.data(IMPORT, id=started["id"]))["node"]["state"] == "WAITING"
+
+
+async def test_a_wrong_plan_is_told_by_path(api):
+    columns = [
+        *COLUMNS,
+        {"header": "x", "to": {"field": "none"}},
+        {"header": "y", "to": {"groupId": "grp_x"}},
+    ]
+
+    issues = (await api.data(START, input={"columns": columns}))["startImport"]["issues"]
+
+    assert issues == [
+        {"code": "UNKNOWN", "path": ["input", "columns", "2", "to", "field"]},
+        {"code": "UNKNOWN", "path": ["input", "columns", "3", "to", "groupId"]},
+    ]
