@@ -1,4 +1,4 @@
-"""The command line: `audience-gql demo|up|serve|worker|ready|recompute|migrate|schema|handbook|token|timezone`.
+"""The command line: `audience-gql demo|up|serve|worker|import|ready|recompute|migrate|schema|handbook|token|timezone`.
 
 Each command only reads its words and calls what does the work; imports wait until their command is asked for, so that help is quick.
 """
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
             "--stop-with-stdin", action="store_true", help="stop when standard input is closed"
         )
 
+    _add_import(commands)
     recompute = commands.add_parser(
         "recompute", help="find every membership again from the facts, and wait for it"
     )
@@ -102,6 +103,27 @@ def _parser() -> argparse.ArgumentParser:
     zone.add_argument("zone", help="a name of the IANA database, such as Europe/Vilnius")
     zone.set_defaults(run=_change_timezone)
     return parser
+
+
+def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    importing = commands.add_parser("import", help="people from a CSV file into a running instance")
+    importing.add_argument("file", type=Path, help="CSV in UTF-8 whose first line names the columns")
+    importing.add_argument(
+        *("--map", "-m"),
+        action="append",
+        required=True,
+        metavar="HEADER=TARGET",
+        help="a column, such as Mail=email, Plan=field:plan, News=channel:EMAIL, VIP=group:ID",
+    )
+    importing.add_argument(
+        "--add-to-group", action="append", default=[], metavar="ID", help="put everybody into it"
+    )
+    importing.add_argument("--delimiter", default=",", help="what parts the cells (,)")
+    importing.add_argument("--empty-clears", action="store_true", help="an empty cell clears what was there")
+    importing.add_argument("--dry-run", action="store_true", help="tell what would happen, and write nothing")
+    importing.add_argument("--url", help="of the GraphQL endpoint (AUDIENCE_URL)")
+    importing.add_argument("--token", help="with the scope WRITE (AUDIENCE_TOKEN)")
+    importing.set_defaults(run=_import)
 
 
 def _demo(parsed: argparse.Namespace) -> int:
@@ -221,6 +243,42 @@ def _ready(_: argparse.Namespace) -> int:
     for name, problem in found.parts.items():
         print(f"{name}: {problem or 'ok'}")
     return 0 if found.is_ready else 1
+
+
+def _import(parsed: argparse.Namespace) -> int:
+    from rich.progress import Progress
+
+    from audience_gql import uploading
+    from audience_gql.config import client_from_environment
+
+    client = client_from_environment(url=parsed.url, token=parsed.token)
+    try:
+        wanted = uploading.Wanted(
+            columns=[uploading.column(text) for text in parsed.map],
+            delimiter=parsed.delimiter,
+            empty_clears=parsed.empty_clears,
+            dry_run=parsed.dry_run,
+            add_to_group_ids=parsed.add_to_group,
+        )
+        with Progress(transient=True) as progress:
+            tasks = {phase: progress.add_task(phase, total=1.0) for phase in ("Sending", "Writing")}
+            outcome = uploading.import_file(
+                file=parsed.file,
+                client=client,
+                wanted=wanted,
+                advance=lambda phase, part: progress.update(tasks[phase], completed=part),
+            )
+    except (uploading.Refused, ValueError, OSError) as error:
+        print(f"audience-gql: {error}", file=sys.stderr)
+        return 1
+    for line, message in outcome.rejects:
+        print(f"{parsed.file}:{line}: {message}", file=sys.stderr)
+    would = "would be " if parsed.dry_run else ""
+    print(
+        f"{outcome.state}: {outcome.rows_read} rows, {would}{outcome.created} created, {outcome.updated} updated, "
+        f"{outcome.rejected} refused" + (f"; {outcome.failure}" if outcome.failure else "")
+    )
+    return 0 if outcome.state == "DONE" else 1
 
 
 def _recompute(_: argparse.Namespace) -> int:

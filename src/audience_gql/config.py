@@ -63,6 +63,24 @@ class Settings:
     shutdown_seconds: float = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Whom a client program talks to, and as whom."""
+
+    url: str
+    token: str
+
+
+def client_from_environment(
+    *, url: str | None, token: str | None, environment: Mapping[str, str] = os.environ
+) -> Client:
+    """What was given, or else what the environment gives. Raises MissingSetting."""
+    return Client(
+        url=url or _required(environment, "AUDIENCE_URL", "http://127.0.0.1:8000/graphql"),
+        token=token or _required(environment, "AUDIENCE_TOKEN", "agq_…"),
+    )
+
+
 def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that the environment gives.
 

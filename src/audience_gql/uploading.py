@@ -1,0 +1,182 @@
+"""`audience-gql import`: gives a CSV file to a running instance over HTTP, and tells how far it is. A client like any other."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+from urllib.parse import urljoin, urlsplit
+
+from audience_gql.config import Client
+
+_PIECE_BYTES: Final = 256 * 1024
+_POLL_SECONDS: Final = 0.5
+_TIMEOUT_SECONDS: Final = 60.0
+_REJECTS_SHOWN: Final = 20
+_OVER: Final = {"DONE", "FAILED", "CANCELLED"}
+_PROFILE: Final = {
+    "externalid": "EXTERNAL_ID",
+    "email": "EMAIL",
+    "phone": "PHONE",
+    "firstname": "FIRST_NAME",
+    "lastname": "LAST_NAME",
+    "language": "LANGUAGE",
+    "timezone": "TIMEZONE",
+    "birthday": "BIRTHDAY",
+    "country": "COUNTRY",
+    "region": "REGION",
+    "city": "CITY",
+    "postalcode": "POSTAL_CODE",
+}
+_START: Final = """mutation ($input: StartImportInput!) { startImport(input: $input) {
+  __typename
+  ... on StartImportPayload { uploadUrl import { id } }
+  ... on UserError { message }
+  ... on InvalidInput { issues { message path } }
+} }"""
+_PROGRESS: Final = """query ($id: ID!, $first: Int) { node(id: $id) { ... on Import {
+  state fraction rowsRead created updated rejected failure
+  rejects(first: $first) { edges { node { line message } } }
+} } }"""
+
+
+class Refused(Exception):
+    """The file was not taken. The message tells the person at the terminal why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked of an import, as StartImportInput says it."""
+
+    columns: Sequence[Mapping[str, object]]
+    delimiter: str = ","
+    empty_clears: bool = False
+    dry_run: bool = False
+    add_to_group_ids: Sequence[str] = ()
+
+    def as_input(self) -> dict[str, object]:
+        return {
+            "columns": self.columns,
+            "delimiter": self.delimiter,
+            "emptyClears": self.empty_clears,
+            "dryRun": self.dry_run,
+            "addToGroupIds": self.add_to_group_ids,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an import ended."""
+
+    state: str
+    rows_read: int
+    created: int
+    updated: int
+    rejected: int
+    failure: str | None
+    rejects: Sequence[tuple[int, str]]
+    """The first refused rows: line and reason."""
+
+
+Advance = Callable[[str, float], None]
+"""Told of a phase and how much of it is done, from 0 to 1."""
+
+
+def column(text: str) -> dict[str, object]:
+    """A column from words such as `E-Mail=email`, `Plan=field:plan`, `News=channel:EMAIL` or `VIP=group:grp_…`. Raises ValueError."""
+    header, separator, target = text.rpartition("=")
+    if not separator or not header:
+        raise ValueError(f"{text!r} has no header and target: write HEADER=TARGET")
+    kind, _, rest = target.partition(":")
+    if kind in ("field", "channel") and rest:
+        return {"header": header, "to": {kind: rest}}
+    if kind == "group" and rest:
+        return {"header": header, "to": {"groupId": rest}}
+    profile = _PROFILE.get(target.replace("_", "").lower())
+    if profile is None:
+        raise ValueError(
+            f"{target!r} is neither a part of the profile nor field:KEY, channel:NAME or group:ID"
+        )
+    return {"header": header, "to": {"profile": profile}}
+
+
+def import_file(*, file: Path, client: Client, wanted: Wanted, advance: Advance) -> Outcome:
+    """Upload a file, and wait until its rows are written. Raises Refused."""
+    started = _ask(client, _START, input=wanted.as_input())["startImport"]
+    if started["__typename"] != "StartImportPayload":
+        issues = [f"{issue['message']} ({'.'.join(issue['path'])})" for issue in started.get("issues", ())]
+        raise Refused("; ".join(issues) or started["message"])
+    with file.open("rb") as content:
+        _put(urljoin(client.url, started["uploadUrl"]), content, file.stat().st_size, advance)
+    return _follow(client, started["import"]["id"], advance)
+
+
+def _put(url: str, content: BinaryIO, size: int, advance: Advance) -> None:
+    address = urlsplit(url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.netloc, timeout=_TIMEOUT_SECONDS)
+    try:
+        headers = {"content-type": "text/csv", "content-length": str(size)}
+        connection.request("PUT", address.path, body=_pieces(content, size, advance), headers=headers)
+        answer = connection.getresponse()
+        said = answer.read().decode(errors="replace")
+    except OSError as error:
+        raise Refused(f"the file could not be sent: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != http.client.ACCEPTED:
+        raise Refused(f"the file was not taken ({answer.status}): {said.strip()}")
+
+
+def _pieces(content: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
+    sent = 0
+    while piece := content.read(_PIECE_BYTES):
+        yield piece
+        sent += len(piece)
+        advance("Sending", sent / size)
+
+
+def _follow(client: Client, import_id: str, advance: Advance) -> Outcome:
+    while True:
+        found = _ask(client, _PROGRESS, id=import_id, first=_REJECTS_SHOWN)["node"]
+        advance("Writing", found["fraction"])
+        if found["state"] in _OVER:
+            return Outcome(
+                state=found["state"],
+                rows_read=found["rowsRead"],
+                created=found["created"],
+                updated=found["updated"],
+                rejected=found["rejected"],
+                failure=found["failure"],
+                rejects=[
+                    (edge["node"]["line"], edge["node"]["message"]) for edge in found["rejects"]["edges"]
+                ],
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _ask(client: Client, query: str, **variables: object) -> dict[str, Any]:  # Any: JSON
+    request = urllib.request.Request(  # noqa: S310  # the address is the caller's own
+        client.url,
+        data=json.dumps({"query": query, "variables": variables}).encode(),
+        headers={"authorization": f"Bearer {client.token}", "content-type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  # the same
+            answer = json.load(response)
+    except urllib.error.HTTPError as error:
+        raise Refused(
+            f"{client.url} answers with {error.code}: {error.read().decode(errors='replace')}"
+        ) from error
+    except OSError as error:
+        raise Refused(f"{client.url} does not answer: {error}") from error
+    if answer.get("errors"):
+        raise Refused("; ".join(error["message"] for error in answer["errors"]))
+    data: dict[str, Any] = answer["data"]
+    return data

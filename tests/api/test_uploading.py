@@ -1,0 +1,127 @@
+"""`audience-gql import`: from a file and some words to people, over HTTP only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import pytest
+
+from audience_gql.audience.import_runner import ImportRunner
+from audience_gql.uploading import column
+
+FILE = "Kunde,Mail,Plan\n1,ada@example.com,pro\n2,no address,pro\n3,cyd@example.com,\n"
+MAP = ("--map", "Kunde=externalId", "--map", "Mail=email", "--map", "Plan=field:plan")
+
+
+@pytest.mark.parametrize(
+    ("text", "to"),
+    [
+        ("E-Mail=email", {"profile": "EMAIL"}),
+        ("a=b=first_name", {"profile": "FIRST_NAME"}),
+        ("Plan=field:plan", {"field": "plan"}),
+        ("News=channel:SMS", {"channel": "SMS"}),
+        ("VIP=group:grp_1", {"groupId": "grp_1"}),
+    ],
+)
+def test_a_column_in_words(text, to):
+    assert column(text) == {"header": text.rpartition("=")[0], "to": to}
+
+
+@pytest.mark.parametrize("text", ["email", "=email", "Mail=mail", "Plan=field:", "Plan=field", ""])
+def test_words_that_are_none(text):
+    with pytest.raises(ValueError, match=r"TARGET|neither"):
+        column(text)
+
+
+async def run(served, server, file, *words: str, token: str | None = None):
+    """The command, while somebody works off what it starts."""
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "audience_gql.cli",
+            "import",
+            str(file),
+            "--url",
+            f"{server.url}/graphql",
+            *words,
+        ),
+        env={**os.environ, "AUDIENCE_TOKEN": token or await served.token("ADMIN")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    runner = ImportRunner(served.services.ports)
+    told = asyncio.create_task(process.communicate())
+    while not told.done():
+        async with served.services.ports.database.acquire() as connection:
+            running = await connection.fetch(
+                "SELECT id FROM imports WHERE upload_id IS NOT NULL AND state IN ('WAITING', 'RUNNING')"
+            )
+        for row in running:
+            await runner.work_off(row["id"])
+        await asyncio.sleep(0.05)
+    out, err = (await told)[0].decode(), (await told)[1].decode()
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "customers.csv"
+    path.write_text(FILE, encoding="utf-8")
+    return path
+
+
+async def test_a_file_becomes_people(served, server, file):
+    await served.data(
+        'mutation { defineCustomField(input: {key: "plan", label: "Plan", type: TEXT}) { __typename } }'
+    )
+    group = await served.group("Customers")
+
+    code, out, err = await run(served, server, file, *MAP, "--add-to-group", group)
+
+    assert (code, out.strip()) == (0, "DONE: 3 rows, 2 created, 0 updated, 1 refused"), err
+    assert f"{file}:3: email:" in err
+    found = await served.data(
+        'query ($id: ID!) { group(by: {id: $id}) { memberCount } subscriber(by: {externalId: "1"}) { email field(key: "plan") } }',
+        id=group,
+    )
+    assert found == {"group": {"memberCount": 2}, "subscriber": {"email": "ada@example.com", "field": "pro"}}
+
+
+async def test_a_dry_run_writes_nothing(served, server, file):
+    code, out, _ = await run(served, server, file, *MAP[:4], "--dry-run")
+
+    assert (code, out.strip()) == (0, "DONE: 3 rows, would be 2 created, 0 updated, 1 refused")
+    assert (await served.data("{ subscribers { edges { node { id } } } }"))["subscribers"]["edges"] == []
+
+
+async def test_a_column_that_is_not_there_fails_it(served, server, file):
+    code, out, _ = await run(served, server, file, "--map", "Customer=externalId")
+
+    assert code == 1
+    assert "Customer" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--map", "Plan=field:nothing"), "nothing"),
+        (("--map", "Mail=mail"), "neither a part of the profile"),
+    ],
+)
+async def test_what_is_refused_says_why(served, server, file, words, said):
+    code, _, err = await run(served, server, file, *words)
+
+    assert code == 1
+    assert said in err
+    assert "Traceback" not in err
+
+
+async def test_a_bad_token_is_said(served, server, file):
+    code, _, err = await run(served, server, file, *MAP[:2], token="agq_wrong")  # no token
+
+    assert code == 1
+    assert "401" in err
+    assert "Traceback" not in err
