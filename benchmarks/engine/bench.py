@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from generator import WORKSPACE
@@ -21,6 +22,7 @@ from audience_gql.storage.models import Segment, Workspace
 from audience_gql.storage.tick_pool import TickPool
 
 _NO_TIMEOUT: Final = 0.0
+_NO_RESULT_STANDS: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,14 @@ class Bench:
     async def fill(self, segment_id: int) -> None:
         """Fill or recompute a segment in every bucket that asks for it, as a worker does."""
         await FillQueue(self.ports, self.membership).work_off(segment_id)
+
+    async def want_recomputed(self, segment_ids: Sequence[int]) -> None:
+        """Ask for recomputes, also of what was recomputed a moment ago."""
+        async with self.ports.database.transaction() as transaction:
+            connection = transaction.connection
+            later = await self.ports.clock.now(connection) + _NO_RESULT_STANDS
+            ticket = await self.ports.database.ids.one(connection)
+            await fills.request_recompute(connection, segment_ids, now=later, ticket=ticket)
 
     async def tick_all(self) -> None:
         """Bring every bucket up to the present."""

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import median
 from typing import Final
 
@@ -23,7 +22,7 @@ from audience_gql.audience.segments import create_segment, delete_segment
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.compiler import Statement, compile_range
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, fills
+from audience_gql.storage import definitions
 from audience_gql.storage.models import Segment
 
 MEASUREMENT: Final = "a"
@@ -31,7 +30,6 @@ ROUNDS: Final = 3
 EVERY: Final = 3
 """Of the segments, which go through all kinds of conditions in turn, one in so many is measured."""
 _FIRST, _LAST = -1, 2**62
-_NO_RESULT_STANDS: Final = timedelta(minutes=2)
 _CHANGED: Final = 100
 """One membership in so many is made wrong."""
 
@@ -128,10 +126,7 @@ async def _count(bench: Bench, statement: Statement) -> int:
 
 
 async def _recompute(bench: Bench, segment: Segment) -> float:
-    async with bench.ports.database.transaction() as transaction:
-        connection = transaction.connection
-        now, ticket = await bench.ports.clock.now(connection), await bench.ports.database.ids.one(connection)
-        await fills.request_recompute(connection, [segment.id], now=now + _NO_RESULT_STANDS, ticket=ticket)
+    await bench.want_recomputed([segment.id])
     return await _seconds(bench.fill(segment.id))
 
 

@@ -16,7 +16,7 @@ from audience_gql.audience.events import BATCH_LIMIT, EventItem, track_events
 from audience_gql.audience.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.segments import create_segment, delete_segment
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, fills
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from peers import dittofeed, mautic, posthog
 from peers.day import a_day
@@ -168,8 +168,7 @@ async def _recomputes(room: _Room, step: str) -> list[Figure]:
 
 async def _ours(bench: Bench, subject: Subject) -> Took:
     """Fill what is not filled, or recompute."""
-    async with bench.ports.database.transaction() as transaction:
-        await fills.request_recompute(transaction.connection, [subject.id])
+    await bench.want_recomputed([subject.id])
     return await timed(await backends(bench, "audience-gql fill"), bench.fill(subject.id))
 
 

@@ -16,7 +16,6 @@ from observed import ObservedWorker, Usage, cpu_seconds
 
 from audience_gql.audience.events import EventItem, track_events
 from audience_gql.audience.keys import SubscriberKey, SubscriberRef
-from audience_gql.storage import fills
 
 RATE = 5
 SECONDS = 30
@@ -72,8 +71,7 @@ async def _recompute_seconds(bench: Bench) -> float:
     """Processor seconds, of this process and its backends, for all segments in all buckets."""
     buckets = bench.bucket_ids[:RECOMPUTED_BUCKETS]
     segment_ids = [segment.id for segment in bench.segments.values()]
-    async with bench.ports.database.transaction() as transaction:
-        await fills.request_recompute(transaction.connection, segment_ids)
+    await bench.want_recomputed(segment_ids)
     before = (await _own_usage(bench)).both
     for segment_id in segment_ids:
         for bucket_id in buckets:

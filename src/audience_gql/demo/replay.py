@@ -31,17 +31,23 @@ logger = logging.getLogger(__name__)
 async def play(*, ports: Ports, workspace: Workspace, websocket_url: str, token: str) -> None:
     """Play until cancelled. While Postgres is away, purchases are left out."""
     board = Scoreboard()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch(websocket_url, token, board))
+        tasks.create_task(buy(ports, workspace, board))
+        tasks.create_task(_show(board, Console()))
+
+
+async def watch(websocket_url: str, token: str, board: Scoreboard) -> None:
+    """Put on the board what the socket says."""
     listener = Listener(
         on_change=lambda heard: board.changed(heard, time.monotonic()),
         on_sizes=lambda sizes: setattr(board, "sizes", sizes),
     )
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(listen(websocket_url, token, listener))
-        tasks.create_task(_buy(ports, workspace, board))
-        tasks.create_task(_show(board, Console()))
+    await listen(websocket_url, token, listener)
 
 
-async def _buy(ports: Ports, workspace: Workspace, board: Scoreboard) -> None:
+async def buy(ports: Ports, workspace: Workspace, board: Scoreboard) -> None:
+    """Have customers buy again, for ever."""
     rhythm = await asyncio.to_thread(lambda: Rhythm(purchases(), workspace.created_at))
     for replayed in rhythm.since(datetime.now(UTC)):
         await asyncio.sleep((replayed.at - datetime.now(UTC)).total_seconds())
