@@ -62,7 +62,8 @@ async def environment(database_url: str) -> dict[str, str]:
     try:
         rows = await connection.fetch(
             "SELECT name, current_setting(name) AS value FROM pg_settings "
-            "WHERE source = 'command line' AND name NOT IN ('port', 'listen_addresses', 'unix_socket_directories') "
+            "WHERE (source = 'command line' OR name = 'huge_pages_status') "
+            "AND name NOT IN ('port', 'listen_addresses', 'unix_socket_directories') "
             "AND category NOT LIKE 'File Locations%' ORDER BY name"
         )
         postgres = await connection.fetchval("SHOW server_version")
