@@ -44,7 +44,7 @@ async def test_customers_buy_again_and_the_socket_hears_of_it(empty_database_url
         rest, _ = await process.communicate()
 
     made, page, explained = answers
-    assert made["createSegment"]["summary"].startswith("order_placed"), made
+    assert "order_placed" in made["createSegment"]["summary"], made
     assert page["segment"]["memberCount"] >= len(page["segment"]["members"]["edges"]), page
     assert explained["segment"]["explain"]["nodes"], explained
     assert process.returncode == 0, rest
