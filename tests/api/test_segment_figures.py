@@ -11,7 +11,7 @@ from audience_gql.audience.workspaces import change_timezone
 from audience_gql.storage import segment_figures
 
 HISTORY = """
-query ($id: ID!, $from: DateTime!, $to: DateTime!, $every: Interval!) {
+query ($id: ID!, $from: DateTime!, $to: DateTime, $every: Interval!) {
   segment(by: {id: $id}) { sizeHistory(from: $from, to: $to, every: $every) { at members entered left } }
 }
 """
@@ -21,7 +21,7 @@ query ($ids: [ID!]!) { segmentOverlap(segmentIds: $ids) { members segments { nam
 IN_LT = {"country": {"is": "LT"}}
 
 
-async def history(api, segment: str, start: str, end: str, every: str = "DAY"):
+async def history(api, segment: str, start: str, end: str | None, every: str = "DAY"):
     found = await api.data(HISTORY, id=segment, **{"from": start, "to": end, "every": every})
     return [tuple(size.values()) for size in found["segment"]["sizeHistory"]]
 
@@ -57,6 +57,15 @@ async def test_hours_up_to_an_instant_of_the_past(api):
         ("2026-03-01T12:00:00Z", 2, 2, 0),
         ("2026-03-01T13:00:00Z", 2, 0, 0),
         ("2026-03-01T14:00:00Z", 3, 1, 0),
+    ]
+
+
+async def test_up_to_now_without_an_end(api):
+    segment = await comings_and_goings(api)
+
+    assert await history(api, segment, "2026-03-01T10:00:00Z", None) == [
+        ("2026-03-01T00:00:00Z", 3, 3, 0),
+        ("2026-03-02T00:00:00Z", 2, 0, 1),
     ]
 
 

@@ -17,7 +17,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
+from audience_gql.api.pagination import CURSOR, EDGES, After, Connection, First, Listing, Page
 from audience_gql.api.shapes import enum
 from audience_gql.api.uploads import upload_path
 from audience_gql.audience.import_plans import ColumnPlan, ImportPlan
@@ -115,7 +115,7 @@ class Import(Node):
     )
     @staticmethod
     async def rejects(
-        parent: strawberry.Parent[ImportRecord], info: Info, first: First = PAGE_SIZE, after: After = None
+        parent: strawberry.Parent[ImportRecord], info: Info, first: First = 50, after: After = None
     ) -> Page[RejectRecord]:
         part = _REJECTS.slice(first, after)
         database = info.context.ports.database

@@ -93,6 +93,11 @@ class Loaders:
     # ---- of the workspace
 
     @cached_property
+    def now(self) -> DataLoader[None, datetime]:
+        """One instant for all that an operation reckons up to now."""
+        return self._single(self._now)
+
+    @cached_property
     def custom_fields(self) -> DataLoader[None, list[CustomField]]:
         return self._single(batches.custom_fields)
 
@@ -200,15 +205,15 @@ class Loaders:
 
         return DataLoader(load)
 
-    async def _evaluated_through(self, database: Database, workspace_id: int) -> datetime | None:
+    async def _now(self, database: Database, _: int) -> datetime:
         async with database.acquire() as connection:
-            now = await self._ports.clock.now(connection)
-        return await batches.evaluated_through(database, workspace_id, now)
+            return await self._ports.clock.now(connection)
+
+    async def _evaluated_through(self, database: Database, workspace_id: int) -> datetime | None:
+        return await batches.evaluated_through(database, workspace_id, await self.now.load(None))
 
     async def _sizes(self, questions: list[SizeQuestion]) -> list[list[Size]]:
-        database = self._ports.database
-        async with database.acquire() as connection:
-            now = await self._ports.clock.now(connection)
+        database, now = self._ports.database, await self.now.load(None)
         found = []
         for segment_id, starts, end in questions:
             begun = [start for start in starts if start <= now]

@@ -183,15 +183,20 @@ class Segment(Node):
             datetime, strawberry.argument(name="from", description="From the interval of this instant on.")
         ],
         end: Annotated[
-            datetime, strawberry.argument(name="to", description="Up to the interval before this instant.")
-        ],
+            datetime | None,
+            strawberry.argument(
+                name="to", description="Up to the interval before this instant; up to now without it."
+            ),
+        ] = None,
         every: Annotated[
             Interval,
             strawberry.argument(description=f"How long an interval is; up to {MOST_SIZES:,} of them."),
         ] = Interval.DAY,
     ) -> list[Size]:
+        loaders = info.context.loaders
+        end = end or await loaders.now.load(None)
         span = span_of(start, end, every, info.context.workspace.timezone)
-        return await info.context.loaders.sizes.load((parent.id, span.starts, span.end))
+        return await loaders.sizes.load((parent.id, span.starts, span.end))
 
 
 @strawberry.type(description="A segment in a list.")
