@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shlex
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +98,28 @@ async def test_a_dry_run_writes_nothing(served, server, file):
 
     assert (code, out.strip()) == (0, "DONE: 3 rows, would be 2 created, 0 updated, 1 refused")
     assert (await served.data("{ subscribers { edges { node { id } } } }"))["subscribers"]["edges"] == []
+
+
+async def test_the_words_of_the_page_do_what_it_says(served, server, tmp_path):
+    page = Path(__file__).parents[2] / "docs/howto/import.md"
+    (line,) = re.findall(r"^audience-gql import (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    name, *words = shlex.split(line)
+    file = tmp_path / name
+    file.write_text("Kunde,Mail,Plan,News\n1,ada@example.com,pro,UNSUBSCRIBED\n2,bob@example.com,,x\n")
+    await served.data(
+        'mutation { defineCustomField(input: {key: "plan", label: "Plan", type: TEXT}) { __typename } }'
+    )
+
+    tried = await run(served, server, file, *words)
+    done = await run(served, server, file, *(word for word in words if word != "--dry-run"))
+
+    assert (tried[0], tried[1].strip()) == (0, "DONE: 2 rows, would be 1 created, 0 updated, 1 refused")
+    assert (done[0], done[1].strip()) == (0, "DONE: 2 rows, 1 created, 0 updated, 1 refused")
+    assert f"{file}:3: " in done[2]
+    found = await served.data(
+        '{ subscriber(by: {externalId: "1"}) { field(key: "plan") channels { status } } }'
+    )
+    assert found == {"subscriber": {"field": "pro", "channels": [{"status": "UNSUBSCRIBED"}]}}
 
 
 async def test_a_column_that_is_not_there_fails_it(served, server, file):
