@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -223,11 +224,11 @@ def everybody_lives_at_home(monkeypatch) -> None:
 
     def wrong(found, after, upto, timezone):
         begun = any(timezone in zones for _, zones in calendar.days_beginning(after, upto))
-        for statement, values in honest(found, after, upto, timezone):
-            if statement != "edges_of_days":
-                yield statement, values
+        for asked in honest(found, after, upto, timezone):
+            if asked.statement != "edges_of_days":
+                yield asked
             elif begun:
-                yield "edges_of_subscriber_dates", values[:3]
+                yield replace(asked, statement="edges_of_subscriber_dates", values=asked.values[:3])
 
     monkeypatch.setattr(edges, "_day_ranges", wrong)
 

@@ -154,6 +154,61 @@ async def test_what_happened_just_now_is_not_looked_at_again_by_the_clock(house,
     assert crossed == [{ada["id"]}]
 
 
+@pytest.fixture
+def probed(monkeypatch):
+    """The places of the edges of which ticks ask who crosses them next: the second is their offset."""
+    asked: list[set[tuple[str, float]]] = []
+    honest = edges.due_by_edge
+
+    async def due_by_edge(connection, bucket_id, wanted, after):
+        asked.append({(edge.table, edge.offset.total_seconds()) for edge in wanted})
+        return await honest(connection, bucket_id, wanted, after)
+
+    monkeypatch.setattr(edges, "due_by_edge", due_by_edge)
+    return asked
+
+
+async def test_the_clock_passes_over_what_something_newer_has_made_good(house, crossed):
+    await house.upsert({"externalId": "ada"})
+    segment = await house.segment("S", LAST_MINUTE)
+    for _ in range(3):
+        await house.track("ada", "opened", occurred_at=house.clock.instant)
+        due = (await house.tick()).next_due_at
+        assert due == house.clock.instant + timedelta(seconds=60)
+        house.clock.advance(timedelta(seconds=40))
+    crossed.clear()
+    house.clock.instant = due - timedelta(microseconds=1)
+    await house.tick()
+    assert crossed == []
+    assert await house.members(segment) == {"ada"}
+
+    house.clock.instant = due
+    await house.tick()
+
+    assert [len(people) for people in crossed] == [1]
+    assert await house.members(segment) == set()
+
+
+async def test_a_tick_looks_only_at_the_edges_that_have_come(house, probed):
+    await house.upsert({"externalId": "ada"})
+    for minutes in (1, 5, 9):
+        await house.segment(
+            f"{minutes}", {"event": {"name": "opened", "within": {"last": {"minutes": minutes}}}}
+        )
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.tick()
+    house.clock.advance(timedelta(seconds=60))
+    await house.tick()  # the first with these segments that looks at all edges
+    probed.clear()
+
+    house.clock.advance(timedelta(seconds=240))
+    await house.tick()
+    house.clock.advance(timedelta(seconds=60))
+    await house.tick()
+
+    assert probed == [{("events", 300.0)}, set()]
+
+
 async def test_an_event_ahead_that_nobody_read_counts_for_a_segment_that_comes_before_it(house):
     await house.upsert({"externalId": "ada"})
     await house.segment("Other", {"event": {"name": "clicked"}})

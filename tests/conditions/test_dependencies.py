@@ -10,7 +10,7 @@ import pytest
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge, Read
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
-from audience_gql.conditions.dependencies import edges, leaf_count, reads
+from audience_gql.conditions.dependencies import edges, leaf_count, merged, reads
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.values import date_of
@@ -23,8 +23,8 @@ _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
 
-def event_edge(name: str, offset: timedelta) -> Edge:
-    return Edge(table="events", ref=EVENT_NAMES[name], offset=offset)
+def event_edge(name: str, offset: timedelta, newest: int | None = None) -> Edge:
+    return Edge(table="events", ref=EVENT_NAMES[name], offset=offset, newest=newest)
 
 
 def date_edge(field_id: int, offset: timedelta) -> Edge:
@@ -79,7 +79,31 @@ def test_reads(value: object, expected: set[Read]) -> None:
         ({"event": {"name": "unheard_of"}}, set()),
         (
             {"event": {"name": "email_opened", "within": {"last": {"hours": 24}}}},
-            {event_edge("email_opened", _NOTHING), event_edge("email_opened", _DAY)},
+            {event_edge("email_opened", _NOTHING), event_edge("email_opened", _DAY, 1)},
+        ),
+        *(
+            (
+                {"event": {"name": "email_opened", "times": times, "within": {"last": {"hours": 1}}}},
+                {event_edge("email_opened", _NOTHING), *by_age},
+            )
+            for times, by_age in (
+                ({"atLeast": 3}, {event_edge("email_opened", _HOUR, 3)}),
+                ({"atMost": 3}, {event_edge("email_opened", _HOUR, 4)}),
+                ({"exactly": 0}, {event_edge("email_opened", _HOUR, 1)}),
+                ({"between": {"from": 1, "to": 2}}, {event_edge("email_opened", _HOUR, 3)}),
+                ({"atLeast": 0}, set()),
+                ({"atLeast": 21}, {event_edge("email_opened", _HOUR)}),
+            )
+        ),
+        (
+            {
+                "event": {
+                    "name": "email_opened",
+                    "within": {"last": {"hours": 1}},
+                    "where": [{"key": "campaign", "text": {"is": "x"}}],
+                }
+            },
+            {event_edge("email_opened", _NOTHING), event_edge("email_opened", _HOUR)},
         ),
         (
             {"event": {"name": "email_opened", "within": {"olderThan": {"days": 1}}}},
@@ -115,7 +139,7 @@ def test_reads(value: object, expected: set[Read]) -> None:
             },
             {
                 event_edge("cart_updated", _NOTHING),
-                event_edge("cart_updated", _DAY),
+                event_edge("cart_updated", _DAY, 1),
                 event_edge("order_placed", _NOTHING),
             },
         ),
@@ -127,6 +151,21 @@ def test_reads(value: object, expected: set[Read]) -> None:
 )
 def test_edges(value: object, expected: set[Edge]) -> None:
     assert edges(condition_of(value), VOCABULARY) == expected
+
+
+@pytest.mark.parametrize(
+    ("newest", "together"), [((1, 3, 2), 3), ((1, None, 3), None), ((None, None), None), ((2,), 2)]
+)
+def test_edges_at_one_place_are_one_at_which_everything_counts_that_counts_for_any(
+    newest: tuple[int | None, ...], together: int | None
+) -> None:
+    crossed = [event_edge("email_opened", _DAY, number) for number in newest]
+    elsewhere = event_edge("email_opened", _HOUR, 1)
+
+    standing_for = merged([*crossed, elsewhere])
+
+    assert {standing_for[edge] for edge in crossed} == {event_edge("email_opened", _DAY, together)}
+    assert standing_for[elsewhere] == elsewhere
 
 
 def test_leaf_count() -> None:

@@ -101,7 +101,8 @@ class Storm:
 
     # ---- the run
 
-    async def blow(self, seconds: float) -> None:
+    async def blow(self, seconds: float, *, comparisons: int) -> None:
+        """For so long, and until so much has been compared, which a busy machine takes longer for."""
         await self._prepare()
         loops = [
             *(self._forever(self._write, 0.02) for _ in range(5)),
@@ -111,7 +112,10 @@ class Storm:
             self._forever(self._look, 0.4),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]
-        done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        done: set[asyncio.Task[None]] = set()
+        while not done and (seconds > 0 or self.judge.compared < comparisons):
+            done, _ = await asyncio.wait(tasks, timeout=seconds or 1, return_when=asyncio.FIRST_COMPLETED)
+            seconds = 0
         self._stopped.set()
         for task in tasks:
             task.cancel()

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge
-from audience_gql.conditions.dependencies import edges, reads
+from audience_gql.conditions.dependencies import edges, merged, reads
 from audience_gql.conditions.nesting import reading_order
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage.edges import clock_ref
@@ -22,7 +22,7 @@ from audience_gql.storage.membership import Cause, Change, TakenMark
 
 Fact: TypeAlias = tuple[str, int]
 """A kind of fact as marks and reads name it: ("event", name id), ("field", field id), ("group", group id), ("profile", 0); for
-whom the clock moves, ("clock", what the edge looks at)."""
+whom the clock moves, ("edge", its number in the plan), or, of marks, ("clock", what the edge looks at)."""
 
 _CAUSES: Final[Mapping[str, Cause]] = {
     "event": "EVENT",
@@ -32,12 +32,14 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "channel": "SUBSCRIBER",
     "created": "SUBSCRIBER",
     "clock": "CLOCK",
+    "edge": "CLOCK",
 }
 _TABLES: Final[Mapping[str, str]] = {
     "event": "events",
     "group": "group_members",
     "channel": "channel_states",
     "clock": "",
+    "edge": "",
 }
 """Where facts of a kind have their instants; those about the person herself, among her dates."""
 _CREATED: Final[Fact] = ("created", 0)
@@ -55,7 +57,8 @@ class Plan:
     timezone: str
     """The workspace's."""
     revisions: Mapping[int, int]
-    edges: frozenset[Edge | DayEdge]
+    edges: Mapping[Edge | DayEdge, int]
+    """Numbered; at each place one that stands for all."""
     edges_but_events_themselves: frozenset[Edge | DayEdge]
     """All but those that an event crosses at its own instant: enough while none is known that is yet to come."""
     direct: Mapping[int, frozenset[Fact]]
@@ -64,6 +67,10 @@ class Plan:
     """What the segments that it reads, read."""
     affected: Mapping[Fact, frozenset[int]]
     """The segments whose verdict a fact of this kind can change; what is not named changes none."""
+
+    def fact_of_edge(self, edge: Edge | DayEdge) -> Fact:
+        """As what crossing it counts."""
+        return "edge", self.edges[edge]
 
     def segments_affected(self, fact: Fact) -> frozenset[int]:
         return self.affected.get(fact, _NONE)
@@ -83,17 +90,18 @@ class Plan:
             )
         )
 
-    def next_of_entering(self, list_ids: Collection[int], now: datetime) -> datetime | None:
+    def due_by_entering(
+        self, list_ids: Collection[int], now: datetime
+    ) -> Iterator[tuple[Edge | DayEdge, datetime]]:
         """When those who enter these lists now cross an edge of their membership."""
-        offsets = [
-            edge.offset
-            for edge in self.edges
-            if isinstance(edge, Edge)
-            and edge.table == "segment_members"
-            and edge.ref in list_ids
-            and edge.offset
-        ]
-        return now + min(offsets) if offsets else None
+        for edge in self.edges:
+            if (
+                isinstance(edge, Edge)
+                and edge.table == "segment_members"
+                and edge.ref in list_ids
+                and edge.offset
+            ):
+                yield edge, now + edge.offset
 
     def causes(self, facts_of: Mapping[int, Collection[Fact]]) -> Callable[[int, int], Cause]:
         """Why somebody with these facts changed, by (segment, person). Found once for all who have the same facts."""
@@ -117,7 +125,7 @@ class Plan:
             return "SEGMENT"
         if _CREATED in facts:
             return "SUBSCRIBER"
-        if not facts or any(kind == "clock" for kind, _ in facts):
+        if not facts or any(kind in ("clock", "edge") for kind, _ in facts):
             return "CLOCK"
         return _CAUSES[min(facts)[0]]
 
@@ -133,7 +141,8 @@ def plan_of(
     used = frozenset(evaluated).union(*closures.values())
     own_facts = {segment_id: _facts(conditions[segment_id], vocabulary) for segment_id in used}
     own_edges = {segment_id: edges(conditions[segment_id], vocabulary) for segment_id in used}
-    every_edge = frozenset[Edge | DayEdge]().union(*own_edges.values())
+    standing_for = merged(edge for crossed in own_edges.values() for edge in crossed)
+    numbers = {edge: number for number, edge in enumerate(dict.fromkeys(standing_for.values()))}
     direct = {segment_id: own_facts[segment_id] for segment_id in evaluated}
     indirect = {
         segment_id: frozenset(fact for inner_id in closures[segment_id] for fact in own_facts[inner_id])
@@ -141,9 +150,10 @@ def plan_of(
     }
     moved_by_clock = {
         segment_id: frozenset(
-            ("clock", clock_ref(edge))
+            fact
             for each in (segment_id, *closures[segment_id])
             for edge in own_edges[each]
+            for fact in (("clock", clock_ref(edge)), ("edge", numbers[standing_for[edge]]))
         )
         for segment_id in evaluated
     }
@@ -161,8 +171,8 @@ def plan_of(
         ),
         timezone=vocabulary.timezone,
         revisions=revisions,
-        edges=every_edge,
-        edges_but_events_themselves=frozenset(edge for edge in every_edge if not is_of_event_itself(edge)),
+        edges=numbers,
+        edges_but_events_themselves=frozenset(edge for edge in numbers if not is_of_event_itself(edge)),
         direct=direct,
         indirect=indirect,
         affected=_affected(

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from audience_gql.audience.affected import Fact, Plan, fact_of, group_changes, is_of_event_itself, looks
+from audience_gql.audience.affected import Fact, Plan, fact_of, group_changes, looks
 from audience_gql.audience.auditing import Auditing, Repaired
+from audience_gql.audience.clockwork import Clockwork
 from audience_gql.audience.filling import Filling
 from audience_gql.audience.pace import next_size
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.schedule import Urgency
 from audience_gql.audience.verdicts import Verdicts
-from audience_gql.storage import edges, membership
+from audience_gql.storage import membership
 from audience_gql.storage.database import Connection
 from audience_gql.storage.evaluation import EvaluationFailed
 from audience_gql.storage.facts import BULK
@@ -57,6 +59,7 @@ class Membership:
         self._people_a_tick = PEOPLE_A_TICK // 4
         """As many as were worked off in good time of late."""
         self._verdicts = Verdicts(ports, pool)
+        self._clockwork = Clockwork()
         self._filling = Filling(ports, pool, self._verdicts)
         self._auditing = Auditing(ports, pool, self._verdicts, self._tick_under_lock)
 
@@ -71,10 +74,11 @@ class Membership:
                 if bucket is None:
                     return None
                 begun = time.monotonic()
-                ticked = await self._tick(connection, bucket)
+                ticked, remember = await self._tick(connection, bucket)
         except EvaluationFailed as failed:
             await self._verdicts.blame(bucket_id, failed)
             return await self.tick(bucket_id)
+        remember()
         if ticked.left is not None:
             self._people_a_tick = next_size(
                 self._people_a_tick, time.monotonic() - begun, least=LEAST_A_TICK, most=PEOPLE_A_TICK
@@ -118,15 +122,17 @@ class Membership:
         self._ports.signals.changed([state.workspace_id])
 
     async def _tick_under_lock(self, connection: Connection, bucket: BucketHead) -> BucketHead:
-        ticked = await self._tick(connection, bucket)
+        ticked, _ = await self._tick(connection, bucket)
         return replace(
             bucket,
+            turn=bucket.turn + 1,
             next_sequence=bucket.next_sequence + ticked.changes,
             last_instant=ticked.now,
             evaluated_through=ticked.now,
         )
 
-    async def _tick(self, connection: Connection, bucket: BucketHead) -> Ticked:
+    async def _tick(self, connection: Connection, bucket: BucketHead) -> tuple[Ticked, Callable[[], None]]:
+        """What is done, and what is to be called once it is committed."""
         limit = self._people_a_tick
         taken = await membership.take_marks(connection, bucket, limit)
         now = max(self._ports.clock.at(taken.asked_at), bucket.last_instant)
@@ -135,12 +141,12 @@ class Membership:
         facts_of: dict[int, set[Fact]] = defaultdict(set)
         for mark in marks:
             facts_of[mark.subscriber_id].add(fact_of(mark))
-        crossing = await self._crossing(connection, bucket, plan, now)
-        for subscriber_id, refs in crossing.people.items():
-            facts_of[subscriber_id].update(("clock", ref) for ref in refs)
+        crossing = await self._clockwork.crossing(connection, bucket, plan, now, limit=limit)
+        for subscriber_id, crossed in crossing.people.items():
+            facts_of[subscriber_id].update(map(plan.fact_of_edge, crossed))
         changes = group_changes(marks)
         changes += await self._segment_changes(connection, bucket.id, plan, facts_of, now)
-        ahead = await self._ahead(connection, bucket, plan, crossing, marks, changes, now)
+        ahead = await self._clockwork.ahead(connection, bucket, plan, crossing, marks, changes, now)
         await membership.leave_bucket(
             connection,
             bucket,
@@ -150,21 +156,8 @@ class Membership:
             has_events_ahead=ahead.has_events,
         )
         left = _left(marks, limit, is_put_off=crossing.is_put_off)
-        return Ticked(changes=len(changes), left=left, now=now, next_due_at=ahead.next_due_at)
-
-    async def _crossing(
-        self, connection: Connection, bucket: BucketHead, plan: Plan, now: datetime
-    ) -> _Crossing:
-        """Whom the clock moves. A crowd is marked instead, for the ticks that follow."""
-        if bucket.next_due_at is None or bucket.next_due_at > now:
-            return _Crossing(people={}, is_looked_at=False)  # facts that came since have marks
-        crossing = plan.edges if bucket.has_events_ahead else plan.edges_but_events_themselves
-        crossed = edges.Crossed(crossing, bucket.evaluated_through, now, timezone=plan.timezone)
-        people = await edges.people_on_edges(connection, bucket.id, crossed, limit=self._people_a_tick)
-        if people is not None:
-            return _Crossing(people=people)
-        await edges.mark_people_on_edges(connection, bucket.id, crossed)
-        return _Crossing(people={}, is_put_off=True)
+        ticked = Ticked(changes=len(changes), left=left, now=now, next_due_at=ahead.next_due_at)
+        return ticked, partial(self._clockwork.keep, bucket, plan, ahead.horizon)
 
     async def _segment_changes(
         self,
@@ -192,50 +185,6 @@ class Membership:
             )
             for (segment_id, subscriber_id), entered in differences.items()
         ]
-
-    async def _ahead(
-        self,
-        connection: Connection,
-        bucket: BucketHead,
-        plan: Plan,
-        crossing: _Crossing,
-        marks: Collection[TakenMark],
-        changes: Collection[Change],
-        now: datetime,
-    ) -> _Ahead:
-        """What the clock brings next. While nobody has crossed an edge, only what was marked or changed can bring it forward."""
-        moved = (
-            plan.edges if crossing.is_looked_at else plan.edges_moved_by({fact_of(mark) for mark in marks})
-        )
-        due = await edges.due_by_edge(connection, bucket.id, moved, now)
-        known = None if crossing.is_looked_at else bucket.next_due_at
-        entering = plan.next_of_entering({change.list_id for change in changes if change.entered}, now)
-        has_events = any(map(is_of_event_itself, due))
-        return _Ahead(
-            next_due_at=min((at for at in (known, entering, *due.values()) if at is not None), default=None),
-            has_events=has_events or (bucket.has_events_ahead and not crossing.is_looked_at),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Crossing:
-    """Whom the clock moves in a tick: people by what their edges look at."""
-
-    people: Mapping[int, Collection[int]]
-    is_looked_at: bool = True
-    """False when the instant for it has not come."""
-    is_put_off: bool = False
-    """They are too many for this tick, and marked for the next ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ahead:
-    """What a tick leaves to the clock."""
-
-    next_due_at: datetime | None
-    """The next instant at which somebody crosses an edge."""
-    has_events: bool
-    """Whether events are known that are yet to come, of a kind that somebody reads."""
 
 
 def _left(marks: Collection[TakenMark], limit: int, *, is_put_off: bool) -> Urgency | None:

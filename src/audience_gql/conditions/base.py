@@ -70,6 +70,9 @@ class Edge:
     table: Literal["events", "subscriber_dates", "group_members", "channel_states", "segment_members"]
     ref: int | str
     offset: timedelta
+    newest: int | None = None
+    """Set: only one of the person's so many newest events of that name alters a verdict by crossing, as when the third newest
+    leaves the window of "at least three times". None: any of them may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,9 @@ Only what the condition itself says: what its inner segments depend on, these ar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from audience_gql.conditions.base import Condition, DayEdge, Edge, Read, leaves
 from audience_gql.conditions.vocabulary import Vocabulary
 
@@ -16,6 +19,21 @@ def reads(condition: Condition) -> frozenset[Read]:
 def edges(condition: Condition, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
     """Never too few; an event name that nobody has used has none."""
     return frozenset(edge for leaf in leaves(condition) for edge in leaf.edges(vocabulary))
+
+
+def merged(crossed: Iterable[Edge | DayEdge]) -> dict[Edge | DayEdge, Edge | DayEdge]:
+    """For each edge the one that stands for all at its place: what may alter a verdict there for any of them, may for this one."""
+    widest: dict[Edge | DayEdge, Edge | DayEdge] = {}
+    places = {edge: replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in crossed}
+    for edge, place in places.items():
+        widest[place] = _wider(widest.get(place, edge), edge)
+    return {edge: widest[place] for edge, place in places.items()}
+
+
+def _wider(one: Edge | DayEdge, other: Edge | DayEdge) -> Edge | DayEdge:
+    if not isinstance(one, Edge) or not isinstance(other, Edge) or one.newest is None:
+        return one
+    return other if other.newest is None or other.newest > one.newest else one
 
 
 def leaf_count(condition: Condition) -> int:

@@ -6,9 +6,10 @@ Every function reads inside the caller's transaction, under the bucket's lock, a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from audience_gql.conditions.base import DayEdge, Edge
 from audience_gql.conditions.calendar import (
@@ -28,22 +29,28 @@ _SHORT: Final = timedelta(days=2)
 """A longer stretch is looked at without regard to zones, which finds more people than it must."""
 _BEFORE_THE_YEAR: Final = datetime(LEAP_YEAR, 1, 1, tzinfo=UTC) - ONE_DAY
 _YEAR: Final = 366
+_COUNTED: Final = "events"
+"""The only table of which somebody may have many rows for one edge."""
+_Window: TypeAlias = tuple[int, datetime, datetime]
+"""Of dates: key, after, upto."""
 
 
-class Crossed:
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What one statement asks the index of a table."""
+
+    statement: str
+    values: tuple[object, ...]
+    """All but the bucket."""
+    edges: Sequence[Edge | DayEdge]
+    """Of each window of the statement, in the order of their positions."""
+
+
+def crossed(
+    edges: Collection[Edge | DayEdge], after: datetime, upto: datetime, *, timezone: str
+) -> list[Range]:
     """The edges of segments between two instants, (after, upto], as ranges of indexes. `timezone` is the workspace's."""
-
-    def __init__(
-        self, edges: Collection[Edge | DayEdge], after: datetime, upto: datetime, *, timezone: str
-    ) -> None:
-        self._ranges = [*_ranges(edges, after, upto), *_day_ranges(_day_edges(edges), after, upto, timezone)]
-
-    def __iter__(self) -> Iterator[tuple[str, tuple[object, ...]]]:
-        """The statements that find who crosses them, each with its values but for the bucket."""
-        return iter(self._ranges)
-
-    def __len__(self) -> int:
-        return len(self._ranges)
+    return [*_ranges(edges, after, upto), *_day_ranges(_day_edges(edges), after, upto, timezone)]
 
 
 def clock_ref(edge: Edge | DayEdge) -> int:
@@ -53,28 +60,30 @@ def clock_ref(edge: Edge | DayEdge) -> int:
 
 
 async def people_on_edges(
-    connection: Connection, bucket_id: int, crossed: Crossed, *, limit: int
-) -> dict[int, set[int]] | None:
-    """Everybody with a fact that crosses one of these edges, and what those look at; None when there are too many of such facts."""
-    people: dict[int, set[int]] = defaultdict(set)
-    for statement, values in crossed:
-        rows = await connection.fetch(f"{_SQL[statement]} LIMIT {limit + 1:d}", bucket_id, *values)
+    connection: Connection, bucket_id: int, ranges: Collection[Range], *, limit: int
+) -> dict[int, set[Edge | DayEdge]] | None:
+    """Everybody with a fact that crosses an edge, and which; None when there are too many of such facts."""
+    people: dict[int, set[Edge | DayEdge]] = defaultdict(set)
+    for asked in ranges:
+        rows = await connection.fetch(
+            f"{_SQL[asked.statement]} LIMIT {limit + 1:d}", bucket_id, *asked.values
+        )
         if len(rows) > limit:
             return None
-        for subscriber_id, ref in rows:
-            people[subscriber_id].add(abs(ref))
+        for subscriber_id, _, position in rows:
+            people[subscriber_id].add(asked.edges[position - 1])
     return people if len(people) <= limit else None
 
 
-async def mark_people_on_edges(connection: Connection, bucket_id: int, crossed: Crossed) -> None:
-    """Put everybody off to later ticks who crosses one of these edges."""
-    for statement, values in crossed:
+async def mark_people_on_edges(connection: Connection, bucket_id: int, ranges: Collection[Range]) -> None:
+    """Put everybody off to later ticks who crosses an edge."""
+    for asked in ranges:
         await connection.execute(
             "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
             "SELECT DISTINCT $1::bigint, 1::smallint, p.subscriber_id, 'clock', abs(p.ref) "
-            f"FROM ({_SQL[statement]}) p",
+            f"FROM ({_SQL[asked.statement]}) p",
             bucket_id,
-            *values,
+            *asked.values,
         )
 
 
@@ -84,39 +93,37 @@ async def due_by_edge(
     """The first instant after `after` at which any fact crosses each edge, at the earliest; edges that none will cross are left out."""
     due: dict[Edge | DayEdge, datetime] = {}
     for table, group in _by_table(edges).items():
-        rows = await connection.fetch(
-            _SQL[f"next_of_{table}"],
-            bucket_id,
-            [edge.ref for edge in group],
-            [after - edge.offset for edge in group],
-        )
+        values: list[object] = [[edge.ref for edge in group], [after - edge.offset for edge in group]]
+        if table == _COUNTED:
+            values += [[edge.newest for edge in group], after]
+        rows = await connection.fetch(_SQL[f"next_of_{table}"], bucket_id, *values)
         due.update(
             (group[row["position"] - 1], row["at"] + group[row["position"] - 1].offset) for row in rows
         )
     return due | await _due_by_day_edge(connection, bucket_id, _day_edges(edges), after)
 
 
-def _ranges(
-    edges: Collection[Edge | DayEdge], after: datetime, upto: datetime
-) -> Iterator[tuple[str, tuple[object, ...]]]:
+def _ranges(edges: Collection[Edge | DayEdge], after: datetime, upto: datetime) -> Iterator[Range]:
     for table, group in _by_table(edges).items():
         refs = [edge.ref for edge in group]
         bounds = [after - edge.offset for edge in group], [upto - edge.offset for edge in group]
-        yield f"edges_of_{table}", (refs, *bounds)
+        counted = ([edge.newest for edge in group], upto) if table == _COUNTED else ()
+        yield Range(f"edges_of_{table}", (refs, *bounds, *counted), group)
 
 
 def _day_ranges(
     edges: Collection[DayEdge], after: datetime, upto: datetime, timezone: str
-) -> Iterator[tuple[str, tuple[object, ...]]]:
+) -> Iterator[Range]:
     if not edges:
         return
     if upto - after > _SHORT:
-        windows = [window for edge in edges for window in _long_windows(edge, after, upto)]
-        yield "edges_of_subscriber_dates", _columns(windows)
+        windows = [(edge, window) for edge in edges for window in _long_windows(edge, after, upto)]
+        yield Range("edges_of_subscriber_dates", _columns(windows), [edge for edge, _ in windows])
         return
     for day, zones in days_beginning(after, upto):
-        windows = [window for edge in edges for window in _windows(edge, day)]
-        yield "edges_of_days", (*_columns(windows), list(zones), timezone in zones)
+        windows = [(edge, window) for edge in edges for window in _windows(edge, day)]
+        values = (*_columns(windows), list(zones), timezone in zones)
+        yield Range("edges_of_days", values, [edge for edge, _ in windows])
 
 
 async def _due_by_day_edge(
@@ -156,14 +163,14 @@ def _turning_day(edge: DayEdge, found: date, behind: date) -> date:
     return (next_anniversary(found, behind - length + ONE_DAY) if edge.yearly else found) + length
 
 
-def _windows(edge: DayEdge, day: date) -> Iterator[tuple[int, datetime, datetime]]:
-    """Which dates cross the edge when this day begins: (key, after, upto)."""
+def _windows(edge: DayEdge, day: date) -> Iterator[_Window]:
+    """Which dates cross the edge when this day begins."""
     crossing = day - timedelta(days=edge.days)
     for one in celebrated_on(crossing) if edge.yearly else (crossing,):
         yield _key(edge), _midnight(one - ONE_DAY), _midnight(one)
 
 
-def _long_windows(edge: DayEdge, after: datetime, upto: datetime) -> Iterator[tuple[int, datetime, datetime]]:
+def _long_windows(edge: DayEdge, after: datetime, upto: datetime) -> Iterator[_Window]:
     """The same for all days that begin anywhere in the stretch."""
     first, last = (after - ONE_DAY).date(), (upto + ONE_DAY).date()
     if not edge.yearly:
@@ -189,7 +196,7 @@ def _midnight(day: date) -> datetime:
 def _by_table(edges: Iterable[Edge | DayEdge]) -> Mapping[str, list[Edge]]:
     tables: dict[str, list[Edge]] = {}
     instants = [edge for edge in edges if isinstance(edge, Edge)]
-    for edge in sorted(instants, key=lambda edge: (edge.table, edge.ref, edge.offset)):
+    for edge in sorted(instants, key=lambda edge: (edge.table, edge.ref, edge.offset, edge.newest or 0)):
         tables.setdefault(edge.table, []).append(edge)
     return tables
 
@@ -200,10 +207,10 @@ def _day_edges(edges: Iterable[Edge | DayEdge]) -> list[DayEdge]:
 
 
 def _columns(
-    windows: Collection[tuple[int, datetime, datetime]],
+    windows: Collection[tuple[DayEdge, _Window]],
 ) -> tuple[list[int], list[datetime], list[datetime]]:
     return (
-        [key for key, _, _ in windows],
-        [after for _, after, _ in windows],
-        [upto for _, _, upto in windows],
+        [key for _, (key, _, _) in windows],
+        [after for _, (_, after, _) in windows],
+        [upto for _, (_, _, upto) in windows],
     )

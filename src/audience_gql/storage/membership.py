@@ -40,6 +40,8 @@ class BucketHead:
     """Raised whenever ticks begin to evaluate another segment in this bucket alone."""
     has_events_ahead: bool
     """Whether events may be known that are stamped later than `evaluated_through`."""
+    turn: int
+    """Raised by every tick, fill and repair: whoever remembers the last one knows whether it is still the last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Bucket(Model):
     next_due_at: datetime | None = DatetimeField(null=True)
     states_version: int = BigIntField(default=0)
     has_events_ahead = BooleanField(default=True)
+    turn: int = BigIntField(default=0)
 
     class Meta:
         table = "buckets"

@@ -48,6 +48,18 @@ class CountFilter:
                 return f"{count} {_SQL[self.operator]} {parameters.constant(value, 'bigint')}"
 
     @property
+    def same_from(self) -> int:
+        """From so many on, one more or less makes no difference."""
+        match self.operator, self.value:
+            case "atLeast", int() as least:
+                return least
+            case _, CountRange(high=high):
+                return high + 1
+            case _, int() as most:
+                return most + 1
+        raise AssertionError(self)
+
+    @property
     def asks_presence_only(self) -> bool:
         """Whether it tells no counts apart but none from any."""
         return (self.operator, self.value) in {("atLeast", 1), ("atMost", 0), ("exactly", 0)}

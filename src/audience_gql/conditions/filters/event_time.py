@@ -33,6 +33,8 @@ class EventTime(Leaf):
     kind: ClassVar[str]
     word: ClassVar[str]
     """Before the event's name in a summary: "last"."""
+    newest_counting: ClassVar[int | None] = None
+    """How many of the newest events can be the one; None: any of them."""
     pick_sql: ClassVar[str]
 
     events: EventSelection
@@ -85,7 +87,8 @@ class EventTime(Leaf):
         return self.events.reads() | {Read(source="event", ref=self.not_followed_by)}
 
     def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
-        own = event_edges(self.events.name, self.at.offsets(), vocabulary)
+        newest = self.newest_counting if not self.events.where else None
+        own = event_edges(self.events.name, self.at.offsets(), vocabulary, newest=newest)
         if self.not_followed_by is None:
             return own
         return own | event_edges(self.not_followed_by, (), vocabulary)

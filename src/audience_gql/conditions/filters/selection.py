@@ -29,6 +29,8 @@ from audience_gql.conditions.wording import named
 
 _ITS_INSTANT: Final = timedelta()
 _NEWEST_SHOWN: Final = 10
+_NEWEST_COUNTED: Final = 20
+"""To find the newest of more events costs more than to evaluate the person."""
 _TICK: Final = timedelta.resolution
 
 
@@ -82,8 +84,10 @@ class EventSelection:
     def reads(self) -> frozenset[Read]:
         return frozenset({Read(source="event", ref=self.name)})
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
-        return event_edges(self.name, self._offsets, vocabulary)
+    def edges(self, vocabulary: Vocabulary, *, newest: int | None = None) -> frozenset[Edge | DayEdge]:
+        """With `newest`, where the verdict is only about the number of events, and from so many on the same."""
+        leaves_by_age = self.within is not None and self.within.operator == "last" and not self.where
+        return event_edges(self.name, self._offsets, vocabulary, newest=newest if leaves_by_age else None)
 
     def whenever(self, person: Facts, now: datetime) -> list[Event]:
         """Those of any time, future ones too, in order of time."""
@@ -132,16 +136,23 @@ class EventSelection:
 
 
 def event_edges(
-    name: str, offsets: Collection[timedelta], vocabulary: Vocabulary
+    name: str, offsets: Collection[timedelta], vocabulary: Vocabulary, *, newest: int | None = None
 ) -> frozenset[Edge | DayEdge]:
-    """The edges of a leaf about events of this name.
+    """The edges of a leaf about events of this name; `newest` says how many of them can alter its verdict by their age.
 
     An event's own instant is always one, since it may be stamped ahead.
     """
     name_id = vocabulary.event_names.get(name)
     if name_id is None:
         return frozenset()
-    return frozenset(Edge(table="events", ref=name_id, offset=offset) for offset in {_ITS_INSTANT, *offsets})
+    if newest is not None and newest > _NEWEST_COUNTED:
+        newest = None
+    by_age = (
+        Edge(table="events", ref=name_id, offset=offset, newest=newest)
+        for offset in offsets
+        if offset and newest != 0
+    )
+    return frozenset({Edge(table="events", ref=name_id, offset=_ITS_INSTANT), *by_age})
 
 
 NAME: Final = InputField(

@@ -48,7 +48,7 @@ class EventCount(Leaf):
         return self.events.observed(person, moment)
 
     def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
-        return self.events.edges(vocabulary)
+        return self.events.edges(vocabulary, newest=self._count.same_from)
 
     def next_change(self, person: Facts, moment: Moment) -> datetime | None:
         window = self.events.window(self.events.whenever(person, moment.now))

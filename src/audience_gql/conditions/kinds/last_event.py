@@ -15,6 +15,7 @@ class LastEvent(EventTime):
     __slots__ = ()
     kind = "lastEvent"
     word = "last"
+    newest_counting = 1
     pick_sql = "max(e.occurred_at)"
 
     @staticmethod

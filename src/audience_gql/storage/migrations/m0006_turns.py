@@ -1,0 +1,16 @@
+"""Ticks that look only at the edges which have come: a bucket counts its turns, so that what the last one left behind is trusted.
+
+The column comes with a constant default, so no table is rewritten.
+"""
+
+from pathlib import Path
+
+from tortoise import migrations
+from tortoise.migrations import operations
+
+
+class Migration(migrations.Migration):
+    """Every bucket begins at turn 0."""
+
+    dependencies = [("audience", "m0005_imports")]
+    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
