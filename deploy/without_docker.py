@@ -2,12 +2,14 @@
 
     python deploy/without_docker.py
 
-It brings everything up in the order of `depends_on`, waits for the health checks, asks without pause while it restarts the web process
-under its clients and stops all of it with SIGTERM, and ends with 0 when every request was answered and every process ended well.
+It brings everything up in the order of `depends_on`, waits for the health checks, has clients write people without pause while it restarts
+the web process under them, and stops all of it with SIGTERM. It ends with 0 when every write that was accepted was answered, everybody
+who was written is there, nobody else is, and every process ended well.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -20,6 +22,8 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +35,26 @@ COMPOSE = Path(__file__).parents[1] / "docker-compose.yml"
 PROGRAMS = Path(sys.executable).parent
 SECRETS = {"POSTGRES_PASSWORD": "not used here", "AUDIENCE_SECRET_KEY": "kept for as long as this runs"}
 WAIT_SECONDS = 60.0
-ASKING_SECONDS = 3.0
+WRITING_SECONDS = 3.0
 CLIENTS = 4
+ANSWERED, NOT_ACCEPTED = "answered", "not accepted"
 ENDED_WELL = {0, -signal.SIGTERM}
 """The web server passes the signal on to itself once it has drained."""
+TOKEN_COMMAND = (
+    "audience-gql",
+    "token",
+    "create",
+    "--workspace",
+    "Shop",
+    "--name",
+    "first",
+    "--scope",
+    "ADMIN",
+)
+WRITE = """mutation ($key: String!) { upsertSubscribers(input: {subscribers: [{externalId: $key}]}) {
+  ... on UpsertSubscribersPayload { created }
+} }"""
+PEOPLE = "{ viewer { workspace { subscriberCount } } }"
 
 
 def main() -> int:
@@ -79,12 +99,17 @@ class Deployment:
         self._start("web")
         for name in ("web", "worker"):
             self._wait_until_healthy(name)
-        asked = self._ask_while(self._stop_web_while_it_answers)
+        client = Client(address=self._address, token=self._made_token())
+        fared = self._write_while(client, self._stop_web_while_it_answers)
         self._start("web")
         self._wait_until_healthy("web")
+        people = client.people()
         codes = {name: self._stop(name) for name in ("web", "worker")}
-        say(f"{sum(asked.values())} requests while it was stopped: {dict(asked)}; ended with {codes}")
-        return 0 if set(asked) <= {"answered", "not accepted"} and set(codes.values()) <= ENDED_WELL else 1
+        say(
+            f"{fared.total()} writes while it was stopped: {dict(fared)}; {people} people; ended with {codes}"
+        )
+        is_whole = set(fared) == {ANSWERED, NOT_ACCEPTED} and people == fared[ANSWERED]
+        return 0 if is_whole and set(codes.values()) <= ENDED_WELL else 1
 
     def kill(self) -> None:
         for process in self._running.values():
@@ -105,6 +130,16 @@ class Deployment:
         subprocess.run(self._command(service["command"]), env=self._environment(name), check=True)
         say(f"{name}: done")
 
+    def _made_token(self) -> str:
+        """As docs/howto/operate.md says."""
+        return subprocess.run(
+            self._command(TOKEN_COMMAND),
+            env=self._environment("web"),
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout.strip()
+
     def _start(self, name: str) -> None:
         service = self._services[name]
         self._running[name] = subprocess.Popen(
@@ -119,7 +154,7 @@ class Deployment:
             checked = subprocess.run(
                 self._command(words), env=self._environment(name), capture_output=True, check=False
             )
-            if checked.returncode == 0 and (name != "web" or answered(self._address)):
+            if checked.returncode == 0 and (name != "web" or is_ready(self._address)):
                 say(f"{name}: healthy ({', '.join(checked.stdout.decode().split(chr(10))[:-1])})")
                 return
             if time.monotonic() > deadline:
@@ -134,32 +169,68 @@ class Deployment:
     @property
     def _address(self) -> str:
         words = self._services["web"]["command"]
-        return f"http://127.0.0.1:{words[words.index('--port') + 1]}/readyz"
+        return f"http://127.0.0.1:{words[words.index('--port') + 1]}"
 
     def _stop_web_while_it_answers(self) -> None:
-        time.sleep(ASKING_SECONDS / 2)
+        time.sleep(WRITING_SECONDS / 2)
         code = self._stop("web")
         assert code in ENDED_WELL, f"web: ended with {code}"
 
-    def _ask_while(self, work: Callable[[], None]) -> Counter[str]:
-        """How requests fared that were made without pause meanwhile."""
+    def _write_while(self, client: Client, work: Callable[[], None]) -> Counter[str]:
+        """How writes fared that were made without pause meanwhile."""
         over = threading.Event()
-        fared: Counter[str] = Counter()
+        outcomes: list[str] = []
+        keys = count()
 
-        def ask() -> None:
+        def write() -> None:
             while not over.is_set():
-                fared[outcome(self._address)] += 1
+                outcomes.append(outcome := client.write(str(next(keys))))
+                if outcome == NOT_ACCEPTED:
+                    over.wait(0.01)
 
-        clients = [threading.Thread(target=ask) for _ in range(CLIENTS)]
-        for client in clients:
-            client.start()
+        writers = [threading.Thread(target=write) for _ in range(CLIENTS)]
+        for writer in writers:
+            writer.start()
         try:
             work()
         finally:
             over.set()
-            for client in clients:
-                client.join()
-        return fared
+            for writer in writers:
+                writer.join()
+        return Counter(outcomes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    address: str
+    token: str
+
+    def write(self, key: str) -> str:
+        """Make a person, and say how it went. A connection that is refused was never accepted: whoever balances the load asks another process."""
+        try:
+            answer = self._ask(WRITE, key=key)
+        except urllib.error.HTTPError as error:
+            return f"failed: {error.code}"
+        except urllib.error.URLError as error:
+            is_refused = isinstance(error.reason, ConnectionRefusedError)
+            return NOT_ACCEPTED if is_refused else f"failed: {error.reason}"
+        except OSError as error:
+            return f"failed: {error}"
+        return ANSWERED if answer == {"data": {"upsertSubscribers": {"created": 1}}} else f"failed: {answer}"
+
+    def people(self) -> int:
+        found: int = self._ask(PEOPLE)["data"]["viewer"]["workspace"]["subscriberCount"]
+        return found
+
+    def _ask(self, query: str, **variables: str) -> dict[str, Any]:  # Any: JSON
+        request = urllib.request.Request(
+            f"{self.address}/graphql",
+            data=json.dumps({"query": query, "variables": variables}).encode(),
+            headers={"authorization": f"Bearer {self.token}", "content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def free_port() -> str:
@@ -168,24 +239,12 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def answered(address: str) -> bool:
-    return outcome(address) == "answered"
-
-
-def outcome(address: str) -> str:
-    """A connection that is refused was never accepted: whoever balances the load asks another process."""
+def is_ready(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
-            answer.read()
-            return "answered"
-    except urllib.error.HTTPError as error:
-        return f"answered with {error.code}"
-    except urllib.error.URLError as error:
-        return (
-            "not accepted" if isinstance(error.reason, ConnectionRefusedError) else f"failed: {error.reason}"
-        )
-    except OSError as error:
-        return f"failed: {error}"
+        with urllib.request.urlopen(f"{address}/readyz", timeout=10):
+            return True
+    except OSError:
+        return False
 
 
 def say(text: str) -> None:
