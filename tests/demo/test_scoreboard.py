@@ -10,12 +10,16 @@ from audience_gql.demo.audience_feed import Heard
 from audience_gql.demo.scoreboard import Scoreboard
 
 
-def drawn(board: Scoreboard, now: float) -> list[list[str]]:
-    """The cells of each row."""
+def printed(board: Scoreboard, now: float) -> list[str]:
     console = Console(file=StringIO(), width=120)
     console.print(board.table(now))
-    lines = console.file.getvalue().splitlines()
-    return [[cell.strip() for cell in line.strip("│┃").split("│")] for line in lines if "│" in line]
+    return console.file.getvalue().splitlines()
+
+
+def drawn(board: Scoreboard, now: float) -> list[list[str]]:
+    """The cells of each row, without the titles."""
+    rows = [line.strip("│").split("│") for line in printed(board, now) if line.startswith("│")]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
 
 
 def heard(segment: str, *, has_entered: bool, cause: str = "EVENT", external_id: str | None = None) -> Heard:
@@ -62,3 +66,19 @@ def test_the_clocks_doing_has_no_latency_although_she_has_just_bought():
     board.changed(heard("Lost", has_entered=True, cause="CLOCK", external_id="00042"), 130.0)
 
     assert drawn(board, 131.0)[0] == ["Lost", "1", "1", "0", ""]
+
+
+def test_the_last_purchases_are_told_with_what_followed():
+    board = Scoreboard()
+    for customer in ("1", "2", "3", "4", "5"):
+        board.purchased(customer, "9.99", 100.0)
+    board.changed(heard("Active", has_entered=True, external_id="4"), 100.1)
+    board.changed(heard("Loyal", has_entered=True, external_id="4"), 100.1)
+    board.changed(heard("Lost", has_entered=False, external_id="4"), 100.1)
+
+    assert [line.strip() for line in printed(board, 101.0) if "customer" in line] == [
+        "customer 2 spent 9.99 dollars",
+        "customer 3 spent 9.99 dollars",
+        "customer 4 spent 9.99 dollars, entered Active and Loyal, left Lost",
+        "customer 5 spent 9.99 dollars",
+    ]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
+from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from audience_gql.demo.audience_feed import Heard
 
 _MINUTE: Final = 60.0
+_PURCHASES_SHOWN: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,39 +27,53 @@ class _Change:
     """Seconds from the commit of the purchase that caused it; of one that the clock caused there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Purchase:
+    external_id: str
+    dollars: object
+    committed_at: float
+    consequences: list[Heard] = field(default_factory=list)
+
+
 class Scoreboard:
     """Instants are seconds of any one clock, given by the caller."""
 
     def __init__(self) -> None:
         self.sizes: dict[str, int] = {}
         self._changes: deque[_Change] = deque()
-        self._committed: dict[str, float] = {}
-        self._last = ""
+        self._purchases: dict[str, _Purchase] = {}
+        """The last one of each customer, within the last minute."""
+        self._shown: deque[_Purchase] = deque(maxlen=_PURCHASES_SHOWN)
 
     def purchased(self, external_id: str, dollars: object, committed_at: float) -> None:
         """A purchase was committed."""
-        self._committed[external_id] = committed_at
-        self._last = f"customer {external_id} spent {dollars} dollars"
+        purchase = _Purchase(external_id, dollars, committed_at)
+        self._purchases[external_id] = purchase
+        self._shown.append(purchase)
 
     def changed(self, heard: Heard, now: float) -> None:
         """A change came from the socket. The first members of a segment have not moved, and are passed over."""
         if heard.cause == "DEFINITION":
             return
-        committed_at = self._committed.get(heard.external_id or "") if heard.cause != "CLOCK" else None
-        latency = None if committed_at is None else max(0.0, now - committed_at)
+        purchase = self._purchases.get(heard.external_id or "") if heard.cause != "CLOCK" else None
+        latency = None if purchase is None else max(0.0, now - purchase.committed_at)
         self._changes.append(_Change(now, heard, latency))
+        if purchase is not None:
+            purchase.consequences.append(heard)
 
-    def table(self, now: float) -> Table:
+    def table(self, now: float) -> RenderableType:
+        """The segments with what moved in the last minute, and the last purchases with what followed from them."""
         self._forget(now)
-        table = Table(caption=self._last or None, caption_justify="left")
-        table.add_column("segment")
-        for title in ("people", "entered", "left", "commit to socket"):
-            table.add_column(title, justify="right")
+        table = Table(box=box.ROUNDED, header_style="bold", footer_style="bold", show_footer=True)
+        entered, left, latency = self._cells(None)
+        table.add_column("segment", "in the last minute")
+        table.add_column("people", justify="right")
+        table.add_column("entered", entered, justify="right")
+        table.add_column("left", left, justify="right")
+        table.add_column("commit to socket", latency, justify="right")
         for name, size in self.sizes.items():
-            table.add_row(name, f"{size:,}", *self._counts(name), self._latency(name))
-        table.add_section()
-        table.add_row("in the last minute", "", *self._counts(None), self._latency(None))
-        return table
+            table.add_row(name, f"{size:,}", *self._cells(name))
+        return Group(table, *map(_told, self._shown))
 
     def line(self, now: float) -> str:
         """The same in short, for who reads a log."""
@@ -63,9 +82,17 @@ class Scoreboard:
         sizes = ", ".join(f"{name} {size:,}" for name, size in self.sizes.items())
         return f"last minute: {entered} entered, {left} left, commit to socket {self._latency(None) or 'n/a'}; {sizes}"
 
-    def _counts(self, segment: str | None) -> tuple[str, str]:
+    def _cells(self, segment: str | None) -> tuple[Text, Text, str]:
+        entered, left = self._counts(segment)
+        return (
+            Text(str(entered), "green" if entered else "dim"),
+            Text(str(left), "red" if left else "dim"),
+            self._latency(segment),
+        )
+
+    def _counts(self, segment: str | None) -> tuple[int, int]:
         kinds = [change.heard.has_entered for change in self._of(segment)]
-        return str(kinds.count(True)), str(kinds.count(False))
+        return kinds.count(True), kinds.count(False)
 
     def _latency(self, segment: str | None) -> str:
         found = [change.latency for change in self._of(segment) if change.latency is not None]
@@ -77,4 +104,23 @@ class Scoreboard:
     def _forget(self, now: float) -> None:
         while self._changes and self._changes[0].at < now - _MINUTE:
             self._changes.popleft()
-        self._committed = {person: at for person, at in self._committed.items() if at >= now - _MINUTE}
+        self._purchases = {
+            person: purchase
+            for person, purchase in self._purchases.items()
+            if purchase.committed_at >= now - _MINUTE
+        }
+
+
+def _told(purchase: _Purchase) -> Text:
+    told = Text(f" customer {purchase.external_id} spent {purchase.dollars} dollars", "dim")
+    for verb, style, names in (
+        ("entered", "green", _segments(purchase.consequences, has_entered=True)),
+        ("left", "red", _segments(purchase.consequences, has_entered=False)),
+    ):
+        if names:
+            told.append(f", {verb} {' and '.join(names)}", style)
+    return told
+
+
+def _segments(consequences: Collection[Heard], *, has_entered: bool) -> list[str]:
+    return [heard.segment for heard in consequences if heard.has_entered is has_entered]
