@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from audience_gql import playground
 from audience_gql.api.context import Services
 from audience_gql.api.http import answer
+from audience_gql.api.live import Live
 from audience_gql.api.schema import Schema
 from audience_gql.api.socket import Sockets
 from audience_gql.api.uploads import receive
@@ -40,16 +41,17 @@ class _State(TypedDict):
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application. It connects when it starts, and raises Unavailable when it cannot."""
     schema = Schema()
+    live = Live(most_per_token=settings.sockets_per_token)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
-        async with _opened(settings) as services:
+        async with _opened(settings, live) as services:
             yield {"services": services, "sockets": Sockets(schema, services)}
 
     async def graphql(request: Request) -> Response:
         return await answer(request, schema, request.state.services)
 
-    return Starlette(
+    app = Starlette(
         lifespan=lifespan,
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
@@ -62,10 +64,12 @@ def create_app(settings: Settings) -> Starlette:
             Route("/metrics", _metrics),
         ],
     )
+    app.state.live = live  # for whoever serves it to drain
+    return app
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Services]:
+async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         database = await Database.open(
             settings.database_url,
@@ -85,6 +89,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Services]:
             doorkeeper=Doorkeeper(ports),
             cursors=CursorCodec(settings.secret_keys),
             settings=settings,
+            live=live,
         )
 
 
@@ -111,11 +116,14 @@ async def _readyz(request: Request) -> Response:
 
 
 async def _metrics(request: Request) -> Response:
-    """Figures for Prometheus, over all workspaces; 503 while Postgres is away."""
+    """Figures for Prometheus, over all workspaces, and of this process' connections; 503 while Postgres is away."""
+    services: Services = request.state.services
     try:
-        found = await metrics(ports=request.state.services.ports)
+        found = await metrics(ports=services.ports)
     except UNREACHABLE:
         return PlainTextResponse("Postgres does not answer\n", 503)
+    found["audience_live_connections"] = services.live.connections
+    found["audience_live_operations"] = services.live.operations
     lines = (f"# TYPE {name} {_metric_type(name)}\n{name} {value:.15g}\n" for name, value in found.items())
     return PlainTextResponse("".join(lines), media_type="text/plain; version=0.0.4")
 

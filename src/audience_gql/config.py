@@ -55,8 +55,14 @@ class Settings:
     feed_heartbeat_seconds: float = 30.0
     """After this long without a match an empty batch moves the client's cursor."""
 
+    stream_heartbeat_seconds: float = 12.0
+    """How often a stream of server-sent events carries a comment, so that nobody on the way takes it for dead."""
+    slow_client_seconds: float = 20.0
+    """How long a client may leave unread what it was sent, before it is sent away."""
+
     socket_init_seconds: float = 5.0
     sockets_per_token: int = 50
+    """Sockets and streams together."""
     subscriptions_per_socket: int = 20
     body_bytes: int = 1024 * 1024
     frame_bytes: int = 64 * 1024
@@ -98,6 +104,8 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         tick_pool_size=_whole(environment, "AUDIENCE_TICK_POOL_SIZE", 4),
         recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
         sockets_per_token=_whole(environment, "AUDIENCE_SOCKETS_PER_TOKEN", 50),
+        stream_heartbeat_seconds=_whole(environment, "AUDIENCE_STREAM_HEARTBEAT_SECONDS", 12),
+        slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 20),
     )
 
 

@@ -13,6 +13,8 @@ from audience_gql.config import Settings
 
 _QUEUE_SECONDS: Final = 0.1
 _ON_ITS_WAY_SECONDS: Final = 0.5
+_UNREAD_MILLISECONDS: Final = 30_000
+"""After so long without a byte taken by the other end, the kernel gives a connection up, and what waits to be sent is freed."""
 
 
 def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
@@ -28,7 +30,9 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         server_header=False,
     )
     listening = config.bind_socket()
-    _DrainingServer(config).run([listening])
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
+    _DrainingServer(config, app.state.live.drained).run([listening])
 
 
 class _DrainingServer(uvicorn.Server):
@@ -37,6 +41,10 @@ class _DrainingServer(uvicorn.Server):
     The server as it comes closes whatever is idle at that instant, and resets what waits in the socket's queue.
     """
 
+    def __init__(self, config: uvicorn.Config, drained: asyncio.Event) -> None:
+        super().__init__(config)
+        self._drained = drained
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or ():
             listening.listen(0)  # the queue takes nobody new, and is emptied
@@ -44,4 +52,5 @@ class _DrainingServer(uvicorn.Server):
         for server in self.servers:
             server.close()
         await asyncio.sleep(_ON_ITS_WAY_SECONDS)
+        self._drained.set()
         await super().shutdown(sockets)

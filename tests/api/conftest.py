@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 import pytest
 import pytest_asyncio
 from asyncpg.connection import LoggedQuery
@@ -21,6 +23,7 @@ from graphql import GraphQLFormattedError
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
+from audience_gql.api.live import Live
 from audience_gql.api.schema import Schema
 from audience_gql.audience.access import Access, Doorkeeper, create_token
 from audience_gql.audience.cursors import CursorCodec
@@ -158,40 +161,63 @@ class Server:
 
     url: str
     socket_url: str
+    process: asyncio.subprocess.Process
+
+    async def metric(self, name: str) -> float:
+        async with httpx.AsyncClient() as client:
+            found = await client.get(f"{self.url}/metrics")
+        (line,) = [line for line in found.text.splitlines() if line.startswith(f"{name} ")]
+        return float(line.split()[1])
+
+    async def has(self, name: str, wanted: float, *, seconds: int) -> None:
+        """Wait until a metric is as it should be."""
+        for _ in range(seconds * 20):
+            if await self.metric(name) == wanted:
+                return
+            await asyncio.sleep(0.05)
+        pytest.fail(f"after {seconds} s {name} is {await self.metric(name)}, not {wanted}")
+
+
+@asynccontextmanager
+async def served_by(
+    database_url: str, redis_url: str, log: Path, **environment: str
+) -> AsyncIterator[Server]:
+    """`audience-gql serve` on a free port, until the end or until a test stops it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    told = {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "AUDIENCE_SECRET_KEY": "a key",
+        **environment,
+    }
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "audience_gql.cli", "serve", "--port", str(port),
+            env={**os.environ, **told}, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        await _wait_for(port)
+        yield Server(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/graphql", process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+    assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(
     database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Server]:
-    """`audience-gql serve` on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "web.log"
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "AUDIENCE_SECRET_KEY": "a key",
-    }
-    environment["AUDIENCE_SOCKETS_PER_TOKEN"] = "5"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "audience_gql.cli", "serve", "--port", str(port),
-            env=environment, stdout=output, stderr=output,
-        )  # fmt: skip
-    try:
-        await _wait_for(port)
-        yield Server(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/graphql")
-    finally:
-        process.terminate()
-        await process.wait()
-    assert "Traceback" not in log.read_text(encoding="utf-8")
+    async with served_by(database_url, redis_url, log, AUDIENCE_SOCKETS_PER_TOKEN="5") as started:
+        yield started
 
 
 async def _wait_for(port: int) -> None:
-    for _ in range(200):
+    for _ in range(600):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -236,6 +262,7 @@ async def _workspace(schema: Schema, database: Database, tick_pool: TickPool, si
         doorkeeper=Doorkeeper(ports),
         cursors=CursorCodec(("a key",)),
         settings=Settings(database_url="", redis_url="", secret_keys=("a key",)),
+        live=Live(most_per_token=50),
     )
     access = Access(workspace=workspace, token=token)
     return Api(schema, services, access, clock, Membership(ports, tick_pool), bucket_id)

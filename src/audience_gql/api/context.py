@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import strawberry
 
+from audience_gql.api.live import Live
 from audience_gql.api.loaders import Loaders
 from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.cursors import CursorCodec
@@ -23,6 +24,17 @@ class Services:
     doorkeeper: Doorkeeper
     cursors: CursorCodec
     settings: Settings
+    live: Live
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a stream is in the feed, between a transport that can tell it beside the results and the field that knows it."""
+
+    resume_from: str | None = None
+    """The cursor that the client says it has reached, which goes before any in the document: that is as old as the document."""
+    reached: str | None = None
+    """The cursor of the latest result; None where results have none."""
 
 
 @dataclass(slots=True)
@@ -31,6 +43,7 @@ class Context:
 
     services: Services
     access: Access
+    position: Position | None = None
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from audience_gql.api import ids
-from audience_gql.api.context import Context, Info
+from audience_gql.api.context import Context, Info, Position
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.membership import MembershipChange
@@ -154,11 +154,12 @@ class FeedSubscription:
         after: FromCursor = None,
     ) -> AsyncGenerator[Batch, None]:
         context = info.context
+        position = context.position or Position()
         followed = follow(
             ports=context.ports,
             workspace=context.workspace,
             cursors=context.services.cursors,
-            after=after,
+            after=position.resume_from or after,
             wanted=await _filter(context, segment_ids, group_ids, subscriber),
             poll_seconds=context.services.settings.feed_poll_seconds,
             heartbeat_seconds=context.services.settings.feed_heartbeat_seconds,
@@ -166,6 +167,7 @@ class FeedSubscription:
         async with aclosing(followed) as batches:  # type: ignore[type-var]  # an async generator, declared as an iterator
             async for batch in batches:
                 context.forget()
+                position.reached = batch.cursor
                 yield batch
 
     @strawberry.subscription(

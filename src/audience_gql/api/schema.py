@@ -96,6 +96,12 @@ class Schema(strawberry.Schema):
         _forget_null_defaults(self._schema)
         self.documents = Documents(self._schema)
 
+    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
+        """What kind of operation would be run; None when none would."""
+        prepared = self.documents.prepare(query)
+        operation = None if isinstance(prepared, Refused) else _chosen(prepared, operation_name)
+        return OperationType(operation.type) if operation else None
+
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
     ) -> PreExecutionError | None:
@@ -117,7 +123,8 @@ class Schema(strawberry.Schema):
         error = _forbidden(operation, context) or _too_costly(operation, context)
         if error is not None:
             return _refusal([error])
-        context.context = Context(context.context.services, context.context.access)  # with loaders of its own
+        given = context.context
+        context.context = Context(given.services, given.access, given.position)  # with loaders of its own
         return None
 
     def process_errors(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -18,14 +17,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
     SubscribeMessage,
 )
 
-from audience_gql.api.authorization import secret_of
+from audience_gql.api.authorization import RECHECK_SECONDS, secret_of
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import ApiError
 from audience_gql.api.schema import Schema
@@ -38,8 +40,6 @@ UNAUTHORIZED: Final = 4401
 FORBIDDEN: Final = 4403
 TOO_MANY: Final = 4429
 TRY_AGAIN_LATER: Final = 1013
-RECHECK_SECONDS: Final = 2.0
-"""Together with the three seconds for which a good token is remembered, a revoked one is out within five."""
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +112,10 @@ class _Connection(BaseGraphQLTransportWSHandler[Context | None, None]):
         error = ApiError("RATE_LIMITED", f"A socket runs at most {most} operations at a time.")
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
 
+    async def run_operation(self, operation: Operation[Context | None, None]) -> None:
+        with self.view.services.live.operation():
+            await super().run_operation(operation)
+
     async def handle_task_exception(self, error: Exception) -> None:
         if not isinstance(error, WebSocketDisconnected):
             logger.error("a socket's task failed", exc_info=error)
@@ -120,7 +124,7 @@ class _Connection(BaseGraphQLTransportWSHandler[Context | None, None]):
         if self._watch is not None:
             self._watch.cancel()
         if self._access is not None:
-            self.view.leave(self._access)
+            self.view.services.live.leave(self._access.token.id)
         await super().shutdown()
 
     async def _enter(self, secret: str) -> None:
@@ -133,7 +137,7 @@ class _Connection(BaseGraphQLTransportWSHandler[Context | None, None]):
         except UNREACHABLE:
             await self.websocket.close(TRY_AGAIN_LATER, "The database is away for the moment")
             return
-        if not self.view.enter(access):
+        if not self.view.services.live.enter(access.token.id):
             await self.websocket.close(TOO_MANY, "Too many sockets for this token")
             return
         self._access = access
@@ -164,7 +168,6 @@ class Sockets(GraphQL[Context | None, None]):
     def __init__(self, schema: Schema, services: Services) -> None:
         self.graphql_transport_ws_handler_class = _Connection
         self.services = services
-        self._open: Counter[int] = Counter()
         super().__init__(
             schema,
             graphql_ide=None,
@@ -175,17 +178,6 @@ class Sockets(GraphQL[Context | None, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> None:
         """Nothing yet: who is asking comes with the first message."""
-
-    def enter(self, access: Access) -> bool:
-        """Count a socket of a token; False when it has too many already."""
-        if self._open[access.token.id] >= self.services.settings.sockets_per_token:
-            return False
-        self._open[access.token.id] += 1
-        return True
-
-    def leave(self, access: Access) -> None:
-        self._open[access.token.id] -= 1
-        self._open += Counter()  # drops what is at zero
 
 
 def _problem(message: object) -> str | None:

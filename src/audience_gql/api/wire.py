@@ -6,6 +6,7 @@ import json
 from typing import Final
 
 import orjson
+from strawberry.types import ExecutionResult
 
 JSON_DEPTH: Final = 64
 
@@ -30,6 +31,15 @@ def encode(value: object) -> bytes:
         return orjson.dumps(value)
     except TypeError:  # an integer of more than 64 bits, which a client's own JSON may hold
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def body_of(result: ExecutionResult) -> dict[str, object]:
+    """A result as clients get it; without `data` when nothing of the operation ran."""
+    errors = result.errors or []
+    body: dict[str, object] = {"errors": [error.formatted for error in errors]} if errors else {}
+    if result.data is not None or any(error.path is not None for error in errors):
+        body["data"] = result.data
+    return body
 
 
 def _openings(raw: bytes | str) -> int:

@@ -1,0 +1,182 @@
+"""GraphQL over server-sent events: one operation a request, its results as they come ("distinct connections").
+
+A stream that is ended from here says why, and from which cursor to go on. Reading requests is not done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.types import ExecutionResult
+
+from audience_gql.api.authorization import refusal, secret_of
+from audience_gql.api.context import Context, Position, Services
+from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError
+from audience_gql.api.requests import EVENT_STREAM, Asked, Refused
+from audience_gql.api.schema import Schema
+from audience_gql.api.wire import body_of, encode
+from audience_gql.audience.access import Access
+
+_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_COMPLETE: Final = b"event: complete\ndata:\n\n"
+_HEARTBEAT: Final = b":\n\n"
+_PARTING_SECONDS: Final = 5.0
+"""How long a client that does not read is given for the last word."""
+
+logger = logging.getLogger(__name__)
+
+
+def single(result: ExecutionResult) -> Response:
+    """A query's or mutation's one result, and nothing more."""
+    return Response(_next(body_of(result), "1") + _COMPLETE, HTTPStatus.OK, _HEADERS, EVENT_STREAM)
+
+
+def subscribe(request: Request, asked: Asked, schema: Schema, services: Services, access: Access) -> Response:
+    """A subscription's results as they come. Raises Refused where the token has too many connections."""
+    if not services.live.enter(access.token.id):
+        error = ApiError("RATE_LIMITED", "Too many sockets and streams for this token.")
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
+    context = Context(services, access, Position(request.headers.get("last-event-id") or None))
+    return _Stream(asked, schema, context, secret_of(request.headers.get("authorization")))
+
+
+class _TooSlow(Exception):
+    """The client does not read what it is sent."""
+
+
+class _Events:
+    """What is written to one client. It is never written to faster than it reads, so that nothing piles up."""
+
+    def __init__(self, send: Send, position: Position, *, slow_seconds: float) -> None:
+        self._send = send
+        self._position = position
+        self._slow_seconds = slow_seconds
+        self._results = 0
+
+    async def begin(self, start: Mapping[str, object]) -> None:
+        await self._send({"type": "http.response.start", **start})
+
+    async def next(self, body: Mapping[str, object]) -> None:
+        """A result, under the cursor that it reaches; results that have none are counted."""
+        self._results += 1
+        await self._write(_next(body, self._position.reached or str(self._results)))
+
+    async def heartbeat(self) -> None:
+        """A comment: it keeps the way open, and finds out who is gone."""
+        await self._write(_HEARTBEAT)
+
+    async def complete(self) -> None:
+        await self._write(_COMPLETE, is_last=True)
+
+    async def part(self, reason: ApiError) -> None:
+        """The last word, to a client that may not be reading."""
+        if self._position.reached is not None and reason.extensions is not None:
+            reason.extensions["cursor"] = self._position.reached
+        try:
+            async with asyncio.timeout(_PARTING_SECONDS):
+                await self.next({"errors": [reason.formatted]})
+                await self.complete()
+        except TimeoutError:
+            logger.info("a client that does not read is cut off")
+
+    async def _write(self, content: bytes, *, is_last: bool = False) -> None:
+        try:
+            async with asyncio.timeout(self._slow_seconds):
+                await self._send({"type": "http.response.body", "body": content, "more_body": not is_last})
+        except TimeoutError as error:
+            raise _TooSlow from error
+
+
+class _Stream(Response):
+    """Sends results until they end, the client goes, or it must go."""
+
+    media_type = EVENT_STREAM
+
+    def __init__(self, asked: Asked, schema: Schema, context: Context, secret: str) -> None:
+        self.status_code = HTTPStatus.OK
+        self.init_headers(_HEADERS)
+        self._asked = asked
+        self._schema = schema
+        self._context = context
+        self._secret = secret
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        services, position = self._context.services, self._context.position or Position()
+        events = _Events(send, position, slow_seconds=services.settings.slow_client_seconds)
+        try:
+            with services.live.operation():
+                await events.begin({"status": self.status_code, "headers": self.raw_headers})
+                reason = await self._go_on(events, receive)
+            if reason is not None:
+                await events.part(reason)
+        finally:
+            services.live.leave(self._context.access.token.id)
+
+    async def _go_on(self, events: _Events, receive: Receive) -> ApiError | None:
+        """Send until something ends it; why it must end, when that is to be told."""
+        services = self._context.services
+        away = ApiError(
+            "UNAVAILABLE", "This server stops. Go on with another one.", retryAfter=RETRY_AFTER_SECONDS
+        )
+        reasons: dict[asyncio.Task[Any], ApiError | None] = {  # Any: nobody asks for their results
+            _task(self._send_results(events)): None,
+            _task(_departure(receive)): None,
+            _task(_heartbeats(events, services.settings.stream_heartbeat_seconds)): None,
+            _task(services.live.drained.wait()): away,
+            _task(refusal(services.doorkeeper, self._secret)): ApiError(
+                "UNAUTHENTICATED", "The token is no longer good."
+            ),
+        }
+        try:
+            done, _ = await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in reasons:
+                task.cancel()
+            await asyncio.gather(*reasons, return_exceptions=True)
+        for task in done:
+            if isinstance(task.exception(), _TooSlow):
+                return ApiError("SLOW_CLIENT", "The client reads too slowly. Go on from `cursor`.")
+            task.result()  # a bug is not silent
+        return next((reasons[task] for task in reasons if task in done), None)
+
+    async def _send_results(self, events: _Events) -> None:
+        results = await self._schema.stream(
+            self._asked.query,
+            variable_values=self._asked.variables,
+            context_value=self._context,
+            operation_name=self._asked.operation_name,
+        )
+        async with aclosing(results):
+            async for result in results:
+                assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in increments
+                await events.next(body_of(result))
+        await events.complete()
+
+
+def _task(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:  # Any: what a coroutine gives and takes
+    return asyncio.create_task(work, name="stream")
+
+
+async def _departure(receive: Receive) -> None:
+    """Wait until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _heartbeats(events: _Events, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await events.heartbeat()
+
+
+def _next(body: Mapping[str, object], id_: str) -> bytes:
+    return b"event: next\nid: %b\ndata: %b\n\n" % (id_.encode(), encode(body))
