@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -139,6 +141,20 @@ def chromium() -> str:
     if program is None and os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
         pytest.fail("AUDIENCE_REQUIRE_BROWSER is set, and there is no Chromium")
     return program or pytest.skip("there is no Chromium here")
+
+
+@pytest.fixture(scope="session")
+def node() -> Any:  # Any: the builder's Node; it lies beside what it builds, outside of any package
+    """The Node.js that builds the playground, with its npm. Without it as without Chromium."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "playground"))
+    try:
+        import builder  # noqa: PLC0415  # see above
+    finally:
+        sys.path.pop(0)
+    found = builder.find_node()
+    if found is None and os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
+        pytest.fail("AUDIENCE_REQUIRE_BROWSER is set, and there is no Node.js")
+    return found or pytest.skip("there is no Node.js here")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -133,8 +133,9 @@ def test_every_example_is_opened():
     assert re.findall(r"examples/(.*)\?raw", opened) == [it.name for it in _EXAMPLES]
 
 
-def test_packages_are_locked_by_hash_and_without_addresses():
-    lock = json.loads((_ROOT / "playground" / "package-lock.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("folder", ["playground", "tests/clients", "examples/live-dashboard"])
+def test_packages_are_locked_by_hash_and_without_addresses(folder):
+    lock = json.loads((_ROOT / folder / "package-lock.json").read_text(encoding="utf-8"))
     packages = {name: it for name, it in lock["packages"].items() if name}
 
     assert packages

@@ -20,7 +20,11 @@ import pytest
 from audience_gql import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").glob("*/README.md")),
+]
 ELSEWHERE = {
     ("docs/api.md", "graphql"),
     ("docs/api.md", "json"),
@@ -29,7 +33,7 @@ ELSEWHERE = {
     ("docs/howto/scale-out.md", "sql"),
 }
 """Languages of pages whose snippets a test of their own runs."""
-NOT_OURS = ("npm install", "pg_dump", "docker compose up")
+NOT_OURS = ("npm ", "pg_dump", "docker compose up")
 """Other people's programs, which a test run does not have; what we give them is tested where it is read."""
 
 

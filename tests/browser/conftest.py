@@ -43,12 +43,13 @@ class Visit:
 
     context: BrowserContext
     origin: str
+    path: str = "/graphiql"
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     async def open(self) -> Page:
         page = await self.context.new_page()
-        await page.goto(f"{self.origin}/graphiql")
+        await page.goto(f"{self.origin}{self.path}")
         return page
 
     def listen(self) -> None:
@@ -78,8 +79,7 @@ def playground() -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(chromium: str, playground: None) -> AsyncIterator[Browser]:
-    del playground  # only built
+async def browser(chromium: str) -> AsyncIterator[Browser]:
     async with async_playwright() as driver:
         launched = await driver.chromium.launch(executable_path=chromium, args=_FLAGS)
         yield launched
@@ -119,7 +119,8 @@ async def _until_greeted(log: Path) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, product: Product) -> AsyncIterator[Visit]:
+async def visit(browser: Browser, product: Product, playground: None) -> AsyncIterator[Visit]:
+    del playground  # only built
     context = await browser.new_context(viewport={"width": 1600, "height": 1400})
     context.set_default_timeout(30_000)
     visit = Visit(context, product.origin)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,9 @@ _ROOT = _HERE.parents[1]
 _FILES = ("package.json", "package-lock.json", "codegen.json", "tsconfig.json", "use.ts")
 
 
-def node():
-    sys.path.insert(0, str(_ROOT / "playground"))
-    try:
-        import builder  # noqa: PLC0415  # lies beside what it builds
-    finally:
-        sys.path.pop(0)
-    return builder.find_node()
-
-
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+def checkout(node, tmp_path_factory):
     """The parts of the repository that a front end has, with the tools installed; and how they are run."""
-    found = node()
-    if found is None:
-        if os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
-            pytest.fail("there is no Node.js to generate clients with")
-        pytest.skip("there is no Node.js: what front ends generate was not compiled")
     root = tmp_path_factory.mktemp("front end")
     shutil.copytree(_ROOT / "docs" / "operations", root / "docs" / "operations")
     shutil.copy(_ROOT / "schema.graphql", root)
@@ -41,18 +26,18 @@ def checkout(tmp_path_factory):
         shutil.copy(_HERE / name, folder)
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join((str(found.program.parent), os.environ.get("PATH", os.defpath)))
+        path = os.pathsep.join((str(node.program.parent), os.environ.get("PATH", os.defpath)))
         return subprocess.run(
             command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
         )
 
-    installed = run(*found.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    installed = run(*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     assert installed.returncode == 0, installed.stderr
     generated = run(
-        str(found.program), "node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.json"
+        str(node.program), "node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.json"
     )
     assert generated.returncode == 0, generated.stdout + generated.stderr
-    return folder, lambda: run(str(found.program), "node_modules/typescript/bin/tsc", "--strict", "-p", ".")
+    return folder, lambda: run(str(node.program), "node_modules/typescript/bin/tsc", "--strict", "-p", ".")
 
 
 @pytest.mark.browser

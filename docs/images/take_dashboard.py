@@ -1,0 +1,84 @@
+"""Takes docs/images/dashboard.png and dashboard-builder.png in examples/live-dashboard, with the machine's Chromium.
+
+python3 dev demo &
+. <state>/connection.env
+(cd examples/live-dashboard && npm ci && npm run dev) &
+.venv/bin/python docs/images/take_dashboard.py [--address http://localhost:5173/] [--chromium /usr/bin/chromium]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+HERE = Path(__file__).parent
+PURCHASES_MILLISECONDS = 20_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--address", default="http://localhost:5173/", help="where the dashboard is")
+    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser's program")
+    options = parser.parse_args()
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=options.chromium, args=["--no-sandbox"])
+        segment(opened(browser, options.address, "light"))
+        builder(opened(browser, options.address, "dark"))
+        browser.close()
+
+
+def opened(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Page:
+    page = browser.new_page(
+        viewport={"width": 1440, "height": 960}, color_scheme=scheme, reduced_motion="reduce", locale="en-GB"
+    )
+    page.goto(address)
+    page.get_by_label("API token").fill(os.environ["AUDIENCE_TOKEN"])
+    page.get_by_role("button", name="Open").click()
+    return page
+
+
+def segment(page: Page) -> None:
+    """The members of one segment, and why one of them is among them, after some purchases."""
+    page.get_by_role("navigation").get_by_role("link", name=re.compile("^Lapsing")).click()
+    page.wait_for_timeout(PURCHASES_MILLISECONDS)
+    page.get_by_role("button", name=re.compile("^Why is")).nth(1).click()
+    expect(page.get_by_role("main")).to_contain_text("Unless something happens")
+    take(page, "dashboard.png")
+
+
+def builder(page: Page) -> None:
+    """Who ordered twice of late, and is from the first cohort or a big spender."""
+    page.wait_for_timeout(PURCHASES_MILLISECONDS)
+    page.get_by_role("link", name="New segment").click()
+    kind = page.get_by_label("Kind of condition")
+    kind.select_option("event")
+    page.get_by_label("did name").fill("order_placed")
+    page.get_by_role("button", name="+ times").click()
+    page.get_by_label("did times at least").fill("2")
+    page.get_by_role("button", name="+ within").click()
+    page.get_by_role("button", name="+ Group").click()
+    kind.nth(1).select_option("field")
+    page.get_by_label("custom field: which").select_option("cohort")
+    page.get_by_label("cohort is").fill("1997-01")
+    page.get_by_role("group", name="Group at level 2").get_by_role("button", name="+ Condition").click()
+    kind.nth(2).select_option("segment")
+    page.get_by_label("Big spenders").check()
+    page.get_by_label("Name", exact=True).fill("Back again")
+    expect(page.get_by_role("region", name="Preview")).to_contain_text("Right now this is")
+    expect(page.get_by_role("region", name="Preview")).to_contain_text("Big spenders")
+    take(page, "dashboard-builder.png")
+
+
+def take(page: Page, name: str) -> None:
+    picture = HERE / name
+    page.screenshot(path=picture)
+    print(f"{picture}: {picture.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+/**
+ * Subscriptions that outlive their socket. When it is lost they wait, connect again, and go on: a subscription whose results
+ * carry a `cursor` is asked for again with it as `after`, so that nothing is missed and nothing comes twice.
+ */
+
+import type { ExecutionResult, GraphQLError } from "graphql";
+import type { Client as Socket } from "graphql-ws";
+import type { SubscriptionForwarder } from "urql";
+
+import { setStatus } from "./status";
+
+const FIRST_PAUSE_MILLISECONDS = 500;
+const LONGEST_PAUSE_MILLISECONDS = 15_000;
+/** Close codes after which the same token need not knock again: see docs/errors.md. */
+const REFUSALS = [4401, 4403];
+
+type Variables = Record<string, unknown>;
+type Sink = Parameters<ReturnType<SubscriptionForwarder>["subscribe"]>[0];
+type Request = Parameters<SubscriptionForwarder>[0];
+
+export function resuming(socket: Socket, onRefused: () => void): SubscriptionForwarder {
+  return (request) => ({
+    subscribe(sink) {
+      const stop = new AbortController();
+      void follow(socket, request, sink, stop.signal, onRefused);
+      return { unsubscribe: () => stop.abort() };
+    },
+  });
+}
+
+async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortSignal, onRefused: () => void) {
+  const query = request.query ?? "";
+  let variables: Variables = { ...request.variables };
+  for (let failures = 0; !stop.aborted; failures++) {
+    const results = socket.iterate<Variables>({ query, variables });
+    const leave = () => void results.return?.();
+    stop.addEventListener("abort", leave);
+    try {
+      for await (const result of results) {
+        failures = 0;
+        setStatus({ phase: "live" });
+        variables = { ...variables, ...resumption(result) };
+        sink.next(result as ExecutionResult);
+      }
+      return sink.complete();
+    } catch (error) {
+      if (stop.aborted) return;
+      if (isAnswer(error)) return sink.error(error);
+      if (isRefusal(error)) return onRefused();
+    } finally {
+      stop.removeEventListener("abort", leave);
+    }
+    await pause(failures, stop);
+  }
+}
+
+/** Where a subscription goes on after this result. */
+function resumption({ data }: { data?: Variables | null }): Variables {
+  const cursors = Object.values(data ?? {}).map((it) => (it as { cursor?: string } | null)?.cursor);
+  return cursors[0] === undefined ? {} : { after: cursors[0] };
+}
+
+/** The API said no to the operation itself; asking again would not help. */
+function isAnswer(error: unknown): error is readonly GraphQLError[] {
+  return Array.isArray(error);
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof CloseEvent && REFUSALS.includes(error.code);
+}
+
+/** Longer after every failure, and never the same for everybody who lost the same server. */
+function pause(failures: number, stop: AbortSignal): Promise<void> {
+  const most = Math.min(FIRST_PAUSE_MILLISECONDS * 2 ** failures, LONGEST_PAUSE_MILLISECONDS);
+  const milliseconds = most * (0.5 + Math.random() / 2);
+  setStatus({ phase: "away", retryAt: Date.now() + milliseconds });
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    stop.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}

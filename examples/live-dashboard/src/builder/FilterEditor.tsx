@@ -1,0 +1,150 @@
+/** Draws an input type of the schema, whatever it is: one of several comparisons, or a record of parts. */
+
+import { useId } from "react";
+
+import { KeyedEditor } from "./KeyedEditor";
+import type { Field, Shape } from "./shapes";
+import { ValueEditor } from "./ValueEditor";
+import { initial, type Fields, type Value } from "./values";
+import { useVocabulary } from "./vocabulary";
+
+export type Scope = { kind: string; event?: string; key?: string };
+
+export type FilterProps = {
+  shape: Shape & { kind: "input" };
+  fields: Fields;
+  onChange: (fields: Fields) => void;
+  scope: Scope;
+  /** What it is called by a screen reader. */
+  label: string;
+};
+
+export function FilterEditor(props: FilterProps) {
+  const { shape } = props;
+  if (shape.name === "FieldFilter" || shape.name === "PropertyFilter") return <KeyedEditor {...props} />;
+  if (shape.name === "Duration") return <DurationEditor {...props} />;
+  return shape.oneOf ? <OneOfEditor {...props} /> : <RecordEditor {...props} />;
+}
+
+/** Exactly one comparison: which, and with what. */
+export function OneOfEditor({ shape, fields, onChange, scope, label }: FilterProps) {
+  const { shapes } = useVocabulary();
+  const chosen = shape.fields.find((it) => it.name in fields);
+
+  function choose(name: string) {
+    const next = shape.fields.find((it) => it.name === name);
+    if (next) onChange({ [name]: kept(fields, chosen, next) ?? initial(next.type, shapes) });
+  }
+
+  return (
+    <span className="filter">
+      <select
+        aria-label={`${label}: comparison`}
+        title={chosen?.description}
+        value={chosen?.name ?? ""}
+        onChange={(event) => choose(event.target.value)}
+      >
+        {!chosen && <option value="">choose…</option>}
+        {shape.fields.map((it) => (
+          <option key={it.name} value={it.name}>
+            {it.label}
+          </option>
+        ))}
+      </select>
+      {chosen && (
+        <ValueEditor
+          field={chosen}
+          value={fields[chosen.name]}
+          onChange={(value) => onChange({ [chosen.name]: value })}
+          place={{ ...scope, shape: shape.name, field: chosen.name }}
+          label={`${label} ${chosen.label}`}
+        />
+      )}
+    </span>
+  );
+}
+
+/** From "is" to "starts with" what was typed stays. */
+function kept(fields: Fields, chosen: Field | undefined, next: Field): Value {
+  if (!chosen || chosen.type.name !== next.type.name || chosen.type.isList !== next.type.isList) return undefined;
+  return fields[chosen.name];
+}
+
+/** A number, then its unit: as people say it. */
+function DurationEditor({ shape, fields, onChange, label }: FilterProps) {
+  const unit = Object.keys(fields)[0] ?? "days";
+  const amount = fields[unit];
+  return (
+    <span className="filter">
+      <input
+        type="number"
+        min={1}
+        aria-label={`${label}: how many`}
+        value={typeof amount === "number" ? amount : ""}
+        onChange={(event) => onChange({ [unit]: event.target.value === "" ? undefined : event.target.valueAsNumber })}
+      />
+      <select aria-label={`${label}: unit`} value={unit} onChange={(event) => onChange({ [event.target.value]: amount })}>
+        {shape.fields.map((it) => (
+          <option key={it.name}>{it.name}</option>
+        ))}
+      </select>
+    </span>
+  );
+}
+
+/** Parts, of which some must be given; the others are added when they are wanted. */
+function RecordEditor({ shape, fields, onChange, scope, label }: FilterProps) {
+  const { shapes } = useVocabulary();
+  const help = useId();
+  const inner = "name" in fields && typeof fields.name === "string" ? { ...scope, event: fields.name } : scope;
+  const isShown = (it: Field) => it.type.isRequired || it.name in fields;
+  return (
+    <span className="filter record">
+      {shape.fields.filter(isShown).map((it) => (
+        <span className="part" key={it.name}>
+          {it.name !== "name" && <span className="part-label">{it.label}</span>}
+          <ValueEditor
+            field={it}
+            value={fields[it.name]}
+            onChange={(value) => onChange({ ...fields, [it.name]: value })}
+            place={{ ...inner, shape: shape.name, field: it.name }}
+            label={`${label} ${it.label}`}
+          />
+          {!it.type.isRequired && (
+            <button
+              type="button"
+              className="plain remove"
+              aria-label={`Remove: ${label} ${it.label}`}
+              onClick={() => onChange(without(fields, it.name))}
+            >
+              ×
+            </button>
+          )}
+        </span>
+      ))}
+      {shape.fields
+        .filter((it) => !isShown(it))
+        .map((it) => (
+          <button
+            key={it.name}
+            type="button"
+            className="plain add"
+            title={it.description}
+            aria-describedby={help}
+            onClick={() => onChange({ ...fields, [it.name]: initial(it.type, shapes) })}
+          >
+            + {it.label}
+          </button>
+        ))}
+      <span id={help} hidden>
+        Narrows {label} down.
+      </span>
+    </span>
+  );
+}
+
+function without(fields: Fields, name: string): Fields {
+  const { [name]: _, ...rest } = fields;
+  return rest;
+}
+

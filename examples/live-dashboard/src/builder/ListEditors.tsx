@@ -1,0 +1,127 @@
+/** Several values at one place: lists of the workspace, values of an enum, texts, or filters of their own. */
+
+import { useState } from "react";
+
+import { FilterEditor } from "./FilterEditor";
+import type { Shape } from "./shapes";
+import { TextEditor } from "./TextEditor";
+import type { ValueProps } from "./ValueEditor";
+import { fieldsOf, initialFields, type Value } from "./values";
+import { useVocabulary } from "./vocabulary";
+
+type ListsProps = ValueProps & { lists: { id: string; name: string; memberCount: number }[] };
+
+/** Segments or groups, to be ticked. */
+export function ListsEditor({ lists, ...props }: ListsProps) {
+  const choices = lists.map((it) => ({ value: it.id, shown: it.name, hint: it.memberCount.toLocaleString() }));
+  return <Ticks {...props} choices={choices} />;
+}
+
+/** Values of an enum, to be ticked. */
+export function ValuesEditor({ values, ...props }: ValueProps & { values: string[] }) {
+  const choices = values.map((it) => ({ value: it, shown: it.toLowerCase().replaceAll("_", " "), hint: "" }));
+  return <Ticks {...props} choices={choices} />;
+}
+
+type TicksProps = ValueProps & { choices: { value: string; shown: string; hint: string }[] };
+
+function Ticks({ value, onChange, label, choices }: TicksProps) {
+  const chosen = itemsOf(value);
+  return (
+    <span className="ticks" role="group" aria-label={label}>
+      {choices.map((it) => (
+        <label key={it.value}>
+          <input
+            type="checkbox"
+            checked={chosen.includes(it.value)}
+            onChange={(event) =>
+              onChange(event.target.checked ? [...chosen, it.value] : chosen.filter((one) => one !== it.value))
+            }
+          />
+          {it.shown} {it.hint && <span className="quiet">{it.hint}</span>}
+        </label>
+      ))}
+      {choices.length === 0 && <span className="quiet">there are none yet</span>}
+    </span>
+  );
+}
+
+/** Texts or numbers, one after the other: Enter or a comma ends one. */
+export function TextsEditor({ field, value, onChange, place, label }: ValueProps) {
+  const [typed, setTyped] = useState("");
+  const items = itemsOf(value);
+
+  function add(text: string) {
+    const item = field.type.name === "Float" ? Number(text) : text.trim();
+    setTyped("");
+    if (text.trim() && !items.includes(item)) onChange([...items, item]);
+  }
+
+  return (
+    <span className="texts">
+      {items.map((it) => (
+        <span className="token" key={String(it)}>
+          {String(it)}
+          <button
+            type="button"
+            className="plain remove"
+            aria-label={`Remove ${it} from ${label}`}
+            onClick={() => onChange(items.filter((one) => one !== it))}
+          >
+            ×
+          </button>
+        </span>
+      ))}
+      <TextEditor
+        value={typed}
+        onChange={(text) => (text.endsWith(",") ? add(text.slice(0, -1)) : setTyped(text))}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          add(typed);
+        }}
+        place={place}
+        label={`${label}: add one, then press Enter`}
+        placeholder="add, Enter"
+      />
+    </span>
+  );
+}
+
+type ItemsProps = ValueProps & { shape: Shape & { kind: "input" } };
+
+/** Filters of which all must hold, such as those of an event's properties. */
+export function ItemsEditor({ value, onChange, place, label, shape }: ItemsProps) {
+  const { shapes } = useVocabulary();
+  const items = itemsOf(value);
+  return (
+    <span className="items">
+      {items.map((item, index) => (
+        <span className="part" key={index}>
+          <FilterEditor
+            shape={shape}
+            fields={fieldsOf(item)}
+            onChange={(next) => onChange(items.with(index, next))}
+            scope={place}
+            label={`${label} ${index + 1}`}
+          />
+          <button
+            type="button"
+            className="plain remove"
+            aria-label={`Remove ${label} ${index + 1}`}
+            onClick={() => onChange(items.toSpliced(index, 1))}
+          >
+            ×
+          </button>
+        </span>
+      ))}
+      <button type="button" className="plain add" onClick={() => onChange([...items, initialFields(shape, shapes)])}>
+        + one
+      </button>
+    </span>
+  );
+}
+
+function itemsOf(value: Value): Value[] {
+  return Array.isArray(value) ? value : [];
+}

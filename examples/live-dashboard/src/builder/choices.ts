@@ -1,0 +1,78 @@
+/** What can be chosen where a text or an id is asked for: names from the workspace, values from its people and events. */
+
+import { useEffect, useState } from "react";
+import { useClient } from "urql";
+
+import { graphql } from "../gql";
+import type { ValueSource } from "../gql/graphql";
+import { counted } from "../words";
+import { useVocabulary, type Vocabulary } from "./vocabulary";
+
+const SUGGESTIONS = graphql(`
+  query Suggestions($of: ValueSource!, $search: String) {
+    valueSuggestions(of: $of, search: $search, first: 8) {
+      value
+      people
+    }
+  }
+`);
+
+const PAUSE_MILLISECONDS = 200;
+
+/** Where a value stands: which leaf, which event or key is spoken of, in which input type, at which field. */
+export type Place = { kind: string; event?: string; key?: string; shape: string; field: string };
+export type Choice = { value: string; label: string };
+
+/** Lists that are chosen from, never typed; null where a text may be anything. */
+export function listsAt({ shape }: Place, { segments, groups }: Vocabulary) {
+  return shape === "SegmentFilter" ? segments : shape === "GroupFilter" ? groups : null;
+}
+
+/** What to offer for what is typed at a place. */
+export function useChoices(place: Place, typed: string): Choice[] {
+  const vocabulary = useVocabulary();
+  const named = namesAt(place, vocabulary);
+  const suggested = useSuggestions(named ? null : sourceAt(place), typed);
+  return named?.map((value) => ({ value, label: value })) ?? suggested;
+}
+
+function namesAt({ shape, field, event }: Place, { events }: Vocabulary): string[] | null {
+  const properties = events.find((it) => it.name === event)?.properties ?? [];
+  if (shape === "PropertyFilter" && field === "key") return properties;
+  if (shape === "EventTotalFilter" && field === "of") return ["value", ...properties];
+  if (shape.startsWith("Event") && (field === "name" || field === "notFollowedBy")) return events.map((it) => it.name);
+  return null;
+}
+
+function sourceAt({ kind, event, key, shape }: Place): ValueSource | null {
+  if (shape !== "TextFilter" && shape !== "ListFilter") return null;
+  if (event) return key ? { property: { event, key } } : null;
+  return key ? { field: key } : { profile: kind };
+}
+
+function useSuggestions(of: ValueSource | null, typed: string): Choice[] {
+  const client = useClient();
+  const [choices, setChoices] = useState<Choice[]>([]);
+  const asked = JSON.stringify(of);
+
+  useEffect(() => {
+    const source = JSON.parse(asked) as ValueSource | null;
+    if (source === null) return setChoices([]);
+    let stop = () => {};
+    const timer = setTimeout(() => {
+      const answers = client.query(SUGGESTIONS, { of: source, search: typed || null });
+      stop = answers.subscribe(({ data }) => {
+        const found = data?.valueSuggestions ?? [];
+        setChoices(
+          found.map((it) => ({ value: String(it.value), label: `${it.value}, ${counted(it.people, "person", "people")}` })),
+        );
+      }).unsubscribe;
+    }, PAUSE_MILLISECONDS);
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [client, asked, typed]);
+
+  return choices;
+}

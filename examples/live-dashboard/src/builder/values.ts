@@ -1,0 +1,44 @@
+/** What stands in a filter while somebody writes it: the JSON that will be sent, with `undefined` where nothing was given yet. */
+
+import type { Field, Shape, Shapes, Type } from "./shapes";
+
+export type Value = undefined | string | number | boolean | Value[] | { [name: string]: Value };
+export type Fields = { [name: string]: Value };
+
+export function fieldsOf(value: Value): Fields {
+  return typeof value === "object" && !Array.isArray(value) ? value : {};
+}
+
+/** What a filter that was just chosen begins with: the commonest, where there is one. */
+export function initial(type: Type, shapes: Shapes): Value {
+  if (type.isList) return [];
+  if (type.name === "Boolean") return true;
+  if (type.name === "Duration") return { days: 30 };
+  const shape = shapes.get(type.name);
+  if (shape?.kind === "enum") return shape.values[0];
+  return shape?.kind === "input" ? initialFields(shape, shapes) : undefined;
+}
+
+export function initialFields(shape: Shape & { kind: "input" }, shapes: Shapes): Fields {
+  const given = shape.oneOf ? shape.fields.slice(0, 1) : shape.fields.filter((it) => it.type.isRequired);
+  return Object.fromEntries(given.map((it) => [it.name, initial(it.type, shapes)]));
+}
+
+/** Whether a value says all that its type asks for. Whether it makes sense, the API tells. */
+export function isComplete(value: Value, type: Type, shapes: Shapes): boolean {
+  if (type.isList) {
+    const item = { ...type, isList: false };
+    return Array.isArray(value) && value.length > 0 && value.every((it) => isComplete(it, item, shapes));
+  }
+  const shape = shapes.get(type.name);
+  if (shape?.kind === "input") return areComplete(fieldsOf(value), shape, shapes);
+  return typeof value === "string" ? value.trim() !== "" : value !== undefined;
+}
+
+export function areComplete(fields: Fields, shape: Shape & { kind: "input" }, shapes: Shapes): boolean {
+  const isGiven = (field: Field) => field.name in fields;
+  if (shape.oneOf && !shape.fields.some(isGiven)) return false;
+  return shape.fields
+    .filter((it) => isGiven(it) || (it.type.isRequired && !shape.oneOf))
+    .every((it) => isComplete(fields[it.name], it.type, shapes));
+}

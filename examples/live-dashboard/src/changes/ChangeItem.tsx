@@ -1,0 +1,24 @@
+import { toSegment } from "../route";
+import { CAUSES, shownTime } from "../words";
+import type { Change } from "./useChanges";
+
+/** Who entered or left what, why, and when. */
+export function ChangeItem({ change }: { change: Change }) {
+  const { kind, cause, subscriber, segment, group, occurredAt } = change;
+  const isEntry = kind === "ENTERED";
+  return (
+    <li className={isEntry ? "change entry" : "change exit"}>
+      <span className={isEntry ? "sign entered" : "sign left"} aria-hidden="true">
+        {isEntry ? "→" : "←"}
+      </span>
+      <p>
+        <span className="who">{subscriber?.email ?? subscriber?.externalId ?? "Somebody since forgotten"}</span>{" "}
+        {isEntry ? "entered" : "left"}{" "}
+        {segment ? <a href={toSegment(segment.id)}>{segment.name}</a> : <em>{group?.name ?? "a list since deleted"}</em>}
+      </p>
+      <p className="quiet">
+        {CAUSES[cause]} · <time dateTime={occurredAt}>{shownTime(occurredAt)}</time>
+      </p>
+    </li>
+  );
+}

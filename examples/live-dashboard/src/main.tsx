@@ -1,0 +1,10 @@
+import "@fontsource-variable/inter";
+import "./style/index.css";
+
+import { createRoot } from "react-dom/client";
+
+import { App } from "./App";
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html has no #root");
+createRoot(root).render(<App />);

@@ -1,0 +1,21 @@
+/** What is open, in the address: `#/segments/<id>` or `#/new`. The browser's own back and forward work. */
+
+import { useSyncExternalStore } from "react";
+
+export type Route = { page: "segment"; id: string } | { page: "new" } | { page: "home" };
+
+export const NEW = "#/new";
+export const toSegment = (id: string) => `#/segments/${encodeURIComponent(id)}`;
+
+export function useRoute(): Route {
+  const hash = useSyncExternalStore(
+    (listener) => {
+      addEventListener("hashchange", listener);
+      return () => removeEventListener("hashchange", listener);
+    },
+    () => location.hash,
+  );
+  if (hash === NEW) return { page: "new" };
+  const id = /^#\/segments\/(.+)$/.exec(hash)?.[1];
+  return id === undefined ? { page: "home" } : { page: "segment", id: decodeURIComponent(id) };
+}

@@ -1,0 +1,54 @@
+import { useQuery } from "urql";
+
+import { graphql } from "../gql";
+import { Trouble } from "../Trouble";
+import { shownTime } from "../words";
+
+const EXPLANATION = graphql(`
+  query Explanation($segment: ID!, $subscriber: ID!) {
+    segment(by: { id: $segment }) {
+      id
+      explain(subscriber: { id: $subscriber }) {
+        nextChangeAt
+        nodes {
+          path
+          summary
+          matches
+        }
+      }
+    }
+  }
+`);
+
+type ExplanationProps = { segmentId: string; subscriberId: string };
+
+/** The condition node by node, each with its truth for this person, and until when that lasts. */
+export function Explanation({ segmentId, subscriberId }: ExplanationProps) {
+  const [{ data, error }, retry] = useQuery({
+    query: EXPLANATION,
+    variables: { segment: segmentId, subscriber: subscriberId },
+    requestPolicy: "network-only",
+  });
+  const found = data?.segment?.explain;
+
+  if (error) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
+  if (!data) return <p aria-busy="true">Asking…</p>;
+  if (!found) return <p>This person is not known any more.</p>;
+  return (
+    <>
+      <ul className="findings">
+        {found.nodes.map((node) => (
+          <li key={node.path.join("/")} style={{ marginInlineStart: `${node.path.length * 0.75}rem` }}>
+            <span className={node.matches ? "entered" : "left"}>{node.matches ? "✓" : "✗"}</span>
+            <span className="unseen">{node.matches ? "Yes: " : "No: "}</span> {node.summary}
+          </li>
+        ))}
+      </ul>
+      <p className="quiet">
+        {found.nextChangeAt
+          ? `Unless something happens, this stays so until ${shownTime(found.nextChangeAt)} at least.`
+          : "Time alone will not change this."}
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,57 @@
+import { useId, useState } from "react";
+
+import { shownTime } from "../words";
+import { Explanation } from "./Explanation";
+
+type MemberRowProps = {
+  segmentId: string;
+  enteredAt: string;
+  person: {
+    id: string;
+    email?: string | null;
+    externalId?: string | null;
+    firstName?: string | null;
+    lastName?: string | null;
+  };
+};
+
+/** One member; why she is one is asked for when somebody wants to know. */
+export function MemberRow({ segmentId, enteredAt, person }: MemberRowProps) {
+  const [isOpen, setIsOpen] = useState(false);
+  const explanation = useId();
+  const name = [person.firstName, person.lastName].filter(Boolean).join(" ");
+  const shown = name || person.email || person.externalId || person.id;
+  return (
+    <>
+      <tr>
+        <th scope="row">
+          {shown}
+          {name && <span className="quiet"> {person.email}</span>}
+        </th>
+        <td className="code">{person.externalId ?? "–"}</td>
+        <td>
+          <time dateTime={enteredAt}>{shownTime(enteredAt)}</time>
+        </td>
+        <td>
+          <button
+            type="button"
+            className="plain"
+            aria-expanded={isOpen}
+            aria-controls={explanation}
+            aria-label={`Why is ${shown} a member?`}
+            onClick={() => setIsOpen(!isOpen)}
+          >
+            Why?
+          </button>
+        </td>
+      </tr>
+      {isOpen && (
+        <tr id={explanation} className="explanation">
+          <td colSpan={4}>
+            <Explanation segmentId={segmentId} subscriberId={person.id} />
+          </td>
+        </tr>
+      )}
+    </>
+  );
+}

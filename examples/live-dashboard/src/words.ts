@@ -1,0 +1,32 @@
+/** How values are put into words. */
+
+import type { MembershipCause } from "./gql/graphql";
+
+const TODAY = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const LATER = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** The time of day; with the day, unless that is today. */
+export function shownTime(instant: string): string {
+  const date = new Date(instant);
+  return (date.toDateString() === new Date().toDateString() ? TODAY : LATER).format(date);
+}
+
+export const CAUSES: Record<MembershipCause, string> = {
+  SUBSCRIBER: "the profile changed",
+  EVENT: "an event",
+  GROUP: "a group changed",
+  SEGMENT: "another segment changed",
+  CLOCK: "time passed",
+  DEFINITION: "the condition changed",
+  REPAIR: "a repair",
+  MANUAL: "by hand",
+};
+
+/** "notFollowedBy" as people read it, as the API labels its own operators. */
+export function spelled(name: string): string {
+  return name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
+}
+
+export function counted(number: number, one: string, many: string): string {
+  return `${number.toLocaleString()} ${number === 1 ? one : many}`;
+}

@@ -1,0 +1,339 @@
+"""The live dashboard of examples/, in Chromium: what moves by itself, the builder, the keyboard, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import count
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser import dashboard
+from tests.browser.conftest import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one Chromium, one product
+
+CREATE_SEGMENT = (
+    "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { ... on Segment { id } } }"
+)
+UPSERT = "mutation ($input: UpsertSubscribersInput!) { upsertSubscribers(input: $input) { ... on UpsertSubscribersPayload { rejects { message } } } }"
+TRACK = "mutation ($input: TrackEventsInput!) { trackEvents(input: $input) { ... on TrackEventsPayload { accepted } } }"
+MOST_STOPS = 60
+expect.set_options(timeout=30_000)
+_numbers = count(1)
+
+
+class Api:
+    """What other clients do meanwhile."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def person(self, name: str, country: str = "LT") -> None:
+        person = {"externalId": name, "email": f"{name}@dashboard.example", "country": country}
+        done = await self._ask(UPSERT, {"subscribers": [person]})
+        assert done == {"upsertSubscribers": {"rejects": []}}
+
+    async def segment(self, name: str, event: str) -> None:
+        await self._ask(CREATE_SEGMENT, {"name": name, "condition": {"event": {"name": event}}})
+
+    async def track(self, person: str, event: str) -> None:
+        done = await self._ask(TRACK, {"events": [{"subscriber": {"externalId": person}, "name": event}]})
+        assert done == {"trackEvents": {"accepted": 1}}
+
+    async def _ask(self, query: str, given: object) -> object:
+        answer = await self._client.post("/graphql", json={"query": query, "variables": {"input": given}})
+        assert "errors" not in answer.json(), answer.text
+        return answer.json()["data"]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def origin(node, product):
+    dashboard.build(node)
+    async with dashboard.served(node, product.origin) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(product):
+    headers = {"authorization": f"Bearer {product.token}"}
+    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+        yield Api(client)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser, origin):
+    context = await browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
+    context.set_default_timeout(30_000)
+    visit = Visit(context, origin, "/")
+    visit.listen()
+    yield visit
+    await context.close()
+
+
+@pytest.fixture
+def name():
+    """One that no other test uses."""
+    return f"kin{next(_numbers)}"
+
+
+async def enter(page: Page, token: str) -> None:
+    await page.get_by_label("API token").fill(token)
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.get_by_role("navigation").get_by_role("link", name=re.compile(f"^{name}"))
+
+
+def changes(page: Page) -> Locator:
+    return page.get_by_role("list", name="The latest changes").get_by_role("listitem")
+
+
+async def test_who_enters_is_seen_everywhere_at_once(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Buyers {name}", f"bought_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await row(page, f"Buyers {name}").click()
+    await expect(page.get_by_text("Nobody is in it at the moment.")).to_be_visible()
+
+    await api.track(name, f"bought_{name}")
+
+    await expect(changes(page).first).to_contain_text(f"{name}@dashboard.example entered Buyers {name}")
+    await expect(changes(page).first).to_contain_text("an event")
+    await expect(row(page, f"Buyers {name}").locator("strong")).to_have_text("1")
+    await expect(page.get_by_role("main").locator("strong")).to_have_text("1")
+    await page.get_by_role("button", name=f"Why is {name}@dashboard.example a member?").click()
+    await expect(page.get_by_role("main")).to_contain_text(f"who did bought_{name} at least once")
+    assert visit.complaints == []
+    assert {urlsplit(url).netloc for url in visit.requests} == {urlsplit(visit.origin).netloc}
+    assert [url for url in visit.requests if product.token in url] == []
+
+
+async def test_members_come_in_pages(visit, product, api, name):
+    await api.segment(f"Many {name}", f"came_{name}")
+    for number in range(12):
+        await api.person(f"{name}-{number}")
+        await api.track(f"{name}-{number}", f"came_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await row(page, f"Many {name}").click()
+    rows = page.get_by_role("main").locator("tbody tr")
+
+    await expect(rows).to_have_count(10)
+    await page.get_by_role("button", name="Next").click()
+    await expect(rows).to_have_count(2)
+    await expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    await page.get_by_role("button", name="Previous").click()
+    await expect(rows).to_have_count(10)
+
+
+async def test_what_happened_while_the_socket_was_away_comes_once(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Away {name}", f"left_{name}")
+    sockets = []
+    is_away = False
+
+    async def through(socket):
+        if is_away:
+            await socket.close(code=1012, reason="Restarting")
+        else:
+            socket.connect_to_server()
+            sockets.append(socket)
+
+    await visit.context.route_web_socket("**/graphql", through)
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_text("Quiet so far.")).to_be_visible()  # the feed has its first cursor
+
+    is_away = True
+    await sockets[-1].close(code=1012, reason="Restarting")
+    await expect(page.get_by_text("Reconnecting")).to_be_visible()
+    await api.track(name, f"left_{name}")
+    is_away = False
+
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await expect(changes(page).filter(has_text=f"entered Away {name}")).to_have_count(1)
+    await expect(page.get_by_text("Something was missed")).to_have_count(0)
+
+
+async def test_the_preview_follows_what_is_typed_and_drops_what_is_stale(visit, product, api, name):
+    await api.person(f"{name}-1", "LV")
+    await api.person(f"{name}-2", "EE")
+    await api.person(f"{name}-3", "EE")
+    held = []
+
+    async def hold(route):
+        asked = json.loads(route.request.post_data or "{}")
+        if asked.get("variables", {}).get("condition") == {"all": [{"country": {"is": "LV"}}]}:
+            held.append(route)
+        else:
+            await route.continue_()
+
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_label("Kind of condition").select_option("country")
+    preview = page.get_by_role("region", name="Preview")
+    await expect(preview).to_contain_text("Not finished")
+
+    await page.get_by_label("country is").fill("EE")
+    await expect(preview).to_contain_text("2 people")
+    await expect(preview).to_contain_text('whose country is "EE"')
+    await page.route("**/graphql", hold)
+    await page.get_by_label("country is").fill("LV")
+    await expect(preview).to_contain_text("Counting…")
+    while not held:
+        await page.wait_for_timeout(20)
+    await page.get_by_label("country: comparison").select_option("startsWith")
+    await expect(preview).to_contain_text('starts with "LV"')
+    await held[0].fulfill(
+        json={"data": {"previewSegment": {"__typename": "NotFound", "message": "stale", "path": []}}}
+    )
+
+    await page.get_by_label("country starts with").fill("E")
+    await expect(preview).to_contain_text("2 people")
+    await expect(preview).not_to_contain_text("stale")
+
+
+async def test_a_condition_is_nested_and_what_is_wrong_is_said_where_it_is(visit, product, api, name):
+    await api.person(name, "FI")
+    await api.track(name, f"saw_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    preview = page.get_by_role("region", name="Preview")
+
+    await page.get_by_label("Kind of condition").select_option("event")
+    await page.get_by_label("did name").fill(f"saw_{name}")
+    await page.get_by_role("button", name="+ within").click()
+    await expect(preview).to_contain_text(f"did saw_{name} at least once in the last 30 days")
+    await page.get_by_role("button", name="+ Group").click()
+    await page.get_by_label("Group at level 2: how many must hold").select_option("none")
+    await page.get_by_label("Kind of condition").nth(1).select_option("age")
+    await page.get_by_label("age eq").fill("20")
+    await expect(preview).to_contain_text("1 person")
+    leaf = page.get_by_role("group", name="did", exact=True)
+    await page.get_by_label("did within last: how many").fill("0")
+
+    await expect(leaf.get_by_role("listitem")).to_have_text(
+        "must be between 1 and 3,653 days, which is ten years"
+    )
+    await page.get_by_role("button", name="Remove group at level 2").click()
+    await expect(page.get_by_role("button", name="+ Condition")).to_be_focused()
+
+
+async def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until it has the focus; every stop on the way can be seen."""
+    for _ in range(MOST_STOPS):
+        if await wanted.evaluate("it => it === document.activeElement"):
+            return
+        await page.keyboard.press("Tab")
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", await page.evaluate("document.activeElement.outerHTML")
+    pytest.fail(f"{wanted} is not reached")
+
+
+async def test_a_segment_is_made_without_a_mouse(visit, product, api, name):
+    await api.person(name, "PT")
+    page = await visit.open()
+    keyboard = page.keyboard
+
+    await expect(page.get_by_label("API token")).to_be_focused()
+    await keyboard.type(product.token)
+    await keyboard.press("Enter")
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await tab_to(page, page.get_by_role("link", name="New segment"))
+    await keyboard.press("Enter")
+    kind = page.get_by_label("Kind of condition")
+    await expect(kind).to_be_visible()
+    await tab_to(page, kind)
+    await keyboard.type("country")
+    await tab_to(page, page.get_by_label("country is"))
+    await keyboard.type("PT")
+    await expect(page.get_by_role("region", name="Preview")).to_contain_text("1 person")
+    await tab_to(page, page.get_by_label("Name", exact=True))
+    await keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_text("Give it a name first.")
+    await keyboard.type(f"Lisbon {name}")
+    await keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", name=f"Lisbon {name}")).to_be_focused()
+    await expect(page.get_by_role("main")).to_contain_text(f"{name}@dashboard.example")
+    await expect(row(page, f"Lisbon {name}")).to_have_attribute("aria-current", "page")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everybody_can_use_it(visit, product, api, name, scheme):
+    await api.person(name)
+    await api.segment(f"Open {name}", f"used_{name}")
+    page = await visit.open()
+    await page.emulate_media(color_scheme=scheme)
+    found = {"door": await barriers(page)}
+    await enter(page, product.token)
+    await row(page, f"Open {name}").click()
+    await api.track(name, f"used_{name}")
+    await expect(changes(page).first).to_contain_text(name)
+    await page.get_by_role("button", name=re.compile("^Why is")).click()
+    await expect(page.get_by_role("main")).to_contain_text("✓")
+    found["segment"] = await barriers(page)
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_label("Kind of condition").select_option("segment")
+    await page.get_by_label(f"Open {name}").check()
+    await expect(page.get_by_role("region", name="Preview")).to_contain_text("1 person")
+    found["builder"] = await barriers(page)
+
+    assert found == {"door": [], "segment": [], "builder": []}
+
+
+async def barriers(page: Page) -> list[str]:
+    """What axe finds that keeps somebody out."""
+    await page.evaluate(dashboard.AXE.read_text(encoding="utf-8"))
+    violations = (await page.evaluate("axe.run()"))["violations"]
+    return [
+        f"{it['id']}: {node['html']}"
+        for it in violations
+        if it["impact"] in ("serious", "critical")
+        for node in it["nodes"]
+    ]
+
+
+async def test_a_token_is_kept_for_the_tab_and_can_be_forgotten(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+
+    await page.reload()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Forget token").click()
+    await page.reload()
+
+    await expect(page.get_by_label("API token")).to_be_visible()
+
+
+async def test_a_token_that_opens_nothing_is_told(visit):
+    page = await visit.open()
+
+    await page.get_by_label("API token").fill("agq_nobody_s")
+    await page.get_by_role("button", name="Open").click()
+
+    await expect(page.get_by_role("alert")).to_contain_text("This token opens nothing here.")
+
+
+async def test_an_api_that_is_away_is_told_and_asked_again(visit, product):
+    page = await visit.open()
+    await page.route("**/graphql", lambda route: route.abort())
+    await page.get_by_label("API token").fill(product.token)
+    await page.get_by_role("button", name="Open").click()
+    trouble = page.get_by_role("navigation").get_by_role("alert")
+    await expect(trouble).to_contain_text("The API does not answer.")
+    await page.unroute_all()
+
+    await trouble.get_by_role("button", name="Try again").click()
+
+    await expect(trouble).to_have_count(0)
