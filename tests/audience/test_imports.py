@@ -9,7 +9,7 @@ import pytest
 from audience_gql.audience import import_runner
 from audience_gql.audience.failures import InvalidInput, NotFound
 from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.import_plans import ColumnPlan, ImportPlan
+from audience_gql.audience.import_plans import BadCell, ColumnPlan, ImportPlan
 from audience_gql.audience.import_runner import ImportRunner
 from audience_gql.audience.imports import (
     PIECE_BYTES,
@@ -18,6 +18,7 @@ from audience_gql.audience.imports import (
     receive_file,
     start_import,
 )
+from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import imports
 from audience_gql.storage.slices import Slice
 
@@ -153,6 +154,36 @@ async def test_columns_become_fields_channels_and_groups(house):
         )
         == "UNSUBSCRIBED"
     )
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("-7", -7),
+        ("+1.50", 1.5),
+        (".5", 0.5),
+        ("2.", 2.0),
+        ("1e3", 1000.0),
+        ("9007199254740993", 9007199254740993),
+    ],
+)
+def test_a_number_is_read_as_written(cell, value):
+    column = ColumnPlan(header="score", kind="field", target="score")
+    plan = ImportPlan(columns=(column,))
+    fields = {"score": FieldRef(id=1, key="score", type="NUMBER")}
+
+    read = plan.item(["score"], [cell], fields)
+
+    assert read == {"fields": [{"key": "score", "value": value}]}
+
+
+@pytest.mark.parametrize("cell", ["1_000", "1,000", "nan", "inf", "0x10", "1e", ".", "\u0661\u0662", "1 000"])
+def test_what_is_no_number_is_refused(cell):
+    column = ColumnPlan(header="score", kind="field", target="score")
+    fields = {"score": FieldRef(id=1, key="score", type="NUMBER")}
+
+    with pytest.raises(BadCell, match="expected a number"):
+        ImportPlan(columns=(column,)).item(["score"], [cell], fields)
 
 
 async def test_empty_cells_keep_unless_they_are_said_to_clear(house):

@@ -21,6 +21,8 @@ PROFILE: Final = (
 )  # fmt: skip
 COLUMNS_LIMIT: Final = 200
 _KEYS: Final = frozenset({"externalId", "email", "phone"})
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE)
+_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,300}", re.ASCII)
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
 
@@ -162,10 +164,11 @@ def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
     """The cell as JSON of its field's type; of texts, numbers and lists whatever it says, the upsert judges."""
     match ref and ref.type:
         case "NUMBER":
-            try:
-                return int(cell) if re.fullmatch(r"[+-]?[0-9]{1,300}", cell) else float(cell)
-            except ValueError as error:
-                raise BadCell(f"{column.header}: expected a number such as 12.5, not {cell!r}") from error
+            if (
+                _NUMBER.fullmatch(cell) is None
+            ):  # Python would take 1_000, nan and digits of any script besides
+                raise BadCell(f"{column.header}: expected a number such as 12.5, not {cell!r}")
+            return int(cell) if _WHOLE_NUMBER.fullmatch(cell) else float(cell)
         case "BOOLEAN":
             return _yes_or_no(column, cell)
         case "LIST":
