@@ -39,8 +39,9 @@ from audience_gql.conditions.vocabulary import CREATED_DATE, PLAIN_IDS, UPDATED_
 from audience_gql.embedded import Servers
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Connection, Database, migrate
+from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.schema import migrate
 
 EVENTS = ("email_opened", "email_clicked", "page_visited", "order_placed")
 PROBE = "did_something_new"

@@ -21,7 +21,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage.database import Database, migrate
+from audience_gql.storage.database import Database
+from audience_gql.storage.schema import migrate
 from audience_gql.storage.tick_pool import TickPool
 from tests.storage.sent import SentStatements
 

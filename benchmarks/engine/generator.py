@@ -34,9 +34,10 @@ from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef
 from audience_gql.storage import definitions
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Connection, Database, migrate
+from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import TEXT_COLUMNS, json_text
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.schema import migrate
 
 PEOPLE_A_BUCKET: Final = 100_000
 WORKSPACE: Final = "Benchmark"

@@ -292,7 +292,7 @@ def _recompute(_: argparse.Namespace) -> int:
 
 def _migrate(_: argparse.Namespace) -> int:
     from audience_gql.config import settings_from_environment
-    from audience_gql.storage.database import migrate
+    from audience_gql.storage.schema import migrate
 
     asyncio.run(migrate(settings_from_environment().database_url))
     return 0

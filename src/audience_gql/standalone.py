@@ -32,8 +32,9 @@ from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import fills
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database, Unavailable, migrate
+from audience_gql.storage.database import Database, Unavailable
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.schema import migrate
 
 logger = logging.getLogger(__name__)
 

@@ -30,8 +30,9 @@ from audience_gql.embedded import Servers
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import UNREACHABLE, Database, Unavailable, migrate
+from audience_gql.storage.database import UNREACHABLE, Database, Unavailable
 from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.schema import migrate
 
 PATIENCE_SECONDS = 30.0
 _numbers = count(1)

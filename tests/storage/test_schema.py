@@ -11,7 +11,7 @@ import pytest
 from tortoise.models import Model
 
 from audience_gql.storage import migrations, models
-from audience_gql.storage.database import is_migrated, migrate
+from audience_gql.storage.schema import is_migrated, migrate
 
 MIGRATIONS = Path(migrations.__file__).parent
 MODELS = [

@@ -1,4 +1,4 @@
-"""Connections and transactions of requests, with callbacks that run only after a commit; and the schema's migrations.
+"""Connections and transactions of requests, with callbacks that run only after a commit.
 
 It must not know a table; what is read and written lives in its neighbours.
 """
@@ -13,12 +13,10 @@ from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from tortoise.backends.asyncpg.client import TransactionWrapper
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
-from tortoise.exceptions import IntegrityError, OperationalError
-from tortoise.migrations.executor import MigrationExecutor
-from tortoise.transactions import in_transaction
+from tortoise.exceptions import IntegrityError
 
 from audience_gql.storage.event_names import EventNames
 from audience_gql.storage.ids import IdBlocks
@@ -26,7 +24,7 @@ from audience_gql.storage.ids import IdBlocks
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
 
-_MODELS = {"models": ["audience_gql.storage.models"], "migrations": "audience_gql.storage.migrations"}
+MODELS = {"models": ["audience_gql.storage.models"], "migrations": "audience_gql.storage.migrations"}
 _RETRIES = 8
 
 
@@ -115,7 +113,7 @@ class Database:
         context = TortoiseContext()
         with context:
             await context.init(
-                config=_tortoise_config(url, pool_size, statement_timeout_seconds, lock_timeout_seconds),
+                config=tortoise_config(url, pool_size, statement_timeout_seconds, lock_timeout_seconds),
                 _enable_global_fallback=is_default,  # requests and jobs run in tasks that never saw this context
             )
         client = context.connections.get("default")
@@ -128,6 +126,12 @@ class Database:
 
     async def close(self) -> None:
         await self._context.close_connections()
+
+    @property
+    def client(self) -> AsyncpgDBClient:
+        """The ORM's own client, for what its tools do."""
+        client: AsyncpgDBClient = self._context.connections.get("default")  # type: ignore[assignment]  # it is of this backend
+        return client
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
@@ -203,7 +207,7 @@ class Database:
     def _models_in(self, connection: Connection) -> Iterator[None]:
         """Have models use this connection. The ORM's own way leaves a task with a dead connection when its start fails."""
         connections = self._context.connections
-        wrapper = TransactionWrapper(connections.get("default"))  # type: ignore[arg-type]  # it is the client of this very backend
+        wrapper = TransactionWrapper(self.client)
         wrapper._connection = connection  # noqa: SLF001  # as its own context manager does
         context_token = _current_context.set(self._context)
         token = connections.set("default", wrapper)
@@ -232,44 +236,10 @@ async def analyze(database: Database) -> None:
         await connection.execute("ANALYZE")
 
 
-async def migrate(url: str) -> None:
-    """Bring the schema up to date: all or nothing, and once, however many processes ask at the same time."""
-    context = TortoiseContext()
-    with context:
-        await context.init(config=_tortoise_config(url, 2, 0, 0))
-        try:
-            await _make_history()
-            async with in_transaction("default") as client:
-                # Others may read meanwhile which migrations there are; who wants to migrate waits for the end of this one.
-                await client.execute_query("LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE")
-                await MigrationExecutor(client, {"audience": _MODELS}).migrate()
-        finally:
-            await context.close_connections()
-
-
-async def _make_history() -> None:
-    """Make the ORM's own table, which it looks for in a way that would end a transaction without it."""
-    for is_last in (False, True):
-        try:
-            async with in_transaction("default") as client:
-                executor = MigrationExecutor(client, {"audience": _MODELS})
-                await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001  # it has no public door for this
-        except (IntegrityError, OperationalError):  # somebody else made it at the same moment
-            if is_last:
-                raise
-        else:
-            return
-
-
-async def is_migrated(database: Database) -> bool:
-    """Whether the schema is the one that this version of the code was written for."""
-    executor = MigrationExecutor(database._context.connections.get("default"), {"audience": _MODELS})  # noqa: SLF001  # one module's two halves
-    return not await executor.plan()
-
-
-def _tortoise_config(
+def tortoise_config(
     url: str, pool_size: int, statement_timeout_seconds: float, lock_timeout_seconds: float
 ) -> dict[str, Any]:  # Any: the ORM's configuration format
+    """The ORM's settings for one server and our models."""
     connection = expand_db_url(urlunsplit(urlsplit(url)._replace(scheme="asyncpg")))
     connection["credentials"] |= {
         "minsize": 1,
@@ -282,7 +252,7 @@ def _tortoise_config(
     }
     return {
         "connections": {"default": connection},
-        "apps": {"audience": {**_MODELS, "default_connection": "default"}},
+        "apps": {"audience": {**MODELS, "default_connection": "default"}},
     }
 
 
