@@ -121,9 +121,11 @@ class Deployment:
 
     def _environment(self, name: str) -> dict[str, str]:
         addresses = {"DATABASE_URL": self._servers.database_url, "REDIS_URL": self._servers.redis_url}
-        given: dict[str, str] = self._services[name]["environment"]
+        given: dict[str, str | None] = self._services[name]["environment"]
         assert addresses.keys() <= given.keys()
-        return {"PATH": os.environ["PATH"], **given, **addresses}
+        values = {key: os.environ.get(key) if value is None else value for key, value in given.items()}
+        set_values = {key: value for key, value in values.items() if value is not None}
+        return {"PATH": os.environ["PATH"], **set_values, **addresses}
 
     def _run_to_its_end(self, name: str) -> None:
         service = self._services[name]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from audience_gql import cli
+from audience_gql.config import settings_from_environment
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -47,7 +48,7 @@ def test_nothing_starts_without_its_secrets(missing):
 def test_nothing_in_the_file_is_secret():
     lines = [line for line in TEXT.splitlines() if not line.lstrip().startswith("#")]
     for line in lines:
-        found = re.match(r"\s*(\w*(?:PASSWORD|SECRET|TOKEN|KEY)\w*):\s*(.*)", line)
+        found = re.match(r"\s*(\w*(?:PASSWORD|SECRET|TOKEN|KEY)\w*): *(\S.*)", line)
         assert not found or found[2].startswith("${"), line
         assert not re.search(r"://\w+:(?!\$\{)\w+@", line), line
 
@@ -58,6 +59,25 @@ def test_our_commands_are_commands(name):
 
     assert program == "audience-gql"
     assert cli._parser().parse_args(words).run
+
+
+class Asked(dict):
+    """An environment that has what must be given, and remembers what it was asked for."""
+
+    def get(self, name, default=None):
+        self[name] = "given" if name in ("DATABASE_URL", "REDIS_URL") else default
+        return self[name]
+
+
+def test_every_setting_is_handed_on_and_documented():
+    asked = Asked()
+    settings_from_environment(asked)
+    page = (ROOT / "docs/howto/operate.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", page, re.MULTILINE)
+
+    assert sorted(name for row in rows for name in re.findall(r"[A-Z_]+", row)) == sorted(asked)
+    for name in OURS:
+        assert sorted(read(GIVEN)[name]["environment"]) == sorted(asked)
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey", "web", "worker"])
