@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeAlias
 
 from audience_gql.audience.affected import Plan, fact_of, is_of_event_itself
@@ -65,10 +66,13 @@ class Clockwork:
         if bucket.next_due_at is None or bucket.next_due_at > now:
             return Crossing(people={}, horizon=horizon)  # facts that came since have marks
         looked_at = _come(bucket, plan, horizon, now)
-        ranges = edges.crossed(looked_at, bucket.evaluated_through, now, timezone=plan.timezone)
-        people = await edges.people_on_edges(connection, bucket.id, ranges, limit=limit)
-        if people is None:
-            await edges.mark_people_on_edges(connection, bucket.id, ranges)
+        stretch = partial(edges.crossed, after=bucket.evaluated_through, upto=now, timezone=plan.timezone)
+        people = await edges.people_on_edges(connection, bucket.id, stretch(looked_at), limit=limit)
+        if (
+            people is None
+        ):  # to ask of each of a crowd whether it matters would hold the bucket for longer than the marks do
+            everybody = {replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in looked_at}
+            await edges.mark_people_on_edges(connection, bucket.id, stretch(everybody))
         return Crossing(people=people or {}, edges=looked_at, horizon=horizon, is_put_off=people is None)
 
     async def ahead(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -26,6 +26,8 @@ _FOR_TICKS: Mapping[str, str] = {
     "enable_mergejoin": "off",
     "enable_material": "off",
 }
+_STATEMENTS_KEPT: Final = 128
+"""A connection, prepared: one for each set of segments that some kind of fact or edge can change."""
 _FOR_FILLS: Mapping[str, str] = {"plan_cache_mode": "force_custom_plan"}
 
 
@@ -110,7 +112,7 @@ async def _open_pool(
         min_size=1,
         max_size=size,
         connection_class=PlainConnection,
-        statement_cache_size=64,
+        statement_cache_size=_STATEMENTS_KEPT,
         max_cacheable_statement_size=0,
         max_cached_statement_lifetime=0,
         server_settings={
