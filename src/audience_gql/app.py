@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.types import Receive, Scope, Send
 
 from audience_gql import playground
 from audience_gql.api.context import Services
@@ -18,6 +18,7 @@ from audience_gql.api.http import answer
 from audience_gql.api.live import Live
 from audience_gql.api.schema import Schema
 from audience_gql.api.socket import Sockets
+from audience_gql.api.subscriptions import Subscriptions
 from audience_gql.api.uploads import receive
 from audience_gql.audience.access import Doorkeeper
 from audience_gql.audience.auditor import metrics
@@ -45,8 +46,11 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
-        async with _opened(settings, live) as services:
-            yield {"services": services, "sockets": Sockets(schema, services)}
+        async with (
+            _opened(settings, live) as services,
+            Sockets(Subscriptions(schema, services), services).running() as sockets,
+        ):
+            yield {"services": services, "sockets": sockets}
 
     async def graphql(request: Request) -> Response:
         return await answer(request, schema, request.state.services)
@@ -55,7 +59,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
-            WebSocketRoute("/graphql", _sockets),
+            WebSocketRoute("/graphql", _SocketDoor()),
             Route("/graphiql", playground.page),
             Route("/graphiql/{name}", playground.asset),
             Route("/imports/{import_id}/{secret}", _upload, methods=["PUT"]),
@@ -93,8 +97,11 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
         )
 
 
-async def _sockets(socket: WebSocket) -> None:
-    await socket.state.sockets(socket.scope, socket.receive, socket.send)
+class _SocketDoor:
+    """An application rather than a function, so that a socket goes to its place without a wrapper for every one."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["state"]["sockets"](scope, receive, send)
 
 
 async def _upload(request: Request) -> Response:

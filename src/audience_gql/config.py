@@ -6,6 +6,7 @@ It must not open connections or know a library: everything here is a plain value
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,10 +58,14 @@ class Settings:
 
     stream_heartbeat_seconds: float = 12.0
     """How often a stream of server-sent events carries a comment, so that nobody on the way takes it for dead."""
-    slow_client_seconds: float = 20.0
+    slow_client_seconds: float = 10.0
     """How long a client may leave unread what it was sent, before it is sent away."""
 
+    allowed_origins: frozenset[str] = frozenset()
+    """Whose pages may open sockets, besides those of the server's own origin; such as https://app.example."""
     socket_init_seconds: float = 5.0
+    socket_ping_seconds: float = 25.0
+    """How often a client is asked on his socket whether he is there."""
     sockets_per_token: int = 50
     """Sockets and streams together."""
     subscriptions_per_socket: int = 20
@@ -105,7 +110,8 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
         sockets_per_token=_whole(environment, "AUDIENCE_SOCKETS_PER_TOKEN", 50),
         stream_heartbeat_seconds=_whole(environment, "AUDIENCE_STREAM_HEARTBEAT_SECONDS", 12),
-        slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 20),
+        slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 10),
+        allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
     )
 
 
@@ -123,3 +129,11 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isascii() or not value.isdigit():
         raise MalformedSetting(name, value, "a whole number")
     return int(value)
+
+
+def _origins(environment: Mapping[str, str], name: str) -> frozenset[str]:
+    origins = frozenset(it.strip().lower().rstrip("/") for it in environment.get(name, "").split(",") if it)
+    for origin in origins:
+        if not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise MalformedSetting(name, origin, "origins such as https://app.example, separated by commas")
+    return origins

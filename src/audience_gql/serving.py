@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from audience_gql.config import Settings
 
@@ -24,7 +27,9 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         host=host,
         port=port,
         log_level="warning",
-        ws_per_message_deflate=False,
+        ws=_Socket,
+        ws_per_message_deflate=False,  # 37 KB a socket
+        ws_ping_interval=None,  # the protocol above has pings of its own
         ws_max_size=settings.frame_bytes,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
         server_header=False,
@@ -33,6 +38,18 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
     _DrainingServer(config, app.state.live.drained).run([listening])
+
+
+class _Socket(WebSocketsSansIOProtocol):
+    """Closes on a client who does not read as well: the library waits until he has taken what was sent before."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "websocket.close" and self.handshake_complete and not self.close_sent:
+            for text in cast("Iterable[str]", message.get("last_words", ())):
+                self.conn.send_text(text.encode())
+            self.writable.set()
+            self.loop.call_later(self.close_timeout, self.transport.abort)
+        await super().send(message)
 
 
 class _DrainingServer(uvicorn.Server):
@@ -53,4 +70,5 @@ class _DrainingServer(uvicorn.Server):
             server.close()
         await asyncio.sleep(_ON_ITS_WAY_SECONDS)
         self._drained.set()
+        await self.lifespan.state["sockets"].drain()
         await super().shutdown(sockets)

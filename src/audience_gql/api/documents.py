@@ -20,9 +20,12 @@ from graphql import (
     GraphQLSyntaxError,
     InlineFragmentNode,
     OperationDefinitionNode,
+    VariableNode,
+    Visitor,
     parse,
     specified_rules,
     value_from_ast_untyped,
+    visit,
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.schema.schema import validate_document
@@ -33,6 +36,7 @@ from audience_gql.api.limits import COMPARISONS, TOKENS, Cost, Measure, size_err
 REMEMBERED: Final = 256
 LONGEST_REMEMBERED: Final = 16 * 1024
 """Characters. A longer text is nobody's daily query, and many of them would fill the memory."""
+_DECLARED_AND_USED_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,8 @@ class Operation:
     cost: Cost
     defaults: Mapping[str, object]
     """The variables' own defaults."""
+    beginning: str | None
+    """The variable that gives a root field's `after` and nothing else: what a result says does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +118,35 @@ def _operation(document: DocumentNode, definition: OperationDefinitionNode, meas
             for variable in definition.variable_definitions or ()
             if variable.default_value is not None
         },
+        beginning=_beginning(document, definition),
     )
+
+
+def _beginning(document: DocumentNode, operation: OperationDefinitionNode) -> str | None:
+    given = [
+        argument.value.name.value
+        for field in operation.selection_set.selections
+        if isinstance(field, FieldNode)
+        for argument in field.arguments or ()
+        if argument.name.value == "after" and isinstance(argument.value, VariableNode)
+    ]
+    if len(given) != 1:
+        return None
+    uses = _Uses(given[0])
+    visit(document, uses)
+    return given[0] if uses.count == _DECLARED_AND_USED_ONCE else None
+
+
+class _Uses(Visitor):
+    """Counts where a document names a variable, declarations included."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.count = 0
+        self._name = name
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        self.count += node.name.value == self._name
 
 
 def _root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> frozenset[str]:

@@ -100,6 +100,33 @@ class _Page:
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What a subscriber of the feed asked for. Iterating it reads the log for him alone; shared_feed.py reads it for many."""
+
+    context: Context
+    position: Position
+    after: str | None
+    wanted: FeedFilter
+
+    async def __aiter__(self) -> AsyncGenerator[Batch, None]:
+        context, settings = self.context, self.context.services.settings
+        followed = follow(
+            ports=context.ports,
+            workspace=context.workspace,
+            cursors=context.services.cursors,
+            after=self.after,
+            wanted=self.wanted,
+            poll_seconds=settings.feed_poll_seconds,
+            heartbeat_seconds=settings.feed_heartbeat_seconds,
+        )
+        async with aclosing(followed) as batches:
+            async for batch in batches:
+                context.forget()
+                self.position.reached = batch.cursor
+                yield batch
+
+
 SegmentIds: TypeAlias = Annotated[
     list[strawberry.ID] | None, strawberry.argument(description="Only of these segments.")
 ]
@@ -152,23 +179,15 @@ class FeedSubscription:
         group_ids: GroupIds = None,
         subscriber: OfSubscriber = None,
         after: FromCursor = None,
-    ) -> AsyncGenerator[Batch, None]:
+    ) -> Followed:
         context = info.context
         position = context.position or Position()
-        followed = follow(
-            ports=context.ports,
-            workspace=context.workspace,
-            cursors=context.services.cursors,
+        return Followed(
+            context=context,
+            position=position,
             after=position.resume_from or after,
             wanted=await _filter(context, segment_ids, group_ids, subscriber),
-            poll_seconds=context.services.settings.feed_poll_seconds,
-            heartbeat_seconds=context.services.settings.feed_heartbeat_seconds,
         )
-        async with aclosing(followed) as batches:  # type: ignore[type-var]  # an async generator, declared as an iterator
-            async for batch in batches:
-                context.forget()
-                position.reached = batch.cursor
-                yield batch
 
     @strawberry.subscription(
         description="Recompute on demand: starts one, or joins the one under way, and reports until it ends.",

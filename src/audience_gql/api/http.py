@@ -22,7 +22,6 @@ from audience_gql.api.requests import (
     EVENT_STREAM,
     GRAPHQL_JSON,
     JSON,
-    Asked,
     Refused,
     access_of,
     asked_by,
@@ -30,6 +29,7 @@ from audience_gql.api.requests import (
     media_type_of,
 )
 from audience_gql.api.schema import Schema
+from audience_gql.api.told import Asked
 from audience_gql.api.wire import body_of, encode
 
 _METHODS: Final[Mapping[str, frozenset[OperationType]]] = {

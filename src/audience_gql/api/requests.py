@@ -6,7 +6,6 @@ It must not run anything; nothing that arrives here may end in a 500.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from audience_gql.api.authorization import authorize
 from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, for_client
+from audience_gql.api.told import Asked
 from audience_gql.api.wire import Unreadable, decode
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.storage.database import UNREACHABLE
@@ -33,15 +33,6 @@ class Refused(Exception):
         self.status = status
         self.error = error
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a well-formed request asks for."""
-
-    query: str
-    variables: dict[str, Any] | None  # Any: JSON
-    operation_name: str | None
 
 
 async def access_of(request: Request, services: Services) -> Access:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import strawberry
-from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, Undefined
+from graphql import DocumentNode, GraphQLError, GraphQLObjectType, GraphQLSchema, Undefined
+from graphql.execution import Executor
 from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
@@ -39,8 +41,10 @@ from audience_gql.api.subscribers import SubscriberQuery
 from audience_gql.api.suggestions import SuggestionQuery
 from audience_gql.api.templates import TemplateQuery
 from audience_gql.api.tokens import TokenMutation, TokenQuery
+from audience_gql.api.told import Asked, OperationRefused
 from audience_gql.api.upserts import UpsertMutation
 from audience_gql.api.viewer import Scope, ViewerQuery
+from audience_gql.audience.access import Access
 
 _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
 
@@ -82,6 +86,14 @@ class Mutation(
 class Subscription(FeedSubscription, ImportSubscription): ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permitted:
+    """An operation that may run, with these variables and for this token."""
+
+    document: DocumentNode
+    operation: Operation
+
+
 class Schema(strawberry.Schema):
     """The library's schema, with documents of our own limits, and errors as clients may see them."""
 
@@ -107,25 +119,56 @@ class Schema(strawberry.Schema):
     ) -> PreExecutionError | None:
         """Everything before an operation runs; in place of the library's own parsing and validation."""
         del extensions_runner  # there are no extensions
-        if not context.query:
-            return _refusal([BadUserInput("There is no document: `query` is missing or empty.")])
-        prepared = self.documents.prepare(context.query)
-        if isinstance(prepared, Refused):
-            return _refusal(prepared.errors)
-        context.graphql_document = prepared.document
-        operation = _chosen(prepared, context._provided_operation_name)  # noqa: SLF001  # the public property would choose the first of several
-        if operation is None:
-            return _refusal(
-                [BadUserInput("Name the operation to run, one of the document's, as `operationName`.")]
-            )
-        if OperationType(operation.type) not in context.allowed_operations:
-            raise InvalidOperationTypeError(OperationType(operation.type))
-        error = _forbidden(operation, context) or _too_costly(operation, context)
-        if error is not None:
-            return _refusal([error])
+        permitted = self.permit(
+            context.query,
+            context._provided_operation_name,  # noqa: SLF001  # the public property would choose the first of several
+            context.variables,
+            context.context.access,
+            context.allowed_operations,
+        )
+        if isinstance(permitted, Refused):
+            return PreExecutionError(data=None, errors=list(permitted.errors))
+        context.graphql_document = permitted.document
         given = context.context
         context.context = Context(given.services, given.access, given.position)  # with loaders of its own
         return None
+
+    def permit(
+        self,
+        query: str | None,
+        operation_name: str | None,
+        variables: Mapping[str, object] | None,
+        access: Access,
+        allowed: Iterable[OperationType] = frozenset(OperationType),
+    ) -> Permitted | Refused:
+        """What may run, or why it may not. Raises InvalidOperationTypeError."""
+        if not query:
+            return _refused(BadUserInput("There is no document: `query` is missing or empty."))
+        prepared = self.documents.prepare(query)
+        if isinstance(prepared, Refused):
+            return prepared
+        operation = _chosen(prepared, operation_name)
+        if operation is None:
+            return _refused(
+                BadUserInput("Name the operation to run, one of the document's, as `operationName`.")
+            )
+        if OperationType(operation.type) not in allowed:
+            raise InvalidOperationTypeError(OperationType(operation.type))
+        error = _forbidden(operation, access) or _too_costly(operation, variables)
+        return _refused(error) if error else Permitted(document=prepared.document, operation=operation)
+
+    def executor(self, asked: Asked, permitted: Permitted, context: Context) -> Executor[Context]:
+        """What runs the events of a subscription one by one. Raises OperationRefused for variables that do not fit."""
+        executor = self.execution_context_class.build(
+            self._schema,
+            permitted.document,
+            context_value=context,
+            raw_variable_values=asked.variables,
+            operation_name=asked.operation_name,
+        )
+        if isinstance(executor, list):
+            raise OperationRefused(executor)
+        return executor
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -140,8 +183,8 @@ def export_sdl() -> str:
     return Schema().as_str() + "\n"
 
 
-def _refusal(errors: Sequence[GraphQLError]) -> PreExecutionError:
-    return PreExecutionError(data=None, errors=list(errors))
+def _refused(error: GraphQLError) -> Refused:
+    return Refused(errors=[error])
 
 
 def _chosen(prepared: Prepared, name: str | None) -> Operation | None:
@@ -150,20 +193,20 @@ def _chosen(prepared: Prepared, name: str | None) -> Operation | None:
     return prepared.operations.get(name) if name is not None else None
 
 
-def _forbidden(operation: Operation, context: ExecutionContext) -> GraphQLError | None:
+def _forbidden(operation: Operation, access: Access) -> GraphQLError | None:
     """Refuses the whole operation before any of it has run, so that nothing is half done."""
     own = _SCOPES_OF_FIELDS.get(operation.type, {})
     needed = {
         own.get(name, _SCOPES[operation.type]) for name in operation.root_fields if not name.startswith("__")
     }
-    missing = [scope for scope in Scope if scope in needed and not context.context.access.allows(scope)]
+    missing = [scope for scope in Scope if scope in needed and not access.allows(scope)]
     if not missing:
         return None
     return ApiError("FORBIDDEN", f"The token is not allowed to do this; it needs {' and '.join(missing)}.")
 
 
-def _too_costly(operation: Operation, context: ExecutionContext) -> GraphQLError | None:
-    points = operation.cost.points({**operation.defaults, **(context.variables or {})})
+def _too_costly(operation: Operation, variables: Mapping[str, object] | None) -> GraphQLError | None:
+    points = operation.cost.points({**operation.defaults, **(variables or {})})
     if points <= COST:
         return None
     message = (

@@ -1,216 +1,154 @@
-"""GraphQL over websockets, by graphql-transport-ws: the library's protocol, with doors that hold.
+"""The websockets of one process: who may come in, what the clock does to them, and how they are sent away together.
 
-A message that is not of the protocol closes the socket with a code that says so; a token is looked at again and again.
+What is said on one of them is connection.py's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
-from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
-from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
-    BaseGraphQLTransportWSHandler,
-    Operation,
-)
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
-    ConnectionInitMessage,
-    Message,
-    SubscribeMessage,
-)
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
-from audience_gql.api.authorization import RECHECK_SECONDS, secret_of
-from audience_gql.api.context import Context, Services
-from audience_gql.api.errors import ApiError
-from audience_gql.api.schema import Schema
-from audience_gql.api.wire import Unreadable, decode, encode
-from audience_gql.audience.access import Access, Unauthenticated
+from audience_gql.api.authorization import RECHECK_SECONDS
+from audience_gql.api.connection import FORBIDDEN, GOING_AWAY, Connection
+from audience_gql.api.context import Services
+from audience_gql.api.messages import PROTOCOL
+from audience_gql.api.subscriptions import Subscriptions
+from audience_gql.audience.access import Access, good_tokens
+from audience_gql.audience.tasks import end
 from audience_gql.storage.database import UNREACHABLE
 
-BAD_REQUEST: Final = 4400
-UNAUTHORIZED: Final = 4401
-FORBIDDEN: Final = 4403
-TOO_MANY: Final = 4429
-TRY_AGAIN_LATER: Final = 1013
+WRONG_PROTOCOL: Final = 4406
+_LOOK_SECONDS: Final = 1.0
+_DRAIN_LOOK_SECONDS: Final = 0.05
 
 logger = logging.getLogger(__name__)
 
 
-class _Frames(ASGIWebSocketAdapter):
-    """JSON in text frames. Whoever writes to a socket that is gone, learns it in one way."""
+class Sockets:
+    """An ASGI application for websockets. Its clockwork goes while it is entered."""
 
-    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002  # the library's signature
-        while self.ws.application_state is WebSocketState.CONNECTED:
-            frame = await self.ws.receive()
-            if frame["type"] != "websocket.receive":
+    def __init__(self, subscriptions: Subscriptions, services: Services) -> None:
+        self.services = services
+        self.settings = services.settings
+        self.subscriptions = subscriptions
+        self.now = asyncio.get_running_loop().time
+        self._open: set[Connection] = set()
+        self._by_token: defaultdict[int, set[Connection]] = defaultdict(set)
+        self._errands: set[asyncio.Task[None]] = set()
+        self._is_draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one websocket to its end."""
+        await receive()  # websocket.connect
+        headers = Headers(scope=scope)
+        if not self._is_welcome(headers.get("origin"), headers.get("host")):
+            await send({"type": "websocket.close", "code": FORBIDDEN})
+            return
+        is_ours = PROTOCOL in scope.get("subprotocols", ())
+        await send({"type": "websocket.accept", "subprotocol": PROTOCOL if is_ours else None})
+        connection = Connection(self, receive, send, self.now())
+        self._open.add(connection)
+        try:
+            if not is_ours:
+                await connection.close(WRONG_PROTOCOL, f"The subprotocol is {PROTOCOL}")
+            elif self._is_draining:
+                await connection.close(GOING_AWAY, "This server stops")
+            await connection.run()
+        finally:
+            self._open.discard(connection)
+            self._leave(connection)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Sockets]:
+        """While it is open, silent, slow and revoked clients are found."""
+        clockwork = [
+            asyncio.create_task(self._look(), name="sockets' clock"),
+            asyncio.create_task(self._recheck(), name="sockets' tokens"),
+        ]
+        for task in clockwork:
+            task.add_done_callback(_log_failure)
+        try:
+            yield self
+        finally:
+            await end(*clockwork, *self._errands)
+
+    def enter(self, connection: Connection, access: Access) -> bool:
+        """Count a socket of a token; False when it has too many already."""
+        if not self.services.live.enter(access.token.id):
+            return False
+        self._by_token[access.token.id].add(connection)
+        return True
+
+    async def drain(self) -> None:
+        """Send everybody elsewhere, each when what he asked last is answered, and take nobody new."""
+        self._is_draining = True
+        deadline = self.now() + self.settings.shutdown_seconds
+        while self._open:
+            is_late = self.now() > deadline
+            for connection in self._open:
+                if is_late or not connection.is_waited_for:
+                    self._send_on_errand(connection.close(GOING_AWAY, "This server stops"))
+            await asyncio.gather(*self._errands)
+            if is_late or all(connection.is_closing for connection in self._open):
                 return
-            text = frame.get("text")
-            if text is None:
-                raise NonTextMessageReceived
-            try:
-                yield decode(text)
-            except Unreadable as error:
-                raise NonJsonMessageReceived from error
+            await asyncio.sleep(_DRAIN_LOOK_SECONDS)
 
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        if self.ws.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnected
-        try:
-            await self.ws.send_text(encode(message).decode())
-        except WebSocketDisconnect as error:
-            raise WebSocketDisconnected from error
+    def _leave(self, connection: Connection) -> None:
+        if connection.access is not None:
+            self.services.live.leave(connection.access.token.id)
+            sockets = self._by_token[connection.access.token.id]
+            sockets.discard(connection)
+            if not sockets:
+                del self._by_token[connection.access.token.id]
 
-    async def close(self, code: int, reason: str) -> None:
-        if self.ws.application_state is WebSocketState.CONNECTED:
-            await self.ws.close(code, reason)
+    def _is_welcome(self, origin: str | None, host: str | None) -> bool:
+        """Whether a page of this origin may open sockets; who says no origin is no browser."""
+        if origin is None or origin.lower() in self.settings.allowed_origins:
+            return True
+        return host is not None and urlsplit(origin).netloc.lower() == host.lower()
 
+    async def _look(self) -> None:
+        """Look at the clock for all sockets at once: a timer for each would cost more than all the rest of an idle one."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = self.now()
+            for connection in self._open:
+                if (errand := connection.due(now)) is not None:
+                    self._send_on_errand(errand)
 
-class _Connection(BaseGraphQLTransportWSHandler[Context | None, None]):
-    """One socket."""
-
-    view: Sockets
-    _access: Access | None = None
-    _watch: asyncio.Task[None] | None = None
-
-    async def handle_message(self, message: Message) -> None:
-        if problem := _problem(message):
-            await self.handle_invalid_message(problem)
-        else:
-            await super().handle_message(message)
-
-    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        if self.connection_timed_out:
-            return
-        if self.connection_init_received:
-            await self.websocket.close(TOO_MANY, "Too many initialisation requests")
-            return
-        self.connection_init_received = True
-        try:
-            secret = secret_of((message.get("payload") or {}).get("authorization"))
-        except Unauthenticated:
-            await self.websocket.close(UNAUTHORIZED, 'Send {"authorization": "Bearer agq_…"}')
-            return
-        await self._enter(secret)
-
-    async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        most = self.view.services.settings.subscriptions_per_socket
-        if (
-            len(self.operations) < most
-            or message["id"] in self.operations
-            or not self.connection_acknowledged
-        ):
-            await super().handle_subscribe(message)
-            return
-        error = ApiError("RATE_LIMITED", f"A socket runs at most {most} operations at a time.")
-        await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
-
-    async def run_operation(self, operation: Operation[Context | None, None]) -> None:
-        with self.view.services.live.operation():
-            await super().run_operation(operation)
-
-    async def handle_task_exception(self, error: Exception) -> None:
-        if not isinstance(error, WebSocketDisconnected):
-            logger.error("a socket's task failed", exc_info=error)
-
-    async def shutdown(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-        if self._access is not None:
-            self.view.services.live.leave(self._access.token.id)
-        await super().shutdown()
-
-    async def _enter(self, secret: str) -> None:
-        doorkeeper = self.view.services.doorkeeper
-        try:
-            access = await doorkeeper.authenticate(secret)
-        except Unauthenticated:
-            await self.websocket.close(FORBIDDEN, "The token is not good")
-            return
-        except UNREACHABLE:
-            await self.websocket.close(TRY_AGAIN_LATER, "The database is away for the moment")
-            return
-        if not self.view.services.live.enter(access.token.id):
-            await self.websocket.close(TOO_MANY, "Too many sockets for this token")
-            return
-        self._access = access
-        self.context = Context(self.view.services, access)
-        self._watch = asyncio.create_task(self._keep_checking(secret, self.context), name="token watch")
-        self._watch.add_done_callback(_log_failure)
-        await self.send_message({"type": "connection_ack"})
-        self.connection_acknowledged = True
-
-    async def _keep_checking(self, secret: str, context: Context) -> None:
-        """Look at the token again and again, and close when it is no longer good. Postgres being away changes nothing."""
+    async def _recheck(self) -> None:
+        """Find out which tokens are no longer good: one question for all of them. Postgres being away changes nothing."""
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
+            asked = frozenset(self._by_token)
             try:
-                context.access = await self.view.services.doorkeeper.authenticate(secret)
-            except Unauthenticated:
-                await self.websocket.close(FORBIDDEN, "The token is no longer good")
-                return
+                good = await good_tokens(ports=self.services.ports, token_ids=asked)
             except UNREACHABLE:
                 continue
+            self._dismiss(asked - good)
 
+    def _dismiss(self, token_ids: Iterable[int]) -> None:
+        for token_id in token_ids:
+            for connection in self._by_token.get(token_id, ()):
+                self._send_on_errand(connection.close(FORBIDDEN, "The token is no longer good"))
 
-class Sockets(GraphQL[Context | None, None]):
-    """The websockets of one process."""
-
-    websocket_adapter_class = _Frames
-
-    def __init__(self, schema: Schema, services: Services) -> None:
-        self.graphql_transport_ws_handler_class = _Connection
-        self.services = services
-        super().__init__(
-            schema,
-            graphql_ide=None,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            connection_init_wait_timeout=timedelta(seconds=services.settings.socket_init_seconds),
-            max_subscriptions_per_connection=None,
-        )
-
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> None:
-        """Nothing yet: who is asking comes with the first message."""
-
-
-def _problem(message: object) -> str | None:
-    """What keeps a message from being one of the protocol, if anything."""
-    if not isinstance(message, dict):
-        return "A message is an object"
-    if not isinstance(message.get("payload") or {}, dict):
-        return "A payload is an object"
-    match message.get("type"):
-        case "connection_init" | "ping" | "pong":
-            return None
-        case "complete":
-            return None if _is_id(message.get("id")) else "An operation needs an id"
-        case "subscribe":
-            return _problem_of_subscribe(message)
-    return "Unknown type of message"
-
-
-def _problem_of_subscribe(message: Mapping[str, Any]) -> str | None:  # Any: JSON
-    payload = message.get("payload") or {}
-    if not _is_id(message.get("id")):
-        return "An operation needs an id"
-    if not isinstance(payload.get("query"), str):
-        return "A subscribe needs a query"
-    if not isinstance(payload.get("variables") or {}, dict):
-        return "Variables are an object"
-    return None if isinstance(payload.get("operationName") or "", str) else "An operation's name is a text"
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and value != ""
+    def _send_on_errand(
+        self, work: Coroutine[Any, Any, None]
+    ) -> None:  # Any: what a coroutine gives and takes
+        task = asyncio.create_task(work, name="socket errand")
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+        task.add_done_callback(_log_failure)
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        logger.error("a socket's token is no longer looked at", exc_info=error)
+        logger.error("the sockets' %s failed", task.get_name(), exc_info=error)

@@ -20,8 +20,9 @@ from strawberry.types import ExecutionResult
 from audience_gql.api.authorization import refusal, secret_of
 from audience_gql.api.context import Context, Position, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError
-from audience_gql.api.requests import EVENT_STREAM, Asked, Refused
+from audience_gql.api.requests import EVENT_STREAM, Refused
 from audience_gql.api.schema import Schema
+from audience_gql.api.told import Asked
 from audience_gql.api.wire import body_of, encode
 from audience_gql.audience.access import Access
 

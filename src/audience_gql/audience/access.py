@@ -13,7 +13,7 @@ import string
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,6 +21,7 @@ from typing import Final
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound
 from audience_gql.audience.groups import name_issues
 from audience_gql.audience.ports import Ports
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.models import ApiToken, Workspace
 
@@ -82,6 +83,13 @@ class Doorkeeper:
                 await token.save(update_fields=["last_used_at"])
             workspace = await Workspace.get(id=token.workspace_id)
         return Access(workspace=workspace, token=token)
+
+
+async def good_tokens(*, ports: Ports, token_ids: Collection[int]) -> frozenset[int]:
+    """Which of these tokens open something still: neither revoked nor expired."""
+    async with ports.database.acquire() as connection:
+        now = await ports.clock.now(connection)
+        return await definitions.good_tokens(connection, token_ids, now)
 
 
 async def create_token(

@@ -6,7 +6,7 @@ Signals only wake it; what it tells comes from the log alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +29,34 @@ class Batch:
     cursor: str
 
 
+def is_past(*, cursors: CursorCodec, workspace: Workspace, cursor: str, other: str) -> bool:
+    """Whether one cursor has seen something that the other has not. Raises CursorInvalid."""
+    seen = cursors.decode(workspace.id, other)
+    return any(
+        sequence > seen.get(bucket_id, 0)
+        for bucket_id, sequence in cursors.decode(workspace.id, cursor).items()
+    )
+
+
+async def read_between(
+    *, ports: Ports, workspace: Workspace, cursors: CursorCodec, after: str, until: str, wanted: FeedFilter
+) -> Batch | None:
+    """The next changes after one cursor, none of them after the other; with the last of them the batch's cursor is `until`.
+
+    None while Postgres is away. Raises CursorInvalid.
+    """
+    positions, heads = cursors.decode(workspace.id, after), cursors.decode(workspace.id, until)
+    try:
+        async with ports.database.acquire() as connection:
+            changes, reached = await feed.changes_after(connection, positions, heads, wanted, CHANGES_A_BATCH)
+    except UNREACHABLE:
+        return None
+    is_there = all(reached[bucket_id] >= head for bucket_id, head in heads.items())
+    return Batch(
+        changes=changes, after=after, cursor=until if is_there else cursors.encode(workspace.id, reached)
+    )
+
+
 async def follow(
     *,
     ports: Ports,
@@ -38,7 +66,7 @@ async def follow(
     wanted: FeedFilter,
     poll_seconds: float = 5.0,
     heartbeat_seconds: float = 30.0,
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Batch, None]:
     """Everything after `after`, then what happens; without `after`, from now on.
 
     The first batch comes at once, possibly empty; while nothing matches, an empty one moves the cursor now and then. While Postgres is

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
 
 from redis.exceptions import RedisError
 
-_CANCEL_AGAIN_SECONDS: Final = 0.1
+from audience_gql.audience.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +52,3 @@ class Outbox:
                 await self._send(ids)
         except (RedisError, OSError) as error:
             logger.warning("%s not sent, listeners will look for themselves: %s", self._name, error)
-
-
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task of this package and wait until it has ended.
-
-    Once is not enough: redis-py awaits with `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes
-    together with the answer, and the task goes on.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=_CANCEL_AGAIN_SECONDS)

@@ -16,8 +16,9 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from audience_gql.audience.tasks import end
 from audience_gql.audience.wakeups import Listener
-from audience_gql.messaging.outbox import Outbox, end
+from audience_gql.messaging.outbox import Outbox
 
 _TIMEOUT_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 0.5

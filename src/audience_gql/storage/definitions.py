@@ -280,3 +280,14 @@ async def raise_generations(connection: Connection, segment_ids: Collection[int]
         "UPDATE segments SET generation = generation + 1, failure = NULL WHERE id = ANY($1::bigint[])",
         sorted(segment_ids),
     )
+
+
+async def good_tokens(connection: Connection, token_ids: Collection[int], now: datetime) -> frozenset[int]:
+    """Which of these are neither revoked nor expired."""
+    rows = await connection.fetch(
+        "SELECT id FROM api_tokens WHERE id = ANY($1::bigint[]) AND revoked_at IS NULL "
+        "AND (expires_at IS NULL OR expires_at > $2)",
+        list(token_ids),
+        now,
+    )
+    return frozenset(row["id"] for row in rows)

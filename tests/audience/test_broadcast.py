@@ -1,0 +1,162 @@
+"""What is told once reaches all who listen, in order; nobody waits for who does not take it, and nobody is skipped unknowingly."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from audience_gql.audience.broadcast import Broadcast, LeftBehind
+from audience_gql.audience.broadcasts import Broadcasts
+
+
+async def test_readers_get_all_that_comes_after_they_joined():
+    broadcast = Broadcast("start", most=10)
+    early = broadcast.join()
+    await broadcast.tell("one", 1)
+    late = broadcast.join()
+    last = broadcast.last
+    await broadcast.tell("two", 1)
+
+    assert [await early.next(), await early.next()] == ["one", "two"]
+    assert (last, await late.next()) == ("one", "two")
+
+
+async def test_a_reader_who_waits_is_woken():
+    broadcast = Broadcast("start", most=10)
+    reader = broadcast.join()
+    waiting = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+
+    await broadcast.tell("one", 1)
+
+    assert await waiting == "one"
+
+
+async def test_the_writer_waits_for_a_reader_who_is_coming():
+    broadcast = Broadcast(0, most=2)
+    reader = broadcast.join()
+    for number in (1, 2):
+        await broadcast.tell(number, 1)
+    telling = asyncio.create_task(broadcast.tell(3, 1))
+    await asyncio.sleep(0)
+    assert not telling.done()
+
+    taken = [await reader.next() for _ in range(2)]
+    await telling
+
+    assert [*taken, await reader.next()] == [1, 2, 3]
+
+
+async def test_nobody_waits_for_a_reader_who_is_away():
+    broadcast = Broadcast(0, most=2)
+    slow, quick = broadcast.join(), broadcast.join()
+    slow.is_away = True
+    for number in range(1, 6):
+        await broadcast.tell(number, 1)
+        assert await quick.next() == number
+
+    slow.is_away = False
+
+    with pytest.raises(LeftBehind):
+        await slow.next()
+
+
+async def test_a_reader_who_leaves_is_not_waited_for():
+    broadcast = Broadcast(0, most=1)
+    reader = broadcast.join()
+    await broadcast.tell(1, 1)
+    telling = asyncio.create_task(broadcast.tell(2, 1))
+    await asyncio.sleep(0)
+
+    reader.leave()
+
+    await asyncio.wait_for(telling, 1)
+
+
+async def test_what_is_heavier_than_all_there_is_room_for_is_told_alone():
+    broadcast = Broadcast(0, most=2)
+    reader = broadcast.join()
+    await broadcast.tell(1, 100)
+
+    assert await reader.next() == 1
+
+
+async def test_a_failure_comes_after_what_was_told():
+    broadcast = Broadcast(0, most=2)
+    reader = broadcast.join()
+    await broadcast.tell(1, 1)
+    broadcast.fail(ValueError("broken"))
+
+    assert await reader.next() == 1
+    with pytest.raises(ValueError, match="broken"):
+        await reader.next()
+
+
+async def test_any_number_of_readers_at_any_pace_miss_nothing():
+    chance = random.Random(3)
+    broadcast = Broadcast(0, most=5)
+
+    async def read() -> list[int]:
+        for _ in range(chance.randrange(20)):
+            await asyncio.sleep(0)
+        start, reader = broadcast.last, broadcast.join()
+        heard = []
+        while broadcast.last < 100 or not heard or heard[-1] < 100:
+            heard.append(await reader.next())
+            if chance.random() < 0.3:
+                await asyncio.sleep(0)
+        reader.leave()
+        return [start, *heard]
+
+    async def write() -> None:
+        for number in range(1, 101):
+            await broadcast.tell(number, chance.randrange(1, 4))
+            if chance.random() < 0.5:
+                await asyncio.sleep(0)
+
+    readers = [asyncio.create_task(read()) for _ in range(20)]
+    await asyncio.sleep(0)
+    await write()
+
+    for heard in await asyncio.wait_for(asyncio.gather(*readers), 5):
+        assert heard == list(range(heard[0], 101))
+
+
+async def test_a_broadcast_goes_on_while_somebody_listens():
+    began, ended = [], []
+
+    async def items():
+        began.append(1)
+        try:
+            yield "start", 0
+            await asyncio.Event().wait()
+        finally:
+            ended.append(1)
+
+    broadcasts: Broadcasts[str] = Broadcasts(most=10)
+    async with broadcasts.of("key", items) as one, broadcasts.of("key", items) as two:
+        assert one is two
+    assert (began, ended, len(broadcasts)) == ([1], [1], 0)
+
+    async with broadcasts.of("key", items):
+        assert began == [1, 1]
+
+
+async def test_after_a_failure_the_next_who_asks_starts_anew():
+    began = []
+
+    async def items():
+        began.append(1)
+        yield len(began), 0
+        if len(began) == 1:
+            raise ValueError("broken")
+        await asyncio.Event().wait()
+
+    broadcasts: Broadcasts[int] = Broadcasts(most=10)
+    async with broadcasts.of("key", items) as broken:
+        with pytest.raises(ValueError, match="broken"):
+            await broken.join().next()
+        async with broadcasts.of("key", items) as fresh:
+            assert fresh.last == 2
