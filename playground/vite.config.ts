@@ -9,6 +9,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // what is inlined, a strict policy for scripts would have to allow
     chunkSizeWarningLimit: 8000,
     emptyOutDir: true,
+    license: { fileName: "licenses.md" }, // what is bundled may only be handed on with them
     modulePreload: { polyfill: false },
     target: "es2022",
   },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,6 +11,8 @@ from playwright.async_api import Page, expect
 from starlette.requests import Request
 
 from audience_gql import playground
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one Chromium, one product
 
@@ -146,3 +150,11 @@ async def test_the_editor_knows_the_schema(visit, product):
 
     await expect(editor.locator(".squiggly-error")).to_have_count(1)
     assert visit.complaints == []
+
+
+@pytest.mark.usefixtures("playground")
+def test_the_licences_of_what_the_page_bundles_come_along():
+    wanted = json.loads((ROOT / "playground/package.json").read_text(encoding="utf-8"))["dependencies"]
+    told = (ROOT / "src/audience_gql/playground/built/licenses.md").read_text(encoding="utf-8")
+
+    assert [name for name in wanted if f"## {name} - " not in told] == []
