@@ -100,6 +100,65 @@ async def test_more_than_a_day_ahead_is_refused(house):
     assert [(r.index, r.code) for r in tracked.rejects] == [(1, "OUT_OF_RANGE")]
 
 
+LAST_DAY = {"event": {"name": "opened", "within": {"last": {"days": 1}}}}
+EVER = {"event": {"name": "opened"}}
+
+
+async def test_a_late_event_counts_from_when_it_happened(house):
+    await house.upsert({"externalId": "ada"})
+    segment = await house.segment("Last day", LAST_DAY)
+    await track(house, event("ada", occurred_at=house.clock.instant - timedelta(hours=23)))
+
+    await house.tick()
+    assert await house.members(segment) == {"ada"}
+    house.clock.advance(timedelta(minutes=59))
+    await house.tick()
+    assert await house.members(segment) == {"ada"}
+    house.clock.advance(timedelta(minutes=1))
+    await house.tick()
+
+    assert await house.members(segment) == set()
+    assert await house.log() == [("ada", True, "EVENT"), ("ada", False, "CLOCK")]
+
+
+async def test_an_event_too_late_for_a_window_moves_nobody_there(house):
+    await house.upsert({"externalId": "ada"})
+    last_day, ever = await house.segment("Last day", LAST_DAY), await house.segment("Ever", EVER)
+    await track(house, event("ada", occurred_at=house.clock.instant - timedelta(days=2)))
+
+    await house.tick()
+
+    assert (await house.members(last_day), await house.members(ever)) == (set(), {"ada"})
+    assert await house.log() == [("ada", True, "EVENT")]
+
+
+async def test_events_may_come_in_any_order(house):
+    await house.upsert({"externalId": "ada"})
+    lately = await house.segment("Lately", {"lastEvent": {"name": "opened", "at": {"inLast": {"hours": 1}}}})
+
+    for hours, expected in ((5, set()), (0, {"ada"}), (2, {"ada"})):
+        await track(house, event("ada", occurred_at=house.clock.instant - timedelta(hours=hours)))
+        await house.tick()
+        assert await house.members(lately) == expected
+
+    assert await house.log() == [("ada", True, "EVENT")]
+
+
+async def test_an_event_of_the_future_counts_from_its_instant_on(house):
+    await house.upsert({"externalId": "ada"})
+    segment = await house.segment("Ever", EVER)
+    await track(house, event("ada", occurred_at=house.clock.instant + timedelta(hours=1)))
+
+    house.clock.advance(timedelta(minutes=59))
+    await house.tick()
+    assert await house.members(segment) == set()
+    house.clock.advance(timedelta(minutes=1))
+    await house.tick()
+
+    assert await house.members(segment) == {"ada"}
+    assert await house.log() == [("ada", True, "CLOCK")]
+
+
 async def test_unknown_people_are_refused_or_made(house):
     refused = await track(house, event("new"), event("new"))
     assert [(r.index, r.code) for r in refused.rejects] == [(0, "UNKNOWN"), (1, "UNKNOWN")]
