@@ -170,6 +170,19 @@ async def test_a_recompute_reports_to_its_end(api):
     }  # fmt: skip
 
 
+async def test_a_recompute_that_was_just_done_is_told_from_the_request_to_the_end_all_the_same(api):
+    segment = await api.segment("LT", {"country": {"is": "LT"}})
+    async with aclosing(await stream(api, RECOMPUTE, id=segment)) as results:
+        await upcoming(results, "recomputeSegment")
+        await api.fill()
+        await upcoming(results, "recomputeSegment")
+
+    async with aclosing(await stream(api, RECOMPUTE, id=segment)) as results:
+        told = [result.data["recomputeSegment"] async for result in results]
+
+    assert [(step["phase"], step["fraction"]) for step in told] == [("QUEUED", 0.0), ("DONE", 1.0)]
+
+
 async def test_a_recompute_of_nothing_is_not_found(api):
     async with aclosing(await stream(api, RECOMPUTE, id="seg_AQ")) as results:
         result = await anext(results)

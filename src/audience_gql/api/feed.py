@@ -48,7 +48,7 @@ class MembershipChangeBatch:
 
 @enum(
     "How far a recompute is.",
-    QUEUED="It has not begun.",
+    QUEUED="It was asked for: always the first report, unless it fails at once.",
     EVALUATING="The members are being found.",
     DONE="It is over: the segment holds exactly the right people.",
     FAILED="It is over: the condition cannot be evaluated, or the segment is paused.",
@@ -190,7 +190,8 @@ class FeedSubscription:
         )
 
     @strawberry.subscription(
-        description="Recompute on demand: starts one, or joins the one under way, and reports until it ends.",
+        description="Recompute on demand: starts one, or joins the one under way, and reports from QUEUED until it ends. "
+        "One that ended within the last minute is not repeated.",
         graphql_type=AsyncGenerator[RecomputeProgress, None],
     )
     @staticmethod

@@ -6,7 +6,7 @@ Saves of one workspace go one after the other, so that no two of them can close 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal
 
@@ -189,7 +189,7 @@ async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: i
 async def recompute_progress(
     *, ports: Ports, workspace: Workspace, segment_id: int | None
 ) -> AsyncIterator[Progress]:
-    """Start a recompute, or join the one under way, and report until it ends; of a paused segment it fails at once.
+    """Start a recompute, or join the one under way, and report from QUEUED until it ends; of a paused segment it fails at once.
 
     Raises NotFound.
     """
@@ -202,6 +202,9 @@ async def recompute_progress(
             if row is None:
                 raise NotFound("the segment was deleted", ("id",))
             progress = _progress(row)
+            if last is None and progress.phase != "FAILED":  # however quick the rest was
+                last = replace(progress, phase="QUEUED", fraction=0.0)
+                yield last
             if progress != last:
                 yield progress
                 last = progress
