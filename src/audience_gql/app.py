@@ -25,6 +25,7 @@ from audience_gql.audience.auditor import metrics
 from audience_gql.audience.cursors import CursorCodec
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import readiness
+from audience_gql.audience.segment_watch import SegmentWatch
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
@@ -94,6 +95,7 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
             cursors=CursorCodec(settings.secret_keys),
             settings=settings,
             live=live,
+            watch=SegmentWatch(ports, poll_seconds=settings.feed_poll_seconds),
         )
 
 

@@ -29,6 +29,7 @@ from audience_gql.audience.access import Access, Doorkeeper, create_token
 from audience_gql.audience.cursors import CursorCodec
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports, Signals
+from audience_gql.audience.segment_watch import SegmentWatch
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
@@ -263,6 +264,7 @@ async def _workspace(schema: Schema, database: Database, tick_pool: TickPool, si
         cursors=CursorCodec(("a key",)),
         settings=Settings(database_url="", redis_url="", secret_keys=("a key",)),
         live=Live(most_per_token=50),
+        watch=SegmentWatch(ports, pause_seconds=0.05),
     )
     access = Access(workspace=workspace, token=token)
     return Api(schema, services, access, clock, Membership(ports, tick_pool), bucket_id)

@@ -12,6 +12,7 @@ from audience_gql.api.loaders import Loaders
 from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.cursors import CursorCodec
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.segment_watch import SegmentWatch
 from audience_gql.config import Settings
 from audience_gql.storage.models import Workspace
 
@@ -25,6 +26,7 @@ class Services:
     cursors: CursorCodec
     settings: Settings
     live: Live
+    watch: SegmentWatch
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ from audience_gql.api.previews import PreviewQuery
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.segment_edits import SegmentMutation
 from audience_gql.api.segment_figures import SegmentOverlapQuery
+from audience_gql.api.segment_updates import SegmentSubscription
 from audience_gql.api.segments import SegmentQuery
 from audience_gql.api.subscribers import SubscriberQuery
 from audience_gql.api.suggestions import SuggestionQuery
@@ -83,7 +84,7 @@ class Mutation(
 
 
 @strawberry.type(description="What can be followed.")
-class Subscription(FeedSubscription, ImportSubscription): ...
+class Subscription(FeedSubscription, SegmentSubscription, ImportSubscription): ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int |
         segment.is_paused = True
         segment.paused_through = await _evaluated_through(ports, connection, segment)
         await segment.save(update_fields=["is_paused", "paused_through"])
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         return segment
 
     return await ports.database.run(work)
@@ -53,6 +54,7 @@ async def resume_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         segment.failure = None
         await segment.save(update_fields=["is_paused", "paused_through", "generation", "failure"])
         await have_filled(ports, transaction, [segment.id])
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         return segment
 
     return await ports.database.run(work)

@@ -42,7 +42,7 @@ class Signals(Protocol):
         ...
 
     def changed(self, workspace_ids: Iterable[int]) -> None:
-        """The membership log of these workspaces has grown. Returns at once, and never fails."""
+        """The membership log of these workspaces has grown, or a segment is not what it was. Returns at once, and never fails."""
         ...
 
     async def is_reachable(self) -> bool:

@@ -143,6 +143,7 @@ async def update_segment(
         segment.revision += 1
         segment.updated_at = await ports.clock.now(connection)
         await segment.save()
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         if not isinstance(name, Unset):
             users = await definitions.segments_using(connection, segment.id)
             await rewrite_summaries(connection, workspace.id, users)
@@ -164,6 +165,7 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         if used_by := await definitions.segments_using(connection, segment.id):
             raise InUse(used_by)
         await segment.delete()
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         await have_filled(ports, transaction, [segment.id])
 
     await ports.database.run(work)

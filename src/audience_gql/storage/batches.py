@@ -6,6 +6,7 @@ Every read is of one workspace: a key of another one's is simply not found. List
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -226,6 +227,37 @@ async def figures_by_segments(
         list(ids),
     )
     return {row["id"]: SegmentFigures(state=row["state"], members=row["members"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedSegment:
+    """A segment, and what its states add up to, at one instant; equal while nothing that anybody can see of it has changed."""
+
+    segment: Segment = field(compare=False)
+    figures: SegmentFigures = field(compare=False)
+    columns: tuple[object, ...]
+    """All of it, as the database has it."""
+
+
+async def watched_segments(
+    database: Database, workspace_id: int, ids: Collection[int]
+) -> dict[int, WatchedSegment]:
+    rows = await database.fetch(
+        f"SELECT s.*, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
+        "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+        "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
+        "WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
+        workspace_id,
+        list(ids),
+    )
+    return {
+        row["id"]: WatchedSegment(
+            definition_of(Segment, row),
+            SegmentFigures(state=row["state"], members=row["members"]),
+            tuple(row.values()),
+        )
+        for row in rows
+    }
 
 
 async def members_of_segment(

@@ -1,0 +1,67 @@
+"""Watched segments as they look from GraphQL; when they are told of is tested where it is made."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from audience_gql.api.context import Context
+
+UPDATES = """
+subscription ($ids: [ID!]!) {
+  segmentUpdates(ids: $ids) { id name memberCount state summary members { edges { node { externalId } } } }
+}
+"""
+
+
+async def stream(api, ids):
+    return aclosing(
+        await api.schema.stream(
+            UPDATES, variable_values={"ids": ids}, context_value=Context(api.services, api.access)
+        )
+    )
+
+
+async def upcoming(results):
+    async with asyncio.timeout(5):
+        result = await anext(results)
+    assert result.errors is None, [error.formatted for error in result.errors]
+    return result.data["segmentUpdates"]
+
+
+async def test_a_segment_comes_with_what_is_true_by_then(api):
+    segment = await api.segment("LT", {"country": {"is": "LT"}})
+
+    async with await stream(api, [segment]) as results:
+        first = await upcoming(results)
+        await api.upsert({"externalId": "1", "country": "LT"})
+        await api.tick()
+        second = await upcoming(results)
+
+    assert first == {
+        "id": segment, "name": "LT", "memberCount": 0, "state": "READY", "summary": 'People whose country is "LT".', "members": {"edges": []},
+    }  # fmt: skip
+    assert second == first | {"memberCount": 1, "members": {"edges": [{"node": {"externalId": "1"}}]}}
+
+
+@pytest.mark.parametrize(
+    ("ids", "code"), [([], "BAD_USER_INPUT"), (["x"] * 101, "BAD_USER_INPUT"), (["seg_AQ"], "NOT_FOUND")]
+)
+async def test_what_cannot_be_watched_is_refused(api, ids, code):
+    async with await stream(api, ids) as results:
+        result = await anext(results)
+
+    assert [error.extensions["code"] for error in result.errors] == [code]
+
+
+async def test_a_stranger_s_segment_is_not_there(api, stranger):
+    theirs = await stranger.segment("LT", {"country": {"is": "LT"}})
+
+    async with await stream(api, [theirs]) as results:
+        strange = await anext(results)
+    async with await stream(api, ["seg_AQ"]) as results:
+        unknown = await anext(results)
+
+    assert [error.formatted for error in strange.errors] == [error.formatted for error in unknown.errors]
