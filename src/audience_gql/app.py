@@ -37,6 +37,7 @@ class _State(TypedDict):
     """What requests find in `request.state`."""
 
     services: Services
+    subscriptions: Subscriptions
     sockets: Sockets
 
 
@@ -47,14 +48,14 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
-        async with (
-            _opened(settings, live) as services,
-            Sockets(Subscriptions(schema, services), services).running() as sockets,
-        ):
-            yield {"services": services, "sockets": sockets}
+        async with _opened(settings, live) as services:
+            subscriptions = Subscriptions(schema, services)
+            async with Sockets(subscriptions, services).running() as sockets:
+                yield {"services": services, "subscriptions": subscriptions, "sockets": sockets}
 
     async def graphql(request: Request) -> Response:
-        return await answer(request, schema, request.state.services)
+        state = request.state
+        return await answer(request, schema, state.services, state.subscriptions)
 
     app = Starlette(
         lifespan=lifespan,

@@ -30,22 +30,13 @@ class Services:
 
 
 @dataclass(slots=True)
-class Position:
-    """Where a stream is in the feed, between a transport that can tell it beside the results and the field that knows it."""
-
-    resume_from: str | None = None
-    """The cursor that the client says it has reached, which goes before any in the document: that is as old as the document."""
-    reached: str | None = None
-    """The cursor of the latest result; None where results have none."""
-
-
-@dataclass(slots=True)
 class Context:
     """One operation's surroundings."""
 
     services: Services
     access: Access
-    position: Position | None = None
+    resume_from: str | None = None
+    """The cursor that the client has reached, where its transport says so; it goes before any in the document, which is older."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

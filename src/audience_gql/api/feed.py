@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import strawberry
 
 from audience_gql.api import ids
-from audience_gql.api.context import Context, Info, Position
+from audience_gql.api.context import Context, Info
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.membership import MembershipChange
@@ -105,7 +105,6 @@ class Followed:
     """What a subscriber of the feed asked for. Iterating it reads the log for him alone; shared_feed.py reads it for many."""
 
     context: Context
-    position: Position
     after: str | None
     wanted: FeedFilter
 
@@ -123,7 +122,6 @@ class Followed:
         async with aclosing(followed) as batches:
             async for batch in batches:
                 context.forget()
-                self.position.reached = batch.cursor
                 yield batch
 
 
@@ -181,11 +179,9 @@ class FeedSubscription:
         after: FromCursor = None,
     ) -> Followed:
         context = info.context
-        position = context.position or Position()
         return Followed(
             context=context,
-            position=position,
-            after=position.resume_from or after,
+            after=context.resume_from or after,
             wanted=await _filter(context, segment_ids, group_ids, subscriber),
         )
 

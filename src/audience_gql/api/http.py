@@ -29,6 +29,7 @@ from audience_gql.api.requests import (
     media_type_of,
 )
 from audience_gql.api.schema import Schema
+from audience_gql.api.subscriptions import Subscriptions
 from audience_gql.api.told import Asked
 from audience_gql.api.wire import body_of, encode
 
@@ -42,11 +43,13 @@ _STATUS_OF_CODES: Final = {
 }
 
 
-async def answer(request: Request, schema: Schema, services: Services) -> Response:
+async def answer(
+    request: Request, schema: Schema, services: Services, subscriptions: Subscriptions
+) -> Response:
     """The response to any request whatever."""
     media_type = media_type_of(request)
     try:
-        return await _answer(request, schema, services, media_type)
+        return await _answer(request, schema, services, subscriptions, media_type)
     except Refused as refused:
         body = encode({"errors": [refused.error.formatted]})
         told_as = JSON if media_type == EVENT_STREAM else media_type  # no stream has begun
@@ -55,7 +58,9 @@ async def answer(request: Request, schema: Schema, services: Services) -> Respon
         return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
-async def _answer(request: Request, schema: Schema, services: Services, media_type: str) -> Response:
+async def _answer(
+    request: Request, schema: Schema, services: Services, subscriptions: Subscriptions, media_type: str
+) -> Response:
     if request.method not in _METHODS:
         error = ApiError("BAD_USER_INPUT", "GraphQL goes by GET and POST.")
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="GET, POST")
@@ -64,7 +69,7 @@ async def _answer(request: Request, schema: Schema, services: Services, media_ty
     type_ = schema.operation_type(asked.query, asked.operation_name)
     _check_type(type_, request.method, media_type)
     if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
-        return sse.subscribe(request, asked, schema, services, access)
+        return sse.subscribe(request, asked, subscriptions, services, access)
     result = await _run(asked, schema, Context(services, access))
     return sse.single(result) if media_type == EVENT_STREAM else _response(result, media_type)
 

@@ -131,7 +131,7 @@ class Schema(strawberry.Schema):
             return PreExecutionError(data=None, errors=list(permitted.errors))
         context.graphql_document = permitted.document
         given = context.context
-        context.context = Context(given.services, given.access, given.position)  # with loaders of its own
+        context.context = Context(given.services, given.access, given.resume_from)  # with loaders of its own
         return None
 
     def permit(

@@ -18,13 +18,13 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.authorization import refusal, secret_of
-from audience_gql.api.context import Context, Position, Services
+from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError
 from audience_gql.api.requests import EVENT_STREAM, Refused
-from audience_gql.api.schema import Schema
-from audience_gql.api.told import Asked
-from audience_gql.api.wire import body_of, encode
+from audience_gql.api.subscriptions import Subscriptions
+from audience_gql.api.told import Asked, OperationRefused, Told, refused, told
 from audience_gql.audience.access import Access
+from audience_gql.audience.broadcast import LeftBehind
 
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
@@ -37,16 +37,19 @@ logger = logging.getLogger(__name__)
 
 def single(result: ExecutionResult) -> Response:
     """A query's or mutation's one result, and nothing more."""
-    return Response(_next(body_of(result), "1") + _COMPLETE, HTTPStatus.OK, _HEADERS, EVENT_STREAM)
+    body = _next(told(result.data, result.errors).text, "1") + _COMPLETE
+    return Response(body, HTTPStatus.OK, _HEADERS, EVENT_STREAM)
 
 
-def subscribe(request: Request, asked: Asked, schema: Schema, services: Services, access: Access) -> Response:
+def subscribe(
+    request: Request, asked: Asked, subscriptions: Subscriptions, services: Services, access: Access
+) -> Response:
     """A subscription's results as they come. Raises Refused where the token has too many connections."""
     if not services.live.enter(access.token.id):
         error = ApiError("RATE_LIMITED", "Too many sockets and streams for this token.")
         raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
-    context = Context(services, access, Position(request.headers.get("last-event-id") or None))
-    return _Stream(asked, schema, context, secret_of(request.headers.get("authorization")))
+    context = Context(services, access, request.headers.get("last-event-id") or None)
+    return _Stream(asked, subscriptions, context, secret_of(request.headers.get("authorization")))
 
 
 class _TooSlow(Exception):
@@ -56,19 +59,20 @@ class _TooSlow(Exception):
 class _Events:
     """What is written to one client. It is never written to faster than it reads, so that nothing piles up."""
 
-    def __init__(self, send: Send, position: Position, *, slow_seconds: float) -> None:
+    def __init__(self, send: Send, *, slow_seconds: float) -> None:
         self._send = send
-        self._position = position
         self._slow_seconds = slow_seconds
         self._results = 0
+        self._cursor = ""
 
     async def begin(self, start: Mapping[str, object]) -> None:
         await self._send({"type": "http.response.start", **start})
 
-    async def next(self, body: Mapping[str, object]) -> None:
-        """A result, under the cursor that it reaches; results that have none are counted."""
+    async def next(self, result: Told) -> None:
+        """A result, under the cursor that it leads to; results that have none are counted."""
         self._results += 1
-        await self._write(_next(body, self._position.reached or str(self._results)))
+        await self._write(_next(result.text, result.cursor or str(self._results)))
+        self._cursor = result.cursor
 
     async def heartbeat(self) -> None:
         """A comment: it keeps the way open, and finds out who is gone."""
@@ -79,11 +83,11 @@ class _Events:
 
     async def part(self, reason: ApiError) -> None:
         """The last word, to a client that may not be reading."""
-        if self._position.reached is not None and reason.extensions is not None:
-            reason.extensions["cursor"] = self._position.reached
+        if self._cursor and reason.extensions is not None:
+            reason.extensions["cursor"] = self._cursor
         try:
             async with asyncio.timeout(_PARTING_SECONDS):
-                await self.next({"errors": [reason.formatted]})
+                await self.next(refused([reason], self._cursor))
                 await self.complete()
         except TimeoutError:
             logger.info("a client that does not read is cut off")
@@ -101,18 +105,18 @@ class _Stream(Response):
 
     media_type = EVENT_STREAM
 
-    def __init__(self, asked: Asked, schema: Schema, context: Context, secret: str) -> None:
+    def __init__(self, asked: Asked, subscriptions: Subscriptions, context: Context, secret: str) -> None:
         self.status_code = HTTPStatus.OK
         self.init_headers(_HEADERS)
         self._asked = asked
-        self._schema = schema
+        self._subscriptions = subscriptions
         self._context = context
         self._secret = secret
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
-        services, position = self._context.services, self._context.position or Position()
-        events = _Events(send, position, slow_seconds=services.settings.slow_client_seconds)
+        services = self._context.services
+        events = _Events(send, slow_seconds=services.settings.slow_client_seconds)
         try:
             with services.live.operation():
                 await events.begin({"status": self.status_code, "headers": self.raw_headers})
@@ -144,22 +148,18 @@ class _Stream(Response):
                 task.cancel()
             await asyncio.gather(*reasons, return_exceptions=True)
         for task in done:
-            if isinstance(task.exception(), _TooSlow):
+            if isinstance(task.exception(), _TooSlow | LeftBehind):
                 return ApiError("SLOW_CLIENT", "The client reads too slowly. Go on from `cursor`.")
             task.result()  # a bug is not silent
         return next((reasons[task] for task in reasons if task in done), None)
 
     async def _send_results(self, events: _Events) -> None:
-        results = await self._schema.stream(
-            self._asked.query,
-            variable_values=self._asked.variables,
-            context_value=self._context,
-            operation_name=self._asked.operation_name,
-        )
-        async with aclosing(results):
-            async for result in results:
-                assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing is delivered in increments
-                await events.next(body_of(result))
+        try:
+            async with aclosing(self._subscriptions.run(self._asked, self._context)) as results:
+                async for result in results:
+                    await events.next(result)
+        except OperationRefused as error:
+            await events.next(refused(error.errors))
         await events.complete()
 
 
@@ -179,5 +179,5 @@ async def _heartbeats(events: _Events, seconds: float) -> None:
         await events.heartbeat()
 
 
-def _next(body: Mapping[str, object], id_: str) -> bytes:
-    return b"event: next\nid: %b\ndata: %b\n\n" % (id_.encode(), encode(body))
+def _next(text: str, id_: str) -> bytes:
+    return f"event: next\nid: {id_}\ndata: {text}\n\n".encode()

@@ -46,6 +46,11 @@ def told(data: dict[str, object] | None, errors: Sequence[GraphQLError] | None, 
     return Told(text=encode(body_of(result)).decode(), cursor=cursor)
 
 
+def refused(errors: Sequence[GraphQLError], cursor: str = "") -> Told:
+    """Errors and nothing else, for transports that have no other message for them."""
+    return Told(text=encode({"errors": [error.formatted for error in errors]}).decode(), cursor=cursor)
+
+
 def failed(error: Exception) -> Told:
     """The last result of an operation that cannot go on."""
     return told(None, [GraphQLError(str(error), original_error=error)])
