@@ -33,7 +33,7 @@ ELSEWHERE = {
     ("docs/howto/scale-out.md", "sql"),
 }
 """Languages of pages whose snippets a test of their own runs."""
-NOT_OURS = ("npm ", "pg_dump", "docker compose up")
+NOT_OURS = ("npm ", "pip install ", "pg_dump", "docker compose up")
 """Other people's programs, which a test run does not have; what we give them is tested where it is read."""
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
-import shlex
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,24 +13,15 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from audience_gql.embedded import Servers
+from tests.product import Product, started
 
 _ROOT = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 60.0
 _FLAGS = (
     "--no-sandbox",  # Chromium refuses to start as root with it
     "--disable-gpu",
     "--disable-quic",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A started `audience-gql up`, on servers of its own."""
-
-    origin: str
-    token: str
 
 
 @dataclass
@@ -88,34 +75,8 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("product")
-    state, log = folder / "state", folder / "up.log"
-    with Servers.throwaway() as servers, log.open("wb") as output:
-        addresses = servers.addresses
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "audience_gql.cli", "up", "--port", str(port), "--state", state,
-            env={**os.environ, "DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url},
-            stdout=output, stderr=output,
-        )  # fmt: skip
-        try:
-            await _until_greeted(log)
-            settings = (state / "connection.env").read_text(encoding="utf-8")
-            token = re.search(r"AUDIENCE_TOKEN=(.*)", settings)
-            assert token is not None
-            yield Product(f"http://127.0.0.1:{port}", shlex.split(token[1])[0])
-        finally:
-            process.terminate()
-            await process.wait()
-
-
-async def _until_greeted(log: Path) -> None:
-    deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
-    while "Ctrl-C stops everything" not in log.read_text(encoding="utf-8"):
-        assert asyncio.get_running_loop().time() < deadline, log.read_text(encoding="utf-8")
-        await asyncio.sleep(0.1)
+    async with started(tmp_path_factory.mktemp("product")) as product:
+        yield product
 
 
 @pytest_asyncio.fixture(loop_scope="session")

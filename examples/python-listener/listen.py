@@ -1,0 +1,203 @@
+"""Hears who enters and leaves some segments, and prints a line of JSON for each: it misses nothing, whatever is killed meanwhile.
+
+    python listen.py --state listener.json "Active buyers" "Big spenders"
+
+AUDIENCE_WS_URL and AUDIENCE_TOKEN say where. It keeps in the state file how far it has come, and starts there the next time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gql import Client, GraphQLRequest, gql
+from gql.client import AsyncClientSession
+from gql.transport.exceptions import TransportError, TransportQueryError
+from gql.transport.websockets import WebsocketsTransport
+
+FIND = gql("query Find($name: String!) { segment(by: {name: $name}) { id } }")
+MEMBERS = gql("""
+query Members($segment: ID!, $after: String) {
+  segment(by: {id: $segment}) {
+    members(first: 100, after: $after) {
+      feedCursor
+      edges { node { id email } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}""")
+LISTEN = gql("""
+subscription Listen($segments: [ID!], $after: String!) {
+  membershipChanges(segmentIds: $segments, after: $after) {
+    after
+    cursor
+    changes { id kind cause occurredAt segmentId subscriberId subscriber { email } }
+  }
+}""")
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+REFUSALS = {4401, 4403}
+"""Close codes after which the same token need not knock again."""
+
+
+class Missed(Exception):
+    """A batch does not continue the one before. It never happens; to notice is why batches say what they continue."""
+
+
+class State:
+    """The cursor of the last batch that was dealt with, in a file that is always whole."""
+
+    def __init__(self, path: Path, segments: Sequence[str]) -> None:
+        self._path = path
+        self._segments = sorted(segments)
+
+    def cursor(self) -> str | None:
+        """None at the first start, and for other segments than those of the last."""
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return kept["cursor"] if kept["segments"] == self._segments else None
+
+    def keep(self, cursor: str) -> None:
+        """Written beside and put in its place: whoever is killed here leaves the old file or the new one, never half of one."""
+        new = self._path.with_suffix(".new")
+        with new.open("w", encoding="utf-8") as file:
+            json.dump({"segments": self._segments, "cursor": cursor}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+    def forget(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+async def listen(names: Sequence[str], state: State) -> None:
+    """For ever. A server that is away is waited for, ever longer, and never by all listeners at the same moment."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            async with Client(transport=transport()) as session:
+                pause = FIRST_PAUSE_SECONDS
+                await follow(session, [await find(session, name) for name in names], state)
+        except TransportQueryError as error:
+            if not codes(error) & {"CURSOR_EXPIRED", "CURSOR_INVALID", "UNAVAILABLE", "TIMEOUT"}:
+                raise
+            if codes(error) & {"CURSOR_EXPIRED", "CURSOR_INVALID"}:
+                state.forget()  # the log no longer reaches back so far: read the members anew
+        except (TransportError, TimeoutError) as error:
+            if closed_with(error) in REFUSALS:
+                sys.exit("The token is not good, or no longer.")
+        await asyncio.sleep(pause * random.uniform(0.5, 1))
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def transport() -> WebsocketsTransport:
+    return WebsocketsTransport(
+        os.environ["AUDIENCE_WS_URL"],
+        init_payload={"authorization": f"Bearer {os.environ['AUDIENCE_TOKEN']}"},
+        subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
+        ping_interval=20,  # a server that went away without a word is noticed
+        close_timeout=2,
+    )
+
+
+async def find(session: AsyncClientSession, name: str) -> str:
+    found = await session.execute(GraphQLRequest(FIND, variable_values={"name": name}))
+    if found["segment"] is None:
+        sys.exit(f"There is no segment {name!r}.")
+    return found["segment"]["id"]
+
+
+async def follow(session: AsyncClientSession, segments: list[str], state: State) -> None:
+    """Deal with batch after batch: first the work, then the cursor. Whoever is killed between hears the last batch again."""
+    cursor = state.cursor() or await read_members(session, segments, state)
+    request = GraphQLRequest(LISTEN, variable_values={"segments": segments, "after": cursor})
+    async for result in session.subscribe(request):
+        batch = result["membershipChanges"]
+        if batch["after"] != cursor:
+            raise Missed(f"this batch continues {batch['after']}, not {cursor}")
+        for change in batch["changes"]:
+            handle(change)
+        cursor = batch["cursor"]
+        state.keep(cursor)
+
+
+async def read_members(session: AsyncClientSession, segments: list[str], state: State) -> str:
+    """Everybody who is in now, and the cursor from which the changes go on. The very first page's misses nothing: whoever enters
+    or leaves while the others are read comes again as a change, and whoever applies both in their order has the truth."""
+    cursor = ""
+    for segment in segments:
+        handle({"kind": "RESET", "segmentId": segment})
+        async for page in pages(session, segment):
+            cursor = cursor or page["feedCursor"]
+            for edge in page["edges"]:
+                person = edge["node"]
+                handle(
+                    {
+                        "kind": "MEMBER",
+                        "segmentId": segment,
+                        "subscriberId": person["id"],
+                        "subscriber": person,
+                    }
+                )
+    state.keep(cursor)
+    return cursor
+
+
+async def pages(session: AsyncClientSession, segment: str) -> AsyncIterator[dict[str, Any]]:
+    after = None
+    while True:
+        request = GraphQLRequest(MEMBERS, variable_values={"segment": segment, "after": after})
+        page = (await session.execute(request))["segment"]["members"]
+        yield page
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
+
+
+def handle(change: dict[str, Any]) -> None:
+    """The work itself: yours goes here. It may see a change twice, which has the same `id`, and must then do nothing more."""
+    print(json.dumps(change), flush=True)
+
+
+def codes(error: TransportQueryError) -> set[str]:
+    return {it.get("extensions", {}).get("code") for it in error.errors or ()}
+
+
+def closed_with(error: BaseException) -> int | None:
+    """The close code that a failure comes from, if it was one."""
+    for cause in causes(error):
+        received = getattr(cause, "rcvd", None)
+        if received is not None:
+            return received.code
+    return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="+", help="the segments, by name")
+    parser.add_argument("--state", type=Path, default=Path("listener.json"), help="how far it has come")
+    options = parser.parse_args()
+    try:
+        asyncio.run(listen(options.names, State(options.state, options.names)))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
