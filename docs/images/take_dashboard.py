@@ -34,7 +34,7 @@ def main() -> None:
 
 def opened(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Page:
     page = browser.new_page(
-        viewport={"width": 1440, "height": 960}, color_scheme=scheme, reduced_motion="reduce", locale="en-GB"
+        viewport={"width": 1440, "height": 1000}, color_scheme=scheme, reduced_motion="reduce", locale="en-GB"
     )
     page.goto(address)
     page.get_by_label("API token").fill(os.environ["AUDIENCE_TOKEN"])
@@ -69,6 +69,7 @@ def builder(page: Page) -> None:
     kind.nth(2).select_option("segment")
     page.get_by_label("Big spenders").check()
     page.get_by_label("Name", exact=True).fill("Back again")
+    page.set_viewport_size({"width": 1440, "height": 860})
     expect(page.get_by_role("region", name="Preview")).to_contain_text("Right now this is")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("Big spenders")
     take(page, "dashboard-builder.png")

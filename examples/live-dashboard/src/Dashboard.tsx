@@ -63,9 +63,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         </nav>
         <main id="main" tabIndex={-1}>
           {route.page === "new" && <Builder />}
-          {route.page === "segment" && (
-            <SegmentView key={route.id} id={route.id} tally={feed.tallies.get(route.id)} />
-          )}
+          {route.page === "segment" && <SegmentView key={route.id} id={route.id} tally={feed.tallies.get(route.id)} />}
           {route.page === "home" && <Welcome />}
         </main>
         {route.page !== "new" && (
@@ -93,8 +91,8 @@ function Welcome() {
     <div className="welcome">
       <h2>Nothing is chosen yet</h2>
       <p>
-        Choose a segment to see its members, or <a href={NEW}>describe a new one</a>: while you type, you see whom it would
-        hold.
+        Choose a segment to see its members, or <a href={NEW}>describe a new one</a>: while you type, you see whom it
+        would hold.
       </p>
     </div>
   );

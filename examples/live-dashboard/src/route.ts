@@ -8,14 +8,13 @@ export const NEW = "#/new";
 export const toSegment = (id: string) => `#/segments/${encodeURIComponent(id)}`;
 
 export function useRoute(): Route {
-  const hash = useSyncExternalStore(
-    (listener) => {
-      addEventListener("hashchange", listener);
-      return () => removeEventListener("hashchange", listener);
-    },
-    () => location.hash,
-  );
+  const hash = useSyncExternalStore(listen, () => location.hash);
   if (hash === NEW) return { page: "new" };
   const id = /^#\/segments\/(.+)$/.exec(hash)?.[1];
   return id === undefined ? { page: "home" } : { page: "segment", id: decodeURIComponent(id) };
+}
+
+function listen(listener: () => void): () => void {
+  addEventListener("hashchange", listener);
+  return () => removeEventListener("hashchange", listener);
 }

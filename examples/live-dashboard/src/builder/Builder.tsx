@@ -28,7 +28,12 @@ const CREATE_SEGMENT = graphql(`
 export function Builder() {
   const { vocabulary, error, retry } = useAskedVocabulary();
   if (error && !vocabulary) return <Trouble error={error} onRetry={retry} />;
-  if (!vocabulary) return <p className="empty" aria-busy="true">Loading the kinds of condition…</p>;
+  if (!vocabulary)
+    return (
+      <p className="empty" aria-busy="true">
+        Loading the kinds of condition…
+      </p>
+    );
   return (
     <VocabularyProvider value={vocabulary}>
       <Form vocabulary={vocabulary} />

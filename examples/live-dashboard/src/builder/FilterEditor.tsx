@@ -83,7 +83,11 @@ function DurationEditor({ shape, fields, onChange, label }: FilterProps) {
         value={typeof amount === "number" ? amount : ""}
         onChange={(event) => onChange({ [unit]: event.target.value === "" ? undefined : event.target.valueAsNumber })}
       />
-      <select aria-label={`${label}: unit`} value={unit} onChange={(event) => onChange({ [event.target.value]: amount })}>
+      <select
+        aria-label={`${label}: unit`}
+        value={unit}
+        onChange={(event) => onChange({ [event.target.value]: amount })}
+      >
         {shape.fields.map((it) => (
           <option key={it.name}>{it.name}</option>
         ))}
@@ -147,4 +151,3 @@ function without(fields: Fields, name: string): Fields {
   const { [name]: _, ...rest } = fields;
   return rest;
 }
-

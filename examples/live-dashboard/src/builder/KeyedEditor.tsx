@@ -49,6 +49,7 @@ export function KeyedEditor({ shape, fields, onChange, scope, label }: FilterPro
           onChange={choose}
           place={{ ...scope, shape: shape.name, field: "key" }}
           label={`${label}: which property`}
+          placeholder="property"
         />
       )}
       {key && isField && filters[0] && (

@@ -58,7 +58,12 @@ export function LeafEditor({ leaf, onChange, onRemove, issues }: LeafEditorProps
           label={label}
         />
       )}
-      <button type="button" className="plain remove leaf-remove" aria-label={`Remove the condition: ${label}`} onClick={onRemove}>
+      <button
+        type="button"
+        className="plain remove leaf-remove"
+        aria-label={`Remove the condition: ${label}`}
+        onClick={onRemove}
+      >
         ×
       </button>
       {issues.length > 0 && (

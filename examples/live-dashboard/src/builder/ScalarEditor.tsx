@@ -41,7 +41,15 @@ export function ScalarEditor({ field, value, onChange, place, label }: ValueProp
         />
       );
     default:
-      return <TextEditor value={String(value ?? "")} onChange={onChange} place={place} label={label} />;
+      return (
+        <TextEditor
+          value={String(value ?? "")}
+          onChange={onChange}
+          place={place}
+          label={label}
+          placeholder={field.label}
+        />
+      );
   }
 }
 

@@ -64,7 +64,10 @@ function useSuggestions(of: ValueSource | null, typed: string): Choice[] {
       stop = answers.subscribe(({ data }) => {
         const found = data?.valueSuggestions ?? [];
         setChoices(
-          found.map((it) => ({ value: String(it.value), label: `${it.value}, ${counted(it.people, "person", "people")}` })),
+          found.map((it) => ({
+            value: String(it.value),
+            label: `${it.value}, ${counted(it.people, "person", "people")}`,
+          })),
         );
       }).unsubscribe;
     }, PAUSE_MILLISECONDS);

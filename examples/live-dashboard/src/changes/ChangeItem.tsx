@@ -14,7 +14,11 @@ export function ChangeItem({ change }: { change: Change }) {
       <p>
         <span className="who">{subscriber?.email ?? subscriber?.externalId ?? "Somebody since forgotten"}</span>{" "}
         {isEntry ? "entered" : "left"}{" "}
-        {segment ? <a href={toSegment(segment.id)}>{segment.name}</a> : <em>{group?.name ?? "a list since deleted"}</em>}
+        {segment ? (
+          <a href={toSegment(segment.id)}>{segment.name}</a>
+        ) : (
+          <em>{group?.name ?? "a list since deleted"}</em>
+        )}
       </p>
       <p className="quiet">
         {CAUSES[cause]} · <time dateTime={occurredAt}>{shownTime(occurredAt)}</time>

@@ -27,7 +27,9 @@ export function Changes({ feed }: { feed: Feed }) {
       )}
       {changes.length === 0 && (
         <p className="empty">
-          {feed.cursor === null ? "Waiting for the feed…" : "Quiet so far. Whoever enters or leaves a list appears here."}
+          {feed.cursor === null
+            ? "Waiting for the feed…"
+            : "Quiet so far. Whoever enters or leaves a list appears here."}
         </p>
       )}
       <ol className="stream" tabIndex={0} aria-label="The latest changes">

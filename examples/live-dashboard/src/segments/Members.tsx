@@ -50,7 +50,12 @@ export function Members({ segmentId, changes }: MembersProps) {
   const page = data?.segment?.members;
 
   if (error && !page) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!page) return <p className="empty" aria-busy="true">Loading members…</p>;
+  if (!page)
+    return (
+      <p className="empty" aria-busy="true">
+        Loading members…
+      </p>
+    );
   if (page.edges.length === 0 && after === null) return <p className="empty">Nobody is in it at the moment.</p>;
   const { hasNextPage, endCursor } = page.pageInfo;
   return (
@@ -82,11 +87,7 @@ export function Members({ segmentId, changes }: MembersProps) {
           Page {starts.length}
           {fetching && ", loading"}
         </span>
-        <button
-          type="button"
-          disabled={!hasNextPage}
-          onClick={() => endCursor && setStarts([...starts, endCursor])}
-        >
+        <button type="button" disabled={!hasNextPage} onClick={() => endCursor && setStarts([...starts, endCursor])}>
           Next
         </button>
       </div>

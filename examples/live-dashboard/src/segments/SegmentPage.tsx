@@ -4,7 +4,7 @@ import { graphql } from "../gql";
 import { Trouble } from "../Trouble";
 import type { SegmentListProps } from "./SegmentList";
 import { SegmentRow } from "./SegmentRow";
-import { useRefetch } from "./useRefetch";
+import { useUpdates } from "./updates";
 
 const SEGMENTS = graphql(`
   query Segments($after: String) {
@@ -34,7 +34,7 @@ type SegmentPageProps = SegmentListProps & {
 export function SegmentPage({ after, onMore, people, tallies, openId }: SegmentPageProps) {
   const [{ data, error }, retry] = useQuery({ query: SEGMENTS, variables: { after } });
   const segments = data?.segments.edges.map((edge) => edge.node);
-  useRefetch(retry, tallies);
+  useUpdates(segments?.map((it) => it.id) ?? []);
 
   if (error && !segments) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (!segments) return <Waiting />;

@@ -2,6 +2,7 @@ import type { Tally } from "../changes/useChanges";
 import type { SegmentState } from "../gql/graphql";
 import { toSegment } from "../route";
 import { MovingNumber } from "./MovingNumber";
+import { useLive } from "./updates";
 
 type SegmentRowProps = {
   segment: { id: string; name: string; state: SegmentState; memberCount: number };
@@ -17,7 +18,8 @@ const STATES: Partial<Record<SegmentState, string>> = {
 };
 
 /** A segment's name, its size now, the share of the audience that it is, and what has moved since the page was opened. */
-export function SegmentRow({ segment, people, tally, isOpen }: SegmentRowProps) {
+export function SegmentRow({ segment: read, people, tally, isOpen }: SegmentRowProps) {
+  const segment = useLive(read);
   const share = people > 0 ? Math.min(1, segment.memberCount / people) : 0;
   return (
     <li>

@@ -3,10 +3,11 @@ import { useQuery } from "urql";
 
 import type { Tally } from "../changes/useChanges";
 import { graphql } from "../gql";
+import type { SegmentQuery } from "../gql/graphql";
 import { Trouble } from "../Trouble";
 import { Members } from "./Members";
 import { MovingNumber } from "./MovingNumber";
-import { useRefetch } from "./useRefetch";
+import { useLive, useUpdates } from "./updates";
 
 const SEGMENT = graphql(`
   query Segment($id: ID!) {
@@ -24,16 +25,28 @@ const SEGMENT = graphql(`
 /** One segment: how many, in words whom, and who they are. */
 export function SegmentView({ id, tally }: { id: string; tally: Tally | undefined }) {
   const [{ data, error }, retry] = useQuery({ query: SEGMENT, variables: { id } });
-  useRefetch(retry, tally);
-  const heading = useRef<HTMLHeadingElement>(null);
-  const segment = data?.segment;
-
-  // Whoever came by keyboard goes on reading here, not at the top of the page.
-  useEffect(() => heading.current?.focus(), [segment?.id]);
+  useUpdates([id]);
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!data) return <p className="empty" aria-busy="true">Loading…</p>;
-  if (!segment) return <p className="empty">There is no such segment, or no longer.</p>;
+  if (!data)
+    return (
+      <p className="empty" aria-busy="true">
+        Loading…
+      </p>
+    );
+  if (!data.segment) return <p className="empty">There is no such segment, or no longer.</p>;
+  return <Shown segment={data.segment} tally={tally} />;
+}
+
+type ShownProps = { segment: NonNullable<SegmentQuery["segment"]>; tally: Tally | undefined };
+
+function Shown({ segment: read, tally }: ShownProps) {
+  const segment = useLive(read);
+  const heading = useRef<HTMLHeadingElement>(null);
+
+  // Whoever came by keyboard goes on reading here, not at the top of the page.
+  useEffect(() => heading.current?.focus(), []);
+
   return (
     <article>
       <header className="subject">
@@ -46,7 +59,7 @@ export function SegmentView({ id, tally }: { id: string; tally: Tally | undefine
         <p className="summary">{segment.summary}</p>
         {segment.failure && <p className="problem">{segment.failure}</p>}
       </header>
-      <Members segmentId={id} changes={tally ? tally.entered + tally.left : 0} />
+      <Members segmentId={segment.id} changes={tally ? tally.entered + tally.left : 0} />
     </article>
   );
 }

@@ -1,0 +1,52 @@
+/** What was heard last of each segment: one place for a size that moves, whoever shows it. */
+
+import { useEffect, useSyncExternalStore } from "react";
+import { useClient } from "urql";
+
+import { graphql } from "../gql";
+import type { SegmentUpdatesSubscription } from "../gql/graphql";
+
+const SEGMENT_UPDATES = graphql(`
+  subscription SegmentUpdates($ids: [ID!]!) {
+    segmentUpdates(ids: $ids) {
+      id
+      name
+      summary
+      state
+      failure
+      memberCount
+    }
+  }
+`);
+
+type Heard = SegmentUpdatesSubscription["segmentUpdates"];
+
+const heard = new Map<string, Heard>();
+const listeners = new Set<() => void>();
+
+/** Hear of these segments for as long as a component shows them. */
+export function useUpdates(ids: readonly string[]): void {
+  const client = useClient();
+  const wanted = JSON.stringify(ids);
+  useEffect(() => {
+    const asked = JSON.parse(wanted) as string[];
+    if (asked.length === 0) return;
+    const { unsubscribe } = client.subscription(SEGMENT_UPDATES, { ids: asked }).subscribe(({ data }) => {
+      if (!data) return;
+      heard.set(data.segmentUpdates.id, data.segmentUpdates);
+      for (const listener of listeners) listener();
+    });
+    return unsubscribe;
+  }, [client, wanted]);
+}
+
+/** A segment as it was read, brought up to date. */
+export function useLive<Read extends Pick<Heard, "id">>(segment: Read): Read {
+  const news = useSyncExternalStore(listen, () => heard.get(segment.id));
+  return news ? { ...segment, ...news } : segment;
+}
+
+function listen(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
