@@ -34,9 +34,10 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClo
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import definitions, fills
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.tick_pool import TickPool
+from tests.filling import fill_bucket
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _names = count(1)
@@ -124,12 +125,7 @@ class Api:
 
     async def fill(self) -> None:
         """Work off all fills that this workspace wants."""
-        async with self.services.ports.database.acquire() as connection:
-            wanted = await fills.segments_to_fill(connection)
-            buckets = {it: await fills.buckets_to_fill(connection, it) for it in wanted}
-        for segment_id, bucket_ids in buckets.items():
-            if self.bucket_id in bucket_ids:
-                await self.membership.fill(self.bucket_id, segment_id)
+        await fill_bucket(self.services.ports.database, self.membership, self.bucket_id)
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:

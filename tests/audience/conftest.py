@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -20,10 +21,11 @@ from audience_gql.audience.subscribers import Upserted, upsert_subscribers
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, fills
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.models import Group, Segment, Workspace
 from audience_gql.storage.tick_pool import TickPool
+from tests.filling import fill_bucket
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _names = count(1)
@@ -76,14 +78,7 @@ class House:
 
     async def fill(self) -> None:
         """Work off all fills that are wanted."""
-        async with self.ports.database.acquire() as connection:
-            wanted = await fills.segments_to_fill(connection)
-            buckets = {
-                segment_id: await fills.buckets_to_fill(connection, segment_id) for segment_id in wanted
-            }
-        for segment_id, bucket_ids in buckets.items():
-            if self.bucket_id in bucket_ids:
-                await self.membership.fill(self.bucket_id, segment_id)
+        await fill_bucket(self.ports.database, self.membership, self.bucket_id)
 
     async def tick(self) -> Ticked:
         ticked = await self.membership.tick(self.bucket_id)
@@ -119,6 +114,20 @@ def clock() -> SimulatedClock:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def house(database: Database, tick_pool: TickPool, clock: SimulatedClock) -> House:
+    return await _house(database, tick_pool, clock)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def lone_house(empty_database_url: str, clock: SimulatedClock) -> AsyncIterator[House]:
+    """A house whose database has no other."""
+    database = await Database.open(empty_database_url, is_default=False)
+    pool = await TickPool.open(empty_database_url, size=1)
+    yield await _house(database, pool, clock)
+    await pool.close()
+    await database.close()
+
+
+async def _house(database: Database, tick_pool: TickPool, clock: SimulatedClock) -> House:
     jobs = NotedJobs()
     ports = Ports(database=database, clock=clock, signals=MemorySignals(), jobs=jobs)
     workspace = await create_workspace(ports=ports, name=f"workspace {next(_names)}")
