@@ -1,4 +1,4 @@
-"""The command line: `audience-gql demo|up|serve|worker|import|ready|recompute|migrate|schema|handbook|token|timezone`.
+"""The command line: `audience-gql demo|up|serve|worker|import|ready|recompute|restored|migrate|schema|handbook|token|timezone`.
 
 Each command only reads its words and calls what does the work; imports wait until their command is asked for, so that help is quick.
 """
@@ -74,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
         "recompute", help="find every membership again from the facts, and wait for it"
     )
     recompute.set_defaults(run=_recompute)
+    restored = commands.add_parser(
+        "restored", help="after a restore and before anything is started: have clients' cursors expire"
+    )
+    restored.set_defaults(run=_restored)
     ready = commands.add_parser(
         "ready", help="whether everything that a process needs is there, part by part"
     )
@@ -287,6 +291,15 @@ def _recompute(_: argparse.Namespace) -> int:
 
     count = asyncio.run(recompute_all(settings_from_environment()))
     print(f"{count} segments recomputed; what was wrong is in the worker's log, and is right now")
+    return 0
+
+
+def _restored(_: argparse.Namespace) -> int:
+    from audience_gql.config import settings_from_environment
+    from audience_gql.standalone import expire_cursors
+
+    asyncio.run(expire_cursors(settings_from_environment()))
+    print("cursors from before have expired: clients begin again with a snapshot")
     return 0
 
 

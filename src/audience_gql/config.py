@@ -51,6 +51,9 @@ class Settings:
     recompute_hours: int = 24
     """How often everything is recomputed from the raw facts; 0 turns the schedule off."""
 
+    retention_days: int = 400
+    """How long the log is kept; 0 for ever."""
+
     feed_poll_seconds: float = 5.0
     """How often a live feed reads the log while no signal comes."""
     feed_heartbeat_seconds: float = 30.0
@@ -108,6 +111,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         pool_size=_whole(environment, "AUDIENCE_POOL_SIZE", 10),
         tick_pool_size=_whole(environment, "AUDIENCE_TICK_POOL_SIZE", 4),
         recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
+        retention_days=_whole(environment, "AUDIENCE_RETENTION_DAYS", 400),
         sockets_per_token=_whole(environment, "AUDIENCE_SOCKETS_PER_TOKEN", 50),
         stream_heartbeat_seconds=_whole(environment, "AUDIENCE_STREAM_HEARTBEAT_SECONDS", 12),
         slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 10),

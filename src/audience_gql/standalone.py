@@ -26,7 +26,7 @@ from audience_gql.audience.failures import NotFound
 from audience_gql.audience.fill_queue import recompute_everything
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import Readiness, readiness
-from audience_gql.audience.workspaces import change_timezone, create_workspace
+from audience_gql.audience.workspaces import begin_new_logs, change_timezone, create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
@@ -165,6 +165,12 @@ async def recompute_all(settings: Settings) -> int:
             if not waiting:
                 return len(wanted)
             await asyncio.sleep(_POLL_SECONDS)
+
+
+async def expire_cursors(settings: Settings) -> None:
+    """Have every cursor expire that was made so far."""
+    async with _ports(settings.database_url, settings.redis_url) as ports:
+        await begin_new_logs(ports=ports)
 
 
 async def change_timezone_of(settings: Settings, *, workspace: str, timezone: str) -> None:

@@ -10,6 +10,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -24,6 +25,7 @@ from audience_gql.audience.fill_queue import FillQueue, recompute_everything
 from audience_gql.audience.import_runner import ImportRunner
 from audience_gql.audience.membership import Membership
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.retention import prune
 from audience_gql.audience.ticker import Ticker
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, QUEUE, ArqJobs, redis_settings
@@ -35,6 +37,7 @@ from audience_gql.storage.tick_pool import TickPool
 _RECONNECT_SECONDS: Final = 1.0
 _JOB_SECONDS: Final = 3600
 _SWEEP_EVERY_SECONDS: Final = 5
+_PRUNE_AT_MINUTE: Final = 41  # of every hour, when nothing else of ours begins
 _AUDIT_AT_SECOND: Final = 37  # of every minute, when nothing else of ours begins
 
 Context: TypeAlias = dict[Any, Any]  # Any: arq's own bag
@@ -138,6 +141,8 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership, cleari
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
         cron_jobs.append(cron(recompute, name="recompute", hour=hours, minute=17))
+    if settings.retention_days:
+        cron_jobs.append(cron(shorten_log, name="shorten_log", minute=_PRUNE_AT_MINUTE, timeout=_JOB_SECONDS))
     return Worker(
         functions=[
             func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
@@ -154,6 +159,7 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership, cleari
         poll_delay=0.1,
         log_results=False,
         ctx={
+            "settings": settings,
             "ports": ports,
             "membership": membership,
             "queue": FillQueue(ports, membership),
@@ -192,6 +198,12 @@ async def sweep(ctx: Context) -> None:
 
 async def recompute(ctx: Context) -> None:
     await _when_reachable("recompute", recompute_everything(ports=ctx["ports"]))
+
+
+async def shorten_log(ctx: Context) -> None:
+    settings: Settings = ctx["settings"]
+    keep = timedelta(days=settings.retention_days)
+    await _when_reachable("shortening of the log", prune(ports=ctx["ports"], keep=keep))
 
 
 async def audit(ctx: Context) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from datetime import timedelta
 
 import pytest
 
 from audience_gql.api import ids
 from audience_gql.api.context import Context
 from audience_gql.api.ids import Kind
+from audience_gql.audience.retention import prune
 
 CHANGES = """
 subscription ($segments: [ID!], $groups: [ID!], $subscriber: SubscriberKey, $after: String) {
@@ -140,6 +142,27 @@ async def test_a_forged_cursor_ends_the_stream_with_its_code(api):
         assert [error.extensions for error in result.errors] == [{"code": "CURSOR_INVALID"}]
         with pytest.raises(StopAsyncIteration):
             await anext(results)
+
+
+async def test_an_expired_cursor_comes_with_the_oldest_usable_one(api):
+    start = (await page(api))["cursor"]
+    group = await api.group("Friends")
+    for name in ("1", "2"):
+        await api.upsert({"externalId": name, "addToGroupIds": [group]})
+        await api.tick()
+        api.clock.advance(timedelta(hours=1))
+    await prune(ports=api.services.ports, keep=timedelta(hours=1))
+
+    (by_query,) = await api.errors(PAGE, after=start)
+    async with aclosing(await stream(api, CHANGES, after=start)) as results:
+        (by_stream,) = (await anext(results)).errors
+        with pytest.raises(StopAsyncIteration):
+            await anext(results)
+    rest = await page(api, after=by_query["extensions"]["oldestCursor"])
+
+    assert by_query["extensions"]["code"] == "CURSOR_EXPIRED"
+    assert by_stream.extensions == by_query["extensions"]
+    assert [change["subscriber"]["externalId"] for change in rest["changes"]] == ["2"]
 
 
 async def test_a_stream_that_is_left_listens_no_more(api):

@@ -11,6 +11,7 @@ import pytest
 from audience_gql.audience.cursors import CursorCodec, CursorInvalid
 from audience_gql.audience.feed import Batch, follow
 from audience_gql.storage.feed import FeedFilter
+from audience_gql.storage.models import Workspace
 
 CURSORS = CursorCodec(("secret",))
 OPENED = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
@@ -102,20 +103,23 @@ async def test_filters_by_list_and_person(house):
     assert nothing.cursor == by_list.cursor == by_person.cursor
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", CursorCodec(("other",)).encode(1, {})])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "AAAA", "é", CursorCodec(("other",)).encode(Workspace(id=1), {})]
+)
 async def test_a_forged_cursor_is_refused(house, cursor):
     with pytest.raises(CursorInvalid):
         await anext(feed(house, cursor))
 
 
 async def test_a_cursor_of_another_workspace_is_refused(house):
-    foreign = CURSORS.encode(house.workspace.id + 1, {})
+    foreign = CURSORS.encode(Workspace(id=house.workspace.id + 1), {})
 
     with pytest.raises(CursorInvalid):
         await anext(feed(house, foreign))
 
 
 def test_keys_rotate():
-    old = CursorCodec(("old",)).encode(1, {2: 3})
+    workspace = Workspace(id=1)
+    old = CursorCodec(("old",)).encode(workspace, {2: 3})
 
-    assert CursorCodec(("new", "old")).decode(1, old) == {2: 3}
+    assert CursorCodec(("new", "old")).decode(workspace, old) == {2: 3}

@@ -278,7 +278,7 @@ async def reader(house, after=()):
     for bucket_id, sequence in after:
         positions[bucket_id] = max(sequence, positions.get(bucket_id, 0))
     async with house.ports.database.snapshot() as connection:
-        heads = await feed.heads(connection, house.workspace.id)
+        heads = await feed.heads(connection, house.workspace.id, positions)
         changes, _ = await feed.changes_after(connection, positions, heads, FeedFilter(), 100)
     for change in changes:
         yield change.bucket_id, change.sequence

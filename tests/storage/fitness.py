@@ -14,7 +14,7 @@ from sqlglot import exp
 
 BUCKETED = frozenset({
     "subscribers", "channel_states", "subscriber_dates", "group_members", "events", "event_keys", "segment_members",
-    "membership_changes", "dirty", "segment_states", "group_states",
+    "membership_changes", "dirty", "segment_states", "group_states", "segment_hours",
 })  # fmt: skip
 """Tables that are spread by `bucket_id`."""
 

@@ -17,10 +17,10 @@ from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.membership import MembershipChange
 from audience_gql.api.pagination import LARGEST_PAGE, First, page_size
 from audience_gql.api.shapes import enum
-from audience_gql.audience.feed import CHANGES_A_BATCH, Batch, follow
+from audience_gql.audience.feed import CHANGES_A_BATCH, Batch, Page, follow, read_page
 from audience_gql.audience.segments import recompute_progress
-from audience_gql.storage import feed, models
-from audience_gql.storage.feed import FeedFilter, LoggedChange
+from audience_gql.storage import models
+from audience_gql.storage.feed import FeedFilter
 from audience_gql.storage.records import Owner
 
 if TYPE_CHECKING:
@@ -91,16 +91,6 @@ class FeedPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """What a FeedPage is made of."""
-
-    changes: list[LoggedChange]
-    after: str
-    cursor: str
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
     """What a subscriber of the feed asked for. Iterating it reads the log for him alone; shared_feed.py reads it for many."""
 
@@ -154,10 +144,16 @@ class FeedQuery:
         subscriber: OfSubscriber = None,
         after: FromCursor = None,
         first: First = LARGEST_PAGE,
-    ) -> _Page:
+    ) -> Page:
         context = info.context
-        wanted = await _filter(context, segment_ids, group_ids, subscriber)
-        return await _read(context, after, wanted, page_size(first, default=LARGEST_PAGE))
+        return await read_page(
+            ports=context.ports,
+            workspace=context.workspace,
+            cursors=context.services.cursors,
+            after=after,
+            wanted=await _filter(context, segment_ids, group_ids, subscriber),
+            limit=page_size(first, default=LARGEST_PAGE),
+        )
 
 
 @strawberry.type
@@ -210,22 +206,6 @@ class FeedSubscription:
                     left=report.left,
                     failure=report.failure,
                 )
-
-
-async def _read(context: Context, after: str | None, wanted: FeedFilter, limit: int) -> _Page:
-    """The next part of the record. Raises CursorInvalid."""
-    cursors, workspace_id = context.services.cursors, context.workspace.id
-    positions = None if after is None else cursors.decode(workspace_id, after)
-    async with context.ports.database.acquire() as connection:
-        heads = await feed.heads(connection, workspace_id)
-        start = heads if positions is None else positions
-        changes, reached = await feed.changes_after(connection, start, heads, wanted, limit)
-    return _Page(
-        changes=changes,
-        after=cursors.encode(workspace_id, start) if after is None else after,
-        cursor=cursors.encode(workspace_id, reached),
-        has_more=any(reached.get(bucket_id, 0) < head for bucket_id, head in heads.items()),
-    )
 
 
 async def _filter(

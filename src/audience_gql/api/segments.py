@@ -103,7 +103,7 @@ class Segment(Node):
         part = _MEMBERS.slice(first, after)
         members = await info.context.loaders.members_of_segments.load((parent.id, part))
         page = _MEMBERS.page(members.entries, part)
-        feed_cursor = info.context.services.cursors.encode(info.context.workspace.id, members.heads)
+        feed_cursor = info.context.services.cursors.encode(info.context.workspace, members.heads)
         return _MembersPage(page.edges, page.page_info, feed_cursor)
 
     @strawberry.field(

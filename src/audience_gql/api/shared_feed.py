@@ -21,7 +21,7 @@ from audience_gql.api.schema import Permitted, Schema
 from audience_gql.api.told import Asked, OperationRefused, Told, told
 from audience_gql.audience.broadcast import Broadcast, Reader
 from audience_gql.audience.broadcasts import Broadcasts, Items
-from audience_gql.audience.feed import Batch, is_past, read_between
+from audience_gql.audience.feed import Batch, arrive, is_past, read_between
 from audience_gql.audience.tails import QUEUED_CHANGES, Tails
 
 _AWAY_SECONDS: Final = 1.0
@@ -170,6 +170,8 @@ class _Listener:
     async def _missed(self) -> AsyncGenerator[Told, None]:
         """What he alone has missed, if anything. Then he has a place in the broadcast, where the last of it leads to."""
         cursor = self._followed.after
+        if cursor is not None:
+            await self._arrive(cursor)
         if cursor is None or self._is_ahead(cursor):
             start = cursor or self._join()
             yield await self._rendered(Batch(changes=[], after=start, cursor=start))
@@ -204,6 +206,12 @@ class _Listener:
         services, workspace = self._followed.context.services, self._followed.context.workspace
         last = self._broadcast.last.cursor
         return is_past(cursors=services.cursors, workspace=workspace, cursor=cursor, other=last)
+
+    async def _arrive(self, cursor: str) -> None:
+        context = self._followed.context
+        await arrive(
+            ports=context.ports, workspace=context.workspace, cursors=context.services.cursors, after=cursor
+        )
 
     async def _read(self, after: str, until: str) -> Batch | None:
         context = self._followed.context

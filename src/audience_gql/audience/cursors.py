@@ -1,4 +1,4 @@
-"""Feed cursors: where a reader is in every bucket, signed, so that a forged or foreign one is told from a good one."""
+"""Feed cursors: where a reader is in every bucket of which log, signed, so that a forged or foreign one is told from a good one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from typing import Final
 
 import orjson
 
+from audience_gql.storage.models import Workspace
+
 _SIGNATURE_BYTES: Final = 16
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 class CursorInvalid(Exception):
     """The cursor was not made by this installation, or not for this workspace."""
 
 
+class CursorOutdated(CursorInvalid):
+    """The cursor is of the log as it was before the database was restored, which went on differently."""
+
+
 class CursorExpired(Exception):
-    """The log no longer reaches back to the cursor. `oldest` is the oldest usable one."""
+    """What followed this cursor is not in the log, or not any more. `oldest` is the oldest usable one."""
 
     def __init__(self, oldest: str) -> None:
         super().__init__(
-            "the log no longer reaches back to this cursor; take a snapshot and go on from `oldestCursor`"
+            "what followed this cursor is not in the log any more; take a snapshot and go on from `oldestCursor`"
         )
         self.oldest = oldest
 
@@ -36,12 +42,12 @@ class CursorCodec:
 
     keys: Sequence[str]
 
-    def encode(self, workspace_id: int, positions: Mapping[int, int]) -> str:
-        body = orjson.dumps([_FORMAT, workspace_id, sorted(positions.items())])
+    def encode(self, workspace: Workspace, positions: Mapping[int, int]) -> str:
+        body = orjson.dumps([_FORMAT, workspace.id, workspace.log_epoch, sorted(positions.items())])
         return base64.urlsafe_b64encode(_sign(self.keys[0], body) + body).rstrip(b"=").decode()
 
-    def decode(self, workspace_id: int, cursor: str) -> dict[int, int]:
-        """The positions by bucket. Raises CursorInvalid."""
+    def decode(self, workspace: Workspace, cursor: str) -> dict[int, int]:
+        """The positions by bucket. Raises CursorInvalid, CursorOutdated."""
         try:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
@@ -49,9 +55,12 @@ class CursorCodec:
         signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
         if not any(hmac.compare_digest(_sign(key, body), signature) for key in self.keys):
             raise CursorInvalid("this is not a cursor")
-        form, owner, positions = orjson.loads(body)
-        if form != _FORMAT or owner != workspace_id:
+        form, owner, *rest = orjson.loads(body)
+        if form != _FORMAT or owner != workspace.id:
             raise CursorInvalid("this is not a cursor")
+        epoch, positions = rest
+        if epoch != workspace.log_epoch:
+            raise CursorOutdated("this cursor is from before the database was restored")
         return dict(positions)
 
 

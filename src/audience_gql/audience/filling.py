@@ -11,7 +11,7 @@ from typing import Final
 from audience_gql.audience.pace import next_size
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.verdicts import Verdicts
-from audience_gql.storage import membership
+from audience_gql.storage import membership, retention
 from audience_gql.storage.database import Connection
 from audience_gql.storage.evaluation import EvaluationFailed
 from audience_gql.storage.membership import BucketHead, FillState
@@ -49,9 +49,7 @@ class Filling:
                     return False
                 state = await membership.segment_to_fill(connection, bucket_id, segment_id)
                 if state is None:
-                    return not await membership.forget_segment(
-                        connection, bucket_id, segment_id, _FORGOTTEN_AT_ONCE
-                    )
+                    return not await _forget(connection, bucket_id, segment_id)
                 if not state.is_filling:
                     return False
                 if not state.is_started:
@@ -98,3 +96,10 @@ class Filling:
         )
         await membership.advance_bucket(connection, bucket.id, next_sequence=next_sequence, now=now)
         return end
+
+
+async def _forget(connection: Connection, bucket_id: int, segment_id: int) -> bool:
+    """Remove a slice of what a deleted segment left behind; True when that was the last."""
+    if not await retention.forget_segment(connection, bucket_id, segment_id, _FORGOTTEN_AT_ONCE):
+        return False
+    return await membership.forget_segment(connection, bucket_id, segment_id, _FORGOTTEN_AT_ONCE)

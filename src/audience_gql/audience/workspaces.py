@@ -58,6 +58,19 @@ async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) 
     workspace.timezone = timezone
 
 
+async def begin_new_logs(*, ports: Ports) -> None:
+    """The database was restored: its logs go on otherwise than what clients heard, whose cursors expire with this.
+
+    The number is of the time, so that two restores of one backup are told apart.
+    """
+
+    async def work(transaction: Transaction) -> None:
+        now = await ports.clock.now(transaction.connection)
+        await definitions.raise_log_epochs(transaction.connection, round(now.timestamp() * 1000))
+
+    await ports.database.run(work)
+
+
 async def _segments_that_look_at_the_day(connection: Connection, workspace_id: int) -> set[int]:
     """By themselves, or through the segments that they read."""
     vocabulary = await definitions.vocabulary(connection, workspace_id)

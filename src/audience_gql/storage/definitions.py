@@ -291,3 +291,8 @@ async def good_tokens(connection: Connection, token_ids: Collection[int], now: d
         now,
     )
     return frozenset(row["id"] for row in rows)
+
+
+async def raise_log_epochs(connection: Connection, least: int) -> None:
+    """Of all workspaces: none keeps the one that it has."""
+    await connection.execute("UPDATE workspaces SET log_epoch = greatest(log_epoch + 1, $1::bigint)", least)

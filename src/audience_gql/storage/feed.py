@@ -33,12 +33,45 @@ class FeedFilter:
     subscriber: tuple[int, int] | None = None
 
 
-async def heads(connection: Connection, workspace_id: int) -> dict[int, int]:
-    """Each bucket's last sequence."""
+class Pruned(Exception):
+    """What followed a position is not in the log any more, or the log has gone back behind it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """From where to where each bucket's log is whole: after `starts`, up to `heads`."""
+
+    starts: Mapping[int, int]
+    heads: Mapping[int, int]
+
+    def holds(self, positions: Mapping[int, int]) -> bool:
+        """Whether everything that follows these positions is there, or to come."""
+        return all(
+            self.starts[bucket_id] <= positions.get(bucket_id, 0) <= head
+            for bucket_id, head in self.heads.items()
+        )
+
+
+async def extent(connection: Connection, workspace_id: int) -> Extent:
+    rows = await connection.fetch(
+        "SELECT id, next_sequence - 1 AS last, pruned_through FROM buckets WHERE workspace_id = $1 ORDER BY id",
+        workspace_id,
+    )
+    return Extent(
+        starts={row["id"]: row["pruned_through"] for row in rows},
+        heads={row["id"]: row["last"] for row in rows},
+    )
+
+
+async def heads(connection: Connection, workspace_id: int, positions: Mapping[int, int]) -> dict[int, int]:
+    """Each bucket's last sequence. Raises Pruned where that lies before a position: an older database was put in place of this one."""
     rows = await connection.fetch(
         "SELECT id, next_sequence - 1 AS last FROM buckets WHERE workspace_id = $1 ORDER BY id", workspace_id
     )
-    return {row["id"]: row["last"] for row in rows}
+    found = {row["id"]: row["last"] for row in rows}
+    if any(position > found.get(bucket_id, 0) for bucket_id, position in positions.items()):
+        raise Pruned
+    return found
 
 
 async def changes_after(
@@ -50,7 +83,7 @@ async def changes_after(
 ) -> tuple[list[LoggedChange], dict[int, int]]:
     """Up to `limit` changes after these positions, and the positions after them.
 
-    `heads_` are read before, so that a position never passes a change that was not looked at.
+    `heads_` are read before, so that a position never passes a change that was not looked at. Raises Pruned.
     """
     changes: list[LoggedChange] = []
     reached = dict(positions)
@@ -72,13 +105,14 @@ async def _bucket_changes(
     if wanted.subscriber is not None and wanted.subscriber[0] != bucket_id:
         return []
     rows = await connection.fetch(
+        "SELECT b.pruned_through, c.* FROM buckets b LEFT JOIN LATERAL ("
         "SELECT c.bucket_id, c.sequence, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision, c.occurred_at "
-        "FROM membership_changes c WHERE c.bucket_id = $1 AND c.sequence > $2 AND c.sequence <= $3 "
+        "FROM membership_changes c WHERE c.bucket_id = b.id AND c.sequence > $2 AND c.sequence <= $3 "
         "AND ($4::bigint[] IS NULL AND $5::bigint[] IS NULL "
         "  OR c.list_kind = 'SEGMENT' AND c.list_id = ANY($4::bigint[]) "
         "  OR c.list_kind = 'GROUP' AND c.list_id = ANY($5::bigint[])) "
         "AND ($6::bigint IS NULL OR c.subscriber_id = $6::bigint) "
-        "ORDER BY c.sequence LIMIT $7",
+        "ORDER BY c.sequence LIMIT $7) c ON true WHERE b.id = $1 ORDER BY c.sequence",
         bucket_id,
         after,
         upto,
@@ -87,7 +121,13 @@ async def _bucket_changes(
         wanted.subscriber and wanted.subscriber[1],
         limit,
     )
-    return [LoggedChange(**row) for row in rows]
+    if rows[0]["pruned_through"] > after:  # in the very snapshot that has the changes
+        raise Pruned
+    return [
+        LoggedChange(**{name: row[name] for name in LoggedChange.__dataclass_fields__})
+        for row in rows
+        if row["sequence"] is not None
+    ]
 
 
 def _ids(ids: Collection[int] | None) -> list[int] | None:

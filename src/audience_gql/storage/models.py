@@ -34,6 +34,7 @@ class Workspace(Model):
     timezone: str = TextField(default="UTC")
     created_at: datetime = DatetimeField()
     definitions_version: int = BigIntField(default=0)
+    log_epoch: int = BigIntField(default=0)
 
     class Meta:
         table = "workspaces"
@@ -66,6 +67,7 @@ class Bucket(Model):
     states_version: int = BigIntField(default=0)
     has_events_ahead = BooleanField(default=True)
     turn: int = BigIntField(default=0)
+    pruned_through: int = BigIntField(default=0)
 
     class Meta:
         table = "buckets"
@@ -301,6 +303,19 @@ class SegmentState(BucketedModel):
 
     class Meta:
         table = "segment_states"
+        manager = BucketRequired()
+
+
+class SegmentHour(BucketedModel):
+    """Who entered and left in an hour of which the log was pruned."""
+
+    segment_id: int = BigIntField(primary_key=True, generated=False)
+    hour: datetime = DatetimeField()
+    entered: int = BigIntField()
+    left: int = BigIntField()
+
+    class Meta:
+        table = "segment_hours"
         manager = BucketRequired()
 
 
