@@ -46,6 +46,8 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 REFUSALS = {4401, 4403}
 """Close codes after which the same token need not knock again."""
+LOST = {"CURSOR_EXPIRED", "CURSOR_INVALID"}
+PASSING = {"RATE_LIMITED", "SLOW_CLIENT", "TIMEOUT", "UNAVAILABLE"}
 
 
 class Missed(Exception):
@@ -89,10 +91,10 @@ async def listen(names: Sequence[str], state: State) -> None:
                 pause = FIRST_PAUSE_SECONDS
                 await follow(session, [await find(session, name) for name in names], state)
         except TransportQueryError as error:
-            if not codes(error) & {"CURSOR_EXPIRED", "CURSOR_INVALID", "UNAVAILABLE", "TIMEOUT"}:
-                raise
-            if codes(error) & {"CURSOR_EXPIRED", "CURSOR_INVALID"}:
+            if codes(error) & LOST:
                 state.forget()  # the log no longer reaches back so far: read the members anew
+            elif not codes(error) & PASSING:
+                raise
         except (TransportError, TimeoutError) as error:
             if closed_with(error) in REFUSALS:
                 sys.exit("The token is not good, or no longer.")

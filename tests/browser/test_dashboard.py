@@ -163,6 +163,54 @@ async def test_what_happened_while_the_socket_was_away_comes_once(visit, product
     await expect(page.get_by_text("Something was missed")).to_have_count(0)
 
 
+async def test_a_feed_that_the_server_ends_for_now_goes_on(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Slow {name}", f"read_{name}")
+    feeds = []
+
+    def through(socket):
+        server = socket.connect_to_server()
+
+        def pass_on(text):
+            message = json.loads(text)
+            if "membershipChanges" in message.get("payload", {}).get("query", ""):
+                feeds.append((socket, server, message["id"]))
+            server.send(text)
+
+        socket.on_message(pass_on)
+
+    await visit.context.route_web_socket("**/graphql", through)
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_text("Quiet so far.")).to_be_visible()
+
+    socket, server, feed = feeds[0]
+    server.send(json.dumps({"type": "complete", "id": feed}))
+    await api.track(name, f"read_{name}")
+    error = {"message": "Too slow", "extensions": {"code": "SLOW_CLIENT"}}
+    socket.send(json.dumps({"type": "error", "id": feed, "payload": [error]}))
+
+    await expect(changes(page).filter(has_text=f"entered Slow {name}")).to_have_count(1)
+    assert len(feeds) == 2
+    await expect(page.get_by_text("Something was missed")).to_have_count(0)
+
+
+async def test_what_happens_can_be_held_to_be_read(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Held {name}", f"rang_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_text("Quiet so far.")).to_be_visible()
+
+    await page.get_by_role("button", name="Hold").click()
+    await api.track(name, f"rang_{name}")
+    await expect(row(page, f"Held {name}").locator("strong")).to_have_text("1")
+    await expect(changes(page)).to_have_count(0)
+    await page.get_by_role("button", name="Go on (1 new)").click()
+
+    await expect(changes(page)).to_have_count(1)
+
+
 async def test_the_preview_follows_what_is_typed_and_drops_what_is_stale(visit, product, api, name):
     await api.person(f"{name}-1", "LV")
     await api.person(f"{name}-2", "EE")

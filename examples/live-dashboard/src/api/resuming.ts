@@ -3,7 +3,7 @@
  * carry a `cursor` is asked for again with it as `after`, so that nothing is missed and nothing comes twice.
  */
 
-import type { ExecutionResult, GraphQLError } from "graphql";
+import type { ExecutionResult, GraphQLError, GraphQLFormattedError } from "graphql";
 import type { Client as Socket } from "graphql-ws";
 import type { SubscriptionForwarder } from "urql";
 
@@ -11,8 +11,9 @@ import { setStatus } from "./status";
 
 const FIRST_PAUSE_MILLISECONDS = 500;
 const LONGEST_PAUSE_MILLISECONDS = 15_000;
-/** Close codes after which the same token need not knock again: see docs/errors.md. */
+/** Close codes after which the same token need not knock again, and errors that pass by themselves: see docs/errors.md. */
 const REFUSALS = [4401, 4403];
+const PASSING = ["RATE_LIMITED", "SLOW_CLIENT", "TIMEOUT", "UNAVAILABLE"];
 
 type Variables = Record<string, unknown>;
 type Sink = Parameters<ReturnType<SubscriptionForwarder>["subscribe"]>[0];
@@ -37,6 +38,7 @@ async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortS
     stop.addEventListener("abort", leave);
     try {
       for await (const result of results) {
+        if (isPassing(result.errors)) throw result.errors;
         failures = 0;
         setStatus({ phase: "live" });
         variables = { ...variables, ...resumption(result) };
@@ -45,7 +47,7 @@ async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortS
       return sink.complete();
     } catch (error) {
       if (stop.aborted) return;
-      if (isAnswer(error)) return sink.error(error);
+      if (isAnswer(error) && !isPassing(error)) return sink.error(error);
       if (isRefusal(error)) return onRefused();
     } finally {
       stop.removeEventListener("abort", leave);
@@ -60,9 +62,13 @@ function resumption({ data }: { data?: Variables | null }): Variables {
   return cursors[0] === undefined ? {} : { after: cursors[0] };
 }
 
-/** The API said no to the operation itself; asking again would not help. */
+/** The API said no to the operation itself, rather than losing the socket. */
 function isAnswer(error: unknown): error is readonly GraphQLError[] {
   return Array.isArray(error);
+}
+
+function isPassing(errors: readonly GraphQLFormattedError[] | undefined): boolean {
+  return errors?.some((it) => PASSING.includes(String(it.extensions?.code))) ?? false;
 }
 
 function isRefusal(error: unknown): boolean {

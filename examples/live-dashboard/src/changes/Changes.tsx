@@ -9,7 +9,8 @@ import type { Feed } from "./useChanges";
 export function Changes({ feed }: { feed: Feed }) {
   const [held, setHeld] = useState<Feed | null>(null);
   const { changes } = held ?? feed;
-  const waiting = held ? feed.changes.findIndex((it) => it.id === held.changes[0]?.id) : 0;
+  const position = feed.changes.findIndex((it) => it.id === changes[0]?.id);
+  const waiting = position < 0 ? feed.changes.length : position;
 
   return (
     <>
