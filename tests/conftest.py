@@ -24,6 +24,7 @@ import pytest_asyncio
 from audience_gql.storage.database import Database
 from audience_gql.storage.schema import migrate
 from audience_gql.storage.tick_pool import TickPool
+from tests.product import Product, started
 from tests.storage.sent import SentStatements
 
 _numbers = count(1)
@@ -156,6 +157,13 @@ def node() -> Any:  # Any: the builder's Node; it lies beside what it builds, ou
     if found is None and os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
         pytest.fail("AUDIENCE_REQUIRE_BROWSER is set, and there is no Node.js")
     return found or pytest.skip("there is no Node.js here")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """The whole product, for those tests that look at it from outside: one, so they share the xdist group "product"."""
+    async with started(tmp_path_factory.mktemp("product")) as product:
+        yield product
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from audience_gql.embedded import Servers
-
 _PATIENCE_SECONDS = 60.0
 
 
@@ -30,6 +28,8 @@ class Product:
 @asynccontextmanager
 async def started(folder: Path) -> AsyncIterator[Product]:
     """Until the end of the block. Its files and its log are in the folder."""
+    from audience_gql.embedded import Servers  # noqa: PLC0415  # never where a run has no need of it
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from tests.product import Product, started
+from tests.product import Product
 
 _ROOT = Path(__file__).parents[2]
 _FLAGS = (
@@ -71,12 +71,6 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
         launched = await driver.chromium.launch(executable_path=chromium, args=_FLAGS)
         yield launched
         await launched.close()
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    async with started(tmp_path_factory.mktemp("product")) as product:
-        yield product
 
 
 @pytest_asyncio.fixture(loop_scope="session")

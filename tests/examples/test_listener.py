@@ -17,9 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.product import started
-
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("listener")]  # one product
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("product")]
 
 LISTENER = Path(__file__).parents[2] / "examples" / "python-listener" / "listen.py"
 CREATE_SEGMENT = (
@@ -137,12 +135,6 @@ class Listener:
                 await asyncio.sleep(0.05)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def product(tmp_path_factory):
-    async with started(tmp_path_factory.mktemp("product")) as product:
-        yield product
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(product):
     headers = {"authorization": f"Bearer {product.token}"}
@@ -218,7 +210,8 @@ async def test_with_a_cursor_that_leads_nowhere_it_reads_the_members_anew(api, l
     segment = await api.segment("In Kaunas", {"city": {"is": "Kaunas"}})
     await api.move("settler", "Kaunas")
     listener = listen("In Kaunas")
-    await listener.until(lambda: len(listener.members()) == 1)
+    await listener.until(listener.state.exists)
+    assert len(listener.members()) == 1
     listener.kill()
     kept = json.loads(listener.state.read_text(encoding="utf-8"))
     listener.state.write_text(json.dumps({**kept, "cursor": f"{kept['cursor'][:-4]}AAAA"}), encoding="utf-8")
