@@ -55,6 +55,9 @@ async def _idle(bench: Bench, worker: ObservedWorker) -> list[Figure]:
         _figure(f"{which}, worker and its backends", 100 * used.both / IDLE_SECONDS, "%", "<= 0.5"),
         _figure(f"{which}, of that the backends", 100 * used.backends / IDLE_SECONDS, "%"),
         _figure("memberships that the clock changed meanwhile, a second", moved / IDLE_SECONDS, "/s"),
+        _figure(
+            "processor time of worker and backends for each of them", 1000 * used.both / max(moved, 1), "ms"
+        ),
     ]
 
 
