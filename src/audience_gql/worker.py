@@ -10,6 +10,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
@@ -24,7 +25,7 @@ from audience_gql.audience.clearing import Clearing
 from audience_gql.audience.fill_queue import FillQueue, recompute_everything
 from audience_gql.audience.import_runner import ImportRunner
 from audience_gql.audience.membership import Membership
-from audience_gql.audience.ports import Ports
+from audience_gql.audience.ports import Ports, Wakeups
 from audience_gql.audience.retention import prune
 from audience_gql.audience.ticker import Ticker
 from audience_gql.config import Settings
@@ -36,6 +37,10 @@ from audience_gql.storage.tick_pool import TickPool
 
 _RECONNECT_SECONDS: Final = 1.0
 _JOB_SECONDS: Final = 3600
+_LOOK_SECONDS: Final = 0.5
+"""As arq does by default; its cron jobs come at most so late."""
+_AT_ONCE: Final = 0.001
+"""The pause is ours."""
 _SWEEP_EVERY_SECONDS: Final = 5
 _PRUNE_AT_MINUTE: Final = 41  # of every hour, when nothing else of ours begins
 _AUDIT_AT_SECOND: Final = 37  # of every minute, when nothing else of ours begins
@@ -58,13 +63,15 @@ async def _run(settings: Settings) -> None:
     async with _connected(settings, stopped) as connected:
         if connected is None:
             return
-        ports, membership, clearing = connected
         ticker = Ticker(
-            ports, membership, sweep_seconds=settings.sweep_seconds, concurrency=settings.tick_pool_size
+            connected.ports,
+            connected.membership,
+            sweep_seconds=settings.sweep_seconds,
+            concurrency=settings.tick_pool_size,
         )
         tasks = [
             asyncio.create_task(ticker.run(), name="ticker"),
-            asyncio.create_task(_work_jobs(settings, ports, membership, clearing), name="jobs"),
+            asyncio.create_task(_work_jobs(settings, connected), name="jobs"),
             asyncio.create_task(stopped.wait(), name="stop"),
         ]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -76,10 +83,18 @@ async def _run(settings: Settings) -> None:
                 task.result()  # a bug in either task ends the process, loudly
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Connected:
+    """What the process works with."""
+
+    ports: Ports
+    signals: RedisSignals
+    membership: Membership
+    clearing: Clearing
+
+
 @asynccontextmanager
-async def _connected(
-    settings: Settings, stopped: asyncio.Event
-) -> AsyncIterator[tuple[Ports, Membership, Clearing] | None]:
+async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[_Connected | None]:
     """Compose the process' ports, waiting for Postgres as long as it takes; None when stopped before."""
     opened = await _open(settings, stopped)
     if opened is None:
@@ -89,7 +104,12 @@ async def _connected(
     signals, jobs = RedisSignals(settings.redis_url), ArqJobs(settings.redis_url)
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
     try:
-        yield ports, Membership(ports, pool), Clearing(ports, pool)
+        yield _Connected(
+            ports=ports,
+            signals=signals,
+            membership=Membership(ports, pool),
+            clearing=Clearing(ports, pool),
+        )
     finally:
         await jobs.close()
         await signals.close()
@@ -116,12 +136,13 @@ async def _pause(stopped: asyncio.Event) -> None:
         pass
 
 
-async def _work_jobs(settings: Settings, ports: Ports, membership: Membership, clearing: Clearing) -> None:
+async def _work_jobs(settings: Settings, connected: _Connected) -> None:
     """Run arq's worker for ever: it ends with its Redis, and is started again."""
     while True:
-        worker = _arq_worker(settings, ports, membership, clearing)
+        worker = _arq_worker(settings, connected)
         try:
-            await worker.async_run()
+            async with connected.signals.jobs() as worker.wakeups:
+                await worker.async_run()
         except (RedisError, OSError) as error:
             logger.warning("jobs wait for Redis: %s", error)
         finally:
@@ -131,19 +152,32 @@ async def _work_jobs(settings: Settings, ports: Ports, membership: Membership, c
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-def _arq_worker(settings: Settings, ports: Ports, membership: Membership, clearing: Clearing) -> Worker:
+class _PromptWorker(Worker):
+    """arq's worker, which looks into the queue when it is told of a job, and otherwise only now and then.
+
+    By itself it would look ten times a second to be half as prompt, for more of a core than all that the clock brings.
+    """
+
+    wakeups: Wakeups
+
+    async def _poll_iteration(self) -> None:
+        await self.wakeups.wait(_LOOK_SECONDS)
+        await super()._poll_iteration()
+
+
+def _arq_worker(settings: Settings, connected: _Connected) -> _PromptWorker:
+    ports, membership = connected.ports, connected.membership
     every = range(0, 60, _SWEEP_EVERY_SECONDS)
     cron_jobs = [
         cron(sweep, name="sweep", second=set(every), run_at_startup=True),
         cron(audit, name="audit", second=_AUDIT_AT_SECOND),
-        cron(sweep_imports, name="sweep_imports", second=set(every), run_at_startup=True),
     ]
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
         cron_jobs.append(cron(recompute, name="recompute", hour=hours, minute=17))
     if settings.retention_days:
         cron_jobs.append(cron(shorten_log, name="shorten_log", minute=_PRUNE_AT_MINUTE, timeout=_JOB_SECONDS))
-    return Worker(
+    return _PromptWorker(
         functions=[
             func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
             func(clear_deleted, name=CLEAR, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
@@ -156,14 +190,14 @@ def _arq_worker(settings: Settings, ports: Ports, membership: Membership, cleari
         job_deserializer=orjson.loads,
         handle_signals=False,
         keep_result=0,
-        poll_delay=0.1,
+        poll_delay=_AT_ONCE,
         log_results=False,
         ctx={
             "settings": settings,
             "ports": ports,
             "membership": membership,
             "queue": FillQueue(ports, membership),
-            "clearing": clearing,
+            "clearing": connected.clearing,
             "imports": ImportRunner(ports),
         },
     )
@@ -184,16 +218,12 @@ async def run_import(ctx: Context, import_id: int) -> None:
     await _when_reachable("import", imports.work_off(import_id))
 
 
-async def sweep_imports(ctx: Context) -> None:
-    imports: ImportRunner = ctx["imports"]
-    await _when_reachable("sweep of imports", imports.sweep())
-
-
 async def sweep(ctx: Context) -> None:
     queue: FillQueue = ctx["queue"]
     clearing: Clearing = ctx["clearing"]
-    await _when_reachable("sweep", queue.sweep())
-    await _when_reachable("sweep", clearing.sweep())
+    imports: ImportRunner = ctx["imports"]
+    for look in (queue.sweep, clearing.sweep, imports.sweep):
+        await _when_reachable("sweep", look())
 
 
 async def recompute(ctx: Context) -> None:

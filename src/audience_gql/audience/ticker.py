@@ -190,8 +190,10 @@ class Ticker:
             if self._worker_id is None:
                 self._worker_id = await self._ports.database.ids.one(connection)
                 self._started_at = now
-            await sweeps.beat(connection, self._worker_id, self._started_at or now, now)
-            share = Share(self._worker_id, await sweeps.live_workers(connection, now - MISSED_AFTER))
+            alive = await sweeps.beat(
+                connection, self._worker_id, self._started_at or now, now, missed_after=MISSED_AFTER
+            )
+            share = Share(self._worker_id, alive)
         if share != self._share:
             self._share = share
             self._share_changed.set()  # look at once for what is ours by now

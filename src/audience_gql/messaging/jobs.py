@@ -10,6 +10,7 @@ import orjson
 from arq.connections import ArqRedis, RedisSettings, create_pool
 
 from audience_gql.messaging.outbox import Outbox
+from audience_gql.messaging.signals import prefix
 
 FILL: Final = "fill_segment"
 CLEAR: Final = "clear_deleted"
@@ -49,6 +50,7 @@ class ArqJobs:
         pool = await self._connected()
         for id_ in ids:
             await pool.enqueue_job(name, id_)
+        await pool.publish(f"{prefix(self._settings.database)}:jobs", "")
 
     async def _connected(self) -> ArqRedis:
         async with self._connecting:

@@ -27,6 +27,11 @@ _POLL_SECONDS: Final = 1.0
 logger = logging.getLogger(__name__)
 
 
+def prefix(database: int) -> str:
+    """Of all topics. Pub/sub knows no databases: the number keeps neighbours on one server apart."""
+    return f"audience:{database}"
+
+
 class RedisSignals:
     """Signals over one Redis database. Make it inside a running loop, and close it."""
 
@@ -34,8 +39,7 @@ class RedisSignals:
         self._redis = Redis.from_url(
             url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
         )
-        # Pub/sub knows no databases: the number keeps neighbours on one server apart.
-        self._prefix = f"audience:{self._redis.connection_pool.connection_kwargs.get('db', 0)}"
+        self._prefix = prefix(self._redis.connection_pool.connection_kwargs.get("db", 0))
         self._listeners: dict[str, set[Listener]] = defaultdict(set)
         self._pubsub: PubSub | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -56,6 +60,12 @@ class RedisSignals:
     @asynccontextmanager
     async def changes(self, workspace_id: int) -> AsyncIterator[Listener]:
         async with self._listen(f"{self._prefix}:changes:{workspace_id}") as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def jobs(self) -> AsyncIterator[Listener]:
+        """Listen for jobs that were put into the queue; which ones, only the queue says."""
+        async with self._listen(f"{self._prefix}:jobs") as listener:
             yield listener
 
     async def is_reachable(self) -> bool:

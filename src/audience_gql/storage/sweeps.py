@@ -40,27 +40,27 @@ async def workspaces_of(connection: Connection, bucket_ids: Collection[int]) -> 
     return {row["id"]: row["workspace_id"] for row in rows}
 
 
-async def beat(connection: Connection, worker_id: int, started_at: datetime, now: datetime) -> None:
-    """Say that a worker is alive, and forget those that have not been for an hour."""
-    await connection.execute(
-        "INSERT INTO workers (id, started_at, seen_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+async def beat(
+    connection: Connection, worker_id: int, started_at: datetime, now: datetime, *, missed_after: timedelta
+) -> list[int]:
+    """Say that a worker is alive, and forget those that have not been for an hour. The others that were seen of late, in order."""
+    rows = await connection.fetch(
+        "WITH seen AS (INSERT INTO workers (id, started_at, seen_at) VALUES ($1, $2, $3) "
+        "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at), "
+        "gone AS (DELETE FROM workers o WHERE o.seen_at < $4) "
+        "SELECT w.id FROM workers w WHERE w.seen_at >= $5 AND w.id <> $1 ORDER BY w.id",
         worker_id,
         started_at,
         now,
+        now - _FORGOTTEN_AFTER,
+        now - missed_after,
     )
-    await connection.execute("DELETE FROM workers w WHERE w.seen_at < $1", now - _FORGOTTEN_AFTER)
+    return [row["id"] for row in rows]
 
 
 async def retire(connection: Connection, worker_id: int) -> None:
     """Say that a worker ends, so that nobody waits for it to be missed."""
     await connection.execute("DELETE FROM workers w WHERE w.id = $1", worker_id)
-
-
-async def live_workers(connection: Connection, since: datetime) -> list[int]:
-    """The workers that were seen since then, in the order of their ids."""
-    rows = await connection.fetch("SELECT w.id FROM workers w WHERE w.seen_at >= $1 ORDER BY w.id", since)
-    return [row["id"] for row in rows]
 
 
 async def last_beat(connection: Connection) -> datetime | None:

@@ -1,0 +1,32 @@
+"""Jobs on their way to the worker: put into the queue, and told of."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+from arq.connections import create_pool
+
+from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
+from audience_gql.messaging.signals import RedisSignals
+
+
+async def test_who_waits_for_jobs_hears_of_one_once_it_is_in_the_queue(redis_url):
+    signals, jobs = RedisSignals(redis_url), ArqJobs(redis_url)
+    pool = await create_pool(
+        redis_settings(redis_url), default_queue_name=QUEUE, job_deserializer=orjson.loads
+    )
+    await pool.delete(QUEUE)
+    async with signals.jobs() as wakeups:
+        await wakeups.wait(2)  # the first one only says: look for yourself
+        wakeups._is_woken.clear()
+
+        jobs.fill(7)
+        async with asyncio.timeout(10):
+            await wakeups._is_woken.wait()
+
+        assert [(job.function, job.args) for job in await pool.queued_jobs(queue_name=QUEUE)] == [(FILL, [7])]
+    await jobs.close()
+    await signals.close()
+    await pool.delete(QUEUE)
+    await pool.aclose()
