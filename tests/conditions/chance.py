@@ -5,6 +5,7 @@ A new kind needs no change here, as long as the people have the facts that it lo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -21,6 +22,9 @@ from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS
 from tests.conditions.world import EVENT_NAMES, FIELDS, GROUPS, SEGMENTS, VOCABULARY, Person, condition_of
 
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)
+_USUAL_CASES = 1_500
+CASES = int(os.environ.get("AUDIENCE_FUZZ_CASES", str(_USUAL_CASES)))
+"""How many conditions the broadest of the random tests tries."""
 _MICROSECOND = timedelta(microseconds=1)
 
 _TEXTS = [
@@ -60,6 +64,11 @@ _LENGTHS = {
     "month": [2, 3, 4],
 }
 _STEPS = [timedelta(0), *(timedelta(hours=hours) for hours in (1, 24, 48, 168, 720)), timedelta(minutes=1)]
+
+
+def share(count: int) -> int:
+    """So many cases as usual, and as much fewer as AUDIENCE_FUZZ_CASES wants fewer in a quick run."""
+    return count * min(CASES, _USUAL_CASES) // _USUAL_CASES
 
 
 class Chance:

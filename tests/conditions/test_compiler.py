@@ -14,7 +14,7 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.compiler import Statement, compile_filter, compile_people, compile_range
 from audience_gql.conditions.kinds.combinators import All
 from audience_gql.conditions.kinds.segment import InSegment
-from tests.conditions.chance import NOON, Chance
+from tests.conditions.chance import NOON, Chance, share
 from tests.conditions.world import EVENT_NAMES, SEGMENTS, VOCABULARY, Connection, condition_of
 
 _INNER = {
@@ -190,7 +190,7 @@ def test_windows_of_one_length_share_a_parameter() -> None:
 def _random_statements() -> list[str]:
     chance = Chance(seed=11)
     statements = []
-    for _ in range(150):
+    for _ in range(share(150)):
         inner: dict[int, Condition] = {}
         for segment_id in SEGMENTS:
             inner[segment_id] = chance.condition(segment_ids=list(inner), depth=2)
@@ -225,7 +225,7 @@ def test_every_table_is_scoped_by_the_bucket() -> None:
             conjuncts = {part.sql(dialect="postgres") for part in select.args["where"].this.flatten()}
             assert f"{table.alias}.bucket_id = CAST($1 AS BIGINT)" in conjuncts, sql
 
-    assert tables > 1_000
+    assert tables > share(1_000)
 
 
 @pytest.mark.parametrize(

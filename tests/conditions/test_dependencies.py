@@ -15,7 +15,7 @@ from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.values import date_of
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CHANNELS
-from tests.conditions.chance import NOON, Chance
+from tests.conditions.chance import NOON, Chance, share
 from tests.conditions.world import EVENT_NAMES, VOCABULARY, condition_of
 
 _NOTHING = timedelta(0)
@@ -211,7 +211,7 @@ def test_no_verdict_changes_between_edges() -> None:
     chance = Chance(seed=3)
     changes = 0
 
-    for _ in range(1_500):
+    for _ in range(share(1_500)):
         condition = chance.condition(segment_ids=[])
         person = chance.facts(1)
         due = {instant for edge in edges(condition, VOCABULARY) for instant in _instants(edge, person)}
@@ -224,7 +224,7 @@ def test_no_verdict_changes_between_edges() -> None:
                 changes += 1
                 assert moment in due, f"{condition} changes at {moment} for {person}"
 
-    assert changes > 200
+    assert changes > share(200)
 
 
 def _without(source: str, ref: int | str, person: Facts) -> Facts:
@@ -257,7 +257,7 @@ def test_no_verdict_changes_by_what_is_not_read() -> None:
     facts += [Read(source="event", ref=name) for name in EVENT_NAMES]
     changed_by_reads = 0
 
-    for _ in range(1_500):
+    for _ in range(share(1_500)):
         condition: Condition = chance.condition(segment_ids=[])
         person = chance.facts(1)
         verdict = evaluate(condition, person, NOON, {}, timezone=VOCABULARY.timezone)
@@ -269,4 +269,4 @@ def test_no_verdict_changes_by_what_is_not_read() -> None:
             else:
                 assert not changes, f"{condition} does not say that it reads {fact}"
 
-    assert changed_by_reads > 100
+    assert changed_by_reads > share(100)

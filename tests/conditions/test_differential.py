@@ -33,10 +33,9 @@ from audience_gql.conditions.sql import Aggregate, InSegments, OfEvents, Paramet
 from audience_gql.conditions.values import exact_sum
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from tests.conditions.answers import Verdicts, by_filter, by_people, by_range
-from tests.conditions.chance import Chance
+from tests.conditions.chance import CASES, Chance
 from tests.conditions.world import SEGMENTS, VOCABULARY, Connection, Person, store
 
-_CASES = int(os.environ.get("AUDIENCE_FUZZ_CASES", "1500"))
 _BATCH = 8
 _PEOPLE = 24
 _BUCKETS = (7, 8)
@@ -113,9 +112,9 @@ async def _disagreements_of_batch(
 
 async def test_sql_and_evaluation_agree(connection: Connection) -> None:
     seed = int(os.environ.get("AUDIENCE_FUZZ_SEED", "20260331"))
-    print(f"seed {seed}, {_CASES} conditions")  # shown when it fails
+    print(f"seed {seed}, {CASES} conditions")  # shown when it fails
 
-    found = await disagreements(connection, seed=seed, cases=_CASES)
+    found = await disagreements(connection, seed=seed, cases=CASES)
 
     assert found == []
 
@@ -123,7 +122,7 @@ async def test_sql_and_evaluation_agree(connection: Connection) -> None:
 @pytest.mark.fuzz
 @pytest.mark.parametrize("seed", range(10 if os.environ.get("AUDIENCE_FUZZ_LONG") else 1))
 async def test_sql_and_evaluation_agree_for_long(connection: Connection, seed: int) -> None:
-    assert await disagreements(connection, seed=seed, cases=max(_CASES, 2_000)) == []
+    assert await disagreements(connection, seed=seed, cases=max(CASES, 2_000)) == []
 
 
 def _plain_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,11 +25,11 @@ from audience_gql.conditions.filters.time import TimeFilter
 from audience_gql.conditions.kinds.segment import InSegment
 from audience_gql.conditions.values import date_of, instant_of, instant_text
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, PLAIN_IDS
-from tests.conditions.chance import NOON, Chance
+from tests.conditions.chance import NOON, Chance, share
 from tests.conditions.world import EVENT_NAMES, NAMES, SEGMENTS, VOCABULARY, condition_of
 
 IS_LONG = bool(os.environ.get("AUDIENCE_FUZZ_LONG"))
-CASES = 30_000 if IS_LONG else 2_000
+CASES = 30_000 if IS_LONG else share(2_000)
 MICROSECOND = timedelta(microseconds=1)
 YEARS_AHEAD = 12
 HOME = VOCABULARY.timezone
