@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from audience_gql.audience.events import EventItem, track_events
@@ -51,6 +52,9 @@ TABLES = {
         f"FROM events x JOIN subscribers s ON {WHO} JOIN event_names n ON n.id = x.name_id"
     ),
 }
+
+
+pytestmark = pytest.mark.bulk
 
 
 @dataclass

@@ -12,7 +12,7 @@ from audience_gql.conditions.canonical import ALWAYS, NEVER, canonical
 from audience_gql.conditions.comparisons import comparison_of
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.warnings import leaves_with_values, nobody_has, warnings
-from tests.conditions.chance import NOON, Chance
+from tests.conditions.chance import NOON, Chance, share
 from tests.conditions.world import FIELDS, NAMES, VOCABULARY, condition_of
 
 A = {"country": {"is": "LT"}}
@@ -319,7 +319,7 @@ def rewritten(condition: Condition, chance: Chance) -> Condition:
 def test_reasoning_agrees_with_the_evaluator_and_does_not_mind_the_words(seed):
     chance = Chance(seed)
     constant = 0
-    for _ in range(300):
+    for _ in range(share(300)):
         drawn = [chance.condition(segment_ids=[41], depth=2) for _ in range(2)]
         leaf = drawn[0]
         while leaf.children:
@@ -338,7 +338,7 @@ def test_reasoning_agrees_with_the_evaluator_and_does_not_mind_the_words(seed):
             assert form != ALWAYS or verdict, condition
             assert form != NEVER or not verdict, condition
 
-    assert constant > 100
+    assert constant > share(100)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -346,14 +346,14 @@ def test_comparisons_of_the_same_thing_agree_with_the_evaluator(seed):
     """Pairs of leaves about one thing, at instants where one of them may turn: whatever kinds and filters there are."""
     chance = Chance(seed)
     alike: dict[str, list[Leaf]] = defaultdict(list)
-    for _ in range(1000):
+    for _ in range(share(1_000)):
         leaf = chance.condition(segment_ids=[41], depth=0)
         comparison = comparison_of(leaf)
         if comparison is not None:
             alike[comparison.subject].append(leaf)
     decided = 0
     for leaves in alike.values():
-        for _ in range(min(30, len(leaves) ** 2)):
+        for _ in range(min(share(30), len(leaves) ** 2)):
             one, other = (
                 chance.random.choice([it, Not(condition=it)]) for it in chance.random.choices(leaves, k=2)
             )
@@ -369,7 +369,7 @@ def test_comparisons_of_the_same_thing_agree_with_the_evaluator(seed):
                 assert forms[0] != ALWAYS or both.evaluate(person, moment), (both, person, moment.now)
                 assert forms[1] != NEVER or not either.evaluate(person, moment), (either, person, moment.now)
 
-    assert decided > 50
+    assert decided > share(50)
 
 
 WITHOUT = {

@@ -43,6 +43,7 @@ def test_the_default_folder_without_xdg(environment):
     assert default_state_folder(environment) == expected / "audience-gql"
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("language", ["xx_YY.bogus", "C", ""])
 def test_an_odd_language_does_not_matter(installation, state, language):
     kept_in = state if installation.user is None else installation.home / "state"
@@ -54,6 +55,7 @@ def test_an_odd_language_does_not_matter(installation, state, language):
     assert asyncio.run(fetch(keeper.said["database_url"], "SELECT lower('Ж')")) == "ж"
 
 
+@pytest.mark.faults
 def test_nothing_of_the_callers_environment_reaches_the_servers(ours, state):
     keeper = ours.keep(state, AUDIENCE_SECRET_KEY="a key", LANG="xx_YY.bogus")
 
@@ -63,6 +65,7 @@ def test_nothing_of_the_callers_environment_reaches_the_servers(ours, state):
         assert "bogus" not in environment
 
 
+@pytest.mark.faults
 def test_a_long_path_does_not_matter(state):
     with Servers.start(state / ("long" * 30) / "state") as servers:
         assert asyncio.run(fetch(servers.addresses.database_url, "SELECT 1")) == 1
@@ -99,6 +102,7 @@ def test_a_folder_behind_a_closed_door_is_refused_and_the_door_stays_closed(room
     assert facts(door)[:2] == before[:2]
 
 
+@pytest.mark.faults
 def test_an_ordinary_user_is_refused_somebody_elses_folder(ordinary, room):
     theirs = room / "theirs"
     theirs.mkdir(mode=0o777)
@@ -144,6 +148,7 @@ def test_without_the_wheels_it_says_what_to_install(keeper_program, sources, sta
 
 
 @root_only
+@pytest.mark.faults
 def test_root_runs_servers_as_an_ordinary_account(state):
     with Servers.start(state) as servers:
         owners = {Path(f"/proc/{server.pid}").stat().st_uid for server in (servers.postgres, servers.valkey)}

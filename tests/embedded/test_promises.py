@@ -17,6 +17,8 @@ from audience_gql.embedded.ports import free_port
 from audience_gql.embedded.postgres import WrongMajor
 from audience_gql.embedded.state import FolderInUse
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture(scope="module")
 def running():

@@ -28,6 +28,8 @@ import audience_gql.embedded
 from audience_gql.embedded import Servers, default_state_folder
 from audience_gql.embedded.leftovers import find_leftovers
 
+pytestmark = pytest.mark.faults
+
 HOLDER = Path(__file__).with_name("holder.py")
 SOURCES = Path(audience_gql.embedded.__file__).parents[2]
 PATIENCE_SECONDS = 30.0
@@ -163,7 +165,6 @@ async def test_nobody_without_the_password_gets_in(state):
     assert state.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("user", ACCOUNTS)
 async def test_a_killed_owner_leaves_no_process_and_the_next_start_finds_the_data(state, user):
     owner = Owner(state, user=user)
@@ -194,7 +195,6 @@ async def test_a_second_instance_is_refused_with_the_folder_and_the_pid(state):
     assert str(owner.process.pid) in second.said["error"]
 
 
-@pytest.mark.faults
 async def test_a_stale_pid_file_that_names_a_stranger_is_not_believed(state):
     Owner(state).stop()
     stranger = subprocess.Popen(["sleep", "60"])
@@ -211,7 +211,6 @@ async def test_a_stale_pid_file_that_names_a_stranger_is_not_believed(state):
     owner.stop()
 
 
-@pytest.mark.faults
 async def test_a_crashed_server_comes_back_on_its_port_with_its_data():
     with Servers.throwaway() as servers:
         said = {"database_url": servers.addresses.database_url}
