@@ -64,6 +64,7 @@ async def test_a_backup_is_restored_and_every_membership_found_again(world):
 
     follow(world, command("pg_restore"))
     follow(world, "audience-gql migrate")
+    follow(world, "audience-gql restored")
 
     assert await world.members(segment) == {"ada", "bob"}
     # As if the backup had been wrong: a fact is missing that a member was let in for, and nothing says so.
