@@ -277,6 +277,46 @@ async def test_a_condition_is_nested_and_what_is_wrong_is_said_where_it_is(visit
     await expect(page.get_by_role("button", name="+ Condition")).to_be_focused()
 
 
+async def test_what_the_workspace_knows_is_offered(visit, product, api, name):
+    await api.person(name, "IS")
+    await api.track(name, f"paid_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    kind = page.get_by_label("Kind of condition")
+
+    await kind.select_option("event")
+    await expect(page.locator(f"datalist option[value=paid_{name}]")).to_have_count(1)
+    await kind.select_option("country")
+    await expect(page.locator("datalist option[value=IS]")).to_have_attribute("label", "IS, 1 person")
+
+
+async def test_the_keyboard_keeps_its_place(visit, product, api, name):
+    await api.person(name)
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_label("Kind of condition").select_option("event")
+    keyboard = page.keyboard
+
+    await page.get_by_role("button", name="+ where").press("Enter")
+    await page.get_by_role("button", name="+ one").press("Enter")
+    await expect(page.get_by_label("did where 1: which property")).to_be_focused()
+    await page.get_by_role("button", name="Remove did where 1").press("Enter")
+    await expect(page.get_by_role("button", name="+ one")).to_be_focused()
+    await page.get_by_role("button", name="Remove: did where").press("Enter")
+    await expect(page.get_by_role("button", name="+ where")).to_be_focused()
+    await page.get_by_role("button", name="+ Condition").press("Enter")
+    await expect(page.get_by_label("Kind of condition").nth(1)).to_be_focused()
+    await keyboard.type("city")
+    await page.get_by_label("city: comparison").select_option("in")
+    await page.get_by_label("city in: add one").press_sequentially("Riga,Oslo")
+    await keyboard.press("Enter")
+    await page.get_by_role("button", name="Remove Riga from city in").press("Enter")
+    await expect(page.get_by_label("city in: add one")).to_be_focused()
+    await expect(page.get_by_role("button", name="Remove Oslo from city in")).to_be_visible()
+
+
 async def tab_to(page: Page, wanted: Locator) -> None:
     """Press Tab until it has the focus; every stop on the way can be seen."""
     for _ in range(MOST_STOPS):

@@ -1,8 +1,7 @@
 /** Draws an input type of the schema, whatever it is: one of several comparisons, or a record of parts. */
 
-import { useId } from "react";
-
 import { KeyedEditor } from "./KeyedEditor";
+import { RecordEditor } from "./RecordEditor";
 import type { Field, Shape } from "./shapes";
 import { ValueEditor } from "./ValueEditor";
 import { initial, type Fields, type Value } from "./values";
@@ -94,60 +93,4 @@ function DurationEditor({ shape, fields, onChange, label }: FilterProps) {
       </select>
     </span>
   );
-}
-
-/** Parts, of which some must be given; the others are added when they are wanted. */
-function RecordEditor({ shape, fields, onChange, scope, label }: FilterProps) {
-  const { shapes } = useVocabulary();
-  const help = useId();
-  const inner = "name" in fields && typeof fields.name === "string" ? { ...scope, event: fields.name } : scope;
-  const isShown = (it: Field) => it.type.isRequired || it.name in fields;
-  return (
-    <span className="filter record">
-      {shape.fields.filter(isShown).map((it) => (
-        <span className="part" key={it.name}>
-          {it.name !== "name" && <span className="part-label">{it.label}</span>}
-          <ValueEditor
-            field={it}
-            value={fields[it.name]}
-            onChange={(value) => onChange({ ...fields, [it.name]: value })}
-            place={{ ...inner, shape: shape.name, field: it.name }}
-            label={`${label} ${it.label}`}
-          />
-          {!it.type.isRequired && (
-            <button
-              type="button"
-              className="plain remove"
-              aria-label={`Remove: ${label} ${it.label}`}
-              onClick={() => onChange(without(fields, it.name))}
-            >
-              ×
-            </button>
-          )}
-        </span>
-      ))}
-      {shape.fields
-        .filter((it) => !isShown(it))
-        .map((it) => (
-          <button
-            key={it.name}
-            type="button"
-            className="plain add"
-            title={it.description}
-            aria-describedby={help}
-            onClick={() => onChange({ ...fields, [it.name]: initial(it.type, shapes) })}
-          >
-            + {it.label}
-          </button>
-        ))}
-      <span id={help} hidden>
-        Narrows {label} down.
-      </span>
-    </span>
-  );
-}
-
-function without(fields: Fields, name: string): Fields {
-  const { [name]: _, ...rest } = fields;
-  return rest;
 }

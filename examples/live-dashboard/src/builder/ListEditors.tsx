@@ -1,10 +1,11 @@
 /** Several values at one place: lists of the workspace, values of an enum, texts, or filters of their own. */
 
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import { FilterEditor } from "./FilterEditor";
 import type { Shape } from "./shapes";
 import { TextEditor } from "./TextEditor";
+import { useFocusAfter } from "./useFocusAfter";
 import type { ValueProps } from "./ValueEditor";
 import { fieldsOf, initialFields, type Value } from "./values";
 import { useVocabulary } from "./vocabulary";
@@ -49,16 +50,22 @@ function Ticks({ value, onChange, label, choices }: TicksProps) {
 /** Texts or numbers, one after the other: Enter or a comma ends one. */
 export function TextsEditor({ field, value, onChange, place, label }: ValueProps) {
   const [typed, setTyped] = useState("");
+  const texts = useRef<HTMLSpanElement>(null);
+  const focusAfter = useFocusAfter(texts);
   const items = itemsOf(value);
 
   function add(text: string) {
     const item = field.type.name === "Float" ? Number(text) : text.trim();
     setTyped("");
-    if (text.trim() && !items.includes(item)) onChange([...items, item]);
+    if (text.trim() && !Number.isNaN(item) && !items.includes(item)) onChange([...items, item]);
+  }
+  function remove(item: Value) {
+    focusAfter("input");
+    onChange(items.filter((it) => it !== item));
   }
 
   return (
-    <span className="texts">
+    <span className="texts" ref={texts}>
       {items.map((it) => (
         <span className="token" key={String(it)}>
           {String(it)}
@@ -66,7 +73,7 @@ export function TextsEditor({ field, value, onChange, place, label }: ValueProps
             type="button"
             className="plain remove"
             aria-label={`Remove ${it} from ${label}`}
-            onClick={() => onChange(items.filter((one) => one !== it))}
+            onClick={() => remove(it)}
           >
             ×
           </button>
@@ -93,9 +100,21 @@ type ItemsProps = ValueProps & { shape: Shape & { kind: "input" } };
 /** Filters of which all must hold, such as those of an event's properties. */
 export function ItemsEditor({ value, onChange, place, label, shape }: ItemsProps) {
   const { shapes } = useVocabulary();
+  const list = useRef<HTMLSpanElement>(null);
+  const focusAfter = useFocusAfter(list);
   const items = itemsOf(value);
+
+  function add() {
+    focusAfter(":scope > span:last-of-type :is(input, select)");
+    onChange([...items, initialFields(shape, shapes)]);
+  }
+  function remove(index: number) {
+    focusAfter(":scope > button");
+    onChange(items.toSpliced(index, 1));
+  }
+
   return (
-    <span className="items">
+    <span className="items" ref={list}>
       {items.map((item, index) => (
         <span className="part" key={index}>
           <FilterEditor
@@ -109,13 +128,13 @@ export function ItemsEditor({ value, onChange, place, label, shape }: ItemsProps
             type="button"
             className="plain remove"
             aria-label={`Remove ${label} ${index + 1}`}
-            onClick={() => onChange(items.toSpliced(index, 1))}
+            onClick={() => remove(index)}
           >
             ×
           </button>
         </span>
       ))}
-      <button type="button" className="plain add" onClick={() => onChange([...items, initialFields(shape, shapes)])}>
+      <button type="button" className="plain add" onClick={add}>
         + one
       </button>
     </span>

@@ -58,6 +58,7 @@ export function Members({ segmentId, changes }: MembersProps) {
     );
   if (page.edges.length === 0 && after === null) return <p className="empty">Nobody is in it at the moment.</p>;
   const { hasNextPage, endCursor } = page.pageInfo;
+  const isFirst = starts.length === 1;
   return (
     <section aria-label="Members">
       <div className="table">
@@ -79,15 +80,20 @@ export function Members({ segmentId, changes }: MembersProps) {
           </tbody>
         </table>
       </div>
+      {/* Not `disabled`: the keyboard, which may be on a button when it has nothing more to do, would lose its place. */}
       <div className="pages">
-        <button type="button" disabled={starts.length === 1} onClick={() => setStarts(starts.slice(0, -1))}>
+        <button type="button" aria-disabled={isFirst} onClick={() => !isFirst && setStarts(starts.slice(0, -1))}>
           Previous
         </button>
         <span className="quiet" role="status">
           Page {starts.length}
           {fetching && ", loading"}
         </span>
-        <button type="button" disabled={!hasNextPage} onClick={() => endCursor && setStarts([...starts, endCursor])}>
+        <button
+          type="button"
+          aria-disabled={!hasNextPage}
+          onClick={() => hasNextPage && endCursor && setStarts([...starts, endCursor])}
+        >
           Next
         </button>
       </div>

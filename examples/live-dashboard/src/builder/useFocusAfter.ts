@@ -1,0 +1,12 @@
+import { useEffect, useRef, type RefObject } from "react";
+
+/** Where the keyboard goes when what it was on is gone: to the first control, within `place`, that a selector names after the change. */
+export function useFocusAfter(place: RefObject<HTMLElement | null>): (selector: string) => void {
+  const wanted = useRef<string | null>(null);
+  useEffect(() => {
+    if (wanted.current === null) return;
+    place.current?.querySelector<HTMLElement>(wanted.current)?.focus();
+    wanted.current = null;
+  });
+  return (selector) => (wanted.current = selector);
+}
