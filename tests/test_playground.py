@@ -133,7 +133,7 @@ def test_every_example_is_opened():
     assert re.findall(r"examples/(.*)\?raw", opened) == [it.name for it in _EXAMPLES]
 
 
-@pytest.mark.parametrize("folder", ["playground", "tests/clients", "examples/live-dashboard"])
+@pytest.mark.parametrize("folder", ["playground", "examples/live-dashboard"])
 def test_packages_are_locked_by_hash_and_without_addresses(folder):
     lock = json.loads((_ROOT / folder / "package-lock.json").read_text(encoding="utf-8"))
     packages = {name: it for name, it in lock["packages"].items() if name}

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests import dashboard
+
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
-_FILES = ("package.json", "package-lock.json", "codegen.json", "tsconfig.json", "use.ts")
+_FILES = ("codegen.json", "tsconfig.json", "use.ts")
 
 
 @pytest.fixture(scope="module")
 def checkout(node, tmp_path_factory):
-    """The parts of the repository that a front end has, with the tools installed; and how they are run."""
+    """The parts of the repository that a front end has, with the live dashboard's tools; and how they are run."""
     root = tmp_path_factory.mktemp("front end")
     shutil.copytree(_ROOT / "docs" / "operations", root / "docs" / "operations")
     shutil.copy(_ROOT / "schema.graphql", root)
@@ -31,8 +33,8 @@ def checkout(node, tmp_path_factory):
             command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
         )
 
-    installed = run(*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    assert installed.returncode == 0, installed.stderr
+    dashboard.install(node)
+    (folder / "node_modules").symlink_to(dashboard.FOLDER / "node_modules")
     generated = run(
         str(node.program), "node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.json"
     )

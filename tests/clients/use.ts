@@ -1,6 +1,6 @@
 // As a front end would use what is generated: typed variables, typed results, and a condition that is read, changed and sent back.
 import type { ResultOf, TypedDocumentNode, VariablesOf } from "@graphql-typed-document-node/core";
-import { CreateSegmentDocument, EditSegmentDocument, ListenDocument, MembersDocument } from "./generated";
+import { CreateSegmentDocument, EditSegmentDocument, ListenDocument, MembersDocument } from "./generated/graphql";
 
 declare function run<Result, Variables>(document: TypedDocumentNode<Result, Variables>, variables: Variables): Promise<Result>;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import socket
@@ -12,19 +13,26 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-FOLDER: Final = Path(__file__).parents[2] / "examples" / "live-dashboard"
+FOLDER: Final = Path(__file__).parents[1] / "examples" / "live-dashboard"
 AXE: Final = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 _NPM_CI: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 _PATIENCE_SECONDS: Final = 30.0
 
 
-def build(node: Any) -> None:  # Any: see the fixture
-    """Have its packages, where they are not those of the lock file already, its types checked, and its page built."""
+def install(node: Any) -> None:  # Any: see the fixture
+    """Have its packages, where they are not those of the lock file already; once for all tests that need them."""
     lock, stamp = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".locked"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest:
-        _run(node, *_NPM_CI)
-        stamp.write_text(digest, encoding="utf-8")
+    with lock.open("rb") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest:
+            _run(node, *_NPM_CI)
+            stamp.write_text(digest, encoding="utf-8")
+
+
+def build(node: Any) -> None:  # Any: see the fixture
+    """Have its types checked, and its page built."""
+    install(node)
     _run(node, "run", "build")
 
 
