@@ -57,6 +57,22 @@ class World:
         self.workers.append(worker)
         return worker
 
+    def start_web(self, port: int) -> subprocess.Popen[bytes]:
+        """A web process; clients' cursors outlive it."""
+        environment = {
+            **os.environ,
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "AUDIENCE_SECRET_KEY": "a key",
+        }
+        with (self.logs / "web.log").open("ab") as log:
+            web = subprocess.Popen(
+                [sys.executable, "-m", "audience_gql.cli", "serve", "--port", str(port)],
+                env=environment, stdout=log, stderr=log,
+            )  # fmt: skip
+        self.workers.append(web)
+        return web
+
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
