@@ -114,6 +114,12 @@ async def test_lists_and_people_are_filtered(api):
     assert await told(segments=[segment], groups=[group]) == [("Friends", "1"), ("LT", "1"), ("LT", "2")]
     assert await told(subscriber={"id": one}) == [("Friends", "1"), ("LT", "1")]
     assert await told(subscriber={"externalId": "2"}) == [("LT", "2")]
+    assert await told(segments=[segment], subscriber={"id": one}) == [("LT", "1")]
+    assert await told(groups=[group], subscriber={"externalId": "2"}) == []
+    assert await told(segments=[segment], groups=[group], subscriber={"id": one}) == [
+        ("Friends", "1"),
+        ("LT", "1"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,43 @@ def test_keys_rotate():
     old = CursorCodec(("old",)).encode(workspace, {2: 3})
 
     assert CursorCodec(("new", "old")).decode(workspace, old) == {2: 3}
+
+
+async def test_while_nothing_matches_an_empty_batch_moves_the_cursor_now_and_then(house):
+    await house.upsert({"externalId": "ada"})
+    await house.segment("Opened", OPENED)
+    batches = follow(
+        ports=house.ports,
+        workspace=house.workspace,
+        cursors=CURSORS,
+        after=None,
+        wanted=FeedFilter(segment_ids=frozenset()),
+        poll_seconds=0.05,
+        heartbeat_seconds=0.3,
+    )
+    first = await anext(batches)
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.tick()
+
+    async with asyncio.timeout(5):
+        second = await anext(batches)
+
+    assert (second.changes, second.after) == ([], first.cursor)
+    assert second.cursor != first.cursor
+    assert CURSORS.decode(house.workspace, second.cursor) == {house.bucket_id: 1}
+    await batches.aclose()
+
+
+async def test_without_a_signal_the_log_is_looked_at_all_the_same(house, monkeypatch):
+    await house.upsert({"externalId": "ada"})
+    await house.segment("Opened", OPENED)
+    batches = feed(house)
+    await anext(batches)
+
+    monkeypatch.setattr(house.ports.signals, "changed", lambda _: None)
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.tick()
+
+    async with asyncio.timeout(5):
+        assert len((await anext(batches)).changes) == 1
+    await batches.aclose()

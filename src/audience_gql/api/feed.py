@@ -116,13 +116,16 @@ class Followed:
 
 
 SegmentIds: TypeAlias = Annotated[
-    list[strawberry.ID] | None, strawberry.argument(description="Only of these segments.")
+    list[strawberry.ID] | None,
+    strawberry.argument(description="Only of these segments; with `groupIds`, of these and those."),
 ]
 GroupIds: TypeAlias = Annotated[
-    list[strawberry.ID] | None, strawberry.argument(description="Only of these groups.")
+    list[strawberry.ID] | None,
+    strawberry.argument(description="Only of these groups; with `segmentIds`, of these and those."),
 ]
 OfSubscriber: TypeAlias = Annotated[
-    SubscriberKey | None, strawberry.argument(description="Only of this person.")
+    SubscriberKey | None,
+    strawberry.argument(description="Only of this person, in whichever lists the others leave."),
 ]
 FromCursor: TypeAlias = Annotated[
     str | None,

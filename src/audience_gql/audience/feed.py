@@ -139,7 +139,7 @@ async def follow(
     async with ports.signals.changes(workspace.id) as wakeups:  # listen first, then look: no hole
         positions = await arrive(ports=ports, workspace=workspace, cursors=cursors, after=after)
         cursor = after if after is not None else cursors.encode(workspace, positions)
-        is_first = True
+        told, is_first = positions, True
         told_at = asyncio.get_running_loop().time()
         while True:
             try:
@@ -150,10 +150,10 @@ async def follow(
                 await wakeups.wait(_AWAY_SECONDS)
                 continue
             now = asyncio.get_running_loop().time()
-            if changes or is_first or (reached != positions and now - told_at >= heartbeat_seconds):
+            if changes or is_first or (reached != told and now - told_at >= heartbeat_seconds):
                 next_cursor = cursors.encode(workspace, reached)
                 yield Batch(changes=changes, after=cursor, cursor=next_cursor)
-                cursor, told_at, is_first = next_cursor, now, False
+                cursor, told, told_at, is_first = next_cursor, reached, now, False
             positions = reached
             if len(changes) < CHANGES_A_BATCH:
                 await wakeups.wait(min(poll_seconds, heartbeat_seconds))
