@@ -42,7 +42,7 @@ async def main() -> None:
         asyncio.create_task(buy(ports, workspace, board)),
     ]
     await asyncio.wait(tasks, timeout=_SECONDS)
-    console = Console(record=True, width=78, file=StringIO())
+    console = Console(record=True, width=84, file=StringIO())
     console.print(board.table(time.monotonic()))
     picture = console.export_svg(title="python3 dev demo", unique_id="live-table")
     _PICTURE.write_text(

@@ -112,13 +112,14 @@ class Scoreboard:
 
 
 def _told(purchase: _Purchase) -> Text:
-    told = Text(f" customer {purchase.external_id} spent {purchase.dollars} dollars", "dim")
+    told = Text(no_wrap=True, overflow="ellipsis")  # a table whose height changes is hard to read
+    told.append(f" customer {purchase.external_id} spent {purchase.dollars} dollars", "dim")
     for verb, style, names in (
         ("entered", "green", _segments(purchase.consequences, has_entered=True)),
         ("left", "red", _segments(purchase.consequences, has_entered=False)),
     ):
         if names:
-            told.append(f", {verb} {' and '.join(names)}", style)
+            told.append(", ", "dim").append(f"{verb} {' and '.join(names)}", style)
     return told
 
 
