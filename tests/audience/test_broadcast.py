@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -94,6 +95,66 @@ async def test_a_failure_comes_after_what_was_told():
         await reader.next()
 
 
+async def test_who_listens_is_called_as_it_is_told():
+    broadcast = Broadcast(0, most=10)
+    reader, taken = broadcast.join(), []
+    await broadcast.tell(1, 1)
+    listening = asyncio.create_task(reader.listen(lambda item: not taken.append(item)))
+    await asyncio.sleep(0)
+
+    await broadcast.tell(2, 1)
+    await broadcast.tell(3, 1)
+
+    assert taken == [1, 2, 3]
+    assert not listening.done()
+    listening.cancel()
+
+
+async def test_what_a_listener_does_not_take_comes_next():
+    broadcast = Broadcast(0, most=10)
+    reader, taken = broadcast.join(), []
+
+    def take(item: int) -> bool:
+        taken.append(item)
+        return item != 2
+
+    listening = asyncio.create_task(reader.listen(take))
+    await asyncio.sleep(0)
+    for number in (1, 2, 3):
+        await broadcast.tell(number, 1)
+    await asyncio.wait_for(listening, 1)
+
+    assert taken == [1, 2]
+    assert [await reader.next(), await reader.next()] == [2, 3]
+
+
+async def test_a_failure_ends_the_listening():
+    broadcast = Broadcast(0, most=10)
+    reader = broadcast.join()
+    listening = asyncio.create_task(reader.listen(lambda _: True))
+    await asyncio.sleep(0)
+
+    broadcast.fail(ValueError("broken"))
+
+    await asyncio.wait_for(listening, 1)
+    with pytest.raises(ValueError, match="broken"):
+        await reader.next()
+
+
+async def test_many_who_listen_do_not_keep_others_from_their_turn():
+    broadcast, turns = Broadcast(0, most=10), []
+    listening = [asyncio.create_task(broadcast.join().listen(lambda _: True)) for _ in range(600)]
+    await asyncio.sleep(0)
+    telling = asyncio.create_task(broadcast.tell(1, 1))
+    while not telling.done():
+        turns.append(1)
+        await asyncio.sleep(0)
+
+    assert len(turns) > 2
+    for task in listening:
+        task.cancel()
+
+
 async def test_any_number_of_readers_at_any_pace_miss_nothing():
     chance = random.Random(3)
     broadcast = Broadcast(0, most=5)
@@ -104,7 +165,15 @@ async def test_any_number_of_readers_at_any_pace_miss_nothing():
         start, reader = broadcast.last, broadcast.join()
         heard = []
         while broadcast.last < 100 or not heard or heard[-1] < 100:
-            heard.append(await reader.next())
+            if chance.random() < 0.5:
+                most = iter(range(chance.randrange(1, 8)))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.01):
+                        await reader.listen(
+                            lambda item, most=most: next(most, None) is not None and not heard.append(item)
+                        )
+            else:
+                heard.append(await reader.next())
             if chance.random() < 0.3:
                 await asyncio.sleep(0)
         reader.leave()

@@ -8,19 +8,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 
 from audience_gql.api import messages
 from audience_gql.api.authorization import secret_of
 from audience_gql.api.context import Context
 from audience_gql.api.errors import ApiError
 from audience_gql.api.messages import Complete, Init, Malformed, Message, Ping, Pong, Subscribe
-from audience_gql.api.told import OperationRefused
+from audience_gql.api.told import OperationRefused, Told
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.audience.broadcast import LeftBehind
 from audience_gql.audience.tasks import end
@@ -47,6 +47,11 @@ _SILENT_PINGS: Final = 2.5
 logger = logging.getLogger(__name__)
 
 
+TRY_SEND: Final = "audience_gql.try_send"
+"""An extension of the server's: it sends a text at once, or says that the client is not ready for it."""
+TrySend: TypeAlias = Callable[[str], bool]
+
+
 class _Gone(Exception):
     """The socket is closed; nobody reads what is written to it."""
 
@@ -66,14 +71,16 @@ class Connection:
 
     __slots__ = (
         "_allowance", "_counted_at", "_heard_at", "_is_closing", "_is_init", "_opened_at",
-        "_operations", "_pinged_at", "_receive", "_send", "_sending", "_sending_since", "_sockets", "access",
+        "_operations", "_pinged_at", "_receive", "_send", "_sending", "_sending_since", "_sockets", "_try_send", "access",
     )  # fmt: skip
 
-    def __init__(self, sockets: Sockets, receive: Receive, send: Send, now: float) -> None:
+    def __init__(self, sockets: Sockets, scope: Scope, receive: Receive, send: Send) -> None:
+        now = sockets.now()
         self.access: Access | None = None
         self._sockets = sockets
         self._receive = receive
         self._send = send
+        self._try_send: TrySend = scope["extensions"].get(TRY_SEND, _never)
         self._operations: dict[str, _Operation] = {}
         self._is_init = self._is_closing = False
         self._opened_at = self._heard_at = self._counted_at = now
@@ -240,7 +247,14 @@ class Connection:
 
     async def _send_results(self, message: Subscribe, operation: _Operation, context: Context) -> None:
         opening = messages.opening(message.id)
-        async with aclosing(self._sockets.subscriptions.run(message.asked, context)) as results:
+
+        def take(told: Told) -> bool:
+            if self._is_closing or not self._try_send(f"{opening}{told.text}}}"):
+                return False
+            operation.cursor = told.cursor
+            return True
+
+        async with aclosing(self._sockets.subscriptions.run(message.asked, context, take)) as results:
             async for told in results:
                 if self._operations.get(message.id) is not operation:
                     return  # completed by the client, and the cancellation was lost on the way
@@ -267,6 +281,11 @@ class Connection:
         tasks = [it.task for it in self._operations.values() if it.task is not None]
         self._operations.clear()
         await end(*tasks)
+
+
+def _never(_: str) -> bool:
+    """Of a server without the extension: everything goes the ordinary way."""
+    return False
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -18,7 +18,7 @@ from strawberry.utils.await_maybe import await_maybe
 from audience_gql.api.context import Context, Services
 from audience_gql.api.feed import Followed
 from audience_gql.api.schema import Permitted, Schema
-from audience_gql.api.told import Asked, OperationRefused, Told, told
+from audience_gql.api.told import Asked, OperationRefused, Take, Told, told
 from audience_gql.audience.broadcast import Broadcast, Reader
 from audience_gql.audience.broadcasts import Broadcasts, Items
 from audience_gql.audience.feed import Batch, arrive, is_past, read_between
@@ -50,14 +50,16 @@ class SharedFeed:
         self._broadcasts: Broadcasts[Told] = Broadcasts(most=QUEUED_CHANGES)
         self._recent = _Recent()
 
-    async def run(self, asked: Asked, permitted: Permitted, context: Context) -> AsyncGenerator[Told, None]:
-        """What a client is told. Raises OperationRefused before the first result, LeftBehind when he is too slow."""
+    async def run(
+        self, asked: Asked, permitted: Permitted, context: Context, take: Take | None
+    ) -> AsyncGenerator[Told, None]:
+        """What a client is told, but for what `take` takes. Raises OperationRefused before the first result, LeftBehind when he is too slow."""
         rendering = _Rendering(self._schema, asked, permitted, context)
         followed = await rendering.followed()
         async with self._broadcasts.of(
             (rendering.key, followed.wanted), lambda: self._all(rendering, followed)
         ) as broadcast:
-            listener = _Listener(broadcast, rendering, self._recent, followed)
+            listener = _Listener(broadcast, rendering, self._recent, followed, take)
             async with aclosing(listener.hear()) as heard:
                 async for it in heard:
                     yield it
@@ -144,7 +146,9 @@ class _Listener:
         rendering: _Rendering,
         recent: _Recent,
         followed: Followed,
+        take: Take | None,
     ) -> None:
+        self._take = take
         self._broadcast = broadcast
         self._rendering = rendering
         self._recent = recent
@@ -160,6 +164,8 @@ class _Listener:
                     yield it
                     self._reader.is_away = False
             while True:
+                if self._take is not None:
+                    await self._reader.listen(self._take)
                 it = await self._reader.next()
                 self._reader.is_away = True
                 yield it

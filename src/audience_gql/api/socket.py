@@ -54,7 +54,7 @@ class Sockets:
             return
         is_ours = PROTOCOL in scope.get("subprotocols", ())
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL if is_ours else None})
-        connection = Connection(self, receive, send, self.now())
+        connection = Connection(self, scope, receive, send)
         self._open.add(connection)
         try:
             if not is_ours:

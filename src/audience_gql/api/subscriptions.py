@@ -12,7 +12,7 @@ from audience_gql.api.context import Context, Services
 from audience_gql.api.documents import Refused
 from audience_gql.api.schema import Schema
 from audience_gql.api.shared_feed import SharedFeed, is_of_the_feed
-from audience_gql.api.told import Asked, OperationRefused, Told, failed, told
+from audience_gql.api.told import Asked, OperationRefused, Take, Told, failed, told
 from audience_gql.audience.broadcast import LeftBehind
 
 
@@ -23,8 +23,10 @@ class Subscriptions:
         self._schema = schema
         self.feed = SharedFeed(schema, services)
 
-    async def run(self, asked: Asked, context: Context) -> AsyncGenerator[Told, None]:
-        """The results of any operation.
+    async def run(
+        self, asked: Asked, context: Context, take: Take | None = None
+    ) -> AsyncGenerator[Told, None]:
+        """The results of any operation. Those that many are told may be given to `take` instead, which does not wait.
 
         Raises OperationRefused before the first when none of it runs, and LeftBehind when the log has grown too far while a result was
         being sent: the client has to come again with his last cursor.
@@ -33,7 +35,7 @@ class Subscriptions:
         if isinstance(permitted, Refused):
             raise OperationRefused(permitted.errors)
         results = (
-            self.feed.run(asked, permitted, context)
+            self.feed.run(asked, permitted, context, take)
             if is_of_the_feed(permitted)
             else self._run_alone(asked, context)
         )

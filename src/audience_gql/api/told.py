@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from graphql import GraphQLError
 from strawberry.types import ExecutionResult
@@ -30,6 +30,10 @@ class Told:
     """JSON."""
     cursor: str = ""
     """Where in the feed it leads to; empty for all other operations."""
+
+
+Take: TypeAlias = Callable[[Told], bool]
+"""Sends a result on at once, if the client is ready for it; says whether it did."""
 
 
 class OperationRefused(Exception):
