@@ -9,7 +9,7 @@ export function ConnectionStatus() {
   return (
     <p className={`status ${status.phase}`}>
       <span role="status">{SAID[status.phase]}</span>
-      {seconds > 0 && <span aria-hidden="true"> in {seconds} s</span>}
+      {seconds > 0 && <span aria-hidden="true">in {seconds} s</span>}
     </p>
   );
 }

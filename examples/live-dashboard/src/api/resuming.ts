@@ -23,7 +23,7 @@ export function resuming(socket: Socket, onRefused: () => void): SubscriptionFor
   return (request) => ({
     subscribe(sink) {
       const stop = new AbortController();
-      void follow(socket, request, sink, stop.signal, onRefused);
+      void follow(socket, request, sink, stop.signal, onRefused).finally(() => setStatus(stop.signal, null));
       return { unsubscribe: () => stop.abort() };
     },
   });
@@ -40,11 +40,11 @@ async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortS
       for await (const result of results) {
         if (isPassing(result.errors)) throw result.errors;
         failures = 0;
-        setStatus({ phase: "live" });
+        setStatus(stop, { phase: "live" });
         variables = { ...variables, ...resumption(result) };
         sink.next(result as ExecutionResult);
       }
-      return sink.complete();
+      if (variables.after === undefined) return sink.complete(); // what has a cursor has no end: it goes on elsewhere
     } catch (error) {
       if (stop.aborted) return;
       if (isAnswer(error) && !isPassing(error)) return sink.error(error);
@@ -79,7 +79,7 @@ function isRefusal(error: unknown): boolean {
 function pause(failures: number, stop: AbortSignal): Promise<void> {
   const most = Math.min(FIRST_PAUSE_MILLISECONDS * 2 ** failures, LONGEST_PAUSE_MILLISECONDS);
   const milliseconds = most * (0.5 + Math.random() / 2);
-  setStatus({ phase: "away", retryAt: Date.now() + milliseconds });
+  setStatus(stop, { phase: "away", retryAt: Date.now() + milliseconds });
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     stop.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });

@@ -1,15 +1,21 @@
-/** Whether what is shown is live. One for the page, since all subscriptions share one socket. */
+/** Whether what is shown is live: only if all subscriptions are. */
 
 import { useSyncExternalStore } from "react";
 
 export type Status = { phase: "connecting" } | { phase: "live" } | { phase: "away"; retryAt: number };
 
 let current: Status = { phase: "connecting" };
+const statuses = new Map<AbortSignal, Status>();
 const listeners = new Set<() => void>();
 
-export function setStatus(status: Status): void {
-  if (status.phase === "live" && current.phase === "live") return;
-  current = status;
+/** How a subscription, known by its signal, is getting on; null when it has ended. */
+export function setStatus(subscription: AbortSignal, status: Status | null): void {
+  if (status === null) statuses.delete(subscription);
+  else statuses.set(subscription, status);
+  const all = [...statuses.values()];
+  const next = all.find((it) => it.phase === "away") ?? all.find((it) => it.phase === "live");
+  if (next === undefined || (next.phase === "live" && current.phase === "live")) return;
+  current = next;
   for (const listener of listeners) listener();
 }
 
