@@ -32,6 +32,8 @@ from audience_gql.embedded import Servers
 ROOT = HERE.parent.parent
 CLIENTS_A_PROCESS = 5_000
 SETTLE_SECONDS = 2.0
+FEWER = 10
+"""How many times fewer deliveries than of us are enough to ask of the idiomatic subject for it to be busy all the time."""
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -63,25 +65,28 @@ async def measure(
 
         for sockets in options.sockets:
             async with serve_ours() as subject:
-                results.steady.append(await steady(subject, publisher, sockets, options))
+                results.steady.append(await steady(subject, publisher, sockets, options.full, options))
         async with serve_ours() as subject:
             results.idle.append(await idle(subject, options.idle))
     async with idiomatic_publisher(redis_url) as publisher:
         for sockets in options.sockets:
             async with subjects.idiomatic(redis_url, folder / "idiomatic.log") as subject:
-                results.steady.append(await steady(subject, publisher, sockets, options))
+                few = options.full / FEWER
+                results.steady.append(await steady(subject, publisher, sockets, few, options))
         async with subjects.idiomatic(redis_url, folder / "idiomatic.log") as subject:
             results.idle.append(await idle(subject, options.idle))
     return results
 
 
-async def steady(subject: Subject, publisher: Publisher, sockets: int, options: argparse.Namespace) -> Steady:
+async def steady(
+    subject: Subject, publisher: Publisher, sockets: int, most: float, options: argparse.Namespace
+) -> Steady:
     """Changes at a steady rate, and then as many as the server can tell."""
     print(f"{subject.name}: {sockets:,} sockets", file=sys.stderr, flush=True)
     async with clients(subject, sockets) as crowd:
         await asyncio.sleep(SETTLE_SECONDS)
         calm = await _run(subject, publisher, crowd, options.deliveries / sockets, options.seconds)
-        full = await _run(subject, publisher, crowd, options.full / sockets, options.seconds)
+        full = await _run(subject, publisher, crowd, most / sockets, options.seconds)
     return Steady(subject=subject.name, sockets=sockets, asked=options.deliveries, calm=calm, full=full)
 
 
@@ -191,7 +196,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--idle", type=int, default=10_000, help="sockets to which nothing is told")
     parser.add_argument("--seconds", type=float, default=15, help="of each measurement")
     parser.add_argument("--deliveries", type=int, default=2_000, help="a second, when it is calm")
-    parser.add_argument("--full", type=int, default=50_000, help="a second, when it is too much")
+    parser.add_argument("--full", type=int, default=50_000, help="a second, when it is too much for us")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
     return parser.parse_args()
 

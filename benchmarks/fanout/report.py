@@ -73,7 +73,7 @@ def _lines(results: Results, command: str) -> Iterator[str]:
         yield f"## {sockets:,} sockets\n"
         yield f"At about {runs[0].asked:,} deliveries a second:\n"
         yield from _table([(run.subject, run.calm) for run in runs])
-        yield "With more changes than can be told one by one:\n"
+        yield "With more changes than can be told in time:\n"
         yield from _table([(run.subject, run.full) for run in runs])
     yield "## Idle sockets\n"
     yield "| | subscribed sockets | memory each | of one core |\n|---|--:|--:|--:|"

@@ -53,7 +53,7 @@ async def idiomatic(redis_url: str, log: Path) -> AsyncIterator[Subject]:
     port = _free_port()
     command = [
         sys.executable, "-m", "uvicorn", "--app-dir", str(HERE), "idiomatic:app", "--port", str(port),
-        "--log-level", "warning", "--ws-per-message-deflate", "false",
+        "--log-level", "warning", "--ws-per-message-deflate", "false", "--ws-ping-interval", "3600",
     ]  # fmt: skip
     async with _running(
         "idiomatic Strawberry", command, {"REDIS_URL": redis_url}, port, "none", log
@@ -74,7 +74,7 @@ async def _running(
             yield Subject(name=name, url=f"ws://127.0.0.1:{port}/graphql", token=token, pid=process.pid)
         finally:
             if process.returncode is None:
-                process.terminate()
+                process.kill()  # one that is drowned in what it has yet to send would not hear anything else
             await process.wait()
 
 

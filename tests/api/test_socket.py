@@ -11,6 +11,8 @@ import pytest
 from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tests.api.conftest import served_by
+
 PROTOCOL = Subprotocol("graphql-transport-ws")
 VIEWER = "{ viewer { workspace { name } } }"
 CHANGES = "subscription { membershipChanges { after cursor changes { kind subscriber { externalId } } } }"
@@ -289,6 +291,28 @@ async def test_pages_of_other_origins_are_refused(server):
         await connect(server.socket_url, subprotocols=[PROTOCOL], origin="https://evil.example")
 
     assert refused.value.response.status_code == 403
+
+
+@pytest.mark.faults
+async def test_pages_of_our_own_origin_and_of_those_allowed_are_welcome(
+    database_url, redis_url, api, tmp_path
+):
+    token = await api.token()
+    async with served_by(
+        database_url,
+        redis_url,
+        tmp_path / "web.log",
+        AUDIENCE_ALLOWED_ORIGINS="https://app.example, http://b.example:81",
+    ) as server:
+        for origin in (server.url, "https://app.example", "http://b.example:81"):
+            async with connect(server.socket_url, subprotocols=[PROTOCOL], origin=origin) as socket:
+                await send(
+                    socket, {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
+                )
+                assert await received(socket) == {"type": "connection_ack"}
+        for origin in ("http://app.example", "https://app.example.evil.example", "null", "http://b.example"):
+            with pytest.raises(InvalidStatus):
+                await connect(server.socket_url, subprotocols=[PROTOCOL], origin=origin)
 
 
 async def test_a_scope_is_needed_on_sockets_too(server, api):

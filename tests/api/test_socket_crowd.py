@@ -8,11 +8,15 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from audience_gql.api.messages import PING, PONG, PROTOCOL
+from audience_gql.api.socket import Sockets
+from audience_gql.api.subscriptions import Subscriptions
 from tests.api.conftest import served_by
 from tests.api.test_socket import CHANGES, closing_code, entered, opened, received, send, subscribe
 
@@ -61,6 +65,31 @@ class SlowReader:
 
     def close(self) -> None:
         self._writer.close()
+
+
+class Wire:
+    """What a server is to an application, without a network: a client's messages in a queue, and what he is sent in another."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[dict] = asyncio.Queue()
+        self.sent: asyncio.Queue[dict] = asyncio.Queue()
+
+    @classmethod
+    async def enter(cls, sockets: Sockets, token: str) -> Wire:
+        wire = cls()
+        scope = {"type": "websocket", "headers": [], "subprotocols": [PROTOCOL], "extensions": {}}
+        wire.heard.put_nowait({"type": "websocket.connect"})
+        wire.hear({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+        wire.task = asyncio.create_task(sockets(scope, wire.heard.get, wire.sent.put))
+        assert (await wire.sent.get())["type"] == "websocket.accept"
+        assert json.loads((await wire.sent.get())["text"]) == {"type": "connection_ack"}
+        return wire
+
+    def hear(self, message: dict) -> None:
+        self.heard.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
+
+    def go(self) -> None:
+        self.heard.put_nowait({"type": "websocket.disconnect"})
 
 
 async def join(served, group: str, part: int) -> None:
@@ -139,6 +168,31 @@ async def test_a_slow_client_hears_why_and_from_where_to_go_on(database_url, red
     assert error["payload"][0]["extensions"] == {"code": "SLOW_CLIENT", "cursor": cursor}
 
 
+async def test_a_client_is_asked_whether_he_is_there_and_goes_when_he_does_not_say(api):
+    settings = replace(api.services.settings, socket_ping_seconds=0.9)
+    services = replace(api.services, settings=settings)
+    token = await api.token()
+    async with Sockets(Subscriptions(api.schema, services), services).running() as sockets:
+        alive, dead = await Wire.enter(sockets, token), await Wire.enter(sockets, token)
+        pings = 0
+        async with asyncio.timeout(20):
+            while (sent := await dead.sent.get())["type"] != "websocket.close":
+                assert sent["text"] == PING
+                assert (await alive.sent.get())["text"] == PING
+                alive.hear({"type": "pong"})
+                pings += 1
+
+        assert sent["code"] == 4408
+        assert pings >= 1
+        alive.hear({"type": "ping"})
+        async with asyncio.timeout(5):
+            while (answer := (await alive.sent.get())["text"]) == PING:
+                alive.hear({"type": "pong"})
+        assert answer == PONG
+        alive.go()
+        dead.go()
+
+
 async def test_too_many_messages_close_the_socket(server, api):
     async with entered(server, await api.token()) as socket:
         for _ in range(300):
@@ -147,6 +201,7 @@ async def test_too_many_messages_close_the_socket(server, api):
         assert await closing_code(socket) == 4429
 
 
+@pytest.mark.faults
 async def test_a_stopping_server_answers_and_sends_everybody_on(database_url, redis_url, served, tmp_path):
     token, group = await served.token(), await served.group("Friends")
     async with served_by(database_url, redis_url, tmp_path / "web.log") as server:
