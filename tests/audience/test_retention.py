@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from audience_gql import worker
 from audience_gql.audience.cursors import CursorCodec, CursorExpired
 from audience_gql.audience.feed import follow, positions_at, read_between, read_page
 from audience_gql.audience.groups import add_to_group, remove_from_group
@@ -15,6 +16,7 @@ from audience_gql.audience.keys import SubscriberKey
 from audience_gql.audience.retention import prune
 from audience_gql.audience.segments import delete_segment
 from audience_gql.audience.workspaces import begin_new_logs
+from audience_gql.config import Settings
 from audience_gql.storage import segment_figures
 from audience_gql.storage.feed import FeedFilter
 from audience_gql.storage.models import Workspace
@@ -138,6 +140,16 @@ async def test_days_are_as_right_as_hours_whatever_was_pruned(house):
 
     assert sum(size.entered for size in before) == 30
     assert await sizes(house, segment, start, DAY) == before
+
+
+async def test_the_worker_keeps_it_as_long_as_its_settings_say(house):
+    await house.segment("LT", LT)
+    await move(house, *(["LT", "DE"] * 30))
+    settings = Settings(database_url="", redis_url="", secret_keys=("",), retention_days=1)
+
+    await worker.shorten_log({"ports": house.ports, "settings": settings})
+
+    assert await pruned_through(house) == 60 - 24
 
 
 async def test_what_is_young_is_left_alone(house):

@@ -276,7 +276,7 @@ async def ended(tasks: list[asyncio.Task[None]]) -> None:
 async def settled(house: House, listeners: list[Listener]) -> dict[int, list[int]]:
     """The log when nothing changes any more and everybody has heard of it, or when patience is at its end."""
     log: dict[int, list[int]] = {}
-    for _ in range(240):
+    for _ in range(120):
         found = await house.log()
         marks = await house.world.fetchval("SELECT count(*) FROM dirty")
         if found == log and not marks and all(by_bucket(it.heard) == log for it in listeners):

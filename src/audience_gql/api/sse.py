@@ -71,15 +71,15 @@ class _Events:
     async def next(self, result: Told) -> None:
         """A result, under the cursor that it leads to; results that have none are counted."""
         self._results += 1
-        await self._write(_next(result.text, result.cursor or str(self._results)))
+        await self._write_in_time(_next(result.text, result.cursor or str(self._results)))
         self._cursor = result.cursor
 
     async def heartbeat(self) -> None:
         """A comment: it keeps the way open, and finds out who is gone."""
-        await self._write(_HEARTBEAT)
+        await self._write_in_time(_HEARTBEAT)
 
     async def complete(self) -> None:
-        await self._write(_COMPLETE, is_last=True)
+        await self._write_in_time(_COMPLETE, is_last=True)
 
     async def part(self, reason: ApiError) -> None:
         """The last word, to a client that may not be reading."""
@@ -87,17 +87,21 @@ class _Events:
             reason.extensions["cursor"] = self._cursor
         try:
             async with asyncio.timeout(_PARTING_SECONDS):
-                await self.next(refused([reason], self._cursor))
-                await self.complete()
+                last = refused([reason], self._cursor).text
+                await self._write(_next(last, self._cursor or str(self._results + 1)))
+                await self._write(_COMPLETE, is_last=True)
         except TimeoutError:
             logger.info("a client that does not read is cut off")
 
-    async def _write(self, content: bytes, *, is_last: bool = False) -> None:
+    async def _write_in_time(self, content: bytes, *, is_last: bool = False) -> None:
         try:
             async with asyncio.timeout(self._slow_seconds):
-                await self._send({"type": "http.response.body", "body": content, "more_body": not is_last})
+                await self._write(content, is_last=is_last)
         except TimeoutError as error:
             raise _TooSlow from error
+
+    async def _write(self, content: bytes, *, is_last: bool = False) -> None:
+        await self._send({"type": "http.response.body", "body": content, "more_body": not is_last})
 
 
 class _Stream(Response):
