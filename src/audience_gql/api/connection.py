@@ -249,7 +249,8 @@ class Connection:
         opening = messages.opening(message.id)
 
         def take(told: Told) -> bool:
-            if self._is_closing or not self._try_send(f"{opening}{told.text}}}"):
+            is_over = self._is_closing or self._operations.get(message.id) is not operation
+            if is_over or not self._try_send(f"{opening}{told.text}}}"):
                 return False
             operation.cursor = told.cursor
             return True

@@ -26,6 +26,8 @@ from audience_gql.audience.tails import QUEUED_CHANGES, Tails
 
 _AWAY_SECONDS: Final = 1.0
 """How long to wait before asking Postgres again."""
+_LENGTH_OF_A_CHANGE: Final = 16 * 1024
+"""A result that is longer counts for more changes than it has, so that what is kept has a bound in bytes: 16 MB for all who ask the same."""
 _RECENT_SECONDS: Final = 0.5
 _FIELD: Final = frozenset({"membershipChanges"})
 
@@ -72,7 +74,8 @@ class SharedFeed:
                 yield Told(text="", cursor=tail.last.cursor), 0
                 while True:
                     batch = await reader.next()
-                    yield await rendering.of(batch), max(1, len(batch.changes))
+                    it = await rendering.of(batch)
+                    yield it, max(1, len(batch.changes), len(it.text) // _LENGTH_OF_A_CHANGE)
             finally:
                 reader.leave()
 
