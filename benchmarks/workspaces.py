@@ -25,17 +25,17 @@ import asyncpg
 from engine.observed import ObservedWorker, Usage, share_at
 from engine.watched import Watch, watching
 
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import NotedJobs
 from audience_gql.conditions.base import Condition, Names
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Event, Facts
-from audience_gql.conditions.summary import summarize
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CREATED_DATE, PLAIN_IDS, UPDATED_DATE, Vocabulary
+from audience_gql.conditions.words.summary import summarize
 from audience_gql.embedded import Servers
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock

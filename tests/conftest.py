@@ -22,8 +22,8 @@ import pytest
 import pytest_asyncio
 
 from audience_gql.storage.database import Database
+from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.schema import migrate
-from audience_gql.storage.tick_pool import TickPool
 from tests.product import Product, started
 from tests.storage.sent import SentStatements
 

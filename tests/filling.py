@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.engine.membership import Membership
 from audience_gql.storage.database import Database
 
 _WANTED = """

@@ -10,16 +10,17 @@ from typing import Final
 
 from generator import WORKSPACE
 
-from audience_gql.audience.fill_queue import FillQueue
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.engine.fill_queue import FillQueue
+from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import NotedJobs
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import definitions, fills
+from audience_gql.storage import definitions
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
+from audience_gql.storage.engine import fills
+from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.models import Segment, Workspace
-from audience_gql.storage.tick_pool import TickPool
 
 _NO_TIMEOUT: Final = 0.0
 _NO_RESULT_STANDS: Final = timedelta(minutes=2)

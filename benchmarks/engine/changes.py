@@ -17,8 +17,8 @@ from typing import Final
 from bench import Bench, Figure
 from memory import peak_memory_mb
 
-from audience_gql.audience.events import BATCH_LIMIT, EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 
 MEASUREMENT: Final = "b"
 _EVENT: Final = "email_opened"  # which most of the segments read

@@ -17,8 +17,8 @@ from live import Probe, new_event, probe, strangers, take
 from observed import ObservedWorker, share_at
 from watched import Watch, watching
 
-from audience_gql.audience.events import BATCH_LIMIT, EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 
 MEASUREMENT = "e"
 IDLE_SECONDS = 30

@@ -23,12 +23,12 @@ from behaviour import NAMES, Behaviour, draw_amounts
 from people import FIELDS, draw_channels, draw_person
 from segments import chosen, group_name, with_ids
 
-from audience_gql.audience.bucket_writer import _blank_row, _dates, identities_of
-from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.groups import create_group
+from audience_gql.audience.definitions.fields import define_custom_field
+from audience_gql.audience.definitions.groups import create_group
+from audience_gql.audience.definitions.segments import create_segment
+from audience_gql.audience.people.bucket_writer import _blank_row, _dates, identities_of
+from audience_gql.audience.people.profiles import apply_columns
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.profiles import apply_columns
-from audience_gql.audience.segments import create_segment
 from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef

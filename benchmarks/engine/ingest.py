@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from audience_gql.audience.events import BATCH_LIMIT, EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.storage import facts

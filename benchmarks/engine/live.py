@@ -18,9 +18,9 @@ from bench import Bench, Figure
 from observed import ObservedWorker, share_at
 from watched import Watch, watching
 
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
-from audience_gql.audience.segments import create_segment, delete_segment
+from audience_gql.audience.definitions.segments import create_segment, delete_segment
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 
 MEASUREMENT = "c"

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Final
 
-from audience_gql.audience.profiles import PersonPatch
+from audience_gql.audience.people.profiles import PersonPatch
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage.facts import ChannelState
 

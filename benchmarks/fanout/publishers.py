@@ -13,20 +13,21 @@ from idiomatic import CHANNEL
 from redis.asyncio import Redis
 
 from audience_gql.audience.access import create_token
-from audience_gql.audience.membership import Membership
-from audience_gql.audience.plans import PLAIN_IDS
+from audience_gql.audience.definitions.segments import create_segment
+from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.engine.plans import PLAIN_IDS
+from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.segments import create_segment
-from audience_gql.audience.subscribers import upsert_subscribers
 from audience_gql.audience.testing import NotedJobs
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import definitions, fills
+from audience_gql.storage import definitions
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
+from audience_gql.storage.engine import fills
+from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
-from audience_gql.storage.tick_pool import TickPool
 
 PEOPLE = 100
 

@@ -14,18 +14,18 @@ from starlette.types import Receive, Scope, Send
 
 from audience_gql import playground
 from audience_gql.api.context import Services
-from audience_gql.api.http import answer
-from audience_gql.api.live import Live
 from audience_gql.api.schema import Schema
-from audience_gql.api.socket import Sockets
-from audience_gql.api.subscriptions import Subscriptions
-from audience_gql.api.uploads import receive
+from audience_gql.api.transport.http import answer
+from audience_gql.api.transport.live import Live
+from audience_gql.api.transport.socket import Sockets
+from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Doorkeeper
-from audience_gql.audience.auditor import metrics
-from audience_gql.audience.cursors import CursorCodec
+from audience_gql.audience.engine.auditor import metrics
+from audience_gql.audience.log.cursors import CursorCodec
+from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import readiness
-from audience_gql.audience.segment_watch import SegmentWatch
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals

@@ -318,7 +318,7 @@ def _schema(parsed: argparse.Namespace) -> int:
 
 
 def _handbook(parsed: argparse.Namespace) -> int:
-    from audience_gql.conditions.handbook import handbook
+    from audience_gql.conditions.words.handbook import handbook
 
     return _write(handbook(), parsed.output)
 

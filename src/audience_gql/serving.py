@@ -17,7 +17,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from audience_gql.api.connection import TRY_SEND
+from audience_gql.api.transport.connection import TRY_SEND
 from audience_gql.config import Settings
 
 _QUEUE_SECONDS: Final = 0.1

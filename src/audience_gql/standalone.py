@@ -22,17 +22,17 @@ from pathlib import Path
 from typing import Final
 
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
+from audience_gql.audience.engine.fill_queue import recompute_everything
 from audience_gql.audience.failures import NotFound
-from audience_gql.audience.fill_queue import recompute_everything
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import Readiness, readiness
 from audience_gql.audience.workspaces import begin_new_logs, change_timezone, create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import fills
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database, Unavailable
+from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
 

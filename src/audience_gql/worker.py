@@ -20,20 +20,20 @@ from arq import cron, func
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
-from audience_gql.audience.auditor import audit_slices
-from audience_gql.audience.clearing import Clearing
-from audience_gql.audience.fill_queue import FillQueue, recompute_everything
-from audience_gql.audience.import_runner import ImportRunner
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.definitions.clearing import Clearing
+from audience_gql.audience.engine.auditor import audit_slices
+from audience_gql.audience.engine.fill_queue import FillQueue, recompute_everything
+from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.engine.ticker import Ticker
+from audience_gql.audience.imports.runner import ImportRunner
+from audience_gql.audience.log.retention import prune
 from audience_gql.audience.ports import Ports, Wakeups
-from audience_gql.audience.retention import prune
-from audience_gql.audience.ticker import Ticker
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, QUEUE, ArqJobs, redis_settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
-from audience_gql.storage.tick_pool import TickPool
+from audience_gql.storage.engine.tick_pool import TickPool
 
 _RECONNECT_SECONDS: Final = 1.0
 _JOB_SECONDS: Final = 3600

@@ -23,20 +23,20 @@ from graphql import GraphQLFormattedError
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
-from audience_gql.api.live import Live
 from audience_gql.api.schema import Schema
+from audience_gql.api.transport.live import Live
 from audience_gql.audience.access import Access, Doorkeeper, create_token
-from audience_gql.audience.cursors import CursorCodec
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.log.cursors import CursorCodec
+from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports, Signals
-from audience_gql.audience.segment_watch import SegmentWatch
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.tick_pool import TickPool
+from audience_gql.storage.engine.tick_pool import TickPool
 from tests.filling import fill_bucket
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

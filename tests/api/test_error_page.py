@@ -17,7 +17,7 @@ from audience_gql.audience import failures
 
 ROOT = Path(audience_gql.__file__).parent
 PAGE = (ROOT.parents[1] / "docs" / "errors.md").read_text(encoding="utf-8")
-SOURCES = [*sorted((ROOT / "api").glob("*.py")), ROOT / "app.py"]
+SOURCES = [*sorted((ROOT / "api").rglob("*.py")), ROOT / "app.py"]
 
 
 def told(heading: str) -> set[str]:
@@ -107,7 +107,7 @@ def test_every_close_code():
         for module in ("connection.py", "socket.py")
         for code in re.findall(
             r"^[A-Z_]+: Final = ([14]\d{3})$",
-            (ROOT / "api" / module).read_text(encoding="utf-8"),
+            (ROOT / "api" / "transport" / module).read_text(encoding="utf-8"),
             re.MULTILINE,
         )
     }

@@ -9,8 +9,8 @@ from unittest.mock import patch
 import asyncpg
 import pytest
 
-from audience_gql.storage import batches, pages
 from audience_gql.storage.database import Database, Unavailable
+from audience_gql.storage.reads import batches, pages
 
 PEOPLE = "{ subscribers { edges { node { id } } } }"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audience_gql.storage import person_facts
+from audience_gql.storage.reads import person_facts
 from tests.api.test_statement_counts import shapes
 
 NODE = "path summary matches observed nextChangeAt"

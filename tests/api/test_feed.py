@@ -11,7 +11,7 @@ import pytest
 from audience_gql.api import ids
 from audience_gql.api.context import Context
 from audience_gql.api.ids import Kind
-from audience_gql.audience.retention import prune
+from audience_gql.audience.log.retention import prune
 
 CHANGES = """
 subscription ($segments: [ID!], $groups: [ID!], $subscriber: SubscriberKey, $after: String) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audience_gql.audience import snapshots
+from audience_gql.audience.definitions import snapshots
 
 CREATE = """
 mutation ($input: CreateGroupInput!) {

@@ -9,7 +9,7 @@ import pytest
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
 from audience_gql.storage.feed import LoggedChange
-from audience_gql.storage.records import EventRecord
+from audience_gql.storage.reads.records import EventRecord
 
 LARGEST = 2**63 - 1
 ODD_INSTANT = datetime(1969, 7, 20, 20, 17, 40, 123456, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from audience_gql.api.context import Context
-from audience_gql.audience.import_runner import ImportRunner
+from audience_gql.audience.imports.runner import ImportRunner
 
 START = """
 mutation ($input: StartImportInput!) {

@@ -12,7 +12,7 @@ import pytest
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
 from audience_gql.api.pagination import Listing
-from audience_gql.storage.slices import Slice
+from audience_gql.storage.reads.slices import Slice
 
 PEOPLE = """query ($first: Int, $after: String, $orderBy: SubscriberOrder! = CREATED_DESC) {
   subscribers(first: $first, after: $after, orderBy: $orderBy) {

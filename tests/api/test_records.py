@@ -8,7 +8,7 @@ import pytest
 
 from audience_gql.storage import models
 from audience_gql.storage.feed import LoggedChange
-from audience_gql.storage.records import ChannelRecord, EventRecord, SubscriberRecord
+from audience_gql.storage.reads.records import ChannelRecord, EventRecord, SubscriberRecord
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from graphql import (
 )
 
 from audience_gql.api.schema import export_sdl
+from audience_gql.conditions.input.shapes import Enumeration, Reference, Scalar, Shape
 from audience_gql.conditions.registry import condition_shape, input_types, kinds
-from audience_gql.conditions.shapes import Enumeration, Reference, Scalar, Shape
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from audience_gql.audience.workspaces import change_timezone
-from audience_gql.storage import segment_figures
+from audience_gql.storage.reads import segment_figures
 
 HISTORY = """
 query ($id: ID!, $from: DateTime!, $to: DateTime, $every: Interval!) {

@@ -11,9 +11,9 @@ import pytest
 
 from audience_gql.api.context import Context
 from audience_gql.api.schema import Schema
-from audience_gql.api.subscriptions import Subscriptions
-from audience_gql.api.told import Asked, OperationRefused, Told
-from audience_gql.audience.broadcast import LeftBehind
+from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.told import Asked, OperationRefused, Told
+from audience_gql.audience.log.broadcast import LeftBehind
 
 CHANGES = """
 subscription ($segments: [ID!], $after: String) {

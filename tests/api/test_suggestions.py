@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from audience_gql.conditions.registry import kinds
-from audience_gql.storage import suggestions
+from audience_gql.storage.reads import suggestions
 
 KINDS = "{ conditionKinds { name label description category filter oneOf operators { name label description type } } }"
 NAMES = "{ eventNames { name lastSeenAt properties } }"

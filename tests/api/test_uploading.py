@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from audience_gql.audience.import_runner import ImportRunner
+from audience_gql.audience.imports.runner import ImportRunner
 from audience_gql.uploading import column
 
 FILE = "Kunde,Mail,Plan\n1,ada@example.com,pro\n2,no address,pro\n3,cyd@example.com,\n"

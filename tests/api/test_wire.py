@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from audience_gql.api.wire import JSON_DEPTH, Unreadable, decode, encode
+from audience_gql.api.transport.wire import JSON_DEPTH, Unreadable, decode, encode
 
 
 def nested(levels: int, opening: str = "[", closing: str = "]") -> str:

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from audience_gql.audience.events import EventItem, Tracked, track_events
-from audience_gql.audience.groups import create_group
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.membership import Membership, Ticked
+from audience_gql.audience.definitions.groups import create_group
+from audience_gql.audience.definitions.segments import create_segment, update_segment
+from audience_gql.audience.engine.membership import Membership, Ticked
+from audience_gql.audience.people.events import EventItem, Tracked, track_events
+from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.subscribers import Upserted, upsert_subscribers
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.segments import create_segment, update_segment
-from audience_gql.audience.subscribers import Upserted, upsert_subscribers
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
+from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.models import Group, Segment, Workspace
-from audience_gql.storage.tick_pool import TickPool
 from tests.filling import fill_bucket
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from audience_gql.audience.auditor import audit_slices, metrics
-from audience_gql.audience.fill_queue import FillQueue
-from audience_gql.audience.membership import EVERYBODY
-from audience_gql.audience.segments import request_recompute
-from audience_gql.storage import definitions, fills, membership
+from audience_gql.audience.definitions.segments import request_recompute
+from audience_gql.audience.engine.auditor import audit_slices, metrics
+from audience_gql.audience.engine.fill_queue import FillQueue
+from audience_gql.audience.engine.membership import EVERYBODY
+from audience_gql.storage import definitions
+from audience_gql.storage.engine import fills, membership
 
 LITHUANIA = {"country": {"is": "LT"}}
 LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}

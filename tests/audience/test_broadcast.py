@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from audience_gql.audience.broadcast import Broadcast, LeftBehind
-from audience_gql.audience.broadcasts import Broadcasts
+from audience_gql.audience.log.broadcast import Broadcast, LeftBehind
+from audience_gql.audience.log.broadcasts import Broadcasts
 
 
 async def test_readers_get_all_that_comes_after_they_joined():

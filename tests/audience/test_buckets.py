@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audience_gql.audience import buckets
+from audience_gql.audience.people import buckets
 from audience_gql.storage import definitions
 
 LITHUANIA = {"country": {"is": "LT"}}

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from audience_gql.audience.channels import set_channel_status
-from audience_gql.audience.events import EventItem, track_events
 from audience_gql.audience.failures import InvalidInput, NotFound
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.people.channels import set_channel_status
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import facts
 
 HOUR = timedelta(hours=1)

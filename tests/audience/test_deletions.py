@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from audience_gql.audience.clearing import Clearing
-from audience_gql.audience.deletions import delete_custom_field, delete_group
+from audience_gql.audience.definitions.clearing import Clearing
+from audience_gql.audience.definitions.deletions import delete_custom_field, delete_group
+from audience_gql.audience.definitions.fields import define_custom_field
+from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
+from audience_gql.audience.definitions.segments import InUse
 from audience_gql.audience.failures import NotFound
-from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.groups import add_to_group, remove_from_group
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.segments import InUse
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import clearing as queue
 from audience_gql.storage import facts
 from audience_gql.storage.database import Unavailable

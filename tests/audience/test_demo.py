@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.engine.membership import Membership
 from audience_gql.demo import cdnow, loading
-from audience_gql.storage import definitions, fills
+from audience_gql.storage import definitions
+from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Group, Segment
 
 LOG = Path(cdnow.__file__).with_name("cdnow.txt.gz")

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from audience_gql.audience.due import next_change_by_segments
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.engine.due import next_change_by_segments
+from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.testing import SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.storage import definitions
@@ -139,7 +139,7 @@ async def test_each_segment_has_its_own_instant(house):
 
 async def test_people_who_are_put_off_to_later_ticks_are_not_forgotten(house, monkeypatch):
     for bound in ("LEAST_A_TICK", "PEOPLE_A_TICK"):
-        monkeypatch.setattr(f"audience_gql.audience.membership.{bound}", 2)
+        monkeypatch.setattr(f"audience_gql.audience.engine.membership.{bound}", 2)
     house.membership._people_a_tick = 2
     segment = await house.segment("New", CONDITIONS["new"])
     country = await house.segment("Country", {"country": {"isSet": True}})

@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from audience_gql.audience.erasure import erase_subscriber
+from audience_gql.audience.definitions.groups import add_to_group
 from audience_gql.audience.failures import NotFound
-from audience_gql.audience.groups import add_to_group
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.people.erasure import erase_subscriber
+from audience_gql.audience.people.keys import SubscriberKey
 
 ADA = SubscriberKey(kind="externalId", value="ada")
 OPENED = {"event": {"name": "opened", "within": {"last": {"minutes": 5}}}}

@@ -6,7 +6,7 @@ from math import comb
 
 import pytest
 
-from audience_gql.audience.estimates import Estimate, estimate, scaled
+from audience_gql.audience.answers.estimates import Estimate, estimate, scaled
 
 
 @pytest.mark.parametrize(

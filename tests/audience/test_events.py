@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 

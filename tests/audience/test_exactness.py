@@ -13,15 +13,15 @@ from datetime import timedelta
 
 import pytest
 
-from audience_gql.audience.clockwork import Clockwork
-from audience_gql.audience.groups import add_to_group, remove_from_group
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
+from audience_gql.audience.engine.clockwork import Clockwork
+from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.conditions.filters.count import CountFilter
-from audience_gql.storage import edges as edges_storage
-from audience_gql.storage import membership
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.evaluation import Evaluation
+from audience_gql.storage.engine import edges as edges_storage
+from audience_gql.storage.engine import membership
+from audience_gql.storage.engine.evaluation import Evaluation
 
 PEOPLE = [f"p{n}" for n in range(12)]
 ROUNDS = 400 if os.environ.get("AUDIENCE_FUZZ_LONG") else 60

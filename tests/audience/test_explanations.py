@@ -9,14 +9,15 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from audience_gql.audience import explanations
-from audience_gql.audience.explanations import Explanation, Question, explain_memberships
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.answers import explanations
+from audience_gql.audience.answers.explanations import Explanation, Question, explain_memberships
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.kinds.segment import InSegment
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, person_facts
+from audience_gql.storage import definitions
+from audience_gql.storage.reads import person_facts
 from tests.audience.raw_facts import facts_by_id
 from tests.audience.test_simulated_clock import DAYS, ZONES, change_somebody, define, open_house, stored
 

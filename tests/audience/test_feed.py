@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from audience_gql.audience.cursors import CursorCodec, CursorInvalid
-from audience_gql.audience.feed import Batch, follow
+from audience_gql.audience.log.cursors import CursorCodec, CursorInvalid
+from audience_gql.audience.log.feed import Batch, follow
 from audience_gql.storage.feed import FeedFilter
 from audience_gql.storage.models import Workspace
 

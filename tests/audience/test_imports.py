@@ -6,21 +6,21 @@ import asyncio
 
 import pytest
 
-from audience_gql.audience import import_runner
+from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.failures import InvalidInput, NotFound
-from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.import_plans import BadCell, ColumnPlan, ImportPlan
-from audience_gql.audience.import_runner import ImportRunner
-from audience_gql.audience.imports import (
+from audience_gql.audience.imports import runner as import_runner
+from audience_gql.audience.imports.lifecycle import (
     PIECE_BYTES,
     AlreadyUploaded,
     cancel_import,
     receive_file,
     start_import,
 )
+from audience_gql.audience.imports.plans import BadCell, ColumnPlan, ImportPlan
+from audience_gql.audience.imports.runner import ImportRunner
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import imports
-from audience_gql.storage.slices import Slice
+from audience_gql.storage.reads.slices import Slice
 
 NAMED = (
     ColumnPlan(header="id", kind="profile", target="externalId"),

@@ -7,11 +7,16 @@ from datetime import timedelta
 
 import pytest
 
+from audience_gql.audience.definitions.pausing import pause_segment, resume_segment
+from audience_gql.audience.definitions.segments import (
+    InUse,
+    create_segment,
+    recompute_progress,
+    update_segment,
+)
 from audience_gql.audience.failures import InvalidInput, NotFound
-from audience_gql.audience.pausing import pause_segment, resume_segment
-from audience_gql.audience.segments import InUse, create_segment, recompute_progress, update_segment
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import fills, membership
+from audience_gql.storage.engine import fills, membership
 from audience_gql.storage.models import Segment
 
 LITHUANIA = {"country": {"is": "LT"}}

@@ -8,15 +8,16 @@ from random import Random
 
 import pytest
 
-from audience_gql.audience.keys import UNSET
-from audience_gql.audience.previews import preview_segment
+from audience_gql.audience.answers.previews import preview_segment
+from audience_gql.audience.people.keys import UNSET
 from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.sql import OfRow
+from audience_gql.conditions.sql.questions import OfRow
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, previews
-from audience_gql.storage.pages import Filter
-from audience_gql.storage.previews import Budget
+from audience_gql.storage import definitions
+from audience_gql.storage.reads import previews
+from audience_gql.storage.reads.pages import Filter
+from audience_gql.storage.reads.previews import Budget
 
 WHOLE = Budget(seconds=3600, first_seconds=60)
 IN_TWO_SLICES = Budget(seconds=3600, first_seconds=60, whole_up_to=0)
@@ -55,7 +56,7 @@ async def populate(house, count: int, seed: int, monkeypatch) -> None:
     """People with ids, facts and events that depend on nothing but the seed."""
     chance = Random(seed)
     monkeypatch.setattr(
-        "audience_gql.audience.subscribers.random_subscriber_id", lambda: chance.getrandbits(62)
+        "audience_gql.audience.people.subscribers.random_subscriber_id", lambda: chance.getrandbits(62)
     )
     people = [{"externalId": str(n), "country": chance.choice(COUNTRIES)} for n in range(count)]
     for start in range(0, count, 1000):

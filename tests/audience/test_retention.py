@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from audience_gql import worker
-from audience_gql.audience.cursors import CursorCodec, CursorExpired
-from audience_gql.audience.feed import follow, positions_at, read_between, read_page
-from audience_gql.audience.groups import add_to_group, remove_from_group
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.retention import prune
-from audience_gql.audience.segments import delete_segment
+from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
+from audience_gql.audience.definitions.segments import delete_segment
+from audience_gql.audience.log.cursors import CursorCodec, CursorExpired
+from audience_gql.audience.log.feed import follow, positions_at, read_between, read_page
+from audience_gql.audience.log.retention import prune
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import begin_new_logs
 from audience_gql.config import Settings
-from audience_gql.storage import segment_figures
 from audience_gql.storage.feed import FeedFilter
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.reads import segment_figures
 
 CURSORS = CursorCodec(("secret",))
 LT = {"country": {"is": "LT"}}

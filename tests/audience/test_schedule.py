@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from audience_gql.audience.alarms import Alarms
-from audience_gql.audience.schedule import Schedule, Urgency
-from audience_gql.audience.sharing import Share
+from audience_gql.audience.engine.alarms import Alarms
+from audience_gql.audience.engine.schedule import Schedule, Urgency
+from audience_gql.audience.engine.sharing import Share
 
 LIVE, BULK = Urgency.LIVE, Urgency.BULK
 

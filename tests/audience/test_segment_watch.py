@@ -8,12 +8,12 @@ from unittest.mock import patch
 
 import pytest
 
+from audience_gql.audience.definitions.pausing import pause_segment
+from audience_gql.audience.definitions.segments import delete_segment, update_segment
 from audience_gql.audience.failures import NotFound
-from audience_gql.audience.pausing import pause_segment
-from audience_gql.audience.segment_watch import SegmentWatch
-from audience_gql.audience.segments import delete_segment, update_segment
+from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import batches
+from audience_gql.storage.reads import batches
 
 LT = {"country": {"is": "LT"}}
 

@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from audience_gql.audience.failures import InvalidInput, NameTaken, NotFound
-from audience_gql.audience.segments import (
+from audience_gql.audience.definitions.segments import (
     InUse,
     RevisionConflict,
     SegmentCycle,
@@ -16,6 +15,7 @@ from audience_gql.audience.segments import (
     recompute_progress,
     update_segment,
 )
+from audience_gql.audience.failures import InvalidInput, NameTaken, NotFound
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.models import Segment
 

@@ -13,16 +13,17 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.groups import add_to_group, remove_from_group
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.membership import Membership
+from audience_gql.audience.definitions.fields import define_custom_field
+from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
+from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions import calendar, kinds  # noqa: F401  # registers the kinds
 from audience_gql.conditions.base import DayEdge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, edges
+from audience_gql.storage import definitions
+from audience_gql.storage.engine import edges
 from tests.audience.conftest import House
 from tests.audience.raw_facts import matching
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from audience_gql.audience.groups import add_to_group, remove_from_group
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
+from audience_gql.audience.people.keys import SubscriberKey
 
 LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
 MICROSECOND = timedelta(microseconds=1)

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from audience_gql.audience.pausing import pause_segment, resume_segment
-from audience_gql.audience.segments import delete_segment, update_segment
+from audience_gql.audience.definitions.pausing import pause_segment, resume_segment
+from audience_gql.audience.definitions.segments import delete_segment, update_segment
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, edges, membership
+from audience_gql.storage import definitions
+from audience_gql.storage.engine import edges, membership
 
 LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
 EVER = {"event": {"name": "opened"}}

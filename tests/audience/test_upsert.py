@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.failures import InvalidInput
-from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.keys import SubscriberRef
+from audience_gql.audience.people.keys import SubscriberRef
 from audience_gql.storage.models import Subscriber
 
 

@@ -6,8 +6,8 @@ import pytest
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, is_possible_number, parse
 
-from audience_gql.audience import value_checks
-from audience_gql.audience.value_checks import (
+from audience_gql.audience.people import value_checks
+from audience_gql.audience.people.value_checks import (
     country_problem,
     email_problem,
     language_problem,

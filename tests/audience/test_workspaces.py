@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from audience_gql.audience.definitions.segments import create_segment
 from audience_gql.audience.failures import InvalidInput
-from audience_gql.audience.segments import create_segment
 from audience_gql.audience.workspaces import change_timezone
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 

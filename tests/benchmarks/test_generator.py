@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.groups import create_group
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.membership import Membership, Ticked
+from audience_gql.audience.definitions.fields import define_custom_field
+from audience_gql.audience.definitions.groups import create_group
+from audience_gql.audience.engine.membership import Membership, Ticked
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.subscribers import upsert_subscribers
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Database
+from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.facts import TEXT_COLUMNS, Mark
 from audience_gql.storage.models import Workspace
-from audience_gql.storage.tick_pool import TickPool
 
 ENGINE = Path(__file__).parents[2] / "benchmarks/engine"
 PEOPLE, EVENTS, SEGMENTS = 500, 6_000, 100

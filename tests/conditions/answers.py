@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from audience_gql.conditions.base import Condition
-from audience_gql.conditions.compiler import compile_filter, compile_people, compile_range
+from audience_gql.conditions.sql.compiler import compile_filter, compile_people, compile_range
 from tests.conditions.world import VOCABULARY, Connection
 
 Verdicts = frozenset[tuple[int, int]]

@@ -13,10 +13,10 @@ from typing import Any
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge, InvalidCondition
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
-from audience_gql.conditions.dependencies import edges
 from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
+from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.registry import condition_shape
-from audience_gql.conditions.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.values import decimal_of
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS
 from tests.conditions.world import EVENT_NAMES, FIELDS, GROUPS, SEGMENTS, VOCABULARY, Person, condition_of

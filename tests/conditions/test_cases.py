@@ -14,8 +14,8 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.summary import summarize
 from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.conditions.words.summary import summarize
 from tests.conditions.answers import by_filter, by_people, by_range
 from tests.conditions.world import (
     NAMES,

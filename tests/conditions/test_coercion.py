@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from audience_gql.conditions.coercion import coerce_shape
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Enumeration, EnumerationValue, InputField, Scalar, Shape
+from audience_gql.conditions.input.coercion import coerce_shape
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Enumeration, EnumerationValue, InputField, Scalar, Shape
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from tests.conditions.world import VOCABULARY
 

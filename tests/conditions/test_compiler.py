@@ -11,9 +11,9 @@ import sqlglot
 from sqlglot import exp
 
 from audience_gql.conditions.base import Condition
-from audience_gql.conditions.compiler import Statement, compile_filter, compile_people, compile_range
 from audience_gql.conditions.kinds.combinators import All
 from audience_gql.conditions.kinds.segment import InSegment
+from audience_gql.conditions.sql.compiler import Statement, compile_filter, compile_people, compile_range
 from tests.conditions.chance import NOON, Chance, share
 from tests.conditions.world import EVENT_NAMES, SEGMENTS, VOCABULARY, Connection, condition_of
 

@@ -10,9 +10,9 @@ import pytest
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge, Read
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
-from audience_gql.conditions.dependencies import edges, leaf_count, merged, reads
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.reasoning.dependencies import edges, leaf_count, merged, reads
 from audience_gql.conditions.values import date_of
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CHANNELS
 from tests.conditions.chance import NOON, Chance, share

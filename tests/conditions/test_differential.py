@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from audience_gql.conditions import over_range, per_person
 from audience_gql.conditions.base import Condition, Moment
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.evaluator import evaluate
@@ -28,8 +27,15 @@ from audience_gql.conditions.kinds import age, event_total
 from audience_gql.conditions.kinds.event import EventCount
 from audience_gql.conditions.kinds.event_total import EventTotal
 from audience_gql.conditions.kinds.segment import InSegment
-from audience_gql.conditions.over_range import RangeQuery
-from audience_gql.conditions.sql import Aggregate, InSegments, OfEvents, Parameters, Today
+from audience_gql.conditions.sql import over_range, per_person
+from audience_gql.conditions.sql.over_range import RangeQuery
+from audience_gql.conditions.sql.questions import (
+    Aggregate,
+    InSegments,
+    OfEvents,
+    Parameters,
+    Today,
+)
 from audience_gql.conditions.values import exact_sum
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from tests.conditions.answers import Verdicts, by_filter, by_people, by_range

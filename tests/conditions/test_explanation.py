@@ -11,18 +11,18 @@ from random import Random
 
 import pytest
 
-from audience_gql.conditions import explanation
 from audience_gql.conditions.base import Condition, DayEdge, Edge, Leaf
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
-from audience_gql.conditions.dependencies import edges
 from audience_gql.conditions.evaluator import evaluate
-from audience_gql.conditions.explanation import Finding, explain
 from audience_gql.conditions.facts import ChannelState, Event, Facts
 from audience_gql.conditions.filters import date as date_filter
 from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.time import TimeFilter
 from audience_gql.conditions.kinds.segment import InSegment
+from audience_gql.conditions.reasoning import explanation
+from audience_gql.conditions.reasoning.dependencies import edges
+from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.values import date_of, instant_of, instant_text
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, PLAIN_IDS
 from tests.conditions.chance import NOON, Chance, share

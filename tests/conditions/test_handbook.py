@@ -10,10 +10,10 @@ import pytest
 
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.evaluator import evaluate
-from audience_gql.conditions.handbook import VOCABULARY as EXAMPLES
-from audience_gql.conditions.handbook import example_of, handbook
 from audience_gql.conditions.registry import Kind, condition_shape, input_types, kinds
 from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.conditions.words.handbook import VOCABULARY as EXAMPLES
+from audience_gql.conditions.words.handbook import example_of, handbook
 from tests.conditions.answers import by_filter, by_people, by_range
 from tests.conditions.chance import NOON, Chance
 from tests.conditions.world import VOCABULARY, Connection, Person, condition_of, facts_of, store

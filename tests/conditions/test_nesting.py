@@ -8,7 +8,7 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.kinds.combinators import All, Not
 from audience_gql.conditions.kinds.segment import InSegment
-from audience_gql.conditions.nesting import ReadsItself, reading_order, segments_read
+from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
 from tests.conditions.chance import NOON, Chance
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audience_gql.conditions.regions import can_overlap, region_of, spelled
+from audience_gql.conditions.reasoning.regions import can_overlap, region_of, spelled
 
 
 def together(*tests: tuple[str, object]) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from audience_gql.conditions import registry
+from audience_gql.conditions.input.shapes import Enumeration, EnumerationValue, InputField, Shape
 from audience_gql.conditions.registry import Kind, condition_shape, input_types, kinds
-from audience_gql.conditions.shapes import Enumeration, EnumerationValue, InputField, Shape
 
 _CASES = Path(__file__).parent / "cases"
 

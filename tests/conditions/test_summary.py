@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
-from audience_gql.conditions.summary import summarize
+from audience_gql.conditions.words.summary import summarize
 from tests.conditions.world import NAMES, condition_of
 
 LT = {"country": {"is": "LT"}}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from audience_gql.conditions.base import Condition, Leaf, Moment
-from audience_gql.conditions.canonical import ALWAYS, NEVER, canonical
-from audience_gql.conditions.comparisons import comparison_of
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
-from audience_gql.conditions.warnings import leaves_with_values, nobody_has, warnings
+from audience_gql.conditions.reasoning.canonical import ALWAYS, NEVER, canonical
+from audience_gql.conditions.reasoning.comparisons import comparison_of
+from audience_gql.conditions.reasoning.warnings import leaves_with_values, nobody_has, warnings
 from tests.conditions.chance import NOON, Chance, share
 from tests.conditions.world import FIELDS, NAMES, VOCABULARY, condition_of
 

@@ -19,11 +19,11 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.definitions.segments import create_segment
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.segments import create_segment
-from audience_gql.audience.subscribers import upsert_subscribers
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.embedded import Servers

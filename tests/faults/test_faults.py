@@ -8,13 +8,13 @@ import signal
 
 import pytest
 
-from audience_gql.audience import ticker
-from audience_gql.audience.deletions import delete_group
-from audience_gql.audience.groups import add_to_group, create_group
-from audience_gql.audience.import_plans import ColumnPlan, ImportPlan
-from audience_gql.audience.imports import receive_file, start_import
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.sharing import MISSED_AFTER, Share
+from audience_gql.audience.definitions.deletions import delete_group
+from audience_gql.audience.definitions.groups import add_to_group, create_group
+from audience_gql.audience.engine import ticker
+from audience_gql.audience.engine.sharing import MISSED_AFTER, Share
+from audience_gql.audience.imports.lifecycle import receive_file, start_import
+from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
+from audience_gql.audience.people.keys import SubscriberKey
 
 pytestmark = pytest.mark.faults
 

@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 import pytest
 
-from audience_gql.audience import groups
 from audience_gql.audience.access import create_token
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey
-from audience_gql.audience.subscribers import upsert_subscribers
+from audience_gql.audience.definitions import groups
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.storage import definitions
 from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
 from tests.faults.listeners import LISTEN_CLOSELY, ByPages, Listener, OnSocket, OnStream

@@ -15,13 +15,13 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from audience_gql.audience import groups, pausing, segments
-from audience_gql.audience.erasure import erase_subscriber
-from audience_gql.audience.events import EventItem, track_events
+from audience_gql.audience.definitions import groups, pausing, segments
 from audience_gql.audience.failures import Failure
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.people.erasure import erase_subscriber
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.subscribers import upsert_subscribers
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Transaction

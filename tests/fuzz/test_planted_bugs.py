@@ -11,12 +11,13 @@ from datetime import timedelta
 
 import pytest
 
-from audience_gql.audience import affected, plans
-from audience_gql.audience.membership import Membership
-from audience_gql.audience.segments import update_segment
+from audience_gql.audience.definitions.segments import update_segment
+from audience_gql.audience.engine import affected, plans
+from audience_gql.audience.engine.membership import Membership
 from audience_gql.conditions.base import Edge
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, facts, feed, membership
+from audience_gql.storage import definitions, facts, feed
+from audience_gql.storage.engine import membership
 from audience_gql.storage.facts import Mark
 from audience_gql.storage.feed import FeedFilter
 from tests.fuzz.snapshots import Judge

@@ -21,7 +21,7 @@ import pytest
 
 import audience_gql
 from tests.storage.fitness import CONTROL, problems
-from tests.storage.written import places
+from tests.storage.written import FOLDER, places
 
 _SOURCE = str(Path(audience_gql.__file__).parent)
 _TESTS = str(Path(__file__).parents[1])
@@ -60,8 +60,8 @@ class Sent:
         if len(self.by_kind) < _MOST:
             self.by_kind.setdefault(re.sub(r"\d+", "0", text), text)
         files = [(Path(frame.f_code.co_filename), frame.f_lineno) for frame in frames]
-        self.lines |= {(file.name, line) for file, line in files if file.parent.name == "storage"}
-        if not any(file.parent.name == "storage" for file, _ in files) and not _is_of_the_orm():
+        self.lines |= {(file.name, line) for file, line in files if file.is_relative_to(FOLDER)}
+        if not any(file.is_relative_to(FOLDER) for file, _ in files) and not _is_of_the_orm():
             self.from_elsewhere.add((files[0][0].name, text))
 
     def add(self, other: Sequence[Sequence[Any]]) -> None:

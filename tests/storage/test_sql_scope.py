@@ -11,7 +11,7 @@ import re
 import pytest
 
 from audience_gql.conditions.base import Condition
-from audience_gql.conditions.compiler import compile_filter, compile_people, compile_range
+from audience_gql.conditions.sql.compiler import compile_filter, compile_people, compile_range
 from tests.conditions.chance import Chance
 from tests.conditions.world import SEGMENTS, VOCABULARY
 from tests.storage.fitness import BUCKETED, VOLATILE, calls, problems

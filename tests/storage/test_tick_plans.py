@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from audience_gql.storage import membership
-from audience_gql.storage.tick_pool import TickPool
+from audience_gql.storage.engine import membership
+from audience_gql.storage.engine.tick_pool import TickPool
 
 
 @pytest.fixture

@@ -35,14 +35,15 @@ class Place:
 
 def named_statements() -> Iterator[tuple[str, str]]:
     """Those of the .sql files."""
-    for path in sorted(FOLDER.glob("*.sql")):
+    for path in _files("*.sql"):
         for name, text in load_statements(str(path)).items():
             yield f"{path.name}:{name}", text
 
 
 def places() -> Iterator[Place]:
-    for path in sorted(FOLDER.glob("*.py")):
-        module = import_module(f"audience_gql.storage.{path.stem}") if path.stem != "__init__" else None
+    for path in _files("*.py"):
+        room = ".".join(("audience_gql.storage", *path.relative_to(FOLDER).parent.parts))
+        module = import_module(f"{room}.{path.stem}") if path.stem != "__init__" else None
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
                 continue
@@ -53,12 +54,17 @@ def places() -> Iterator[Place]:
 
 def copies() -> Iterator[tuple[str, ast.Call]]:
     """The calls that write by COPY."""
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in _files("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             if node.func.attr.startswith(("copy_to", "copy_from", "copy_records")):
                 yield f"{path.name}:{node.lineno}", node
+
+
+def _files(pattern: str) -> list[Path]:
+    """Of the package and its rooms; migrations are another matter."""
+    return sorted(path for path in FOLDER.rglob(pattern) if path.parent.name != "migrations")
 
 
 def _is_named(given: ast.expr) -> bool:

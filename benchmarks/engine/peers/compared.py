@@ -12,9 +12,9 @@ import asyncpg
 from bench import Bench, Figure
 from observed import share_at
 
-from audience_gql.audience.events import BATCH_LIMIT, EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
-from audience_gql.audience.segments import create_segment, delete_segment
+from audience_gql.audience.definitions.segments import create_segment, delete_segment
+from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection

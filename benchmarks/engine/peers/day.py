@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from bench import Bench, Figure
 from observed import ObservedWorker, Usage, cpu_seconds
 
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 
 RATE = 5
 SECONDS = 30

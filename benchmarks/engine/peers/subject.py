@@ -12,8 +12,8 @@ from typing import Any
 
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.compiler import Fragment, Statement, compile_filter, compile_range
-from audience_gql.conditions.dependencies import reads
+from audience_gql.conditions.reasoning.dependencies import reads
+from audience_gql.conditions.sql.compiler import Fragment, Statement, compile_filter, compile_range
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage.database import Connection
 

@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 import strawberry
 
-from audience_gql.api.live import Live
 from audience_gql.api.loaders import Loaders
+from audience_gql.api.transport.live import Live
 from audience_gql.audience.access import Access, Doorkeeper
-from audience_gql.audience.cursors import CursorCodec
+from audience_gql.audience.log.cursors import CursorCodec
+from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.segment_watch import SegmentWatch
 from audience_gql.config import Settings
 from audience_gql.storage.models import Workspace
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from audience_gql.audience.cursors import CursorExpired, CursorInvalid
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
+from audience_gql.audience.log.cursors import CursorExpired, CursorInvalid
 from audience_gql.storage.database import UNREACHABLE
-from audience_gql.storage.person_facts import TooManyEvents
+from audience_gql.storage.reads.person_facts import TooManyEvents
 
 RETRY_AFTER_SECONDS: Final = 1
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})

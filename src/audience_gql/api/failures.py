@@ -15,17 +15,18 @@ from strawberry.types.field import StrawberryField
 
 from audience_gql.api.context import Info
 from audience_gql.api.shapes import enum
-from audience_gql.audience import failures, segments
+from audience_gql.audience import failures
+from audience_gql.audience.definitions import segments
 from audience_gql.audience.failures import Failure
 from audience_gql.storage import models
 
 if TYPE_CHECKING:
-    from audience_gql.api.segments import Segment
+    from audience_gql.api.lists.segments import Segment
 
 _Failure = TypeVar("_Failure", bound=Failure)
 _MESSAGE: Final = "What is wrong, in words for people."
 _PATH: Final = "Where in the arguments: names, and indexes as text."
-Segments = list[Annotated["Segment", strawberry.lazy("audience_gql.api.segments")]]
+Segments = list[Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")]]
 
 
 @enum(
@@ -109,7 +110,7 @@ class RevisionConflict(UserError):
 
     @strawberry.field(
         description="The segment as it is by now.",
-        graphql_type=Annotated["Segment", strawberry.lazy("audience_gql.api.segments")],
+        graphql_type=Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")],
     )
     @staticmethod
     async def current(parent: strawberry.Parent[RevisionConflict], info: Info) -> models.Segment | None:

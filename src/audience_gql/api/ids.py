@@ -16,7 +16,7 @@ from audience_gql.conditions.vocabulary import IdKind
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.imports import ImportRecord
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
-from audience_gql.storage.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
+from audience_gql.storage.reads.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 
 _LARGEST: Final = 2**63 - 1
 _DAWN: Final = datetime(1, 1, 1, tzinfo=UTC)

@@ -12,16 +12,16 @@ from typing import Annotated, Final, TypeAlias
 import strawberry
 
 from audience_gql.api import ids
-from audience_gql.api.channels import Channel
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, After, Connection, First, Listing, Page
+from audience_gql.api.people.channels import Channel
 from audience_gql.api.shapes import enum
-from audience_gql.api.uploads import upload_path
-from audience_gql.audience.import_plans import ColumnPlan, ImportPlan
-from audience_gql.audience.imports import REJECTS_KEPT, cancel_import, import_progress, start_import
+from audience_gql.api.transport.uploads import upload_path
+from audience_gql.audience.imports.lifecycle import REJECTS_KEPT, cancel_import, import_progress, start_import
+from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
 from audience_gql.storage import imports
 from audience_gql.storage.imports import ImportRecord, RejectRecord
 

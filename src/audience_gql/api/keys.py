@@ -7,12 +7,12 @@ import strawberry
 from audience_gql.api import ids
 from audience_gql.api.context import Context
 from audience_gql.api.ids import Kind
-from audience_gql.audience import keys
-from audience_gql.audience.profiles import identity, text_problem
+from audience_gql.audience.people import keys
+from audience_gql.audience.people.profiles import identity, text_problem
 from audience_gql.conditions.values import fold
-from audience_gql.storage import batches
 from audience_gql.storage.models import Group, Segment
-from audience_gql.storage.records import Owner
+from audience_gql.storage.reads import batches
+from audience_gql.storage.reads.records import Owner
 
 
 @strawberry.input(one_of=True, description="A person, by one of what only she has.")

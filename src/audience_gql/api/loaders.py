@@ -13,17 +13,18 @@ from typing import TypeAlias, TypeVar
 from strawberry.dataloader import DataLoader
 
 from audience_gql.api.ids import OPAQUE_IDS
-from audience_gql.audience.due import next_change_by_segments
-from audience_gql.audience.explanations import Explanation, Question, explain_memberships
+from audience_gql.audience.answers.explanations import Explanation, Question, explain_memberships
+from audience_gql.audience.engine.due import next_change_by_segments
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.storage import batches, definitions, list_pages, person_pages, segment_figures
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.imports import ImportRecord, imports_by_ids
-from audience_gql.storage.list_pages import Members
 from audience_gql.storage.models import CustomField, Group, Segment
-from audience_gql.storage.records import (
+from audience_gql.storage.reads import batches, list_pages, person_pages, segment_figures
+from audience_gql.storage.reads.list_pages import Members
+from audience_gql.storage.reads.records import (
     ChangeKey,
     ChannelRecord,
     EventKey,
@@ -32,8 +33,8 @@ from audience_gql.storage.records import (
     SegmentFigures,
     SubscriberRecord,
 )
-from audience_gql.storage.segment_figures import Size
-from audience_gql.storage.slices import Entry, Slice
+from audience_gql.storage.reads.segment_figures import Size
+from audience_gql.storage.reads.slices import Entry, Slice
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

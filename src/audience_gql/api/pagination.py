@@ -16,7 +16,7 @@ import orjson
 import strawberry
 
 from audience_gql.api.errors import BadUserInput
-from audience_gql.storage.slices import Entry, Node, Position, Slice
+from audience_gql.storage.reads.slices import Entry, Node, Position, Slice
 
 PAGE_SIZE: Final = 20
 LARGEST_PAGE: Final = 100

@@ -17,33 +17,33 @@ from strawberry.types.base import get_object_definition
 from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from audience_gql.api.channel_edits import ChannelMutation
-from audience_gql.api.condition_kinds import ConditionKindQuery
+from audience_gql.api.conditions.kinds import ConditionKindQuery
+from audience_gql.api.conditions.previews import PreviewQuery
+from audience_gql.api.conditions.suggestions import SuggestionQuery
+from audience_gql.api.conditions.templates import TemplateQuery
 from audience_gql.api.context import Context
-from audience_gql.api.custom_fields import CustomFieldMutation, CustomFieldQuery
 from audience_gql.api.documents import Documents, Operation, Prepared, Refused
-from audience_gql.api.erasures import ErasureMutation
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
-from audience_gql.api.events import EventMutation
 from audience_gql.api.failures import HANDLERS
-from audience_gql.api.feed import FeedQuery, FeedSubscription
-from audience_gql.api.group_edits import GroupEditMutation
-from audience_gql.api.groups import GroupMutation, GroupQuery
 from audience_gql.api.imports import ImportMutation, ImportSubscription
 from audience_gql.api.limits import COST
+from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
+from audience_gql.api.lists.group_edits import GroupEditMutation
+from audience_gql.api.lists.groups import GroupMutation, GroupQuery
+from audience_gql.api.lists.segment_edits import SegmentMutation
+from audience_gql.api.lists.segment_figures import SegmentOverlapQuery
+from audience_gql.api.lists.segment_updates import SegmentSubscription
+from audience_gql.api.lists.segments import SegmentQuery
 from audience_gql.api.nodes import NodeQuery
-from audience_gql.api.previews import PreviewQuery
+from audience_gql.api.people.channel_edits import ChannelMutation
+from audience_gql.api.people.custom_fields import CustomFieldMutation, CustomFieldQuery
+from audience_gql.api.people.erasures import ErasureMutation
+from audience_gql.api.people.events import EventMutation
+from audience_gql.api.people.subscribers import SubscriberQuery
+from audience_gql.api.people.upserts import UpsertMutation
 from audience_gql.api.scalars import SCALARS
-from audience_gql.api.segment_edits import SegmentMutation
-from audience_gql.api.segment_figures import SegmentOverlapQuery
-from audience_gql.api.segment_updates import SegmentSubscription
-from audience_gql.api.segments import SegmentQuery
-from audience_gql.api.subscribers import SubscriberQuery
-from audience_gql.api.suggestions import SuggestionQuery
-from audience_gql.api.templates import TemplateQuery
 from audience_gql.api.tokens import TokenMutation, TokenQuery
-from audience_gql.api.told import Asked, OperationRefused
-from audience_gql.api.upserts import UpsertMutation
+from audience_gql.api.transport.told import Asked, OperationRefused
 from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
 

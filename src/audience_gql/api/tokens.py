@@ -13,7 +13,8 @@ from audience_gql.api.failures import DeletePayload, InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.viewer import ApiToken, Scope
 from audience_gql.audience.access import create_token, revoke_token
-from audience_gql.storage import batches, models
+from audience_gql.storage import models
+from audience_gql.storage.reads import batches
 
 
 @strawberry.input(description="A token to make.")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from audience_gql.audience.definitions.groups import name_issues
+from audience_gql.audience.definitions.segments import have_filled
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
-from audience_gql.audience.groups import name_issues
+from audience_gql.audience.people.value_checks import zone_problem
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.segments import have_filled
-from audience_gql.audience.value_checks import zone_problem
 from audience_gql.conditions.base import DayEdge
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.dependencies import edges
-from audience_gql.conditions.nesting import reading_order
+from audience_gql.conditions.reasoning.dependencies import edges
+from audience_gql.conditions.reasoning.nesting import reading_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 from audience_gql.conditions.calendar import local_day
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.sql import Parameters, Test
+from audience_gql.conditions.sql.questions import Parameters, Test
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 

@@ -6,8 +6,8 @@ The reading itself is in coercion.py.
 from __future__ import annotations
 
 from audience_gql.conditions.base import Condition, InvalidCondition
-from audience_gql.conditions.coercion import coerce_condition
-from audience_gql.conditions.parsing import Parsing, TooMuch
+from audience_gql.conditions.input.coercion import coerce_condition
+from audience_gql.conditions.input.parsing import Parsing, TooMuch
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 

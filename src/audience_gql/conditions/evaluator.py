@@ -10,7 +10,7 @@ from datetime import datetime
 
 from audience_gql.conditions.base import Condition, Moment
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.nesting import reading_order
+from audience_gql.conditions.reasoning.nesting import reading_order
 
 
 def evaluate(

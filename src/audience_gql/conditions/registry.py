@@ -15,8 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from audience_gql.conditions import kinds as kinds_package
 from audience_gql.conditions.base import Condition
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import CONDITION, Enumeration, Given, InputField, Reference, Shape
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import CONDITION, Enumeration, Given, InputField, Reference, Shape
 from audience_gql.conditions.values import Json
 
 Category: TypeAlias = Literal["DEMOGRAPHIC", "BEHAVIORAL", "ENGAGEMENT", "LIFECYCLE"]

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from audience_gql.audience.events import EventItem, track_events
+from audience_gql.audience.definitions.fields import define_custom_field
+from audience_gql.audience.definitions.groups import create_group
+from audience_gql.audience.definitions.segments import create_segment
 from audience_gql.audience.failures import NameTaken
-from audience_gql.audience.fields import define_custom_field
-from audience_gql.audience.groups import create_group
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.segments import create_segment
-from audience_gql.audience.subscribers import upsert_subscribers
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.demo.cdnow import CUSTOMERS, PURCHASES, Purchase, occurred_at, purchases

@@ -11,8 +11,8 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from audience_gql.audience.events import EventItem, track_events
-from audience_gql.audience.keys import SubscriberKey
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.ports import Ports
 from audience_gql.demo.audience_feed import Listener, listen
 from audience_gql.demo.cdnow import purchases

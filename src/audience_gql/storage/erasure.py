@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audience_gql.storage.database import Connection
-from audience_gql.storage.membership import ListKind
+from audience_gql.storage.engine.membership import ListKind
 from audience_gql.storage.statements import load_statements
 
 _SQL = load_statements(__file__)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import asyncpg
 
 from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.slices import Entry, Slice
+from audience_gql.storage.reads.slices import Entry, Slice
 
 _COLUMNS: Final = (
     "id, workspace_id, state, plan, dry_run, secret_hash, upload_id, bytes, bytes_read, lines_read, header, rows_read, created, "

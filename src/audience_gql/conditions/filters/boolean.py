@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json
-from audience_gql.conditions.wording import times
+from audience_gql.conditions.words.wording import times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,12 @@ from typing import Final
 from audience_gql.conditions.base import DayEdge, Moment
 from audience_gql.conditions.calendar import ONE_DAY, anniversary, day_start, zone_of
 from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.limits import MAX_WINDOW
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json
-from audience_gql.conditions.wording import counted, month_name
+from audience_gql.conditions.words.wording import counted, month_name
 
 _LONGEST_YEAR: Final = 366
 _YEARS_AHEAD: Final = 10

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.limits import MAX_WINDOW
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.values import Json
-from audience_gql.conditions.wording import counted
+from audience_gql.conditions.words.wording import counted
 
 _UNITS: Final = {
     "minutes": timedelta(minutes=1),

@@ -15,12 +15,12 @@ from audience_gql.conditions.filters.properties import WHERE, nonempty
 from audience_gql.conditions.filters.selection import NAME, EventSelection, event_edges
 from audience_gql.conditions.filters.sliding import first_turn
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import OfEvents, Parameters
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql.questions import OfEvents, Parameters
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
-from audience_gql.conditions.wording import named
+from audience_gql.conditions.words.wording import named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given
 
 
 def only_one(given: Given, names: Collection[str], parsing: Parsing) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
-from audience_gql.conditions.sql import Parameters, all_of
+from audience_gql.conditions.sql.questions import Parameters, all_of
 
 End: TypeAlias = datetime | timedelta
 """An instant, or how long before `now` it is (after it, for a negative length)."""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json, fold
-from audience_gql.conditions.wording import listed, quoted
+from audience_gql.conditions.words.wording import listed, quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

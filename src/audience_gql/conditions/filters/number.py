@@ -8,11 +8,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json, number_of
-from audience_gql.conditions.wording import listed, number
+from audience_gql.conditions.words.wording import listed, number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

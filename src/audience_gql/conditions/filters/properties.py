@@ -16,12 +16,12 @@ from audience_gql.conditions.filters.exclusive import only_one
 from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.filters.text import TEXT_FILTER, TextFilter
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.limits import MAX_PROPERTY_FILTERS
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters, json_boolean, json_number
+from audience_gql.conditions.sql.questions import Parameters, json_boolean, json_number
 from audience_gql.conditions.values import Json, decimal_of, instant_of
-from audience_gql.conditions.wording import listed, named, set_apart
+from audience_gql.conditions.words.wording import listed, named, set_apart
 
 _COLUMN: Final = "e.properties"
 

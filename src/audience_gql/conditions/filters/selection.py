@@ -21,11 +21,11 @@ from audience_gql.conditions.filters.properties import (
 )
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.window import TimeWindow
-from audience_gql.conditions.shapes import Given, InputField, Scalar
-from audience_gql.conditions.sql import Aggregate, Parameters, all_of
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar
+from audience_gql.conditions.sql.questions import Aggregate, Parameters, all_of
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.conditions.wording import named
+from audience_gql.conditions.words.wording import named
 
 _ITS_INSTANT: Final = timedelta()
 _NEWEST_SHOWN: Final = 10

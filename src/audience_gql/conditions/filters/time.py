@@ -12,11 +12,11 @@ from typing import Final
 
 from audience_gql.conditions.filters.duration import DURATION, Duration
 from audience_gql.conditions.filters.interval import Interval
-from audience_gql.conditions.parsing import Parsing
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import Parameters
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json, instant_text
-from audience_gql.conditions.wording import instant
+from audience_gql.conditions.words.wording import instant
 
 _NOW: Final = timedelta()
 

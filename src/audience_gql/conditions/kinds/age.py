@@ -14,7 +14,7 @@ from audience_gql.conditions.filters.date import anniversary_sql, midnights
 from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.limits import LAST_YEAR
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.sql import OfRow, Parameters
+from audience_gql.conditions.sql.questions import OfRow, Parameters
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, IdCodec, Vocabulary
 

@@ -10,7 +10,7 @@ from audience_gql.conditions.base import PROFILE, DayEdge, Edge, Leaf, Moment, N
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.date import DATE_FILTER, DateFilter, midnights
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.sql import OfRow, Parameters
+from audience_gql.conditions.sql.questions import OfRow, Parameters
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, IdCodec, Vocabulary
 

@@ -10,13 +10,13 @@ from typing import Final
 from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Enumeration, EnumerationValue, Given, InputField, Shape
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.shapes import Enumeration, EnumerationValue, Given, InputField, Shape
-from audience_gql.conditions.sql import HasRow, Parameters, all_of
+from audience_gql.conditions.sql.questions import HasRow, Parameters, all_of
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, IdCodec, Vocabulary
-from audience_gql.conditions.wording import listed
+from audience_gql.conditions.words.wording import listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from audience_gql.conditions.base import Condition, Moment, Names
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import CONDITION
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.shapes import CONDITION
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec
-from audience_gql.conditions.wording import set_apart
+from audience_gql.conditions.words.wording import set_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,10 @@ from audience_gql.conditions.filters.properties import WHERE
 from audience_gql.conditions.filters.selection import NAME, EventSelection
 from audience_gql.conditions.filters.sliding import first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Shape
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.shapes import Given, InputField, Shape
-from audience_gql.conditions.sql import OfEvents, Parameters
+from audience_gql.conditions.sql.questions import OfEvents, Parameters
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 

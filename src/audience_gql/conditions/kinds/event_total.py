@@ -15,13 +15,20 @@ from audience_gql.conditions.filters.properties import WHERE, nonempty, number_i
 from audience_gql.conditions.filters.selection import NAME, EventSelection
 from audience_gql.conditions.filters.sliding import RunningExtremes, RunningTotal, RunningVariety, first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import (
+    Enumeration,
+    EnumerationValue,
+    Given,
+    InputField,
+    Scalar,
+    Shape,
+)
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.shapes import Enumeration, EnumerationValue, Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import OfEvents, Parameters, json_number
+from audience_gql.conditions.sql.questions import OfEvents, Parameters, json_number
 from audience_gql.conditions.values import Json, exact_sum, fold, mean, shown
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
-from audience_gql.conditions.wording import named
+from audience_gql.conditions.words.wording import named
 
 _OWN_VALUE: Final = "value"
 

@@ -17,10 +17,10 @@ from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.filters.properties import number_in
 from audience_gql.conditions.filters.text import TEXT_FILTER, TextFilter
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import OfRow, Parameters, json_boolean, json_number
+from audience_gql.conditions.sql.questions import OfRow, Parameters, json_boolean, json_number
 from audience_gql.conditions.values import Json, date_of, instant_of
 from audience_gql.conditions.vocabulary import FieldRef, FieldType, IdCodec, Vocabulary
 

@@ -12,9 +12,9 @@ from audience_gql.conditions.base import PROFILE, DayEdge, Edge, Leaf, Moment, N
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.text import TEXT_FILTER, TextFilter
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.registry import Category, Kind, register
-from audience_gql.conditions.sql import OfRow, Parameters
+from audience_gql.conditions.sql.questions import OfRow, Parameters
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import CREATED_DATE, UPDATED_DATE, IdCodec, Vocabulary
 

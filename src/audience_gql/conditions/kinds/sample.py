@@ -12,13 +12,13 @@ from typing import Final
 from audience_gql.conditions.base import Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.properties import nonempty
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import OfRow, Parameters
+from audience_gql.conditions.sql.questions import OfRow, Parameters
 from audience_gql.conditions.values import Json, number_of
 from audience_gql.conditions.vocabulary import IdCodec
-from audience_gql.conditions.wording import number, quoted
+from audience_gql.conditions.words.wording import number, quoted
 
 _WHOLE: Final = 100
 _HASH_BYTES: Final = 6

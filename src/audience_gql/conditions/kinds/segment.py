@@ -9,14 +9,14 @@ from typing import Final
 from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
-from audience_gql.conditions.outlook import Part, next_of_any
-from audience_gql.conditions.parsing import Parsing
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.reasoning.outlook import Part, next_of_any
 from audience_gql.conditions.registry import Kind, register
-from audience_gql.conditions.shapes import Given, InputField, Scalar, Shape
-from audience_gql.conditions.sql import InSegments, Parameters
+from audience_gql.conditions.sql.questions import InSegments, Parameters
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
-from audience_gql.conditions.wording import memberships
+from audience_gql.conditions.words.wording import memberships
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,117 @@
+"""What an editor of conditions offers to choose from: names of events, and values that people have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import strawberry
+from strawberry.scalars import JSON
+
+from audience_gql.api.context import Context, Info
+from audience_gql.api.errors import BadUserInput
+from audience_gql.api.lists.search import Search, folded
+from audience_gql.api.pagination import First, page_size
+from audience_gql.audience.people.profiles import TEXT_COLUMNS, text_problem
+from audience_gql.storage import definitions
+from audience_gql.storage.reads import suggestions
+from audience_gql.storage.reads.suggestions import EVENTS, MOST_BUCKETS, PEOPLE, SeenName, ValueCount
+
+_MOST_NAMES: Final = 1_000
+
+
+@strawberry.type(description="A name that events have.")
+class EventName:
+    name: str = strawberry.field(description="What happened, such as order_placed.")
+    last_seen_at: datetime = strawberry.field(description="When it last happened.")
+    properties: list[str] = strawberry.field(
+        description="The properties that its latest twenty events have, by name: up to 100."
+    )
+
+
+@strawberry.input(one_of=True, description="Where values come from.")
+class ValueSource:
+    profile: strawberry.Maybe[str] = strawberry.field(
+        description="A text of the profile, by its name in SubscriberInput, such as city."
+    )
+    field: strawberry.Maybe[str] = strawberry.field(description="A custom field, by its key.")
+    property: strawberry.Maybe[PropertyKey] = strawberry.field(description="A property of events.")
+
+
+@strawberry.input(description="A property of the events of one name.")
+class PropertyKey:
+    event: str = strawberry.field(description="The events' name.")
+    key: str = strawberry.field(description="The property's key.")
+
+
+@strawberry.type(description="A value that people have.")
+class ValueSuggestion:
+    value: JSON = strawberry.field(
+        description="The value as it is mostly spelled; a LIST gives what its values hold."
+    )
+    people: int = strawberry.field(
+        description=f"How many people have it, upper and lower case aside: exact in an audience of up to {PEOPLE:,}, else "
+        f"estimated from as many. Of a property: how many have it among its latest {EVENTS:,} events."
+    )
+
+
+@strawberry.type
+class SuggestionQuery:
+    @strawberry.field(
+        description="The names of events that have happened, by name. In an audience of more than "
+        f"{MOST_BUCKETS} buckets, some millions of people, those of a sample.",
+        graphql_type=list[EventName],
+        metadata={"up_to": _MOST_NAMES},
+    )
+    @staticmethod
+    async def event_names(info: Info) -> list[SeenName]:
+        async with info.context.ports.database.acquire() as connection:
+            now = await info.context.ports.clock.now(connection)
+        return await suggestions.seen_names(info.context.ports.database, info.context.workspace.id, now)
+
+    @strawberry.field(
+        description="Values to choose from in an editor, the commonest first. None for what is not known.",
+        graphql_type=list[ValueSuggestion],
+    )
+    @staticmethod
+    async def value_suggestions(
+        info: Info,
+        of: Annotated[ValueSource, strawberry.argument(description="Where they come from.")],
+        search: Search = None,
+        first: First = 10,
+    ) -> list[ValueCount]:
+        more: dict[str, Any] = {  # Any: keyword arguments
+            "search_folded": folded(search),
+            "limit": page_size(first),
+        }
+        if of.profile:
+            return await _of_profile(info.context, of.profile.value, **more)
+        if of.field:
+            return await _of_field(info.context, of.field.value, **more)
+        return await _of_property(info.context, of.property.value if of.property else None, **more)
+
+
+async def _of_profile(context: Context, name: str, **more: Any) -> list[ValueCount]:  # Any: as above
+    if name not in TEXT_COLUMNS:
+        raise BadUserInput(f"`of.profile` is one of {', '.join(TEXT_COLUMNS)}.", argument="of")
+    return await suggestions.profile_values(
+        context.ports.database, context.workspace.id, TEXT_COLUMNS[name], **more
+    )
+
+
+async def _of_field(context: Context, key: str, **more: Any) -> list[ValueCount]:  # Any: as above
+    async with context.ports.database.acquire() as connection:
+        fields = await definitions.fields_by_key(connection, context.workspace.id)
+    if key not in fields:
+        return []
+    return await suggestions.field_values(context.ports.database, context.workspace.id, fields[key], **more)
+
+
+async def _of_property(
+    context: Context, wanted: PropertyKey | None, **more: Any
+) -> list[ValueCount]:  # Any: as above
+    if wanted is None or text_problem(wanted.event) or text_problem(wanted.key):
+        return []
+    return await suggestions.property_values(
+        context.ports.database, context.workspace.id, wanted.event, wanted.key, **more
+    )

@@ -1,0 +1,1 @@
+"""Groups and segments, who is in them, who came and went."""

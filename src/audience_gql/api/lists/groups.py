@@ -1,0 +1,207 @@
+"""Groups: lists that people are put into and taken out of by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+import strawberry
+
+from audience_gql.api import ids
+from audience_gql.api.context import Info
+from audience_gql.api.failures import InvalidInput, NameTaken, NotFound, Reject
+from audience_gql.api.ids import Kind
+from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, subscriber_key
+from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
+from audience_gql.api.lists.search import Search, folded
+from audience_gql.api.nodes import Node
+from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
+from audience_gql.audience.definitions.groups import (
+    GroupChanged,
+    add_to_group,
+    create_group,
+    remove_from_group,
+)
+from audience_gql.audience.definitions.snapshots import MEMBERS_AT_ONCE
+from audience_gql.audience.people.keys import UNSET
+from audience_gql.storage import models
+from audience_gql.storage.reads import pages
+from audience_gql.storage.reads.records import SubscriberRecord
+
+if TYPE_CHECKING:
+    from audience_gql.api.people.subscribers import GroupMemberConnection
+
+_MEMBERS: Final = Listing("group.members", datetime, int, int)
+_LISTINGS: Final = listings("groups")
+
+
+@strawberry.type(description="A list that people are put into and taken out of by hand.")
+class Group(Node):
+    name: str = strawberry.field(description="What people call it; unique, upper and lower case aside.")
+    description: str | None = strawberry.field(description="What it is for.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    updated_at: datetime = strawberry.field(description="When its name or description last changed.")
+
+    @classmethod
+    def is_type_of(cls, row: object, _: object) -> bool:
+        return isinstance(row, models.Group)
+
+    @strawberry.field(description="How many people are in it: exactly, at this instant.")
+    @staticmethod
+    async def member_count(parent: strawberry.Parent[models.Group], info: Info) -> int:
+        return await info.context.loaders.member_counts.load(parent.id) or 0
+
+    @strawberry.field(
+        description="The people in it, the latest first.",
+        graphql_type=Annotated[
+            "GroupMemberConnection", strawberry.lazy("audience_gql.api.people.subscribers")
+        ],
+    )
+    @staticmethod
+    async def members(
+        parent: strawberry.Parent[models.Group], info: Info, first: First = PAGE_SIZE, after: After = None
+    ) -> Page[SubscriberRecord]:
+        part = _MEMBERS.slice(first, after)
+        return _MEMBERS.page(await info.context.loaders.members_of_groups.load((parent.id, part)), part)
+
+
+@strawberry.type(description="A group in a list.")
+class GroupEdge:
+    cursor: str = strawberry.field(description=CURSOR)
+    node: Group = strawberry.field(description="The group.")
+
+
+@strawberry.type(description="A page of groups.")
+class GroupConnection(Connection):
+    edges: list[GroupEdge] = strawberry.field(description=EDGES)
+
+
+@strawberry.type(description="A group that a person is in.")
+class SubscriberGroupEdge:
+    cursor: str = strawberry.field(description=CURSOR)
+    node: Group = strawberry.field(description="The group.")
+    at: datetime = strawberry.field(name="addedAt", description="When she was put into it.")
+
+
+@strawberry.type(description="A page of the groups that a person is in, the latest first.")
+class SubscriberGroupConnection(Connection):
+    edges: list[SubscriberGroupEdge] = strawberry.field(description=EDGES)
+
+
+@strawberry.input(description="A group to make.")
+class CreateGroupInput:
+    name: str = strawberry.field(description="Up to 200 characters; unique, upper and lower case aside.")
+    description: str | None = strawberry.field(
+        description="What it is for, up to 2,000 characters.", default=strawberry.UNSET
+    )
+
+
+@strawberry.input(description="People to put into a group, or to take out of it.")
+class GroupMembersInput:
+    group_id: strawberry.ID = strawberry.field(description="Which group.")
+    subscribers: list[SubscriberKey] | None = strawberry.field(
+        description="Who: up to 1,000.", default=strawberry.UNSET
+    )
+    segment_id: strawberry.ID | None = strawberry.field(
+        description=f"And whoever is in this segment now: up to {MEMBERS_AT_ONCE:,} people.",
+        default=strawberry.UNSET,
+    )
+
+
+@strawberry.type(description="What became of the members.")
+class GroupMembersPayload:
+    group: Group = strawberry.field(description="The group.")
+    changed: int = strawberry.field(description="How many really came or went.")
+    rejects: list[Reject] = strawberry.field(description="Those that were refused.")
+
+    @classmethod
+    def is_type_of(cls, row: object, _: object) -> bool:
+        return isinstance(row, GroupChanged)
+
+
+CreateGroupResult: TypeAlias = Annotated[
+    Group | InvalidInput | NameTaken,
+    strawberry.union("CreateGroupResult", description="The group, or why there is none."),
+]
+GroupMembersResult: TypeAlias = Annotated[
+    GroupMembersPayload | InvalidInput | NotFound,
+    strawberry.union(
+        "GroupMembersResult", description="What became of the members, or why nothing was done."
+    ),
+]
+MembersArgument: TypeAlias = Annotated[
+    GroupMembersInput, strawberry.argument(name="input", description="Which group, and who.")
+]
+
+
+@strawberry.type
+class GroupQuery:
+    @strawberry.field(description="One group; null when there is none.", graphql_type=Group | None)
+    @staticmethod
+    async def group(
+        info: Info, by: Annotated[GroupKey, strawberry.argument(description="Which.")]
+    ) -> models.Group | None:
+        return await find_group(info.context, by)
+
+    @strawberry.field(description="The groups of the workspace.", graphql_type=GroupConnection)
+    @staticmethod
+    async def groups(
+        info: Info,
+        search: Search = None,
+        order_by: OrderBy = ListOrder.NAME_ASC,
+        first: First = PAGE_SIZE,
+        after: After = None,
+    ) -> Page[models.Group]:
+        listing = _LISTINGS[order_by]
+        part = listing.slice(first, after)
+        database, workspace = info.context.ports.database, info.context.workspace
+        entries = await pages.groups(
+            database, workspace.id, part, order_by=order_by.value, search_folded=folded(search)
+        )
+        return listing.page(entries, part)
+
+
+@strawberry.type
+class GroupMutation:
+    @strawberry.mutation(description="Make an empty group.", graphql_type=CreateGroupResult)
+    @staticmethod
+    async def create_group(
+        info: Info,
+        group: Annotated[
+            CreateGroupInput, strawberry.argument(name="input", description="The group to make.")
+        ],
+    ) -> models.Group:
+        return await create_group(
+            ports=info.context.ports,
+            workspace=info.context.workspace,
+            name=group.name,
+            description=group.description or None,
+        )
+
+    @strawberry.mutation(
+        description="Put people into a group, or freeze a segment into one; who is in already stays.",
+        graphql_type=GroupMembersResult,
+    )
+    @staticmethod
+    async def add_to_group(info: Info, members: MembersArgument) -> GroupChanged:
+        return await add_to_group(
+            ports=info.context.ports,
+            workspace=info.context.workspace,
+            group_id=ids.number_of(Kind.GROUP, members.group_id),
+            subscribers=[subscriber_key(key) for key in members.subscribers or ()],
+            segment_id=ids.number_of(Kind.SEGMENT, members.segment_id) if members.segment_id else UNSET,
+        )
+
+    @strawberry.mutation(
+        description="Take people out of a group; who is not in is passed over.",
+        graphql_type=GroupMembersResult,
+    )
+    @staticmethod
+    async def remove_from_group(info: Info, members: MembersArgument) -> GroupChanged:
+        return await remove_from_group(
+            ports=info.context.ports,
+            workspace=info.context.workspace,
+            group_id=ids.number_of(Kind.GROUP, members.group_id),
+            subscribers=[subscriber_key(key) for key in members.subscribers or ()],
+            segment_id=ids.number_of(Kind.SEGMENT, members.segment_id) if members.segment_id else UNSET,
+        )

@@ -1,0 +1,294 @@
+"""One websocket, by graphql-transport-ws: its state, its operations, and why it is closed.
+
+It never holds more than one message per operation that its client has not taken: operations wait for him, and the log waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from starlette.types import Receive, Scope, Send
+
+from audience_gql.api.context import Context
+from audience_gql.api.errors import ApiError
+from audience_gql.api.transport import messages
+from audience_gql.api.transport.authorization import secret_of
+from audience_gql.api.transport.messages import Complete, Init, Malformed, Message, Ping, Pong, Subscribe
+from audience_gql.api.transport.told import OperationRefused, Told
+from audience_gql.audience.access import Access, Unauthenticated
+from audience_gql.audience.log.broadcast import LeftBehind
+from audience_gql.audience.tasks import end
+from audience_gql.storage.database import UNREACHABLE
+
+if TYPE_CHECKING:
+    from audience_gql.api.transport.socket import Sockets
+
+GOING_AWAY: Final = 1001
+TRY_AGAIN_LATER: Final = 1013
+BAD_REQUEST: Final = 4400
+UNAUTHORIZED: Final = 4401
+FORBIDDEN: Final = 4403
+TIMED_OUT: Final = 4408
+IN_USE: Final = 4409
+TOO_SLOW: Final = 4413
+TOO_MANY: Final = 4429
+LONGEST_REASON: Final = 123
+"""Bytes: what a close frame holds."""
+MESSAGES_A_SECOND: Final = 100
+_SILENT_PINGS: Final = 2.5
+"""After so many intervals without a word from him a client is dead."""
+
+logger = logging.getLogger(__name__)
+
+
+TRY_SEND: Final = "audience_gql.try_send"
+"""An extension of the server's: it sends a text at once, or says that the client is not ready for it."""
+TrySend: TypeAlias = Callable[[str], bool]
+
+
+class _Gone(Exception):
+    """The socket is closed; nobody reads what is written to it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Operation:
+    """What runs under an id."""
+
+    task: asyncio.Task[None] | None = None
+    has_result: bool = False
+    cursor: str = ""
+    """Where in the feed its latest result leads to, if it is of the feed."""
+
+
+class Connection:
+    """One client's socket, accepted."""
+
+    __slots__ = (
+        "_allowance", "_counted_at", "_heard_at", "_is_closing", "_is_init", "_opened_at",
+        "_operations", "_pinged_at", "_receive", "_send", "_sending", "_sending_since", "_sockets", "_try_send", "access",
+    )  # fmt: skip
+
+    def __init__(self, sockets: Sockets, scope: Scope, receive: Receive, send: Send) -> None:
+        now = sockets.now()
+        self.access: Access | None = None
+        self._sockets = sockets
+        self._receive = receive
+        self._send = send
+        self._try_send: TrySend = scope["extensions"].get(TRY_SEND, _never)
+        self._operations: dict[str, _Operation] = {}
+        self._is_init = self._is_closing = False
+        self._opened_at = self._heard_at = self._counted_at = now
+        self._pinged_at = now - random.random() * sockets.settings.socket_ping_seconds  # noqa: S311  # so that not all are pinged at once
+        self._allowance = float(MESSAGES_A_SECOND)
+        self._sending = 0
+        self._sending_since = now
+
+    @property
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether an operation runs that has not given a result yet."""
+        return any(not operation.has_result for operation in self._operations.values())
+
+    async def run(self) -> None:
+        """Until the client goes, or is closed."""
+        try:
+            while (frame := await self._receive())["type"] == "websocket.receive":
+                if not self._is_closing:
+                    await self._hear(frame.get("text"))
+        except _Gone:
+            pass
+        finally:
+            self._is_closing = True
+            await self._end_operations()
+
+    async def close(self, code: int, reason: str, last_words: Sequence[str] = ()) -> None:
+        """Close with a code, whatever is under way. `last_words` are sent before, even to a client who does not read."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        for operation in self._operations.values():
+            if operation.task is not None and operation.task is not asyncio.current_task():
+                operation.task.cancel()
+        message = {"type": "websocket.close", "code": code, "reason": reason, "last_words": last_words}
+        with suppress(OSError):  # he has gone by himself
+            await self._send(message)
+
+    async def close_as_slow(self) -> None:
+        """Send a client away who does not take what he asked for, and tell him from where to go on."""
+        following = {id_: it.cursor for id_, it in self._operations.items() if it.cursor}
+        reason = next(iter(following.values()), "") if len(following) == 1 else ""
+        text = "The client reads too slowly. Go on from `cursor`."
+        last_words = [
+            messages.errors(id_, [ApiError("SLOW_CLIENT", text, cursor=cursor)])
+            for id_, cursor in following.items()
+        ]
+        await self.close(TOO_SLOW, reason if 0 < len(reason) <= LONGEST_REASON else "Too slow", last_words)
+
+    def due(self, now: float) -> Coroutine[Any, Any, None] | None:  # Any: what a coroutine gives and takes
+        """What the clock says is to be done about this socket, if anything."""
+        settings = self._sockets.settings
+        if self._is_closing:
+            return None
+        if self._sending and now - self._sending_since > settings.slow_client_seconds:
+            return self.close_as_slow()
+        if not self._is_init:
+            is_late = now - self._opened_at > settings.socket_init_seconds
+            return self.close(TIMED_OUT, "No connection_init in time") if is_late else None
+        if now - self._heard_at > _SILENT_PINGS * settings.socket_ping_seconds:
+            return self.close(TIMED_OUT, "No answer to a ping in time")
+        if now - self._pinged_at > settings.socket_ping_seconds and not self._sending:
+            self._pinged_at = now
+            return self._ping()
+        return None
+
+    async def _ping(self) -> None:
+        with suppress(_Gone):
+            await self._say(messages.PING)
+
+    async def _hear(self, text: object) -> None:
+        now = self._sockets.now()
+        self._heard_at = now
+        self._allowance = min(
+            MESSAGES_A_SECOND, self._allowance + (now - self._counted_at) * MESSAGES_A_SECOND
+        )
+        self._counted_at = now
+        if self._allowance < 1:
+            await self.close(TOO_MANY, f"More than {MESSAGES_A_SECOND} messages a second")
+            return
+        self._allowance -= 1
+        try:
+            message = messages.parse(text)
+        except Malformed as problem:
+            await self.close(BAD_REQUEST, str(problem))
+            return
+        await self._handle(message)
+
+    async def _handle(self, message: Message) -> None:
+        match message:
+            case Init():
+                await self._enter(message)
+            case Ping():
+                await self._say(messages.PONG)
+            case Pong():
+                pass
+            case Subscribe():
+                await self._subscribe(message)
+            case Complete():
+                operation = self._operations.pop(message.id, None)
+                if operation is not None and operation.task is not None:
+                    operation.task.cancel()
+
+    async def _enter(self, message: Init) -> None:
+        if self._is_init:
+            await self.close(TOO_MANY, "Too many initialisation requests")
+            return
+        self._is_init = True
+        try:
+            secret = secret_of(message.payload.get("authorization"))
+        except Unauthenticated:
+            await self.close(UNAUTHORIZED, 'Send {"authorization": "Bearer agq_…"}')
+            return
+        try:
+            access = await self._sockets.services.doorkeeper.authenticate(secret)
+        except Unauthenticated:
+            await self.close(FORBIDDEN, "The token is not good")
+            return
+        except UNREACHABLE:
+            await self.close(TRY_AGAIN_LATER, "The database is away for the moment")
+            return
+        if self._is_closing:
+            return
+        if not self._sockets.enter(self, access):
+            await self.close(TOO_MANY, "Too many sockets for this token")
+            return
+        self.access = access
+        await self._say(messages.ACK)
+
+    async def _subscribe(self, message: Subscribe) -> None:
+        most = self._sockets.settings.subscriptions_per_socket
+        if self.access is None:
+            await self.close(UNAUTHORIZED, "Unauthorized")
+        elif message.id in self._operations:
+            await self.close(IN_USE, "An operation with this id is under way")
+        elif len(self._operations) >= most:
+            error = ApiError("RATE_LIMITED", f"A socket runs at most {most} operations at a time.")
+            await self._say(messages.errors(message.id, [error]))
+        else:
+            operation = self._operations[message.id] = _Operation()
+            work = self._operate(message, operation, Context(self._sockets.services, self.access))
+            operation.task = asyncio.create_task(work, name="operation")
+            operation.task.add_done_callback(_log_failure)
+
+    async def _operate(self, message: Subscribe, operation: _Operation, context: Context) -> None:
+        """Run one operation to its end. Whatever becomes of it, the others on this socket go on."""
+        last = messages.complete(message.id)
+        try:
+            with self._sockets.services.live.operation():
+                await self._send_results(message, operation, context)
+        except OperationRefused as refused:
+            last = messages.errors(message.id, refused.errors)
+        except LeftBehind:
+            await self.close_as_slow()
+        except _Gone:
+            return
+        if self._operations.get(message.id) is operation:
+            del self._operations[message.id]  # before it is told: the client may use the id again at once
+            with suppress(_Gone):
+                await self._say(last)
+
+    async def _send_results(self, message: Subscribe, operation: _Operation, context: Context) -> None:
+        opening = messages.opening(message.id)
+
+        def take(told: Told) -> bool:
+            is_over = self._is_closing or self._operations.get(message.id) is not operation
+            if is_over or not self._try_send(f"{opening}{told.text}}}"):
+                return False
+            operation.cursor = told.cursor
+            return True
+
+        async with aclosing(self._sockets.subscriptions.run(message.asked, context, take)) as results:
+            async for told in results:
+                if self._operations.get(message.id) is not operation:
+                    return  # completed by the client, and the cancellation was lost on the way
+                await self._say(f"{opening}{told.text}}}")
+                operation.has_result = True
+                operation.cursor = told.cursor
+
+    async def _say(self, text: str) -> None:
+        """Send one message, as soon as the client takes it. Raises _Gone."""
+        if self._is_closing:
+            raise _Gone
+        if not self._sending:
+            self._sending_since = self._sockets.now()
+        self._sending += 1
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        except (OSError, RuntimeError) as error:  # closed by him, or by us while this waited
+            raise _Gone from error
+        finally:
+            self._sending -= 1
+            self._sending_since = self._sockets.now()
+
+    async def _end_operations(self) -> None:
+        tasks = [it.task for it in self._operations.values() if it.task is not None]
+        self._operations.clear()
+        await end(*tasks)
+
+
+def _never(_: str) -> bool:
+    """Of a server without the extension: everything goes the ordinary way."""
+    return False
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("an operation on a socket failed", exc_info=error)

@@ -1,0 +1,187 @@
+"""GraphQL over server-sent events: one operation a request, its results as they come ("distinct connections").
+
+A stream that is ended from here says why, and from which cursor to go on. Reading requests is not done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.types import ExecutionResult
+
+from audience_gql.api.context import Context, Services
+from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError
+from audience_gql.api.transport.authorization import refusal, secret_of
+from audience_gql.api.transport.requests import EVENT_STREAM, Refused
+from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.told import Asked, OperationRefused, Told, refused, told
+from audience_gql.audience.access import Access
+from audience_gql.audience.log.broadcast import LeftBehind
+
+_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_COMPLETE: Final = b"event: complete\ndata:\n\n"
+_HEARTBEAT: Final = b":\n\n"
+_PARTING_SECONDS: Final = 5.0
+"""How long a client that does not read is given for the last word."""
+
+logger = logging.getLogger(__name__)
+
+
+def single(result: ExecutionResult) -> Response:
+    """A query's or mutation's one result, and nothing more."""
+    body = _next(told(result.data, result.errors).text, "1") + _COMPLETE
+    return Response(body, HTTPStatus.OK, _HEADERS, EVENT_STREAM)
+
+
+def subscribe(
+    request: Request, asked: Asked, subscriptions: Subscriptions, services: Services, access: Access
+) -> Response:
+    """A subscription's results as they come. Raises Refused where the token has too many connections."""
+    if not services.live.enter(access.token.id):
+        error = ApiError("RATE_LIMITED", "Too many sockets and streams for this token.")
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
+    context = Context(services, access, request.headers.get("last-event-id") or None)
+    return _Stream(asked, subscriptions, context, secret_of(request.headers.get("authorization")))
+
+
+class _TooSlow(Exception):
+    """The client does not read what it is sent."""
+
+
+class _Events:
+    """What is written to one client. It is never written to faster than it reads, so that nothing piles up."""
+
+    def __init__(self, send: Send, *, slow_seconds: float) -> None:
+        self._send = send
+        self._slow_seconds = slow_seconds
+        self._results = 0
+        self._cursor = ""
+
+    async def begin(self, start: Mapping[str, object]) -> None:
+        await self._send({"type": "http.response.start", **start})
+
+    async def next(self, result: Told) -> None:
+        """A result, under the cursor that it leads to; results that have none are counted."""
+        self._results += 1
+        await self._write_in_time(_next(result.text, result.cursor or str(self._results)))
+        self._cursor = result.cursor
+
+    async def heartbeat(self) -> None:
+        """A comment: it keeps the way open, and finds out who is gone."""
+        await self._write_in_time(_HEARTBEAT)
+
+    async def complete(self) -> None:
+        await self._write_in_time(_COMPLETE, is_last=True)
+
+    async def part(self, reason: ApiError) -> None:
+        """The last word, to a client that may not be reading."""
+        if self._cursor and reason.extensions is not None:
+            reason.extensions["cursor"] = self._cursor
+        try:
+            async with asyncio.timeout(_PARTING_SECONDS):
+                last = refused([reason], self._cursor).text
+                await self._write(_next(last, self._cursor or str(self._results + 1)))
+                await self._write(_COMPLETE, is_last=True)
+        except TimeoutError:
+            logger.info("a client that does not read is cut off")
+
+    async def _write_in_time(self, content: bytes, *, is_last: bool = False) -> None:
+        try:
+            async with asyncio.timeout(self._slow_seconds):
+                await self._write(content, is_last=is_last)
+        except TimeoutError as error:
+            raise _TooSlow from error
+
+    async def _write(self, content: bytes, *, is_last: bool = False) -> None:
+        await self._send({"type": "http.response.body", "body": content, "more_body": not is_last})
+
+
+class _Stream(Response):
+    """Sends results until they end, the client goes, or it must go."""
+
+    media_type = EVENT_STREAM
+
+    def __init__(self, asked: Asked, subscriptions: Subscriptions, context: Context, secret: str) -> None:
+        self.status_code = HTTPStatus.OK
+        self.init_headers(_HEADERS)
+        self._asked = asked
+        self._subscriptions = subscriptions
+        self._context = context
+        self._secret = secret
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        services = self._context.services
+        events = _Events(send, slow_seconds=services.settings.slow_client_seconds)
+        try:
+            with services.live.operation():
+                await events.begin({"status": self.status_code, "headers": self.raw_headers})
+                reason = await self._go_on(events, receive)
+            if reason is not None:
+                await events.part(reason)
+        finally:
+            services.live.leave(self._context.access.token.id)
+
+    async def _go_on(self, events: _Events, receive: Receive) -> ApiError | None:
+        """Send until something ends it; why it must end, when that is to be told."""
+        services = self._context.services
+        away = ApiError(
+            "UNAVAILABLE", "This server stops. Go on with another one.", retryAfter=RETRY_AFTER_SECONDS
+        )
+        reasons: dict[asyncio.Task[Any], ApiError | None] = {  # Any: nobody asks for their results
+            _task(self._send_results(events)): None,
+            _task(_departure(receive)): None,
+            _task(_heartbeats(events, services.settings.stream_heartbeat_seconds)): None,
+            _task(services.live.drained.wait()): away,
+            _task(refusal(services.doorkeeper, self._secret)): ApiError(
+                "UNAUTHENTICATED", "The token is no longer good."
+            ),
+        }
+        try:
+            done, _ = await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in reasons:
+                task.cancel()
+            await asyncio.gather(*reasons, return_exceptions=True)
+        for task in done:
+            if isinstance(task.exception(), _TooSlow | LeftBehind):
+                return ApiError("SLOW_CLIENT", "The client reads too slowly. Go on from `cursor`.")
+            task.result()  # a bug is not silent
+        return next((reasons[task] for task in reasons if task in done), None)
+
+    async def _send_results(self, events: _Events) -> None:
+        try:
+            async with aclosing(self._subscriptions.run(self._asked, self._context)) as results:
+                async for result in results:
+                    await events.next(result)
+        except OperationRefused as error:
+            await events.next(refused(error.errors))
+        await events.complete()
+
+
+def _task(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:  # Any: what a coroutine gives and takes
+    return asyncio.create_task(work, name="stream")
+
+
+async def _departure(receive: Receive) -> None:
+    """Wait until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _heartbeats(events: _Events, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await events.heartbeat()
+
+
+def _next(text: str, id_: str) -> bytes:
+    return f"event: next\nid: {id_}\ndata: {text}\n\n".encode()

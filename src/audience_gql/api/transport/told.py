@@ -1,0 +1,60 @@
+"""What a client asks for and is told, whichever transport it comes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from graphql import GraphQLError
+from strawberry.types import ExecutionResult
+
+from audience_gql.api.errors import for_client
+from audience_gql.api.transport.wire import body_of, encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An operation as a client sends it."""
+
+    query: str
+    variables: dict[str, Any] | None  # Any: JSON
+    operation_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One result, ready to be put into a message."""
+
+    text: str
+    """JSON."""
+    cursor: str = ""
+    """Where in the feed it leads to; empty for all other operations."""
+
+
+Take: TypeAlias = Callable[[Told], bool]
+"""Sends a result on at once, if the client is ready for it; says whether it did."""
+
+
+class OperationRefused(Exception):
+    """An operation of which nothing ran."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = [for_client(error) for error in errors]
+
+
+def told(data: dict[str, object] | None, errors: Sequence[GraphQLError] | None, cursor: str = "") -> Told:
+    """A result as clients may see it."""
+    result = ExecutionResult(data=data, errors=[for_client(error) for error in errors or ()])
+    return Told(text=encode(body_of(result)).decode(), cursor=cursor)
+
+
+def refused(errors: Sequence[GraphQLError], cursor: str = "") -> Told:
+    """Errors and nothing else, for transports that have no other message for them."""
+    return Told(text=encode({"errors": [error.formatted for error in errors]}).decode(), cursor=cursor)
+
+
+def failed(error: Exception) -> Told:
+    """The last result of an operation that cannot go on."""
+    return told(None, [GraphQLError(str(error), original_error=error)])

@@ -1,0 +1,178 @@
+"""Why a person is in a segment or not, and until when that lasts unless a fact comes.
+
+It must not be asked who is a member: the stored membership says that, and an explanation agrees with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.profiles import identity, text_problem
+from audience_gql.audience.ports import Ports
+from audience_gql.conditions.base import Condition, Names, Read, leaves
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.reasoning.dependencies import reads
+from audience_gql.conditions.reasoning.explanation import Finding, explain
+from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
+from audience_gql.storage import definitions, facts
+from audience_gql.storage.database import Connection
+from audience_gql.storage.definitions import SegmentDefinition
+from audience_gql.storage.facts import Owner
+from audience_gql.storage.reads.person_facts import TooManyEvents, facts_by_owners
+
+MOST_LOOKS: Final = 400_000
+"""At events, by all leaves of all conditions of one call: a few seconds of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Why is this person in this segment, or why not?"""
+
+    segment_id: int
+    subscriber: SubscriberKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """The condition of a revision for one person, at the instant of the evaluation."""
+
+    evaluated_at: datetime
+    revision: int
+    nodes: tuple[Finding, ...]
+    """Each before those inside it."""
+
+    @property
+    def root(self) -> Finding:
+        return self.nodes[0]
+
+    @property
+    def is_member(self) -> bool:
+        return self.root.matches
+
+    @property
+    def next_change(self) -> datetime | None:
+        return self.root.next_change
+
+
+async def explain_memberships(
+    *, ports: Ports, workspace_id: int, questions: Sequence[Question], ids: IdCodec
+) -> list[Explanation | None]:
+    """An answer to each question; None where there is no such person, or no such segment any more.
+
+    All of one snapshot and one instant, in the same few statements for one question and for many. Raises TooManyEvents.
+    """
+    async with ports.database.snapshot() as connection:
+        now = await ports.clock.now(connection)
+        known = await _read(connection, workspace_id, questions)
+    known.refuse_too_much_work(questions)
+    # Outside of the loop that serves everybody else: a person may have very many events.
+    return await asyncio.to_thread(lambda: [known.answer(question, now, ids) for question in questions])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """Everything that answers are made from."""
+
+    timezone: str
+    names: Names
+    segments: Mapping[int, SegmentDefinition]
+    conditions: Mapping[int, Condition]
+    owners: Mapping[SubscriberKey, Owner]
+    people: Mapping[Owner, Facts]
+
+    def refuse_too_much_work(self, questions: Sequence[Question]) -> None:
+        """Raises TooManyEvents."""
+        looks = 0
+        for question in questions:
+            owner = self.owners.get(question.subscriber)
+            person = None if owner is None else self.people.get(owner)
+            if person is not None and question.segment_id in self.conditions:
+                looks += len(person.events) * self._event_leaves(question.segment_id)
+        if looks > MOST_LOOKS:
+            raise TooManyEvents("there are too many events to explain it from: ask for less at a time")
+
+    def _event_leaves(self, segment_id: int) -> int:
+        """How many leaves go through a person's events, those of inner segments included."""
+        inner = reading_order([self.conditions[segment_id]], self.conditions)
+        return sum(
+            any(read.source == "event" for read in leaf.reads())
+            for each in (segment_id, *inner)
+            for leaf in leaves(self.conditions[each])
+        )
+
+    def answer(self, question: Question, now: datetime, ids: IdCodec) -> Explanation | None:
+        segment = self.segments.get(question.segment_id)
+        owner = self.owners.get(question.subscriber)
+        if segment is None or owner is None or owner not in self.people:
+            return None
+        nodes = explain(
+            self.conditions[segment.id],
+            self.people[owner],
+            now,
+            self.conditions,
+            timezone=self.timezone,
+            names=self.names,
+            ids=ids,
+        )
+        return Explanation(evaluated_at=now, revision=segment.revision, nodes=nodes)
+
+
+async def _read(connection: Connection, workspace_id: int, questions: Sequence[Question]) -> _Known:
+    segments = await definitions.segments_with_inner(
+        connection, workspace_id, {question.segment_id for question in questions}
+    )
+    names = await definitions.names(connection, workspace_id)
+    vocabulary = await _vocabulary(connection, workspace_id, names)
+    conditions = {
+        segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
+        for segment in segments.values()
+    }
+    owners = await _owners(connection, workspace_id, {question.subscriber for question in questions})
+    wanted: set[Read] = set()
+    people = await facts_by_owners(
+        connection,
+        workspace_id,
+        frozenset(owners.values()),
+        reads=wanted.union(*(reads(condition) for condition in conditions.values())),
+        event_ids=vocabulary.event_names,
+    )
+    return _Known(
+        timezone=vocabulary.timezone,
+        names=names,
+        segments=segments,
+        conditions=conditions,
+        owners=owners,
+        people=people,
+    )
+
+
+async def _vocabulary(connection: Connection, workspace_id: int, names: Names) -> Vocabulary:
+    """Groups and segments are read with their names already."""
+    return Vocabulary(
+        fields=await definitions.fields_by_key(connection, workspace_id),
+        group_ids=names.groups.keys(),
+        segment_ids=names.segments.keys(),
+        event_names=await definitions.event_names(connection, workspace_id),
+        timezone=await definitions.timezone(connection, workspace_id),
+    )
+
+
+async def _owners(
+    connection: Connection, workspace_id: int, keys: set[SubscriberKey]
+) -> dict[SubscriberKey, Owner]:
+    """Where each key's person is kept, if there may be one."""
+    identities = {
+        key: identity(key.kind, key.value)
+        for key in keys
+        if isinstance(key.value, str) and text_problem(key.value) is None
+    }
+    found = await facts.owners_of(connection, workspace_id, set(identities.values()))
+    by_id = {key: (key.value.bucket_id, key.value.id) for key in keys if isinstance(key.value, SubscriberRef)}
+    return by_id | {key: found[named] for key, named in identities.items() if named in found}

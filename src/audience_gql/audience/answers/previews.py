@@ -1,0 +1,194 @@
+"""What a segment would be, before it is saved: how many people, some of them, and what its author may not expect.
+
+Everything is read in one snapshot at one instant, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from audience_gql.audience.answers.estimates import Estimate, estimate, scaled
+from audience_gql.audience.definitions.definition_limits import check_size
+from audience_gql.audience.definitions.given_conditions import parse_given
+from audience_gql.audience.definitions.segments import SegmentCycle
+from audience_gql.audience.failures import Issue, NotFound
+from audience_gql.audience.people.keys import UNSET, Unset
+from audience_gql.audience.ports import Ports
+from audience_gql.conditions.base import Condition, Names
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order
+from audience_gql.conditions.reasoning.warnings import leaves_with_values, nobody_has, warnings
+from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
+from audience_gql.conditions.words.summary import summarize
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection
+from audience_gql.storage.models import Workspace
+from audience_gql.storage.reads import previews
+from audience_gql.storage.reads.pages import Filter
+from audience_gql.storage.reads.previews import Budget, Tally
+from audience_gql.storage.reads.records import SubscriberRecord
+
+LARGEST_SAMPLE: Final = 100
+_VALUES_SECONDS: Final = 0.1
+"""For finding out whether anybody has the values that a condition names."""
+_NO_SEGMENT: Final = 0
+"""Stands for the condition itself where it is no segment's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A condition's people, counted or estimated."""
+
+    size: Estimate
+    would_enter: int | None
+    """With the segment compared to: who match and are not in it."""
+    would_leave: int | None
+    sample: tuple[SubscriberRecord, ...]
+    summary: str
+    warnings: tuple[str, ...]
+
+
+async def preview_segment(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    condition: object,
+    ids: IdCodec,
+    sample: int = 5,
+    compared_to: int | Unset | None = UNSET,
+    budget: Budget,
+) -> Preview:
+    """Count whom a condition matches, and up to `sample` of them. It may be empty anywhere.
+
+    With the id of a segment in `compared_to` also who would enter and leave it if this became its condition.
+    Raises NotFound for an unknown one, InvalidInput, SegmentCycle.
+    """
+    async with ports.database.snapshot() as connection:
+        preview = await _Preview.begin(ports, workspace, connection, compared_to)
+        tree = preview.parse(condition, ids, _sample_issues(sample))
+        return await preview.count(tree, sample, budget)
+
+
+class _Preview:
+    """One preview, and what it needs to know of its workspace."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        workspace: Workspace,
+        connection: Connection,
+        *,
+        vocabulary: Vocabulary,
+        names: Names,
+        conditions: Mapping[int, Condition],
+        paused_ids: frozenset[int],
+        compared_to: int | None,
+    ) -> None:
+        self._ports = ports
+        self._workspace = workspace
+        self._connection = connection
+        self._vocabulary = vocabulary
+        self._names = names
+        self._conditions = conditions
+        self._paused_ids = paused_ids
+        self._compared_to = compared_to
+
+    @classmethod
+    async def begin(
+        cls, ports: Ports, workspace: Workspace, connection: Connection, compared_to: int | Unset | None
+    ) -> _Preview:
+        vocabulary = await definitions.vocabulary(connection, workspace.id)
+        segments = await definitions.segments(connection, workspace.id)
+        conditions = {
+            segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in segments
+        }
+        if not isinstance(compared_to, Unset) and compared_to not in conditions:
+            raise NotFound("there is no segment with this id", ("comparedTo",))
+        return cls(
+            ports,
+            workspace,
+            connection,
+            vocabulary=vocabulary,
+            names=await definitions.names(connection, workspace.id),
+            conditions=conditions,
+            paused_ids=frozenset(segment.id for segment in segments if segment.is_paused),
+            compared_to=None if isinstance(compared_to, Unset) else compared_to,
+        )
+
+    def parse(self, condition: object, ids: IdCodec, issues: list[Issue]) -> Condition:
+        """The condition; raises InvalidInput with its problems and those found before, all at once."""
+        tree = parse_given(
+            condition,
+            vocabulary=self._vocabulary,
+            paused_ids=self._paused_ids,
+            ids=ids,
+            path=("condition",),
+            other_issues=issues,
+            allow_empty=True,
+        )
+        self._check_nesting(tree)
+        return tree
+
+    async def count(self, tree: Condition, sample: int, budget: Budget) -> Preview:
+        matching = Filter(
+            condition=tree,
+            inner=self._conditions,
+            vocabulary=self._vocabulary,
+            now=await self._ports.clock.now(self._connection),
+        )
+        tally = await previews.tally(
+            self._connection,
+            self._workspace.id,
+            matching,
+            compared_to=self._compared_to,
+            sample=sample,
+            budget=budget,
+        )
+        is_compared = self._compared_to is not None
+        return Preview(
+            size=estimate(matched=tally.matched, seen=tally.seen, people=tally.people),
+            would_enter=_scaled(tally.entering, tally) if is_compared else None,
+            would_leave=_scaled(tally.leaving, tally) if is_compared else None,
+            sample=tally.sample,
+            summary=summarize(tree, self._names),
+            warnings=(*self._warnings(tree), *await self._unseen_values(matching, tally)),
+        )
+
+    def _check_nesting(self, tree: Condition) -> None:
+        edited_id = _NO_SEGMENT if self._compared_to is None else self._compared_to
+        edited = {**self._conditions, edited_id: tree}
+        try:
+            reading_order((tree,), edited)
+        except ReadsItself as circle:
+            raise SegmentCycle(circle.cycle, ("condition",)) from circle
+        check_size(edited, edited_id, ("condition",))
+
+    def _warnings(self, tree: Condition) -> tuple[str, ...]:
+        others = {
+            self._names.segments[segment_id]: condition
+            for segment_id, condition in self._conditions.items()
+            if segment_id != self._compared_to
+        }
+        return warnings(tree, names=self._names, vocabulary=self._vocabulary, others=others)
+
+    async def _unseen_values(self, matching: Filter, tally: Tally) -> list[str]:
+        if not tally.people:
+            return []
+        leaves = leaves_with_values(matching.condition)
+        unseen = await previews.never_seen(
+            self._connection, self._workspace.id, leaves, matching, seconds=_VALUES_SECONDS
+        )
+        return [nobody_has(leaf, self._names) for leaf in unseen]
+
+
+def _sample_issues(sample: int) -> list[Issue]:
+    if 0 <= sample <= LARGEST_SAMPLE:
+        return []
+    message = f"is 0 to {LARGEST_SAMPLE}, not {sample}"
+    return [Issue(code="OUT_OF_RANGE", message=message, path=("sample",))]
+
+
+def _scaled(count: int, tally: Tally) -> int:
+    return scaled(count, seen=tally.seen, people=tally.people)

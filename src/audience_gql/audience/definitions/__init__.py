@@ -1,0 +1,1 @@
+"""What a workspace defines: fields, groups and segments, edited and deleted."""

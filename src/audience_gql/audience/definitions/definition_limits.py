@@ -1,0 +1,33 @@
+"""How large a segment may be together with all that it reads: what one statement can still decide in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from audience_gql.audience.failures import InvalidInput, Issue, Path
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.reasoning.dependencies import leaf_count
+from audience_gql.conditions.reasoning.nesting import reading_order, segments_read
+
+LEAVES_WITH_INNER: Final = 1_000
+SEGMENT_DEPTH: Final = 20
+
+
+def check_size(
+    conditions: Mapping[int, Condition], segment_id: int, path: Path = ("input", "condition")
+) -> None:
+    """Raise InvalidInput for a segment that is too large together with the segments that it reads."""
+    order = reading_order((conditions[segment_id],), conditions)
+    depth: dict[int, int] = {}
+    for reached_id in (*order, segment_id):
+        depth[reached_id] = 1 + max(
+            (depth[inner] for inner in segments_read(conditions[reached_id])), default=0
+        )
+    if depth[segment_id] > SEGMENT_DEPTH:
+        message = f"segments nest at most {SEGMENT_DEPTH} deep, not {depth[segment_id]}"
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=path),))
+    total = sum(leaf_count(conditions[reached_id]) for reached_id in (segment_id, *order))
+    if total > LEAVES_WITH_INNER:
+        message = f"with the segments that it reads, a condition has at most {LEAVES_WITH_INNER} leaves, not {total}"
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=path),))

@@ -1,0 +1,49 @@
+"""Delete a group or a custom field: nobody sees it from then on, and what it leaves behind is cleared in the background.
+
+A million people may be in a group, or have a value: what hangs off them goes bucket by bucket, see clearing.py.
+"""
+
+from __future__ import annotations
+
+from audience_gql.audience.definitions.readers import segments_reading
+from audience_gql.audience.definitions.segments import InUse
+from audience_gql.audience.failures import NotFound
+from audience_gql.audience.ports import Ports
+from audience_gql.conditions.base import Read
+from audience_gql.storage import clearing, definitions
+from audience_gql.storage.clearing import ListOrField
+from audience_gql.storage.database import Transaction
+from audience_gql.storage.models import CustomField, Group, Workspace
+
+
+async def delete_group(*, ports: Ports, workspace: Workspace, group_id: int | None) -> None:
+    """Delete a group. Its members leave it in the background, which the log says. Raises NotFound, InUse."""
+    await _delete(ports, workspace, Group, "group", group_id)
+
+
+async def delete_custom_field(*, ports: Ports, workspace: Workspace, field_id: int | None) -> None:
+    """Delete a custom field. People's values go in the background; its key is free at once. Raises NotFound, InUse."""
+    await _delete(ports, workspace, CustomField, "field", field_id)
+
+
+async def _delete(
+    ports: Ports,
+    workspace: Workspace,
+    model: type[Group | CustomField],
+    kind: ListOrField,
+    id_: int | None,
+) -> None:
+    async def work(transaction: Transaction) -> None:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        row = None if id_ is None else await model.get_or_none(id=id_, workspace_id=workspace.id)
+        if row is None:
+            noun = "group" if kind == "group" else "custom field"
+            raise NotFound(f"there is no {noun} with this id", ("input", "id"))
+        if used_by := await segments_reading(connection, workspace.id, Read(source=kind, ref=row.id)):
+            raise InUse(used_by)
+        await row.delete()  # waits for those who are writing what belongs to it, and keeps others from it
+        await clearing.want(connection, workspace.id, kind, row.id)
+        transaction.after_commit(lambda: ports.jobs.clear(workspace.id))
+
+    await ports.database.run(work)

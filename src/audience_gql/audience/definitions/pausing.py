@@ -1,0 +1,69 @@
+"""Have a segment stand still, and go on: its members stay as they are until it is resumed.
+
+Nothing reads a paused segment: one that is read cannot be paused, and a paused one cannot be named.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from audience_gql.audience.definitions.segments import InUse, get_segment, have_filled
+from audience_gql.audience.ports import Ports
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection, Transaction
+from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.reads import batches
+
+
+async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
+    """Leave a segment out of ticks, fills and recomputes. Once this returns, nobody enters or leaves until it is resumed.
+
+    One that is paused already stays so. Raises NotFound, InUse.
+    """
+
+    async def work(transaction: Transaction) -> Segment:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        segment = await get_segment(workspace, segment_id)
+        if segment.is_paused:
+            return segment
+        if used_by := await definitions.segments_using(connection, segment.id):
+            raise InUse(used_by)
+        # A tick or fill under way has read that the segment is not paused: it ends before.
+        await definitions.lock_buckets(connection, workspace.id)
+        segment.is_paused = True
+        segment.paused_through = await _evaluated_through(ports, connection, segment)
+        await segment.save(update_fields=["is_paused", "paused_through"])
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
+        return segment
+
+    return await ports.database.run(work)
+
+
+async def resume_segment(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
+    """Have a paused segment filled anew and kept right again; one that is not paused stays as it is. Raises NotFound."""
+
+    async def work(transaction: Transaction) -> Segment:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        segment = await get_segment(workspace, segment_id)
+        if not segment.is_paused:
+            return segment
+        segment.is_paused = False
+        segment.paused_through = None
+        segment.generation += 1
+        segment.failure = None
+        await segment.save(update_fields=["is_paused", "paused_through", "generation", "failure"])
+        await have_filled(ports, transaction, [segment.id])
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
+        return segment
+
+    return await ports.database.run(work)
+
+
+async def _evaluated_through(ports: Ports, connection: Connection, segment: Segment) -> datetime | None:
+    now = await ports.clock.now(connection)
+    figures = await batches.figures_by_segments(connection, segment.workspace_id, [segment.id])
+    if segment.id not in figures or figures[segment.id].state != "READY":
+        return None
+    return await batches.evaluated_through(connection, segment.workspace_id, now)

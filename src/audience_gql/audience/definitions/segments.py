@@ -1,0 +1,324 @@
+"""Dynamic lists: define, edit and delete them. Whoever is in is decided in membership.py; here only what they mean.
+
+Saves of one workspace go one after the other, so that no two of them can close a circle together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Literal
+
+from audience_gql.audience.definitions.definition_limits import check_size
+from audience_gql.audience.definitions.given_conditions import parse_given
+from audience_gql.audience.definitions.groups import description_issues, name_issues, name_taken
+from audience_gql.audience.definitions.summaries import rewrite_summaries
+from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
+from audience_gql.audience.people.keys import UNSET, Unset
+from audience_gql.audience.ports import Ports
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.codec import dump, parse
+from audience_gql.conditions.reasoning.dependencies import reads
+from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
+from audience_gql.conditions.values import fold
+from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
+from audience_gql.conditions.words.summary import summarize
+from audience_gql.storage import definitions
+from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
+from audience_gql.storage.engine import fills
+from audience_gql.storage.models import Segment, Workspace
+
+_PROGRESS_SECONDS: Final = 1.0
+
+
+class SegmentCycle(Failure):
+    """A segment would contain itself. `cycle` names the way round, from the segment back to itself."""
+
+    def __init__(self, cycle: tuple[int, ...], path: Path = ("input", "condition")) -> None:
+        super().__init__("a segment cannot contain itself", path)
+        self.cycle = cycle
+
+
+class InUse(Failure):
+    """Other segments read this one; edit or delete them first."""
+
+    def __init__(self, used_by: tuple[int, ...]) -> None:
+        super().__init__(f"{len(used_by)} other segments read this one", ("input", "id"))
+        self.used_by = used_by
+
+
+class RevisionConflict(Failure):
+    """The segment was edited since the revision that the edit was made from."""
+
+    def __init__(self, segment_id: int, revision: int) -> None:
+        super().__init__(f"the segment is at revision {revision} by now", ("input", "ifRevision"))
+        self.segment_id = segment_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a fill or recompute is. `entered` and `left` are what it found different."""
+
+    phase: Literal["QUEUED", "EVALUATING", "DONE", "FAILED"]
+    fraction: float
+    members: int
+    entered: int
+    left: int
+    failure: str | None
+
+
+async def create_segment(
+    *, ports: Ports, workspace: Workspace, name: str, description: str | None, condition: object, ids: IdCodec
+) -> Segment:
+    """Define a segment; its members are found at once, in the background. `condition` has the shape of ConditionInput.
+
+    Raises InvalidInput, NameTaken.
+    """
+
+    async def work(transaction: Transaction) -> Segment:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        now = await ports.clock.now(connection)
+        issues = [*name_issues(name), *description_issues(description)]
+        saving = await _Saving.begin(ports, workspace, connection)
+        tree = saving.parse(condition, ids, issues)
+        segment_id = await ports.database.ids.one(connection)
+        check_size({**saving.conditions, segment_id: tree}, segment_id)
+        await saving.intern_names(tree)
+        segment = await Segment.create(
+            id=segment_id,
+            workspace_id=workspace.id,
+            name=name.strip(),
+            name_folded=fold(name.strip()),
+            description=description or None,
+            condition=dump(tree, ids=PLAIN_IDS),
+            summary=summarize(tree, await definitions.names(connection, workspace.id)),
+            created_at=now,
+            updated_at=now,
+        )
+        await definitions.write_dependencies(connection, segment_id, segments_read(tree))
+        await have_filled(ports, transaction, [segment_id])
+        return segment
+
+    try:
+        return await ports.database.run(work)
+    except UNIQUE_VIOLATION as error:
+        raise name_taken("segment", name) from error
+
+
+async def update_segment(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    segment_id: int | None,
+    name: str | Unset = UNSET,
+    description: str | Unset | None = UNSET,
+    condition: object = UNSET,
+    ids: IdCodec,
+    if_revision: int | None = None,
+) -> Segment:
+    """Change what is given; a new condition refills the segment and those that read it.
+
+    Raises NotFound, InvalidInput, NameTaken, SegmentCycle, RevisionConflict.
+    """
+
+    async def work(transaction: Transaction) -> Segment:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        segment = await get_segment(workspace, segment_id)
+        if if_revision is not None and if_revision != segment.revision:
+            raise RevisionConflict(segment.id, segment.revision)
+        issues: list[Issue] = []
+        if not isinstance(name, Unset):
+            issues += name_issues(name)
+            segment.name, segment.name_folded = name.strip(), fold(name.strip())
+        if not isinstance(description, Unset):
+            issues += description_issues(description)
+            segment.description = description or None
+        if condition is not UNSET:
+            saving = await _Saving.begin(ports, workspace, connection)
+            await saving.replace(segment, saving.parse(condition, ids, issues), transaction)
+        elif issues:
+            raise InvalidInput(tuple(issues))
+        segment.revision += 1
+        segment.updated_at = await ports.clock.now(connection)
+        await segment.save()
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
+        if not isinstance(name, Unset):
+            users = await definitions.segments_using(connection, segment.id)
+            await rewrite_summaries(connection, workspace.id, users)
+        return segment
+
+    try:
+        return await ports.database.run(work)
+    except UNIQUE_VIOLATION as error:
+        raise name_taken("segment", str(name)) from error
+
+
+async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> None:
+    """Delete a segment; its members are cleared in the background. Raises NotFound, InUse."""
+
+    async def work(transaction: Transaction) -> None:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        segment = await get_segment(workspace, segment_id)
+        if used_by := await definitions.segments_using(connection, segment.id):
+            raise InUse(used_by)
+        await segment.delete()
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
+        await have_filled(ports, transaction, [segment.id])
+
+    await ports.database.run(work)
+
+
+async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
+    """Have a segment's membership found again from the raw facts; joins a recompute or fill under way.
+
+    One that ended within the last minute is not repeated, and a paused segment stays as it is. Raises NotFound.
+    """
+
+    async def work(transaction: Transaction) -> Segment:
+        connection = transaction.connection
+        segment = await get_segment(workspace, segment_id)
+        now, ticket = await ports.clock.now(connection), await ports.database.ids.one(connection)
+        await fills.request_recompute(connection, [segment.id], now=now, ticket=ticket)
+        transaction.after_commit(lambda: ports.jobs.fill(segment.id))
+        return segment
+
+    return await ports.database.run(work)
+
+
+async def recompute_progress(
+    *, ports: Ports, workspace: Workspace, segment_id: int | None
+) -> AsyncIterator[Progress]:
+    """Start a recompute, or join the one under way, and report from QUEUED until it ends; of a paused segment it fails at once.
+
+    Raises NotFound.
+    """
+    segment = await request_recompute(ports=ports, workspace=workspace, segment_id=segment_id)
+    async with ports.signals.changes(workspace.id) as wakeups:
+        last: Progress | None = None
+        while True:
+            async with ports.database.acquire() as connection:
+                row = await fills.progress(connection, segment.id)
+            if row is None:
+                raise NotFound("the segment was deleted", ("id",))
+            progress = _progress(row)
+            if last is None and progress.phase != "FAILED":  # however quick the rest was
+                last = replace(progress, phase="QUEUED", fraction=0.0)
+                yield last
+            if progress != last:
+                yield progress
+                last = progress
+            if progress.phase in ("DONE", "FAILED"):
+                return
+            await wakeups.wait(_PROGRESS_SECONDS)
+
+
+class _Saving:
+    """What a save of a condition needs to know of its workspace, read under the workspace's lock."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        workspace: Workspace,
+        connection: Connection,
+        vocabulary: Vocabulary,
+        conditions: Mapping[int, Condition],
+        paused_ids: frozenset[int],
+    ) -> None:
+        self._ports = ports
+        self._workspace = workspace
+        self._connection = connection
+        self._vocabulary = vocabulary
+        self.conditions = conditions
+        self._paused_ids = paused_ids
+
+    @classmethod
+    async def begin(cls, ports: Ports, workspace: Workspace, connection: Connection) -> _Saving:
+        vocabulary = await definitions.vocabulary(connection, workspace.id)
+        segments = await definitions.segments(connection, workspace.id)
+        conditions = {
+            segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in segments
+        }
+        paused_ids = frozenset(segment.id for segment in segments if segment.is_paused)
+        return cls(ports, workspace, connection, vocabulary, conditions, paused_ids)
+
+    def parse(self, condition: object, ids: IdCodec, issues: list[Issue]) -> Condition:
+        """The condition; raises InvalidInput with its problems and those found before, all at once."""
+        return parse_given(
+            condition,
+            vocabulary=self._vocabulary,
+            paused_ids=self._paused_ids,
+            ids=ids,
+            path=("input", "condition"),
+            other_issues=issues,
+        )
+
+    async def replace(self, segment: Segment, tree: Condition, transaction: Transaction) -> None:
+        """Give a segment another condition, and have it and everything that reads it filled anew."""
+        edited = {**self.conditions, segment.id: tree}
+        try:
+            reading_order((tree,), edited)
+        except ReadsItself as circle:
+            raise SegmentCycle(circle.cycle) from circle
+        users = [
+            user
+            for user, condition in edited.items()
+            if user != segment.id and segment.id in reading_order((condition,), edited)
+        ]
+        for user in (segment.id, *users):
+            check_size(edited, user)
+        await self.intern_names(tree)
+        segment.condition = dict(dump(tree, ids=PLAIN_IDS))
+        segment.summary = summarize(tree, await definitions.names(self._connection, self._workspace.id))
+        segment.generation += 1
+        segment.failure = None
+        await definitions.write_dependencies(self._connection, segment.id, segments_read(tree))
+        await definitions.raise_generations(self._connection, users)
+        await have_filled(self._ports, transaction, [segment.id, *users])
+
+    async def intern_names(self, tree: Condition) -> None:
+        """Give ids to the event names that nobody has used yet, so that a compiled condition stays right when they are."""
+        names = {str(read.ref) for read in reads(tree) if read.source == "event"}
+        names -= self._vocabulary.event_names.keys()
+        if names:
+            await definitions.intern_event_names(
+                self._connection, self._workspace.id, names, self._ports.database.ids
+            )
+
+
+async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
+    """The workspace's segment with this id, read in the transaction under way. Raises NotFound."""
+    if segment_id is not None:
+        segment = await Segment.get_or_none(id=segment_id, workspace_id=workspace.id)
+        if segment is not None:
+            return segment
+    raise NotFound("there is no segment with this id", ("input", "id"))
+
+
+async def have_filled(ports: Ports, transaction: Transaction, segment_ids: Collection[int]) -> None:
+    """What these segments mean has changed in this transaction: once it is committed, have their members found anew, or forgotten."""
+    ticket = await ports.database.ids.one(transaction.connection)
+    await fills.want(transaction.connection, segment_ids, ticket)
+    for segment_id in segment_ids:
+        transaction.after_commit(partial(ports.jobs.fill, segment_id))
+
+
+def _progress(row: fills.FillProgress) -> Progress:
+    failure = "the segment is paused; resumeSegment has it filled anew" if row.is_paused else row.failure
+    if failure is not None:
+        phase: Literal["QUEUED", "EVALUATING", "DONE", "FAILED"] = "FAILED"
+    elif row.fraction >= 1:
+        phase = "DONE"
+    else:
+        phase = "EVALUATING" if row.fraction > 0 else "QUEUED"
+    return Progress(
+        phase=phase,
+        fraction=row.fraction,
+        members=row.members,
+        entered=row.entered,
+        left=row.left,
+        failure=failure,
+    )

@@ -1,0 +1,44 @@
+"""A segment's members at one instant, to be put into a group or taken out of one: what a list held, frozen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Final
+
+from audience_gql.audience.failures import InvalidInput, Issue, NotFound
+from audience_gql.storage import facts
+from audience_gql.storage.database import Connection
+from audience_gql.storage.reads import batches
+
+MEMBERS_AT_ONCE: Final = 10_000
+"""More would hold up the people's other writers for too long."""
+_PATH: Final = ("input", "segmentId")
+
+
+async def members_now(
+    connection: Connection, workspace_id: int, segment_id: int | None
+) -> Mapping[int, set[int]]:
+    """Who is in a segment, by bucket; none of them can be erased before the transaction ends.
+
+    Raises NotFound, and InvalidInput where its members are not known, or are too many.
+    """
+    figures = await batches.figures_by_segments(connection, workspace_id, [segment_id or 0])
+    if segment_id is None or segment_id not in figures:
+        raise NotFound("there is no segment with this id", _PATH)
+    if figures[segment_id].state not in ("READY", "PAUSED"):
+        message = f"the segment is {figures[segment_id].state}: its members are not known yet"
+        raise InvalidInput((Issue(code="CONFLICT", message=message, path=_PATH),))
+    owners = await batches.members_of_segment(connection, workspace_id, segment_id, MEMBERS_AT_ONCE + 1)
+    if len(owners) > MEMBERS_AT_ONCE:
+        message = (
+            f"at most {MEMBERS_AT_ONCE:,} people at once; send the pages of its members as `subscribers`"
+        )
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=_PATH),))
+    wanted: dict[int, set[int]] = defaultdict(set)
+    for bucket_id, person_id in owners:
+        wanted[bucket_id].add(person_id)
+    return {
+        bucket_id: set(await facts.hold_people(connection, bucket_id, ids))
+        for bucket_id, ids in sorted(wanted.items())
+    }

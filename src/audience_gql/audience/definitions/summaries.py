@@ -1,0 +1,23 @@
+"""Summaries say the names of the groups and segments that a condition reads: when one gets another name, they are written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.conditions.words.summary import summarize
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection
+from audience_gql.storage.models import Segment
+
+
+async def rewrite_summaries(connection: Connection, workspace_id: int, segment_ids: Collection[int]) -> None:
+    """Have these segments say the names as they are by now. Only after lock_workspace."""
+    if not segment_ids:
+        return
+    names = await definitions.names(connection, workspace_id)
+    vocabulary = await definitions.vocabulary(connection, workspace_id)
+    for segment in await Segment.filter(id__in=list(segment_ids)):
+        segment.summary = summarize(parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS), names)
+        await segment.save(update_fields=["summary"])

@@ -1,0 +1,151 @@
+"""What the clock does in a tick: whom it moves now, and when it next moves anybody.
+
+It remembers what it found for each bucket, edge by edge, so that a tick looks only at what has come. Only a memory: of a bucket that
+somebody else has held since, or whose segments are others now, it knows nothing, and looks at everything.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Final, TypeAlias
+
+from audience_gql.audience.engine.affected import Plan, fact_of, is_of_event_itself
+from audience_gql.conditions.base import DayEdge, Edge
+from audience_gql.storage.database import Connection
+from audience_gql.storage.engine import edges
+from audience_gql.storage.engine.membership import BucketHead, Change, TakenMark
+
+_INSTANTS_KEPT: Final = 200_000
+
+Horizon: TypeAlias = Mapping[Edge | DayEdge, datetime]
+"""The next instant at which anybody crosses each edge, at the earliest; what is left out nobody will cross. People with marks aside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """Whom the clock moves in a tick."""
+
+    people: Mapping[int, Collection[Edge | DayEdge]]
+    """The edges that each of them crosses."""
+    edges: Collection[Edge | DayEdge] = ()
+    """Those that were looked at: none while the instant for it has not come."""
+    horizon: Horizon | None = None
+    """What the last tick left; None where that is not known."""
+    is_put_off: bool = False
+    """The people are too many for this tick, and marked for the next ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What a tick leaves to the clock."""
+
+    next_due_at: datetime | None
+    """The next instant at which somebody crosses an edge."""
+    has_events: bool
+    """Whether events may be known that are yet to come, of a kind that somebody reads."""
+    horizon: Horizon | None
+    """The instant of every edge, where they are known."""
+
+
+class Clockwork:
+    """Of one worker process; the buckets used longest ago are forgotten."""
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[int, _Left] = OrderedDict()
+        self._kept = 0
+
+    async def crossing(
+        self, connection: Connection, bucket: BucketHead, plan: Plan, now: datetime, *, limit: int
+    ) -> Crossing:
+        """Who has crossed an edge since the last tick. A crowd is marked instead, for the ticks that follow."""
+        horizon = self._horizon(bucket, plan)
+        if bucket.next_due_at is None or bucket.next_due_at > now:
+            return Crossing(people={}, horizon=horizon)  # facts that came since have marks
+        looked_at = _come(bucket, plan, horizon, now)
+        stretch = partial(edges.crossed, after=bucket.evaluated_through, upto=now, timezone=plan.timezone)
+        people = await edges.people_on_edges(connection, bucket.id, stretch(looked_at), limit=limit)
+        if (
+            people is None
+        ):  # to ask of each of a crowd whether it matters would hold the bucket for longer than the marks do
+            everybody = {replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in looked_at}
+            await edges.mark_people_on_edges(connection, bucket.id, stretch(everybody))
+        return Crossing(people=people or {}, edges=looked_at, horizon=horizon, is_put_off=people is None)
+
+    async def ahead(
+        self,
+        connection: Connection,
+        bucket: BucketHead,
+        plan: Plan,
+        crossing: Crossing,
+        marks: Collection[TakenMark],
+        changes: Collection[Change],
+        now: datetime,
+    ) -> Ahead:
+        """What comes next. Edges that nobody has crossed, and that no fact or change has to do with, stay as they were."""
+        is_all_new = crossing.horizon is None and bool(crossing.edges)
+        moved = plan.edges_moved_by({fact_of(mark) for mark in marks}).union(crossing.edges)
+        due = await edges.due_by_edge(connection, bucket.id, plan.edges if is_all_new else moved, now)
+        for edge, at in plan.due_by_entering({change.list_id for change in changes if change.entered}, now):
+            due[edge] = min(at, due.get(edge, at))
+        if crossing.horizon is None and not is_all_new:
+            return Ahead(
+                next_due_at=_first(bucket.next_due_at, *due.values()),
+                has_events=bucket.has_events_ahead or any(map(is_of_event_itself, due)),
+                horizon=None,
+            )
+        known = crossing.horizon or {}
+        horizon = {edge: at for edge, at in known.items() if edge not in moved}
+        horizon |= {edge: min(at, horizon.get(edge, at)) for edge, at in due.items()}
+        return Ahead(
+            next_due_at=_first(*horizon.values()),
+            has_events=any(map(is_of_event_itself, horizon)),
+            horizon=horizon,
+        )
+
+    def keep(self, bucket: BucketHead, plan: Plan, horizon: Horizon | None) -> None:
+        """Remember what the tick of this bucket has left, once it is committed."""
+        self._forget(bucket.id)
+        if horizon is None:
+            return
+        self._left[bucket.id] = _Left(turn=bucket.turn + 1, plan=plan, horizon=horizon)
+        self._kept += len(horizon)
+        while self._kept > _INSTANTS_KEPT and len(self._left) > 1:
+            self._forget(next(iter(self._left)))
+
+    def _horizon(self, bucket: BucketHead, plan: Plan) -> Horizon | None:
+        left = self._left.get(bucket.id)
+        if left is None or left.turn != bucket.turn or left.plan is not plan:
+            return None
+        self._left.move_to_end(bucket.id)
+        return left.horizon
+
+    def _forget(self, bucket_id: int) -> None:
+        left = self._left.pop(bucket_id, None)
+        if left is not None:
+            self._kept -= len(left.horizon)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """What a tick left of a bucket. Whoever held it after that has raised its turn."""
+
+    turn: int
+    plan: Plan
+    horizon: Horizon
+
+
+def _come(
+    bucket: BucketHead, plan: Plan, horizon: Horizon | None, now: datetime
+) -> Collection[Edge | DayEdge]:
+    """The edges that somebody may have crossed by now."""
+    if horizon is not None:
+        return [edge for edge, at in horizon.items() if at <= now]
+    return plan.edges if bucket.has_events_ahead else plan.edges_but_events_themselves
+
+
+def _first(*instants: datetime | None) -> datetime | None:
+    return min((at for at in instants if at is not None), default=None)

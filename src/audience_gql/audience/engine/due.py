@@ -1,0 +1,67 @@
+"""When the clock next moves anybody of a segment: what the engine itself would wake up for, asked without changing anything.
+
+It must not be stored: every fact may bring the instant forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from audience_gql.conditions.base import Condition, DayEdge, Edge
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.reasoning.dependencies import edges
+from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection
+from audience_gql.storage.engine.edges import due_by_edge
+
+
+async def next_change_by_segments(
+    *, connection: Connection, workspace_id: int, segment_ids: Collection[int], vocabulary: Vocabulary
+) -> dict[int, datetime]:
+    """For each segment, an instant before which the clock lets nobody in or out; those that it never moves are left out.
+
+    A lower bound: at the instant somebody's window turns, which need not change the verdict. It may have passed already, when
+    no tick has come yet. Costs a few statements a bucket, however many segments are asked.
+    """
+    conditions = {
+        segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
+        for segment in await definitions.segments(connection, workspace_id)
+    }
+    edges_of = {
+        segment_id: _edges(conditions[segment_id], conditions, vocabulary)
+        for segment_id in segment_ids
+        if segment_id in conditions
+    }
+    due = await _due_by_edge(connection, workspace_id, frozenset().union(*edges_of.values()))
+    return {
+        segment_id: min(due[edge] for edge in crossed)
+        for segment_id, own in edges_of.items()
+        if (crossed := own & due.keys())
+    }
+
+
+def _edges(
+    condition: Condition, conditions: Mapping[int, Condition], vocabulary: Vocabulary
+) -> frozenset[Edge | DayEdge]:
+    """Of a condition, and of all that it reads."""
+    inner = [conditions[segment_id] for segment_id in reading_order((condition,), conditions)]
+    return frozenset().union(*(edges(each, vocabulary) for each in (condition, *inner)))
+
+
+async def _due_by_edge(
+    connection: Connection, workspace_id: int, wanted: frozenset[Edge | DayEdge]
+) -> dict[Edge | DayEdge, datetime]:
+    """When anybody of the workspace next crosses each edge."""
+    due: dict[Edge | DayEdge, datetime] = {}
+    for bucket in await definitions.bucket_instants(connection, workspace_id):
+        after = bucket.evaluated_through
+        if bucket.has_people_put_off:
+            found = dict.fromkeys(wanted, after)
+        else:
+            found = await due_by_edge(connection, bucket.bucket_id, wanted, after)
+        for edge, at in found.items():
+            due[edge] = min(at, due.get(edge, at))
+    return due

@@ -1,0 +1,193 @@
+"""The one path that decides membership: `tick` for people whom a fact or the clock may have moved, `fill` for a segment that is new or edited.
+
+Both hold the bucket's lock, read the time after it, evaluate with one read-only statement and write the difference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from audience_gql.audience.engine.affected import Fact, Plan, fact_of, group_changes, looks
+from audience_gql.audience.engine.auditing import Auditing, Repaired
+from audience_gql.audience.engine.clockwork import Clockwork
+from audience_gql.audience.engine.filling import Filling
+from audience_gql.audience.engine.pace import next_size
+from audience_gql.audience.engine.schedule import Urgency
+from audience_gql.audience.engine.verdicts import Verdicts
+from audience_gql.audience.ports import Ports
+from audience_gql.storage.database import Connection
+from audience_gql.storage.engine import membership
+from audience_gql.storage.engine.evaluation import EvaluationFailed
+from audience_gql.storage.engine.membership import BucketHead, Change, FillState, TakenMark
+from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.facts import BULK
+
+PEOPLE_A_TICK: Final = 5_000
+LEAST_A_TICK: Final = 250
+EVERYBODY: Final = 2**63 - 1
+"""No id is greater."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """What a tick did."""
+
+    changes: int
+    left: Urgency | None
+    """How soon the bucket wants another tick, for the marks that were too many for this one."""
+    now: datetime
+    next_due_at: datetime | None
+    """The next instant at which the clock moves anybody of this bucket."""
+
+    @property
+    def is_drained(self) -> bool:
+        return self.left is None
+
+
+class Membership:
+    """The engine of one worker process. It keeps nothing but texts of statements and parsed definitions."""
+
+    def __init__(self, ports: Ports, pool: TickPool) -> None:
+        self._ports = ports
+        self._pool = pool
+        self._people_a_tick = PEOPLE_A_TICK // 4
+        """As many as were worked off in good time of late."""
+        self._verdicts = Verdicts(ports, pool)
+        self._clockwork = Clockwork()
+        self._filling = Filling(ports, pool, self._verdicts)
+        self._auditing = Auditing(ports, pool, self._verdicts, self._tick_under_lock)
+
+    async def tick(self, bucket_id: int) -> Ticked | None:
+        """Bring a bucket's membership up to this instant; None when there is no such bucket.
+
+        Takes as many marks as it works off in a fraction of a second; the lock makes any number of concurrent calls safe.
+        """
+        try:
+            async with self._pool.transaction() as connection:
+                bucket = await membership.lock_bucket(connection, bucket_id)
+                if bucket is None:
+                    return None
+                begun = time.monotonic()
+                ticked, remember = await self._tick(connection, bucket)
+        except EvaluationFailed as failed:
+            await self._verdicts.blame(bucket_id, failed)
+            return await self.tick(bucket_id)
+        remember()
+        if ticked.left is not None:
+            self._people_a_tick = next_size(
+                self._people_a_tick, time.monotonic() - begun, least=LEAST_A_TICK, most=PEOPLE_A_TICK
+            )
+        if ticked.changes:
+            self._ports.signals.changed([bucket.workspace_id])
+        return ticked
+
+    async def fill(self, bucket_id: int, segment_id: int) -> None:
+        """Work off what a segment's state asks for in this bucket: ranges not filled yet, a recompute, or what it left behind when deleted.
+
+        It may be interrupted at any time, and called again by anybody.
+        """
+        async with self._pool.looking() as connection:
+            state = await membership.segment_to_fill(connection, bucket_id, segment_id)
+        if state is not None and state.is_to_be_recomputed:
+            await self._recompute(bucket_id, segment_id, state)
+        else:
+            await self._filling.fill(bucket_id, segment_id)
+
+    async def audit(
+        self, bucket_id: int, segment_id: int, *, after: int = -1, upto: int = EVERYBODY
+    ) -> Repaired | None:
+        """Compare a segment's members, with ids in (after, upto], with the facts, and repair what differs; see auditing.py."""
+        return await self._auditing.audit(bucket_id, segment_id, after=after, upto=upto)
+
+    async def _recompute(self, bucket_id: int, segment_id: int, state: FillState) -> None:
+        repaired = await self.audit(bucket_id, segment_id)
+        if repaired is None:
+            return
+        async with self._pool.transaction() as connection:
+            await membership.leave_recompute(
+                connection,
+                bucket_id,
+                segment_id,
+                generation=state.generation,
+                entered=repaired.entered,
+                left=repaired.left,
+                now=await self._ports.clock.now(connection),
+            )
+        self._ports.signals.changed([state.workspace_id])
+
+    async def _tick_under_lock(self, connection: Connection, bucket: BucketHead) -> BucketHead:
+        ticked, _ = await self._tick(connection, bucket)
+        return replace(
+            bucket,
+            turn=bucket.turn + 1,
+            next_sequence=bucket.next_sequence + ticked.changes,
+            last_instant=ticked.now,
+            evaluated_through=ticked.now,
+        )
+
+    async def _tick(self, connection: Connection, bucket: BucketHead) -> tuple[Ticked, Callable[[], None]]:
+        """What is done, and what is to be called once it is committed."""
+        limit = self._people_a_tick
+        taken = await membership.take_marks(connection, bucket, limit)
+        now = max(self._ports.clock.at(taken.asked_at), bucket.last_instant)
+        plan = await self._verdicts.plan(connection, bucket, taken.definitions_version)
+        marks = taken.marks
+        facts_of: dict[int, set[Fact]] = defaultdict(set)
+        for mark in marks:
+            facts_of[mark.subscriber_id].add(fact_of(mark))
+        crossing = await self._clockwork.crossing(connection, bucket, plan, now, limit=limit)
+        for subscriber_id, crossed in crossing.people.items():
+            facts_of[subscriber_id].update(map(plan.fact_of_edge, crossed))
+        changes = group_changes(marks)
+        changes += await self._segment_changes(connection, bucket.id, plan, facts_of, now)
+        ahead = await self._clockwork.ahead(connection, bucket, plan, crossing, marks, changes, now)
+        await membership.leave_bucket(
+            connection,
+            bucket,
+            changes,
+            now=now,
+            next_due_at=ahead.next_due_at,
+            has_events_ahead=ahead.has_events,
+        )
+        left = _left(marks, limit, is_put_off=crossing.is_put_off)
+        ticked = Ticked(changes=len(changes), left=left, now=now, next_due_at=ahead.next_due_at)
+        return ticked, partial(self._clockwork.keep, bucket, plan, ahead.horizon)
+
+    async def _segment_changes(
+        self,
+        connection: Connection,
+        bucket_id: int,
+        plan: Plan,
+        facts_of: Mapping[int, set[Fact]],
+        now: datetime,
+    ) -> list[Change]:
+        differences: dict[tuple[int, int], bool] = {}
+        for segment_ids, people in looks(plan, facts_of):
+            for difference in await self._verdicts.evaluation.differences_of_people(
+                connection, bucket_id, plan.evaluable.only(segment_ids), people, now
+            ):
+                differences[difference.segment_id, difference.subscriber_id] = difference.should_be_member
+        cause_of = plan.causes(facts_of)
+        return [
+            Change(
+                list_kind="SEGMENT",
+                list_id=segment_id,
+                subscriber_id=subscriber_id,
+                entered=entered,
+                cause=cause_of(segment_id, subscriber_id),
+                revision=plan.revisions[segment_id],
+            )
+            for (segment_id, subscriber_id), entered in differences.items()
+        ]
+
+
+def _left(marks: Collection[TakenMark], limit: int, *, is_put_off: bool) -> Urgency | None:
+    if len(marks) < limit:
+        return Urgency.BULK if is_put_off else None
+    return Urgency.BULK if any(mark.lane == BULK for mark in marks) else Urgency.LIVE

@@ -1,0 +1,63 @@
+"""What ticks, fills and audits have in common: the plan of a workspace's segments, their evaluation, and what to do when one fails.
+
+It keeps nothing but texts of statements and parsed definitions, and writes nothing about people.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from audience_gql.audience.engine.affected import Plan
+from audience_gql.audience.engine.plans import Plans
+from audience_gql.audience.ports import Ports
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection
+from audience_gql.storage.engine import membership
+from audience_gql.storage.engine.evaluation import Evaluation, EvaluationFailed
+from audience_gql.storage.engine.membership import BucketHead
+from audience_gql.storage.engine.tick_pool import TickPool
+
+logger = logging.getLogger(__name__)
+
+
+class Verdicts:
+    """One for a worker process."""
+
+    def __init__(self, ports: Ports, pool: TickPool) -> None:
+        self._ports = ports
+        self._pool = pool
+        self._plans = Plans()
+        self.evaluation = Evaluation()
+
+    async def plan(
+        self, connection: Connection, bucket: BucketHead, definitions_version: int | None = None
+    ) -> Plan:
+        """The plan for the segments as this transaction sees them; `definitions_version`, where it has read that already."""
+        if definitions_version is None:
+            definitions_version = await membership.definitions_version(connection, bucket.workspace_id)
+        return await self._plans.plan(connection, bucket, definitions_version)
+
+    async def blame(self, bucket_id: int, failed: EvaluationFailed) -> None:
+        """Find which segments cannot be evaluated, by halves, and set them FAILED, so that the others go on."""
+        waiting = [tuple(failed.segment_ids)]
+        while waiting:
+            suspects = waiting.pop()
+            reason = await self._try(bucket_id, failed, suspects)
+            if reason is None:
+                continue
+            if len(suspects) == 1:
+                logger.error("segment %d cannot be evaluated: %s", suspects[0], reason)
+                async with self._ports.database.transaction() as transaction:
+                    await definitions.fail_segment(transaction.connection, suspects[0], reason)
+                continue
+            half = len(suspects) // 2
+            waiting += [suspects[:half], suspects[half:]]
+
+    async def _try(self, bucket_id: int, failed: EvaluationFailed, suspects: tuple[int, ...]) -> str | None:
+        """The reason why these segments cannot be evaluated together, if they cannot."""
+        try:
+            async with self._pool.filling() as connection:
+                await failed.again(self.evaluation, connection, bucket_id, suspects)
+        except EvaluationFailed as again:
+            return again.reason
+        return None

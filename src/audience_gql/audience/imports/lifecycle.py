@@ -1,0 +1,161 @@
+"""Imports: many people from a file. One is started, its file arrives on an address of its own, and a worker writes the rows.
+
+How rows are written is import_runner.py's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncIterator
+from typing import Final
+
+from audience_gql.audience.failures import Failure, InvalidInput, NotFound
+from audience_gql.audience.imports.plans import ImportPlan
+from audience_gql.audience.ports import Ports
+from audience_gql.storage import definitions, imports
+from audience_gql.storage.database import Transaction
+from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage.models import Workspace
+
+FILE_BYTES: Final = 1024**3
+PIECE_BYTES: Final = 256 * 1024
+REJECTS_KEPT: Final = 1000
+_PROGRESS_SECONDS: Final = 0.5
+
+
+class AlreadyUploaded(Failure):
+    """The import has its file, or is over: nothing more is taken."""
+
+
+class FileTooLarge(Failure):
+    """The file has more bytes than an import takes."""
+
+
+async def start_import(
+    *, ports: Ports, workspace: Workspace, plan: ImportPlan, dry_run: bool
+) -> tuple[ImportRecord, str]:
+    """Prepare for a file. Returns the secret of the address that it goes to, shown only now. Raises InvalidInput."""
+    secret = secrets.token_urlsafe(32)
+
+    async def work(transaction: Transaction) -> ImportRecord:
+        connection = transaction.connection
+        fields = await definitions.fields_by_key(connection, workspace.id)
+        if issues := plan.issues(fields, await definitions.group_ids(connection, workspace.id)):
+            raise InvalidInput(tuple(issues))
+        import_id = await ports.database.ids.one(connection)
+        now = await ports.clock.now(connection)
+        await imports.add(
+            connection,
+            import_id=import_id,
+            workspace_id=workspace.id,
+            plan=plan.as_json(),
+            dry_run=dry_run,
+            secret_hash=_hash(secret),
+            now=now,
+        )
+        made = await imports.find(connection, import_id)
+        assert made is not None  # noqa: S101  # written a moment ago, in this transaction
+        return made
+
+    return await ports.database.run(work), secret
+
+
+async def receive_file(
+    *, ports: Ports, import_id: int | None, secret: str, content: AsyncIterator[bytes]
+) -> None:
+    """Keep a file, a piece at a time, and have its rows written once it is whole.
+
+    Whatever breaks off stays out of sight, and the same address takes another attempt. Raises NotFound, AlreadyUploaded, FileTooLarge.
+    """
+    async with ports.database.acquire() as connection:
+        found = None if import_id is None else await imports.find(connection, import_id)
+        if found is None or not hmac.compare_digest(found.secret_hash, _hash(secret)):
+            raise NotFound("there is no such import", ())
+        if found.state != "WAITING" or found.upload_id is not None:
+            raise _already_uploaded()
+        upload_id = await ports.database.ids.one(connection)
+    size = await _keep(ports, found.id, upload_id, content)
+
+    async def work(transaction: Transaction) -> None:
+        if not await imports.accept_upload(transaction.connection, found.id, upload_id, size):
+            raise _already_uploaded()
+        transaction.after_commit(lambda: ports.jobs.run_import(found.id))
+
+    await ports.database.run(work)
+
+
+async def cancel_import(*, ports: Ports, workspace: Workspace, import_id: int | None) -> ImportRecord:
+    """Stop after the batch that is being written; what is written stays. Of an import that is over it changes nothing.
+
+    Raises NotFound.
+    """
+
+    async def work(transaction: Transaction) -> ImportRecord:
+        connection = transaction.connection
+        found = None if import_id is None else await imports.lock(connection, import_id)
+        if found is None or found.workspace_id != workspace.id:
+            raise NotFound("there is no import with this id", ("input", "id"))
+        if found.state in ("WAITING", "RUNNING"):
+            await imports.end(connection, found.id, "CANCELLED")
+        ended = await imports.find(connection, found.id)
+        return ended or found
+
+    return await ports.database.run(work)
+
+
+async def import_progress(
+    *, ports: Ports, workspace: Workspace, import_id: int | None
+) -> AsyncIterator[ImportRecord]:
+    """The import now, and again whenever it has come further, until it is over. Raises NotFound."""
+    number = import_id or 0
+    async with ports.signals.changes(workspace.id) as wakeups:
+        last: ImportRecord | None = None
+        while True:
+            found = (await imports.imports_by_ids(ports.database, workspace.id, [number])).get(number)
+            if found is None:
+                raise NotFound("there is no import with this id", ("id",))
+            if found != last:
+                yield found
+                last = found
+            if found.state not in ("WAITING", "RUNNING"):
+                return
+            await wakeups.wait(_PROGRESS_SECONDS)
+
+
+async def _keep(ports: Ports, import_id: int, upload_id: int, content: AsyncIterator[bytes]) -> int:
+    """Write the file's pieces. Returns its size."""
+    piece, position = bytearray(), 0
+    async for received in content:
+        piece += received
+        if position + len(piece) > FILE_BYTES:
+            raise file_too_large()
+        while len(piece) >= PIECE_BYTES:
+            await _write(ports, import_id, upload_id, position, bytes(piece[:PIECE_BYTES]))
+            del piece[:PIECE_BYTES]
+            position += PIECE_BYTES
+    if piece:
+        await _write(ports, import_id, upload_id, position, bytes(piece))
+    return position + len(piece)
+
+
+async def _write(ports: Ports, import_id: int, upload_id: int, position: int, piece: bytes) -> None:
+    async with ports.database.acquire() as connection:
+        now = await ports.clock.now(connection)
+        await imports.write_chunk(
+            connection, import_id, upload_id=upload_id, position=position, content=piece, now=now
+        )
+
+
+def file_too_large() -> FileTooLarge:
+    return FileTooLarge(f"a file has at most {FILE_BYTES:,} bytes; split it into several imports", ())
+
+
+def _already_uploaded() -> AlreadyUploaded:
+    return AlreadyUploaded("this import has its file, or is over; start another one", ())
+
+
+def _hash(secret: str) -> bytes:
+    """32 random bytes need no slow hash."""
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,81 @@
+"""Broadcasts that go on while somebody listens: the first to ask for one starts it, and the last to leave ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from audience_gql.audience.log.broadcast import Broadcast
+from audience_gql.audience.tasks import end
+
+Item = TypeVar("Item")
+Items: TypeAlias = AsyncGenerator[tuple[Item, int], None]
+"""Items and what each weighs. The first is where the broadcast stands when it begins: nobody is told it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Running(Generic[Item]):
+    started: asyncio.Future[Broadcast[Item]]
+    task: asyncio.Task[None] | None = None
+    listeners: int = 0
+
+
+class Broadcasts(Generic[Item]):
+    """The broadcasts of one process, by what they tell."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._running: dict[Hashable, _Running[Item]] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @asynccontextmanager
+    async def of(self, key: Hashable, items: Callable[[], Items[Item]]) -> AsyncIterator[Broadcast[Item]]:
+        """The broadcast with this key; `items` is asked for when there is none yet. Raises what `items` does before its first."""
+        running = self._running.get(key) or self._start(key, items)
+        running.listeners += 1
+        try:
+            yield await asyncio.shield(running.started)
+        finally:
+            running.listeners -= 1
+            if running.listeners == 0:
+                await self._stop(key, running)
+
+    def _start(self, key: Hashable, items: Callable[[], Items[Item]]) -> _Running[Item]:
+        running: _Running[Item] = _Running(asyncio.get_running_loop().create_future())
+        running.task = asyncio.create_task(self._run(key, running, items()), name="broadcast")
+        self._running[key] = running
+        return running
+
+    async def _stop(self, key: Hashable, running: _Running[Item]) -> None:
+        self._forget(key, running)
+        if running.task is not None:
+            await end(running.task)
+
+    async def _run(self, key: Hashable, running: _Running[Item], items: Items[Item]) -> None:
+        async with aclosing(items):
+            try:
+                broadcast = Broadcast((await anext(items))[0], most=self._most)
+                running.started.set_result(broadcast)
+                async for item, weight in items:
+                    await broadcast.tell(item, weight)
+            except Exception as error:  # noqa: BLE001  # not handled, but handed on: whoever listens is told
+                self._forget(key, running)
+                _fail(running.started, error)
+
+    def _forget(self, key: Hashable, running: _Running[Item]) -> None:
+        """Let the next who asks start anew."""
+        if self._running.get(key) is running:
+            del self._running[key]
+
+
+def _fail(started: asyncio.Future[Broadcast[Item]], error: Exception) -> None:
+    if started.done():
+        started.result().fail(error)
+    else:
+        started.set_exception(error)
+        started.exception()  # it is nobody's fault if all have left by now

@@ -1,0 +1,133 @@
+"""Segments as they change, for whoever watches: one reader a workspace, however many watch.
+
+It tells what segments are by now, not each step on the way; those are the feed's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from audience_gql.audience.failures import NotFound
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.wakeups import Listener
+from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.reads import batches
+from audience_gql.storage.reads.batches import WatchedSegment
+
+_AWAY_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 60.0
+
+
+class SegmentWatch:
+    """The watchers of one process."""
+
+    def __init__(self, ports: Ports, *, pause_seconds: float = 1.0, poll_seconds: float = 5.0) -> None:
+        """`pause_seconds` is the least time between two looks at a workspace, and between two tellings of a segment."""
+        self._ports = ports
+        self._pause_seconds = pause_seconds
+        self._poll_seconds = poll_seconds
+        self._rooms: dict[int, _Room] = {}
+
+    async def follow(self, workspace_id: int, segment_ids: Collection[int]) -> AsyncIterator[WatchedSegment]:
+        """Each of these segments at once, and again whenever its size, state or definition has changed; ends when all are deleted.
+
+        While Postgres is away it waits. Raises NotFound, with the segment's place, for one that there is not.
+        """
+        async with self._room(workspace_id) as room, room.watching(segment_ids) as listener:
+            await room.look()
+            for place, segment_id in enumerate(segment_ids):
+                if segment_id not in room.found:
+                    raise NotFound("there is no segment with this id", ("ids", str(place)))
+            told: dict[int, WatchedSegment] = {}
+            while found := room.of(segment_ids):
+                for segment_id, watched in found.items():
+                    if told.get(segment_id) != watched:
+                        told[segment_id] = watched
+                        yield watched
+                await asyncio.sleep(self._pause_seconds)
+                await listener.wait(_PATIENCE_SECONDS)
+                room.check()
+
+    @asynccontextmanager
+    async def _room(self, workspace_id: int) -> AsyncIterator[_Room]:
+        """The workspace's reader, which comes with the first watcher and goes with the last."""
+        room = self._rooms.get(workspace_id)
+        if room is None:
+            room = self._rooms[workspace_id] = _Room(self._ports, workspace_id)
+            room.task = asyncio.create_task(
+                room.run(self._pause_seconds, self._poll_seconds), name="segment watch"
+            )
+        room.guests += 1
+        try:
+            yield room
+        finally:
+            room.guests -= 1
+            if not room.guests:
+                del self._rooms[workspace_id]
+                await room.close()
+
+
+class _Room:
+    """What is known of one workspace's watched segments."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self, ports: Ports, workspace_id: int) -> None:
+        self._ports = ports
+        self._workspace_id = workspace_id
+        self._watching: dict[Listener, Collection[int]] = {}
+        self._looking = asyncio.Lock()
+        self.guests = 0
+        self.found: dict[int, WatchedSegment] = {}
+
+    def of(self, segment_ids: Collection[int]) -> dict[int, WatchedSegment]:
+        return {id_: self.found[id_] for id_ in segment_ids if id_ in self.found}
+
+    @asynccontextmanager
+    async def watching(self, segment_ids: Collection[int]) -> AsyncIterator[Listener]:
+        listener = Listener()
+        self._watching[listener] = segment_ids
+        try:
+            yield listener
+        finally:
+            del self._watching[listener]
+
+    async def look(self) -> None:
+        """Read every watched segment, in one statement; one look at a time, so that an older one never covers a newer."""
+        async with self._looking:
+            wanted = sorted({segment_id for ids in self._watching.values() for segment_id in ids})
+            while True:
+                with suppress(*UNREACHABLE):
+                    found = await batches.watched_segments(self._ports.database, self._workspace_id, wanted)
+                    if found != self.found:
+                        self.found = found
+                        self._wake()
+                    return
+                await asyncio.sleep(_AWAY_SECONDS)
+
+    async def run(self, pause_seconds: float, poll_seconds: float) -> None:
+        """Look whenever the workspace says that something happened."""
+        try:
+            async with self._ports.signals.changes(self._workspace_id) as wakeups:
+                while True:
+                    await wakeups.wait(poll_seconds)
+                    await self.look()
+                    await asyncio.sleep(pause_seconds)
+        finally:
+            self._wake()
+
+    def check(self) -> None:
+        """Raises what ended the reader, if anything did."""
+        if self.task.done():
+            self.task.result()
+
+    async def close(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def _wake(self) -> None:
+        for listener in self._watching:
+            listener.wake(())

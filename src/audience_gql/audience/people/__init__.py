@@ -1,0 +1,1 @@
+"""People and the facts about them: profiles, keys, consent, events, erasure."""

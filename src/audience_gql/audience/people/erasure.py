@@ -1,0 +1,51 @@
+"""Forget a person: she leaves every list, which the log says, and then everything about her goes."""
+
+from __future__ import annotations
+
+from audience_gql.audience.failures import NotFound
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.resolution import resolve_people
+from audience_gql.audience.ports import Ports
+from audience_gql.storage import erasure
+from audience_gql.storage.database import Transaction
+from audience_gql.storage.engine import membership
+from audience_gql.storage.engine.membership import Change
+from audience_gql.storage.models import Workspace
+
+
+async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: SubscriberKey) -> SubscriberRef:
+    """Erase one person, at once and for good. In the log her id stays, which is random, never used again, and leads nowhere.
+
+    Her keys are free from then on. Raises NotFound.
+    """
+
+    async def work(transaction: Transaction) -> SubscriberRef:
+        connection = transaction.connection
+        (ref,) = await resolve_people(connection, workspace.id, [subscriber])
+        if ref is None:
+            raise NotFound("there is no such subscriber", ("input", "subscriber"))
+        # The person before the bucket: a writer who holds her never waits for a bucket, and a tick never for a person.
+        if not await erasure.hold_person(connection, ref.bucket_id, ref.id):
+            raise NotFound("there is no such subscriber", ("input", "subscriber"))
+        bucket = await membership.lock_bucket(connection, ref.bucket_id)
+        if bucket is None:
+            raise NotFound("there is no such subscriber", ("input", "subscriber"))
+        now = max(await ports.clock.now(connection), bucket.last_instant)
+        left = [
+            Change(
+                list_kind=kind,
+                list_id=list_id,
+                subscriber_id=ref.id,
+                entered=False,
+                cause="MANUAL",
+                revision=None,
+            )
+            for kind, list_id in await erasure.lists_of(connection, ref.bucket_id, ref.id)
+        ]
+        await membership.log_outside_a_tick(connection, bucket, left, now=now)
+        await erasure.erase(connection, workspace.id, ref.bucket_id, ref.id)
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
+        transaction.after_commit(lambda: ports.signals.marked([ref.bucket_id]))
+        return ref
+
+    return await ports.database.run(work)

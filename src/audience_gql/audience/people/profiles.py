@@ -1,0 +1,313 @@
+"""What a caller may say about a person, checked and typed: from loose input to a patch that can be applied to a row.
+
+It must not touch the database; who the person is, is found in subscribers.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Final
+
+from audience_gql.audience.failures import Issue, Path, ProblemCode
+from audience_gql.audience.people.keys import SubscriberRef
+from audience_gql.audience.people.value_checks import (
+    Problem,
+    country_problem,
+    email_problem,
+    language_problem,
+    phone_problem,
+    zone_problem,
+)
+from audience_gql.conditions.values import fold
+from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
+from audience_gql.storage.facts import Identity, PersonRow
+
+TEXT_LIMIT: Final = 1000
+LIST_LIMIT: Final = 100
+TEXT_COLUMNS: Final = {
+    "externalId": "external_id",
+    "email": "email",
+    "phone": "phone",
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "language": "language",
+    "timezone": "timezone",
+    "country": "country",
+    "region": "region",
+    "city": "city",
+    "postalCode": "postal_code",
+}
+"""The columns of the profile's texts, by their names in SubscriberInput."""
+_UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPatch:
+    channel: str
+    status: str
+    reason: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class PersonPatch:
+    """One checked item: what it changes, and by which keys it names its person."""
+
+    ref: SubscriberRef | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+    """The identities it gives, by kind."""
+    columns: dict[str, str | date | None] = field(default_factory=dict)
+    fields: dict[FieldRef, object] = field(default_factory=dict)
+    channels: list[ChannelPatch] = field(default_factory=list)
+    join: list[int] = field(default_factory=list)
+    leave: list[int] = field(default_factory=list)
+
+
+class _Problems:
+    """Collects what is wrong while an item is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.issues: list[Issue] = []
+
+    def add(self, code: ProblemCode, message: str, *where: str) -> None:
+        self.issues.append(Issue(code=code, message=message, path=(*self._path, *where)))
+
+
+def parse_person(
+    item: Mapping[str, object], *, fields: Mapping[str, FieldRef], group_ids: frozenset[int], path: Path
+) -> PersonPatch | tuple[Issue, ...]:
+    """Check one item of an upsert. Gives every issue found, or the patch.
+
+    `item` has only the keys that the caller gave, named as in SubscriberInput; None clears, empty text counts as None.
+    """
+    problems = _Problems(path)
+    patch = PersonPatch()
+    _read_keys_and_columns(item, patch, problems)
+    _read_fields(item, patch, fields, problems)
+    _read_channels(item, patch, problems)
+    patch.join = _read_groups(item, "addToGroupIds", group_ids, problems)
+    patch.leave = _read_groups(item, "removeFromGroupIds", group_ids, problems)
+    if "id" in item and not isinstance(item["id"], SubscriberRef):
+        problems.add("UNKNOWN", "there is no subscriber with this id", "id")
+    elif isinstance(ref := item.get("id"), SubscriberRef):
+        patch.ref = ref
+    if patch.ref is None and not patch.keys and not problems.issues:
+        problems.add("REQUIRED", "give at least one of id, externalId, email and phone")
+    return tuple(problems.issues) or patch
+
+
+def named_definitions(items: Iterable[Mapping[str, object]]) -> tuple[set[str], set[int]]:
+    """The keys of the custom fields, and the ids of the groups, that items of an upsert name, right or wrong."""
+    keys: set[str] = set()
+    group_ids: set[int] = set()
+    for item in items:
+        if "fields" in item:
+            keys |= {str(entry.get("key")) for entry in _entries(item["fields"])}
+        for name in ("addToGroupIds", "removeFromGroupIds"):
+            given = item.get(name)
+            if isinstance(given, Sequence):
+                group_ids |= {group_id for group_id in given if isinstance(group_id, int)}
+    return {key for key in keys if text_problem(key) is None}, group_ids
+
+
+def identity(kind: str, value: str) -> Identity:
+    """The form in which a key is unique: email addresses without regard to upper and lower case, the others as written."""
+    match kind:
+        case "email":
+            return "email", fold(value)
+        case "phone":
+            return "phone", value
+        case "externalId":
+            return "externalId", value
+    raise ValueError(f"{kind} is no identity")
+
+
+def apply_columns(row: PersonRow, patch: PersonPatch) -> None:
+    """Write a patch's columns and fields into a row, folded twins included."""
+    for column, value in patch.columns.items():
+        row[column] = value
+        if isinstance(value, str):
+            row[f"{column}_folded"] = fold(value)
+        elif column != "birthday":
+            row[f"{column}_folded"] = None
+    for ref, entry in patch.fields.items():
+        key = str(ref.id)
+        row["fields"].pop(key, None)
+        row["fields_folded"].pop(key, None)
+        if entry is not None:
+            row["fields"][key] = entry
+            if (folded := _folded(entry)) != entry and ref.type in ("TEXT", "LIST"):
+                row["fields_folded"][key] = folded
+
+
+def field_date(value: object) -> datetime | None:
+    """The instant under which a DATE or DATETIME field is kept in subscriber_dates."""
+    if not isinstance(value, str):
+        return None
+    instant = datetime.fromisoformat(value)
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def text_problem(value: object, limit: int = TEXT_LIMIT) -> tuple[ProblemCode, str] | None:
+    """What is wrong with a text, if anything: its type, its length, or characters that Postgres cannot keep."""
+    if not isinstance(value, str):
+        return "WRONG_TYPE", "expected text"
+    if len(value) > limit:
+        return "OUT_OF_RANGE", f"at most {limit} characters, not {len(value)}"
+    if _UNKEEPABLE.search(value):
+        return "MALFORMED", "contains U+0000 or half a surrogate pair"
+    return None
+
+
+def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
+    for name, column in TEXT_COLUMNS.items():
+        if name not in item:
+            continue
+        value = item[name]
+        if value is None or value == "":
+            patch.columns[column] = None
+            continue
+        if problem := text_problem(value) or _CHECKS.get(name, _any_text)(str(value)):
+            problems.add(*problem, name)
+            continue
+        text = str(value).upper() if name == "country" else str(value)
+        patch.columns[column] = text
+        if name in ("externalId", "email", "phone"):
+            patch.keys[name] = text
+    if "birthday" in item:
+        birthday = item["birthday"]
+        if birthday is None:
+            patch.columns["birthday"] = None
+        elif isinstance(birthday, date) and 1900 <= birthday.year <= 2200:  # noqa: PLR2004  # the range that the API states
+            patch.columns["birthday"] = birthday
+        else:
+            problems.add("OUT_OF_RANGE", "a birthday lies between 1900 and 2200", "birthday")
+
+
+def _any_text(_: str) -> Problem | None:
+    return None
+
+
+_CHECKS: Final[Mapping[str, Callable[[str], Problem | None]]] = {
+    "email": email_problem,
+    "phone": phone_problem,
+    "country": country_problem,
+    "language": language_problem,
+    "timezone": zone_problem,
+}
+
+
+def _read_fields(
+    item: Mapping[str, object], patch: PersonPatch, fields: Mapping[str, FieldRef], problems: _Problems
+) -> None:
+    for index, entry in enumerate(_entries(item.get("fields"))):
+        where = ("fields", str(index))
+        ref = fields.get(str(entry.get("key")))
+        if ref is None:
+            problems.add("UNKNOWN", f"there is no custom field {entry.get('key')!r}", *where, "key")
+            continue
+        value = entry.get("value")
+        try:
+            patch.fields[ref] = None if value is None or value == "" else _FIELD_TYPES[ref.type](value)
+        except ValueError as error:
+            problems.add("WRONG_TYPE", f"{ref.key} is {ref.type}: {error}", *where, "value")
+
+
+def _entries(value: object) -> Sequence[Mapping[str, object]]:
+    return value if isinstance(value, Sequence) else ()
+
+
+def _text_value(value: object) -> object:
+    if problem := text_problem(value):
+        raise ValueError(problem[1])
+    return value
+
+
+def _number_value(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > 1e300:  # noqa: PLR0124, PLR2004  # NaN is what is not itself; the bound keeps infinities and endless numerics out
+        raise ValueError("expected a number")
+    return value
+
+
+def _boolean_value(value: object) -> object:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")  # noqa: TRY004  # one error type for all field types
+    return value
+
+
+def _date_value(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        raise ValueError("expected a date such as 2026-03-01")
+    _in_range(date.fromisoformat(value).year)
+    return value
+
+
+def _datetime_value(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("expected an RFC 3339 time such as 2026-03-01T12:00:00Z")  # noqa: TRY004  # as above
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("a time needs its zone, such as 2026-03-01T12:00:00Z")
+    _in_range(instant.year)
+    return instant.astimezone(UTC).isoformat()
+
+
+def _list_value(value: object) -> object:
+    if not isinstance(value, list) or len(value) > LIST_LIMIT:
+        raise ValueError(f"expected a list of at most {LIST_LIMIT} texts")
+    return [_text_value(entry) for entry in value]
+
+
+_FIELD_TYPES: Final[Mapping[str, Callable[[object], object]]] = {
+    "TEXT": _text_value,
+    "NUMBER": _number_value,
+    "BOOLEAN": _boolean_value,
+    "DATE": _date_value,
+    "DATETIME": _datetime_value,
+    "LIST": _list_value,
+}
+FIELD_TYPES: Final = tuple(_FIELD_TYPES)
+
+
+def _in_range(year: int) -> None:
+    if not 1900 <= year <= 2200:  # noqa: PLR2004  # the range that the API states
+        raise ValueError("dates lie between 1900 and 2200")
+
+
+def _folded(value: object) -> object:
+    if isinstance(value, str):
+        return fold(value)
+    if isinstance(value, list):
+        return [fold(entry) for entry in value]
+    return value
+
+
+def _read_channels(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
+    for index, entry in enumerate(_entries(item.get("channels"))):
+        channel, status, reason = entry.get("channel"), entry.get("status"), entry.get("reason")
+        if channel not in CHANNELS or status not in CHANNEL_STATUSES:
+            problems.add("UNKNOWN", "unknown channel or status", "channels", str(index))
+        elif reason is not None and (problem := text_problem(reason)):
+            problems.add(*problem, "channels", str(index), "reason")
+        else:
+            patch.channels.append(
+                ChannelPatch(
+                    channel=str(channel), status=str(status), reason=None if reason is None else str(reason)
+                )
+            )
+
+
+def _read_groups(
+    item: Mapping[str, object], name: str, group_ids: frozenset[int], problems: _Problems
+) -> list[int]:
+    given = item.get(name) or ()
+    known = []
+    for index, group_id in enumerate(given if isinstance(given, Sequence) else ()):
+        if isinstance(group_id, int) and group_id in group_ids:
+            known.append(group_id)
+        else:
+            problems.add("UNKNOWN", "there is no group with this id", name, str(index))
+    return known

@@ -1,0 +1,91 @@
+"""The input of conditions as data: enough to read it, to derive a GraphQL schema, to draw an editor.
+
+Nothing here looks at a value; coercion.py does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.limits import MAX_VALUES
+
+Given: TypeAlias = dict[str, Any]  # Any: each value has the type that the shape's field of that name declares
+Build: TypeAlias = Callable[[Given, Parsing], object]
+Check: TypeAlias = Callable[[Any, Parsing], object]  # Any: a value of the field's declared type
+
+
+class Scalar(StrEnum):
+    """A GraphQL scalar; the Python type that its values are coerced to stands behind it."""
+
+    STRING = "String"  # str
+    INT = "Int"  # int, 32 bits
+    FLOAT = "Float"  # Decimal
+    BOOLEAN = "Boolean"  # bool
+    ID = "ID"  # str
+    DATE_TIME = "DateTime"  # datetime in UTC
+    DATE = "Date"  # date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnumerationValue:
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enumeration:
+    """A GraphQL enum. Coerced to the value's name."""
+
+    name: str
+    description: str
+    values: tuple[EnumerationValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A shape by name: how conditions hold conditions."""
+
+    name: str
+
+
+CONDITION: Final = Reference(name="ConditionInput")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputField:
+    """A field of a shape. With `many` it is a list of non-null items."""
+
+    name: str
+    type: Scalar | Enumeration | Shape | Reference
+    description: str
+    required: bool = False
+    many: bool = False
+    default: object = None
+    at_most: int = MAX_VALUES
+    check: Check | None = None
+    """Turns a coerced value (each item, with `many`) into what the builder gets, or notes a problem."""
+
+    @property
+    def spelling(self) -> str:
+        """Its type as a GraphQL schema spells it: `[String!]`, `TimeFilter!`."""
+        name = self.type.value if isinstance(self.type, Scalar) else self.type.name
+        return (f"[{name}!]" if self.many else name) + ("!" if self.required else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A GraphQL input object. `build` makes a value of its coerced fields, once all of them are sound.
+
+    Fields that were left out and have no default are not among what `build` gets. With `one_of`, exactly
+    one is.
+    """
+
+    name: str
+    description: str
+    fields: tuple[InputField, ...]
+    build: Build
+    one_of: bool = False

@@ -1,0 +1,134 @@
+"""One form for conditions that say the same in different words, with what is always or never true written as such.
+
+Order, nesting, repetition, double negation and De Morgan make no difference to it. For hints to people only: two equal
+forms mean the same, but not all that mean the same have equal forms.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from audience_gql.conditions.base import Condition, Leaf
+from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
+from audience_gql.conditions.reasoning.comparisons import Comparison, can_hold_together, comparison_of
+from audience_gql.conditions.reasoning.regions import spelled
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Literal:
+    """A leaf, or its complement."""
+
+    key: object
+    holds: bool
+    comparison: Comparison | None = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of these, of which none is an Every itself."""
+
+    parts: frozenset[Form]
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """At least one of these, of which none is a Some itself."""
+
+    parts: frozenset[Form]
+
+
+Form: TypeAlias = Literal | Every | Some
+
+ALWAYS: Final = Every(frozenset())
+NEVER: Final = Some(frozenset())
+
+
+def canonical(condition: Condition) -> Form:
+    """The form of a condition; ALWAYS or NEVER where simple reasoning shows it."""
+    return forms_of_parts(condition)[id(condition)]
+
+
+def forms_of_parts(condition: Condition) -> Mapping[int, Form]:
+    """The form of a condition and of each of its parts, by `id` of the node."""
+    forms: dict[int, Form] = {}
+    _note(condition, forms)
+    return forms
+
+
+def complement(form: Form) -> Form:
+    """What holds exactly where the form does not."""
+    match form:
+        case Literal(key=key, holds=holds, comparison=comparison):
+            return Literal(key=key, holds=not holds, comparison=comparison)
+        case Every(parts=parts):
+            return Some(frozenset(complement(part) for part in parts))
+        case Some(parts=parts):
+            return Every(frozenset(complement(part) for part in parts))
+
+
+def without(form: Form, subject: str) -> Form:
+    """What is left of a form for people of whom this is missing."""
+    match form:
+        case Literal(comparison=Comparison() as comparison) if comparison.subject == subject:
+            return ALWAYS if comparison.holds_when_missing is form.holds else NEVER
+        case Every(parts=parts):
+            return _every(without(part, subject) for part in parts)
+        case Some(parts=parts):
+            return _some(without(part, subject) for part in parts)
+        case _:
+            return form
+
+
+def _note(condition: Condition, forms: dict[int, Form]) -> Form:
+    match condition:
+        case All(conditions=children):
+            form = _every([_note(child, forms) for child in children])
+        case AnyOf(conditions=children):
+            form = _some([_note(child, forms) for child in children])
+        case Not(condition=child):
+            form = complement(_note(child, forms))
+        case Leaf():
+            form = _literal(condition)
+        case _:
+            raise TypeError(f"no form for {condition!r}")
+    forms[id(condition)] = form
+    return form
+
+
+def _literal(leaf: Leaf) -> Form:
+    comparison = comparison_of(leaf)
+    if comparison is None:
+        return Literal(key=spelled(leaf.dump(PLAIN_IDS)), holds=True, comparison=None)
+    if not can_hold_together([(comparison, True)]):
+        return NEVER
+    if not can_hold_together([(comparison, False)]):
+        return ALWAYS
+    comparison, holds = comparison.affirmed()
+    return Literal(key=comparison.key, holds=holds, comparison=comparison)
+
+
+def _some(forms: Iterable[Form]) -> Form:
+    return complement(_every(complement(form) for form in forms))
+
+
+def _every(forms: Iterable[Form]) -> Form:
+    parts: set[Form] = set()
+    for form in forms:
+        parts |= form.parts if isinstance(form, Every) else {form}
+    if NEVER in parts or any(complement(part) in parts for part in parts) or _contradict(parts):
+        return NEVER
+    needed = frozenset(part for part in parts if not (isinstance(part, Some) and part.parts & parts))
+    return next(iter(needed)) if len(needed) == 1 else Every(needed)
+
+
+def _contradict(parts: Iterable[Form]) -> bool:
+    """Whether comparisons of the same thing exclude each other."""
+    literals: dict[str, list[tuple[Comparison, bool]]] = defaultdict(list)
+    for part in parts:
+        if isinstance(part, Literal) and part.comparison is not None:
+            literals[part.comparison.subject].append((part.comparison, part.holds))
+    return any(len(it) > 1 and not can_hold_together(it) for it in literals.values())

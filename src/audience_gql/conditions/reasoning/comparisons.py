@@ -1,0 +1,108 @@
+"""What a leaf compares with what, read from the form in which it is stored.
+
+For hints to people only: a leaf that it does not recognise compares nothing, so a new kind or filter needs nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from audience_gql.conditions.base import Leaf
+from audience_gql.conditions.reasoning.regions import OPERATORS, Region, can_overlap, region_of, spelled
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+
+_HELD_AS: Final = ("times", "is", "at", "text", "number", "boolean", "date", "time", "list")
+"""Under these names a leaf holds the filter that it is about."""
+_SELECTION: Final = frozenset({"key", "name", "where", "within", "of", "function"})
+"""And under these what the filter is about. Anything else may be one more thing that it asks."""
+_USUAL: Final[dict[str, dict[str, Json]]] = {"event": {"times": {"atLeast": 1}}}
+"""What a leaf means by leaving something out."""
+_NEVER_MISSING: Final = frozenset({"createdAt", "updatedAt"})
+_ZERO_OF_NOTHING: Final = frozenset({"SUM", "DISTINCT"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One operator on one thing. What is missing passes nothing but `isSet: false`."""
+
+    kind: str
+    subject: str
+    """The same for all leaves that compare the same thing."""
+    name: str | None
+    """Of the custom field or event, where it is about one."""
+    operator: str
+    value: Json
+    may_be_missing: bool
+    holds_when_missing: bool
+    region: Region
+
+    @property
+    def key(self) -> object:
+        """The same for all spellings of the same comparison."""
+        return self.subject, self.region.key
+
+    def affirmed(self) -> tuple[Comparison, bool]:
+        """The same said without a "not" of its own, and whether that must hold: never is not at least once."""
+        match self.operator, self.value:
+            case "isSet", False:
+                return self._saying("isSet", value=True), False
+            case "atMost", int() as most:
+                return self._saying("atLeast", value=most + 1), False
+            case "exactly", 0:
+                return self._saying("atLeast", value=1), False
+        return self, True
+
+    def _saying(self, operator: str, *, value: bool | int) -> Comparison:
+        is_count = operator == "atLeast"
+        region = region_of(operator, value, is_count=is_count)
+        return replace(self, operator=operator, value=value, holds_when_missing=False, region=region)
+
+
+def comparison_of(leaf: Leaf) -> Comparison | None:
+    """What a leaf compares, or None for one that compares nothing in a way that is known here."""
+    ((kind, body),) = leaf.dump(PLAIN_IDS).items()
+    if not isinstance(body, dict):
+        return None
+    if _is_filter(body):
+        return _comparison(kind, {}, body, is_count=False)
+    body = _USUAL.get(kind, {}) | body
+    held = [name for name in _HELD_AS if _is_filter(body.get(name))]
+    if len(held) != 1:
+        return None
+    rest = {name: value for name, value in body.items() if name != held[0]}
+    if not rest.keys() <= _SELECTION:
+        return None
+    return _comparison(kind, rest, body[held[0]], is_count=held[0] == "times")
+
+
+def can_hold_together(literals: Sequence[tuple[Comparison, bool]]) -> bool:
+    """Whether these comparisons of one thing can have these verdicts; True also where that cannot be told."""
+    may_be_missing = all(comparison.may_be_missing for comparison, _ in literals)
+    if may_be_missing and all(it.holds_when_missing is wanted for it, wanted in literals):
+        return True
+    return can_overlap([(comparison.region, wanted) for comparison, wanted in literals])
+
+
+def _is_filter(value: Json) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in OPERATORS
+
+
+def _comparison(kind: str, rest: dict[str, Json], test: Json, *, is_count: bool) -> Comparison | None:
+    if not isinstance(test, dict):
+        return None
+    ((operator, value),) = test.items()
+    name = rest.get("key", rest.get("name"))
+    always_there = is_count or kind in _NEVER_MISSING or rest.get("function") in _ZERO_OF_NOTHING
+    return Comparison(
+        kind=kind,
+        subject=spelled({kind: rest}),
+        name=name if isinstance(name, str) else None,
+        operator=operator,
+        value=value,
+        may_be_missing=not always_there,
+        holds_when_missing=operator == "isSet" and value is False,
+        region=region_of(operator, value, is_count=is_count),
+    )

@@ -1,0 +1,113 @@
+"""Why a condition holds for one person or not: the truth of every node, what it was decided from, and until when it lasts.
+
+From facts alone, by the pure evaluation; it never decides who is a member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from audience_gql.conditions.base import Condition, Leaf, Moment, Names, Path
+from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
+from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.reasoning.outlook import Part, next_of_all, next_of_any
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import IdCodec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One node of the tree. `next_change` is a lower bound, None when the clock alone never changes the verdict."""
+
+    path: Path
+    condition: Condition
+    summary: str
+    matches: bool
+    observed: Json
+    next_change: datetime | None
+
+
+def explain(
+    condition: Condition,
+    person: Facts,
+    now: datetime,
+    segments: Mapping[int, Condition],
+    *,
+    timezone: str,
+    names: Names,
+    ids: IdCodec,
+) -> tuple[Finding, ...]:
+    """A finding for every node, each before those inside it; the whole condition's comes first.
+
+    `segments` has at least those that it reads, directly or through others. `timezone` is the workspace's.
+    """
+    verdicts: dict[int, bool] = {}
+    next_changes: dict[int, datetime | None] = {}
+    moment = Moment(now=now, timezone=timezone, verdicts=verdicts, next_changes=next_changes)
+    view = _View(person=person, moment=moment, names=names, ids=ids)
+    for segment_id in reading_order([condition], segments):
+        verdicts[segment_id], next_changes[segment_id] = view.part(segments[segment_id])
+    return tuple(view.findings((), condition))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """One person at one moment."""
+
+    person: Facts
+    moment: Moment
+    names: Names
+    ids: IdCodec
+
+    def findings(self, path: Path, condition: Condition) -> list[Finding]:
+        """Of a node and of all inside it, its own first."""
+        inside = [self.findings((*path, *steps), child) for steps, child in _steps(condition)]
+        matches, next_change = self._combined(
+            condition, [(child[0].matches, child[0].next_change) for child in inside]
+        )
+        own = Finding(
+            path=path,
+            condition=condition,
+            summary=condition.summary(self.names),
+            matches=matches,
+            observed=self._observed(condition, next_change),
+            next_change=next_change,
+        )
+        return [own, *(finding for child in inside for finding in child)]
+
+    def part(self, condition: Condition) -> Part:
+        """The verdict on a condition, and until when at least it lasts."""
+        return self._combined(condition, [self.part(child) for child in condition.children])
+
+    def _observed(self, condition: Condition, until: datetime | None) -> Json:
+        if not isinstance(condition, Leaf):
+            return None
+        return condition.observe(self.person, replace(self.moment, until=until), self.ids)
+
+    def _combined(self, condition: Condition, parts: list[Part]) -> Part:
+        """The same of a node, from its parts: each leaf is gone through but once."""
+        match condition:
+            case All():
+                return all(matches for matches, _ in parts), next_of_all(parts)
+            case AnyOf():
+                return any(matches for matches, _ in parts), next_of_any(parts)
+            case Not():
+                return not parts[0][0], parts[0][1]
+            case Leaf():
+                matches = condition.evaluate(self.person, self.moment)
+                return matches, condition.next_change(self.person, self.moment)
+        raise TypeError(f"no outlook for {condition!r}")
+
+
+def _steps(condition: Condition) -> Iterator[tuple[Path, Condition]]:
+    """The conditions inside, and how the input leads to each."""
+    match condition:
+        case Not(condition=child):
+            yield ("not",), child
+        case All(conditions=children) | AnyOf(conditions=children):
+            name = "all" if isinstance(condition, All) else "any"
+            for position, child in enumerate(children):
+                yield (name, str(position)), child

@@ -1,0 +1,1 @@
+"""Conditions as SQL: what a leaf can ask, and how it is put to named people, to ranges, and to lists."""

@@ -1,0 +1,62 @@
+"""What several leaves ask of the same rows, answered by one subquery: a column for each different question.
+
+Both are filled while expressions are built; complete, and then rendered, only when all of them have been.
+"""
+
+from __future__ import annotations
+
+from audience_gql.conditions.sql.questions import Aggregate, all_of
+
+
+class EventColumns:
+    """Aggregates over the events of one name."""
+
+    def __init__(self, *, alias: str, name_id: str) -> None:
+        self.alias = alias
+        self._name_id = name_id
+        self._aggregates: list[Aggregate] = []
+        self._numbers: dict[tuple[str, str | None], int] = {}
+
+    def column(self, aggregate: Aggregate) -> str:
+        """The column that holds an aggregate; the same one for whoever asks the same."""
+        number = self._numbers.setdefault((aggregate.function, aggregate.where), len(self._aggregates))
+        if number == len(self._aggregates):
+            self._aggregates.append(aggregate)
+        return f"{self.alias}.a{number}"
+
+    def select_list(self) -> str:
+        return ", ".join(
+            f"{aggregate.function}{self._filter(aggregate)} AS a{number}"
+            for number, aggregate in enumerate(self._aggregates)
+        )
+
+    def rows(self, now: str) -> str:
+        """Which events, alias `e`, the subquery reads: for one column just its own, for several all that any may want."""
+        starts = list(dict.fromkeys(aggregate.since for aggregate in self._aggregates))
+        known = [start for start in starts if start is not None]
+        since = f"e.occurred_at >= LEAST({', '.join(known)})" if len(known) == len(starts) else None
+        wanted = self._aggregates[0].where if len(self._aggregates) == 1 else since
+        return all_of(f"e.name_id = {self._name_id} AND e.occurred_at <= {now}", wanted) or "TRUE"
+
+    def _filter(self, aggregate: Aggregate) -> str:
+        return (
+            ""
+            if aggregate.where is None or len(self._aggregates) == 1
+            else f" FILTER (WHERE {aggregate.where})"
+        )
+
+
+class RowColumns:
+    """Whether rows of a table that hangs off the subscriber pass; null when there is no row at all."""
+
+    def __init__(self, table: str, alias: str) -> None:
+        self.name = f"{table}_rows"
+        self.rows = f"{table} {alias}"
+        self.alias = alias
+        self._numbers: dict[str, int] = {}
+
+    def column(self, where: str) -> str:
+        return f"{self.name}.r{self._numbers.setdefault(where, len(self._numbers))}"
+
+    def select_list(self) -> str:
+        return ", ".join(f"bool_or({where}) AS r{number}" for where, number in self._numbers.items())

@@ -1,0 +1,1 @@
+"""Conditions in plain English: sentences, values, and the handbook."""

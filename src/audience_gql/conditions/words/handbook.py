@@ -1,0 +1,212 @@
+"""The handbook of conditions, docs/conditions.md: every kind with its meaning, input, an example, and that example's SQL.
+
+All of it from the registry. Nothing here may know a particular kind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final
+
+from audience_gql.conditions.base import Names
+from audience_gql.conditions.codec import parse
+from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Shape
+from audience_gql.conditions.registry import Kind, input_types, kinds
+from audience_gql.conditions.sql.compiler import Statement, compile_range
+from audience_gql.conditions.sql.questions import Ago, Bound, Constant, Today, TodayElsewhere
+from audience_gql.conditions.values import Json, number_of
+from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
+from audience_gql.conditions.words.semantics import SEMANTICS
+from audience_gql.conditions.words.summary import summarize
+from audience_gql.conditions.words.wording import counted
+
+_WIDTH: Final = 110
+_FILLED_WIDTH: Final = 100
+_CLAUSES: Final = (" LEFT JOIN ", " WHERE ", " GROUP BY ", " HAVING ", " AND ", " OR ")
+_OPERATORS: Final = (" THEN ", " >= ", " < ", " > ", " - ", " + ")
+_CALLERS: Final = 3
+"""Parameters of a range's statement that are the caller's: its own follow."""
+
+VOCABULARY: Final = Vocabulary(
+    fields={"plan": FieldRef(id=11, key="plan", type="TEXT")},
+    group_ids=frozenset({21}),
+    segment_ids=frozenset({41}),
+    event_names={"email_opened": 31, "order_placed": 32, "page_viewed": 33, "cart_updated": 34},
+    timezone="Europe/Vilnius",
+)
+"""What the examples may name."""
+_NAMES: Final = Names(groups={21: "VIP"}, segments={41: "Buyers"})
+_BUYERS: Final[Json] = {"event": {"name": "order_placed"}}
+_INTRODUCTION: Final = (
+    "Ids in the examples are numbers, for reading; those of the API are opaque. The field `plan` is a TEXT, 21 is the group "
+    f"“VIP”, and 41 is the segment “Buyers”, with the condition `{json.dumps(_BUYERS)}`. Each kind's SQL is what a fill asks: "
+    "`$1` is the bucket, and the range of people lies after `$2` up to `$3`. Every value is bound; `now` is the instant of "
+    "the evaluation."
+)
+
+
+def handbook() -> str:
+    """The file as it is checked in."""
+    sections = [
+        "<!-- Written by `python3 dev docs` from the code; edit src/audience_gql/conditions instead. -->",
+        "# Conditions",
+        SEMANTICS.rstrip(),
+        "# The kinds",
+        _INTRODUCTION,
+        *(_kind(kind) for kind in kinds().values()),
+        "# What several kinds share",
+        *(_declared(declared) for declared in _shared()),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def example_of(kind: Kind) -> dict[str, Json]:
+    """The whole condition of a kind's example."""
+    return {kind.name: kind.example}
+
+
+def _kind(kind: Kind) -> str:
+    example = example_of(kind)
+    condition = parse(example, vocabulary=VOCABULARY, ids=PLAIN_IDS)
+    buyers = parse(_BUYERS, vocabulary=VOCABULARY, ids=PLAIN_IDS)
+    statement = compile_range(condition, inner={41: buyers}, vocabulary=VOCABULARY)
+    category = "" if kind.category is None else f" · {kind.category.lower()}"
+    parts = (
+        f"## {kind.name}",
+        f"*{kind.label}{category}* — {kind.description}",
+        _input(kind),
+        f"```json\n{json.dumps(example, ensure_ascii=False)}\n```",
+        f"> {summarize(condition, _NAMES)}",
+        f"```sql\n{chr(10).join(_wrapped(statement.sql))}\n```",
+        _bound(statement),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _input(kind: Kind) -> str:
+    """The fields right here, where no other kind has them; else where they are told."""
+    if isinstance(kind.type, Shape) and kind.type not in _shared():
+        return f"`{kind.name}: {kind.type.name}` — {kind.type.description}\n\n{_fields(kind.type.fields)}"
+    of_several = f"[{kind.type.name}!]" if kind.many else kind.type.name
+    link = f"`{of_several}`" if isinstance(kind.type, Reference) else _link(kind.type, of_several)
+    return f"`{kind.name}:` {link}"
+
+
+def _shared() -> list[Shape | Enumeration]:
+    """The input types that are not told with the only kind that has them, by name."""
+    of_kinds = Counter(kind.type.name for kind in kinds().values())
+    told = {name for name, count in of_kinds.items() if count == 1}
+    inner = {
+        field.type.name
+        for declared in input_types()[1:]
+        if isinstance(declared, Shape)
+        for field in declared.fields
+        if not isinstance(field.type, str)
+    }
+    return sorted(
+        (declared for declared in input_types()[1:] if declared.name in inner or declared.name not in told),
+        key=lambda declared: declared.name,
+    )
+
+
+def _declared(declared: Shape | Enumeration) -> str:
+    heading = f"## {_heading(declared)}\n\n{declared.description}"
+    if isinstance(declared, Enumeration):
+        values = [f"| `{value.name}` | {value.description} |" for value in declared.values]
+        return "\n".join((heading, "", "| value | meaning |", "|---|---|", *values))
+    only_one = " Exactly one of these." if declared.one_of else ""
+    return f"{heading}{only_one}\n\n{_fields(declared.fields)}"
+
+
+def _fields(fields: Iterable[InputField]) -> str:
+    rows = [f"| `{field.name}` | {_type(field)} | {field.description} |" for field in fields]
+    return "\n".join(("| field | type | meaning |", "|---|---|---|", *rows))
+
+
+def _type(field: InputField) -> str:
+    whole = field.spelling
+    default = "" if field.default is None else f" = {json.dumps(field.default)}"
+    if isinstance(field.type, Shape | Enumeration):
+        return _link(field.type, whole) + default
+    return f"`{whole}`{default}"
+
+
+def _heading(declared: Shape | Enumeration) -> str:
+    """Unlike that of any kind, whose name may differ only in case."""
+    return f"{'enum' if isinstance(declared, Enumeration) else 'input'} {declared.name}"
+
+
+def _link(declared: Shape | Enumeration, text: str) -> str:
+    return f"[`{text}`](#{_heading(declared).casefold().replace(' ', '-')})"
+
+
+def _bound(statement: Statement) -> str:
+    values = enumerate(map(_value, statement.parameters), _CALLERS + 1)
+    return "; ".join(f"`${number}` {value}" for number, value in values)
+
+
+def _value(bound: Bound) -> str:
+    match bound:
+        case Constant(value=value):
+            return f"`{json.dumps(value, ensure_ascii=False, default=_plain)}`"
+        case Ago(length=length):
+            return _instant(length)
+        case Today(zone=zone):
+            return f"the day in {zone}"
+        case TodayElsewhere():
+            return "the zones in which it is another day, each with its day"
+    raise TypeError(f"no words for {bound!r}")
+
+
+def _plain(value: object) -> object:
+    return number_of(value) if isinstance(value, Decimal) else str(value)
+
+
+def _instant(ago: timedelta) -> str:
+    days, seconds = abs(ago).days, abs(ago).seconds
+    parts = [counted(days, "day")] * bool(days) + [counted(seconds, "second")] * bool(seconds)
+    return f"{' and '.join(parts)} {'before' if ago > timedelta() else 'after'} `now`" if parts else "`now`"
+
+
+def _wrapped(sql: str) -> Iterator[str]:
+    """Lines that end before a clause, or else before an operator, the outermost first."""
+    for line in sql.split("\n"):
+        yield from _broken(line, indent=0)
+
+
+def _broken(line: str, *, indent: int) -> Iterator[str]:
+    breaks = _breaks(line, _CLAUSES) or _breaks(line, _OPERATORS)
+    if indent + len(line) <= _WIDTH or not breaks:
+        yield " " * indent + line
+        return
+    places = [place for place, depth in breaks.items() if depth == min(breaks.values())]
+    first, *others = _filled([line[start:end].strip() for start, end in pairwise([0, *places, len(line)])])
+    yield from _broken(first, indent=indent)
+    for other in others:
+        yield from _broken(other, indent=indent + 2)
+
+
+def _filled(parts: Iterable[str]) -> list[str]:
+    """As many operands in a line as have room."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and part.startswith(("AND ", "OR ")) and len(lines[-1]) + len(part) < _FILLED_WIDTH:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(part)
+    return lines
+
+
+def _breaks(line: str, before: tuple[str, ...]) -> dict[int, int]:
+    """Where one of these begins, and in how many parentheses."""
+    depth, found = 0, {}
+    for place, character in enumerate(line):
+        depth += (character == "(") - (character == ")")
+        if character == " " and line.startswith(before, place):
+            found[place] = depth
+    return found

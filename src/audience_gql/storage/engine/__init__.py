@@ -1,0 +1,1 @@
+"""What ticks, fills and audits ask and write, under a bucket's lock or beside it."""

@@ -1,0 +1,192 @@
+"""Asks Postgres who matches: for named people and all segments at once, or for one segment over a range of people.
+
+Both forms only read, and give the difference between what is true now and what the membership says.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.sql.compiler import Statement, compile_people, compile_range
+from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.storage.database import Connection
+
+_STATEMENTS_KEPT = 256
+_SEGMENTS_A_STATEMENT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluable:
+    """What is to be evaluated: conditions by segment, and those that they may read; with the key under which the compiled text is kept."""
+
+    key: tuple[object, ...]
+    conditions: Mapping[int, Condition]
+    inner: Mapping[int, Condition]
+    vocabulary: Vocabulary
+
+    def only(self, segment_ids: Collection[int]) -> Evaluable:
+        """The same for these segments alone."""
+        return replace(
+            self, conditions={segment_id: self.conditions[segment_id] for segment_id in segment_ids}
+        )
+
+
+class Difference(NamedTuple):
+    """One membership that is not as it should be."""
+
+    subscriber_id: int
+    segment_id: int
+    should_be_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RangeDifference:
+    """Who of a range of people is wrongly out of a segment, and who is wrongly in; each in the order of ids."""
+
+    entering: list[int]
+    leaving: list[int]
+
+
+class EvaluationFailed(Exception):
+    """Postgres could not compute a condition (a number out of its range, say). Names the segments of the statement."""
+
+    def __init__(
+        self,
+        reason: str,
+        segment_ids: Sequence[int],
+        again: Callable[[Evaluation, Connection, int, Sequence[int]], Awaitable[object]],
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.segment_ids = tuple(segment_ids)
+        self.again = again
+        """Evaluate only these segments on the same people, to find which of them it is."""
+
+
+class Evaluation:
+    """Compiles and runs; one for a process, so that a statement's text is made once."""
+
+    def __init__(self) -> None:
+        self._compiled: OrderedDict[tuple[object, ...], Statement] = OrderedDict()
+
+    async def differences_of_people(
+        self,
+        connection: Connection,
+        bucket_id: int,
+        evaluable: Evaluable,
+        people: Collection[int],
+        now: datetime,
+    ) -> list[Difference]:
+        """For these people, every evaluated segment in which they wrongly are or are not."""
+        found: list[Difference] = []
+        segment_ids = sorted(evaluable.conditions)
+        for start in range(0, len(segment_ids), _SEGMENTS_A_STATEMENT):
+            chosen = segment_ids[start : start + _SEGMENTS_A_STATEMENT]
+            statement = self._people_statement(evaluable, chosen)
+            values = [bucket_id, sorted(people), *statement.bind(now), chosen]
+            sql = (
+                "SELECT e.subscriber_id, e.matched, c.current "
+                f"FROM ({statement.sql} OFFSET 0) e "
+                "CROSS JOIN LATERAL (SELECT coalesce(array_agg(m.segment_id ORDER BY m.segment_id), '{}') AS current "
+                "FROM segment_members m WHERE m.bucket_id = $1 AND m.subscriber_id = e.subscriber_id "
+                f"AND m.segment_id = ANY(${len(values)}::bigint[])) c "
+                "WHERE e.matched <> c.current"
+            )
+            try:
+                rows = await connection.fetch(sql, *values)
+            except asyncpg.DataError as error:
+                raise EvaluationFailed(str(error), chosen, _again(evaluable, people, now)) from error
+            for row in rows:
+                matched, current = set(row["matched"]), set(row["current"])
+                person = row["subscriber_id"]
+                found.extend(Difference(person, segment_id, True) for segment_id in sorted(matched - current))
+                found.extend(
+                    Difference(person, segment_id, False) for segment_id in sorted(current - matched)
+                )
+        return found
+
+    async def differences_of_range(
+        self,
+        connection: Connection,
+        bucket_id: int,
+        evaluable: Evaluable,
+        segment_id: int,
+        after: int,
+        upto: int,
+        now: datetime,
+    ) -> RangeDifference:
+        """For one segment, everybody with an id in (after, upto] who wrongly is or is not a member."""
+        statement = self._compile(
+            ("range", segment_id, evaluable.key),
+            lambda: compile_range(
+                evaluable.conditions[segment_id], inner=evaluable.inner, vocabulary=evaluable.vocabulary
+            ),
+        )
+        values = [bucket_id, after, upto, *statement.bind(now), segment_id]
+        sql = (
+            "SELECT array_agg(d.entering) FILTER (WHERE d.entering IS NOT NULL) AS entering, "
+            "array_agg(d.leaving) FILTER (WHERE d.leaving IS NOT NULL) AS leaving FROM ("
+            "SELECT CASE WHEN c.subscriber_id IS NULL THEN m.subscriber_id END AS entering, "
+            "CASE WHEN m.subscriber_id IS NULL THEN c.subscriber_id END AS leaving "
+            f"FROM ({statement.sql}) m FULL JOIN ("
+            "SELECT x.subscriber_id FROM segment_members x "
+            f"WHERE x.bucket_id = $1 AND x.segment_id = ${len(values)}::bigint "
+            "AND x.subscriber_id > $2 AND x.subscriber_id <= $3) c ON c.subscriber_id = m.subscriber_id "
+            "WHERE m.subscriber_id IS NULL OR c.subscriber_id IS NULL) d"
+        )
+        try:
+            row = await connection.fetchrow(sql, *values)
+        except asyncpg.DataError as error:
+            bounds = (after, upto)
+            raise EvaluationFailed(str(error), [segment_id], _again_range(evaluable, bounds, now)) from error
+        assert row is not None  # noqa: S101  # an aggregate without groups always has its row
+        return RangeDifference(sorted(row["entering"] or ()), sorted(row["leaving"] or ()))
+
+    def _people_statement(self, evaluable: Evaluable, segment_ids: Sequence[int]) -> Statement:
+        chosen = {segment_id: evaluable.conditions[segment_id] for segment_id in segment_ids}
+        return self._compile(
+            ("people", tuple(segment_ids), evaluable.key),
+            lambda: compile_people(chosen, inner=evaluable.inner, vocabulary=evaluable.vocabulary),
+        )
+
+    def _compile(self, key: tuple[object, ...], make: Callable[[], Statement]) -> Statement:
+        statement = self._compiled.get(key)
+        if statement is None:
+            statement = self._compiled[key] = make()
+            if len(self._compiled) > _STATEMENTS_KEPT:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(key)
+        return statement
+
+
+def _again(
+    evaluable: Evaluable, people: Collection[int], now: datetime
+) -> Callable[[Evaluation, Connection, int, Sequence[int]], Awaitable[object]]:
+    async def again(
+        evaluation: Evaluation, connection: Connection, bucket_id: int, segment_ids: Sequence[int]
+    ) -> object:
+        return await evaluation.differences_of_people(
+            connection, bucket_id, evaluable.only(segment_ids), people, now
+        )
+
+    return again
+
+
+def _again_range(
+    evaluable: Evaluable, bounds: tuple[int, int], now: datetime
+) -> Callable[[Evaluation, Connection, int, Sequence[int]], Awaitable[object]]:
+    async def again(
+        evaluation: Evaluation, connection: Connection, bucket_id: int, segment_ids: Sequence[int]
+    ) -> object:
+        return await evaluation.differences_of_range(
+            connection, bucket_id, evaluable, segment_ids[0], *bounds, now
+        )
+
+    return again

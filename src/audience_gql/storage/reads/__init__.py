@@ -1,0 +1,1 @@
+"""Reads for many at once: pages, batches, figures. Nothing here writes."""

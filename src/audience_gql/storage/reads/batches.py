@@ -1,0 +1,295 @@
+"""Reads for many keys at once: one statement each, however many parents a query has. Loaders call these.
+
+Every read is of one workspace: a key of another one's is simply not found. Lists that are paged live in pages.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.facts import Identity
+from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.reads.records import (
+    EVENT_COLUMNS,
+    SEGMENT_STATE,
+    ChangeKey,
+    ChannelRecord,
+    EventKey,
+    EventRecord,
+    Owner,
+    SegmentFigures,
+    SubscriberRecord,
+    change_of,
+    columns_of,
+    definition_of,
+    event_of,
+    subscriber_of,
+)
+
+# ---- people
+
+
+async def find_owner(database: Database, workspace_id: int, identity: Identity) -> Owner | None:
+    row = await database.fetchrow(
+        "SELECT bucket_id, subscriber_id FROM identities WHERE workspace_id = $1 AND kind = $2 AND value = $3",
+        workspace_id,
+        *identity,
+    )
+    return None if row is None else (row["bucket_id"], row["subscriber_id"])
+
+
+async def subscribers_by_owners(
+    database: Database, workspace_id: int, owners: Collection[Owner]
+) -> dict[Owner, SubscriberRecord]:
+    rows = await database.fetch(
+        f"SELECT {columns_of(SubscriberRecord, 's')} "
+        "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id",
+        workspace_id,
+        *_unzipped(owners, 2),
+    )
+    return {(row["bucket_id"], row["id"]): subscriber_of(row) for row in rows}
+
+
+async def channels_by_owners(
+    database: Database, workspace_id: int, owners: Collection[Owner]
+) -> dict[Owner, list[ChannelRecord]]:
+    rows = await database.fetch(
+        "SELECT c.bucket_id, c.subscriber_id, c.channel, c.status, c.changed_at, c.reason "
+        "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN channel_states c ON c.bucket_id = b.id AND c.subscriber_id = k.id "
+        "ORDER BY c.channel",
+        workspace_id,
+        *_unzipped(owners, 2),
+    )
+    found: dict[Owner, list[ChannelRecord]] = {}
+    for bucket_id, subscriber_id, channel, status, changed_at, reason in rows:
+        state = ChannelRecord(channel=channel, status=status, changed_at=changed_at, reason=reason)
+        found.setdefault((bucket_id, subscriber_id), []).append(state)
+    return found
+
+
+async def count_subscribers(database: Database, workspace_id: int) -> int:
+    count: int = await database.fetchval(
+        "SELECT count(*) FROM buckets b JOIN subscribers s ON s.bucket_id = b.id WHERE b.workspace_id = $1",
+        workspace_id,
+    )
+    return count
+
+
+async def events_by_keys(
+    database: Database, workspace_id: int, keys: Collection[EventKey]
+) -> dict[EventKey, EventRecord]:
+    rows = await database.fetch(
+        f"SELECT {EVENT_COLUMNS} "
+        "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bigint[]) "
+        "AS k (bucket_id, subscriber_id, name_id, occurred_at, id) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN events e ON e.bucket_id = b.id AND e.subscriber_id = k.subscriber_id AND e.name_id = k.name_id "
+        "AND e.occurred_at = k.occurred_at AND e.id = k.id "
+        "JOIN event_names n ON n.id = e.name_id",
+        workspace_id,
+        *_unzipped(keys, 5),
+    )
+    return {event.key: event for event in map(event_of, rows)}
+
+
+async def changes_by_keys(
+    database: Database, workspace_id: int, keys: Collection[ChangeKey]
+) -> dict[ChangeKey, LoggedChange]:
+    rows = await database.fetch(
+        f"SELECT {columns_of(LoggedChange, 'c')} "
+        "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, sequence) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN membership_changes c ON c.bucket_id = b.id AND c.sequence = k.sequence",
+        workspace_id,
+        *_unzipped(keys, 2),
+    )
+    return {(row["bucket_id"], row["sequence"]): change_of(row) for row in rows}
+
+
+# ---- definitions
+
+
+async def custom_fields(database: Database, workspace_id: int) -> list[CustomField]:
+    """All of a workspace's, by key."""
+    rows = await database.fetch(
+        "SELECT * FROM custom_fields WHERE workspace_id = $1 ORDER BY key", workspace_id
+    )
+    return [definition_of(CustomField, row) for row in rows]
+
+
+async def api_tokens(database: Database, workspace_id: int) -> list[ApiToken]:
+    """Those of a workspace that are not revoked, the latest first."""
+    rows = await database.fetch(
+        "SELECT * FROM api_tokens WHERE workspace_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT 1000",
+        workspace_id,
+    )
+    return [definition_of(ApiToken, row) for row in rows]
+
+
+async def groups_by_ids(database: Database, workspace_id: int, ids: Collection[int]) -> dict[int, Group]:
+    rows = await database.fetch(
+        "SELECT * FROM groups WHERE workspace_id = $1 AND id = ANY($2::bigint[])", workspace_id, list(ids)
+    )
+    return {row["id"]: definition_of(Group, row) for row in rows}
+
+
+async def segments_by_ids(database: Database, workspace_id: int, ids: Collection[int]) -> dict[int, Segment]:
+    rows = await database.fetch(
+        "SELECT * FROM segments WHERE workspace_id = $1 AND id = ANY($2::bigint[])", workspace_id, list(ids)
+    )
+    return {row["id"]: definition_of(Segment, row) for row in rows}
+
+
+async def find_group_by_name(database: Database, workspace_id: int, name_folded: str) -> Group | None:
+    row = await database.fetchrow(
+        "SELECT * FROM groups WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
+    )
+    return None if row is None else definition_of(Group, row)
+
+
+async def find_segment_by_name(database: Database, workspace_id: int, name_folded: str) -> Segment | None:
+    row = await database.fetchrow(
+        "SELECT * FROM segments WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
+    )
+    return None if row is None else definition_of(Segment, row)
+
+
+async def dependencies_by_segments(
+    database: Database, workspace_id: int, ids: Collection[int]
+) -> dict[int, list[Segment]]:
+    """The segments that each one's condition names, by name."""
+    return await _related_segments(database, workspace_id, ids, of="segment_id", related="depends_on_id")
+
+
+async def users_by_segments(
+    database: Database, workspace_id: int, ids: Collection[int]
+) -> dict[int, list[Segment]]:
+    """The segments whose conditions name each one, by name."""
+    return await _related_segments(database, workspace_id, ids, of="depends_on_id", related="segment_id")
+
+
+async def _related_segments(
+    database: Database, workspace_id: int, ids: Collection[int], *, of: str, related: str
+) -> dict[int, list[Segment]]:
+    rows = await database.fetch(
+        f"SELECT d.{of} AS parent_id, s.* FROM segment_dependencies d JOIN segments s ON s.id = d.{related} "
+        f"WHERE d.{of} = ANY($2::bigint[]) AND s.workspace_id = $1 ORDER BY s.name_folded",
+        workspace_id,
+        list(ids),
+    )
+    found: dict[int, list[Segment]] = {}
+    for row in rows:
+        found.setdefault(row["parent_id"], []).append(definition_of(Segment, row))
+    return found
+
+
+# ---- figures
+
+
+async def member_count_by_groups(
+    database: Database, workspace_id: int, ids: Collection[int]
+) -> Mapping[int, int]:
+    """Counted as of the last tick, and from there by the marks that no tick has taken yet: exact in one snapshot."""
+    rows = await database.fetch(
+        "SELECT i.group_id, (coalesce(t.members, 0) + coalesce(m.members, 0))::bigint AS members "
+        "FROM unnest($2::bigint[]) AS i (group_id) "
+        "LEFT JOIN (SELECT t.group_id, sum(t.members) AS members FROM buckets b "
+        "JOIN group_states t ON t.bucket_id = b.id AND t.group_id = ANY($2::bigint[]) "
+        "WHERE b.workspace_id = $1 GROUP BY t.group_id) t USING (group_id) "
+        "LEFT JOIN (SELECT d.ref AS group_id, sum(CASE d.kind WHEN 'group_joined' THEN 1 ELSE -1 END) AS members "
+        "FROM buckets b JOIN dirty d ON d.bucket_id = b.id "
+        "WHERE b.workspace_id = $1 AND d.kind IN ('group_joined', 'group_left') AND d.ref = ANY($2::bigint[]) "
+        "GROUP BY d.ref) m USING (group_id)",
+        workspace_id,
+        list(ids),
+    )
+    return {row["group_id"]: row["members"] for row in rows}
+
+
+async def figures_by_segments(
+    database: Database | Connection, workspace_id: int, ids: Collection[int]
+) -> Mapping[int, SegmentFigures]:
+    rows = await database.fetch(
+        f"SELECT s.id, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
+        "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+        "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
+        "WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
+        workspace_id,
+        list(ids),
+    )
+    return {row["id"]: SegmentFigures(state=row["state"], members=row["members"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedSegment:
+    """A segment, and what its states add up to, at one instant; equal while nothing that anybody can see of it has changed."""
+
+    segment: Segment = field(compare=False)
+    figures: SegmentFigures = field(compare=False)
+    columns: tuple[object, ...]
+    """All of it, as the database has it."""
+
+
+async def watched_segments(
+    database: Database, workspace_id: int, ids: Collection[int]
+) -> dict[int, WatchedSegment]:
+    rows = await database.fetch(
+        f"SELECT s.*, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
+        "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+        "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
+        "WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
+        workspace_id,
+        list(ids),
+    )
+    return {
+        row["id"]: WatchedSegment(
+            definition_of(Segment, row),
+            SegmentFigures(state=row["state"], members=row["members"]),
+            tuple(row.values()),
+        )
+        for row in rows
+    }
+
+
+async def members_of_segment(
+    connection: Connection, workspace_id: int, segment_id: int, limit: int
+) -> list[Owner]:
+    """Up to so many of a segment's members, in the order of their ids."""
+    rows = await connection.fetch(
+        "SELECT m.bucket_id, m.subscriber_id FROM buckets b "
+        "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = $2 "
+        "WHERE b.workspace_id = $1 ORDER BY m.bucket_id, m.subscriber_id LIMIT $3",
+        workspace_id,
+        segment_id,
+        limit,
+    )
+    return [(row["bucket_id"], row["subscriber_id"]) for row in rows]
+
+
+async def evaluated_through(
+    database: Database | Connection, workspace_id: int, now: datetime
+) -> datetime | None:
+    """Up to when every committed fact has been reckoned with in all buckets. `now` must have been read before."""
+    instant: datetime | None = await database.fetchval(
+        "SELECT min(CASE WHEN (b.next_due_at IS NULL OR b.next_due_at > $2) "
+        "AND NOT EXISTS (SELECT 1 FROM dirty d WHERE d.bucket_id = b.id) THEN $2 ELSE b.evaluated_through END) "
+        "FROM buckets b WHERE b.workspace_id = $1",
+        workspace_id,
+        now,
+    )
+    return instant
+
+
+def _unzipped(
+    keys: Collection[tuple[Any, ...]], width: int
+) -> list[list[Any]]:  # Any: each column has its own type
+    return [list(column) for column in zip(*keys, strict=True)] if keys else [[] for _ in range(width)]

@@ -1,0 +1,175 @@
+"""A workspace's own lists, a page at a time: one statement a page.
+
+Over the buckets of a workspace, a page is the top of every bucket's top. Every function gives one entry more
+than a page holds, when there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+from audience_gql.conditions.base import Condition
+from audience_gql.conditions.sql.compiler import compile_filter
+from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.storage.database import Database
+from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.reads.records import (
+    SEGMENT_STATE,
+    Definition,
+    SubscriberRecord,
+    columns_of,
+    definition_of,
+    subscriber_of,
+)
+from audience_gql.storage.reads.slices import Entry, Order, Slice, bind
+
+SubscriberOrder: TypeAlias = Literal["CREATED_DESC", "CREATED_ASC", "EMAIL_ASC"]
+DefinitionOrder: TypeAlias = Literal["NAME_ASC", "CREATED_DESC", "UPDATED_DESC", "SIZE_DESC"]
+
+_SUBSCRIBER_ORDERS: Final[Mapping[SubscriberOrder, Order]] = {
+    "CREATED_DESC": Order(("s.created_at", "s.id", "s.bucket_id")),
+    "CREATED_ASC": Order(("s.created_at", "s.id", "s.bucket_id"), is_descending=False),
+    "EMAIL_ASC": Order(
+        ("(s.email_folded IS NULL)", "coalesce(s.email_folded, '')", "s.id", "s.bucket_id"),
+        is_descending=False,
+    ),
+}
+_DEFINITION_ORDERS: Final[Mapping[DefinitionOrder, Order]] = {
+    "NAME_ASC": Order(("d.name_folded", "d.id"), is_descending=False),
+    "CREATED_DESC": Order(("d.created_at", "d.id")),
+    "UPDATED_DESC": Order(("d.updated_at", "d.id")),
+    "SIZE_DESC": Order(("d.members", "d.id")),
+}
+_SEARCHED: Final = ("email", "phone", "external_id", "first_name", "last_name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """A condition to list people by, with all segments that it reads and the one instant of its evaluation."""
+
+    condition: Condition
+    inner: Mapping[int, Condition]
+    vocabulary: Vocabulary
+    now: datetime
+
+
+async def subscribers(
+    database: Database,
+    workspace_id: int,
+    part: Slice,
+    *,
+    order_by: SubscriberOrder,
+    search_folded: str | None,
+    matching: Filter | None,
+) -> list[Entry[SubscriberRecord]]:
+    """People who match the condition and have the folded text in their email, phone, external id or name."""
+    order = _SUBSCRIBER_ORDERS[order_by]
+    values: list[object] = [workspace_id]
+    where = order.beyond(part.after, values)
+    if search_folded:
+        needle = bind(search_folded, values)
+        found = " OR ".join(f"strpos(s.{name}_folded, {needle}) > 0" for name in _SEARCHED)
+        where += f" AND ({found})"
+    joins = ""
+    if matching:
+        fragment = compile_filter(
+            matching.condition,
+            bucket="b.id",
+            first_parameter=len(values) + 1,
+            inner=matching.inner,
+            vocabulary=matching.vocabulary,
+        )
+        joins, where = fragment.joins, f"{where} AND ({fragment.where})"
+        values += fragment.bind(matching.now)
+    rows = await database.fetch(
+        "SELECT p.* FROM buckets b CROSS JOIN LATERAL ("
+        f"SELECT {columns_of(SubscriberRecord, 's')}, {order.columns} FROM subscribers s {joins} "
+        f"WHERE s.bucket_id = b.id AND {where} ORDER BY {order.clause} {part.limit}) p "
+        f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}",
+        *values,
+    )
+    return [Entry(subscriber_of(row), order.position(row)) for row in rows]
+
+
+async def groups(
+    database: Database,
+    workspace_id: int,
+    part: Slice,
+    *,
+    order_by: DefinitionOrder,
+    search_folded: str | None,
+) -> list[Entry[Group]]:
+    """Groups by part of their name. Their order by size is as of the last tick."""
+    source = (
+        "SELECT g.*, coalesce(sum(t.members), 0)::bigint AS members, NULL AS state FROM groups g "
+        "LEFT JOIN buckets b ON b.workspace_id = g.workspace_id "
+        "LEFT JOIN group_states t ON t.bucket_id = b.id AND t.group_id = g.id "
+        "WHERE g.workspace_id = $1 GROUP BY g.id"
+    )
+    return await _definitions(
+        database,
+        workspace_id,
+        part,
+        model=Group,
+        source=source,
+        order_by=order_by,
+        search_folded=search_folded,
+        states=(),
+    )
+
+
+async def segments(
+    database: Database,
+    workspace_id: int,
+    part: Slice,
+    *,
+    order_by: DefinitionOrder,
+    search_folded: str | None,
+    states: Collection[str],
+) -> list[Entry[Segment]]:
+    """Segments by part of their name, in one of these states; in any, when none are given."""
+    source = (
+        f"SELECT s.*, coalesce(sum(t.members), 0)::bigint AS members, {SEGMENT_STATE} AS state FROM segments s "
+        "LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+        "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
+        "WHERE s.workspace_id = $1 GROUP BY s.id"
+    )
+    return await _definitions(
+        database,
+        workspace_id,
+        part,
+        model=Segment,
+        source=source,
+        order_by=order_by,
+        search_folded=search_folded,
+        states=states,
+    )
+
+
+async def _definitions(
+    database: Database,
+    workspace_id: int,
+    part: Slice,
+    *,
+    model: type[Definition],
+    source: str,
+    order_by: DefinitionOrder,
+    search_folded: str | None,
+    states: Collection[str],
+) -> list[Entry[Definition]]:
+    order = _DEFINITION_ORDERS[order_by]
+    values: list[object] = [workspace_id]
+    where = order.beyond(part.after, values)
+    if search_folded:
+        where += f" AND strpos(d.name_folded, {bind(search_folded, values)}) > 0"
+    if states:
+        values.append(list(states))
+        where += f" AND d.state = ANY(${len(values)}::text[])"
+    rows = await database.fetch(
+        f"SELECT d.*, {order.columns} FROM ({source}) d WHERE {where} ORDER BY {order.clause} {part.limit}",
+        *values,
+    )
+    return [Entry(definition_of(model, row), order.position(row)) for row in rows]

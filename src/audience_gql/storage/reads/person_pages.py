@@ -1,0 +1,101 @@
+"""Lists that hang off a person, a page at a time: one statement for the pages of any number of people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from audience_gql.storage.database import Database
+from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.reads.records import (
+    EVENT_COLUMNS,
+    EventRecord,
+    Owner,
+    change_of,
+    columns_of,
+    definition_of,
+    event_of,
+)
+from audience_gql.storage.reads.slices import Entry, Order, Slice, by_parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _List:
+    """Where a list comes from: tables, of which `alias` hangs off people and `$1` is the workspace."""
+
+    columns: str
+    tables: str
+    alias: str
+    order: Order
+    values: tuple[object, ...] = ()
+    """$4 and on in the tables."""
+
+
+async def groups_of_subscribers(
+    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice
+) -> dict[Owner, list[Entry[Group]]]:
+    """The groups that each person is in, the latest first."""
+    order = Order(("m.added_at", "m.group_id"))
+    tables = "group_members m JOIN groups d ON d.id = m.group_id AND d.workspace_id = $1"
+    wanted = _List(columns="d.*", tables=tables, alias="m", order=order)
+    rows = await _rows(database, workspace_id, owners, part, wanted)
+    return by_parent(owners, rows, lambda it: Entry(definition_of(Group, it), order.position(it), it["k0"]))
+
+
+async def segments_of_subscribers(
+    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice
+) -> dict[Owner, list[Entry[Segment]]]:
+    """The segments that each person is in, the latest first."""
+    order = Order(("m.entered_at", "m.segment_id"))
+    tables = "segment_members m JOIN segments d ON d.id = m.segment_id AND d.workspace_id = $1"
+    wanted = _List(columns="d.*", tables=tables, alias="m", order=order)
+    rows = await _rows(database, workspace_id, owners, part, wanted)
+    return by_parent(owners, rows, lambda it: Entry(definition_of(Segment, it), order.position(it), it["k0"]))
+
+
+async def events_of_subscribers(
+    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice, *, name: str | None
+) -> dict[Owner, list[Entry[EventRecord]]]:
+    """Each person's events of this name, or of any, the latest first."""
+    order = Order(("e.occurred_at", "e.id"))
+    tables = "events e JOIN event_names n ON n.id = e.name_id AND n.workspace_id = $1"
+    if name is None:
+        wanted = _List(columns=EVENT_COLUMNS, tables=tables, alias="e", order=order)
+    else:
+        tables = f"{tables} AND n.name = $4::text"
+        wanted = _List(columns=EVENT_COLUMNS, tables=tables, alias="e", order=order, values=(name,))
+    rows = await _rows(database, workspace_id, owners, part, wanted)
+    return by_parent(owners, rows, lambda it: Entry(event_of(it), order.position(it)))
+
+
+async def changes_of_subscribers(
+    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice
+) -> dict[Owner, list[Entry[LoggedChange]]]:
+    """What each person entered and left, the latest first."""
+    order = Order(("c.sequence",))
+    wanted = _List(
+        columns=columns_of(LoggedChange, "c"), tables="membership_changes c", alias="c", order=order
+    )
+    rows = await _rows(database, workspace_id, owners, part, wanted)
+    return by_parent(owners, rows, lambda it: Entry(change_of(it), order.position(it)))
+
+
+async def _rows(
+    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice, wanted: _List
+) -> list[asyncpg.Record]:
+    bucket_ids, person_ids = [owner[0] for owner in owners], [owner[1] for owner in owners]
+    values: list[object] = [workspace_id, bucket_ids, person_ids, *wanted.values]
+    beyond = wanted.order.beyond(part.after, values)
+    return await database.fetch(
+        "SELECT p.number, x.* "
+        "FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS p (bucket_id, subscriber_id, number) "
+        "JOIN buckets b ON b.id = p.bucket_id AND b.workspace_id = $1 CROSS JOIN LATERAL ("
+        f"SELECT {wanted.columns}, {wanted.order.columns} FROM {wanted.tables} "
+        f"WHERE {wanted.alias}.bucket_id = b.id AND {wanted.alias}.subscriber_id = p.subscriber_id "
+        f"AND {beyond} ORDER BY {wanted.order.clause} {part.limit}) x "
+        f"ORDER BY p.number, {wanted.order.outer_clause}",
+        *values,
+    )

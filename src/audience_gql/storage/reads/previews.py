@@ -1,0 +1,292 @@
+"""Counts whom a condition would match, without storing it: everybody where there is time, otherwise an even share of all.
+
+People's ids are random, so whoever has an id up to some number is a sample of the audience, and the same one every time.
+It only reads, all in the caller's snapshot, and knows nothing of estimates: it gives what was counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+
+import asyncpg
+
+from audience_gql.conditions.base import Leaf
+from audience_gql.conditions.sql.compiler import Statement, compile_filter, compile_range
+from audience_gql.storage import definitions
+from audience_gql.storage.database import Connection
+from audience_gql.storage.reads.pages import Filter
+from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of, subscriber_of
+
+_IDS: Final = 2**62
+"""Ids of people are drawn evenly from [0, 2^62)."""
+_LAST_ID: Final = 2**63 - 1
+_CAUTION: Final = 0.7
+"""Of the time that is left, so much is planned for: a larger range may take more than its share."""
+_LEAST_GROWTH: Final = 0.2
+"""A slice that adds less than this to what is counted already is not worth a statement."""
+_SHRINKS: Final = 3
+_SHRINK: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How long counting may take. Less time never fails: fewer people are counted."""
+
+    seconds: float = 0.3
+    """For everything after the first slice, which is counted in any case."""
+    first_share: float = 1 / 64
+    """The first slice of the audience; from how long it takes the next one is planned."""
+    first_seconds: float = 1.0
+    """After this long a smaller first slice is tried."""
+    whole_up_to: int = 5_000
+    """So few people are counted at once."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Figures:
+    """What was counted among the people seen."""
+
+    seen: int = 0
+    matched: int = 0
+    entering: int = 0
+    leaving: int = 0
+    first_people: list[Owner] = field(default_factory=list)
+
+    def add(self, other: _Figures) -> None:
+        self.seen += other.seen
+        self.matched += other.matched
+        self.entering += other.entering
+        self.leaving += other.leaving
+        self.first_people += other.first_people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What was counted: of all `people`, those `seen`, who are everybody or a random share of them."""
+
+    people: int
+    seen: int
+    matched: int
+    entering: int
+    """Who match and are not members of the segment compared to; 0 without one."""
+    leaving: int
+    """Who are members of it and do not match."""
+    sample: tuple[SubscriberRecord, ...]
+
+
+async def tally(
+    connection: Connection,
+    workspace_id: int,
+    matching: Filter,
+    *,
+    compared_to: int | None,
+    sample: int,
+    budget: Budget,
+) -> Tally:
+    """Count as much of the workspace as fits the budget, and read up to `sample` of those who match.
+
+    The connection must hold a snapshot. Raises the driver's timeout only when not even a tiny share can be counted.
+    """
+    bucket_ids = await definitions.bucket_ids(connection, workspace_id)
+    counting = _Counting(connection, bucket_ids, matching, compared_to=compared_to, sample=sample)
+    is_small = await _has_at_most(connection, workspace_id, budget.whole_up_to)
+    await counting.run(budget, first_share=1.0 if is_small else budget.first_share)
+    figures = counting.figures
+    uncounted = await _people_after(connection, workspace_id, counting.last_id)
+    owners = figures.first_people[:sample]
+    return Tally(
+        people=figures.seen + uncounted,
+        seen=figures.seen,
+        matched=figures.matched,
+        entering=figures.entering,
+        leaving=figures.leaving,
+        sample=await _people(connection, workspace_id, owners),
+    )
+
+
+async def never_seen(
+    connection: Connection, workspace_id: int, leaves: Sequence[Leaf], matching: Filter, *, seconds: float
+) -> list[Leaf]:
+    """Those of the leaves that match nobody at all. They must look at the subscriber's own row.
+
+    What cannot be told in the given time is left out.
+    """
+    found: list[Leaf] = []
+    deadline = monotonic() + seconds
+    for leaf in leaves:
+        try:
+            async with _limited(connection, deadline - monotonic()):
+                if not await _matches_anybody(connection, workspace_id, leaf, matching):
+                    found.append(leaf)
+        except asyncpg.QueryCanceledError:
+            break
+    return found
+
+
+class _Counting:
+    """One count: slices of the id space of every bucket, each going on where the one before ended."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        bucket_ids: Sequence[int],
+        matching: Filter,
+        *,
+        compared_to: int | None,
+        sample: int,
+    ) -> None:
+        self._connection = connection
+        self._bucket_ids = bucket_ids
+        statement = compile_range(matching.condition, inner=matching.inner, vocabulary=matching.vocabulary)
+        self._values = [*statement.bind(matching.now), *([] if compared_to is None else [compared_to])]
+        self._sql = _sql(statement, is_compared=compared_to is not None, sample=sample)
+        self._share = 0.0
+        self._seconds_a_share = 0.0
+        self.figures = _Figures()
+
+    @property
+    def last_id(self) -> int:
+        """Everybody up to this id has been counted."""
+        return _LAST_ID if self._share >= 1 else int(self._share * _IDS) - 1
+
+    async def run(self, budget: Budget, *, first_share: float) -> None:
+        deadline = monotonic() + budget.seconds
+        await self._first_slice(first_share, budget.first_seconds)
+        while self._share < 1:
+            left = deadline - monotonic()
+            rest = 1 - self._share
+            step = min(rest, left * _CAUTION / self._seconds_a_share)
+            if step < min(rest, self._share * _LEAST_GROWTH):
+                return
+            try:
+                await self._slice(1.0 if step >= rest else self._share + step, left)
+            except asyncpg.QueryCanceledError:
+                return  # what was counted before stands
+
+    async def _first_slice(self, share: float, seconds: float) -> None:
+        for attempt in range(_SHRINKS + 1):
+            try:
+                await self._slice(share / _SHRINK**attempt, seconds)
+            except asyncpg.QueryCanceledError:
+                if attempt == _SHRINKS:
+                    raise
+            else:
+                return
+
+    async def _slice(self, upto: float, seconds: float) -> None:
+        """Go on up to a share of the whole. When the time runs out, nothing of the slice counts."""
+        started = monotonic()
+        before, after = self._share, self.last_id
+        through = _LAST_ID if upto >= 1 else int(upto * _IDS) - 1
+        figures = _Figures()
+        async with _limited(self._connection, seconds):
+            for bucket_id in self._bucket_ids:
+                if monotonic() - started > seconds:
+                    raise asyncpg.QueryCanceledError("the buckets together took too long")
+                figures.add(await self._count(bucket_id, after, through))
+        self.figures.add(figures)
+        self._share = upto
+        self._seconds_a_share = (monotonic() - started) / (upto - before)
+
+    async def _count(self, bucket_id: int, after: int, through: int) -> _Figures:
+        (row,) = await self._connection.fetch(self._sql, bucket_id, after, through, *self._values)
+        return _Figures(
+            seen=row["seen"],
+            matched=row["matched"],
+            entering=row["entering"],
+            leaving=row["leaving"],
+            first_people=[(bucket_id, id_) for id_ in row["first_people"] or ()],
+        )
+
+
+def _sql(statement: Statement, *, is_compared: bool, sample: int) -> str:
+    """One row for the bucket `$1` and the ids in (`$2`, `$3`]; the segment compared to is the last parameter."""
+    seen = "SELECT count(*) FROM subscribers p WHERE p.bucket_id = $1::bigint AND p.id > $2::bigint AND p.id <= $3::bigint"
+    first = f"SELECT m.subscriber_id FROM matched m ORDER BY m.subscriber_id LIMIT {sample:d}"
+    if is_compared:
+        segment = f"${4 + len(statement.parameters)}::bigint"
+        members = (
+            f"SELECT x.subscriber_id FROM segment_members x WHERE x.bucket_id = $1 AND x.segment_id = {segment} "
+            "AND x.subscriber_id > $2 AND x.subscriber_id <= $3"
+        )
+        differences = (
+            "SELECT count(*) FILTER (WHERE c.subscriber_id IS NULL) AS entering, "
+            'count(*) FILTER (WHERE m.subscriber_id IS NULL) AS "leaving" '
+            f"FROM matched m FULL JOIN ({members}) c ON c.subscriber_id = m.subscriber_id"
+        )
+    else:
+        differences = 'SELECT 0 AS entering, 0 AS "leaving"'
+    return (
+        f"WITH matched AS MATERIALIZED ({statement.sql}) "
+        f"SELECT ({seen}) AS seen, (SELECT count(*) FROM matched) AS matched, "
+        f"(SELECT array_agg(f.subscriber_id) FROM ({first}) f) AS first_people, d.entering, d.leaving "
+        f"FROM ({differences}) d"
+    )
+
+
+@asynccontextmanager
+async def _limited(connection: Connection, seconds: float) -> AsyncIterator[None]:
+    """Statements within run out of time after so long: then asyncpg.QueryCanceledError, and the transaction goes on."""
+    savepoint = connection.transaction()
+    await savepoint.start()
+    try:
+        milliseconds = max(1, int(seconds * 1000))  # 0 would mean for ever
+        await connection.execute("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
+        yield
+    finally:
+        await savepoint.rollback()  # nothing was written; this brings the usual timeout back
+
+
+async def _has_at_most(connection: Connection, workspace_id: int, limit: int) -> bool:
+    people: int = await connection.fetchval(
+        "SELECT count(*) FROM (SELECT 1 FROM buckets b JOIN subscribers s ON s.bucket_id = b.id "
+        f"WHERE b.workspace_id = $1 LIMIT {limit + 1:d}) x",
+        workspace_id,
+    )
+    return people <= limit
+
+
+async def _people_after(connection: Connection, workspace_id: int, last_id: int) -> int:
+    if last_id == _LAST_ID:
+        return 0
+    people: int = await connection.fetchval(
+        "SELECT count(*) FROM buckets b JOIN subscribers s ON s.bucket_id = b.id AND s.id > $2 WHERE b.workspace_id = $1",
+        workspace_id,
+        last_id,
+    )
+    return people
+
+
+async def _people(
+    connection: Connection, workspace_id: int, owners: Sequence[Owner]
+) -> tuple[SubscriberRecord, ...]:
+    """These people, in this order."""
+    if not owners:
+        return ()
+    rows = await connection.fetch(
+        f"SELECT {columns_of(SubscriberRecord, 's')} "
+        "FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS k (bucket_id, id, number) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id ORDER BY k.number",
+        workspace_id,
+        [bucket_id for bucket_id, _ in owners],
+        [id_ for _, id_ in owners],
+    )
+    return tuple(subscriber_of(row) for row in rows)
+
+
+async def _matches_anybody(connection: Connection, workspace_id: int, leaf: Leaf, matching: Filter) -> bool:
+    fragment = compile_filter(
+        leaf, bucket="b.id", first_parameter=2, inner={}, vocabulary=matching.vocabulary
+    )
+    is_there: bool = await connection.fetchval(
+        f"SELECT EXISTS (SELECT FROM buckets b JOIN subscribers s ON s.bucket_id = b.id {fragment.joins} "
+        f"WHERE b.workspace_id = $1 AND ({fragment.where}))",
+        workspace_id,
+        *fragment.bind(matching.now),
+    )
+    return is_there
