@@ -29,7 +29,7 @@ from audience_gql.audience.imports.runner import ImportRunner
 from audience_gql.audience.log.retention import prune
 from audience_gql.audience.ports import Ports, Wakeups
 from audience_gql.config import Settings
-from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, QUEUE, ArqJobs, redis_settings
+from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, QUEUE, ArqJobs, redis_settings, serialize
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
@@ -186,7 +186,7 @@ def _arq_worker(settings: Settings, connected: _Connected) -> _PromptWorker:
         cron_jobs=cron_jobs,
         queue_name=QUEUE,
         redis_settings=redis_settings(settings.redis_url),
-        job_serializer=orjson.dumps,
+        job_serializer=serialize,
         job_deserializer=orjson.loads,
         handle_signals=False,
         keep_result=0,

@@ -14,6 +14,7 @@ from datetime import timedelta
 import pytest
 
 from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
+from audience_gql.audience.engine.affected import Plan
 from audience_gql.audience.engine.clockwork import Clockwork
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.people.keys import SubscriberKey
@@ -228,6 +229,10 @@ def with_memories_that_others_have_overtaken(monkeypatch) -> None:
     monkeypatch.setattr(Clockwork, "_horizon", horizon)
 
 
+def without_the_instants_that_marks_tell(monkeypatch) -> None:
+    monkeypatch.setattr(Plan, "due_by_events", lambda *_: ())
+
+
 def without_marks_of_groups(monkeypatch) -> None:
     honest = membership.take_marks
 
@@ -259,6 +264,7 @@ def without_marks_of_late_events(monkeypatch) -> None:
         without_marks_of_groups,
         with_one_newest_too_few,
         with_memories_that_others_have_overtaken,
+        without_the_instants_that_marks_tell,
     ],
 )
 async def test_planted_bugs_are_found(house, monkeypatch, plant):

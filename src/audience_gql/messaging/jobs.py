@@ -58,10 +58,15 @@ class ArqJobs:
                 self._pool = await create_pool(
                     self._settings,
                     default_queue_name=QUEUE,
-                    job_serializer=orjson.dumps,
+                    job_serializer=serialize,
                     job_deserializer=orjson.loads,
                 )
             return self._pool
+
+
+def serialize(job: object) -> bytes:
+    """A job or its result. What is no JSON, an error for example, by its words."""
+    return orjson.dumps(job, default=str)
 
 
 def redis_settings(url: str) -> RedisSettings:

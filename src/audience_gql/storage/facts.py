@@ -77,6 +77,8 @@ class Mark(NamedTuple):
     subscriber_id: int
     kind: MarkKind
     ref: int = 0
+    at: datetime | None = None
+    """When the one event happened that it tells of; a tick need not look for it then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,7 +321,7 @@ async def write_marks(connection: Connection, bucket_id: int, marks: Iterable[Ma
         "FROM unnest($3::bigint[], $4::text[], $5::bigint[]) AS m (subscriber_id, kind, ref)",
         bucket_id,
         lane,
-        *_columns(ordered, 3),
+        *_columns([mark[:3] for mark in ordered], 3),
     )
 
 
@@ -327,7 +329,7 @@ async def copy_marks(connection: Connection, marks: Mapping[int, set[Mark]], *, 
     """The same for many marks in several buckets, by bucket: cheaper for each, and dearer for one."""
     await connection.copy_records_to_table(
         "dirty",
-        columns=("bucket_id", "lane", "subscriber_id", "kind", "ref"),
+        columns=("bucket_id", "lane", "subscriber_id", "kind", "ref", "at"),
         records=[(bucket_id, lane, *mark) for bucket_id, found in marks.items() for mark in found],
     )
 

@@ -285,6 +285,7 @@ class Dirty(BucketedModel):
     subscriber_id: int = BigIntField(primary_key=True, generated=False)  # it has no key; the ORM wants one
     kind: str = TextField()
     ref: int = BigIntField()
+    at: datetime | None = DatetimeField(null=True)
 
     class Meta:
         table = "dirty"

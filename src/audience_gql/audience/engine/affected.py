@@ -5,6 +5,7 @@ Pure: it is made from parsed conditions, and cached by the revisions it was made
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ class Plan:
     """Numbered; at each place one that stands for all."""
     edges_but_events_themselves: frozenset[Edge | DayEdge]
     """All but those that an event crosses at its own instant: enough while none is known that is yet to come."""
+    edges_by_event: Mapping[int, tuple[Edge, ...]]
+    """Those that events cross, by the id of their name."""
     direct: Mapping[int, frozenset[Fact]]
     """What each evaluated segment's own condition reads."""
     indirect: Mapping[int, frozenset[Fact]]
@@ -89,6 +92,17 @@ class Plan:
                 and (edge.table != "events" or edge.ref in event_ids)
             )
         )
+
+    def due_by_events(
+        self, instants: Mapping[int, Collection[datetime]], now: datetime
+    ) -> Iterator[tuple[Edge | DayEdge, datetime]]:
+        """When the first of these events, by the id of their name, crosses each edge, after `now`."""
+        for name_id, found in instants.items():
+            ordered = sorted(found)
+            for edge in self.edges_by_event.get(name_id, ()):
+                ahead = bisect_right(ordered, now - edge.offset)
+                if ahead < len(ordered):
+                    yield edge, ordered[ahead] + edge.offset
 
     def due_by_entering(
         self, list_ids: Collection[int], now: datetime
@@ -172,6 +186,7 @@ def plan_of(
         timezone=vocabulary.timezone,
         revisions=revisions,
         edges=numbers,
+        edges_by_event=_edges_by_event(numbers),
         edges_but_events_themselves=frozenset(edge for edge in numbers if not is_of_event_itself(edge)),
         direct=direct,
         indirect=indirect,
@@ -185,6 +200,14 @@ def plan_of(
             }
         ),
     )
+
+
+def _edges_by_event(edges: Iterable[Edge | DayEdge]) -> dict[int, tuple[Edge, ...]]:
+    found: dict[int, list[Edge]] = defaultdict(list)
+    for edge in edges:
+        if isinstance(edge, Edge) and edge.table == "events":
+            found[int(edge.ref)].append(edge)
+    return {name_id: tuple(own) for name_id, own in found.items()}
 
 
 def _affected(facts_by_segment: Mapping[int, frozenset[Fact]]) -> dict[Fact, frozenset[int]]:

@@ -6,14 +6,14 @@ somebody else has held since, or whose segments are others now, it knows nothing
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeAlias
 
-from audience_gql.audience.engine.affected import Plan, fact_of, is_of_event_itself
+from audience_gql.audience.engine.affected import Fact, Plan, fact_of, is_of_event_itself
 from audience_gql.conditions.base import DayEdge, Edge
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import edges
@@ -87,8 +87,12 @@ class Clockwork:
     ) -> Ahead:
         """What comes next. Edges that nobody has crossed, and that no fact or change has to do with, stay as they were."""
         is_all_new = crossing.horizon is None and bool(crossing.edges)
-        moved = plan.edges_moved_by({fact_of(mark) for mark in marks}).union(crossing.edges)
-        due = await edges.due_by_edge(connection, bucket.id, plan.edges if is_all_new else moved, now)
+        told, untold = _by_what_they_tell(marks)
+        moved = plan.edges.keys() if is_all_new else plan.edges_moved_by(untold).union(crossing.edges)
+        due = await edges.due_by_edge(connection, bucket.id, moved, now)
+        for edge, at in plan.due_by_events(told, now):
+            if edge not in moved:
+                due[edge] = at
         for edge, at in plan.due_by_entering({change.list_id for change in changes if change.entered}, now):
             due[edge] = min(at, due.get(edge, at))
         if crossing.horizon is None and not is_all_new:
@@ -136,6 +140,18 @@ class _Left:
     turn: int
     plan: Plan
     horizon: Horizon
+
+
+def _by_what_they_tell(marks: Collection[TakenMark]) -> tuple[Mapping[int, set[datetime]], set[Fact]]:
+    """The instants of events, by the id of their name, and the facts of which nothing more is told."""
+    told: dict[int, set[datetime]] = defaultdict(set)
+    untold: set[Fact] = set()
+    for mark in marks:
+        if mark.at is None:
+            untold.add(fact_of(mark))
+        else:
+            told[mark.ref].add(mark.at)
+    return told, untold
 
 
 def _come(

@@ -182,9 +182,7 @@ class _Ingest:
     async def _write(self, fresh: Sequence[_Good], names: Mapping[str, int], now: datetime) -> None:
         ids = iter(await self._ports.database.ids.take(len(fresh), self._connection))
         await facts.write_events(self._connection, _rows(fresh, names, now, ids))
-        marks: dict[int, set[Mark]] = defaultdict(set)
-        for _, ref, event in fresh:
-            marks[ref.bucket_id].add(Mark(ref.id, "event", names[event.name]))
+        marks = _marks(fresh, names, now)
         if not REFUSAL_OF_EVENT.keys().isdisjoint(names):
             for bucket_id, refusals in _refusals(fresh, now):
                 marks[bucket_id] |= await self._move_channels(bucket_id, refusals, now)
@@ -198,6 +196,17 @@ class _Ingest:
         states = await facts.channel_states(self._connection, bucket_id, ids)
         changed = refused_by(refusals, states, now)
         return await facts.write_channels(self._connection, bucket_id, changed) if changed else set()
+
+
+def _marks(events: Sequence[_Good], names: Mapping[str, int], now: datetime) -> dict[int, set[Mark]]:
+    """By bucket, one for each person and name: with the instant, where there is but one."""
+    instants: dict[tuple[int, int, int], set[datetime]] = defaultdict(set)
+    for _, ref, event in events:
+        instants[ref.bucket_id, ref.id, names[event.name]].add(event.occurred_at or now)
+    marks: dict[int, set[Mark]] = defaultdict(set)
+    for (bucket_id, person_id, name_id), found in instants.items():
+        marks[bucket_id].add(Mark(person_id, "event", name_id, found.pop() if len(found) == 1 else None))
+    return marks
 
 
 def _rows(

@@ -61,6 +61,8 @@ class TakenMark(NamedTuple):
     kind: str
     ref: int
     lane: int
+    at: datetime | None
+    """When the one event happened that it tells of, where it tells of one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,12 @@ WITH taken AS (
   DELETE FROM dirty d
   USING (SELECT m.ctid AS place FROM dirty m WHERE m.bucket_id = $1 ORDER BY m.lane LIMIT $2) f
   WHERE d.bucket_id = $1 AND d.ctid = f.place
-  RETURNING d.subscriber_id, d.kind, d.ref, d.lane)
-SELECT statement_timestamp() AS asked_at, w.definitions_version, t.people, t.kinds, t.refs, t.lanes
+  RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at)
+SELECT statement_timestamp() AS asked_at, w.definitions_version, t.people, t.kinds, t.refs, t.lanes, t.instants
 FROM workspaces w
 CROSS JOIN (
   SELECT array_agg(taken.subscriber_id) AS people, array_agg(taken.kind) AS kinds, array_agg(taken.ref) AS refs,
-         array_agg(taken.lane) AS lanes
+         array_agg(taken.lane) AS lanes, array_agg(taken.at) AS instants
   FROM taken) t
 WHERE w.id = $3
 
@@ -51,7 +51,7 @@ DELETE FROM dirty d
 USING unnest($2::bigint[], $3::bigint[]) AS p (subscriber_id, group_id)
 WHERE d.bucket_id = $1 AND d.kind IN ('group_joined', 'group_left')
   AND d.subscriber_id = p.subscriber_id AND d.ref = p.group_id
-RETURNING d.subscriber_id, d.kind, d.ref, d.lane
+RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at
 
 -- name: apply_changes
 -- Log, members, counters and the bucket's own time at once: the parts see nothing of each other, and need not.
