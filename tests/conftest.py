@@ -26,6 +26,7 @@ from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.schema import migrate
 from tests.product import Product, started
 from tests.storage.sent import SentStatements
+from tests.together import Together
 
 _numbers = count(1)
 
@@ -82,6 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"DATABASE_URL: {error}") from error
         config.add_cleanup(lambda: asyncio.run(run.drop_template()))
         config.stash[_RUN] = run
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:  # Any: xdist's own logger
+    return Together(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

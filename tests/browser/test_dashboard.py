@@ -15,7 +15,7 @@ from playwright.async_api import Locator, Page, expect
 from tests import dashboard
 from tests.browser.conftest import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]  # and one Chromium
+pytestmark = pytest.mark.browser
 
 CREATE_SEGMENT = (
     "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { ... on Segment { id } } }"

@@ -14,7 +14,7 @@ from audience_gql import playground
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]  # and one Chromium
+pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("product")]
+pytestmark = pytest.mark.faults
 
 LISTENER = Path(__file__).parents[2] / "examples" / "python-listener" / "listen.py"
 CREATE_SEGMENT = (

@@ -42,7 +42,6 @@ OVER_ALL = (
 )
 
 
-@pytest.mark.xdist_group("storm")
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_whatever_happens_no_membership_is_wrong(world, seed, storms):
     storm = Storm(world, seed)
@@ -61,7 +60,6 @@ async def test_whatever_happens_no_membership_is_wrong(world, seed, storms):
     storms.update(storm.done)
 
 
-@pytest.mark.xdist_group("storm")
 def test_every_disturbance_happened(storms):
     if not storms:
         pytest.fail("no storm has ended well")

@@ -84,7 +84,7 @@ class Connection:
         self._operations: dict[str, _Operation] = {}
         self._is_init = self._is_closing = False
         self._opened_at = self._heard_at = self._counted_at = now
-        self._pinged_at = now - random.random() * sockets.settings.socket_ping_seconds  # noqa: S311  # so that not all are pinged at once
+        self._pinged_at = now + random.random() * sockets.settings.socket_ping_seconds / 2  # noqa: S311  # so that not all are pinged at once
         self._allowance = float(MESSAGES_A_SECOND)
         self._sending = 0
         self._sending_since = now
