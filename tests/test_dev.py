@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 from importlib.machinery import SourceFileLoader
@@ -226,7 +228,29 @@ def test_the_demo_does_not_wait_for_its_page(project: Project, monkeypatch: pyte
     project.dev.main(["demo", "--port", "8001"])
 
     dev, product = project.root / "dev", project.root / ".venv" / "bin" / "audience-gql"
-    assert started == [[sys.executable, dev, "playground"], [product, "demo", "--port", "8001"]]
+    assert started == [[sys.executable, dev, "playground", "--beside"], [product, "demo", "--port", "8001"]]
+
+
+def test_a_page_that_is_built_beside_the_demo_is_given_up_with_it(project: Project) -> None:
+    (project.root / "playground").mkdir()
+    shutil.copy(_ROOT / "dev", project.root / "dev")
+    (project.root / "playground" / "builder.py").write_text(
+        "import subprocess\ndef build(*_, **__):\n    subprocess.run(['sh', '-c', 'echo building; exec sleep 60'])\n"
+    )
+    building = subprocess.Popen(
+        [sys.executable, project.root / "dev", "playground", "--beside"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert building.stdin is not None
+    assert building.stdout is not None
+    assert building.stdout.readline() == b"building\n"
+
+    building.stdin.close()
+
+    assert building.wait(timeout=30) == -signal.SIGTERM
+    assert building.stdout.read() == b""  # nobody of its session has it open any more
 
 
 def test_the_demo_starts_in_a_folder_that_takes_no_page(
