@@ -198,7 +198,8 @@ async def test_a_change_that_could_not_be_dealt_with_comes_again(api, listen):
     listener.start(output=broken)
     os.close(broken)
     await api.move("arrival", "Siauliai")
-    assert await asyncio.to_thread(listener.process.wait, PATIENCE_SECONDS) == 1
+    ended = await asyncio.to_thread(listener.process.wait, PATIENCE_SECONDS)
+    assert ended in (1, 120)  # 120 where Python, as it ends, tries once more to say what it could not
 
     listener.start()
 
