@@ -9,6 +9,8 @@ import pytest
 
 from audience_gql.audience.engine.due import next_change_by_segments
 from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.people.erasure import erase_subscriber
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.testing import SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.storage import definitions
@@ -122,6 +124,19 @@ async def test_nobody_moves_a_microsecond_before_and_somebody_at_the_instant(hou
     assert await next_change(house, segment) == at  # nobody has ticked yet
     assert (await house.tick()).changes == 1
     assert await next_change(house, segment) is None
+
+
+async def test_where_the_clock_moves_nobody_nothing_is_due_once_that_was_looked_for(house):
+    await house.upsert({"externalId": "ada"})
+    await house.segment("Country", {"country": {"isSet": True}})
+    assert (await house.tick()).next_due_at is None
+
+    await house.segment("Opened at some time", {"event": {"name": "opened"}})
+    await house.tick()
+    ada = SubscriberKey(kind="externalId", value="ada")
+    await erase_subscriber(ports=house.ports, workspace=house.workspace, subscriber=ada)
+
+    assert (await house.tick()).next_due_at is None
 
 
 async def test_each_segment_has_its_own_instant(house):

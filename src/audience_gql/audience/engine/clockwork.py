@@ -32,7 +32,9 @@ class Crossing:
     people: Mapping[int, Collection[Edge | DayEdge]]
     """The edges that each of them crosses."""
     edges: Collection[Edge | DayEdge] = ()
-    """Those that were looked at: none while the instant for it has not come."""
+    """Those that were looked at."""
+    is_looked_at: bool = True
+    """False while the instant for it has not come. It may have come with no edge to look at: a fill always asks for a look."""
     horizon: Horizon | None = None
     """What the last tick left; None where that is not known."""
     is_put_off: bool = False
@@ -64,13 +66,14 @@ class Clockwork:
         """Who has crossed an edge since the last tick. A crowd is marked instead, for the ticks that follow."""
         horizon = self._horizon(bucket, plan)
         if bucket.next_due_at is None or bucket.next_due_at > now:
-            return Crossing(people={}, horizon=horizon)  # facts that came since have marks
+            return Crossing(
+                people={}, horizon=horizon, is_looked_at=False
+            )  # facts that came since have marks
         looked_at = _come(bucket, plan, horizon, now)
         stretch = partial(edges.crossed, after=bucket.evaluated_through, upto=now, timezone=plan.timezone)
         people = await edges.people_on_edges(connection, bucket.id, stretch(looked_at), limit=limit)
-        if (
-            people is None
-        ):  # to ask of each of a crowd whether it matters would hold the bucket for longer than the marks do
+        if people is None:
+            # To ask of each of a crowd whether it matters would hold the bucket for longer than the marks do.
             everybody = {replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in looked_at}
             await edges.mark_people_on_edges(connection, bucket.id, stretch(everybody))
         return Crossing(people=people or {}, edges=looked_at, horizon=horizon, is_put_off=people is None)
@@ -86,7 +89,7 @@ class Clockwork:
         now: datetime,
     ) -> Ahead:
         """What comes next. Edges that nobody has crossed, and that no fact or change has to do with, stay as they were."""
-        is_all_new = crossing.horizon is None and bool(crossing.edges)
+        is_all_new = crossing.horizon is None and crossing.is_looked_at
         told, untold = _by_what_they_tell(marks)
         moved = plan.edges.keys() if is_all_new else plan.edges_moved_by(untold).union(crossing.edges)
         due = await edges.due_by_edge(connection, bucket.id, moved, now)
