@@ -230,3 +230,32 @@ async def test_a_segment_that_is_gone_or_failed_is_not_audited(house, state):
             await definitions.fail_segment(transaction.connection, segment.id, "no")
 
     assert await house.membership.audit(house.bucket_id, segment.id) is None
+
+
+async def test_an_audit_between_two_slices_of_a_crowd_waits_for_the_last(house, monkeypatch, caplog):
+    """Whom no slice has reached yet is no difference, nor is she repaired."""
+    for bound in ("LEAST_A_TICK", "PEOPLE_A_TICK"):
+        monkeypatch.setattr(f"audience_gql.audience.engine.membership.{bound}", 1)
+    for bound in ("LEAST_SLICE", "LARGEST_SLICE"):
+        monkeypatch.setattr(f"audience_gql.audience.engine.clockwork.{bound}", 1)
+    house.membership._people_a_tick = house.membership._clockwork._slice = 1
+    await three_people(house)
+    segment = await house.segment("S", LAST_MINUTE)
+    for person in ("ada", "bob", "cyd"):
+        await house.track(person, "opened", occurred_at=house.clock.instant)
+    while not (await house.tick()).is_drained:
+        continue
+    house.clock.advance(timedelta(minutes=1))
+    assert (await house.tick()).times.crowd_through == house.clock.instant
+    suspects = [row["id"] for row in await house.ports.database.fetch("SELECT id FROM subscribers")]
+
+    assert await house.membership._auditing._repair(house.bucket_id, segment.id, suspects) is not None
+    assert await house.membership.audit(house.bucket_id, segment.id) is not None
+
+    while not (await house.tick()).is_drained:
+        continue
+    assert await house.members(segment) == set()
+    assert not caplog.records
+    assert {change for change in await house.log() if not change[1]} == {
+        (person, False, "CLOCK") for person in ("ada", "bob", "cyd")
+    }

@@ -185,6 +185,90 @@ async def test_after_every_tick_nothing_differs_from_the_facts(house, seed):
     assert await stored(house)
 
 
+@pytest.fixture
+def crowds(monkeypatch):
+    """A handful of people is a crowd, and is marked two by two."""
+    for name, size in {"LEAST_A_TICK": 1, "PEOPLE_A_TICK": 8}.items():
+        monkeypatch.setattr(f"audience_gql.audience.engine.membership.{name}", size)
+    for name, size in {"FIRST_SLICE": 2, "LEAST_SLICE": 1, "LARGEST_SLICE": 3}.items():
+        monkeypatch.setattr(f"audience_gql.audience.engine.clockwork.{name}", size)
+
+
+async def wrong_in_crowds(house) -> list[tuple[int, int, bool]]:
+    """What is wrong of people whom no mark puts off, in a bucket that is not between two slices."""
+    async with house.ports.database.acquire() as connection:
+        bucket = await membership.read_bucket(connection, house.bucket_id)
+        if not bucket.is_up_to_date:
+            return []
+        wrong = await wrong_memberships(house)
+        marked = await membership.marked_people(connection, house.bucket_id, {id_ for _, id_, _ in wrong})
+    return [each for each in wrong if each[1] not in marked]
+
+
+async def live_in_crowds(house, chance: random.Random, rounds: int) -> list[tuple[int, int, bool]]:
+    """What is found wrong. Nothing is left to do at the end."""
+    await house.upsert(*({"externalId": person} for person in PEOPLE))
+    group, _ = await segments(house)
+    engines = [Membership(house.ports, house.membership._pool) for _ in range(2)]
+    for _ in range(rounds):
+        await live_on(house, group, chance)
+        for _ in range(chance.randrange(1, 5)):
+            await chance.choice(engines).tick(house.bucket_id)
+            if wrong := await wrong_in_crowds(house):
+                return wrong
+    while not (await engines[0].tick(house.bucket_id)).is_drained:
+        continue
+    return await wrong_memberships(house)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_crowd_is_exact_though_it_takes_many_ticks(house, crowds, monkeypatch, seed):  # noqa: ARG001  # a fixture for its effect
+    slices = []
+    honest = Clockwork._marked
+
+    async def marked(*arguments):
+        slices.append(crossing := await honest(*arguments))
+        return crossing
+
+    monkeypatch.setattr(Clockwork, "_marked", marked)
+
+    assert await live_in_crowds(house, random.Random(seed), ROUNDS) == [], f"seed {seed}"
+
+    assert await replayed(house) == await stored(house)
+    assert any(crossing.crowd.marked_to is not None for crossing in slices), "no crowd was large enough"
+
+
+def with_the_rest_of_a_crowd_forgotten(monkeypatch) -> None:
+    honest = Clockwork._marked
+
+    async def marked(*arguments):
+        crossing = await honest(*arguments)
+        return replace(crossing, crowd=replace(crossing.crowd, marked_to=None))
+
+    monkeypatch.setattr(Clockwork, "_marked", marked)
+
+
+def without_a_look_at_what_came_after_a_crowd(monkeypatch) -> None:
+    honest = Clockwork.ahead
+
+    async def ahead(clockwork, connection, bucket, plan, crossing, marks, changes, now):
+        left = await honest(clockwork, connection, bucket, plan, crossing, marks, changes, now)
+        if crossing.crowd is None or crossing.crowd.marked_to is not None:
+            return left
+        return replace(left, times=replace(left.times, evaluated_through=now))
+
+    monkeypatch.setattr(Clockwork, "ahead", ahead)
+
+
+@pytest.mark.parametrize(
+    "plant", [with_the_rest_of_a_crowd_forgotten, without_a_look_at_what_came_after_a_crowd]
+)
+async def test_planted_bugs_of_crowds_are_found(house, crowds, monkeypatch, plant):  # noqa: ARG001  # a fixture for its effect
+    plant(monkeypatch)
+
+    assert await live_in_crowds(house, random.Random(0), 400), "the planted bug was not found"
+
+
 def without_edges_at_the_fact_itself(monkeypatch) -> None:
     honest = edges_storage.crossed
 

@@ -68,6 +68,8 @@ class Bucket(Model):
     has_events_ahead = BooleanField(default=True)
     turn: int = BigIntField(default=0)
     pruned_through: int = BigIntField(default=0)
+    crowd_through: datetime | None = DatetimeField(null=True)
+    crowd_marked_to: int | None = BigIntField(null=True)
 
     class Meta:
         table = "buckets"

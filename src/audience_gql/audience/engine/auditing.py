@@ -19,7 +19,8 @@ from audience_gql.storage.engine.evaluation import EvaluationFailed
 from audience_gql.storage.engine.membership import BucketHead, FillState
 from audience_gql.storage.engine.tick_pool import TickPool
 
-_ATTEMPTS: Final = 20
+_ATTEMPTS: Final = 300
+"""More than the largest crowd has slices."""
 _NAMED_IN_LOG: Final = 10
 
 logger = logging.getLogger(__name__)
@@ -56,12 +57,12 @@ class Auditing:
                     bucket = await membership.read_bucket(connection, bucket_id)
                     if bucket is None:
                         return None
-                    if bucket.evaluated_through == bucket.last_instant:
+                    if bucket.is_up_to_date:
                         suspects = await self._suspects(connection, bucket, segment_id, after, upto)
                         break
                 await self._bring_up_to_date(bucket_id)
             else:
-                raise TimeoutError(f"bucket {bucket_id} is never up to date")
+                raise _never_up_to_date(bucket_id)
             if suspects is None:
                 return None
             return await self._repair(bucket_id, segment_id, suspects)
@@ -84,7 +85,7 @@ class Auditing:
         return differing - await membership.marked_people(connection, bucket.id, differing)
 
     async def _bring_up_to_date(self, bucket_id: int) -> None:
-        """A fill moves a bucket's time on without looking at what became due meanwhile."""
+        """A fill moves a bucket's time on without looking at what became due meanwhile, and a crowd is marked tick by tick."""
         async with self._pool.transaction() as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
             if bucket is None:
@@ -93,15 +94,29 @@ class Auditing:
         self._ports.signals.changed([bucket.workspace_id])
 
     async def _repair(self, bucket_id: int, segment_id: int, suspects: Collection[int]) -> Repaired:
-        """Look again under the lock, after a tick: what differs then is written, and told with the evidence."""
-        nothing = Repaired(entered=0, left=0)
         if not suspects:
-            return nothing
+            return Repaired(entered=0, left=0)
+        for _ in range(_ATTEMPTS):
+            repaired = await self._repair_under_lock(bucket_id, segment_id, suspects)
+            if repaired is not None:
+                return repaired
+        raise _never_up_to_date(bucket_id)
+
+    async def _repair_under_lock(
+        self, bucket_id: int, segment_id: int, suspects: Collection[int]
+    ) -> Repaired | None:
+        """Look again under the lock, after a tick: what differs then is written, and told with the evidence.
+
+        None when the tick has not brought the bucket up to date.
+        """
+        nothing = Repaired(entered=0, left=0)
         async with self._pool.transaction() as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
             if bucket is None:
                 return nothing
             bucket = await self._tick(connection, bucket)
+            if not bucket.is_up_to_date:
+                return None
             state = await membership.segment_to_fill(connection, bucket_id, segment_id)
             plan = await self._verdicts.plan(connection, bucket)
             if state is None or state.is_filling or segment_id not in plan.evaluable.conditions:
@@ -128,6 +143,10 @@ class Auditing:
         self._ports.signals.changed([bucket.workspace_id])
         _tell(bucket, segment_id, state, entering, leaving)
         return Repaired(entered=len(entering), left=len(leaving))
+
+
+def _never_up_to_date(bucket_id: int) -> Exception:
+    return TimeoutError(f"bucket {bucket_id} is never up to date")
 
 
 def _tell(

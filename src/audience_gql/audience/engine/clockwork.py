@@ -6,6 +6,7 @@ somebody else has held since, or whose segments are others now, it knows nothing
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -14,12 +15,16 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from audience_gql.audience.engine.affected import Fact, Plan, fact_of, is_of_event_itself
+from audience_gql.audience.engine.pace import next_size
 from audience_gql.conditions.base import DayEdge, Edge
 from audience_gql.storage.database import Connection
-from audience_gql.storage.engine import edges
-from audience_gql.storage.engine.membership import BucketHead, Change, TakenMark
+from audience_gql.storage.engine import edges, membership
+from audience_gql.storage.engine.membership import BucketHead, BucketTimes, Change, TakenMark
 
 _INSTANTS_KEPT: Final = 200_000
+FIRST_SLICE: Final = 10_000
+LEAST_SLICE: Final = 500
+LARGEST_SLICE: Final = 100_000
 
 Horizon: TypeAlias = Mapping[Edge | DayEdge, datetime]
 """The next instant at which anybody crosses each edge, at the earliest; what is left out nobody will cross. People with marks aside."""
@@ -37,18 +42,24 @@ class Crossing:
     """False while the instant for it has not come. It may have come with no edge to look at: a fill always asks for a look."""
     horizon: Horizon | None = None
     """What the last tick left; None where that is not known."""
-    is_put_off: bool = False
-    """The people are too many for this tick, and marked for the next ones."""
+    crowd: Crowd | None = None
+    """Set when the people are too many for this tick: some are marked for the next ones, and `people` is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """Everybody who crossed an edge between the bucket's `evaluated_through` and this instant."""
+
+    through: datetime
+    marked_to: int | None
+    """The id up to which they are marked by now; None when all are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
     """What a tick leaves to the clock."""
 
-    next_due_at: datetime | None
-    """The next instant at which somebody crosses an edge."""
-    has_events: bool
-    """Whether events may be known that are yet to come, of a kind that somebody reads."""
+    times: BucketTimes
     horizon: Horizon | None
     """The instant of every edge, where they are known."""
 
@@ -59,11 +70,15 @@ class Clockwork:
     def __init__(self) -> None:
         self._left: OrderedDict[int, _Left] = OrderedDict()
         self._kept = 0
+        self._slice = FIRST_SLICE
+        """So many people of a bucket were looked through for a crowd in good time of late."""
 
     async def crossing(
         self, connection: Connection, bucket: BucketHead, plan: Plan, now: datetime, *, limit: int
     ) -> Crossing:
-        """Who has crossed an edge since the last tick. A crowd is marked instead, for the ticks that follow."""
+        """Who has crossed an edge since the last tick. A crowd is marked instead, slice by slice, for the ticks that follow."""
+        if bucket.crowd_through is not None and bucket.crowd_through > bucket.evaluated_through:
+            return await self._marked(connection, bucket, plan, bucket.crowd_through)
         horizon = self._horizon(bucket, plan)
         if bucket.next_due_at is None or bucket.next_due_at > now:
             return Crossing(
@@ -73,10 +88,28 @@ class Clockwork:
         stretch = partial(edges.crossed, after=bucket.evaluated_through, upto=now, timezone=plan.timezone)
         people = await edges.people_on_edges(connection, bucket.id, stretch(looked_at), limit=limit)
         if people is None:
-            # To ask of each of a crowd whether it matters would hold the bucket for longer than the marks do.
-            everybody = {replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in looked_at}
-            await edges.mark_people_on_edges(connection, bucket.id, stretch(everybody))
-        return Crossing(people=people or {}, edges=looked_at, horizon=horizon, is_put_off=people is None)
+            return await self._marked(connection, bucket, plan, now)
+        return Crossing(people=people, edges=looked_at, horizon=horizon)
+
+    async def _marked(
+        self, connection: Connection, bucket: BucketHead, plan: Plan, through: datetime
+    ) -> Crossing:
+        """Mark the next slice of a crowd: those of the bucket's next so many people who have crossed an edge up to `through`.
+
+        Edges that only events of theirs cross count for everybody, and newer events for nothing: to ask that of each of a
+        crowd would hold the bucket for longer than the marks do.
+        """
+        begun = time.monotonic()
+        after = -1 if bucket.crowd_marked_to is None else bucket.crowd_marked_to
+        upto = await membership.range_end(connection, bucket.id, after, self._slice)
+        everybody = {replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in plan.edges}
+        crossed = edges.crossed(everybody, bucket.evaluated_through, through, timezone=plan.timezone)
+        await edges.mark_people_on_edges(
+            connection, bucket.id, crossed, after=after, upto=membership.to_the_end(upto)
+        )
+        took = time.monotonic() - begun
+        self._slice = next_size(self._slice, took, least=LEAST_SLICE, most=LARGEST_SLICE)
+        return Crossing(people={}, crowd=Crowd(through=through, marked_to=upto))
 
     async def ahead(
         self,
@@ -89,6 +122,8 @@ class Clockwork:
         now: datetime,
     ) -> Ahead:
         """What comes next. Edges that nobody has crossed, and that no fact or change has to do with, stay as they were."""
+        if crossing.crowd is not None:
+            return Ahead(times=_beside(bucket, crossing.crowd, now), horizon=None)
         is_all_new = crossing.horizon is None and crossing.is_looked_at
         told, untold = _by_what_they_tell(marks)
         moved = plan.edges.keys() if is_all_new else plan.edges_moved_by(untold).union(crossing.edges)
@@ -99,19 +134,21 @@ class Clockwork:
         for edge, at in plan.due_by_entering({change.list_id for change in changes if change.entered}, now):
             due[edge] = min(at, due.get(edge, at))
         if crossing.horizon is None and not is_all_new:
-            return Ahead(
+            times = BucketTimes(
+                evaluated_through=now,
                 next_due_at=_first(bucket.next_due_at, *due.values()),
-                has_events=bucket.has_events_ahead or any(map(is_of_event_itself, due)),
-                horizon=None,
+                has_events_ahead=bucket.has_events_ahead or any(map(is_of_event_itself, due)),
             )
+            return Ahead(times=times, horizon=None)
         known = crossing.horizon or {}
         horizon = {edge: at for edge, at in known.items() if edge not in moved}
         horizon |= {edge: min(at, horizon.get(edge, at)) for edge, at in due.items()}
-        return Ahead(
+        times = BucketTimes(
+            evaluated_through=now,
             next_due_at=_first(*horizon.values()),
-            has_events=any(map(is_of_event_itself, horizon)),
-            horizon=horizon,
+            has_events_ahead=any(map(is_of_event_itself, horizon)),
         )
+        return Ahead(times=times, horizon=horizon)
 
     def keep(self, bucket: BucketHead, plan: Plan, horizon: Horizon | None) -> None:
         """Remember what the tick of this bucket has left, once it is committed."""
@@ -164,6 +201,18 @@ def _come(
     if horizon is not None:
         return [edge for edge, at in horizon.items() if at <= now]
     return plan.edges if bucket.has_events_ahead else plan.edges_but_events_themselves
+
+
+def _beside(bucket: BucketHead, crowd: Crowd, now: datetime) -> BucketTimes:
+    """Of a bucket whose crowd is being marked. It stays where it was until all are, and is due at once, for what came after."""
+    is_all_marked = crowd.marked_to is None
+    return BucketTimes(
+        evaluated_through=crowd.through if is_all_marked else bucket.evaluated_through,
+        next_due_at=now,
+        has_events_ahead=True,
+        crowd_through=None if is_all_marked else crowd.through,
+        crowd_marked_to=crowd.marked_to,
+    )
 
 
 def _first(*instants: datetime | None) -> datetime | None:

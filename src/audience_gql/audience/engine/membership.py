@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -24,7 +24,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import EvaluationFailed
-from audience_gql.storage.engine.membership import BucketHead, Change, FillState, TakenMark
+from audience_gql.storage.engine.membership import BucketHead, BucketTimes, Change, FillState, TakenMark
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.facts import BULK
 
@@ -42,8 +42,12 @@ class Ticked:
     left: Urgency | None
     """How soon the bucket wants another tick, for the marks that were too many for this one."""
     now: datetime
-    next_due_at: datetime | None
-    """The next instant at which the clock moves anybody of this bucket."""
+    times: BucketTimes
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """The next instant at which the clock moves anybody of this bucket."""
+        return self.times.next_due_at
 
     @property
     def is_drained(self) -> bool:
@@ -128,12 +132,13 @@ class Membership:
             turn=bucket.turn + 1,
             next_sequence=bucket.next_sequence + ticked.changes,
             last_instant=ticked.now,
-            evaluated_through=ticked.now,
+            **asdict(ticked.times),
         )
 
     async def _tick(self, connection: Connection, bucket: BucketHead) -> tuple[Ticked, Callable[[], None]]:
         """What is done, and what is to be called once it is committed."""
-        limit = self._people_a_tick
+        # Beside a slice of a crowd only as many as cannot make whoever waits for the bucket wait much longer.
+        limit = LEAST_A_TICK if bucket.crowd_through is not None else self._people_a_tick
         taken = await membership.take_marks(connection, bucket, limit)
         now = max(self._ports.clock.at(taken.asked_at), bucket.last_instant)
         plan = await self._verdicts.plan(connection, bucket, taken.definitions_version)
@@ -147,16 +152,9 @@ class Membership:
         changes = group_changes(marks)
         changes += await self._segment_changes(connection, bucket.id, plan, facts_of, now)
         ahead = await self._clockwork.ahead(connection, bucket, plan, crossing, marks, changes, now)
-        await membership.leave_bucket(
-            connection,
-            bucket,
-            changes,
-            now=now,
-            next_due_at=ahead.next_due_at,
-            has_events_ahead=ahead.has_events,
-        )
-        left = _left(marks, limit, is_put_off=crossing.is_put_off)
-        ticked = Ticked(changes=len(changes), left=left, now=now, next_due_at=ahead.next_due_at)
+        await membership.leave_bucket(connection, bucket, changes, now=now, times=ahead.times)
+        left = _left(marks, limit, has_crowd=crossing.crowd is not None)
+        ticked = Ticked(changes=len(changes), left=left, now=now, times=ahead.times)
         return ticked, partial(self._clockwork.keep, bucket, plan, ahead.horizon)
 
     async def _segment_changes(
@@ -187,7 +185,7 @@ class Membership:
         ]
 
 
-def _left(marks: Collection[TakenMark], limit: int, *, is_put_off: bool) -> Urgency | None:
+def _left(marks: Collection[TakenMark], limit: int, *, has_crowd: bool) -> Urgency | None:
     if len(marks) < limit:
-        return Urgency.BULK if is_put_off else None
+        return Urgency.BULK if has_crowd else None
     return Urgency.BULK if any(mark.lane == BULK for mark in marks) else Urgency.LIVE

@@ -75,15 +75,20 @@ async def people_on_edges(
     return people if len(people) <= limit else None
 
 
-async def mark_people_on_edges(connection: Connection, bucket_id: int, ranges: Collection[Range]) -> None:
-    """Put everybody off to later ticks who crosses an edge; twice who crosses two, for to sort a crowd takes longer."""
+async def mark_people_on_edges(
+    connection: Connection, bucket_id: int, ranges: Collection[Range], *, after: int, upto: int
+) -> None:
+    """Put everybody with an id in (after, upto] off to later ticks who crosses an edge; twice who crosses two, for to sort a crowd takes longer."""
     for asked in ranges:
+        bounds = len(asked.values) + 2
         await connection.execute(
             "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
             "SELECT $1::bigint, 1::smallint, p.subscriber_id, 'clock', abs(p.ref) "
-            f"FROM ({_SQL[asked.statement]}) p",
+            f"FROM ({_SQL[asked.statement]}) p WHERE p.subscriber_id > ${bounds} AND p.subscriber_id <= ${bounds + 1}",
             bucket_id,
             *asked.values,
+            after,
+            upto,
         )
 
 

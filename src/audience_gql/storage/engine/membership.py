@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -26,22 +26,38 @@ Cause: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BucketHead:
+class BucketTimes:
+    """How far a bucket is with what the clock brings."""
+
+    evaluated_through: datetime
+    """Whoever crossed an edge up to here is evaluated, or marked."""
+    next_due_at: datetime | None
+    """Before this instant nobody crosses an edge, but for people with marks."""
+    has_events_ahead: bool
+    """Whether events may be known that are stamped later than `evaluated_through`."""
+    crowd_through: datetime | None = None
+    """While a crowd is being marked in slices: it crossed edges after `evaluated_through`, and up to here."""
+    crowd_marked_to: int | None = None
+    """The id up to which its people are marked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketHead(BucketTimes):
     """What the lock gives to its holder."""
 
     id: int
     workspace_id: int
     next_sequence: int
     last_instant: datetime
-    evaluated_through: datetime
-    next_due_at: datetime | None
-    """Before this instant nobody crosses an edge, but for people with marks."""
     states_version: int
     """Raised whenever ticks begin to evaluate another segment in this bucket alone."""
-    has_events_ahead: bool
-    """Whether events may be known that are stamped later than `evaluated_through`."""
     turn: int
     """Raised by every tick, fill and repair: whoever remembers the last one knows whether it is still the last."""
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether its members are those of `last_instant`, but for people with marks."""
+        return self.evaluated_through == self.last_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,40 +173,23 @@ async def leave_bucket(
     changes: Sequence[Change],
     *,
     now: datetime,
-    next_due_at: datetime | None,
-    has_events_ahead: bool,
+    times: BucketTimes,
 ) -> None:
-    """The last statement of a tick: write what changed to the log and to the membership. Everything up to `now` was taken or marked.
+    """The last statement of a tick: write what changed to the log and to the membership, and how far the bucket is.
 
     Changes are logged person by person, which keeps neighbours in the widest of the indexes together.
     """
     if changes:
-        await _apply(
-            connection,
-            bucket,
-            changes,
-            now=now,
-            evaluated_through=now,
-            next_due_at=next_due_at,
-            has_events_ahead=has_events_ahead,
-        )
+        await _apply(connection, bucket, changes, now=now, times=times)
     else:
-        await connection.execute(_SQL["leave_bucket"], bucket.id, now, next_due_at, has_events_ahead)
+        await connection.execute(_SQL["leave_bucket"], bucket.id, now, *_columns(times))
 
 
 async def log_outside_a_tick(
     connection: Connection, bucket: BucketHead, changes: Sequence[Change], *, now: datetime
 ) -> None:
     """Write changes that no tick has found, under the bucket's lock all the same. What became due is left to the next tick."""
-    await _apply(
-        connection,
-        bucket,
-        changes,
-        now=now,
-        evaluated_through=bucket.evaluated_through,
-        next_due_at=now,
-        has_events_ahead=bucket.has_events_ahead,
-    )
+    await _apply(connection, bucket, changes, now=now, times=replace(bucket, next_due_at=now))
 
 
 async def _apply(
@@ -199,9 +198,7 @@ async def _apply(
     changes: Sequence[Change],
     *,
     now: datetime,
-    evaluated_through: datetime,
-    next_due_at: datetime | None,
-    has_events_ahead: bool,
+    times: BucketTimes,
 ) -> None:
     changes = sorted(changes, key=_PERSON_AND_LIST)
     segments = [change for change in changes if change.list_kind == "SEGMENT"]
@@ -226,9 +223,7 @@ async def _apply(
         list(counts.keys()),
         list(counts.values()),
         len(changes),
-        next_due_at,
-        evaluated_through,
-        has_events_ahead,
+        *_columns(times),
     )
     groups = _differences([change for change in changes if change.list_kind == "GROUP"])
     if groups:
@@ -345,6 +340,16 @@ async def forget_segment(connection: Connection, bucket_id: int, segment_id: int
 def to_the_end(end: int | None) -> int:
     """A range's upper bound as a number."""
     return _TO_THE_END if end is None else end
+
+
+def _columns(times: BucketTimes) -> tuple[object, ...]:
+    return (
+        times.evaluated_through,
+        times.next_due_at,
+        times.has_events_ahead,
+        times.crowd_through,
+        times.crowd_marked_to,
+    )
 
 
 def _differences(changes: Sequence[Change]) -> Counter[int]:

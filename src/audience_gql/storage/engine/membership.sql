@@ -2,12 +2,12 @@
 
 -- name: lock_bucket
 SELECT b.workspace_id, b.next_sequence, b.last_instant, b.evaluated_through, b.next_due_at, b.states_version, b.has_events_ahead,
-       b.turn
+       b.turn, b.crowd_through, b.crowd_marked_to
 FROM buckets b WHERE b.id = $1 FOR NO KEY UPDATE
 
 -- name: read_bucket
 SELECT b.workspace_id, b.next_sequence, b.last_instant, b.evaluated_through, b.next_due_at, b.states_version, b.has_events_ahead,
-       b.turn
+       b.turn, b.crowd_through, b.crowd_marked_to
 FROM buckets b WHERE b.id = $1
 
 -- name: definitions_version
@@ -76,8 +76,8 @@ WITH logged AS (
   WHERE st.bucket_id = $1 AND st.segment_id = c.segment_id
 )
 UPDATE buckets
-SET next_sequence = $2::bigint + $16::bigint, last_instant = $3, evaluated_through = $18, next_due_at = $17, has_events_ahead = $19,
-    turn = turn + 1
+SET next_sequence = $2::bigint + $16::bigint, last_instant = $3, evaluated_through = $17, next_due_at = $18, has_events_ahead = $19,
+    crowd_through = $20, crowd_marked_to = $21, turn = turn + 1
 WHERE id = $1
 
 -- name: log_people
@@ -110,7 +110,10 @@ SELECT $1::bigint, c.group_id, c.difference FROM unnest($2::bigint[], $3::bigint
 ON CONFLICT (bucket_id, group_id) DO UPDATE SET members = g.members + excluded.members
 
 -- name: leave_bucket
-UPDATE buckets SET last_instant = $2, evaluated_through = $2, next_due_at = $3, has_events_ahead = $4, turn = turn + 1 WHERE id = $1
+UPDATE buckets
+SET last_instant = $2, evaluated_through = $3, next_due_at = $4, has_events_ahead = $5, crowd_through = $6, crowd_marked_to = $7,
+    turn = turn + 1
+WHERE id = $1
 
 -- name: advance_bucket
 -- What was filled may have instants of its own, and what was repaired may be read by others: the next tick looks at all edges.
