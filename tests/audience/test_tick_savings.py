@@ -11,6 +11,7 @@ from audience_gql.audience.definitions.segments import delete_segment, update_se
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.engine import edges, membership
+from audience_gql.storage.engine.evaluation import Evaluation
 
 LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
 EVER = {"event": {"name": "opened"}}
@@ -250,3 +251,54 @@ async def test_an_event_ahead_counts_although_others_came_of_age_before(house):
         await house.tick()
 
     assert await house.members(segment) == {"ada", "bob"}
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Which segments were asked about how many people, look by look."""
+    made: list[tuple[set[int], int]] = []
+    honest = Evaluation.differences_of_people
+
+    async def differences_of_people(evaluation, connection, bucket_id, evaluable, people, now):
+        made.append((set(evaluable.conditions), len(people)))
+        return await honest(evaluation, connection, bucket_id, evaluable, people, now)
+
+    monkeypatch.setattr(Evaluation, "differences_of_people", differences_of_people)
+    return made
+
+
+async def test_people_are_looked_at_only_for_the_segments_that_their_facts_can_change(house, looks):
+    await house.upsert({"externalId": "ada"}, {"externalId": "bob"})
+    reading = await house.segment("S", LAST_MINUTE)
+    await house.segment("Other", {"event": {"name": "clicked"}})
+    country = await house.segment("Country", {"country": {"is": "LT"}})
+    await house.tick()
+    looks.clear()
+
+    for person in ("ada", "bob"):
+        await house.track(person, "opened", occurred_at=house.clock.instant)
+    await house.tick()
+    assert looks.pop() == ({reading.id}, 2)
+
+    house.clock.advance(timedelta(seconds=60))
+    await house.tick()
+    assert looks.pop() == ({reading.id}, 2)
+
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.upsert({"externalId": "bob", "country": "LT"})
+    await house.tick()
+    assert sorted(looks) == sorted([({reading.id}, 1), ({country.id}, 1)])
+
+
+async def test_people_of_many_kinds_of_facts_are_looked_at_together(house, looks):
+    await house.upsert({"externalId": "ada"})
+    names = [f"event {number}" for number in range(8)]
+    segments = {(await house.segment(name, {"event": {"name": name}})).id for name in names}
+    await house.tick()
+    looks.clear()
+
+    for name in names:
+        await house.track("ada", name)
+    await house.tick()
+
+    assert looks == [(segments, 1)]

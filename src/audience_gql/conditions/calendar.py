@@ -6,6 +6,7 @@ when the clocks are set back across midnight. Zones come from the IANA database 
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,11 @@ def local_day(now: datetime, zone: str | None, default_zone: str) -> date:
 def days_elsewhere(now: datetime, default_zone: str) -> Mapping[str, date]:
     """The zones in which it is another day than in the default one."""
     return _days_elsewhere(_era(now), zone_of(None, default_zone))
+
+
+def days_elsewhere_json(now: datetime, default_zone: str) -> str:
+    """The same as a JSON object of ISO dates. The text is made once for as long as these days last."""
+    return _days_elsewhere_json(_era(now), zone_of(None, default_zone))
 
 
 def days_beginning(after: datetime, upto: datetime) -> Iterator[tuple[date, tuple[str, ...]]]:
@@ -137,6 +143,11 @@ def _era(now: datetime) -> _Era:
 def _days_elsewhere(era: _Era, default_zone: str) -> Mapping[str, date]:
     here = era.days[default_zone]
     return {zone: day for zone, day in era.days.items() if day != here}
+
+
+@lru_cache(maxsize=256)
+def _days_elsewhere_json(era: _Era, default_zone: str) -> str:
+    return json.dumps({zone: str(day) for zone, day in _days_elsewhere(era, default_zone).items()})
 
 
 def _era_around(now: datetime) -> _Era:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge
 from audience_gql.conditions.reasoning.dependencies import edges, merged, reads
@@ -60,10 +60,12 @@ class Plan:
     revisions: Mapping[int, int]
     edges: Mapping[Edge | DayEdge, int]
     """Numbered; at each place one that stands for all."""
-    edges_but_events_themselves: frozenset[Edge | DayEdge]
-    """All but those that an event crosses at its own instant: enough while none is known that is yet to come."""
+    edges_of_events_themselves: frozenset[Edge | DayEdge]
+    """Those that an event crosses at its own instant: not to be looked at while none is known that is yet to come."""
     edges_by_event: Mapping[int, tuple[Edge, ...]]
     """Those that events cross, by the id of their name."""
+    edges_by_entering: Mapping[int, tuple[Edge, ...]]
+    """Those that members of a segment cross at some time after they entered, by its id."""
     direct: Mapping[int, frozenset[Fact]]
     """What each evaluated segment's own condition reads."""
     indirect: Mapping[int, frozenset[Fact]]
@@ -108,13 +110,8 @@ class Plan:
         self, list_ids: Collection[int], now: datetime
     ) -> Iterator[tuple[Edge | DayEdge, datetime]]:
         """When those who enter these lists now cross an edge of their membership."""
-        for edge in self.edges:
-            if (
-                isinstance(edge, Edge)
-                and edge.table == "segment_members"
-                and edge.ref in list_ids
-                and edge.offset
-            ):
+        for list_id in self.edges_by_entering.keys() & list_ids:
+            for edge in self.edges_by_entering[list_id]:
                 yield edge, now + edge.offset
 
     def causes(self, facts_of: Mapping[int, Collection[Fact]]) -> Callable[[int, int], Cause]:
@@ -186,8 +183,11 @@ def plan_of(
         timezone=vocabulary.timezone,
         revisions=revisions,
         edges=numbers,
-        edges_by_event=_edges_by_event(numbers),
-        edges_but_events_themselves=frozenset(edge for edge in numbers if not is_of_event_itself(edge)),
+        edges_of_events_themselves=frozenset(filter(is_of_event_itself, numbers)),
+        edges_by_event=_by_ref(edge for edge in numbers if _is_of(edge, "events")),
+        edges_by_entering=_by_ref(
+            edge for edge in numbers if _is_of(edge, "segment_members") and edge.offset
+        ),
         direct=direct,
         indirect=indirect,
         affected=_affected(
@@ -202,12 +202,11 @@ def plan_of(
     )
 
 
-def _edges_by_event(edges: Iterable[Edge | DayEdge]) -> dict[int, tuple[Edge, ...]]:
+def _by_ref(edges: Iterable[Edge]) -> dict[int, tuple[Edge, ...]]:
     found: dict[int, list[Edge]] = defaultdict(list)
     for edge in edges:
-        if isinstance(edge, Edge) and edge.table == "events":
-            found[int(edge.ref)].append(edge)
-    return {name_id: tuple(own) for name_id, own in found.items()}
+        found[int(edge.ref)].append(edge)
+    return {ref: tuple(own) for ref, own in found.items()}
 
 
 def _affected(facts_by_segment: Mapping[int, frozenset[Fact]]) -> dict[Fact, frozenset[int]]:
@@ -231,16 +230,20 @@ def looks(
             people_of[plan.segments_affected(fact)].add(subscriber_id)
     people_of.pop(_NONE, None)
     everybody: set[int] = set().union(*people_of.values())
-    every_segment = frozenset[int]().union(*people_of)
+    every_segment = frozenset(plan.evaluable.conditions)
     apart = sum(len(segment_ids) * len(people) for segment_ids, people in people_of.items())
     if len(people_of) > _LOOKS_A_TICK or apart > _WORTH_IT * len(everybody) * len(every_segment):
-        people_of = {frozenset(plan.evaluable.conditions): everybody}
+        people_of = {every_segment: everybody}
     yield from people_of.items()
 
 
 def is_of_event_itself(edge: Edge | DayEdge) -> bool:
     """Whether an event crosses it at its own instant."""
-    return isinstance(edge, Edge) and edge.table == "events" and not edge.offset
+    return _is_of(edge, "events") and not edge.offset
+
+
+def _is_of(edge: Edge | DayEdge, table: str) -> TypeGuard[Edge]:
+    return isinstance(edge, Edge) and edge.table == table
 
 
 def fact_of(mark: TakenMark) -> Fact:

@@ -125,8 +125,8 @@ class Auditing:
             differences = await self._verdicts.evaluation.differences_of_people(
                 connection, bucket_id, plan.evaluable.only([segment_id]), people, bucket.last_instant
             )
-            entering = [each.subscriber_id for each in differences if each.should_be_member]
-            leaving = [each.subscriber_id for each in differences if not each.should_be_member]
+            entering = [person for (_, person), should_be in differences.items() if should_be]
+            leaving = [person for (_, person), should_be in differences.items() if not should_be]
             next_sequence = await membership.apply_to_segment(
                 connection,
                 bucket,

@@ -140,13 +140,15 @@ class Clockwork:
                 has_events_ahead=bucket.has_events_ahead or any(map(is_of_event_itself, due)),
             )
             return Ahead(times=times, horizon=None)
-        known = crossing.horizon or {}
-        horizon = {edge: at for edge, at in known.items() if edge not in moved}
-        horizon |= {edge: min(at, horizon.get(edge, at)) for edge, at in due.items()}
+        horizon = dict(crossing.horizon or {})
+        for edge in moved:
+            horizon.pop(edge, None)
+        for edge, at in due.items():
+            horizon[edge] = min(at, horizon.get(edge, at))
         times = BucketTimes(
             evaluated_through=now,
             next_due_at=_first(*horizon.values()),
-            has_events_ahead=any(map(is_of_event_itself, horizon)),
+            has_events_ahead=not horizon.keys().isdisjoint(plan.edges_of_events_themselves),
         )
         return Ahead(times=times, horizon=horizon)
 
@@ -200,7 +202,7 @@ def _come(
     """The edges that somebody may have crossed by now."""
     if horizon is not None:
         return [edge for edge, at in horizon.items() if at <= now]
-    return plan.edges if bucket.has_events_ahead else plan.edges_but_events_themselves
+    return plan.edges if bucket.has_events_ahead else plan.edges.keys() - plan.edges_of_events_themselves
 
 
 def _beside(bucket: BucketHead, crowd: Crowd, now: datetime) -> BucketTimes:

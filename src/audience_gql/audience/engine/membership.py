@@ -167,19 +167,18 @@ class Membership:
     ) -> list[Change]:
         differences: dict[tuple[int, int], bool] = {}
         for segment_ids, people in looks(plan, facts_of):
-            for difference in await self._verdicts.evaluation.differences_of_people(
+            differences |= await self._verdicts.evaluation.differences_of_people(
                 connection, bucket_id, plan.evaluable.only(segment_ids), people, now
-            ):
-                differences[difference.segment_id, difference.subscriber_id] = difference.should_be_member
+            )
         cause_of = plan.causes(facts_of)
         return [
             Change(
-                list_kind="SEGMENT",
-                list_id=segment_id,
-                subscriber_id=subscriber_id,
-                entered=entered,
-                cause=cause_of(segment_id, subscriber_id),
-                revision=plan.revisions[segment_id],
+                "SEGMENT",
+                segment_id,
+                subscriber_id,
+                entered,
+                cause_of(segment_id, subscriber_id),
+                plan.revisions[segment_id],
             )
             for (segment_id, subscriber_id), entered in differences.items()
         ]

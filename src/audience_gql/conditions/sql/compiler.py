@@ -15,7 +15,7 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.reasoning.nesting import reading_order
 from audience_gql.conditions.sql.over_range import BUCKET, RangeQuery
 from audience_gql.conditions.sql.per_person import PersonQuery
-from audience_gql.conditions.sql.questions import Bound, Parameters
+from audience_gql.conditions.sql.questions import Bindings, Parameters
 from audience_gql.conditions.vocabulary import Vocabulary
 
 _PEOPLE: Final = "$2::bigint[]"
@@ -26,11 +26,11 @@ class Statement:
     """A SELECT. Its first parameters are the caller's: the bucket, then the people or the range."""
 
     sql: str
-    parameters: tuple[Bound, ...]
+    parameters: Bindings
 
     def bind(self, now: datetime) -> list[object]:
         """The values that follow the caller's."""
-        return [parameter.at(now) for parameter in self.parameters]
+        return self.parameters.at(now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +39,11 @@ class Fragment:
 
     joins: str
     where: str
-    parameters: tuple[Bound, ...]
+    parameters: Bindings
 
     def bind(self, now: datetime) -> list[object]:
         """The values from `first_parameter` on."""
-        return [parameter.at(now) for parameter in self.parameters]
+        return self.parameters.at(now)
 
 
 def compile_people(

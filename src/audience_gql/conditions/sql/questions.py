@@ -7,13 +7,12 @@ constant ever becomes SQL.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
-from audience_gql.conditions.calendar import days_elsewhere, local_day
+from audience_gql.conditions.calendar import days_elsewhere_json, local_day
 
 SqlType: TypeAlias = Literal[
     "bigint",
@@ -71,7 +70,29 @@ class TodayElsewhere:
     zone: str
 
     def at(self, now: datetime) -> str:
-        return json.dumps({zone: str(day) for zone, day in days_elsewhere(now, self.zone).items()})
+        return days_elsewhere_json(now, self.zone)
+
+
+class Bindings:
+    """All parameters of one statement, in order. There are hundreds, few of which depend on the instant."""
+
+    def __init__(self, bound: Iterable[Bound]) -> None:
+        self._bound = tuple(bound)
+        self._at_any_time = [each.value if isinstance(each, Constant) else None for each in self]
+        self._moving = [(place, each) for place, each in enumerate(self) if not isinstance(each, Constant)]
+
+    def __iter__(self) -> Iterator[Bound]:
+        return iter(self._bound)
+
+    def __len__(self) -> int:
+        return len(self._bound)
+
+    def at(self, now: datetime) -> list[object]:
+        """Their values, a list of the caller's own."""
+        values = self._at_any_time.copy()
+        for place, bound in self._moving:
+            values[place] = bound.at(now)
+        return values
 
 
 class Parameters:
@@ -110,8 +131,8 @@ class Parameters:
         self._bound.append(bound)
         return f"${self._first + len(self._bound) - 1}::{sql_type}"
 
-    def bound(self) -> tuple[Bound, ...]:
-        return tuple(self._bound)
+    def bound(self) -> Bindings:
+        return Bindings(self._bound)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

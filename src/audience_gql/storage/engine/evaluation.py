@@ -9,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 import asyncpg
 
@@ -36,14 +35,6 @@ class Evaluable:
         return replace(
             self, conditions={segment_id: self.conditions[segment_id] for segment_id in segment_ids}
         )
-
-
-class Difference(NamedTuple):
-    """One membership that is not as it should be."""
-
-    subscriber_id: int
-    segment_id: int
-    should_be_member: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,33 +74,21 @@ class Evaluation:
         evaluable: Evaluable,
         people: Collection[int],
         now: datetime,
-    ) -> list[Difference]:
-        """For these people, every evaluated segment in which they wrongly are or are not."""
-        found: list[Difference] = []
+    ) -> dict[tuple[int, int], bool]:
+        """By (segment, person), whoever of these people should be a member of an evaluated segment and is not, or the other way round."""
+        found: dict[tuple[int, int], bool] = {}
         segment_ids = sorted(evaluable.conditions)
         for start in range(0, len(segment_ids), _SEGMENTS_A_STATEMENT):
             chosen = segment_ids[start : start + _SEGMENTS_A_STATEMENT]
             statement = self._people_statement(evaluable, chosen)
             values = [bucket_id, sorted(people), *statement.bind(now), chosen]
-            sql = (
-                "SELECT e.subscriber_id, e.matched, c.current "
-                f"FROM ({statement.sql} OFFSET 0) e "
-                "CROSS JOIN LATERAL (SELECT coalesce(array_agg(m.segment_id ORDER BY m.segment_id), '{}') AS current "
-                "FROM segment_members m WHERE m.bucket_id = $1 AND m.subscriber_id = e.subscriber_id "
-                f"AND m.segment_id = ANY(${len(values)}::bigint[])) c "
-                "WHERE e.matched <> c.current"
-            )
             try:
-                rows = await connection.fetch(sql, *values)
+                rows = await connection.fetch(statement.sql, *values)
             except asyncpg.DataError as error:
                 raise EvaluationFailed(str(error), chosen, _again(evaluable, people, now)) from error
-            for row in rows:
-                matched, current = set(row["matched"]), set(row["current"])
-                person = row["subscriber_id"]
-                found.extend(Difference(person, segment_id, True) for segment_id in sorted(matched - current))
-                found.extend(
-                    Difference(person, segment_id, False) for segment_id in sorted(current - matched)
-                )
+            for person, matched, current in rows:
+                for segment_id in set(matched).symmetric_difference(current):
+                    found[segment_id, person] = segment_id in matched
         return found
 
     async def differences_of_range(
@@ -153,7 +132,7 @@ class Evaluation:
         chosen = {segment_id: evaluable.conditions[segment_id] for segment_id in segment_ids}
         return self._compile(
             ("people", tuple(segment_ids), evaluable.key),
-            lambda: compile_people(chosen, inner=evaluable.inner, vocabulary=evaluable.vocabulary),
+            lambda: _compared(compile_people(chosen, inner=evaluable.inner, vocabulary=evaluable.vocabulary)),
         )
 
     def _compile(self, key: tuple[object, ...], make: Callable[[], Statement]) -> Statement:
@@ -164,6 +143,20 @@ class Evaluation:
                 self._compiled.popitem(last=False)
         self._compiled.move_to_end(key)
         return statement
+
+
+def _compared(matching: Statement) -> Statement:
+    """People beside the memberships that they have, of the segments in one more parameter; those are left out for whom all is right."""
+    chosen = len(matching.parameters) + 3
+    sql = (
+        "SELECT e.subscriber_id, e.matched, c.current "
+        f"FROM ({matching.sql} OFFSET 0) e "
+        "CROSS JOIN LATERAL (SELECT coalesce(array_agg(m.segment_id ORDER BY m.segment_id), '{}') AS current "
+        "FROM segment_members m WHERE m.bucket_id = $1 AND m.subscriber_id = e.subscriber_id "
+        f"AND m.segment_id = ANY(${chosen}::bigint[])) c "
+        "WHERE e.matched <> c.current"
+    )
+    return replace(matching, sql=sql)
 
 
 def _again(

@@ -201,6 +201,7 @@ async def _apply(
     times: BucketTimes,
 ) -> None:
     changes = sorted(changes, key=_PERSON_AND_LIST)
+    columns = list(zip(*changes, strict=True)) or [()] * len(Change._fields)
     segments = [change for change in changes if change.list_kind == "SEGMENT"]
     entered = [change for change in segments if change.entered]
     left = [change for change in segments if not change.entered]
@@ -210,12 +211,7 @@ async def _apply(
         bucket.id,
         bucket.next_sequence,
         now,
-        [change.list_kind for change in changes],
-        [change.list_id for change in changes],
-        [change.subscriber_id for change in changes],
-        [change.entered for change in changes],
-        [change.cause for change in changes],
-        [change.revision for change in changes],
+        *columns,
         [change.list_id for change in entered],
         [change.subscriber_id for change in entered],
         [change.list_id for change in left],
