@@ -1,6 +1,6 @@
 """The kinds of condition there are: each file of `kinds/` registers its own, whoever lists them asks here.
 
-Nothing but registration happens when such a file is imported, and nobody imports them by hand.
+Nothing but registration happens when such a file is imported.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from audience_gql.conditions import kinds as kinds_package
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import CONDITION, Enumeration, Given, InputField, Reference, Shape
@@ -49,9 +47,8 @@ def register(kind: Kind) -> None:
 
 @cache
 def kinds() -> Mapping[str, Kind]:
-    """All kinds by name, in the order of their files."""
-    for module in sorted(iter_modules(kinds_package.__path__), key=lambda module: module.name):
-        import_module(f"{kinds_package.__name__}.{module.name}")
+    """All kinds by name: those that combine others, then the rest in the order of their files."""
+    import_module("audience_gql.conditions.kinds")
     return MappingProxyType(_KINDS)
 
 
