@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from bench import Bench, Figure
 from live import Probe, new_event, probe, strangers, take
+from memory import leave_to_no_collection
 from observed import ObservedWorker, share_at
 from watched import Watch, watching
 
@@ -31,6 +32,7 @@ WITHIN: dict[str, object] = {"last": {"hours": 1}}
 _SETTLE_SECONDS = 5
 _WRITES_AT_ONCE = 2
 _PATIENCE_SECONDS = 120
+_OTHERS = 500
 
 
 async def measure(bench: Bench) -> list[Figure]:
@@ -82,6 +84,7 @@ async def _lateness(bench: Bench) -> list[Figure]:
 async def _all_at_once(bench: Bench) -> list[Figure]:
     """As many as there may be, of as few buckets as hold them, at the same microsecond; others do something meanwhile."""
     crowd, same, other = await _crowd_and_others(bench)
+    leave_to_no_collection()
     event = new_event("crowd")
     instant = datetime.now(UTC) + timedelta(seconds=40 + len(crowd) / 2_500)
     await _stamp(bench, event, dict.fromkeys(crowd, instant))
@@ -117,9 +120,9 @@ async def _crowd_and_others(
     everybody.sort(key=lambda ref: ref.bucket_id)  # stable: random within a bucket
     count = min(AT_ONCE, len(everybody) * 9 // 10)
     crowd, rest = everybody[:count], everybody[count:]
-    same = [crowd.pop() for _ in range(min(500, count // 10))]  # their bucket may be full of the crowd
+    same = [crowd.pop() for _ in range(min(_OTHERS, count // 10))]  # their bucket may be full of the crowd
     crowded = {ref.bucket_id for ref in crowd}
-    return crowd, same, [ref for ref in rest if ref.bucket_id not in crowded]
+    return crowd, same, [ref for ref in rest if ref.bucket_id not in crowded][:_OTHERS]
 
 
 def _meanwhile(which: str, delays: list[float]) -> list[Figure]:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bench import Bench, Figure
+from memory import leave_to_no_collection
 from observed import ObservedWorker, share_at
 from watched import Watch, watching
 
@@ -200,6 +201,7 @@ async def strangers(bench: Bench) -> AsyncIterator[SubscriberRef]:
         bench.bucket_ids,
     )
     random.Random(len(rows)).shuffle(rows)
+    leave_to_no_collection()
     for row in rows:
         yield SubscriberRef(row["bucket_id"], row["id"])
 

@@ -6,6 +6,7 @@ Postgres or Redis may go away at any time: the loop and the jobs wait for them, 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable
@@ -63,6 +64,9 @@ async def _run(settings: Settings) -> None:
     async with _connected(settings, stopped) as connected:
         if connected is None:
             return
+        # What is loaded by now stays: no collection is to walk through it while somebody waits for a tick.
+        gc.collect()
+        gc.freeze()
         ticker = Ticker(
             connected.ports,
             connected.membership,

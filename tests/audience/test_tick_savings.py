@@ -302,3 +302,23 @@ async def test_people_of_many_kinds_of_facts_are_looked_at_together(house, looks
     await house.tick()
 
     assert looks == [(segments, 1)]
+
+
+async def test_many_people_of_one_kind_of_fact_stay_apart_from_few_of_many_kinds(house, looks):
+    people = [f"p{number}" for number in range(20)]
+    await house.upsert(*({"externalId": person} for person in people))
+    reading = await house.segment("S", LAST_MINUTE)
+    names = [f"event {number}" for number in range(8)]
+    for name in names:
+        await house.segment(name, {"event": {"name": name}})
+    await house.tick()
+    looks.clear()
+
+    for person in people:
+        await house.track(person, "opened", occurred_at=house.clock.instant)
+    for name in names:
+        await house.track("p0", name)
+    await house.tick()
+
+    assert ({reading.id}, 20) in looks
+    assert sum(count for segment_ids, count in looks if reading.id in segment_ids) == 21

@@ -222,17 +222,22 @@ def looks(
 ) -> Iterator[tuple[Collection[int], Collection[int]]]:
     """Whom to look at for which segments, (segments, people) each: everybody for what her facts can change.
 
-    With many kinds of facts at once, all for all of it: a statement has its price too, and looking more often is never wrong.
+    Of many kinds of facts those of few people are looked at together, for all segments: a statement has its price too, and looking
+    at more is never wrong.
     """
     people_of: dict[frozenset[int], set[int]] = defaultdict(set)
     for subscriber_id, facts in facts_of.items():
         for fact in facts:
             people_of[plan.segments_affected(fact)].add(subscriber_id)
     people_of.pop(_NONE, None)
-    everybody: set[int] = set().union(*people_of.values())
     every_segment = frozenset(plan.evaluable.conditions)
+    for segment_ids in sorted(people_of, key=lambda segment_ids: -len(people_of[segment_ids]))[
+        _LOOKS_A_TICK:
+    ]:
+        people_of[every_segment] |= people_of.pop(segment_ids)
+    everybody: set[int] = set().union(*people_of.values())
     apart = sum(len(segment_ids) * len(people) for segment_ids, people in people_of.items())
-    if len(people_of) > _LOOKS_A_TICK or apart > _WORTH_IT * len(everybody) * len(every_segment):
+    if len(people_of) > 1 and apart > _WORTH_IT * len(everybody) * len(every_segment):
         people_of = {every_segment: everybody}
     yield from people_of.items()
 
