@@ -306,9 +306,9 @@ def with_one_newest_too_few(monkeypatch) -> None:
 def with_memories_that_others_have_overtaken(monkeypatch) -> None:
     honest = Clockwork._horizon
 
-    def horizon(clockwork, bucket, plan):
+    def horizon(clockwork, bucket, version):
         left = clockwork._left.get(bucket.id)
-        return honest(clockwork, bucket if left is None else replace(bucket, turn=left.turn), plan)
+        return honest(clockwork, bucket if left is None else replace(bucket, turn=left.turn), version)
 
     monkeypatch.setattr(Clockwork, "_horizon", horizon)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 
 import pytest
 
 from audience_gql.audience.definitions.pausing import pause_segment, resume_segment
 from audience_gql.audience.definitions.segments import delete_segment, update_segment
+from audience_gql.audience.engine import plans
+from audience_gql.audience.engine.affected import Plan
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.engine import edges, membership
@@ -322,3 +325,17 @@ async def test_many_people_of_one_kind_of_fact_stay_apart_from_few_of_many_kinds
 
     assert ({reading.id}, 20) in looks
     assert sum(count for segment_ids, count in looks if reading.id in segment_ids) == 21
+
+
+async def test_a_plan_that_is_not_kept_is_gone(house, monkeypatch):
+    """However many workspaces a worker remembers the next instants of, their plans are only those used lately."""
+    monkeypatch.setattr(plans, "_PLANS_KEPT", 0)
+    await house.upsert({"externalId": "ada"})
+    segment = await house.segment("S", LAST_MINUTE)
+    await house.track("ada", "opened", occurred_at=house.clock.instant)
+    await house.tick()
+    assert house.membership._clockwork._left.keys() == {house.bucket_id}
+
+    gc.collect()
+
+    assert not [one for one in gc.get_objects() if type(one) is Plan and segment.id in one.revisions]

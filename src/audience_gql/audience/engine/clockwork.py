@@ -74,12 +74,19 @@ class Clockwork:
         """So many people of a bucket were looked through for a crowd in good time of late."""
 
     async def crossing(
-        self, connection: Connection, bucket: BucketHead, plan: Plan, now: datetime, *, limit: int
+        self,
+        connection: Connection,
+        bucket: BucketHead,
+        plan: Plan,
+        now: datetime,
+        *,
+        definitions_version: int,
+        limit: int,
     ) -> Crossing:
         """Who has crossed an edge since the last tick. A crowd is marked instead, slice by slice, for the ticks that follow."""
         if bucket.crowd_through is not None and bucket.crowd_through > bucket.evaluated_through:
             return await self._marked(connection, bucket, plan, bucket.crowd_through)
-        horizon = self._horizon(bucket, plan)
+        horizon = self._horizon(bucket, definitions_version)
         if bucket.next_due_at is None or bucket.next_due_at > now:
             return Crossing(
                 people={}, horizon=horizon, is_looked_at=False
@@ -152,19 +159,21 @@ class Clockwork:
         )
         return Ahead(times=times, horizon=horizon)
 
-    def keep(self, bucket: BucketHead, plan: Plan, horizon: Horizon | None) -> None:
+    def keep(self, bucket: BucketHead, definitions_version: int, horizon: Horizon | None) -> None:
         """Remember what the tick of this bucket has left, once it is committed."""
         self._forget(bucket.id)
         if horizon is None:
             return
-        self._left[bucket.id] = _Left(turn=bucket.turn + 1, plan=plan, horizon=horizon)
+        versions = definitions_version, bucket.states_version
+        self._left[bucket.id] = _Left(turn=bucket.turn + 1, versions=versions, horizon=horizon)
         self._kept += len(horizon)
         while self._kept > _INSTANTS_KEPT and len(self._left) > 1:
             self._forget(next(iter(self._left)))
 
-    def _horizon(self, bucket: BucketHead, plan: Plan) -> Horizon | None:
+    def _horizon(self, bucket: BucketHead, definitions_version: int) -> Horizon | None:
         left = self._left.get(bucket.id)
-        if left is None or left.turn != bucket.turn or left.plan is not plan:
+        versions = definitions_version, bucket.states_version
+        if left is None or left.turn != bucket.turn or left.versions != versions:
             return None
         self._left.move_to_end(bucket.id)
         return left.horizon
@@ -180,7 +189,8 @@ class _Left:
     """What a tick left of a bucket. Whoever held it after that has raised its turn."""
 
     turn: int
-    plan: Plan
+    versions: tuple[int, int]
+    """Of the definitions, the workspace's and the bucket's. A plan itself would be kept by it for longer than it is used."""
     horizon: Horizon
 
 

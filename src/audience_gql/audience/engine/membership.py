@@ -146,7 +146,10 @@ class Membership:
         facts_of: dict[int, set[Fact]] = defaultdict(set)
         for mark in marks:
             facts_of[mark.subscriber_id].add(fact_of(mark))
-        crossing = await self._clockwork.crossing(connection, bucket, plan, now, limit=limit)
+        version = taken.definitions_version
+        crossing = await self._clockwork.crossing(
+            connection, bucket, plan, now, definitions_version=version, limit=limit
+        )
         for subscriber_id, crossed in crossing.people.items():
             facts_of[subscriber_id].update(map(plan.fact_of_edge, crossed))
         changes = group_changes(marks)
@@ -155,7 +158,7 @@ class Membership:
         await membership.leave_bucket(connection, bucket, changes, now=now, times=ahead.times)
         left = _left(marks, limit, has_crowd=crossing.crowd is not None)
         ticked = Ticked(changes=len(changes), left=left, now=now, times=ahead.times)
-        return ticked, partial(self._clockwork.keep, bucket, plan, ahead.horizon)
+        return ticked, partial(self._clockwork.keep, bucket, version, ahead.horizon)
 
     async def _segment_changes(
         self,
