@@ -4,7 +4,8 @@
     .venv/bin/python benchmarks/workspaces.py --workspaces 1000 --people 5
 
 It starts servers of its own in a temporary folder, loads the workspaces straight into the tables (with the right members, found by
-the pure evaluation), starts a worker as in production, and lets it tick every bucket once before it measures.
+the pure evaluation), starts a worker as in production, and lets it tick every bucket once before it measures. It writes
+docs/benchmarks/workspaces.md.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import asyncio
 import itertools
 import json
 import random
+import shlex
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
+from engine.environment import describe
 from engine.observed import ObservedWorker, Usage, share_at
 from engine.watched import Watch, watching
 
@@ -50,7 +55,17 @@ WINDOWS = (1, 7, 14, 30, 90)
 DAYS = 120
 BEGIN = 1_000_000_000
 """Ids below are the application's to draw."""
+REPORT = Path(__file__).parents[1] / "docs/benchmarks/workspaces.md"
+HEAD = """<!-- Written by benchmarks/workspaces.py; do not edit. -->
 
+# Many small customers
+
+{loaded} in one installation, under one worker. No two workspaces have the same segments, so that no statement serves two of them. Postgres, the
+worker and whoever writes share one machine; what is used is the worker's and its backends' processor time.
+
+| | measured | target |
+|---|--:|--:|
+"""
 
 SEGMENTS = 20
 
@@ -186,6 +201,24 @@ class Loader:
         )
 
 
+@dataclass(slots=True)
+class Report:
+    """What was measured, told as it comes and written at the end."""
+
+    rows: list[str] = field(default_factory=list)
+
+    def add(self, what: str, measured: str, target: str = "") -> None:
+        print(f"{what}: {measured}" + (f" (target {target})" if target else ""), flush=True)
+        self.rows.append(f"| {what} | {measured} | {target} |\n")
+
+    def write(self, *, loaded: str, command: str, environment: Mapping[str, str]) -> None:
+        REPORT.write_text(
+            HEAD.format(loaded=loaded)
+            + "".join(self.rows)
+            + f"\n{datetime.now(UTC).date()}, `{command}`. {environment['machine']}. {environment['versions']}.\n"
+        )
+
+
 async def main() -> None:
     options = _arguments()
     with Servers.throwaway() as servers:
@@ -193,26 +226,29 @@ async def main() -> None:
 
 
 async def _measure(options: argparse.Namespace, database_url: str, redis_url: str) -> None:
+    report = Report()
     await migrate(database_url)
-    await _load(options, database_url)
+    loaded = await _load(options, database_url)
     database = await Database.open(database_url, pool_size=20)
     signals = RedisSignals(redis_url)
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=NotedJobs())
     start = time.monotonic()
     async with ObservedWorker.started(database, database_url=database_url, redis_url=redis_url) as worker:
-        print(f"worker at its start: {worker.memory_mb:.0f} MB")
+        report.add("the worker's memory at its start", f"{worker.memory_mb:.0f} MB")
         await _until_quiet(database)
-        print(f"every bucket ticked once: {time.monotonic() - start:.1f} s, {worker.memory_mb:.0f} MB")
+        report.add("until every bucket was ticked once", f"{time.monotonic() - start:.1f} s")
         await asyncio.sleep(10)
-        await _idle(worker, options.idle_seconds)
-        await _change(options, ports, worker)
-        print(f"worker after it all: {worker.memory_mb:.0f} MB, at the most {worker.peak_memory_mb:.0f} MB")
+        await _idle(options, worker, report)
+        await _change(options, ports, worker, report)
+        report.add("the worker's memory at the most", f"{worker.peak_memory_mb:.0f} MB", "<= 200 MB")
     await signals.close()
     await database.close()
+    command = shlex.join(["python", "benchmarks/workspaces.py", *sys.argv[1:]])
+    report.write(loaded=loaded, command=command, environment=await describe(database_url))
 
 
-async def _load(options: argparse.Namespace, database_url: str) -> None:
-    start = time.monotonic()
+async def _load(options: argparse.Namespace, database_url: str) -> str:
+    """What there is then, in words."""
     connection: Connection = await asyncpg.connect(database_url)
     try:
         now = await connection.fetchval("SELECT now()")
@@ -220,10 +256,16 @@ async def _load(options: argparse.Namespace, database_url: str) -> None:
             connection, options.workspaces
         )
         counts = [
-            f"{await connection.fetchval(f'SELECT count(*) FROM {table}')} {table}"
-            for table in ("workspaces", "segments", "subscribers", "events", "segment_members")
+            f"{await connection.fetchval(f'SELECT count(*) FROM {table}'):,} {words}"
+            for table, words in (
+                ("workspaces", "workspaces"),
+                ("segments", "segments"),
+                ("subscribers", "subscribers"),
+                ("events", "events"),
+                ("segment_members", "memberships"),
+            )
         ]
-        print(f"{', '.join(counts)}: loaded in {time.monotonic() - start:.0f} s")
+        return ", ".join(counts)
     finally:
         await connection.close()
 
@@ -236,19 +278,19 @@ async def _until_quiet(database: Database) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _idle(worker: ObservedWorker, seconds: float) -> None:
+async def _idle(options: argparse.Namespace, worker: ObservedWorker, report: Report) -> None:
     before = await worker.usage()
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(options.idle_seconds)
     used = (await worker.usage()).since(before)
-    print(f"nobody writes for {seconds} s: {_shares(used, seconds)} (target <= 2 %)")
+    _add_shares(report, f"nobody writes for {options.idle_seconds} s", used, options.idle_seconds, "<= 2 %")
 
 
-def _shares(used: Usage, seconds: float) -> str:
-    both, backends = 100 * used.both / seconds, 100 * used.backends / seconds
-    return f"{both:.2f} % of a core, of that Postgres {backends:.2f} %"
+def _add_shares(report: Report, when: str, used: Usage, seconds: float, target: str = "") -> None:
+    report.add(f"{when}: share of a core", f"{100 * used.both / seconds:.2f} %", target)
+    report.add(f"{when}: of that Postgres", f"{100 * used.backends / seconds:.2f} %")
 
 
-async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWorker) -> None:
+async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWorker, report: Report) -> None:
     """An event at a time in random workspaces, each of which makes somebody a member."""
     chosen = await _probes(ports, options.changes)
     async with AsyncExitStack() as listening:
@@ -270,11 +312,10 @@ async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWor
     delays = [
         1000 * (next(iter(watches[segment_id].seen.values())).at - at) for segment_id, at in committed.items()
     ]
-    print(
-        f"changes in {len(delays)} random workspaces at {options.rate} a second, commit to change: "
-        f"p50 {share_at(delays, 0.5):.1f} ms, p99 {share_at(delays, 0.99):.1f} ms (target <= 100), "
-        f"longest {max(delays):.1f} ms; {_shares(used, seconds)}"
-    )
+    when = f"changes in {len(delays)} random workspaces at {options.rate:g} a second"
+    for name, share, target in (("p50", 0.5, ""), ("p99", 0.99, "<= 100 ms"), ("longest", 1, "")):
+        report.add(f"{when}: commit to change, {name}", f"{share_at(delays, share):.1f} ms", target)
+    _add_shares(report, when, used, seconds)
 
 
 async def _probes(ports: Ports, count: int) -> list[tuple[int, Workspace, SubscriberRef]]:

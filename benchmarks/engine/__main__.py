@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import environment
 import report
 import results
 from bench import Figure
@@ -137,8 +138,8 @@ def _measure(
     with TemporaryDirectory() as folder:
         output = Path(folder) / "figures.json"
         command = [sys.executable, str(_HERE / "measuring.py"), letter, str(output)]
-        environment = {**os.environ, "DATABASE_URL": url, "REDIS_URL": addresses.redis_url}
-        subprocess.run(command, env=environment, check=True)  # noqa: S603  # our own command
+        variables = {**os.environ, "DATABASE_URL": url, "REDIS_URL": addresses.redis_url}
+        subprocess.run(command, env=variables, check=True)  # noqa: S603  # our own command
         figures = [Figure(**figure) for figure in json.loads(output.read_text())]
     run = results.Run(
         people=size.people,
@@ -146,7 +147,7 @@ def _measure(
         measurement=letter,
         command=_command(options),
         measured_on=results.today(),
-        environment=asyncio.run(results.environment(url)),
+        environment=asyncio.run(environment.describe(url)),
         figures=figures,
     )
     report.write(options.output, results.keep(options.output / "engine.json", run))

@@ -23,6 +23,7 @@ MEASUREMENTS: Final = {
     "d": ("ingest", "Taking in events"),
     "e": ("clock", "The clock"),
     "f": ("peers.compared", "Peers' algorithms on the same data"),
+    "h": ("day", "A day of exactness"),
 }
 """The module of each, and what it is about. A module has `measure`."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-import growth
+import derived
 from bench import Figure
 from measuring import MEASUREMENTS
 from picture import svg
@@ -36,7 +37,8 @@ def _page(runs: Sequence[Run]) -> Iterator[str]:
     largest = max(run.people for run in runs)
     full = [run for run in runs if run.people == largest]
     yield f"## {_number(largest)} people, {_number(full[0].events)} events\n"
-    yield from _table([figure for run in full for figure in run.figures] + growth.figures(runs))
+    figures = [figure for run in full for figure in run.figures] + derived.figures(runs)
+    yield from _table(sorted(figures, key=attrgetter("measurement")))
     for people in sorted({run.people for run in runs} - {largest}, reverse=True):
         smaller = [run for run in runs if run.people == people]
         yield f"## {_number(people)} people, {_number(smaller[0].events)} events\n"

@@ -19,7 +19,6 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from peers import dittofeed, mautic, posthog
-from peers.day import a_day
 from peers.subject import SUBJECTS, WINDOW, Subject
 from peers.took import Took, timed
 
@@ -70,7 +69,7 @@ async def measure(bench: Bench) -> list[Figure]:
         figures += await _recomputes(room, "recompute after 1 % changed")
         await room.dittofeed.forget_arrivals()
         figures += await _staleness(room)
-    return figures + await a_day(bench)
+    return figures
 
 
 @asynccontextmanager

@@ -1,0 +1,63 @@
+"""What follows from figures of several measurements: (g) how a change's cost grows with the audience, and (h) a day of a peer's way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import day
+from bench import Figure
+from peers import mautic
+from results import Run
+
+GROWTH: Final = "g"
+_TARGET: Final = "<= 1.5"
+
+
+def figures(runs: Sequence[Run]) -> list[Figure]:
+    """Those of which everything is there that they follow from."""
+    return [*_growth(runs), *_a_day_of_mautic(runs)]
+
+
+def _growth(runs: Sequence[Run]) -> list[Figure]:
+    """The same figures at the smallest and at the largest size."""
+    changes = [run for run in runs if run.measurement == "b"]
+    if len({run.people for run in changes}) < 2:
+        return []
+    smallest, largest = min(changes, key=_people), max(changes, key=_people)
+    before = {figure.what: figure.value for figure in smallest.figures}
+    sizes = f"{largest.people:_} : {smallest.people:_} people".replace("_", " ")
+    return [
+        Figure(
+            measurement=GROWTH,
+            what=f"{figure.what.removesuffix(', median')}, {sizes}",
+            value=figure.value / before[figure.what],
+            unit="times",
+            target=_TARGET,
+        )
+        for figure in largest.figures
+        if figure.what.endswith(", median") and figure.what in before
+    ]
+
+
+def _a_day_of_mautic(runs: Sequence[Run]) -> list[Figure]:
+    """At the largest size: recomputing as often in Mautic's way, which on the segments of (f) takes so much more than in ours."""
+    largest = max(run.people for run in runs)
+    found = {figure.what: figure.value for run in runs if run.people == largest for figure in run.figures}
+    segments = "unchanged recompute of 3 segments, processor in Postgres"
+    theirs, ours, often = f"{mautic.NAME}, {segments}", f"ours, {segments}", day.OFTEN
+    if not found.keys() >= {theirs, ours, often}:
+        return []
+    return [
+        Figure(
+            measurement=day.MEASUREMENT,
+            what=f"the same in {mautic.NAME}'s way, from what that and ours take in (f)",
+            value=found[often] * found[theirs] / found[ours],
+            unit="times",
+            target=">= 20",
+        )
+    ]
+
+
+def _people(run: Run) -> int:
+    return run.people
