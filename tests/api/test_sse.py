@@ -311,6 +311,7 @@ async def test_a_server_that_stops_says_where_to_go_on(database_url, redis_url, 
     assert [it["subscriber"]["externalId"] for it in resumed.batch["changes"]] == ["1"]
 
 
+@pytest.mark.faults
 async def test_a_client_that_does_not_read_is_sent_away_and_holds_nobody_up(
     database_url, redis_url, served, tmp_path
 ):

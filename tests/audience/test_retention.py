@@ -80,6 +80,7 @@ async def move(house, *countries: str) -> None:
         house.clock.advance(timedelta(hours=1))
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_shortened_log_still_comes_to_the_membership_and_to_every_size(house, seed):
     chance = random.Random(seed)
