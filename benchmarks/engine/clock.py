@@ -67,8 +67,8 @@ async def _idle(bench: Bench, worker: ObservedWorker) -> list[Figure]:
 
 async def _lateness(bench: Bench) -> list[Figure]:
     """People whose window ends one after the other."""
+    chosen = take(await strangers(bench), DUE_SECONDS * DUE_A_SECOND)
     async with probe(bench, "due", WITHIN) as due, _watching(bench, due) as watch:
-        chosen = await take(strangers(bench), DUE_SECONDS * DUE_A_SECOND)
         start = datetime.now(UTC) + timedelta(seconds=10)
         ends = {ref: start + timedelta(seconds=n / DUE_A_SECOND) for n, ref in enumerate(chosen)}
         await _stamp(bench, due.event, ends)
@@ -118,8 +118,8 @@ async def _crowd_and_others(
     bench: Bench,
 ) -> tuple[list[SubscriberRef], list[SubscriberRef], list[SubscriberRef]]:
     """Those due, some others of the same buckets, and some of other buckets, if there are any."""
-    everybody = [ref async for ref in strangers(bench)]
-    everybody.sort(key=lambda ref: ref.bucket_id)  # stable: random within a bucket
+    # The order is a stable one: random within a bucket.
+    everybody = sorted(await strangers(bench), key=lambda ref: ref.bucket_id)
     count = min(AT_ONCE, len(everybody) * 9 // 10)
     crowd, rest = everybody[:count], everybody[count:]
     same = [crowd.pop() for _ in range(min(_OTHERS, count // 10))]  # their bucket may be full of the crowd

@@ -51,7 +51,7 @@ class Probe:
 
 async def measure(bench: Bench) -> list[Figure]:
     await bench.fill_all()
-    people = strangers(bench)
+    people = await strangers(bench)
     async with (
         probe(bench, "live", {}) as probed,
         ObservedWorker.started(
@@ -60,7 +60,7 @@ async def measure(bench: Bench) -> list[Figure]:
         watching(bench.ports, bench.workspace.id, bench.bucket_ids, [probed.segment_id]) as watch,
     ):
         await asyncio.sleep(_SETTLE_SECONDS)
-        await send(bench, probed, watch, await take(people, RATE), rate=RATE)  # so that all is prepared
+        await send(bench, probed, watch, take(people, RATE), rate=RATE)  # so that all is prepared
         figures = await _at_steady_rate(bench, probed, watch, people)
         figures.append(await _highest_rate(bench, probed, watch, people))
         figures.append(figure("memory of the worker at the most", worker.peak_memory_mb, "MB", "<= 200"))
@@ -68,9 +68,9 @@ async def measure(bench: Bench) -> list[Figure]:
 
 
 async def _at_steady_rate(
-    bench: Bench, probed: Probe, watch: Watch, people: AsyncIterator[SubscriberRef]
+    bench: Bench, probed: Probe, watch: Watch, people: Iterator[SubscriberRef]
 ) -> list[Figure]:
-    delays, _ = await send(bench, probed, watch, await take(people, RATE * SECONDS), rate=RATE)
+    delays, _ = await send(bench, probed, watch, take(people, RATE * SECONDS), rate=RATE)
     how = "read by a listener"
     if await bench.ports.database.fetchval("SHOW track_commit_timestamp") == "on":
         how = "by Postgres' commit timestamps"
@@ -91,13 +91,11 @@ async def _delays_by_commit(bench: Bench, probed: Probe) -> list[float]:
     return [row["delay"] for row in rows]
 
 
-async def _highest_rate(
-    bench: Bench, probed: Probe, watch: Watch, people: AsyncIterator[SubscriberRef]
-) -> Figure:
+async def _highest_rate(bench: Bench, probed: Probe, watch: Watch, people: Iterator[SubscriberRef]) -> Figure:
     """Double the rate until the worker falls behind, or we do."""
     best, why = 0.0, "people ran out"
     for rate in (RATE * 2**n for n in itertools.count(1)):
-        chosen = await take(people, rate * STEP_SECONDS)
+        chosen = take(people, rate * STEP_SECONDS)
         if len(chosen) < rate * STEP_SECONDS:
             break
         growth = asyncio.create_task(_backlog_growth(bench))
@@ -194,27 +192,20 @@ def new_event(name: str) -> str:
     return f"bench_{name}_{random.getrandbits(32):08x}"
 
 
-async def strangers(bench: Bench) -> AsyncIterator[SubscriberRef]:
-    """Everybody, each once, in a random order."""
+async def strangers(bench: Bench) -> Iterator[SubscriberRef]:
+    """Everybody, each once, in a random order. Before anything is listened to: to read a million people stops the process for seconds."""
     rows = await bench.ports.database.fetch(
         "SELECT bucket_id, id FROM subscribers WHERE bucket_id = ANY($1::bigint[]) ORDER BY bucket_id, id",
         bench.bucket_ids,
     )
     random.Random(len(rows)).shuffle(rows)
     leave_to_no_collection()
-    for row in rows:
-        yield SubscriberRef(row["bucket_id"], row["id"])
+    return (SubscriberRef(row["bucket_id"], row["id"]) for row in rows)
 
 
-async def take(people: AsyncIterator[SubscriberRef], count: int) -> list[SubscriberRef]:
+def take(people: Iterator[SubscriberRef], count: int) -> list[SubscriberRef]:
     """The next ones, or as many as there are left."""
-    taken: list[SubscriberRef] = []
-    while len(taken) < count:
-        ref = await anext(people, None)
-        if ref is None:
-            break
-        taken.append(ref)
-    return taken
+    return list(itertools.islice(people, count))
 
 
 def figure(what: str, value: float, unit: str, target: str | None = None) -> Figure:

@@ -38,15 +38,18 @@ class Watch:
     """What has been heard of some segments until now, by (segment, person, whether she entered)."""
 
     seen: dict[tuple[int, int, bool], Seen] = field(default_factory=dict)
+    listener: asyncio.Task[None] | None = None
 
     @property
     def count(self) -> int:
         return len(self.seen)
 
     async def until(self, is_reached: Callable[[], bool], *, seconds: float) -> bool:
-        """Wait for it; False when the time is over before."""
+        """Wait for it; False when the time is over before. Raises what has ended the listening."""
         deadline = time.monotonic() + seconds
         while not is_reached():
+            if self.listener is not None and self.listener.done():
+                self.listener.result()
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.02)
@@ -59,7 +62,9 @@ async def watching(
 ) -> AsyncIterator[Watch]:
     """Listen to these segments from now on."""
     watch, ready = Watch(), asyncio.Event()
-    task = asyncio.create_task(_listen(ports, workspace_id, bucket_ids, frozenset(segment_ids), watch, ready))
+    task = watch.listener = asyncio.create_task(
+        _listen(ports, workspace_id, bucket_ids, frozenset(segment_ids), watch, ready)
+    )
     try:
         await asyncio.wait({task, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
