@@ -209,7 +209,7 @@ class Report:
 
     def add(self, what: str, measured: str, target: str = "") -> None:
         print(f"{what}: {measured}" + (f" (target {target})" if target else ""), flush=True)
-        self.rows.append(f"| {what} | {measured} | {target} |\n")
+        self.rows.append(f"| {what} | {measured} | {target.replace('<=', '≤')} |\n")
 
     def write(self, *, loaded: str, command: str, environment: Mapping[str, str]) -> None:
         REPORT.write_text(
