@@ -62,7 +62,8 @@ class Judge:
         }
         settled = await _settled(connection, bucket["id"])
         if everybody and (marked or settled != conditions.keys()):
-            return [f"bucket {bucket['id']} is not at rest: {len(marked)} marked, {len(settled)} settled"]
+            waiting = sorted(conditions.keys() - settled)
+            return [f"bucket {bucket['id']} is not at rest: {len(marked)} marked, {waiting} not settled"]
         now: datetime = bucket["last_instant"]
         if bucket["evaluated_through"] != now:
             self.left_out += 1
