@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import pytest_asyncio
+from redis.asyncio.client import PubSub
 
 from audience_gql.audience.testing import MemorySignals
 from audience_gql.messaging.signals import RedisSignals
@@ -91,4 +93,52 @@ async def test_sending_to_an_unreachable_server_neither_waits_nor_fails(unused_t
         assert await wakeups.wait(0.1) == frozenset()
 
     assert not await signals.is_reachable()
+    await signals.close()
+
+
+TORN_DOWN = [
+    AttributeError("'NoneType' object has no attribute 'writelines'"),
+    RuntimeError("unable to perform operation on a transport; the handler is closed"),
+    ConnectionResetError(),
+]
+
+
+@pytest.mark.parametrize("error", TORN_DOWN, ids=lambda error: type(error).__name__)
+async def test_whoever_stops_listening_on_a_connection_that_is_being_torn_down_is_spared_it(
+    redis_url, monkeypatch, error
+):
+    """As the client behaves when the server is killed: seen in a storm, where it ended the workers."""
+
+    async def torn_down(*_) -> None:
+        raise error
+
+    signals = RedisSignals(redis_url)
+    async with signals.marks() as kept:
+        await settled(kept)
+        monkeypatch.setattr(PubSub, "unsubscribe", torn_down)
+        async with signals.changes(1):
+            pass
+        monkeypatch.undo()
+
+        signals.marked([3])
+        assert await kept.wait(2) == {3}
+    await signals.close()
+
+
+@pytest.mark.parametrize("error", TORN_DOWN, ids=lambda error: type(error).__name__)
+async def test_listening_goes_on_after_a_connection_was_torn_down(redis_url, monkeypatch, error):
+    honest, failures = PubSub.get_message, iter([error])
+
+    async def get_message(pubsub, **named):
+        failure = next(failures, None)
+        if failure is not None:
+            raise failure
+        return await honest(pubsub, **named)
+
+    monkeypatch.setattr(PubSub, "get_message", get_message)
+    signals = RedisSignals(redis_url)
+    async with signals.marks() as wakeups:
+        await settled(wakeups)
+        signals.marked([3])
+        assert await wakeups.wait(2) == {3}
     await signals.close()

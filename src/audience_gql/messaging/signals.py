@@ -23,6 +23,9 @@ from audience_gql.messaging.outbox import Outbox
 _TIMEOUT_SECONDS: Final = 1.0
 _RECONNECT_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 1.0
+_AWAY: Final = (RedisError, OSError, RuntimeError, AttributeError)
+"""What the shared subscription raises when Redis goes. The last two come from the client: one task sends on a connection that
+another, which has noticed it first, is just taking apart."""
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +117,7 @@ class RedisSignals:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await command
-        except (RedisError, OSError) as error:
+        except _AWAY as error:
             logger.warning("signals are away: %s", error)
 
     async def _read(self) -> None:
@@ -126,7 +129,7 @@ class RedisSignals:
                     self._pubsub = pubsub
                     while True:
                         self._deliver(await pubsub.get_message(timeout=_POLL_SECONDS))
-            except (RedisError, OSError) as error:
+            except _AWAY as error:
                 logger.warning("signals are away, listeners look for themselves: %s", error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
             finally:
