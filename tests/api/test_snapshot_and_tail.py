@@ -65,15 +65,16 @@ async def snapshot(api, segment: str, moved: asyncio.Event) -> tuple[set[str], s
     return held, cursors[0]
 
 
-async def follow_up(api, segment: str, held: set[str], cursor: str) -> set[str]:
-    """Apply everything after this cursor to what is held."""
-    has_more = True
+async def follow_up(api, segment: str, held: set[str], cursor: str) -> int:
+    """Apply everything after this cursor to what is held. How much that was."""
+    has_more, applied = True, 0
     while has_more:
         found = (await api.data(TAIL, id=segment, after=cursor))["membershipChanges"]
         for change in found["changes"]:
             (held.add if change["kind"] == "ENTERED" else held.discard)(change["subscriberId"])
+        applied += len(found["changes"])
         cursor, has_more = found["cursor"], found["hasMore"]
-    return held
+    return applied
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -90,8 +91,11 @@ async def test_a_snapshot_and_its_tail_come_to_the_truth_while_people_come_and_g
     moved = asyncio.Event()
 
     async def move() -> None:
+        countries = dict.fromkeys(names, "LT")
         while True:
-            await api.upsert({"externalId": chance.choice(names), "country": chance.choice(["LT", "LV"])})
+            person = chance.choice(names)
+            countries[person] = "LV" if countries[person] == "LT" else "LT"
+            await api.upsert({"externalId": person, "country": countries[person]})
             api.clock.advance(timedelta(milliseconds=1))
             await settle(api, buckets)
             moved.set()
@@ -103,12 +107,10 @@ async def test_a_snapshot_and_its_tail_come_to_the_truth_while_people_come_and_g
         moving.cancel()
         await asyncio.gather(moving, return_exceptions=True)
     await settle(api, buckets)
-    untouched = set(held)
-    held = await follow_up(api, segment, held, first)
+    moves = await follow_up(api, segment, held, first)
 
-    truth = await members(api)
-    assert held == truth
-    assert untouched != truth, "nothing moved meanwhile: the test proves nothing"
+    assert held == await members(api)
+    assert moves >= PEOPLE / 2 / 3, "hardly anything moved meanwhile: the test proves nothing"
 
 
 async def number_of(api) -> int:
