@@ -161,11 +161,16 @@ class Ticker:
             self._set_alarm(bucket_id, time.time() + _FAILURE_SECONDS)
         finally:
             self._schedule.finish(bucket_id)
-        if ticked is not None and ticked.left is not None:
-            self._want(bucket_id, ticked.left)
-        if ticked is not None and ticked.next_due_at is not None:
-            self._wake_at(bucket_id, ticked.next_due_at)
+        if ticked is not None:
+            self._see_to_the_next(bucket_id, ticked)
         self._start()
+
+    def _see_to_the_next(self, bucket_id: int, ticked: Ticked) -> None:
+        """What is due already is a part of what is left, and as urgent as that."""
+        if ticked.left is not None:
+            self._want(bucket_id, ticked.left)
+        if ticked.next_due_at is not None and ticked.next_due_at > ticked.now:
+            self._wake_at(bucket_id, ticked.next_due_at)
 
     def _wake_at(self, bucket_id: int, due_at: datetime) -> None:
         """What lies beyond the next sweeps, they will find; so alarms are as few as what is about to happen."""
