@@ -6,10 +6,11 @@ import asyncio
 
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from audience_gql.audience.testing import MemorySignals
-from audience_gql.messaging.signals import RedisSignals
+from audience_gql.messaging.signals import RedisSignals, prefix
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"], loop_scope="session")
@@ -141,4 +142,18 @@ async def test_listening_goes_on_after_a_connection_was_torn_down(redis_url, mon
         await settled(wakeups)
         signals.marked([3])
         assert await wakeups.wait(2) == {3}
+    await signals.close()
+
+
+async def test_a_message_that_is_not_ours_is_passed_over(redis_url):
+    signals, stranger = RedisSignals(redis_url), Redis.from_url(redis_url)
+    database = stranger.connection_pool.connection_kwargs.get("db", 0)
+    async with signals.marks() as wakeups:
+        await settled(wakeups)
+
+        await stranger.publish(f"{prefix(database)}:marks", b"3 \xff")
+        signals.marked([4])
+
+        assert await wakeups.wait(2) == {4}
+    await stranger.aclose()
     await signals.close()

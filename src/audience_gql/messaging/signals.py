@@ -121,24 +121,32 @@ class RedisSignals:
             logger.warning("signals are away: %s", error)
 
     async def _read(self) -> None:
-        """Keep one subscription alive for all listeners."""
+        """Wake whom each message concerns. One that is not ours is passed over: anybody may write to a topic."""
+        async for message in self._messages():
+            try:
+                self._deliver(message)
+            except ValueError as error:
+                logger.warning("a signal is not ours: %s", error)
+
+    async def _messages(self) -> AsyncIterator[Mapping[str, Any]]:  # Any: a message's type decides its data
+        """Whatever comes, for ever, over one subscription for all listeners."""
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
                     await pubsub.subscribe(self._prefix, *self._listeners)
                     self._pubsub = pubsub
                     while True:
-                        self._deliver(await pubsub.get_message(timeout=_POLL_SECONDS))
+                        message = await pubsub.get_message(timeout=_POLL_SECONDS)
+                        if message is not None:
+                            yield message
             except _AWAY as error:
                 logger.warning("signals are away, listeners look for themselves: %s", error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
             finally:
                 self._pubsub = None
 
-    def _deliver(self, message: Mapping[str, Any] | None) -> None:  # Any: a message's type decides its data
+    def _deliver(self, message: Mapping[str, Any]) -> None:
         """Wake a topic's listeners; a confirmed subscription wakes them too, for anything may have happened before it stood."""
-        if message is None:
-            return
         if message["type"] == "subscribe":
             self._wake(message["channel"].decode(), ())
         elif message["type"] == "message":
