@@ -103,8 +103,8 @@ class Clockwork:
     ) -> Crossing:
         """Mark the next slice of a crowd: those of the bucket's next so many people who have crossed an edge up to `through`.
 
-        Edges that only events of theirs cross count for everybody, and newer events for nothing: to ask that of each of a
-        crowd would hold the bucket for longer than the marks do.
+        Newer events of theirs are not asked for, though one may keep somebody's verdict as it is: to ask that of each of a crowd
+        would hold the bucket for longer than it takes to look at too many.
         """
         begun = time.monotonic()
         after = -1 if bucket.crowd_marked_to is None else bucket.crowd_marked_to
