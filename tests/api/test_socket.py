@@ -211,6 +211,7 @@ async def test_nothing_happens_before_the_init(server):
         assert await closing_code(socket) == 4401
 
 
+@pytest.mark.faults
 async def test_a_silent_socket_is_closed(server):
     async with opened(server) as socket:
         assert await closing_code(socket, seconds=7) == 4408

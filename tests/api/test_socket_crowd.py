@@ -168,6 +168,7 @@ async def test_a_slow_client_hears_why_and_from_where_to_go_on(database_url, red
     assert error["payload"][0]["extensions"] == {"code": "SLOW_CLIENT", "cursor": cursor}
 
 
+@pytest.mark.faults
 async def test_a_client_is_asked_whether_he_is_there_and_goes_when_he_does_not_say(api):
     settings = replace(api.services.settings, socket_ping_seconds=0.9)
     services = replace(api.services, settings=settings)

@@ -290,6 +290,7 @@ async def test_a_silent_stream_carries_comments(database_url, redis_url, api, tm
     assert (event.kind, event.comment) == (None, "")
 
 
+@pytest.mark.faults
 async def test_a_server_that_stops_says_where_to_go_on(database_url, redis_url, served, tmp_path):
     token = await served.token()
     async with served_by(database_url, redis_url, tmp_path / "one.log") as server:
