@@ -12,6 +12,8 @@ from results import Run
 
 GROWTH: Final = "g"
 _TARGET: Final = "<= 1.5"
+_MEDIAN: Final = ", median"
+_MEMBERSHIP: Final = ", a membership that changed"
 
 
 def figures(runs: Sequence[Run]) -> list[Figure]:
@@ -25,19 +27,27 @@ def _growth(runs: Sequence[Run]) -> list[Figure]:
     if len({run.people for run in changes}) < 2:
         return []
     smallest, largest = min(changes, key=_people), max(changes, key=_people)
-    before = {figure.what: figure.value for figure in smallest.figures}
+    before, after = _costs(smallest), _costs(largest)
     sizes = f"{largest.people:_} : {smallest.people:_} people".replace("_", " ")
     return [
         Figure(
             measurement=GROWTH,
-            what=f"{figure.what.removesuffix(', median')}, {sizes}",
-            value=figure.value / before[figure.what],
+            what=f"{what}, {sizes}",
+            value=cost / before[what],
             unit="times",
-            target=_TARGET,
+            target=None if what.endswith(_MEMBERSHIP) else _TARGET,
         )
-        for figure in largest.figures
-        if figure.what.endswith(", median") and figure.what in before
+        for what, cost in after.items()
+        if what in before
     ]
+
+
+def _costs(changes: Run) -> dict[str, float]:
+    """What each step took, and for each membership that it changed: a crowd of a small audience has fewer left to change each time."""
+    found = {figure.what: figure.value for figure in changes.figures}
+    took = {what.removesuffix(_MEDIAN): value for what, value in found.items() if what.endswith(_MEDIAN)}
+    changed = {step: found.get(f"{step}, memberships that changed, a person") for step in took}
+    return took | {step + _MEMBERSHIP: took[step] / count for step, count in changed.items() if count}
 
 
 def _a_day_of_mautic(runs: Sequence[Run]) -> list[Figure]:
