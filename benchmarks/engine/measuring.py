@@ -22,7 +22,10 @@ MEASUREMENTS: Final = {
     "c": ("live", "From an event's commit to the change's"),
     "d": ("ingest", "Taking in events"),
     "e": ("clock", "The clock"),
-    "f": ("peers.compared", "Peers' algorithms on the same data"),
+    "f": (
+        "peers.compared",
+        "Peers' algorithms on the same data; of Mautic's first fills some batches are run and stand for all",
+    ),
     "h": ("day", "A day of exactness"),
 }
 """The module of each, and what it is about. A module has `measure`."""
