@@ -9,13 +9,8 @@ import pytest
 ENGINE = Path(__file__).parents[2] / "benchmarks/engine"
 
 
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_growth_of_a_step_and_of_each_membership_that_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ENGINE))
-
-
-@pytest.mark.usefixtures("engine")
-def test_growth_of_a_step_and_of_each_membership_that_it_changed() -> None:
     import derived  # noqa: PLC0415  # programs, not a package: they are found beside each other
     from bench import Figure  # noqa: PLC0415
     from results import Run  # noqa: PLC0415
