@@ -15,7 +15,7 @@ import pytest
 
 from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
 from audience_gql.audience.engine.affected import Plan
-from audience_gql.audience.engine.clockwork import Clockwork
+from audience_gql.audience.engine.clockwork import Clockwork, Crowd
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.conditions.filters.count import CountFilter
@@ -224,28 +224,27 @@ async def live_in_crowds(house, chance: random.Random, rounds: int) -> list[tupl
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_crowd_is_exact_though_it_takes_many_ticks(house, crowds, monkeypatch, seed):  # noqa: ARG001  # a fixture for its effect
     slices = []
-    honest = Clockwork._marked
+    honest = Clockwork._mark_slice
 
     async def marked(*arguments):
-        slices.append(crossing := await honest(*arguments))
-        return crossing
+        slices.append(crowd := await honest(*arguments))
+        return crowd
 
-    monkeypatch.setattr(Clockwork, "_marked", marked)
+    monkeypatch.setattr(Clockwork, "_mark_slice", marked)
 
     assert await live_in_crowds(house, random.Random(seed), ROUNDS) == [], f"seed {seed}"
 
     assert await replayed(house) == await stored(house)
-    assert any(crossing.crowd.marked_to is not None for crossing in slices), "no crowd was large enough"
+    assert any(crowd.marked_to is not None for crowd in slices), "no crowd was large enough"
 
 
 def with_the_rest_of_a_crowd_forgotten(monkeypatch) -> None:
-    honest = Clockwork._marked
+    honest = Clockwork._mark_slice
 
     async def marked(*arguments):
-        crossing = await honest(*arguments)
-        return replace(crossing, crowd=replace(crossing.crowd, marked_to=None))
+        return replace(await honest(*arguments), marked_to=None)
 
-    monkeypatch.setattr(Clockwork, "_marked", marked)
+    monkeypatch.setattr(Clockwork, "_mark_slice", marked)
 
 
 def without_a_look_at_what_came_after_a_crowd(monkeypatch) -> None:
@@ -253,7 +252,7 @@ def without_a_look_at_what_came_after_a_crowd(monkeypatch) -> None:
 
     async def ahead(clockwork, connection, bucket, plan, crossing, marks, changes, now):
         left = await honest(clockwork, connection, bucket, plan, crossing, marks, changes, now)
-        if crossing.crowd is None or crossing.crowd.marked_to is not None:
+        if not isinstance(crossing, Crowd) or crossing.marked_to is not None:
             return left
         return replace(left, times=replace(left.times, evaluated_through=now))
 

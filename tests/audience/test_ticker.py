@@ -36,7 +36,14 @@ class Leaving:
             self.is_done.set()
         is_last = self.ticks.count(bucket_id) >= TICKS
         times = BucketTimes(evaluated_through=self.now, next_due_at=self.now, has_events_ahead=True)
-        return Ticked(changes=0, left=None if is_last else self.left[bucket_id], now=self.now, times=times)
+        return Ticked(
+            changes=0,
+            left=None if is_last else self.left[bucket_id],
+            now=self.now,
+            times=times,
+            definitions_version=0,
+            horizon=None,
+        )
 
 
 async def test_what_is_left_of_a_crowd_waits_for_live_changes_though_it_is_due_at_once(lone_house):

@@ -1,6 +1,6 @@
-"""What a tick needs to know of a workspace's segments: what each reads, when the clock moves anybody, and why somebody changed.
+"""A tick's plan for a workspace's segments: what each segment reads, which edges it has, and the cause of a change.
 
-Pure: it is made from parsed conditions, and cached by the revisions it was made from.
+Pure: a plan is computed from parsed conditions and cached by their revisions.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from audience_gql.storage.engine.membership import Cause, Change, TakenMark
 from audience_gql.storage.facts import CHANNEL_NUMBERS
 
 Fact: TypeAlias = tuple[str, int]
-"""A kind of fact as marks and reads name it: ("event", name id), ("field", field id), ("group", group id), ("profile", 0); for
-whom the clock moves, ("edge", its number in the plan), or, of marks, ("clock", what the edge looks at)."""
+"""A kind of fact as marks and reads name it: ("event", name id), ("field", field id), ("group", group id), ("profile", 0). A person who
+crossed an edge has ("edge", the edge's number in the plan), or ("clock", what the edge looks at) when a mark records the crossing."""
 
 _CAUSES: Final[Mapping[str, Cause]] = {
     "event": "EVENT",
@@ -42,46 +42,46 @@ _TABLES: Final[Mapping[str, str]] = {
     "clock": "",
     "edge": "",
 }
-"""Where facts of a kind have their instants; those about the person herself, among her dates."""
+"""The table that holds the instants of a kind of fact. Facts that are missing here have theirs in subscriber_dates."""
 _CREATED: Final[Fact] = ("created", 0)
 _NONE: Final[frozenset[int]] = frozenset()
 _LOOKS_A_TICK: Final = 6
 _WORTH_IT: Final = 0.8
-"""How much of the work must be left for taking the segments apart to pay."""
+"""Evaluating groups of segments apart pays only when it leaves at most this share of the whole work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything about a workspace's segments that does not depend on people or the time."""
+    """Everything about a workspace's segments that depends neither on people nor on the time."""
 
     evaluable: Evaluable
     timezone: str
     """The workspace's."""
     revisions: Mapping[int, int]
     edges: Mapping[Edge | DayEdge, int]
-    """Numbered; at each place one that stands for all."""
+    """Each distinct edge with its number. One edge represents all equal crossings."""
     edges_of_events_themselves: frozenset[Edge | DayEdge]
-    """Those that an event crosses at its own instant: not to be looked at while none is known that is yet to come."""
+    """Edges that an event crosses at its own instant. They need no probe while no future event is known."""
     edges_by_event: Mapping[int, tuple[Edge, ...]]
-    """Those that events cross, by the id of their name."""
+    """The edges that events cross, by the id of the event name."""
     edges_by_entering: Mapping[int, tuple[Edge, ...]]
-    """Those that members of a segment cross at some time after they entered, by its id."""
+    """The edges that members of a segment cross some time after they entered it, by segment id."""
     direct: Mapping[int, frozenset[Fact]]
-    """What each evaluated segment's own condition reads."""
+    """By segment id, the facts that the segment's own condition reads."""
     indirect: Mapping[int, frozenset[Fact]]
-    """What the segments that it reads, read."""
+    """By segment id, the facts that it reads through other segments."""
     affected: Mapping[Fact, frozenset[int]]
-    """The segments whose verdict a fact of this kind can change; what is not named changes none."""
+    """By kind of fact, the segments whose verdict it can change. A missing kind changes none."""
 
     def fact_of_edge(self, edge: Edge | DayEdge) -> Fact:
-        """As what crossing it counts."""
+        """The fact that stands for a crossing of this edge."""
         return "edge", self.edges[edge]
 
     def segments_affected(self, fact: Fact) -> frozenset[int]:
         return self.affected.get(fact, _NONE)
 
     def edges_moved_by(self, facts: Collection[Fact]) -> frozenset[Edge | DayEdge]:
-        """The edges that new facts of these kinds may cross."""
+        """The edges that new facts of these kinds may cross in the future."""
         tables = {_TABLES.get(kind, "subscriber_dates") for kind, _ in facts}
         event_ids = {ref for kind, ref in facts if kind == "event"}
         return frozenset(
@@ -98,7 +98,7 @@ class Plan:
     def due_by_events(
         self, instants: Mapping[int, Collection[datetime]], now: datetime
     ) -> Iterator[tuple[Edge | DayEdge, datetime]]:
-        """When the first of these events, by the id of their name, crosses each edge, after `now`."""
+        """For each edge, when the first of these events crosses it after `now`. `instants` are by the id of the event name."""
         for name_id, found in instants.items():
             ordered = sorted(found)
             for edge in self.edges_by_event.get(name_id, ()):
@@ -109,13 +109,13 @@ class Plan:
     def due_by_entering(
         self, list_ids: Collection[int], now: datetime
     ) -> Iterator[tuple[Edge | DayEdge, datetime]]:
-        """When those who enter these lists now cross an edge of their membership."""
+        """For each edge of a membership, when the people who enter these lists now cross it."""
         for list_id in self.edges_by_entering.keys() & list_ids:
             for edge in self.edges_by_entering[list_id]:
                 yield edge, now + edge.offset
 
     def causes(self, facts_of: Mapping[int, Collection[Fact]]) -> Callable[[int, int], Cause]:
-        """Why somebody with these facts changed, by (segment, person). Found once for all who have the same facts."""
+        """A function from (segment, person) to the cause of their change. It computes each cause once for all people with the same facts."""
         known: dict[tuple[int, frozenset[Fact]], Cause] = {}
         kinds = {person: frozenset(facts) for person, facts in facts_of.items()}
 
@@ -128,7 +128,7 @@ class Plan:
         return cause_of
 
     def cause(self, segment_id: int, facts: Collection[Fact]) -> Cause:
-        """Why somebody with these marks changed: what the segment reads itself says it best, then what it reads through others."""
+        """Why a person with these marks changed. Facts that the segment itself reads come first, then those read through other segments."""
         direct = self.direct[segment_id].intersection(facts)
         if direct:
             return _CAUSES[min(direct)[0]]
@@ -147,7 +147,7 @@ def plan_of(
     evaluated: Collection[int],
     vocabulary: Vocabulary,
 ) -> Plan:
-    """The plan for these segments, of which only `evaluated` take part in ticks; the others may be read by them."""
+    """The plan for these segments. Only `evaluated` take part in ticks; they may read the others."""
     closures = {segment_id: reading_order((conditions[segment_id],), conditions) for segment_id in evaluated}
     used = frozenset(evaluated).union(*closures.values())
     own_facts = {segment_id: _facts(conditions[segment_id], vocabulary) for segment_id in used}
@@ -220,10 +220,10 @@ def _affected(facts_by_segment: Mapping[int, frozenset[Fact]]) -> dict[Fact, fro
 def looks(
     plan: Plan, facts_of: Mapping[int, Collection[Fact]]
 ) -> Iterator[tuple[Collection[int], Collection[int]]]:
-    """Whom to look at for which segments, (segments, people) each: everybody for what her facts can change.
+    """Pairs of (segment ids, subscriber ids) to evaluate: each person for the segments that their facts can change.
 
-    Of many kinds of facts those of few people are looked at together, for all segments: a statement has its price too, and looking
-    at more is never wrong.
+    Kinds of facts that concern few people are evaluated together for all segments, because each statement has a cost of its own, and
+    evaluating more than necessary is never wrong.
     """
     people_of: dict[frozenset[int], set[int]] = defaultdict(set)
     for subscriber_id, facts in facts_of.items():
@@ -243,7 +243,7 @@ def looks(
 
 
 def is_of_event_itself(edge: Edge | DayEdge) -> bool:
-    """Whether an event crosses it at its own instant."""
+    """Whether an event crosses this edge at its own instant."""
     return _is_of(edge, "events") and not edge.offset
 
 
@@ -257,9 +257,9 @@ def fact_of(mark: TakenMark) -> Fact:
 
 
 def group_changes(marks: Iterable[TakenMark]) -> list[Change]:
-    """What the marks say of groups, netted: who came and went between two ticks has not changed.
+    """The net group changes of these marks: a person who joined and left between two ticks has not changed.
 
-    Of one person and group, comings and goings alternate, because each is marked only when a row was really written or removed.
+    The marks of one person and group alternate between joined and left, because a mark is written only with an inserted or deleted row.
     """
     net: dict[tuple[int, int], int] = {}
     for mark in marks:

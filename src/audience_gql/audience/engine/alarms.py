@@ -1,4 +1,4 @@
-"""Buckets by the instant at which each wants to be woken: the next one first, however many there are."""
+"""The instant at which each bucket's next tick is due, earliest first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 
 
 class Alarms:
-    """At most one alarm a bucket. Instants are seconds of any one clock."""
+    """At most one alarm per bucket. Instants are seconds of one clock that the caller chooses."""
 
     def __init__(self) -> None:
         self._at: dict[int, float] = {}
@@ -16,7 +16,7 @@ class Alarms:
         return len(self._at)
 
     def set(self, bucket_id: int, at: float) -> None:
-        """Wake this bucket then, instead of whenever it wanted before."""
+        """Set the bucket's alarm, in place of an earlier one."""
         if self._at.get(bucket_id) != at:
             self._at[bucket_id] = at
             heapq.heappush(self._heap, (at, bucket_id))
@@ -25,13 +25,13 @@ class Alarms:
         self._at.pop(bucket_id, None)
 
     def next_at(self) -> float | None:
-        """The first instant of all."""
+        """The earliest instant; None without alarms."""
         while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)  # cleared, or set to another instant since
+            heapq.heappop(self._heap)  # it was cleared, or set to another instant
         return self._heap[0][0] if self._heap else None
 
     def ring(self, now: float) -> list[int]:
-        """The buckets whose instant has come; their alarms are cleared."""
+        """The buckets whose instant has come. Clears their alarms."""
         rung = []
         while (at := self.next_at()) is not None and at <= now:
             _, bucket_id = heapq.heappop(self._heap)

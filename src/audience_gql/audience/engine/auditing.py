@@ -1,7 +1,7 @@
-"""Compares memberships with the raw facts, and repairs what differs: for a recompute everybody, for the auditor a random slice.
+"""Compares memberships with the raw facts and repairs differences: everybody for a recompute, a random slice for the auditor.
 
-Nothing is locked while it looks. In one snapshot, a bucket's members are those of its last tick's instant, but for people whom a
-visible mark says to be looked at again. Only what differs then is looked at under the lock, and is an error of ours.
+It looks without a lock. In one snapshot, the membership of everybody without a visible mark is that of the bucket's last tick. Only people
+who differ are evaluated again under the lock. A difference that remains is a bug in this product, and is logged as an error.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from audience_gql.storage.engine.membership import BucketHead, FillState
 from audience_gql.storage.engine.tick_pool import TickPool
 
 _ATTEMPTS: Final = 300
-"""More than the largest crowd has slices."""
+"""More than the number of slices in the largest crowd."""
 _NAMED_IN_LOG: Final = 10
 
 logger = logging.getLogger(__name__)
 
 TickUnderLock = Callable[[Connection, BucketHead], Awaitable[BucketHead]]
-"""A tick inside the transaction under way; the bucket as it leaves it."""
+"""Ticks inside the caller's transaction. Returns the bucket's state after the tick."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repaired:
-    """How many people were wrongly out and wrongly in."""
+    """How many people a repair put in and took out."""
 
     entered: int
     left: int
@@ -47,9 +47,9 @@ class Auditing:
         self._tick = tick
 
     async def audit(self, bucket_id: int, segment_id: int, *, after: int, upto: int) -> Repaired | None:
-        """Set right one segment's membership of everybody with an id in (after, upto].
+        """Repair one segment's membership of everybody with an id in (after, upto].
 
-        None when it has none to speak of: it waits for its fill, is paused, failed or deleted.
+        Returns None when the segment's membership is not maintained: it waits for its fill, or is paused, failed or deleted.
         """
         try:
             for _ in range(_ATTEMPTS):
@@ -73,7 +73,7 @@ class Auditing:
     async def _suspects(
         self, connection: Connection, bucket: BucketHead, segment_id: int, after: int, upto: int
     ) -> set[int] | None:
-        """Who is not as the facts say, and nothing says that a tick will look; None where membership means nothing yet."""
+        """The people whose membership differs from the facts and who have no mark; None when the segment's membership is not maintained."""
         state = await membership.segment_to_fill(connection, bucket.id, segment_id)
         plan = await self._verdicts.plan(connection, bucket)
         if state is None or state.is_filling or segment_id not in plan.evaluable.conditions:
@@ -85,7 +85,7 @@ class Auditing:
         return differing - await membership.marked_people(connection, bucket.id, differing)
 
     async def _bring_up_to_date(self, bucket_id: int) -> None:
-        """A fill moves a bucket's time on without looking at what became due meanwhile, and a crowd is marked tick by tick."""
+        """Tick the bucket: a fill advances its time without looking at what became due, and a crowd takes several ticks to mark."""
         async with self._pool.transaction() as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
             if bucket is None:
@@ -105,9 +105,9 @@ class Auditing:
     async def _repair_under_lock(
         self, bucket_id: int, segment_id: int, suspects: Collection[int]
     ) -> Repaired | None:
-        """Look again under the lock, after a tick: what differs then is written, and told with the evidence.
+        """Evaluate again under the lock, after a tick. Write the remaining differences and log them with their evidence.
 
-        None when the tick has not brought the bucket up to date.
+        Returns None when the tick did not bring the bucket up to date.
         """
         nothing = Repaired(entered=0, left=0)
         async with self._pool.transaction() as connection:
@@ -146,7 +146,7 @@ class Auditing:
 
 
 def _never_up_to_date(bucket_id: int) -> Exception:
-    return TimeoutError(f"bucket {bucket_id} is never up to date")
+    return TimeoutError(f"bucket {bucket_id} was not up to date after {_ATTEMPTS} ticks")
 
 
 def _tell(

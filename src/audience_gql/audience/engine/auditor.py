@@ -1,4 +1,4 @@
-"""Looks over random slices of the membership, all the time: what it finds is 0, and everybody can see that it is."""
+"""Audits random slices of the membership all the time, and counts the differences for /metrics. The count should stay 0."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PEOPLE_A_SLICE: Final = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """What one round has looked at."""
+    """The result of one round."""
 
     slices: int
     people: int
     differences: int
-    """Memberships that were wrong; they are right by now."""
+    """How many memberships were wrong. They have been repaired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class _Slice:
 
 
 async def audit_slices(*, ports: Ports, membership: Membership, slices: int = SLICES) -> Audited:
-    """Compare so many random slices, each one segment's members among some 2,000 people of a bucket, with the facts."""
+    """Compare `slices` random slices with the facts. A slice is one segment's members among about 2,000 people of a bucket."""
     looked_at = people = differences = 0
     for _ in range(slices):
         async with ports.database.acquire() as connection:
@@ -58,7 +58,7 @@ async def audit_slices(*, ports: Ports, membership: Membership, slices: int = SL
 
 
 async def metrics(*, ports: Ports) -> dict[str, float]:
-    """What an operator watches, by name; times are in seconds."""
+    """The metrics of the engine by name. Times are in seconds since the epoch."""
     async with ports.database.acquire() as connection:
         now = await ports.clock.now(connection)
         totals = await audits.totals(connection, now - MISSED_AFTER)
@@ -74,7 +74,7 @@ async def metrics(*, ports: Ports) -> dict[str, float]:
 
 
 async def _choose(connection: Connection) -> _Slice | None:
-    """A slice anywhere; None where chance has hit upon nothing."""
+    """A random slice; None when the chosen bucket has no filled segment."""
     last = await audits.last_bucket(connection)
     if last is None:
         return None
@@ -84,7 +84,7 @@ async def _choose(connection: Connection) -> _Slice | None:
         return None
     after = secrets.randbelow(SUBSCRIBER_IDS)
     end = await membership.range_end(connection, bucket_id, after, PEOPLE_A_SLICE)
-    if end is None:  # too near the end for a whole slice: a small bucket is looked over from its start
+    if end is None:  # too near the end for a whole slice: begin a small bucket from its start
         after, end = -1, await membership.range_end(connection, bucket_id, -1, PEOPLE_A_SLICE)
     upto = EVERYBODY if end is None else end
     return _Slice(

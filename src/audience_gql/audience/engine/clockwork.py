@@ -1,7 +1,7 @@
-"""What the clock does in a tick: whom it moves now, and when it next moves anybody.
+"""The clock's part of a tick: the people whose edge has come, and the next instant at which anybody crosses an edge.
 
-It remembers what it found for each bucket, edge by edge, so that a tick looks only at what has come. Only a memory: of a bucket that
-somebody else has held since, or whose segments are others now, it knows nothing, and looks at everything.
+It remembers each bucket's next instants edge by edge, so that a tick looks only at edges that are due. The memory is optional: when
+another transaction has held the bucket since, or its segments have changed, the tick looks at every edge.
 """
 
 from __future__ import annotations
@@ -27,51 +27,60 @@ LEAST_SLICE: Final = 500
 LARGEST_SLICE: Final = 100_000
 
 Horizon: TypeAlias = Mapping[Edge | DayEdge, datetime]
-"""The next instant at which anybody crosses each edge, at the earliest; what is left out nobody will cross. People with marks aside."""
+"""For each edge, a lower bound of the next instant at which anybody crosses it. Nobody will cross an edge that is missing. People with marks
+are not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crossing:
-    """Whom the clock moves in a tick."""
+class NothingDue:
+    """The bucket's next instant is in the future, so no edge was probed."""
+
+    horizon: Horizon | None
+    """The memory of the last tick; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossed:
+    """The people who crossed an edge since the last tick."""
 
     people: Mapping[int, Collection[Edge | DayEdge]]
-    """The edges that each of them crosses."""
-    edges: Collection[Edge | DayEdge] = ()
-    """Those that were looked at."""
-    is_looked_at: bool = True
-    """False while the instant for it has not come. It may have come with no edge to look at: a fill always asks for a look."""
-    horizon: Horizon | None = None
-    """What the last tick left; None where that is not known."""
-    crowd: Crowd | None = None
-    """Set when the people are too many for this tick: some are marked for the next ones, and `people` is empty."""
+    """By subscriber id, the edges that they crossed."""
+    edges: Collection[Edge | DayEdge]
+    """The edges that were probed. Empty is possible: a fill makes the bucket due even when no edge is."""
+    horizon: Horizon | None
+    """The memory of the last tick; None when there is none, and then every edge was probed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crowd:
-    """Everybody who crossed an edge between the bucket's `evaluated_through` and this instant."""
+    """More people crossed an edge than one tick can handle: a slice of them has been marked for the next ticks instead."""
 
     through: datetime
+    """They crossed an edge after the bucket's `evaluated_through` and up to this instant."""
     marked_to: int | None
-    """The id up to which they are marked by now; None when all are."""
+    """The id up to which they are marked; None when all are."""
+
+
+Crossing: TypeAlias = NothingDue | Crossed | Crowd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """What a tick leaves to the clock."""
+    """What the clock will do next, as a tick leaves it."""
 
     times: BucketTimes
     horizon: Horizon | None
-    """The instant of every edge, where they are known."""
+    """The next instant of every edge; None when they are not all known."""
 
 
 class Clockwork:
-    """Of one worker process; the buckets used longest ago are forgotten."""
+    """One per worker process. It forgets the least recently used buckets when it is full."""
 
     def __init__(self) -> None:
         self._left: OrderedDict[int, _Left] = OrderedDict()
         self._kept = 0
         self._slice = FIRST_SLICE
-        """So many people of a bucket were looked through for a crowd in good time of late."""
+        """Adaptive slice size: how many people the last slices of a crowd looked through within their time budget."""
 
     async def crossing(
         self,
@@ -83,28 +92,26 @@ class Clockwork:
         definitions_version: int,
         limit: int,
     ) -> Crossing:
-        """Who has crossed an edge since the last tick. A crowd is marked instead, slice by slice, for the ticks that follow."""
+        """The people who crossed an edge since the last tick. A crowd is marked slice by slice for the next ticks instead."""
         if bucket.crowd_through is not None and bucket.crowd_through > bucket.evaluated_through:
-            return await self._marked(connection, bucket, plan, bucket.crowd_through)
+            return await self._mark_slice(connection, bucket, plan, bucket.crowd_through)
         horizon = self._horizon(bucket, definitions_version)
         if bucket.next_due_at is None or bucket.next_due_at > now:
-            return Crossing(
-                people={}, horizon=horizon, is_looked_at=False
-            )  # facts that came since have marks
-        looked_at = _come(bucket, plan, horizon, now)
+            return NothingDue(horizon=horizon)  # facts that are newer than the bound have marks
+        probed = _due_edges(bucket, plan, horizon, now)
         stretch = partial(edges.crossed, after=bucket.evaluated_through, upto=now, timezone=plan.timezone)
-        people = await edges.people_on_edges(connection, bucket.id, stretch(looked_at), limit=limit)
+        people = await edges.people_on_edges(connection, bucket.id, stretch(probed), limit=limit)
         if people is None:
-            return await self._marked(connection, bucket, plan, now)
-        return Crossing(people=people, edges=looked_at, horizon=horizon)
+            return await self._mark_slice(connection, bucket, plan, now)
+        return Crossed(people=people, edges=probed, horizon=horizon)
 
-    async def _marked(
+    async def _mark_slice(
         self, connection: Connection, bucket: BucketHead, plan: Plan, through: datetime
-    ) -> Crossing:
-        """Mark the next slice of a crowd: those of the bucket's next so many people who have crossed an edge up to `through`.
+    ) -> Crowd:
+        """Mark the next slice of a crowd: among a limited number of people in id order, those who crossed an edge up to `through`.
 
-        Newer events of theirs are not asked for, though one may keep somebody's verdict as it is: to ask that of each of a crowd
-        would hold the bucket for longer than it takes to look at too many.
+        This ignores newer events, which may leave a person's verdict unchanged: checking them for everybody in a crowd would hold
+        the bucket longer than evaluating a few people too many.
         """
         begun = time.monotonic()
         after = -1 if bucket.crowd_marked_to is None else bucket.crowd_marked_to
@@ -116,7 +123,7 @@ class Clockwork:
         )
         took = time.monotonic() - begun
         self._slice = next_size(self._slice, took, least=LEAST_SLICE, most=LARGEST_SLICE)
-        return Crossing(people={}, crowd=Crowd(through=through, marked_to=upto))
+        return Crowd(through=through, marked_to=upto)
 
     async def ahead(
         self,
@@ -128,14 +135,15 @@ class Clockwork:
         changes: Collection[Change],
         now: datetime,
     ) -> Ahead:
-        """What comes next. Edges that nobody has crossed, and that no fact or change has to do with, stay as they were."""
-        if crossing.crowd is not None:
-            return Ahead(times=_beside(bucket, crossing.crowd, now), horizon=None)
-        is_all_new = crossing.horizon is None and crossing.is_looked_at
-        told, untold = _by_what_they_tell(marks)
-        moved = plan.edges.keys() if is_all_new else plan.edges_moved_by(untold).union(crossing.edges)
+        """The next instants. Edges that nobody crossed and that no mark or change concerns keep theirs."""
+        if isinstance(crossing, Crowd):
+            return Ahead(times=_times_within_crowd(bucket, crossing, now), horizon=None)
+        probed = crossing.edges if isinstance(crossing, Crossed) else ()
+        is_all_new = crossing.horizon is None and isinstance(crossing, Crossed)
+        instants, facts_without_instant = _instants_of_marks(marks)
+        moved = plan.edges.keys() if is_all_new else plan.edges_moved_by(facts_without_instant).union(probed)
         due = await edges.due_by_edge(connection, bucket.id, moved, now)
-        for edge, at in plan.due_by_events(told, now):
+        for edge, at in plan.due_by_events(instants, now):
             if edge not in moved:
                 due[edge] = at
         for edge, at in plan.due_by_entering({change.list_id for change in changes if change.entered}, now):
@@ -160,7 +168,7 @@ class Clockwork:
         return Ahead(times=times, horizon=horizon)
 
     def keep(self, bucket: BucketHead, definitions_version: int, horizon: Horizon | None) -> None:
-        """Remember what the tick of this bucket has left, once it is committed."""
+        """Remember the horizon of this bucket's tick. To be called after the commit."""
         self._forget(bucket.id)
         if horizon is None:
             return
@@ -186,37 +194,40 @@ class Clockwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Left:
-    """What a tick left of a bucket. Whoever held it after that has raised its turn."""
+    """What a tick left in a bucket. It is stale when the bucket's turn is higher: another transaction has held the bucket since."""
 
     turn: int
     versions: tuple[int, int]
-    """Of the definitions, the workspace's and the bucket's. A plan itself would be kept by it for longer than it is used."""
+    """The versions of the definitions: the workspace's, then the bucket's. Keeping the plan instead would keep its memory alive."""
     horizon: Horizon
 
 
-def _by_what_they_tell(marks: Collection[TakenMark]) -> tuple[Mapping[int, set[datetime]], set[Fact]]:
-    """The instants of events, by the id of their name, and the facts of which nothing more is told."""
-    told: dict[int, set[datetime]] = defaultdict(set)
-    untold: set[Fact] = set()
+def _instants_of_marks(marks: Collection[TakenMark]) -> tuple[Mapping[int, set[datetime]], set[Fact]]:
+    """The instants of marked events by the id of their name, and the facts whose marks carry no instant."""
+    instants: dict[int, set[datetime]] = defaultdict(set)
+    facts_without_instant: set[Fact] = set()
     for mark in marks:
         if mark.at is None:
-            untold.add(fact_of(mark))
+            facts_without_instant.add(fact_of(mark))
         else:
-            told[mark.ref].add(mark.at)
-    return told, untold
+            instants[mark.ref].add(mark.at)
+    return instants, facts_without_instant
 
 
-def _come(
+def _due_edges(
     bucket: BucketHead, plan: Plan, horizon: Horizon | None, now: datetime
 ) -> Collection[Edge | DayEdge]:
-    """The edges that somebody may have crossed by now."""
+    """The edges that anybody may have crossed by now."""
     if horizon is not None:
         return [edge for edge, at in horizon.items() if at <= now]
     return plan.edges if bucket.has_events_ahead else plan.edges.keys() - plan.edges_of_events_themselves
 
 
-def _beside(bucket: BucketHead, crowd: Crowd, now: datetime) -> BucketTimes:
-    """Of a bucket whose crowd is being marked. It stays where it was until all are, and is due at once, for what came after."""
+def _times_within_crowd(bucket: BucketHead, crowd: Crowd, now: datetime) -> BucketTimes:
+    """The times of a bucket whose crowd is being marked.
+
+    `evaluated_through` stays until the whole crowd is marked. The bucket is due at once, for edges crossed since the crowd's instant.
+    """
     is_all_marked = crowd.marked_to is None
     return BucketTimes(
         evaluated_through=crowd.through if is_all_marked else bucket.evaluated_through,

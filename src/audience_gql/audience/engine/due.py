@@ -1,6 +1,6 @@
-"""When the clock next moves anybody of a segment: what the engine itself would wake up for, asked without changing anything.
+"""When the clock next changes a segment: the instant that the engine itself would wake up for, computed without changing anything.
 
-It must not be stored: every fact may bring the instant forward.
+The result must not be stored, because every new fact may bring the instant forward.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from audience_gql.storage.engine.edges import due_by_edge
 async def next_change_by_segments(
     *, connection: Connection, workspace_id: int, segment_ids: Collection[int], vocabulary: Vocabulary
 ) -> dict[int, datetime]:
-    """For each segment, an instant before which the clock lets nobody in or out; those that it never moves are left out.
+    """By segment id, an instant before which the clock lets nobody in or out. Segments that the clock never changes are left out.
 
-    A lower bound: at the instant somebody's window turns, which need not change the verdict. It may have passed already, when
-    no tick has come yet. Costs a few statements a bucket, however many segments are asked.
+    It is a lower bound: at that instant a fact crosses an edge, which need not change a verdict. It may lie in the past while a tick is
+    pending. The cost is a few statements per bucket, however many segments are named.
     """
     conditions = {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
@@ -46,7 +46,7 @@ async def next_change_by_segments(
 def _edges(
     condition: Condition, conditions: Mapping[int, Condition], vocabulary: Vocabulary
 ) -> frozenset[Edge | DayEdge]:
-    """Of a condition, and of all that it reads."""
+    """The edges of a condition and of all segments that it reads."""
     inner = [conditions[segment_id] for segment_id in reading_order((condition,), conditions)]
     return frozenset().union(*(edges(each, vocabulary) for each in (condition, *inner)))
 
@@ -54,7 +54,7 @@ def _edges(
 async def _due_by_edge(
     connection: Connection, workspace_id: int, wanted: frozenset[Edge | DayEdge]
 ) -> dict[Edge | DayEdge, datetime]:
-    """When anybody of the workspace next crosses each edge."""
+    """By edge, when anybody in the workspace next crosses it."""
     due: dict[Edge | DayEdge, datetime] = {}
     for bucket in await definitions.bucket_instants(connection, workspace_id):
         after = bucket.evaluated_through

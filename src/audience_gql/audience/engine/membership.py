@@ -1,21 +1,20 @@
-"""The one path that decides membership: `tick` for people whom a fact or the clock may have moved, `fill` for a segment that is new or edited.
+"""The one path that decides membership: `tick` for people whom a fact or the clock may have moved, `fill` for a new or edited segment.
 
-Both hold the bucket's lock, read the time after it, evaluate with one read-only statement and write the difference.
+Both lock the bucket, then read the time, evaluate with one read-only statement and write the difference.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from audience_gql.audience.engine.affected import Fact, Plan, fact_of, group_changes, looks
 from audience_gql.audience.engine.auditing import Auditing, Repaired
-from audience_gql.audience.engine.clockwork import Clockwork
+from audience_gql.audience.engine.clockwork import Clockwork, Crossed, Crowd, Horizon
 from audience_gql.audience.engine.filling import Filling
 from audience_gql.audience.engine.pace import next_size
 from audience_gql.audience.engine.schedule import Urgency
@@ -39,14 +38,20 @@ class Ticked:
     """What a tick did."""
 
     changes: int
+    """How many memberships changed."""
     left: Urgency | None
-    """How soon the bucket wants another tick, for the marks that were too many for this one."""
+    """The urgency of the marks that did not fit into this tick; None when it took them all."""
     now: datetime
+    """The instant of the tick, by the database's clock."""
     times: BucketTimes
+    definitions_version: int
+    """The workspace's version of its definitions that this tick evaluated."""
+    horizon: Horizon | None
+    """The next instant of every edge, for the next tick of this bucket; None when they are not all known."""
 
     @property
     def next_due_at(self) -> datetime | None:
-        """The next instant at which the clock moves anybody of this bucket."""
+        """The next instant at which the clock may move anybody in this bucket; None when nothing is due."""
         return self.times.next_due_at
 
     @property
@@ -55,22 +60,22 @@ class Ticked:
 
 
 class Membership:
-    """The engine of one worker process. It keeps nothing but texts of statements and parsed definitions."""
+    """The engine of one worker process. It caches statements, parsed definitions and next instants, and no facts."""
 
     def __init__(self, ports: Ports, pool: TickPool) -> None:
         self._ports = ports
         self._pool = pool
         self._people_a_tick = PEOPLE_A_TICK // 4
-        """As many as were worked off in good time of late."""
+        """Adaptive batch size: how many people the last ticks handled within their time budget."""
         self._verdicts = Verdicts(ports, pool)
         self._clockwork = Clockwork()
         self._filling = Filling(ports, pool, self._verdicts)
         self._auditing = Auditing(ports, pool, self._verdicts, self._tick_under_lock)
 
     async def tick(self, bucket_id: int) -> Ticked | None:
-        """Bring a bucket's membership up to this instant; None when there is no such bucket.
+        """Bring a bucket's membership up to the present instant. Returns None when the bucket does not exist.
 
-        Takes as many marks as it works off in a fraction of a second; the lock makes any number of concurrent calls safe.
+        It takes as many marks as it can handle in a fraction of a second. Concurrent calls are safe: they wait for the bucket's lock.
         """
         try:
             async with self._pool.transaction() as connection:
@@ -78,11 +83,11 @@ class Membership:
                 if bucket is None:
                     return None
                 begun = time.monotonic()
-                ticked, remember = await self._tick(connection, bucket)
+                ticked = await self._tick(connection, bucket)
         except EvaluationFailed as failed:
             await self._verdicts.blame(bucket_id, failed)
             return await self.tick(bucket_id)
-        remember()
+        self._clockwork.keep(bucket, ticked.definitions_version, ticked.horizon)
         if ticked.left is not None:
             self._people_a_tick = next_size(
                 self._people_a_tick, time.monotonic() - begun, least=LEAST_A_TICK, most=PEOPLE_A_TICK
@@ -92,9 +97,9 @@ class Membership:
         return ticked
 
     async def fill(self, bucket_id: int, segment_id: int) -> None:
-        """Work off what a segment's state asks for in this bucket: ranges not filled yet, a recompute, or what it left behind when deleted.
+        """Do what a segment's state requires in this bucket: fill its remaining ranges, recompute it, or clean up after its deletion.
 
-        It may be interrupted at any time, and called again by anybody.
+        It may be interrupted at any time. Any worker may call it again to continue.
         """
         async with self._pool.looking() as connection:
             state = await membership.segment_to_fill(connection, bucket_id, segment_id)
@@ -106,7 +111,7 @@ class Membership:
     async def audit(
         self, bucket_id: int, segment_id: int, *, after: int = -1, upto: int = EVERYBODY
     ) -> Repaired | None:
-        """Compare a segment's members, with ids in (after, upto], with the facts, and repair what differs; see auditing.py."""
+        """Compare a segment's members with ids in (after, upto] with the facts, and repair differences; see auditing.py."""
         return await self._auditing.audit(bucket_id, segment_id, after=after, upto=upto)
 
     async def _recompute(self, bucket_id: int, segment_id: int, state: FillState) -> None:
@@ -126,7 +131,7 @@ class Membership:
         self._ports.signals.changed([state.workspace_id])
 
     async def _tick_under_lock(self, connection: Connection, bucket: BucketHead) -> BucketHead:
-        ticked, _ = await self._tick(connection, bucket)
+        ticked = await self._tick(connection, bucket)
         return replace(
             bucket,
             turn=bucket.turn + 1,
@@ -135,9 +140,8 @@ class Membership:
             **asdict(ticked.times),
         )
 
-    async def _tick(self, connection: Connection, bucket: BucketHead) -> tuple[Ticked, Callable[[], None]]:
-        """What is done, and what is to be called once it is committed."""
-        # Beside a slice of a crowd only as many as cannot make whoever waits for the bucket wait much longer.
+    async def _tick(self, connection: Connection, bucket: BucketHead) -> Ticked:
+        # Beside a slice of a crowd, a tick takes few marks, so that it does not hold the bucket much longer.
         limit = LEAST_A_TICK if bucket.crowd_through is not None else self._people_a_tick
         taken = await membership.take_marks(connection, bucket, limit)
         now = max(self._ports.clock.at(taken.asked_at), bucket.last_instant)
@@ -150,15 +154,21 @@ class Membership:
         crossing = await self._clockwork.crossing(
             connection, bucket, plan, now, definitions_version=version, limit=limit
         )
-        for subscriber_id, crossed in crossing.people.items():
-            facts_of[subscriber_id].update(map(plan.fact_of_edge, crossed))
+        if isinstance(crossing, Crossed):
+            for subscriber_id, crossed in crossing.people.items():
+                facts_of[subscriber_id].update(map(plan.fact_of_edge, crossed))
         changes = group_changes(marks)
         changes += await self._segment_changes(connection, bucket.id, plan, facts_of, now)
         ahead = await self._clockwork.ahead(connection, bucket, plan, crossing, marks, changes, now)
         await membership.leave_bucket(connection, bucket, changes, now=now, times=ahead.times)
-        left = _left(marks, limit, has_crowd=crossing.crowd is not None)
-        ticked = Ticked(changes=len(changes), left=left, now=now, times=ahead.times)
-        return ticked, partial(self._clockwork.keep, bucket, version, ahead.horizon)
+        return Ticked(
+            changes=len(changes),
+            left=_left(marks, limit, has_crowd=isinstance(crossing, Crowd)),
+            now=now,
+            times=ahead.times,
+            definitions_version=version,
+            horizon=ahead.horizon,
+        )
 
     async def _segment_changes(
         self,

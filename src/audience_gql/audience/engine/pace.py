@@ -1,6 +1,6 @@
-"""How much to do under one lock: as much as takes a fraction of a second, so that whoever else wants the bucket waits no longer.
+"""How much work to do under one lock: as much as takes a fraction of a second, so that other transactions wait no longer than that.
 
-A machine's pace is measured, never configured. It decides how work is cut, and nothing about its result.
+The machine's speed is measured, not configured. It decides only how work is divided, never its result.
 """
 
 from __future__ import annotations
@@ -12,6 +12,6 @@ _GROWTH: Final = 4.0
 
 
 def next_size(size: int, seconds: float, *, least: int, most: int) -> int:
-    """The size of the next piece, when one of `size` took so long; at most four times as much at once."""
+    """The size of the next piece after one of `size` took `seconds`. It grows at most fourfold, and stays within `least` and `most`."""
     wanted = size * min(_GROWTH, AIM_SECONDS / max(seconds, 0.001))
     return max(least, min(most, int(wanted)))

@@ -1,6 +1,6 @@
-"""Keeps a workspace's plan as long as its segments stay as they are.
+"""Caches a workspace's plan while its segments do not change.
 
-It must never be asked how they stand: the tick reads the versions under its lock and hands them in.
+It never reads the current versions itself: the tick reads them under its lock and passes them in.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _BUCKETS_KEPT: Final = 3_000
 
 
 class Plans:
-    """One process' cache; a plan is used only for exactly the versions it was made from."""
+    """One cache per process. A plan is used only for exactly the versions that it was computed from."""
 
     def __init__(self) -> None:
         self._segments: OrderedDict[int, tuple[tuple[int, int], TickSegments]] = OrderedDict()
-        """Of each bucket, and under which versions they were read."""
+        """By bucket id, its segments and the versions under which they were read."""
         self._kept: OrderedDict[tuple[int, TickSegments], Plan] = OrderedDict()
 
     async def plan(self, connection: Connection, bucket: BucketHead, definitions_version: int) -> Plan:
-        """The plan for a bucket. Reads its segments when a version is new, and their conditions when a revision is."""
+        """The plan for a bucket. Reads its segments when a version is new, and their conditions when a revision is new."""
         segments = await self._segments_of(connection, bucket, definitions_version)
         return await self._plan_of(connection, bucket.workspace_id, segments)
 
@@ -68,7 +68,7 @@ async def _make(connection: Connection, workspace_id: int, wanted: TickSegments)
     for segment in await definitions.segments(connection, workspace_id):
         conditions[segment.id] = parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
         revisions[segment.id] = segment.revision
-    # A segment edited between the two reads has a generation of its own by now, and waits for its fill.
+    # A segment that was edited between the two reads has a new generation and waits for its fill.
     evaluated = [
         segment_id
         for segment_id, revision, is_evaluated in zip(

@@ -1,6 +1,6 @@
-"""Which bucket is ticked next: live changes before bulk ones, and within either every workspace in its turn.
+"""Which bucket is ticked next: live changes before bulk changes, and within each urgency the workspaces take turns.
 
-It must not know what a tick is; it only orders buckets, and remembers which of them are under way.
+It does not know what a tick is. It only orders buckets and remembers which ones are running.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from enum import IntEnum
 
 
 class Urgency(IntEnum):
-    """How soon a bucket is wanted."""
+    """How soon a bucket needs a tick."""
 
     LIVE = 0
-    """Somebody changed something just now, or an instant has come."""
+    """A caller has just changed a fact, or an instant has come."""
     BULK = 1
-    """An import, or a crowd that the clock moves at once: it may wait for the others, and never starves."""
+    """An import, or a crowd that the clock moves at once. It waits for live buckets but never starves."""
 
 
 class Schedule:
-    """Buckets that want a tick, shared out over so many slots.
+    """The buckets that need a tick, and a fixed number of slots for them.
 
-    While both wait, neither live nor bulk takes all slots: one is kept for the other. One slot serves live first.
+    While both urgencies wait, neither takes all slots: one is kept for the other. A single slot serves live buckets first.
     """
 
     def __init__(self, slots: int) -> None:
@@ -32,7 +32,7 @@ class Schedule:
         self._again: dict[int, tuple[int, Urgency]] = {}
 
     def want(self, bucket_id: int, workspace_id: int, urgency: Urgency) -> None:
-        """Have a bucket ticked; one that is under way, once more after. Asked twice, the more urgent counts."""
+        """Request a tick of a bucket. A running bucket is ticked once more afterwards. Of two requests, the more urgent one counts."""
         if bucket_id in self._running:
             _, before = self._again.get(bucket_id, (workspace_id, urgency))
             self._again[bucket_id] = workspace_id, min(before, urgency)
@@ -43,7 +43,7 @@ class Schedule:
             self._turns[Urgency.BULK].add(bucket_id, workspace_id)
 
     def start(self) -> int | None:
-        """The bucket to tick now, which counts as under way from here on; None when there is none, or no slot."""
+        """The bucket to tick now, which counts as running from here on; None when no bucket waits or no slot is free."""
         for urgency, other in ((Urgency.LIVE, Urgency.BULK), (Urgency.BULK, Urgency.LIVE)):
             is_kept = self._is_kept_for(other)
             if self._turns[urgency] and self._free > (self._spare if is_kept else 0):
@@ -54,7 +54,7 @@ class Schedule:
         return None
 
     def finish(self, bucket_id: int) -> None:
-        """A tick has ended."""
+        """Free the slot of a bucket whose tick has ended."""
         del self._running[bucket_id]
         self._free += 1
         again = self._again.pop(bucket_id, None)
@@ -62,14 +62,14 @@ class Schedule:
             self.want(bucket_id, *again)
 
     def _is_kept_for(self, urgency: Urgency) -> bool:
-        """Whether a slot must stay free for these. Bulk ones only ask for it when they wait; a live one may come any moment."""
+        """Whether a slot must stay free for this urgency: for bulk only while a bulk bucket waits, for live always."""
         if urgency in self._running.values():
             return False
         return urgency is Urgency.LIVE or bool(self._turns[urgency])
 
 
 class _Turns:
-    """Workspaces in a circle, each with its buckets in a line."""
+    """Workspaces in round-robin order, each with a queue of its buckets."""
 
     def __init__(self) -> None:
         self._workspaces: OrderedDict[int, OrderedDict[int, None]] = OrderedDict()
@@ -94,5 +94,5 @@ class _Turns:
         workspace_id, line = self._workspaces.popitem(last=False)
         bucket_id, _ = line.popitem(last=False)
         if line:
-            self._workspaces[workspace_id] = line  # at the end of the circle
+            self._workspaces[workspace_id] = line  # at the end of the round
         return bucket_id

@@ -1,6 +1,7 @@
-"""Which worker ticks which bucket: the one with the highest hash of both, so that a worker's coming or going moves only its own share.
+"""Which worker ticks which bucket: the worker with the highest hash of both (rendezvous hashing), so that a worker that starts or stops
+moves only its own share.
 
-The bucket's lock keeps memberships right whoever ticks; sharing only keeps workers from waiting for each other.
+The bucket's lock keeps memberships right whichever worker ticks. Sharing only keeps workers from waiting for each other.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from hashlib import blake2b
 from typing import Final
 
 MISSED_AFTER: Final = timedelta(seconds=3)
-"""A worker that was not seen for so long is taken for dead: its buckets are others' from then on."""
+"""A worker without a heartbeat for this long counts as dead. The other workers then take its buckets."""
 
 
 class Share:
-    """The buckets of one worker among those alive. Until it knows of any, everything is its own."""
+    """The buckets of one worker among the workers in `alive`. With no others, all buckets are its own."""
 
     def __init__(self, worker_id: int, alive: Sequence[int] = ()) -> None:
         self._worker_id = worker_id

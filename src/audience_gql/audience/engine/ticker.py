@@ -1,6 +1,6 @@
-"""Ticks buckets when they are signalled, when something is due, and when a sweep finds what no signal told.
+"""Ticks buckets when they are signalled, when something is due, and when a sweep finds work whose signal was lost.
 
-It decides nothing about membership; a tick too many costs a millisecond, a tick too few waits for the next sweep.
+It decides nothing about membership. An unnecessary tick costs a millisecond, and a missing tick waits for the next sweep.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _LISTEN_SECONDS: Final = 60.0
 _FAILURE_SECONDS: Final = 10.0
 _LEAVE_SECONDS: Final = 2.0
 _AHEAD: Final = 2
-"""A sweep looks ahead to the sweep after the next one."""
+"""How many pauses between sweeps a sweep looks ahead: up to the sweep after the next one."""
 _SWEEP_SHARE: Final = 20
-"""A sweep that took long is repeated only after so many times as long, however much there is to find."""
+"""The pause after a sweep is at least this many times as long as the sweep took."""
 
 logger = logging.getLogger(__name__)
 
 
 class Ticker:
-    """The resident loop of a worker process. Any number of them share the buckets among themselves."""
+    """The resident loop of a worker process. All workers share the buckets among themselves."""
 
     def __init__(
         self, ports: Ports, membership: Membership, *, sweep_seconds: float, concurrency: int
@@ -47,17 +47,17 @@ class Ticker:
         self._alarms = Alarms()
         self._alarms_changed = asyncio.Event()
         self._workspaces: dict[int, int] = {}
-        """By bucket; buckets never move."""
+        """Workspace ids by bucket id. A bucket never moves to another workspace."""
         self._running: set[asyncio.Task[None]] = set()
         self._ahead_seconds = 0.0
-        """How far the database's clock is ahead of ours."""
+        """How many seconds the database's clock is ahead of this process' clock."""
         self._worker_id: int | None = None
         self._started_at: datetime | None = None
         self._share = Share(0)
         self._share_changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         loops = [
             asyncio.create_task(loop, name=name)
             for name, loop in (
@@ -94,7 +94,7 @@ class Ticker:
             self._want(bucket_id, Urgency.LIVE)
 
     async def _ring_alarms(self) -> None:
-        """Want each bucket at its instant."""
+        """Request a tick of each bucket at the instant of its alarm."""
         while True:
             now = time.time()
             for bucket_id in self._alarms.ring(now):
@@ -137,13 +137,13 @@ class Ticker:
 
     def _want(self, bucket_id: int, urgency: Urgency) -> None:
         workspace_id = self._workspaces.get(bucket_id)
-        if workspace_id is not None:  # else it is gone
+        if workspace_id is not None:  # None when the bucket was deleted
             self._alarms.clear(bucket_id)
             self._schedule.want(bucket_id, workspace_id, urgency)
             self._start()
 
     def _start(self) -> None:
-        """Begin as many ticks as there are slots for."""
+        """Start ticks until all slots are in use."""
         while (bucket_id := self._schedule.start()) is not None:
             task = asyncio.create_task(self._tick(bucket_id), name=f"tick {bucket_id}")
             self._running.add(task)
@@ -154,26 +154,26 @@ class Ticker:
         try:
             ticked = await self._membership.tick(bucket_id)
         except (*UNREACHABLE, *BUSY) as error:
-            logger.warning("tick of bucket %d put off: %s", bucket_id, error)
+            logger.warning("the tick of bucket %d was postponed: %s", bucket_id, error)
             self._set_alarm(bucket_id, time.time() + _RETRY_SECONDS)
-        except Exception:  # the worker's edge: one bucket's bug must not stop the others
-            logger.exception("tick of bucket %d failed", bucket_id)
+        except Exception:  # the worker's edge: a bug in one bucket must not stop the others
+            logger.exception("the tick of bucket %d failed", bucket_id)
             self._set_alarm(bucket_id, time.time() + _FAILURE_SECONDS)
         finally:
             self._schedule.finish(bucket_id)
         if ticked is not None:
-            self._see_to_the_next(bucket_id, ticked)
+            self._plan_next(bucket_id, ticked)
         self._start()
 
-    def _see_to_the_next(self, bucket_id: int, ticked: Ticked) -> None:
-        """What is due already is a part of what is left, and as urgent as that."""
+    def _plan_next(self, bucket_id: int, ticked: Ticked) -> None:
+        """Schedule the bucket's next tick. An instant that is already due belongs to the marks that are left, with their urgency."""
         if ticked.left is not None:
             self._want(bucket_id, ticked.left)
         if ticked.next_due_at is not None and ticked.next_due_at > ticked.now:
             self._wake_at(bucket_id, ticked.next_due_at)
 
     def _wake_at(self, bucket_id: int, due_at: datetime) -> None:
-        """What lies beyond the next sweeps, they will find; so alarms are as few as what is about to happen."""
+        """Set an alarm, unless the instant is so far ahead that a later sweep will find it. This keeps the number of alarms small."""
         at = due_at.timestamp() - self._ahead_seconds
         if at <= time.time() + _AHEAD * self._pause:
             self._set_alarm(bucket_id, at)
@@ -182,7 +182,7 @@ class Ticker:
         self._alarms.set(bucket_id, at)
         self._alarms_changed.set()
 
-    # ---- who else is there
+    # ---- sharing with other workers
 
     async def _beat_for_ever(self) -> None:
         while True:
@@ -201,7 +201,7 @@ class Ticker:
             share = Share(self._worker_id, alive)
         if share != self._share:
             self._share = share
-            self._share_changed.set()  # look at once for what is ours by now
+            self._share_changed.set()  # sweep at once: this worker may have new buckets
 
     async def _retire(self) -> None:
         if self._worker_id is None:
@@ -210,11 +210,13 @@ class Ticker:
             async with asyncio.timeout(_LEAVE_SECONDS), self._ports.database.acquire() as connection:
                 await sweeps.retire(connection, self._worker_id)
         except UNREACHABLE as error:
-            logger.warning("others will miss this worker only later: %s", error)
+            logger.warning(
+                "this worker could not sign off; others notice its absence after %s: %s", MISSED_AFTER, error
+            )
 
     async def _while_reachable(self, what: str, work: Awaitable[None]) -> None:
-        """Do it, unless Postgres is away or busy: then there is a next time."""
+        """Await `work`. When Postgres is away or busy, log that and return: the caller's loop tries again."""
         try:
             await work
         except (*UNREACHABLE, *BUSY) as error:
-            logger.warning("%s put off: %s", what, error)
+            logger.warning("%s postponed: %s", what, error)

@@ -1,6 +1,6 @@
-"""What ticks, fills and audits have in common: the plan of a workspace's segments, their evaluation, and what to do when one fails.
+"""What ticks, fills and audits share: the plan of a workspace's segments, their evaluation, and what to do when a segment fails.
 
-It keeps nothing but texts of statements and parsed definitions, and writes nothing about people.
+It caches statements and parsed definitions, and writes nothing about people.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Verdicts:
-    """One for a worker process."""
+    """One per worker process."""
 
     def __init__(self, ports: Ports, pool: TickPool) -> None:
         self._ports = ports
@@ -32,13 +32,13 @@ class Verdicts:
     async def plan(
         self, connection: Connection, bucket: BucketHead, definitions_version: int | None = None
     ) -> Plan:
-        """The plan for the segments as this transaction sees them; `definitions_version`, where it has read that already."""
+        """The plan for the segments as this transaction sees them. Pass `definitions_version` when it has already been read."""
         if definitions_version is None:
             definitions_version = await membership.definitions_version(connection, bucket.workspace_id)
         return await self._plans.plan(connection, bucket, definitions_version)
 
     async def blame(self, bucket_id: int, failed: EvaluationFailed) -> None:
-        """Find which segments cannot be evaluated, by halves, and set them FAILED, so that the others go on."""
+        """Find the segments that cannot be evaluated, by bisection, and set them FAILED, so that the others continue."""
         waiting = [tuple(failed.segment_ids)]
         while waiting:
             suspects = waiting.pop()
@@ -54,10 +54,10 @@ class Verdicts:
             waiting += [suspects[:half], suspects[half:]]
 
     async def _try(self, bucket_id: int, failed: EvaluationFailed, suspects: tuple[int, ...]) -> str | None:
-        """The reason why these segments cannot be evaluated together, if they cannot."""
+        """The reason why these segments cannot be evaluated together; None when they can."""
         try:
             async with self._pool.filling() as connection:
-                await failed.again(self.evaluation, connection, bucket_id, suspects)
+                await self.evaluation.repeat(connection, bucket_id, failed.subject, suspects)
         except EvaluationFailed as again:
             return again.reason
         return None

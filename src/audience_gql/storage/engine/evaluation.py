@@ -1,12 +1,12 @@
 """Asks Postgres who matches: for named people and all segments at once, or for one segment over a range of people.
 
-Both forms only read, and give the difference between what is true now and what the membership says.
+Both forms only read, and return the difference between what is true now and the stored membership.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -23,11 +23,14 @@ _SEGMENTS_A_STATEMENT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluable:
-    """What is to be evaluated: conditions by segment, and those that they may read; with the key under which the compiled text is kept."""
+    """The conditions to evaluate."""
 
     key: tuple[object, ...]
+    """The key of the compiled statements in the cache."""
     conditions: Mapping[int, Condition]
+    """By segment id."""
     inner: Mapping[int, Condition]
+    """By segment id, the conditions that the others may read."""
     vocabulary: Vocabulary
 
     def only(self, segment_ids: Collection[int]) -> Evaluable:
@@ -39,30 +42,45 @@ class Evaluable:
 
 @dataclass(frozen=True, slots=True)
 class RangeDifference:
-    """Who of a range of people is wrongly out of a segment, and who is wrongly in; each in the order of ids."""
+    """The people of a range who should enter a segment, and those who should leave it, each in the order of ids."""
 
     entering: list[int]
     leaving: list[int]
 
 
-class EvaluationFailed(Exception):
-    """Postgres could not compute a condition (a number out of its range, say). Names the segments of the statement."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPeople:
+    """What was evaluated: any segments for these people."""
 
-    def __init__(
-        self,
-        reason: str,
-        segment_ids: Sequence[int],
-        again: Callable[[Evaluation, Connection, int, Sequence[int]], Awaitable[object]],
-    ) -> None:
+    evaluable: Evaluable
+    people: Collection[int]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleInRange:
+    """What was evaluated: one segment for everybody with an id in (after, upto]."""
+
+    evaluable: Evaluable
+    after: int
+    upto: int
+    now: datetime
+
+
+class EvaluationFailed(Exception):
+    """Postgres could not compute a condition, for example because a number was out of its range."""
+
+    def __init__(self, reason: str, segment_ids: Sequence[int], subject: NamedPeople | PeopleInRange) -> None:
         super().__init__(reason)
         self.reason = reason
         self.segment_ids = tuple(segment_ids)
-        self.again = again
-        """Evaluate only these segments on the same people, to find which of them it is."""
+        """The segments of the statement. At least one of them is at fault."""
+        self.subject = subject
+        """What was evaluated, so that fewer segments can be tried on the same people."""
 
 
 class Evaluation:
-    """Compiles and runs; one for a process, so that a statement's text is made once."""
+    """Compiles conditions and runs them. One per process, so that each statement is compiled once."""
 
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[object, ...], Statement] = OrderedDict()
@@ -75,7 +93,10 @@ class Evaluation:
         people: Collection[int],
         now: datetime,
     ) -> dict[tuple[int, int], bool]:
-        """By (segment, person), whoever of these people should be a member of an evaluated segment and is not, or the other way round."""
+        """By (segment, person): True for people who should be members and are not, False for members who should not be.
+
+        Raises EvaluationFailed.
+        """
         found: dict[tuple[int, int], bool] = {}
         segment_ids = sorted(evaluable.conditions)
         for start in range(0, len(segment_ids), _SEGMENTS_A_STATEMENT):
@@ -85,7 +106,8 @@ class Evaluation:
             try:
                 rows = await connection.fetch(statement.sql, *values)
             except asyncpg.DataError as error:
-                raise EvaluationFailed(str(error), chosen, _again(evaluable, people, now)) from error
+                subject = NamedPeople(evaluable=evaluable, people=people, now=now)
+                raise EvaluationFailed(str(error), chosen, subject) from error
             for person, matched, current in rows:
                 for segment_id in set(matched).symmetric_difference(current):
                     found[segment_id, person] = segment_id in matched
@@ -101,7 +123,7 @@ class Evaluation:
         upto: int,
         now: datetime,
     ) -> RangeDifference:
-        """For one segment, everybody with an id in (after, upto] who wrongly is or is not a member."""
+        """The difference for one segment and everybody with an id in (after, upto]. Raises EvaluationFailed."""
         statement = self._compile(
             ("range", segment_id, evaluable.key),
             lambda: compile_range(
@@ -123,10 +145,28 @@ class Evaluation:
         try:
             row = await connection.fetchrow(sql, *values)
         except asyncpg.DataError as error:
-            bounds = (after, upto)
-            raise EvaluationFailed(str(error), [segment_id], _again_range(evaluable, bounds, now)) from error
+            subject = PeopleInRange(evaluable=evaluable, after=after, upto=upto, now=now)
+            raise EvaluationFailed(str(error), [segment_id], subject) from error
         assert row is not None  # noqa: S101  # an aggregate without groups always has its row
         return RangeDifference(sorted(row["entering"] or ()), sorted(row["leaving"] or ()))
+
+    async def repeat(
+        self,
+        connection: Connection,
+        bucket_id: int,
+        subject: NamedPeople | PeopleInRange,
+        segment_ids: Sequence[int],
+    ) -> None:
+        """Evaluate only these segments for the same people. Raises EvaluationFailed when one of them is at fault."""
+        match subject:
+            case NamedPeople(evaluable=evaluable, people=people, now=now):
+                chosen = evaluable.only(segment_ids)
+                await self.differences_of_people(connection, bucket_id, chosen, people, now)
+            case PeopleInRange(evaluable=evaluable, after=after, upto=upto, now=now):
+                for segment_id in segment_ids:
+                    await self.differences_of_range(
+                        connection, bucket_id, evaluable, segment_id, after, upto, now
+                    )
 
     def _people_statement(self, evaluable: Evaluable, segment_ids: Sequence[int]) -> Statement:
         chosen = {segment_id: evaluable.conditions[segment_id] for segment_id in segment_ids}
@@ -146,7 +186,7 @@ class Evaluation:
 
 
 def _compared(matching: Statement) -> Statement:
-    """People beside the memberships that they have, of the segments in one more parameter; those are left out for whom all is right."""
+    """The people whose memberships differ, with what they match and what they are in. The segments are one more parameter."""
     chosen = len(matching.parameters) + 3
     sql = (
         "SELECT e.subscriber_id, e.matched, c.current "
@@ -157,29 +197,3 @@ def _compared(matching: Statement) -> Statement:
         "WHERE e.matched <> c.current"
     )
     return replace(matching, sql=sql)
-
-
-def _again(
-    evaluable: Evaluable, people: Collection[int], now: datetime
-) -> Callable[[Evaluation, Connection, int, Sequence[int]], Awaitable[object]]:
-    async def again(
-        evaluation: Evaluation, connection: Connection, bucket_id: int, segment_ids: Sequence[int]
-    ) -> object:
-        return await evaluation.differences_of_people(
-            connection, bucket_id, evaluable.only(segment_ids), people, now
-        )
-
-    return again
-
-
-def _again_range(
-    evaluable: Evaluable, bounds: tuple[int, int], now: datetime
-) -> Callable[[Evaluation, Connection, int, Sequence[int]], Awaitable[object]]:
-    async def again(
-        evaluation: Evaluation, connection: Connection, bucket_id: int, segment_ids: Sequence[int]
-    ) -> object:
-        return await evaluation.differences_of_range(
-            connection, bucket_id, evaluable, segment_ids[0], *bounds, now
-        )
-
-    return again
