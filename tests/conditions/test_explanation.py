@@ -259,6 +259,11 @@ def born(day: str, zone: str = "UTC") -> dict[str, object]:
         ({"age": {"gte": 18}}, born("2008-02-29"), "2026-02-28T12:00:00Z", "2026-03-01T00:00:00Z"),
         ({"age": {"gte": 20}}, born("2008-02-29"), "2026-03-31T12:00:00Z", "2028-02-29T00:00:00Z"),
         ({"birthday": {"anniversaryInNext": {"days": 1}}}, born("2008-02-29"), "2026-03-02T12:00:00Z", "2027-03-01T00:00:00Z"),
+        # A day is not its own anniversary, and one of the future has none until a year after it.
+        ({"birthday": {"anniversaryInNext": {"days": 1}}}, born("2026-03-31"), "2026-03-31T12:00:00Z", "2027-03-31T00:00:00Z"),
+        ({"birthday": {"anniversaryInLast": {"days": 3}}}, born("2026-03-30"), "2026-03-31T12:00:00Z", "2027-03-30T00:00:00Z"),
+        ({"birthday": {"anniversaryInNext": {"days": 366}}}, born("2060-05-01"), "2026-03-31T12:00:00Z", "2060-05-01T00:00:00Z"),
+        ({"birthday": {"anniversaryInLast": {"days": 1}}}, born("2060-05-01"), "2026-03-31T12:00:00Z", "2061-05-01T00:00:00Z"),
         # Where a day begins: ahead of and behind everybody, at one o'clock, and where there was none.
         ({"birthday": {"inLast": {"days": 1}}}, born("2026-04-01", "Pacific/Kiritimati"), "2026-03-31T09:00:00Z", "2026-03-31T10:00:00Z"),
         ({"birthday": {"inLast": {"days": 1}}}, born("2026-04-01", "Etc/GMT+12"), "2026-03-31T09:00:00Z", "2026-04-01T12:00:00Z"),

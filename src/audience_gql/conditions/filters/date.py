@@ -1,6 +1,6 @@
 """DateFilter: where a calendar day lies, absolutely or as seen from today, the day where the person lives.
 
-What is missing matches nothing but `isSet: false`.
+What is missing matches nothing but `isSet: false`. A day is not its own anniversary: the first one comes a year later.
 """
 
 from __future__ import annotations
@@ -91,11 +91,10 @@ class DateFilter:
 
     def turning_days(self, day: date, today: date) -> Iterable[date]:
         """The days at whose beginning the verdict may change, from today on."""
-        base = (
-            [anniversary(day, today.year + ahead) for ahead in range(-1, _YEARS_AHEAD)]
-            if self._is_yearly
-            else [day]
-        )
+        base = [day]
+        if self._is_yearly:
+            first = max(day.year + 1, today.year - 1)
+            base = [anniversary(day, year) for year in range(first, first + _YEARS_AHEAD + 1)]
         return [one + timedelta(days=days) for one in base for days in self._turns()]
 
     @property
@@ -135,7 +134,7 @@ class DateFilter:
         if not self._is_yearly:
             return (day,)
         other_year = today.year - 1 if self.operator.endswith("Last") else today.year + 1
-        return anniversary(day, today.year), anniversary(day, other_year)
+        return tuple(anniversary(day, year) for year in (today.year, other_year) if year > day.year)
 
     def _is_near(self, day: date, today: date, count: int) -> bool:
         if self.operator.endswith("Last"):
@@ -150,10 +149,14 @@ class DateFilter:
             return f"({column} >= {today} AND {column} < {today} + {count})"
         this_year = anniversary_sql(column, f"extract(year FROM {today})::integer")
         if operator == "anniversaryInLast":
+            first = f"greatest({today} - {count}, {column})"
             last_year = anniversary_sql(column, f"extract(year FROM {today})::integer - 1")
-            return f"(({this_year} > {today} - {count} AND {this_year} <= {today}) OR {last_year} > {today} - {count})"
+            return f"(({this_year} > {first} AND {this_year} <= {today}) OR {last_year} > {first})"
         next_year = anniversary_sql(column, f"extract(year FROM {today})::integer + 1")
-        return f"(({this_year} >= {today} AND {this_year} < {today} + {count}) OR {next_year} < {today} + {count})"
+        return (
+            f"(({this_year} >= {today} AND {this_year} < {today} + {count} AND {this_year} > {column}) "
+            f"OR ({next_year} < {today} + {count} AND {next_year} > {column}))"
+        )
 
     @property
     def _is_yearly(self) -> bool:
@@ -251,13 +254,13 @@ DATE_FILTER: Final = Shape(
             name="anniversaryInNext",
             type=_DAYS,
             check=_within_a_year,
-            description="Its month and day come round then; 29 February on 1 March in other years.",
+            description="An anniversary of it is then, the first a year later; of 29 February on 1 March in other years.",
         ),
         InputField(
             name="anniversaryInLast",
             type=_DAYS,
             check=_within_a_year,
-            description="Its month and day came round then; 29 February on 1 March in other years.",
+            description="An anniversary of it was then, the first a year later; of 29 February on 1 March in other years.",
         ),
         InputField(
             name="month", type=Scalar.INT, check=_is_month, description="In this month, of any year: 1 to 12."

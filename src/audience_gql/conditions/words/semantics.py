@@ -56,8 +56,8 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
   fixed: a day has 24 hours.
 - `before` and `after` are strict. `between` includes both ends of numbers and dates; of times, the first only.
 - Dates, birthdays and ages are about days on the calendar, in the person's own time zone or else the workspace's. A day turns at its first instant there.
-  `inLast n` is after `today - n` up to today, `inNext n` from today up to but without `today + n`. Whoever was born on 29 February celebrates on 1 March
-  in other years.
+  `inLast n` is after `today - n` up to today, `inNext n` from today up to but without `today + n`. An anniversary is a later day with the same month and day,
+  of 29 February 1 March in other years: a date is not its own anniversary, and one of the future has none until a year after it.
 - Events may arrive late, twice and in any order: `occurredAt` places them, `key` counts them once. One dated ahead counts from its instant on.
 - No new fact is needed for a membership to change: it follows the clock, at the very instant.
 
