@@ -230,13 +230,42 @@ async def test_the_list_is_searched_by_part_of_a_name_or_key(api):
     assert await found("i̇STAN") == ["A-1"]
     assert await found("%") == ["C-3"]
     assert await found("_") == []
-    assert sorted(await found("")) == ["A-1", "B-2", "C-3"]
+    for blank in ("", " ", "\t\u00a0\u2003\n"):
+        assert sorted(await found(blank)) == ["A-1", "B-2", "C-3"]
+
+
+async def test_each_word_of_a_search_is_found_in_some_name_or_key(api):
+    await api.upsert(
+        {"externalId": "shop-1", "firstName": "María José", "lastName": "López", "email": "mj@example.com"},
+        {"externalId": "shop-2", "firstName": "María", "email": "lópez@example.com", "phone": "+37060000000"},
+        {"externalId": "shop-3", "lastName": "López", "city": "María"},
+    )
+
+    async def found(search: str) -> list[str]:
+        return external_ids(await api.data(LIST, search=search))
+
+    assert sorted(await found("maría lópez")) == ["shop-1", "shop-2"]
+    assert sorted(await found("LÓPEZ  María")) == ["shop-1", "shop-2"]
+    assert sorted(await found("maría ")) == ["shop-1", "shop-2"]
+    assert await found("maría\u00a0370600 shop") == ["shop-2"]
+    assert await found("maría lópez shop-3") == []
+    assert await found("jos shop-1 mj@ maría é") == ["shop-1"]
 
 
 async def test_a_search_is_a_text(api):
     (error,) = await api.errors(LIST, search="\0")
 
     assert error["path"] == ["subscribers"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "search"}
+
+
+async def test_a_search_has_ten_different_words_at_most(api):
+    await api.upsert({"externalId": "a b c d e f g h i j"})
+
+    assert external_ids(await api.data(LIST, search="a b c d e f g h i j A B C")) == ["a b c d e f g h i j"]
+    (error,) = await api.errors(LIST, search="a b c d e f g h i j k")
+
+    assert error["message"] == "`search`: at most 10 words, not 11."
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "search"}
 
 

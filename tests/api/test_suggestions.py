@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -112,7 +113,50 @@ async def test_a_search_narrows_and_first_cuts_off(api):
 
     assert [count for _, count in await values(api, {"field": "plan"}, search="RO")] == [2]
     assert await values(api, {"profile": "city"}, search="zz") == []
+    assert [count for _, count in await values(api, {"field": "plan"}, search="o P ")] == [2]
     assert await values(api, {"profile": "city"}, first=1) == [("Berlin", 3)]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "\u00a0\u2003", "\x1c\u3000"], ids=ascii)
+async def test_blanks_are_not_suggested(api, blank):
+    """Older versions kept them."""
+    await people(api)
+    await api.track(*(
+        {"subscriber": {"externalId": "a"}, "name": "paid", "properties": {"coupon": coupon}} for coupon in ("x", "y")
+    ))  # fmt: skip
+    await keep_blanks(api, blank)
+
+    assert await values(api, {"profile": "city"}) == [("Berlin", 2)]
+    assert await values(api, {"field": "plan"}) == [("pro", 1)]
+    assert sorted(await values(api, {"field": "likes"})) == [("Jam", 1), ("TEA", 1)]
+    assert await values(api, {"property": {"event": "paid", "key": "coupon"}}) == [("y", 1)]
+
+
+async def keep_blanks(api, blank: str) -> None:
+    """In a city, a TEXT and a LIST field, and a property of an event."""
+    rows = await api.services.ports.database.fetch(
+        "SELECT key, id FROM custom_fields WHERE workspace_id = $1", api.access.workspace.id
+    )
+    ids = {row["key"]: str(row["id"]) for row in rows}
+    for person, fields in (
+        ("a", {ids["plan"]: blank, ids["likes"]: [blank, "Jam"]}),
+        ("c", {ids["plan"]: blank}),
+        ("d", {}),
+    ):
+        await api.services.ports.database.fetch(
+            "UPDATE subscribers SET city = $3::text, city_folded = lower($3::text), fields = $4::jsonb, fields_folded = '{}' "
+            "WHERE bucket_id = $1 AND external_id = $2 RETURNING id",
+            api.bucket_id,
+            person,
+            "Berlin" if person == "c" else blank,
+            json.dumps(fields),
+        )
+    await api.services.ports.database.fetch(
+        "UPDATE events SET properties = jsonb_build_object('coupon', $2::text) "
+        "WHERE bucket_id = $1 AND properties ->> 'coupon' = 'x' RETURNING id",
+        api.bucket_id,
+        blank,
+    )
 
 
 async def test_properties_of_events(api):

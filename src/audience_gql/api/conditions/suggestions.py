@@ -10,7 +10,7 @@ from strawberry.scalars import JSON
 
 from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import BadUserInput
-from audience_gql.api.lists.search import Search, folded
+from audience_gql.api.lists.search import Search, words
 from audience_gql.api.pagination import First, page_size
 from audience_gql.audience.people.profiles import TEXT_COLUMNS, text_problem
 from audience_gql.storage import definitions
@@ -81,7 +81,7 @@ class SuggestionQuery:
         first: First = 10,
     ) -> list[ValueCount]:
         more: dict[str, Any] = {  # Any: keyword arguments
-            "search_folded": folded(search),
+            "words": words(search),
             "limit": page_size(first),
         }
         if of.profile:

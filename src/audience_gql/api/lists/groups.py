@@ -13,7 +13,7 @@ from audience_gql.api.failures import InvalidInput, NameTaken, NotFound, Reject
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
-from audience_gql.api.lists.search import Search, folded
+from audience_gql.api.lists.search import Search, words
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
 from audience_gql.audience.definitions.groups import (
@@ -156,7 +156,7 @@ class GroupQuery:
         part = listing.slice(first, after)
         database, workspace = info.context.ports.database, info.context.workspace
         entries = await pages.groups(
-            database, workspace.id, part, order_by=order_by.value, search_folded=folded(search)
+            database, workspace.id, part, order_by=order_by.value, words=words(search)
         )
         return listing.page(entries, part)
 

@@ -14,7 +14,7 @@ from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Info
 from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
-from audience_gql.api.lists.search import Search, folded
+from audience_gql.api.lists.search import Search, words
 from audience_gql.api.lists.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
@@ -255,7 +255,7 @@ class SegmentQuery:
             info.context.workspace.id,
             part,
             order_by=order_by.value,
-            search_folded=folded(search),
+            words=words(search),
             states=state or (),
         )
         return listing.page(entries, part)

@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 from audience_gql.api.conditions.inputs import ConditionInput, filter_of
 from audience_gql.api.context import Info
 from audience_gql.api.keys import SubscriberKey, find_owner
-from audience_gql.api.lists.search import Search, folded
+from audience_gql.api.lists.search import Search, words
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
 from audience_gql.api.people.channels import Channel, ChannelState
@@ -254,7 +254,7 @@ class SubscriberQuery:
             info.context.workspace.id,
             part,
             order_by=order_by.value,
-            search_folded=folded(search),
+            words=words(search),
             matching=None if where is None else await filter_of(info.context, where),
         )
         return listing.page(entries, part)

@@ -6,7 +6,7 @@ than a page holds, when there is one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
@@ -24,7 +24,8 @@ from audience_gql.storage.reads.records import (
     definition_of,
     subscriber_of,
 )
-from audience_gql.storage.reads.slices import Entry, Order, Slice, bind
+from audience_gql.storage.reads.searching import has_words
+from audience_gql.storage.reads.slices import Entry, Order, Slice
 
 SubscriberOrder: TypeAlias = Literal["CREATED_DESC", "CREATED_ASC", "EMAIL_ASC"]
 DefinitionOrder: TypeAlias = Literal["NAME_ASC", "CREATED_DESC", "UPDATED_DESC", "SIZE_DESC"]
@@ -43,7 +44,13 @@ _DEFINITION_ORDERS: Final[Mapping[DefinitionOrder, Order]] = {
     "UPDATED_DESC": Order(("d.updated_at", "d.id")),
     "SIZE_DESC": Order(("d.members", "d.id")),
 }
-_SEARCHED: Final = ("email", "phone", "external_id", "first_name", "last_name")
+_SEARCHED: Final = (
+    "s.email_folded",
+    "s.phone_folded",
+    "s.external_id_folded",
+    "s.first_name_folded",
+    "s.last_name_folded",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +69,13 @@ async def subscribers(
     part: Slice,
     *,
     order_by: SubscriberOrder,
-    search_folded: str | None,
+    words: Sequence[str],
     matching: Filter | None,
 ) -> list[Entry[SubscriberRecord]]:
-    """People who match the condition and have the folded text in their email, phone, external id or name."""
+    """People who match the condition, and have each folded word in their email, phone, external id, first or last name."""
     order = _SUBSCRIBER_ORDERS[order_by]
     values: list[object] = [workspace_id]
-    where = order.beyond(part.after, values)
-    if search_folded:
-        needle = bind(search_folded, values)
-        found = " OR ".join(f"strpos(s.{name}_folded, {needle}) > 0" for name in _SEARCHED)
-        where += f" AND ({found})"
+    where = f"{order.beyond(part.after, values)} AND {has_words(words, _SEARCHED, values)}"
     joins = ""
     if matching:
         fragment = compile_filter(
@@ -100,9 +103,9 @@ async def groups(
     part: Slice,
     *,
     order_by: DefinitionOrder,
-    search_folded: str | None,
+    words: Sequence[str],
 ) -> list[Entry[Group]]:
-    """Groups by part of their name. Their order by size is as of the last tick."""
+    """Groups by words in their name. Their order by size is as of the last tick."""
     source = (
         "SELECT g.*, coalesce(sum(t.members), 0)::bigint AS members, NULL AS state FROM groups g "
         "LEFT JOIN buckets b ON b.workspace_id = g.workspace_id "
@@ -116,7 +119,7 @@ async def groups(
         model=Group,
         source=source,
         order_by=order_by,
-        search_folded=search_folded,
+        words=words,
         states=(),
     )
 
@@ -127,10 +130,10 @@ async def segments(
     part: Slice,
     *,
     order_by: DefinitionOrder,
-    search_folded: str | None,
+    words: Sequence[str],
     states: Collection[str],
 ) -> list[Entry[Segment]]:
-    """Segments by part of their name, in one of these states; in any, when none are given."""
+    """Segments by words in their name, in one of these states; in any, when none are given."""
     source = (
         f"SELECT s.*, coalesce(sum(t.members), 0)::bigint AS members, {SEGMENT_STATE} AS state FROM segments s "
         "LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
@@ -144,7 +147,7 @@ async def segments(
         model=Segment,
         source=source,
         order_by=order_by,
-        search_folded=search_folded,
+        words=words,
         states=states,
     )
 
@@ -157,14 +160,12 @@ async def _definitions(
     model: type[Definition],
     source: str,
     order_by: DefinitionOrder,
-    search_folded: str | None,
+    words: Sequence[str],
     states: Collection[str],
 ) -> list[Entry[Definition]]:
     order = _DEFINITION_ORDERS[order_by]
     values: list[object] = [workspace_id]
-    where = order.beyond(part.after, values)
-    if search_folded:
-        where += f" AND strpos(d.name_folded, {bind(search_folded, values)}) > 0"
+    where = f"{order.beyond(part.after, values)} AND {has_words(words, ('d.name_folded',), values)}"
     if states:
         values.append(list(states))
         where += f" AND d.state = ANY(${len(values)}::text[])"

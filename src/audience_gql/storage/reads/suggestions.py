@@ -16,6 +16,7 @@ from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.facts import TEXT_COLUMNS
 from audience_gql.storage.ids import SUBSCRIBER_IDS
+from audience_gql.storage.reads.searching import has_words, is_not_blank
 
 MOST_BUCKETS: Final = 100
 PEOPLE: Final = 20_000
@@ -62,21 +63,21 @@ async def seen_names(database: Database, workspace_id: int, now: datetime) -> li
 
 
 async def profile_values(
-    database: Database, workspace_id: int, column: str, *, search_folded: str | None, limit: int
+    database: Database, workspace_id: int, column: str, *, words: Sequence[str], limit: int
 ) -> list[ValueCount]:
     """The commonest texts of a column of the profile."""
     assert column in TEXT_COLUMNS  # noqa: S101  # it becomes part of the statement
     value, folded = f"to_jsonb(s.{column})", f"to_jsonb(s.{column}_folded)"
     return await _people_s(
-        database, workspace_id, value, folded, [], of_lists=False, search_folded=search_folded, limit=limit
+        database, workspace_id, value, folded, [], of_lists=False, words=words, limit=limit
     )
 
 
 async def field_values(
-    database: Database, workspace_id: int, field: FieldRef, *, search_folded: str | None, limit: int
+    database: Database, workspace_id: int, field: FieldRef, *, words: Sequence[str], limit: int
 ) -> list[ValueCount]:
     """The commonest values of a custom field; of a LIST, what its values hold."""
-    value, folded = "s.fields -> $5::text", "coalesce(s.fields_folded -> $5::text, s.fields -> $5::text)"
+    value, folded = "s.fields -> $4::text", "coalesce(s.fields_folded -> $4::text, s.fields -> $4::text)"
     return await _people_s(
         database,
         workspace_id,
@@ -84,16 +85,17 @@ async def field_values(
         folded,
         [str(field.id)],
         of_lists=field.type == "LIST",
-        search_folded=search_folded,
+        words=words,
         limit=limit,
     )
 
 
 async def property_values(
-    database: Database, workspace_id: int, event: str, key: str, *, search_folded: str | None, limit: int
+    database: Database, workspace_id: int, event: str, key: str, *, words: Sequence[str], limit: int
 ) -> list[ValueCount]:
     """The commonest texts, numbers and truths of a property among the latest events of a name."""
     bucket_ids = await _some_buckets(database, workspace_id)
+    values: list[object] = [workspace_id, event, bucket_ids, key, limit]
     rows = await database.fetch(
         "SELECT (mode() WITHIN GROUP (ORDER BY x.value))::text AS value, "
         "count(DISTINCT (x.bucket_id, x.subscriber_id)) AS people FROM event_names n "
@@ -103,13 +105,8 @@ async def property_values(
         "WHERE e.bucket_id = b.id AND e.name_id = n.id "
         f"ORDER BY e.occurred_at DESC LIMIT {_share(EVENTS, bucket_ids)}) x "
         "WHERE n.workspace_id = $1 AND n.name = $2 AND jsonb_typeof(x.value) IN ('string', 'number', 'boolean') "
-        "AND strpos(x.folded, $5) > 0 GROUP BY x.folded ORDER BY people DESC, x.folded LIMIT $6",
-        workspace_id,
-        event,
-        bucket_ids,
-        key,
-        search_folded or "",
-        limit,
+        f"AND {_is_wanted('x.folded', words, values)} GROUP BY x.folded ORDER BY people DESC, x.folded LIMIT $5",
+        *values,
     )
     return [ValueCount(value=json.loads(row["value"]), people=row["people"]) for row in rows]
 
@@ -122,7 +119,7 @@ async def _people_s(
     bound: Sequence[object],
     *,
     of_lists: bool,
-    search_folded: str | None,
+    words: Sequence[str],
     limit: int,
 ) -> list[ValueCount]:
     """Counted among the first people by id, and scaled by how far in the range of all ids these reach."""
@@ -135,6 +132,7 @@ async def _people_s(
         if of_lists
         else "SELECT x.value, x.folded #>> '{}' AS folded"
     )
+    values: list[object] = [bucket_ids, float(SUBSCRIBER_IDS), limit, *bound]
     rows = await database.fetch(
         "WITH sampled AS (SELECT b.id AS bucket_id, s.id, s.value, s.folded FROM unnest($1::bigint[]) AS b (id) "
         f"CROSS JOIN LATERAL (SELECT s.id, {value} AS value, {folded} AS folded FROM subscribers s "
@@ -142,18 +140,18 @@ async def _people_s(
         f"weights AS (SELECT bucket_id, CASE WHEN count(*) < {share} THEN 1 ELSE $2::float8 / (max(id) + 1) END AS weight "
         "FROM sampled GROUP BY bucket_id), "
         "valued AS (SELECT DISTINCT ON (x.bucket_id, x.id, y.folded) x.bucket_id, x.id, y.value, y.folded "
-        f"FROM sampled x CROSS JOIN LATERAL ({single}) y WHERE strpos(y.folded, $3) > 0) "
+        f"FROM sampled x CROSS JOIN LATERAL ({single}) y WHERE {_is_wanted('y.folded', words, values)}) "
         "SELECT (mode() WITHIN GROUP (ORDER BY v.value))::text AS value, sum(w.weight)::float8 AS people "
         "FROM valued v JOIN weights w ON w.bucket_id = v.bucket_id "
-        "GROUP BY v.folded ORDER BY people DESC, v.folded LIMIT $4",
-        bucket_ids,
-        float(SUBSCRIBER_IDS),
-        search_folded or "",
-        limit,
-        *bound,
+        "GROUP BY v.folded ORDER BY people DESC, v.folded LIMIT $3",
+        *values,
     )
     scale = len(all_ids) / len(bucket_ids)
     return [ValueCount(value=json.loads(row["value"]), people=round(row["people"] * scale)) for row in rows]
+
+
+def _is_wanted(text: str, words: Sequence[str], values: list[object]) -> str:
+    return f"{is_not_blank(text, values)} AND {has_words(words, (text,), values)}"
 
 
 async def _some_buckets(database: Database, workspace_id: int) -> list[int]:
