@@ -15,10 +15,10 @@ from audience_gql.audience.log.broadcasts import Broadcasts
 async def test_readers_get_all_that_comes_after_they_joined():
     broadcast = Broadcast("start", most=10)
     early = broadcast.join()
-    await broadcast.tell("one", 1)
+    await broadcast.publish("one", 1)
     late = broadcast.join()
     last = broadcast.last
-    await broadcast.tell("two", 1)
+    await broadcast.publish("two", 1)
 
     assert [await early.next(), await early.next()] == ["one", "two"]
     assert (last, await late.next()) == ("one", "two")
@@ -30,7 +30,7 @@ async def test_a_reader_who_waits_is_woken():
     waiting = asyncio.create_task(reader.next())
     await asyncio.sleep(0)
 
-    await broadcast.tell("one", 1)
+    await broadcast.publish("one", 1)
 
     assert await waiting == "one"
 
@@ -39,8 +39,8 @@ async def test_the_writer_waits_for_a_reader_who_is_coming():
     broadcast = Broadcast(0, most=2)
     reader = broadcast.join()
     for number in (1, 2):
-        await broadcast.tell(number, 1)
-    telling = asyncio.create_task(broadcast.tell(3, 1))
+        await broadcast.publish(number, 1)
+    telling = asyncio.create_task(broadcast.publish(3, 1))
     await asyncio.sleep(0)
     assert not telling.done()
 
@@ -55,7 +55,7 @@ async def test_nobody_waits_for_a_reader_who_is_away():
     slow, quick = broadcast.join(), broadcast.join()
     slow.is_away = True
     for number in range(1, 6):
-        await broadcast.tell(number, 1)
+        await broadcast.publish(number, 1)
         assert await quick.next() == number
 
     slow.is_away = False
@@ -67,8 +67,8 @@ async def test_nobody_waits_for_a_reader_who_is_away():
 async def test_a_reader_who_leaves_is_not_waited_for():
     broadcast = Broadcast(0, most=1)
     reader = broadcast.join()
-    await broadcast.tell(1, 1)
-    telling = asyncio.create_task(broadcast.tell(2, 1))
+    await broadcast.publish(1, 1)
+    telling = asyncio.create_task(broadcast.publish(2, 1))
     await asyncio.sleep(0)
 
     reader.leave()
@@ -79,7 +79,7 @@ async def test_a_reader_who_leaves_is_not_waited_for():
 async def test_what_is_heavier_than_all_there_is_room_for_is_told_alone():
     broadcast = Broadcast(0, most=2)
     reader = broadcast.join()
-    await broadcast.tell(1, 100)
+    await broadcast.publish(1, 100)
 
     assert await reader.next() == 1
 
@@ -87,7 +87,7 @@ async def test_what_is_heavier_than_all_there_is_room_for_is_told_alone():
 async def test_a_failure_comes_after_what_was_told():
     broadcast = Broadcast(0, most=2)
     reader = broadcast.join()
-    await broadcast.tell(1, 1)
+    await broadcast.publish(1, 1)
     broadcast.fail(ValueError("broken"))
 
     assert await reader.next() == 1
@@ -98,12 +98,12 @@ async def test_a_failure_comes_after_what_was_told():
 async def test_who_listens_is_called_as_it_is_told():
     broadcast = Broadcast(0, most=10)
     reader, taken = broadcast.join(), []
-    await broadcast.tell(1, 1)
+    await broadcast.publish(1, 1)
     listening = asyncio.create_task(reader.listen(lambda item: not taken.append(item)))
     await asyncio.sleep(0)
 
-    await broadcast.tell(2, 1)
-    await broadcast.tell(3, 1)
+    await broadcast.publish(2, 1)
+    await broadcast.publish(3, 1)
 
     assert taken == [1, 2, 3]
     assert not listening.done()
@@ -121,7 +121,7 @@ async def test_what_a_listener_does_not_take_comes_next():
     listening = asyncio.create_task(reader.listen(take))
     await asyncio.sleep(0)
     for number in (1, 2, 3):
-        await broadcast.tell(number, 1)
+        await broadcast.publish(number, 1)
     await asyncio.wait_for(listening, 1)
 
     assert taken == [1, 2]
@@ -145,7 +145,7 @@ async def test_many_who_listen_do_not_keep_others_from_their_turn():
     broadcast, turns = Broadcast(0, most=10), []
     listening = [asyncio.create_task(broadcast.join().listen(lambda _: True)) for _ in range(600)]
     await asyncio.sleep(0)
-    telling = asyncio.create_task(broadcast.tell(1, 1))
+    telling = asyncio.create_task(broadcast.publish(1, 1))
     while not telling.done():
         turns.append(1)
         await asyncio.sleep(0)
@@ -181,7 +181,7 @@ async def test_any_number_of_readers_at_any_pace_miss_nothing():
 
     async def write() -> None:
         for number in range(1, 101):
-            await broadcast.tell(number, chance.randrange(1, 4))
+            await broadcast.publish(number, chance.randrange(1, 4))
             if chance.random() < 0.5:
                 await asyncio.sleep(0)
 

@@ -1,1 +1,1 @@
-"""The log as readers hear it: from a cursor on, then what happens, once for all who listen; and how long it is kept."""
+"""The log as clients receive it, from a cursor on and then live, read once for all listeners; and how long it is kept."""

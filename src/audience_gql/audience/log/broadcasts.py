@@ -1,4 +1,4 @@
-"""Broadcasts that go on while somebody listens: the first to ask for one starts it, and the last to leave ends it."""
+"""Broadcasts that run while they have listeners: the first listener starts one, and the last to leave ends it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audience_gql.audience.tasks import end
 
 Item = TypeVar("Item")
 Items: TypeAlias = AsyncGenerator[tuple[Item, int], None]
-"""Items and what each weighs. The first is where the broadcast stands when it begins: nobody is told it."""
+"""Items with their weights. The first item is the broadcast's starting point, which no reader gets."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,7 +24,7 @@ class _Running(Generic[Item]):
 
 
 class Broadcasts(Generic[Item]):
-    """The broadcasts of one process, by what they tell."""
+    """The broadcasts of one process, by a key that says what they publish."""
 
     def __init__(self, *, most: int) -> None:
         self._most = most
@@ -35,7 +35,7 @@ class Broadcasts(Generic[Item]):
 
     @asynccontextmanager
     async def of(self, key: Hashable, items: Callable[[], Items[Item]]) -> AsyncIterator[Broadcast[Item]]:
-        """The broadcast with this key; `items` is asked for when there is none yet. Raises what `items` does before its first."""
+        """The broadcast with this key. If there is none, `items` starts it. Raises what `items` raises before its first item."""
         running = self._running.get(key) or self._start(key, items)
         running.listeners += 1
         try:
@@ -62,13 +62,13 @@ class Broadcasts(Generic[Item]):
                 broadcast = Broadcast((await anext(items))[0], most=self._most)
                 running.started.set_result(broadcast)
                 async for item, weight in items:
-                    await broadcast.tell(item, weight)
-            except Exception as error:  # noqa: BLE001  # not handled, but handed on: whoever listens is told
+                    await broadcast.publish(item, weight)
+            except Exception as error:  # noqa: BLE001  # not handled here: every listener gets it
                 self._forget(key, running)
                 _fail(running.started, error)
 
     def _forget(self, key: Hashable, running: _Running[Item]) -> None:
-        """Let the next who asks start anew."""
+        """Make the next listener start a new broadcast."""
         if self._running.get(key) is running:
             del self._running[key]
 
@@ -78,4 +78,4 @@ def _fail(started: asyncio.Future[Broadcast[Item]], error: Exception) -> None:
         started.result().fail(error)
     else:
         started.set_exception(error)
-        started.exception()  # it is nobody's fault if all have left by now
+        started.exception()  # marks it as retrieved: all listeners may have left by now

@@ -1,4 +1,4 @@
-"""Feed cursors: where a reader is in every bucket of which log, signed, so that a forged or foreign one is told from a good one."""
+"""Feed cursors: a reader's position in every bucket of one log. They are signed, so that forged and foreign cursors are refused."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _FORMAT: Final = 2
 
 
 class CursorInvalid(Exception):
-    """The cursor was not made by this installation, or not for this workspace."""
+    """The cursor was made by another installation or for another workspace."""
 
 
 class CursorOutdated(CursorInvalid):
-    """The cursor is of the log as it was before the database was restored, which went on differently."""
+    """The cursor belongs to the log before the database was restored. That log has diverged from the present one."""
 
 
 class CursorExpired(Exception):
-    """What followed this cursor is not in the log, or not any more. `oldest` is the oldest usable one."""
+    """The changes after this cursor are not in the log, or no longer. `oldest` is the oldest usable cursor."""
 
     def __init__(self, oldest: str) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class CursorExpired(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CursorCodec:
-    """The first key signs, all verify, so that a key can be rotated."""
+    """Encodes and decodes cursors. The first key signs and all keys verify, so that a key can be rotated."""
 
     keys: Sequence[str]
 

@@ -1,6 +1,6 @@
-"""The log is kept for a while: what is older goes, but for the entering of those who were members by then.
+"""Shortens old parts of the log: of each bucket's past, it keeps the change by which each member of that time entered.
 
-So the log that is left, replayed from its start, still comes to the membership; and what segments' sizes were stays for ever.
+The remaining log, replayed from its start, still gives the membership. The past sizes of segments are kept for ever.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from audience_gql.storage import retention
 from audience_gql.storage.database import Transaction
 
 CHANGES_A_SLICE: Final = 5_000
-"""So few that ticks hardly notice who else holds their bucket."""
+"""Small enough that ticks hardly wait for the bucket's lock."""
 
 
 async def prune(*, ports: Ports, keep: timedelta, changes_a_slice: int = CHANGES_A_SLICE) -> None:
-    """Shorten every bucket's log to what happened within `keep`, to the hour.
+    """Shorten every bucket's log to the changes within `keep`, rounded to whole hours so that each hour is counted once.
 
-    Whole hours only, so that each is counted once. May be interrupted at any time.
+    It may be interrupted at any time.
     """
     async with ports.database.acquire() as connection:
         before = _hour(await ports.clock.now(connection) - keep)

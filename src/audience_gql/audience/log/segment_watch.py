@@ -1,6 +1,6 @@
-"""Segments as they change, for whoever watches: one reader a workspace, however many watch.
+"""The current state of segments for the clients that watch them: one reader per workspace, however many watchers.
 
-It tells what segments are by now, not each step on the way; those are the feed's.
+It reports what segments are now. The single changes are the feed's job.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _PATIENCE_SECONDS: Final = 60.0
 
 
 class SegmentWatch:
-    """The watchers of one process."""
+    """The segment watchers of one process."""
 
     def __init__(self, ports: Ports, *, pause_seconds: float = 1.0, poll_seconds: float = 5.0) -> None:
-        """`pause_seconds` is the least time between two looks at a workspace, and between two tellings of a segment."""
+        """`pause_seconds` is the shortest time between two reads of a workspace, and between two reports of a segment."""
         self._ports = ports
         self._pause_seconds = pause_seconds
         self._poll_seconds = poll_seconds
         self._rooms: dict[int, _Room] = {}
 
     async def follow(self, workspace_id: int, segment_ids: Collection[int]) -> AsyncIterator[WatchedSegment]:
-        """Each of these segments at once, and again whenever its size, state or definition has changed; ends when all are deleted.
+        """Each of these segments at once, and again after its size, state or definition changed. It ends when all are deleted.
 
-        While Postgres is away it waits. Raises NotFound, with the segment's place, for one that there is not.
+        While Postgres is away, it waits. Raises NotFound with the position of the first id that does not exist.
         """
         async with self._room(workspace_id) as room, room.watching(segment_ids) as listener:
             await room.look()

@@ -1,4 +1,4 @@
-"""The ends of the logs that somebody in this process listens to: each is read once, for everybody who stands there."""
+"""The tails of the logs that clients of this process listen to. Each tail is read once for all its listeners."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audience_gql.storage.feed import FeedFilter
 from audience_gql.storage.models import Workspace
 
 QUEUED_CHANGES: Final = 1_000
-"""How many changes wait for a reader who is slower than the log grows, before he is left behind."""
+"""How many changes are kept for readers that are slower than the log grows. A reader that needs an older change gets LeftBehind."""
 
 
 class Tails:
@@ -33,7 +33,7 @@ class Tails:
         return len(self._running)
 
     def of(self, workspace: Workspace, wanted: FeedFilter) -> AbstractAsyncContextManager[Broadcast[Batch]]:
-        """What happens in this log from now on. Who was away reads up to the `last` batch's cursor for himself: see `read_between`."""
+        """The changes in this log from now on. A client that resumes first reads up to the cursor of the `last` batch: see `read_between`."""
 
         async def batches() -> Items[Batch]:
             followed = follow(
