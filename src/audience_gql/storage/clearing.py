@@ -1,6 +1,6 @@
-"""The queue of what was deleted and still has rows in buckets, and the statements that take these away.
+"""The queue of deleted groups and fields that still have rows in buckets, and the statements that delete these rows.
 
-Every function works inside the caller's transaction. Those about a group's members want the bucket's lock.
+Every function works inside the caller's transaction. The functions about a group's members need the bucket's lock.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ ListOrField: TypeAlias = Literal["group", "field"]
 
 
 class Wanted(NamedTuple):
-    """Something that was deleted and is still to be cleared. `ref` is the id that it had."""
+    """A deleted group or field whose rows still have to be cleared. `ref` is its former id."""
 
     kind: ListOrField
     ref: int
 
 
 async def want(connection: Connection, workspace_id: int, kind: ListOrField, ref: int) -> None:
-    """In the transaction that deletes it, so that it cannot be forgotten."""
+    """Queue the clearing. Call this in the transaction of the deletion, so that it cannot be lost."""
     await connection.execute(_SQL["want"], kind, ref, workspace_id)
 
 
 async def workspaces(connection: Connection) -> list[int]:
-    """Those that have something to be cleared."""
+    """The workspaces with waiting clearings."""
     return [row["workspace_id"] for row in await connection.fetch(_SQL["workspaces"])]
 
 
@@ -38,18 +38,18 @@ async def wanted(connection: Connection, workspace_id: int) -> list[Wanted]:
 
 
 async def settle(connection: Connection, done: Wanted) -> None:
-    """Nothing of it is left in any bucket."""
+    """Remove a finished clearing from the queue."""
     await connection.execute(_SQL["settle"], *done)
 
 
 async def members_end(connection: Connection, bucket_id: int, group_id: int, people: int) -> int | None:
-    """The id that ends the next slice of members; None when it reaches to the end."""
+    """The last id of the next slice of members; None when the slice reaches the end."""
     end: int | None = await connection.fetchval(_SQL["members_end"], bucket_id, group_id, people)
     return end
 
 
 async def take_members(connection: Connection, bucket_id: int, group_id: int, end: int | None) -> list[int]:
-    """Remove the members up to an id, with their marks. Returns those whom the log has in the group."""
+    """Delete the members up to an id, with their marks. Returns those who are in the group according to the log."""
     bounds = bucket_id, group_id, to_the_end(end)
     rows = await connection.fetch(_SQL["logged_members"], *bounds)
     await connection.execute(_SQL["forget_marks"], *bounds)

@@ -1,6 +1,6 @@
-"""What a workspace has defined: its buckets, fields, groups, event names and segments, as the application and the engine read them.
+"""A workspace's definitions: its buckets, fields, groups, event names and segments, as the application and the engine read them.
 
-It must not write facts; definitions are few, and every function is one statement.
+It must not write facts. Definitions are few, and every function is one statement.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class SegmentDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketInstant:
-    """Up to when the clock has been reckoned with in a bucket."""
+    """How far in time a bucket has been evaluated."""
 
     bucket_id: int
     evaluated_through: datetime
     has_people_put_off: bool
-    """Whether there may be people who crossed an edge before, and whom the next ticks will look at."""
+    """Whether people may have crossed an edge before that instant whom later ticks will evaluate."""
 
 
 async def lock_workspace(connection: Connection, workspace_id: int) -> None:
-    """Hold the workspace's definitions, to change them: saves of segments and openings of buckets go one after the other.
+    """Lock the workspace's definitions to change them, so that changes of segments and openings of buckets happen one after the other.
 
-    Ticks that follow the transaction see a new version, and read the segments anew.
+    Ticks after this transaction see a new version and read the segments again.
     """
     await connection.execute(
         "UPDATE workspaces SET definitions_version = definitions_version + 1 WHERE id = $1", workspace_id
@@ -51,9 +51,9 @@ async def lock_workspace(connection: Connection, workspace_id: int) -> None:
 
 
 async def lock_buckets(connection: Connection, workspace_id: int) -> None:
-    """Hold every bucket: ticks and fills under way end before, and what follows them sees what this transaction writes.
+    """Lock every bucket: this waits for running ticks and fills, and later ones see what this transaction writes.
 
-    Only after lock_workspace, so that no bucket is opened meanwhile.
+    Call lock_workspace before, so that no bucket is opened in the meantime.
     """
     await connection.execute(
         "SELECT 1 FROM buckets WHERE workspace_id = $1 ORDER BY id FOR NO KEY UPDATE", workspace_id
@@ -76,7 +76,7 @@ async def bucket_instants(connection: Connection, workspace_id: int) -> list[Buc
 
 
 async def open_bucket_id(connection: Connection, workspace_id: int) -> int:
-    """Where new people go."""
+    """The bucket for new people."""
     bucket_id: int = await connection.fetchval(
         "SELECT max(id) FROM buckets WHERE workspace_id = $1 AND is_open", workspace_id
     )
@@ -84,7 +84,7 @@ async def open_bucket_id(connection: Connection, workspace_id: int) -> int:
 
 
 async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, now: datetime) -> None:
-    """Open a bucket. It is empty, so every segment is filled in it from the start. Only after lock_workspace."""
+    """Open a bucket. It is empty, so every segment counts as filled in it. Call lock_workspace before."""
     await connection.execute(
         "INSERT INTO buckets (id, workspace_id, last_instant, evaluated_through) VALUES ($1, $2, $3, $3)",
         bucket_id,
@@ -101,12 +101,12 @@ async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, 
 
 
 async def close_bucket(connection: Connection, bucket_id: int) -> None:
-    """New people go elsewhere. Those on their way here may still arrive."""
+    """Close a bucket for new people. Transactions that are running may still add some."""
     await connection.execute("UPDATE buckets SET is_open = false WHERE id = $1", bucket_id)
 
 
 async def estimated_people(connection: Connection, bucket_id: int) -> int:
-    """How many people are in a bucket, within a few per cent of a full one: counted are those in the first part of the ids."""
+    """The number of people in a bucket, exact to a few per cent when it is full: it counts the first 64th of the ids."""
     count: int = await connection.fetchval(
         "SELECT count(*) FROM subscribers WHERE bucket_id = $1 AND id < $2",
         bucket_id,
@@ -125,7 +125,7 @@ async def fields_by_key(connection: Connection, workspace_id: int) -> dict[str, 
 async def hold_fields(
     connection: Connection, workspace_id: int, keys: Collection[str]
 ) -> dict[str, FieldRef]:
-    """Those of these fields that there are, by key. None of them can be deleted before the transaction ends."""
+    """The existing fields among these, by key. None of them can be deleted before the transaction ends."""
     if not keys:
         return {}
     rows = await connection.fetch(
@@ -140,9 +140,9 @@ async def hold_fields(
 async def hold_groups(
     connection: Connection, workspace_id: int, group_ids: Collection[int]
 ) -> frozenset[int]:
-    """Those of these groups that there are. None of them can be deleted before the transaction ends.
+    """The existing groups among these. None of them can be deleted before the transaction ends.
 
-    Whoever writes members must do this: no foreign key keeps a deleted group's members out.
+    Every writer of members must call this, because no foreign key keeps members of a deleted group out.
     """
     if not group_ids:
         return frozenset()
@@ -195,7 +195,7 @@ async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
 
 
 async def timezone(connection: Connection, workspace_id: int) -> str:
-    """Where people live who do not say."""
+    """The workspace's time zone, which holds for people without one."""
     zone: str = await connection.fetchval("SELECT timezone FROM workspaces WHERE id = $1", workspace_id)
     return zone
 
@@ -211,7 +211,7 @@ async def segments(connection: Connection, workspace_id: int) -> list[SegmentDef
 async def segments_with_inner(
     connection: Connection, workspace_id: int, segment_ids: Collection[int]
 ) -> dict[int, SegmentDefinition]:
-    """These segments, as far as there are any, and all that they read, directly or through others; by id."""
+    """By id, the existing segments among these and all segments that they read, directly or through others."""
     rows = await connection.fetch(
         "WITH RECURSIVE wanted (id) AS (SELECT w.id FROM unnest($2::bigint[]) AS w (id) "
         "UNION SELECT d.depends_on_id FROM wanted w JOIN segment_dependencies d ON d.segment_id = w.id) "
@@ -234,7 +234,7 @@ def _segment(row: asyncpg.Record) -> SegmentDefinition:
 
 
 async def fail_segment(connection: Connection, segment_id: int, reason: str) -> None:
-    """Leave a segment out of evaluation until its condition is edited. Holds its workspace's definitions."""
+    """Exclude a segment from evaluation until its condition is edited. Locks its workspace's definitions."""
     await connection.execute(
         "UPDATE workspaces w SET definitions_version = w.definitions_version + 1 FROM segments s "
         "WHERE s.id = $1 AND w.id = s.workspace_id",
@@ -244,7 +244,7 @@ async def fail_segment(connection: Connection, segment_id: int, reason: str) -> 
 
 
 async def names(connection: Connection, workspace_id: int) -> Names:
-    """What groups and segments are called, for summaries."""
+    """The names of groups and segments, for summaries."""
     groups = await connection.fetch("SELECT id, name FROM groups WHERE workspace_id = $1", workspace_id)
     segment_rows = await connection.fetch(
         "SELECT id, name FROM segments WHERE workspace_id = $1", workspace_id
@@ -256,7 +256,7 @@ async def names(connection: Connection, workspace_id: int) -> Names:
 
 
 async def write_dependencies(connection: Connection, segment_id: int, depends_on: Collection[int]) -> None:
-    """Note which segments a segment's condition names."""
+    """Store which segments a segment's condition names."""
     await connection.execute("DELETE FROM segment_dependencies WHERE segment_id = $1", segment_id)
     await connection.execute(
         "INSERT INTO segment_dependencies (segment_id, depends_on_id) "
@@ -275,7 +275,7 @@ async def segments_using(connection: Connection, segment_id: int) -> tuple[int, 
 
 
 async def raise_generations(connection: Connection, segment_ids: Collection[int]) -> None:
-    """What these segments read has changed: they must be filled anew."""
+    """Raise the generation of these segments, so that they are filled again: what they read has changed."""
     await connection.execute(
         "UPDATE segments SET generation = generation + 1, failure = NULL WHERE id = ANY($1::bigint[])",
         sorted(segment_ids),
@@ -283,7 +283,7 @@ async def raise_generations(connection: Connection, segment_ids: Collection[int]
 
 
 async def good_tokens(connection: Connection, token_ids: Collection[int], now: datetime) -> frozenset[int]:
-    """Which of these are neither revoked nor expired."""
+    """The tokens among these that are neither revoked nor expired."""
     rows = await connection.fetch(
         "SELECT id FROM api_tokens WHERE id = ANY($1::bigint[]) AND revoked_at IS NULL "
         "AND (expires_at IS NULL OR expires_at > $2)",
@@ -294,5 +294,5 @@ async def good_tokens(connection: Connection, token_ids: Collection[int], now: d
 
 
 async def raise_log_epochs(connection: Connection, least: int) -> None:
-    """Of all workspaces: none keeps the one that it has."""
+    """Give every workspace another log epoch, so that all cursors expire."""
     await connection.execute("UPDATE workspaces SET log_epoch = greatest(log_epoch + 1, $1::bigint)", least)

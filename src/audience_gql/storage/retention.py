@@ -1,6 +1,6 @@
-"""Shortens the log of a bucket: what is old and no longer true goes, what segments' sizes were stays.
+"""Shortens the log of a bucket: it deletes old rows that are no longer true, and keeps the past sizes of segments.
 
-Every function works inside the caller's transaction; all that write, under the bucket's lock.
+Every function works inside the caller's transaction. Those that write need the bucket's lock.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _SQL: Final = load_statements(__file__)
 
 
 async def buckets_to_prune(connection: Connection, before: datetime) -> list[int]:
-    """The buckets whose log has changes from before this instant that were not looked at."""
+    """The buckets whose log still has complete changes from before this instant."""
     return [row["id"] for row in await connection.fetch(_SQL["buckets_to_prune"], before)]
 
 
 async def prune_slice(connection: Connection, bucket_id: int, *, before: datetime, changes: int) -> bool:
-    """Hold the bucket, and shorten the next so many changes of its log, as far as they are older; False when none are."""
+    """Lock the bucket and shorten its log by the next `changes` changes that are older than `before`. Returns False when there are none."""
     after = await connection.fetchval(_SQL["lock_bucket"], bucket_id)
     if after is None:
         return False
@@ -33,7 +33,7 @@ async def prune_slice(connection: Connection, bucket_id: int, *, before: datetim
 
 
 async def forget_segment(connection: Connection, bucket_id: int, segment_id: int, changes: int) -> bool:
-    """Remove up to so many of a deleted segment's changes that were kept for being true; True when none is left."""
+    """Delete up to `changes` rows that the shortened log keeps for a deleted segment. Returns True when none is left."""
     found = await connection.execute(_SQL["forget_segment"], bucket_id, segment_id, changes)
     if found != "DELETE 0":
         return False

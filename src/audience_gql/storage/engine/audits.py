@@ -1,4 +1,4 @@
-"""Where the auditor looks, and what it has found so far, an hour a row."""
+"""The statements of the auditor: choosing a slice, and keeping its figures, one row per hour."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from audience_gql.storage.database import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What was audited since the beginning, and how much waits to be worked off."""
+    """What was audited since the installation, and how much work waits."""
 
     slices: int
     people: int
     differences: int
     last_at: datetime | None
     marks: int
-    """Marks that no tick has taken yet; counted up to 100,000."""
+    """The marks that no tick has taken yet, counted up to 100,000."""
     fills: int
-    """Segments in the queue of fills."""
+    """The segments in the queue of fills."""
     workers: int
 
 
@@ -37,7 +37,7 @@ async def last_bucket(connection: Connection) -> int | None:
 
 
 async def filled_segments(connection: Connection, bucket_id: int) -> list[int]:
-    """The segments that have members to speak of in a bucket."""
+    """The segments whose membership is maintained in a bucket."""
     rows = await connection.fetch(
         "SELECT st.segment_id FROM segment_states st JOIN segments s ON s.id = st.segment_id "
         "WHERE st.bucket_id = $1 AND st.filled_to IS NULL AND st.generation = s.generation "
@@ -72,7 +72,7 @@ async def note(connection: Connection, now: datetime, *, slices: int, people: in
 
 
 async def totals(connection: Connection, alive_since: datetime) -> Totals:
-    """Everything that the metrics tell, in one statement."""
+    """All figures of the metrics, in one statement."""
     row = await connection.fetchrow(
         "SELECT coalesce(sum(a.slices), 0)::bigint AS slices, coalesce(sum(a.people), 0)::bigint AS people, "
         "coalesce(sum(a.differences), 0)::bigint AS differences, max(a.last_at) AS last_at, "

@@ -1,4 +1,4 @@
-"""Finds whom the clock moves, and when it next moves anybody: index ranges, never a list of people kept for it.
+"""Finds the people who cross time edges, and the next instant at which anybody does, through index ranges. It keeps no list of timers.
 
 Every function reads inside the caller's transaction, under the bucket's lock, and decides nothing.
 """
@@ -26,35 +26,35 @@ from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)
 _SHORT: Final = timedelta(days=2)
-"""A longer stretch is looked at without regard to zones, which finds more people than it must."""
+"""For a longer stretch of time, zones are ignored. This finds more people than necessary."""
 _BEFORE_THE_YEAR: Final = datetime(LEAP_YEAR, 1, 1, tzinfo=UTC) - ONE_DAY
 _YEAR: Final = 366
 _COUNTED: Final = "events"
-"""The only table of which somebody may have many rows for one edge."""
+"""The only table in which a person may have many rows for one edge."""
 _Window: TypeAlias = tuple[int, datetime, datetime]
-"""Of dates: key, after, upto."""
+"""A window of dates: key, after, upto."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What one statement asks the index of a table."""
+    """A statement that reads ranges of one table's index."""
 
     statement: str
     values: tuple[object, ...]
-    """All but the bucket."""
+    """The bound values, without the bucket."""
     edges: Sequence[Edge | DayEdge]
-    """Of each window of the statement, in the order of their positions."""
+    """The edge of each window of the statement, by position."""
 
 
 def crossed(
     edges: Collection[Edge | DayEdge], after: datetime, upto: datetime, *, timezone: str
 ) -> list[Range]:
-    """The edges of segments between two instants, (after, upto], as ranges of indexes. `timezone` is the workspace's."""
+    """The index ranges of the facts that cross these edges in (after, upto]. `timezone` is the workspace's."""
     return [*_ranges(edges, after, upto), *_day_ranges(_day_edges(edges), after, upto, timezone)]
 
 
 def clock_ref(edge: Edge | DayEdge) -> int:
-    """What an edge looks at, as marks call it; two edges may share it, which only has more looked at than must be."""
+    """The number by which marks name what an edge looks at. Two edges may share it, and then more is evaluated than necessary."""
     ref = edge.field_id if isinstance(edge, DayEdge) else edge.ref
     return abs(ref) if isinstance(ref, int) else 0
 
@@ -62,7 +62,7 @@ def clock_ref(edge: Edge | DayEdge) -> int:
 async def people_on_edges(
     connection: Connection, bucket_id: int, ranges: Collection[Range], *, limit: int
 ) -> dict[int, set[Edge | DayEdge]] | None:
-    """Everybody with a fact that crosses an edge, and which; None when there are too many of such facts."""
+    """By subscriber id, the edges that their facts cross; None when there are more than `limit` such facts."""
     people: dict[int, set[Edge | DayEdge]] = defaultdict(set)
     for asked in ranges:
         rows = await connection.fetch(
@@ -78,7 +78,10 @@ async def people_on_edges(
 async def mark_people_on_edges(
     connection: Connection, bucket_id: int, ranges: Collection[Range], *, after: int, upto: int
 ) -> None:
-    """Put everybody with an id in (after, upto] off to later ticks who crosses an edge; twice who crosses two, for to sort a crowd takes longer."""
+    """Mark everybody with an id in (after, upto] who crosses an edge, for later ticks.
+
+    A person who crosses two edges is marked twice, because removing duplicates from a crowd takes longer.
+    """
     for asked in ranges:
         bounds = len(asked.values) + 2
         await connection.execute(
@@ -95,7 +98,7 @@ async def mark_people_on_edges(
 async def due_by_edge(
     connection: Connection, bucket_id: int, edges: Collection[Edge | DayEdge], after: datetime
 ) -> dict[Edge | DayEdge, datetime]:
-    """The first instant after `after` at which any fact crosses each edge, at the earliest; edges that none will cross are left out."""
+    """By edge, a lower bound of the first instant after `after` at which any fact crosses it. Edges that no fact will cross are left out."""
     due: dict[Edge | DayEdge, datetime] = {}
     for table, group in _by_table(edges).items():
         values: list[object] = [[edge.ref for edge in group], [after - edge.offset for edge in group]]
@@ -134,10 +137,10 @@ def _day_ranges(
 async def _due_by_day_edge(
     connection: Connection, bucket_id: int, edges: Collection[DayEdge], after: datetime
 ) -> dict[Edge | DayEdge, datetime]:
-    """Where the date next in turn belongs to somebody for whom the day has begun already, the instant is too early, never too late."""
+    """The same for calendar days. The instant may be too early, never too late: the next date may belong to a person whose day has begun."""
     if not edges:
         return {}
-    behind = first_today(after)  # whatever day began up to here has begun for everybody
+    behind = first_today(after)  # every day up to this one has begun everywhere
     probes = [(edge, _midnight(start)) for edge in edges for start in _probe_starts(edge, behind)]
     rows = await connection.fetch(
         _SQL["next_of_subscriber_dates"],
@@ -155,7 +158,7 @@ async def _due_by_day_edge(
 
 
 def _probe_starts(edge: DayEdge, behind: date) -> tuple[date, ...]:
-    """The dates after which to look: where the year turns, also from its beginning."""
+    """The dates after which to search. Anniversaries are also searched from the beginning of the year."""
     start = behind - timedelta(days=edge.days)
     if not edge.yearly:
         return (start,)
@@ -163,20 +166,20 @@ def _probe_starts(edge: DayEdge, behind: date) -> tuple[date, ...]:
 
 
 def _turning_day(edge: DayEdge, found: date, behind: date) -> date:
-    """The local day at whose beginning somebody with this date crosses the edge next."""
+    """The local day at whose beginning a person with this date next crosses the edge."""
     length = timedelta(days=edge.days)
     return (next_anniversary(found, behind - length + ONE_DAY) if edge.yearly else found) + length
 
 
 def _windows(edge: DayEdge, day: date) -> Iterator[_Window]:
-    """Which dates cross the edge when this day begins."""
+    """The dates that cross the edge when this day begins."""
     crossing = day - timedelta(days=edge.days)
     for one in celebrated_on(crossing) if edge.yearly else (crossing,):
         yield _key(edge), _midnight(one - ONE_DAY), _midnight(one)
 
 
 def _long_windows(edge: DayEdge, after: datetime, upto: datetime) -> Iterator[_Window]:
-    """The same for all days that begin anywhere in the stretch."""
+    """The dates that cross the edge when any day between these instants begins, in any zone."""
     first, last = (after - ONE_DAY).date(), (upto + ONE_DAY).date()
     if not edge.yearly:
         length = timedelta(days=edge.days)
@@ -189,12 +192,12 @@ def _long_windows(edge: DayEdge, after: datetime, upto: datetime) -> Iterator[_W
 
 
 def _key(edge: DayEdge) -> int:
-    """Under which the dates are kept; anniversaries, as months and days, under the opposite."""
+    """The key under which dates are stored: the field id, or its negative for months and days of anniversaries."""
     return -edge.field_id if edge.yearly else edge.field_id
 
 
 def _midnight(day: date) -> datetime:
-    """As which a date is kept, wherever anybody lives."""
+    """The instant that stores a date, independent of where the person lives."""
     return datetime.combine(day, time(), UTC)
 
 

@@ -1,4 +1,4 @@
-"""The statements with which a tick or a fill holds a bucket, takes what is due, and writes the changes.
+"""The statements with which a tick or a fill locks a bucket, takes its marks and writes the changes.
 
 Every function works inside the caller's transaction, under the bucket's lock, and decides nothing.
 """
@@ -27,49 +27,49 @@ Cause: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketTimes:
-    """How far a bucket is with what the clock brings."""
+    """A bucket's progress through time."""
 
     evaluated_through: datetime
-    """Whoever crossed an edge up to here is evaluated, or marked."""
+    """Everybody who crossed an edge up to this instant is evaluated or marked."""
     next_due_at: datetime | None
-    """Before this instant nobody crosses an edge, but for people with marks."""
+    """Nobody without a mark crosses an edge before this instant; None when nobody ever will."""
     has_events_ahead: bool
-    """Whether events may be known that are stamped later than `evaluated_through`."""
+    """Whether events may be known that happen after `evaluated_through`."""
     crowd_through: datetime | None = None
-    """While a crowd is being marked in slices: it crossed edges after `evaluated_through`, and up to here."""
+    """Set while a crowd is being marked in slices: it crossed edges after `evaluated_through` and up to this instant."""
     crowd_marked_to: int | None = None
-    """The id up to which its people are marked."""
+    """The id up to which the people of the crowd are marked; None before the first slice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketHead(BucketTimes):
-    """What the lock gives to its holder."""
+    """The row of a bucket, as the holder of its lock reads it."""
 
     id: int
     workspace_id: int
     next_sequence: int
     last_instant: datetime
     states_version: int
-    """Raised whenever ticks begin to evaluate another segment in this bucket alone."""
+    """Raised whenever ticks start to evaluate another segment in this bucket alone."""
     turn: int
-    """Raised by every tick, fill and repair: whoever remembers the last one knows whether it is still the last."""
+    """Raised by every tick, fill and repair. A worker that remembers the turn can tell whether another has held the bucket since."""
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether its members are those of `last_instant`, but for people with marks."""
+        """Whether the membership of everybody without a mark is that of `last_instant`."""
         return self.evaluated_through == self.last_instant
 
 
 @dataclass(frozen=True, slots=True)
 class TickSegments:
-    """A workspace's segments as a tick of one bucket finds them; equal as long as nothing about them has changed."""
+    """A workspace's segments as a tick of one bucket reads them. Two are equal as long as nothing about the segments has changed."""
 
     timezone: str
-    """The workspace's."""
+    """The workspace's time zone."""
     ids: tuple[int, ...]
     revisions: tuple[int, ...]
     evaluated: tuple[bool, ...]
-    """False while the segment waits for its fill, is paused, or has failed; its condition may be read by others all the same."""
+    """False for segments that wait for their fill, are paused or have failed. Other segments may still read their conditions."""
 
 
 class TakenMark(NamedTuple):
@@ -78,22 +78,22 @@ class TakenMark(NamedTuple):
     ref: int
     lane: int
     at: datetime | None
-    """When the one event happened that it tells of, where it tells of one."""
+    """When the event happened, if the mark is for exactly one event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a tick takes to work off."""
+    """The marks that a tick handles."""
 
     asked_at: datetime
-    """The database's time when the marks were asked for: all that was committed by then is among them."""
+    """The database's time at the statement that took the marks. It saw every mark that was committed before."""
     definitions_version: int
-    """Of the workspace, read with the marks."""
+    """The workspace's version of its definitions, read with the marks."""
     marks: Sequence[TakenMark]
 
 
 class Change(NamedTuple):
-    """One person entering or leaving one list. There are many of them: a tuple is made in a fraction of the time."""
+    """One person entering or leaving one list. It is a tuple because there are many, and a tuple is built much faster."""
 
     list_kind: ListKind
     list_id: int
@@ -113,11 +113,11 @@ class FillState:
     filled_to: int | None
     fill_cause: Cause | None
     is_started: bool
-    """Whether the state speaks of the present generation."""
+    """Whether the state belongs to the segment's present generation."""
 
     @property
     def is_filling(self) -> bool:
-        """Whether its members are still to be found; they mean nothing until then."""
+        """Whether the segment's members are still being found. Until then its membership has no meaning."""
         if self.failure is not None or self.is_paused:
             return False
         return not self.is_started or (self.filled_to is not None and self.fill_cause == "DEFINITION")
@@ -130,33 +130,33 @@ class FillState:
 
 
 async def lock_bucket(connection: Connection, bucket_id: int) -> BucketHead | None:
-    """Hold the bucket until the end of the transaction; None when there is none."""
+    """Lock the bucket until the end of the transaction. Returns None when it does not exist."""
     row = await connection.fetchrow(_SQL["lock_bucket"], bucket_id)
     return None if row is None else BucketHead(id=bucket_id, **row)
 
 
 async def read_bucket(connection: Connection, bucket_id: int) -> BucketHead | None:
-    """The bucket as a snapshot shows it, held by nobody; None when there is none."""
+    """Read the bucket without a lock. Returns None when it does not exist."""
     row = await connection.fetchrow(_SQL["read_bucket"], bucket_id)
     return None if row is None else BucketHead(id=bucket_id, **row)
 
 
 async def tick_segments(connection: Connection, bucket: BucketHead) -> TickSegments:
     row = await connection.fetchrow(_SQL["tick_segments"], bucket.id, bucket.workspace_id)
-    assert row is not None  # noqa: S101  # a bucket goes with its workspace
+    assert row is not None  # noqa: S101  # a bucket is deleted with its workspace
     return TickSegments(row["timezone"], tuple(row["ids"]), tuple(row["revisions"]), tuple(row["evaluated"]))
 
 
 async def definitions_version(connection: Connection, workspace_id: int) -> int:
-    """It rises with every change of what is evaluated."""
+    """A number that rises with every change of the workspace's definitions."""
     version: int = await connection.fetchval(_SQL["definitions_version"], workspace_id)
     return version
 
 
 async def take_marks(connection: Connection, bucket: BucketHead, limit: int) -> Taken:
-    """Delete and return up to `limit` marks, live ones first, and with a group's mark all others of that person and group."""
+    """Delete and return up to `limit` marks, live marks first. With a mark of a group it takes all marks of that person and group."""
     row = await connection.fetchrow(_SQL["take_marks"], bucket.id, limit, bucket.workspace_id)
-    assert row is not None  # noqa: S101  # a bucket goes with its workspace
+    assert row is not None  # noqa: S101  # a bucket is deleted with its workspace
     asked_at, version, *columns = row
     marks = [] if columns[0] is None else list(map(TakenMark, *columns))
     pairs = {(mark.subscriber_id, mark.ref) for mark in marks if mark.kind in ("group_joined", "group_left")}
@@ -175,9 +175,9 @@ async def leave_bucket(
     now: datetime,
     times: BucketTimes,
 ) -> None:
-    """The last statement of a tick: write what changed to the log and to the membership, and how far the bucket is.
+    """The last statement of a tick: write the changes to the log and to the membership, and store the bucket's progress.
 
-    Changes are logged person by person, which keeps neighbours in the widest of the indexes together.
+    Changes are logged person by person, so that entries of one person are neighbours in the widest index.
     """
     if changes:
         await _apply(connection, bucket, changes, now=now, times=times)
@@ -188,7 +188,7 @@ async def leave_bucket(
 async def log_outside_a_tick(
     connection: Connection, bucket: BucketHead, changes: Sequence[Change], *, now: datetime
 ) -> None:
-    """Write changes that no tick has found, under the bucket's lock all the same. What became due is left to the next tick."""
+    """Write changes that no tick has found. The caller holds the bucket's lock. The next tick handles what has become due."""
     await _apply(connection, bucket, changes, now=now, times=replace(bucket, next_due_at=now))
 
 
@@ -237,7 +237,7 @@ async def apply_to_segment(
     revision: int,
     now: datetime,
 ) -> int:
-    """Write many changes of one segment to the log and to the membership. Returns the next free sequence."""
+    """Write many changes of one segment to the log and to the membership. Returns the next free sequence number."""
     next_sequence = bucket.next_sequence
     for people, entered in ((entering, True), (leaving, False)):
         if people:
@@ -267,7 +267,7 @@ async def apply_to_segment(
 async def advance_bucket(
     connection: Connection, bucket_id: int, *, next_sequence: int, now: datetime
 ) -> None:
-    """The last statement of a fill, which takes nothing that is due."""
+    """The last statement of a fill. It leaves due edges to the next tick."""
     await connection.execute(_SQL["advance_bucket"], bucket_id, next_sequence, now)
 
 
@@ -277,12 +277,12 @@ async def segment_to_fill(connection: Connection, bucket_id: int, segment_id: in
 
 
 async def start_fill(connection: Connection, bucket_id: int, segment_id: int, generation: int) -> None:
-    """From here on ticks evaluate the segment too; what they have not seen is found by the ranges."""
+    """Make ticks evaluate the segment from here on. The fill's ranges find everybody whom ticks have not evaluated."""
     await connection.execute(_SQL["start_fill"], bucket_id, segment_id, generation)
 
 
 async def range_end(connection: Connection, bucket_id: int, after: int, people: int) -> int | None:
-    """The id that ends a range of so many people, or None when it reaches to the end."""
+    """The last id of the range of `people` people after `after`; None when the range reaches the end."""
     end: int | None = await connection.fetchval(_SQL["range_end"], bucket_id, after, people)
     return end
 
@@ -297,7 +297,7 @@ async def leave_fill(
     left: int,
     now: datetime,
 ) -> None:
-    """Note how far a fill is, and what it found."""
+    """Store a fill's progress and what it found."""
     await connection.execute(_SQL["leave_fill"], bucket_id, segment_id, filled_to, entered, left, now)
 
 
@@ -311,12 +311,12 @@ async def leave_recompute(
     left: int,
     now: datetime,
 ) -> None:
-    """Note that a recompute is done, unless the segment was edited meanwhile."""
+    """Store that a recompute is done, unless the segment was edited in the meantime."""
     await connection.execute(_SQL["leave_recompute"], bucket_id, segment_id, generation, entered, left, now)
 
 
 async def marked_people(connection: Connection, bucket_id: int, people: Collection[int]) -> set[int]:
-    """Those of them whom a tick is still to look at."""
+    """Those of these people who have marks, so that a tick will evaluate them."""
     if not people:
         return set()
     rows = await connection.fetch(_SQL["marked_people"], bucket_id, list(people))
@@ -324,7 +324,7 @@ async def marked_people(connection: Connection, bucket_id: int, people: Collecti
 
 
 async def forget_segment(connection: Connection, bucket_id: int, segment_id: int, people: int) -> bool:
-    """Remove a slice of what a deleted segment left behind; True when that was the last."""
+    """Delete a slice of a deleted segment's rows. Returns True after the last slice."""
     end = await connection.fetchval(_SQL["forget_end"], bucket_id, segment_id, people)
     await connection.execute(_SQL["forget_people"], bucket_id, segment_id, to_the_end(end))
     if end is not None:
@@ -334,7 +334,7 @@ async def forget_segment(connection: Connection, bucket_id: int, segment_id: int
 
 
 def to_the_end(end: int | None) -> int:
-    """A range's upper bound as a number."""
+    """The upper bound of a range as a number."""
     return _TO_THE_END if end is None else end
 
 
@@ -349,7 +349,7 @@ def _columns(times: BucketTimes) -> tuple[object, ...]:
 
 
 def _differences(changes: Sequence[Change]) -> Counter[int]:
-    """By list, how many more members it has."""
+    """By list id, by how much its number of members grows."""
     differences: Counter[int] = Counter()
     for change in changes:
         differences[change.list_id] += 1 if change.entered else -1

@@ -1,4 +1,4 @@
-"""What a worker finds by looking, in case a signal was lost: buckets with marks or something due, and who else is alive."""
+"""What a worker finds without signals: the buckets with marks or a due instant, and the other workers that are alive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FORGOTTEN_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A bucket that wants a tick: for its marks in a lane, or at `due_at`."""
+    """A bucket that needs a tick: now, for its marks in a lane, or at `due_at`."""
 
     bucket_id: int
     workspace_id: int
@@ -22,7 +22,7 @@ class Pending:
 
 
 async def pending_buckets(connection: Connection, upto: datetime) -> list[Pending]:
-    """Buckets with marks, once a lane, and those with something due up to an instant; of all workspaces."""
+    """The buckets of all workspaces with marks, once per lane, and those with an instant due up to `upto`."""
     rows = await connection.fetch(
         "SELECT b.id AS bucket_id, b.workspace_id, d.lane, NULL::timestamptz AS due_at "
         "FROM (SELECT DISTINCT m.bucket_id, m.lane FROM dirty m) d JOIN buckets b ON b.id = d.bucket_id "
@@ -33,7 +33,7 @@ async def pending_buckets(connection: Connection, upto: datetime) -> list[Pendin
 
 
 async def workspaces_of(connection: Connection, bucket_ids: Collection[int]) -> dict[int, int]:
-    """Whose these buckets are, by bucket; those that there are no more are left out."""
+    """The workspace ids by bucket id. Buckets that no longer exist are left out."""
     rows = await connection.fetch(
         "SELECT b.id, b.workspace_id FROM buckets b WHERE b.id = ANY($1::bigint[])", list(bucket_ids)
     )
@@ -43,7 +43,7 @@ async def workspaces_of(connection: Connection, bucket_ids: Collection[int]) -> 
 async def beat(
     connection: Connection, worker_id: int, started_at: datetime, now: datetime, *, missed_after: timedelta
 ) -> list[int]:
-    """Say that a worker is alive, and forget those that have not been for an hour. The others that were seen of late, in order."""
+    """Record a heartbeat, and delete workers that have had none for an hour. Returns the other living workers, in order."""
     rows = await connection.fetch(
         "WITH seen AS (INSERT INTO workers (id, started_at, seen_at) VALUES ($1, $2, $3) "
         "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at), "
@@ -59,11 +59,11 @@ async def beat(
 
 
 async def retire(connection: Connection, worker_id: int) -> None:
-    """Say that a worker ends, so that nobody waits for it to be missed."""
+    """Remove a worker that stops, so that the others take its buckets at once."""
     await connection.execute("DELETE FROM workers w WHERE w.id = $1", worker_id)
 
 
 async def last_beat(connection: Connection) -> datetime | None:
-    """When any worker was last seen."""
+    """The latest heartbeat of any worker."""
     seen: datetime | None = await connection.fetchval("SELECT max(w.seen_at) FROM workers w")
     return seen
