@@ -126,7 +126,7 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     importing.add_argument("--empty-clears", action="store_true", help="an empty cell clears what was there")
     importing.add_argument("--dry-run", action="store_true", help="tell what would happen, and write nothing")
     importing.add_argument("--url", help="of the GraphQL endpoint (AUDIENCE_URL)")
-    importing.add_argument("--token", help="with the scope WRITE (AUDIENCE_TOKEN)")
+    importing.add_argument("--token", help="with the scopes READ and WRITE (AUDIENCE_TOKEN)")
     importing.set_defaults(run=_import)
 
 

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    build_schema,
+    get_named_type,
+    is_composite_type,
+    is_interface_type,
+    is_object_type,
+    is_required_argument,
+)
 
 from audience_gql.api.context import Context
+from audience_gql.api.schema import export_sdl
 from audience_gql.audience.access import Access, create_token
+from audience_gql.storage import models
 
 READ = "{ viewer { token { scopes } } }"
 WRITE = 'mutation { createGroup(input: {name: "New"}) { __typename } }'
@@ -63,3 +79,116 @@ async def test_the_error_says_what_is_missing(api):
 
     (error,) = result.errors
     assert error.message == "The token is not allowed to do this; it needs WRITE and TRACK."
+
+
+def fields_of(type_) -> dict[str, object]:
+    return type_.fields if is_object_type(type_) or is_interface_type(type_) else {}
+
+
+def argument(type_) -> object:
+    """Some value of an input type, as GraphQL's text has it: what is forbidden is not looked at."""
+    if isinstance(type_, GraphQLNonNull):
+        return argument(type_.of_type)
+    if isinstance(type_, GraphQLList):
+        return "[]"
+    if isinstance(type_, GraphQLEnumType):
+        return next(iter(type_.values))
+    if isinstance(type_, GraphQLInputObjectType):
+        needed = {name: it.type for name, it in type_.fields.items() if isinstance(it.type, GraphQLNonNull)}
+        if type_.is_one_of:
+            name, first = next(iter(type_.fields.items()))
+            needed = {name: first.type}
+        return "{" + ", ".join(f"{name}: {argument(it)}" for name, it in needed.items()) + "}"
+    known = {"Int": "1", "Float": "1.5", "Boolean": "true", "DateTime": '"2026-01-01T00:00:00Z"'}
+    return known.get(type_.name, '"x"')
+
+
+def given(field) -> str:
+    needed = [f"{name}: {argument(it.type)}" for name, it in field.args.items() if is_required_argument(it)]
+    return f"({', '.join(needed)})" if needed else ""
+
+
+def payload_selections(schema) -> Iterator[tuple[str, str, str, bool]]:
+    """Every field that a mutation's result leads to, by the shortest way: its mutation, the document, its name, and whether it is stored."""
+    for mutation, root in schema.mutation_type.fields.items():
+        seen: set[str] = set()
+        waiting = [(get_named_type(root.type), "%s", False)]
+        while waiting:
+            type_, around, is_below = waiting.pop(0)
+            if type_.name in seen:
+                continue
+            seen.add(type_.name)
+            members = getattr(type_, "types", ())
+            waiting += [(it, around % f"... on {it.name} {{ %s }}", is_below) for it in members]
+            is_node = type_.name == "Node" or "Node" in {it.name for it in getattr(type_, "interfaces", ())}
+            for name, field in fields_of(type_).items():
+                inner = get_named_type(field.type)
+                text = name + given(field)
+                is_leaf = not is_composite_type(inner)
+                chosen = text if is_leaf else f"{text} {{ __typename }}"
+                is_stored = is_below or (is_node and name != "id")
+                document = f"mutation {{ {mutation}{given(root)} {{ {around % chosen} }} }}"
+                yield mutation, document, f"{type_.name}.{name}", is_stored
+                if not is_leaf:
+                    waiting.append((inner, around % f"{text} {{ %s }}", is_stored))
+
+
+SELECTIONS = list(payload_selections(build_schema(export_sdl())))
+
+
+def test_the_walk_reaches_people_from_every_mutation_that_leads_to_any():
+    reached = {mutation for mutation, _, name, _ in SELECTIONS if name == "Subscriber.email"}
+
+    assert {"updateSegment", "upsertSubscribers", "setChannelStatus", "createGroup", "deleteGroup"} <= reached
+    assert "trackEvents" not in reached
+    assert len(SELECTIONS) > 1_000
+
+
+@pytest.mark.parametrize("scopes", [("WRITE", "TRACK"), ("WRITE", "TRACK", "READ")])
+def test_what_is_stored_is_read_below_a_payload_with_the_scope_read_only(api, scopes):
+    token = models.ApiToken(scopes=list(scopes))
+    access = Access(workspace=api.access.workspace, token=token)
+    wrong = []
+    for mutation, document, name, is_stored in SELECTIONS:
+        permitted = api.schema.permit(document, None, None, access)
+        codes = {error.extensions["code"] for error in getattr(permitted, "errors", ())} - {"COST_LIMIT"}
+        is_forbidden = (is_stored and "READ" not in scopes) or mutation.endswith("ApiToken")
+        if codes != ({"FORBIDDEN"} if is_forbidden else set()):
+            wrong.append((name, document, codes))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        "... on Segment { members { edges { node { email } } } }",
+        "... on Node { ... on Segment { name } }",
+        "...Told } } fragment Told on UpdateSegmentResult { ... { ... { ...Deeper } } } fragment Deeper on Segment { ... { name",
+        "... on RevisionConflict { current { id condition } }",
+        "__typename ... on Segment { key: name }",
+        '... on Segment { ... on Node { __typename } explain(subscriber: {email: "a@example.com"}) { isMember } }',
+    ],
+)  # fmt: skip
+async def test_a_writer_reads_nobody_and_nothing_is_written(api, selection):
+    segment = await api.segment("LT", {"country": {"is": "LT"}})
+    document = f'mutation {{ updateSegment(input: {{id: "{segment}", name: "New"}}) {{ {selection} }} }}'
+
+    assert await codes(api, document, "WRITE") == ["FORBIDDEN"]
+
+    assert (await api.data("{ segments { edges { node { name } } } }"))["segments"]["edges"] == [
+        {"node": {"name": "LT"}}
+    ]
+    assert await codes(api, document, "WRITE", "READ") == []
+
+
+async def test_a_writer_is_told_what_it_did(api):
+    document = """mutation {
+      upsertSubscribers(input: {subscribers: [{externalId: "1"}, {phone: "1"}]}) {
+        __typename ... on UpsertSubscribersPayload { created updated rejects { index code message path } subscribers { __typename id } }
+      }
+      createGroup(input: {name: "New"}) { ... on Group { ...Named } ... on NameTaken { message path } }
+    }
+    fragment Named on Node { id }"""
+
+    assert await codes(api, document, "WRITE") == []

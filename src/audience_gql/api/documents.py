@@ -32,6 +32,7 @@ from strawberry.schema.schema import validate_document
 
 from audience_gql.api.errors import ApiError
 from audience_gql.api.limits import COMPARISONS, TOKENS, Cost, Measure, size_errors
+from audience_gql.api.payload_reads import PayloadReads
 
 REMEMBERED: Final = 256
 LONGEST_REMEMBERED: Final = 16 * 1024
@@ -46,6 +47,8 @@ class Operation:
     type: str
     """query, mutation or subscription."""
     root_fields: frozenset[str]
+    reads_payload: bool
+    """Whether it is a mutation whose selection reads what is stored: see payload_reads.py."""
     cost: Cost
     defaults: Mapping[str, object]
     """The variables' own defaults."""
@@ -92,9 +95,11 @@ class Documents:
             return Refused(errors=[error])
         if errors := size_errors(document):
             return Refused(errors=errors)
-        measure = Measure(self._schema, document)
+        measure, reads = Measure(self._schema, document), PayloadReads(self._schema, document)
         try:
-            operations = {name: _operation(document, it, measure) for name, it in _operations(document)}
+            operations = {
+                name: _operation(document, it, measure, reads) for name, it in _operations(document)
+            }
         except ApiError as error:
             return Refused(errors=[error])
         if invalid := validate_document(self._schema, document, tuple(specified_rules)):
@@ -108,11 +113,15 @@ def _operations(document: DocumentNode) -> Iterator[tuple[str | None, OperationD
             yield definition.name.value if definition.name else None, definition
 
 
-def _operation(document: DocumentNode, definition: OperationDefinitionNode, measure: Measure) -> Operation:
+def _operation(
+    document: DocumentNode, definition: OperationDefinitionNode, measure: Measure, reads: PayloadReads
+) -> Operation:
+    type_, cost = definition.operation.value, measure.cost(definition)
     return Operation(
-        type=definition.operation.value,
+        type=type_,
         root_fields=_root_fields(document, definition),
-        cost=measure.cost(definition),
+        reads_payload=type_ == "mutation" and reads.reads(definition),
+        cost=cost,
         defaults={
             variable.variable.name.value: value_from_ast_untyped(variable.default_value)
             for variable in definition.variable_definitions or ()

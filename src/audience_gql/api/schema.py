@@ -200,6 +200,8 @@ def _forbidden(operation: Operation, access: Access) -> GraphQLError | None:
     needed = {
         own.get(name, _SCOPES[operation.type]) for name in operation.root_fields if not name.startswith("__")
     }
+    if operation.reads_payload:
+        needed.add(Scope.READ)
     missing = [scope for scope in Scope if scope in needed and not access.allows(scope)]
     if not missing:
         return None

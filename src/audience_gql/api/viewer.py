@@ -17,8 +17,9 @@ from audience_gql.storage.reads import batches
 
 @enum(
     "What a token may do.",
-    READ="Queries, but for those about tokens, and subscriptions.",
-    WRITE="Every mutation but trackEvents and those about tokens.",
+    READ="Queries, except those about tokens, and subscriptions. Also everything below a mutation's payload: see WRITE.",
+    WRITE="Every mutation except trackEvents and those about tokens. Without READ, the result has the payload's counts and rejects, "
+    "failures, and the ids of people, lists and definitions; any other field of these is FORBIDDEN before anything is done.",
     TRACK="The mutation trackEvents.",
     ADMIN="Everything, tokens included.",
 )
