@@ -28,6 +28,11 @@ query ($segments: [ID!], $groups: [ID!], $subscriber: SubscriberKey, $after: Str
   }
 }
 """
+PEOPLE = """
+subscription ($subscriber: SubscriberKey) {
+  membershipChanges(subscriber: $subscriber) { after cursor changes { kind subscriberId subscriber { id } } }
+}
+"""
 RECOMPUTE = "subscription ($id: ID!) { recomputeSegment(id: $id) { segment { name } phase fraction members entered left failure } }"
 
 
@@ -139,6 +144,76 @@ async def test_a_filter_for_nothing_lets_nothing_through(api, wanted):
     await api.tick()
 
     assert (await page(api, after=start, **wanted))["changes"] == []
+
+
+KEYS = [{"externalId": "ada"}, {"email": "Ada@Example.com"}, {"phone": "+37060000001"}]
+ADA = {"externalId": "ada", "email": "ada@example.com", "phone": "+37060000001", "country": "LT"}
+
+
+@pytest.mark.parametrize("key", KEYS)
+async def test_somebody_who_comes_later_is_heard_of_from_the_first_change_on(api, key):
+    await api.segment("LT", {"country": {"is": "LT"}})
+    asked = await page(api, subscriber=key)
+    async with aclosing(await stream(api, CHANGES, subscriber=key)) as results:
+        first = await upcoming(results)
+        await api.upsert({"externalId": "bob", "country": "LT"})
+        await api.tick()
+        await api.upsert(ADA)
+        await api.tick()
+        entered = await upcoming(results)
+        await api.upsert(ADA | {"country": "EE"})
+        await api.tick()
+        left = await upcoming(results)
+    later = await page(api, subscriber=key, after=asked["cursor"])
+    async with aclosing(await stream(api, CHANGES, subscriber=key, after=first["cursor"])) as results:
+        again = await upcoming(results)
+
+    assert (asked["changes"], first["changes"]) == ([], [])
+    assert (entered["after"], left["after"]) == (first["cursor"], entered["cursor"])
+    for changes in (entered["changes"] + left["changes"], later["changes"], again["changes"]):
+        assert [(it["kind"], it["subscriber"]["externalId"]) for it in changes] == [
+            ("ENTERED", "ada"), ("LEFT", "ada"),
+        ]  # fmt: skip
+
+
+async def test_somebody_who_is_erased_is_heard_to_leave_and_whoever_comes_with_the_key_after_them_to_enter(
+    api,
+):
+    erase = "mutation ($key: SubscriberKey!) { eraseSubscriber(input: {subscriber: $key}) { __typename } }"
+    key = {"externalId": "ada"}
+    await api.segment("LT", {"country": {"is": "LT"}})
+    (old,) = await api.upsert(ADA)
+    await api.tick()
+    async with aclosing(await stream(api, PEOPLE, subscriber=key)) as results:
+        start = (await upcoming(results))["cursor"]
+        await api.data(erase, key=key)
+        left = await upcoming(results)
+        (new,) = await api.upsert(ADA)
+        await api.tick()
+        entered = await upcoming(results)
+    by_key = await page(api, subscriber=key, after=start)
+    by_id = await page(api, subscriber={"id": old}, after=start)
+
+    assert left["changes"] == [{"kind": "LEFT", "subscriberId": old, "subscriber": None}]
+    assert entered["changes"] == [{"kind": "ENTERED", "subscriberId": new, "subscriber": {"id": new}}]
+    assert [it["kind"] for it in by_key["changes"]] == ["ENTERED"]
+    assert [it["kind"] for it in by_id["changes"]] == ["LEFT"]
+
+
+async def test_a_key_that_changes_hands_is_followed_to_both(api):
+    await api.segment("LT", {"country": {"is": "LT"}})
+    await api.upsert({"externalId": "ada", "email": "x@example.com"}, {"externalId": "bob"})
+    async with aclosing(await stream(api, CHANGES, subscriber={"email": "x@example.com"})) as results:
+        await upcoming(results)
+        await api.upsert({"externalId": "ada", "email": None})
+        await api.upsert({"externalId": "bob", "email": "x@example.com", "country": "LT"})
+        await api.tick()
+        first = await upcoming(results)
+        await api.upsert({"externalId": "ada", "country": "LT"})
+        await api.tick()
+        second = await upcoming(results)
+
+    assert [it["subscriber"]["externalId"] for it in first["changes"] + second["changes"]] == ["bob", "ada"]
 
 
 async def test_a_forged_cursor_ends_the_stream_with_its_code(api):

@@ -226,18 +226,22 @@ async def test_who_does_not_take_what_he_is_told_is_left_behind_and_comes_again(
     assert [change["subscriber"]["externalId"] for change in missed["changes"]] == list("012345")
 
 
-async def test_a_subscriber_is_found_anew_for_each_who_asks(api, subscriptions):
+async def test_those_who_wait_for_a_person_and_those_who_ask_when_they_are_there_hear_the_same(
+    api, subscriptions
+):
     query = 'subscription { membershipChanges(subscriber: {externalId: "ada"}) { cursor changes { kind } } }'
     await api.segment("LT", {"country": {"is": "LT"}})
     async with aclosing(run(subscriptions, api, query)) as before:
         await heard(before)
-        await people(api, "ada")
+        await people(api, "bob", "ada")
+        entered = await heard(before)
         async with aclosing(run(subscriptions, api, query)) as after:
             await heard(after)
-            await api.upsert({"externalId": "ada", "country": "EE"})
-            await api.tick()
+            await people(api, "ada", country="EE")
+            left = [await heard(before), await heard(after)]
 
-            assert (await heard(after))["changes"] == [{"kind": "LEFT"}]
+    assert entered["changes"] == [{"kind": "ENTERED"}]
+    assert [batch["changes"] for batch in left] == [[{"kind": "LEFT"}]] * 2
 
 
 async def test_a_forged_cursor_fails_as_it_does_for_one(api, subscriptions):

@@ -85,6 +85,21 @@ async def test_changes_arrive_as_they_happen(server, served):
     assert second["changes"] == [{"kind": "ENTERED", "subscriber": {"externalId": "1"}}]
 
 
+async def test_somebody_who_comes_later_is_heard_of(server, served):
+    document = CHANGES.replace("membershipChanges", 'membershipChanges(subscriber: {externalId: "ada"})')
+    async with entered(server, await served.token()) as socket:
+        await send(socket, subscribe(document))
+        first = (await received(socket))["payload"]["data"]["membershipChanges"]
+        group = await served.group("Friends")
+        await served.upsert(*({"externalId": name, "addToGroupIds": [group]} for name in ("bob", "ada")))
+        await served.tick()
+
+        second = (await received(socket))["payload"]["data"]["membershipChanges"]
+
+    assert second["after"] == first["cursor"]
+    assert second["changes"] == [{"kind": "ENTERED", "subscriber": {"externalId": "ada"}}]
+
+
 async def test_operations_on_a_socket_see_what_is_true_now(server, api):
     query = "{ groups { edges { node { name memberCount } } } }"
     async with entered(server, await api.token()) as socket:

@@ -186,6 +186,18 @@ async def test_changes_arrive_as_they_happen_under_their_cursors(server, served)
     assert second.id == second.batch["cursor"]
 
 
+async def test_somebody_who_comes_later_is_heard_of(server, served):
+    document = CHANGES.replace("membershipChanges", 'membershipChanges(subscriber: {externalId: "ada"})')
+    async with opened(server, await served.token(), document) as stream:
+        first = await stream.next()
+        await befriend(served, "bob", "ada")
+
+        second = await stream.next()
+
+    assert second.batch["after"] == first.id
+    assert second.batch["changes"] == [{"kind": "ENTERED", "subscriber": {"externalId": "ada"}}]
+
+
 async def test_the_id_is_the_cursor_whatever_was_asked_for(server, served):
     document = "subscription { it: membershipChanges { __typename } }"
     token = await served.token()

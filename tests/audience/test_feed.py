@@ -92,7 +92,9 @@ async def test_filters_by_list_and_person(house):
     await house.tick()
 
     by_list = await anext(feed(house, start.cursor, FeedFilter(segment_ids=frozenset({opened.id}))))
-    by_person = await anext(feed(house, start.cursor, FeedFilter(subscriber=(ada.bucket_id, ada.id))))
+    by_person = await anext(
+        feed(house, start.cursor, FeedFilter(subscribers=frozenset({(ada.bucket_id, ada.id)})))
+    )
     nothing = await anext(feed(house, start.cursor, FeedFilter(segment_ids=frozenset())))
 
     assert {change.list_id for change in by_list.changes} == {opened.id}

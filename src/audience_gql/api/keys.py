@@ -12,7 +12,7 @@ from audience_gql.audience.people.profiles import identity, text_problem
 from audience_gql.conditions.values import fold
 from audience_gql.storage.models import Group, Segment
 from audience_gql.storage.reads import batches
-from audience_gql.storage.reads.records import Owner
+from audience_gql.storage.reads.records import Identity, Owner
 
 
 @strawberry.input(one_of=True, description="A person, by one of what only she has.")
@@ -57,12 +57,18 @@ async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:
     """Where the person of a key is kept, if there may be one."""
     if key.id:
         return ids.owner_of(key.id.value)
+    named = identity_of(key)
+    if named is None:
+        return None
+    return await batches.find_owner(context.ports.database, context.workspace.id, named)
+
+
+def identity_of(key: SubscriberKey) -> Identity | None:
+    """The form in which storage has a key; None for an id, and for text that no key can be."""
     named = subscriber_key(key)
     if not isinstance(named.value, str) or text_problem(named.value):
         return None
-    return await batches.find_owner(
-        context.ports.database, context.workspace.id, identity(named.kind, named.value)
-    )
+    return identity(named.kind, named.value)
 
 
 async def find_group(context: Context, key: GroupKey) -> Group | None:

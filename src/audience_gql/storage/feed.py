@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from audience_gql.storage.database import Connection
+from audience_gql.storage.facts import Identity, Owner, owners_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +27,13 @@ class LoggedChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFilter:
-    """Which changes are wanted; None means any. Lists and person are both asked for where both are given."""
+    """Which changes are wanted; None means any. Lists and people are both asked for where both are given."""
 
     segment_ids: frozenset[int] | None = None
     group_ids: frozenset[int] | None = None
-    subscriber: tuple[int, int] | None = None
+    subscribers: frozenset[Owner] | None = None
+    identity: Identity | None = None
+    """Whoever has this key is one of the `subscribers`: `with_holder` looks up who does by now."""
 
 
 class Pruned(Exception):
@@ -74,6 +77,18 @@ async def heads(connection: Connection, workspace_id: int, positions: Mapping[in
     return found
 
 
+async def with_holder(connection: Connection, workspace_id: int, wanted: FeedFilter) -> FeedFilter:
+    """The same filter with the person who has its key by now, besides those who had it before.
+
+    Look them up after the heads of the log: whoever has a change up to there had the key before.
+    """
+    if wanted.identity is None:
+        return wanted
+    owners = await owners_of(connection, workspace_id, [wanted.identity])
+    found = frozenset(owners.values())
+    return replace(wanted, subscribers=(wanted.subscribers or frozenset()) | found)
+
+
 async def changes_after(
     connection: Connection,
     positions: Mapping[int, int],
@@ -102,8 +117,11 @@ async def changes_after(
 async def _bucket_changes(
     connection: Connection, bucket_id: int, after: int, upto: int, wanted: FeedFilter, limit: int
 ) -> Sequence[LoggedChange]:
-    if wanted.subscriber is not None and wanted.subscriber[0] != bucket_id:
-        return []
+    people = None
+    if wanted.subscribers is not None:
+        people = sorted(person_id for of, person_id in wanted.subscribers if of == bucket_id)
+        if not people:
+            return []
     rows = await connection.fetch(
         "SELECT b.pruned_through, c.* FROM buckets b LEFT JOIN LATERAL ("
         "SELECT c.bucket_id, c.sequence, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision, c.occurred_at "
@@ -111,14 +129,14 @@ async def _bucket_changes(
         "AND ($4::bigint[] IS NULL AND $5::bigint[] IS NULL "
         "  OR c.list_kind = 'SEGMENT' AND c.list_id = ANY($4::bigint[]) "
         "  OR c.list_kind = 'GROUP' AND c.list_id = ANY($5::bigint[])) "
-        "AND ($6::bigint IS NULL OR c.subscriber_id = $6::bigint) "
+        "AND ($6::bigint[] IS NULL OR c.subscriber_id = ANY($6::bigint[])) "
         "ORDER BY c.sequence LIMIT $7) c ON true WHERE b.id = $1 ORDER BY c.sequence",
         bucket_id,
         after,
         upto,
         _ids(wanted.segment_ids),
         _ids(wanted.group_ids),
-        wanted.subscriber and wanted.subscriber[1],
+        people,
         limit,
     )
     if rows[0]["pruned_through"] > after:  # in the very snapshot that has the changes

@@ -13,7 +13,7 @@ import strawberry
 from audience_gql.api import ids
 from audience_gql.api.context import Context, Info
 from audience_gql.api.ids import Kind
-from audience_gql.api.keys import SubscriberKey, find_owner
+from audience_gql.api.keys import SubscriberKey, identity_of
 from audience_gql.api.lists.membership import MembershipChange
 from audience_gql.api.pagination import LARGEST_PAGE, First, page_size
 from audience_gql.api.shapes import enum
@@ -25,9 +25,6 @@ from audience_gql.storage.reads.records import Owner
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment
-
-_NOBODY: Owner = (0, 0)
-"""A person that no workspace has: what nobody's key filters for."""
 
 
 @strawberry.type(description="Changes in the order in which they were committed, and where they leave off.")
@@ -125,7 +122,11 @@ GroupIds: TypeAlias = Annotated[
 ]
 OfSubscriber: TypeAlias = Annotated[
     SubscriberKey | None,
-    strawberry.argument(description="Only of this person, in whichever lists the others leave."),
+    strawberry.argument(
+        description="Only of this person, in whichever lists the others leave. Nobody needs to have an email, phone or external id yet: "
+        "whoever gets it is heard of from their first change on, and stays so while the stream lasts. Once a person is erased, only "
+        "their `id` finds what the log has of them."
+    ),
 ]
 FromCursor: TypeAlias = Annotated[
     str | None,
@@ -154,7 +155,7 @@ class FeedQuery:
             workspace=context.workspace,
             cursors=context.services.cursors,
             after=after,
-            wanted=await _filter(context, segment_ids, group_ids, subscriber),
+            wanted=_filter(segment_ids, group_ids, subscriber),
             limit=page_size(first, default=LARGEST_PAGE),
         )
 
@@ -181,7 +182,7 @@ class FeedSubscription:
         return Followed(
             context=context,
             after=context.resume_from or after,
-            wanted=await _filter(context, segment_ids, group_ids, subscriber),
+            wanted=_filter(segment_ids, group_ids, subscriber),
         )
 
     @strawberry.subscription(
@@ -211,8 +212,7 @@ class FeedSubscription:
                 )
 
 
-async def _filter(
-    context: Context,
+def _filter(
     segment_ids: Sequence[str] | None,
     group_ids: Sequence[str] | None,
     subscriber: SubscriberKey | None,
@@ -220,8 +220,15 @@ async def _filter(
     return FeedFilter(
         segment_ids=_numbers(Kind.SEGMENT, segment_ids),
         group_ids=_numbers(Kind.GROUP, group_ids),
-        subscriber=await find_owner(context, subscriber) or _NOBODY if subscriber else None,
+        subscribers=_people(subscriber) if subscriber else None,
+        identity=identity_of(subscriber) if subscriber else None,
     )
+
+
+def _people(key: SubscriberKey) -> frozenset[Owner]:
+    """Whom the key names by itself. Who has a key of another kind is looked up with each part of the log that is read."""
+    owner = ids.owner_of(key.id.value) if key.id else None
+    return frozenset() if owner is None else frozenset({owner})
 
 
 def _numbers(kind: Kind, texts: Sequence[str] | None) -> frozenset[int] | None:

@@ -91,12 +91,12 @@ async def read_page(
 ) -> Page:
     """Up to so many of the next changes; none without `after`. Raises CursorInvalid, CursorExpired."""
     start = await positions_at(ports=ports, workspace=workspace, cursors=cursors, after=after)
-    changes, reached, heads = await _read(ports, workspace, cursors, start, wanted, limit)
+    part = await _read(ports, workspace, cursors, start, wanted, limit)
     return Page(
-        changes=changes,
+        changes=part.changes,
         after=cursors.encode(workspace, start) if after is None else after,
-        cursor=cursors.encode(workspace, reached),
-        has_more=any(reached[bucket_id] < head for bucket_id, head in heads.items()),
+        cursor=cursors.encode(workspace, part.reached),
+        has_more=any(part.reached[bucket_id] < head for bucket_id, head in part.heads.items()),
     )
 
 
@@ -110,7 +110,8 @@ async def read_between(
     positions, heads = cursors.decode(workspace, after), cursors.decode(workspace, until)
     try:
         async with ports.database.acquire() as connection:
-            changes, reached = await feed.changes_after(connection, positions, heads, wanted, CHANGES_A_BATCH)
+            found = await feed.with_holder(connection, workspace.id, wanted)
+            changes, reached = await feed.changes_after(connection, positions, heads, found, CHANGES_A_BATCH)
     except feed.Pruned as error:
         raise await _expired(ports, workspace, cursors) from error
     except UNREACHABLE:
@@ -133,6 +134,7 @@ async def follow(
 ) -> AsyncGenerator[Batch, None]:
     """Everything after `after`, then what happens; without `after`, from now on.
 
+    Where the filter has a key, it is looked up with every part of the log: somebody who comes later is heard of from their first change on.
     The first batch comes at once, possibly empty; while nothing matches, an empty one moves the cursor now and then. While Postgres is
     away it waits. Raises CursorInvalid, CursorExpired.
     """
@@ -143,20 +145,30 @@ async def follow(
         told_at = asyncio.get_running_loop().time()
         while True:
             try:
-                changes, reached, _ = await _read(
-                    ports, workspace, cursors, positions, wanted, CHANGES_A_BATCH
-                )
+                part = await _read(ports, workspace, cursors, positions, wanted, CHANGES_A_BATCH)
             except UNREACHABLE:
                 await wakeups.wait(_AWAY_SECONDS)
                 continue
             now = asyncio.get_running_loop().time()
-            if changes or is_first or (reached != told and now - told_at >= heartbeat_seconds):
-                next_cursor = cursors.encode(workspace, reached)
-                yield Batch(changes=changes, after=cursor, cursor=next_cursor)
-                cursor, told, told_at, is_first = next_cursor, reached, now, False
-            positions = reached
-            if len(changes) < CHANGES_A_BATCH:
+            if part.changes or is_first or (part.reached != told and now - told_at >= heartbeat_seconds):
+                next_cursor = cursors.encode(workspace, part.reached)
+                yield Batch(changes=part.changes, after=cursor, cursor=next_cursor)
+                cursor, told, told_at, is_first = next_cursor, part.reached, now, False
+            positions, wanted = part.reached, part.wanted
+            if len(part.changes) < CHANGES_A_BATCH:
                 await wakeups.wait(min(poll_seconds, heartbeat_seconds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What one look at the log found."""
+
+    changes: list[LoggedChange]
+    reached: Mapping[int, int]
+    heads: Mapping[int, int]
+    """Where the log ended by then."""
+    wanted: FeedFilter
+    """What to look for next. Who had the filter's key once stays wanted: nothing of what they still do is lost when it changes hands."""
 
 
 async def _read(
@@ -166,15 +178,16 @@ async def _read(
     positions: Mapping[int, int],
     wanted: FeedFilter,
     limit: int,
-) -> tuple[list[LoggedChange], Mapping[int, int], Mapping[int, int]]:
-    """The next changes, the positions after them, and where the log ended by then. Raises CursorExpired."""
+) -> _Part:
+    """The next changes. Raises CursorExpired."""
     try:
         async with ports.database.acquire() as connection:
             heads = await feed.heads(connection, workspace.id, positions)
-            changes, reached = await feed.changes_after(connection, positions, heads, wanted, limit)
+            found = await feed.with_holder(connection, workspace.id, wanted)
+            changes, reached = await feed.changes_after(connection, positions, heads, found, limit)
     except feed.Pruned as error:
         raise await _expired(ports, workspace, cursors) from error
-    return changes, reached, heads
+    return _Part(changes=changes, reached=reached, heads=heads, wanted=found)
 
 
 async def _expired(ports: Ports, workspace: Workspace, cursors: CursorCodec) -> CursorExpired:

@@ -20,6 +20,8 @@ from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 Definition = TypeVar("Definition", ApiToken, CustomField, Group, Segment)
 Owner: TypeAlias = facts.Owner
 """A person's place: bucket, number."""
+Identity: TypeAlias = facts.Identity
+"""A key of a person: its kind and its folded value."""
 EventKey: TypeAlias = tuple[int, int, int, datetime, int]
 """An event's place: bucket, subscriber, name, instant, number."""
 ChangeKey: TypeAlias = tuple[int, int]
