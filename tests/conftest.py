@@ -53,6 +53,14 @@ class Run:
         yield self._named(name)
         await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    async def major(self) -> int:
+        """Of the Postgres that the tests really use."""
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            return int(connection.get_server_version().major)
+        finally:
+            await connection.close()
+
     def redis(self, number: int) -> str:
         return urlunsplit(urlsplit(self.redis_url)._replace(path=f"/{number}"))
 
@@ -68,6 +76,20 @@ class Run:
 
 
 _RUN = pytest.StashKey[Run]()
+_SKIPPED_LOUDLY = {
+    "browser": "BROWSER TESTS",
+    "other_postgres": "TESTS ON THE DISTRIBUTION'S POSTGRES",
+}
+"""By marker: tests that need what a machine may lack. Who reads a run's end must know that they are missing from it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres",
+        type=Path,
+        metavar="FOLDER",
+        help="with the programs of another Postgres than the wheel's",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,14 +117,18 @@ def pytest_configure_node(node: Any) -> None:  # Any: xdist has no public name f
     node.workerinput["run"] = asdict(node.config.stash[_RUN])
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    left_out = [report for report in terminalreporter.getreports("skipped") if "browser" in report.keywords]
-    if left_out:
-        reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in left_out}
-        terminalreporter.section("BROWSER TESTS DID NOT RUN", red=True, bold=True)
-        terminalreporter.write_line(
-            f"{len(left_out)} of them: {'; '.join(sorted(reasons))}", red=True, bold=True
-        )
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.option.postgres:
+        major = asyncio.run(config.stash[_RUN].major())
+        terminalreporter.write_line(f"Postgres {major} of {config.option.postgres}")
+    for marker, title in _SKIPPED_LOUDLY.items():
+        left_out = [report for report in terminalreporter.getreports("skipped") if marker in report.keywords]
+        if left_out:
+            reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in left_out}
+            terminalreporter.section(f"{title} DID NOT RUN", red=True, bold=True)
+            terminalreporter.write_line(
+                f"{len(left_out)} of them: {'; '.join(sorted(reasons))}", red=True, bold=True
+            )
 
 
 def _addresses(config: pytest.Config) -> dict[str, str]:
@@ -113,7 +139,7 @@ def _addresses(config: pytest.Config) -> dict[str, str]:
     from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # never where other servers are given
 
     try:
-        servers = Servers.throwaway()
+        servers = Servers.throwaway(postgres_programs=config.option.postgres)
     except EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     config.add_cleanup(servers.stop)

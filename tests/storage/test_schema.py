@@ -89,3 +89,13 @@ async def test_many_may_migrate_an_empty_database_at_once(empty_database_url):
     applied = await connection.fetch("SELECT name FROM tortoise_migrations")
     await connection.close()
     assert len(applied) == len(list(MIGRATIONS.glob("m0*.py")))
+
+
+async def test_what_postgres_15_has_no_words_for_in_create_table_is_there_all_the_same(database):
+    storage = await database.fetch(
+        "SELECT attstorage FROM pg_attribute WHERE attrelid = 'import_chunks'::regclass AND attname = 'content'"
+    )
+
+    assert [row["attstorage"] for row in storage] == [
+        b"e"
+    ]  # EXTERNAL: pieces of a file are cut, not compressed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,9 @@ _SETTINGS: Mapping[str, str] = {
 _DURABLE: Mapping[str, str] = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 _THROWAWAY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
+_FIRST_WITH_BUILTIN_LOCALES = 17
+"""The major version. An older one takes C.UTF-8 from the machine's C library."""
+
 _STATUS_LINE = 7
 """Of the pid file, counted from 0: "starting", then "ready"."""
 
@@ -41,7 +44,7 @@ _STATUS_LINE = 7
 class WrongMajor(EmbeddedError):
     """The data folder was made by another major version of Postgres, whose files this one cannot read."""
 
-    def __init__(self, data: Path, made_by: str, bundled: str) -> None:
+    def __init__(self, data: Path, made_by: int, bundled: int) -> None:
         super().__init__(
             f"{data} was made by Postgres {made_by}, and the bundled one is {bundled}. Dump the data with the old version "
             "and load them again, or choose another --state to begin anew."
@@ -97,9 +100,16 @@ def prepare(
     """
     data, password_file = folder.path / "postgres", "postgres.password"
     password = folder.secret(password_file)
+    bundled = programs.postgres_major(folder.account)
     if not data.exists():
-        _make(data, programs, folder.account, folder.path / password_file, is_durable=is_durable)
-    made_by, bundled = (data / "PG_VERSION").read_text().strip(), programs.postgres_major(folder.account)
+        options = [
+            "-U",
+            _USER,
+            f"--pwfile={folder.path / password_file}",
+            *_initdb_options(bundled, is_durable=is_durable),
+        ]
+        _make(data, programs.initdb, folder.account, options)
+    made_by = int((data / "PG_VERSION").read_text())
     if made_by != bundled:
         raise WrongMajor(data, made_by, bundled)
     _forget_strangers_pid(data / "postmaster.pid")
@@ -109,21 +119,23 @@ def prepare(
     )
 
 
-def _make(data: Path, programs: Programs, account: Account, password_file: Path, *, is_durable: bool) -> None:
+def _initdb_options(major: int, *, is_durable: bool) -> Iterator[str]:
+    yield from ("--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions")
+    # The server's own rules for letters, whatever the machine has. Its locale is not plain "C", in which pg_trgm
+    # passes over every letter beyond ASCII.
+    yield "--locale=C.UTF-8"
+    if major >= _FIRST_WITH_BUILTIN_LOCALES:
+        yield "--locale-provider=builtin"
+    if not is_durable:
+        yield "--no-sync"
+
+
+def _make(data: Path, initdb: Path, account: Account, options: Sequence[str]) -> None:
     """Makes it beside its place and moves it there at the end, so that a data folder is always whole."""
     draft = data.with_name("postgres.new")
     with suppress(FileNotFoundError):
         shutil.rmtree(draft)
-    made = account.run(
-        [
-            *(programs.initdb, "-D", draft, "-U", _USER, f"--pwfile={password_file}"),
-            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"),
-            # The server's own rules for letters, whatever the machine has. Its locale is not plain "C", in which pg_trgm
-            # passes over every letter beyond ASCII.
-            *("--locale-provider=builtin", "--locale=C.UTF-8"),
-            *(() if is_durable else ("--no-sync",)),
-        ]
-    )
+    made = account.run([initdb, "-D", draft, *options])
     if made.returncode != 0:
         raise DataNotMade(data, made.stdout)
     draft.rename(data)

@@ -11,7 +11,7 @@ import re
 import subprocess
 import tarfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -75,6 +75,10 @@ class Programs:
         binaries = package / "pginstall" / "bin"
         return cls(postgres=binaries / "postgres", initdb=binaries / "initdb", valkey=valkey)
 
+    def with_postgres(self, binaries: Path) -> Self:
+        """The same, but for Postgres, whose programs are in this folder: a distribution's, which every account can run."""
+        return replace(self, postgres=binaries / "postgres", initdb=binaries / "initdb")
+
     def copied_for(self, account: Account, folder: Path) -> Self:
         """The same programs inside the folder, copied there unless an earlier run did so.
 
@@ -108,11 +112,11 @@ class Programs:
         ]
         return hashlib.sha256(repr(facts).encode(errors="surrogateescape")).hexdigest()[:12]
 
-    def postgres_major(self, account: Account) -> str:
-        """The version of Postgres that decides whether it can read a data folder, such as "18"."""
+    def postgres_major(self, account: Account) -> int:
+        """The version of Postgres that decides whether it can read a data folder, such as 18."""
         version = account.run([self.postgres, "--version"])
         if match := re.search(rb"PostgreSQL\D* (\d+)", version.stdout):
-            return match[1].decode()
+            return int(match[1])
         raise UnusablePrograms(account, version.stdout)
 
 

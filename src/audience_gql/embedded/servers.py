@@ -57,17 +57,27 @@ class Servers:
         return cls._start(state, settings, is_throwaway=False)
 
     @classmethod
-    def throwaway(cls) -> Self:
-        """The same in a new temporary folder that goes away at the end. Raises EmbeddedError."""
+    def throwaway(cls, *, postgres_programs: Path | None = None) -> Self:
+        """The same in a new temporary folder that goes away at the end. Raises EmbeddedError.
+
+        `postgres_programs` is a folder with another Postgres than the wheel's: /usr/lib/postgresql/15/bin, for example.
+        """
         state = Path(tempfile.mkdtemp(prefix="audience-gql-"))
         try:
-            return cls._start(state, {}, is_throwaway=True)
+            return cls._start(state, {}, is_throwaway=True, postgres_programs=postgres_programs)
         except BaseException:
             shutil.rmtree(state, ignore_errors=True)
             raise
 
     @classmethod
-    def _start(cls, state: Path, settings: Mapping[str, str], *, is_throwaway: bool) -> Self:
+    def _start(
+        cls,
+        state: Path,
+        settings: Mapping[str, str],
+        *,
+        is_throwaway: bool,
+        postgres_programs: Path | None = None,
+    ) -> Self:
         with ExitStack() as ending:
             folder = StateFolder.open(state)
             ending.callback(folder.close)
@@ -75,6 +85,8 @@ class Servers:
             ending.callback(guardian.dismiss)
             stop_leftovers(folder.path)
             programs = Programs.for_account(folder.account, folder.path)
+            if postgres_programs is not None:
+                programs = programs.with_postgres(postgres_programs)
 
             def start_postgres() -> tuple[str, Supervised]:
                 server_on = postgres.prepare(programs, folder, settings, is_durable=not is_throwaway)

