@@ -16,4 +16,9 @@ async def test_the_page_s_operations_answer_as_shown(api):
     assert len(PAIRS) == PAGE.count("```graphql") > 7
 
     for document, answer in PAIRS:
-        assert await api.data(document) == json.loads(answer)
+        assert without_ids(await api.data(document)) == json.loads(answer)
+
+
+def without_ids(data: object) -> object:
+    """Ids of people are random: the page has dots in their place."""
+    return json.loads(re.sub(r"sub_[\w-]+", "sub_…", json.dumps(data)))

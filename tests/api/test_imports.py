@@ -61,6 +61,26 @@ async def test_a_file_goes_to_its_address_and_becomes_people(served, server):
     assert rejects["pageInfo"] == {"hasNextPage": True}
 
 
+async def test_a_row_whose_keys_belong_to_two_people_names_them(served, server):
+    made = await served.data(
+        """mutation { upsertSubscribers(input: {subscribers: [{externalId: "1"}, {email: "b@x.org"}]}) {
+          ... on UpsertSubscribersPayload { subscribers { id } } } }"""
+    )
+    one, other = [person["id"] for person in made["upsertSubscribers"]["subscribers"]]
+    started = (await served.data(START, input={"columns": COLUMNS}))["startImport"]
+    await put(server, started["uploadUrl"], b"id,mail\n1,b@x.org\n")
+    async with served.services.ports.database.acquire() as connection:
+        number = await connection.fetchval("SELECT max(id) FROM imports")
+    await ImportRunner(served.services.ports).work_off(number)
+
+    found = (await served.data(IMPORT, id=started["import"]["id"]))["node"]
+
+    (edge,) = found["rejects"]["edges"]
+    assert edge["node"] == {
+        "line": 2, "message": f"externalId belongs to {one}, email belongs to {other}"
+    }  # fmt: skip
+
+
 async def test_the_address_says_what_it_does_not_take(served, server):
     started = await served.data(START, input={"columns": COLUMNS})
     path = started["startImport"]["uploadUrl"]

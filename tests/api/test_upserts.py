@@ -59,6 +59,25 @@ async def test_a_batch_keeps_what_is_good_and_says_what_is_not(api):
     ]
 
 
+async def test_a_conflict_names_the_keys_and_the_people(api):
+    await upsert(api, {"externalId": "1"}, {"email": "bob@example.com"})
+    ids = [
+        (await api.data("query ($by: SubscriberKey!) { subscriber(by: $by) { id } }", by=by))["subscriber"][
+            "id"
+        ]
+        for by in ({"externalId": "1"}, {"email": "bob@example.com"})
+    ]
+
+    found = await upsert(
+        api, {"externalId": "1", "email": "bob@example.com"}, {"id": ids[0], "email": "bob@example.com"}
+    )
+
+    assert [reject["message"] for reject in found["rejects"]] == [
+        f"externalId belongs to {ids[0]}, email belongs to {ids[1]}",
+        f"id is {ids[0]}, email belongs to {ids[1]}",
+    ]
+
+
 async def test_people_are_put_into_groups_and_taken_out(api):
     friends, foes = await api.group("Friends"), await api.group("Foes")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 import pytest
 
@@ -48,15 +49,16 @@ async def test_omitted_keeps_null_and_empty_clear(house):
 
 
 async def test_keys_of_two_people_are_refused_and_nothing_of_the_item_is_done(house):
-    await house.upsert({"externalId": "1"}, {"email": "bob@example.com", "firstName": "Bob"})
+    before = await house.upsert({"externalId": "1"}, {"email": "bob@example.com", "firstName": "Bob"})
 
     upserted = await house.upsert(
         {"externalId": "1", "email": "bob@example.com", "firstName": "Mixed"}, {"externalId": "3"}
     )
 
-    assert [(r.index, r.code, r.path) for r in upserted.rejects] == [
-        (0, "CONFLICT", ("input", "subscribers", "0"))
-    ]
+    (reject,) = upserted.rejects
+    assert (reject.index, reject.code, reject.path) == (0, "CONFLICT", ("input", "subscribers", "0"))
+    assert reject.message == "externalId belongs to {0}, email belongs to {1}"
+    assert reject.people == tuple((ref.bucket_id, ref.id) for ref in before.subscribers)
     assert upserted.subscribers[0] is None
     assert upserted.created == 1
     bob = (await house.upsert({"email": "bob@example.com"})).subscribers[0]
@@ -71,6 +73,54 @@ async def test_a_key_that_was_given_up_can_be_taken_by_another(house):
 
     assert taken.rejects == []
     assert taken.created == 1
+
+
+async def test_a_key_freed_by_an_earlier_item_makes_somebody_new(house):
+    first = await house.upsert({"externalId": "C", "email": "c@example.com", "firstName": "Cyd"})
+
+    moved = await house.upsert(
+        {"externalId": "C", "email": "c2@example.com"}, {"externalId": "D", "email": "c@example.com"}
+    )
+
+    assert (moved.created, moved.updated, moved.rejects) == (1, 1, [])
+    cyd, dan = [await person(ref) for ref in moved.subscribers]
+    assert moved.subscribers[0] == first.subscribers[0]
+    assert (cyd.external_id, cyd.email, cyd.first_name) == ("C", "c2@example.com", "Cyd")
+    assert (dan.external_id, dan.email, dan.first_name) == ("D", "c@example.com", None)
+    assert (await house.upsert({"email": "c@example.com"})).subscribers == moved.subscribers[1:]
+
+
+async def test_an_address_freed_and_then_named_alone_does_not_go_back(house):
+    first = await house.upsert({"externalId": "1", "email": "a@example.com"})
+
+    second = await house.upsert({"externalId": "1", "email": None}, {"email": "a@example.com"})
+
+    assert second.created == 1
+    assert second.subscribers[0] == first.subscribers[0] != second.subscribers[1]
+
+
+async def test_two_people_swap_through_null(house):
+    before = await house.upsert(
+        {"externalId": "1", "email": "a@example.com"}, {"externalId": "2", "email": "b@example.com"}
+    )
+
+    swapped = await house.upsert(
+        {"externalId": "1", "email": None},
+        {"externalId": "2", "email": "a@example.com"},
+        {"externalId": "1", "email": "b@example.com"},
+    )
+
+    assert (swapped.created, swapped.updated, swapped.rejects) == (0, 2, [])
+    after = await house.upsert({"email": "b@example.com"}, {"email": "a@example.com"})
+    assert after.subscribers == before.subscribers
+
+
+async def test_a_person_given_by_an_unknown_id_is_unknown_whatever_else_is_given(house):
+    await house.upsert({"externalId": "1"})
+
+    (reject,) = (await house.upsert({"id": SubscriberRef(house.bucket_id, 2), "externalId": "1"})).rejects
+
+    assert (reject.code, reject.path) == ("UNKNOWN", ("input", "subscribers", "0", "id"))
 
 
 async def test_a_key_taken_back_within_a_batch_is_free_again(house):
@@ -172,3 +222,43 @@ async def test_concurrent_moves_of_one_key_leave_one_owner(house):
         "SELECT count(*) FROM identities WHERE workspace_id = $1 AND kind = 'email'", house.workspace.id
     )
     assert owned == len(rows)
+
+
+async def test_concurrent_swaps_among_the_same_people_lose_and_double_nothing(house):
+    chance = Random(14)
+    addresses = [f"{n}@example.com" for n in range(4)]
+    people = [str(n) for n in range(4)]
+    await house.upsert(
+        *({"externalId": one, "email": address} for one, address in zip(people, addresses, strict=True))
+    )
+
+    async def swap(order: list[str]) -> None:
+        left = [{"externalId": one, "email": None} for one in order]
+        come = [
+            {"externalId": one, "email": address}
+            for one, address in zip(order, chance.sample(addresses, 4), strict=True)
+        ]
+        upserted = await house.upsert(*left, *come)
+        assert (upserted.created, upserted.rejects) == (0, [])
+
+    for _ in range(12):
+        await asyncio.gather(*(swap(chance.sample(people, 4)) for _ in range(8)))
+
+    assert await odd_identities(house) == []
+    again = await house.upsert(*({"email": address} for address in addresses))
+    assert (again.created, len(set(again.subscribers))) == (0, 4)
+
+
+async def odd_identities(house) -> list[tuple[object, ...]]:
+    """Keys in a row that are not the person's in `identities`, and the reverse."""
+    rows = await house.ports.database.fetch(
+        "SELECT k.kind, k.value, s.id, i.subscriber_id FROM subscribers s CROSS JOIN LATERAL (VALUES "
+        "('email', s.email_folded), ('phone', s.phone), ('externalId', s.external_id)) AS k (kind, value) "
+        "FULL JOIN (SELECT * FROM identities WHERE workspace_id = $2) i "
+        "ON i.kind = k.kind AND i.value = k.value AND i.subscriber_id = s.id "
+        "WHERE (s.bucket_id = $1 OR s.bucket_id IS NULL) AND (k.value IS NOT NULL OR s.id IS NULL) "
+        "AND s.id IS DISTINCT FROM i.subscriber_id",
+        house.bucket_id,
+        house.workspace.id,
+    )
+    return [tuple(row) for row in rows]

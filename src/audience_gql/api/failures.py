@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 import strawberry
 from strawberry.types.field import StrawberryField
 
+from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.shapes import enum
 from audience_gql.audience import failures
@@ -121,8 +122,12 @@ class RevisionConflict(UserError):
 class Reject:
     index: int = strawberry.field(description="The item's place in the batch, from 0.")
     code: ProblemCode = strawberry.field(description="What kind of thing is wrong.")
-    message: str = strawberry.field(description=_MESSAGE)
     path: list[str] = strawberry.field(description=_PATH)
+
+    @strawberry.field(description=_MESSAGE)
+    @staticmethod
+    def message(parent: strawberry.Parent[failures.Reject]) -> str:
+        return ids.with_people(parent.message, parent.people)
 
 
 @strawberry.type(description="Something was deleted.")

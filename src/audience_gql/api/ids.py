@@ -102,6 +102,13 @@ def subscriber_id(owner: Owner) -> str:
     return encode(Kind.SUBSCRIBER, *owner)
 
 
+def with_people(message: str, people: Iterable[Owner]) -> str:
+    """A message with the ids of the people whom it names as {0}, {1} and so on."""
+    for position, owner in enumerate(people):
+        message = message.replace(f"{{{position}}}", subscriber_id(owner))
+    return message
+
+
 def owner_of(text: str) -> Owner | None:
     match decode(Kind.SUBSCRIBER, text):
         case (bucket_id, person_id):

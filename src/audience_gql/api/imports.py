@@ -77,7 +77,11 @@ class ProfileColumn(StrEnum):
 @strawberry.type(description="A row that was refused; the others went through.")
 class ImportReject:
     line: int = strawberry.field(description="The line of the file on which the row begins, from 1.")
-    message: str = strawberry.field(description="What is wrong with it.")
+
+    @strawberry.field(description="What is wrong with it.")
+    @staticmethod
+    def message(parent: strawberry.Parent[RejectRecord]) -> str:
+        return ids.with_people(parent.message, parent.people)
 
 
 @strawberry.type(description="A refused row in a list.")

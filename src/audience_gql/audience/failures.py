@@ -10,6 +10,9 @@ ProblemCode: TypeAlias = Literal[
     "REQUIRED", "MALFORMED", "OUT_OF_RANGE", "TOO_MANY", "UNKNOWN", "WRONG_TYPE", "CONFLICT", "CONSENT"
 ]
 
+People: TypeAlias = tuple[tuple[int, int], ...]
+"""People by bucket and id. Only the API knows how their ids look to clients, and puts them into the text."""
+
 
 class Failure(Exception):
     """An expected failure. `path` leads to the input at fault, for example ("input", "name")."""
@@ -27,6 +30,8 @@ class Issue:
     code: ProblemCode
     message: str
     path: Path
+    people: People = ()
+    """Whom the message names: the first stands in it as {0}. Without any, braces are only text."""
 
 
 class InvalidInput(Failure):
@@ -53,3 +58,5 @@ class Reject:
     code: ProblemCode
     message: str
     path: Path
+    people: People = ()
+    """Whom the message names, as in an Issue."""

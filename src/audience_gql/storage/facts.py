@@ -121,37 +121,46 @@ async def owners_of(
 async def claim_identities(
     connection: Connection, workspace_id: int, claims: Mapping[Identity, Owner]
 ) -> bool:
-    """Make these keys their owners'. False when somebody else was faster with one of them: then roll back and resolve again.
-
-    Sorted, so that two writers who want the same keys wait for each other instead of deadlocking.
-    """
-    ordered = sorted(claims.items())
+    """Make these keys their owners'. False when somebody else was faster with one of them: then roll back and resolve again."""
     rows = await connection.fetch(
         "INSERT INTO identities (workspace_id, kind, value, bucket_id, subscriber_id) "
         "SELECT $1::bigint, k.kind, k.value, k.bucket_id, k.subscriber_id "
         "FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
         "ON CONFLICT (workspace_id, kind, value) DO NOTHING RETURNING 1",
         workspace_id,
-        [kind for (kind, _), _ in ordered],
-        [value for (_, value), _ in ordered],
-        [bucket_id for _, (bucket_id, _) in ordered],
-        [subscriber_id for _, (_, subscriber_id) in ordered],
+        *_by_column(claims),
     )
-    return len(rows) == len(ordered)
+    return len(rows) == len(claims)
+
+
+async def move_identities(connection: Connection, workspace_id: int, moves: Mapping[Identity, Owner]) -> None:
+    """Give keys to another person. Only while the person who has them and the one who gets them are locked, or new."""
+    await connection.execute(
+        "UPDATE identities i SET bucket_id = k.bucket_id, subscriber_id = k.subscriber_id "
+        "FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
+        "WHERE i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value",
+        workspace_id,
+        *_by_column(moves),
+    )
 
 
 async def release_identities(
-    connection: Connection, workspace_id: int, identities: Iterable[Identity]
+    connection: Connection, workspace_id: int, released: Mapping[Identity, Owner]
 ) -> None:
-    """Give keys back. Only while their owner is locked."""
-    ordered = sorted(identities)
+    """Make keys nobody's that these people have. Only while the people are locked."""
     await connection.execute(
-        "DELETE FROM identities i USING unnest($2::text[], $3::text[]) AS k (kind, value) "
-        "WHERE i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value",
+        "DELETE FROM identities i "
+        "USING unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
+        "WHERE i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value "
+        "AND i.bucket_id = k.bucket_id AND i.subscriber_id = k.subscriber_id",
         workspace_id,
-        [kind for kind, _ in ordered],
-        [value for _, value in ordered],
+        *_by_column(released),
     )
+
+
+def _by_column(owners: Mapping[Identity, Owner]) -> list[list[Any]]:  # Any: the columns' own types
+    """Kinds, values, buckets and people, sorted, so that two writers who want the same keys wait for each other and never deadlock."""
+    return _columns([(*key, *owner) for key, owner in sorted(owners.items())], 4)
 
 
 # ---- people

@@ -53,8 +53,12 @@ class ImportRecord:
 
 @dataclass(frozen=True, slots=True)
 class RejectRecord:
+    """A refused row."""
+
     line: int
     message: str
+    people: Sequence[tuple[int, int]] = ()
+    """Whom the message names, by bucket and id: the first stands in it as {0}."""
 
 
 async def add(
@@ -219,11 +223,13 @@ async def end(connection: Connection, import_id: int, state: str, failure: str |
 
 async def add_rejects(connection: Connection, import_id: int, rejects: Sequence[RejectRecord]) -> None:
     await connection.execute(
-        "INSERT INTO import_rejects (import_id, line, message) "
-        "SELECT $1::bigint, r.line, r.message FROM unnest($2::bigint[], $3::text[]) AS r (line, message)",
+        "INSERT INTO import_rejects (import_id, line, message, people) "
+        "SELECT $1::bigint, r.line, r.message, r.people::bigint[] "
+        "FROM unnest($2::bigint[], $3::text[], $4::text[]) AS r (line, message, people)",
         import_id,
         [reject.line for reject in rejects],
         [reject.message for reject in rejects],
+        [f"{{{','.join(str(number) for owner in reject.people for number in owner)}}}" for reject in rejects],
     )
 
 
@@ -232,13 +238,20 @@ async def rejects(
 ) -> list[Entry[RejectRecord]]:
     """A page of an import's kept rejects, by line, and one more when there is one."""
     rows = await database.fetch(
-        "SELECT r.line, r.message FROM import_rejects r JOIN imports i ON i.id = r.import_id "
+        "SELECT r.line, r.message, r.people FROM import_rejects r JOIN imports i ON i.id = r.import_id "
         f"WHERE i.workspace_id = $1 AND i.id = $2 AND r.line > $3 ORDER BY r.line {part.limit}",
         workspace_id,
         import_id,
         part.after[0] if part.after else 0,
     )
-    return [Entry(RejectRecord(row["line"], row["message"]), (row["line"],)) for row in rows]
+    return [
+        Entry(RejectRecord(row["line"], row["message"], _pairs(row["people"])), (row["line"],))
+        for row in rows
+    ]
+
+
+def _pairs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def _record(row: asyncpg.Record) -> ImportRecord:

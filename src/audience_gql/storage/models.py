@@ -414,6 +414,7 @@ class ImportReject(Model):
     import_id: int = BigIntField()
     line: int = BigIntField(primary_key=True, generated=False)
     message: str = TextField()
+    people: list[int] = ArrayField("bigint", default=list)
 
     class Meta:
         table = "import_rejects"

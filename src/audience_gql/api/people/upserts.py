@@ -41,8 +41,9 @@ class ChannelStatusInput:
 @strawberry.input(
     name="SubscriberInput",
     description=(
-        "A person to create or change. Left out keeps, null clears, '' counts as null. She is matched by id, else externalId, "
-        "else email, else phone; keys that point to two people are a Reject CONFLICT."
+        "A person to create or change. Left out keeps, null clears, '' counts as null. Any of id, externalId, email and phone "
+        "that is known finds the person, and the others become theirs; keys that lead to different people are a Reject CONFLICT, "
+        "whose message says which key leads to whom."
     ),
 )
 class _SubscriberInput:
@@ -96,7 +97,7 @@ else:
 @strawberry.input(description="People to create or change.")
 class UpsertSubscribersInput:
     subscribers: list[SubscriberInput] = strawberry.field(
-        description=f"Up to {BATCH_LIMIT:,}; those that name the same person are applied in their order."
+        description=f"Up to {BATCH_LIMIT:,}. The result equals that of the same items in their order, each in a call of its own."
     )
     add_to_group_ids: list[strawberry.ID] | None = strawberry.field(
         description="Groups to put all of them into.", default=strawberry.UNSET
@@ -105,8 +106,10 @@ class UpsertSubscribersInput:
 
 @strawberry.type(description="What became of a batch of people.")
 class UpsertSubscribersPayload:
-    created: int = strawberry.field(description="How many are new.")
-    updated: int = strawberry.field(description="How many others changed.")
+    created: int = strawberry.field(description="How many people the call made.")
+    updated: int = strawberry.field(
+        description="How many people changed who were there before the call, each counted once."
+    )
     rejects: list[Reject] = strawberry.field(description="Those that were refused.")
 
     @classmethod

@@ -134,7 +134,7 @@ class ImportRunner:
             except BadCell as error:
                 refused.append(RejectRecord(row.line, str(error)[:_MESSAGE_LIMIT]))
         upserted, grown = await self._upsert(transaction, before, plan, items)
-        refused += [RejectRecord(lines[it.index], _said(it)) for it in upserted.rejects]
+        refused += [RejectRecord(lines[it.index], _said(it), it.people) for it in upserted.rejects]
         kept = sorted(refused, key=lambda reject: reject.line)[: max(0, REJECTS_KEPT - before.rejected)]
         if kept:
             await imports.add_rejects(connection, before.id, kept)

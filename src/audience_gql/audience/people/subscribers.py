@@ -1,5 +1,6 @@
 """Create and change people, many at a time, matched by any of their keys.
 
+The result of a batch, rejects included, equals that of its items applied one after the other, each in a call of its own.
 Concurrent callers may name the same new person at the same time: every key has one owner, claimed before anything is written.
 """
 
@@ -8,18 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from audience_gql.audience.failures import InvalidInput, Issue, Path, Reject
-from audience_gql.audience.people.bucket_writer import BucketWriter, Person, identities_of
+from audience_gql.audience.people.bucket_writer import BucketWriter
 from audience_gql.audience.people.buckets import is_look_due, open_another_if_full
 from audience_gql.audience.people.keys import SubscriberRef
 from audience_gql.audience.people.profiles import PersonPatch, identity, named_definitions, parse_person
+from audience_gql.audience.people.working_copy import Draft, KeyChanges, WorkingCopy
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection, Transaction
-from audience_gql.storage.facts import Identity, Owner, PersonRow
-from audience_gql.storage.ids import random_subscriber_id
+from audience_gql.storage.facts import ChannelState, Owner, PersonRow
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT = 1000
@@ -30,6 +32,7 @@ _CLAIM_ATTEMPTS = 20
 class Upserted:
     created: int
     updated: int
+    """How many people changed who were there before the batch, each counted once."""
     subscribers: list[SubscriberRef | None]
     """Aligned with the items; None where rejected."""
     rejects: list[Reject]
@@ -50,8 +53,9 @@ async def upsert_subscribers(
 ) -> Upserted:
     """Create or change up to 1,000 people in one transaction.
 
-    An item names its person by id, externalId, email or phone; items that name the same person are applied in order. An item
-    that is wrong is a Reject, the others go through. `bulk` lets live changes of membership go first.
+    An item names its person by id, externalId, email or phone. Items are applied in order: a key that one gives up is free for
+    those after it. An item that is wrong is a Reject and changes nothing; the others go through. `bulk` lets live changes of
+    membership go first.
     Raises InvalidInput for more than 1,000 items or an unknown group for all.
     """
     if len(items) > BATCH_LIMIT:
@@ -93,6 +97,17 @@ async def upsert_within(
     return await upsert.run(items, add_to_group_ids, path), upsert.grown_bucket_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Applied:
+    """A batch as it is in memory once all its items were applied."""
+
+    drafts: list[Draft]
+    changes: KeyChanges
+    subscribers: list[SubscriberRef | None]
+    rejects: list[Reject]
+    now: datetime
+
+
 class _Upsert:
     """One attempt at a batch, within one transaction."""
 
@@ -102,9 +117,6 @@ class _Upsert:
         self._transaction = transaction
         self._connection: Connection = transaction.connection
         self._lane = facts.BULK if bulk else facts.LIVE
-        self._rejects: dict[int, Issue] = {}
-        self._claims: dict[Identity, Owner] = {}
-        self._rows: dict[Owner, PersonRow] = {}
         self.grown_bucket_id: int | None = None
         """A bucket with so many new people that somebody should look how full it is."""
 
@@ -119,53 +131,26 @@ class _Upsert:
             named_ids | {it for it in add_to_group_ids if it is not None},
         )
         joined_by_all = _known_groups(add_to_group_ids, group_ids, path)
-        patches = self._parse(items, fields, group_ids, path)
-        people = await self._resolve_and_lock(patches, path)
-        created, changed = await self._write(people, fields, joined_by_all)
-        refs: list[SubscriberRef | None] = [None] * len(items)
-        for person in people:
-            for index, _ in person.patches:
-                if index not in self._rejects:
-                    refs[index] = SubscriberRef(*person.owner)
+        parsed = [
+            parse_person(item, fields=fields, group_ids=group_ids, path=(*path, "subscribers", str(index)))
+            for index, item in enumerate(items)
+        ]
+        applied = await self._apply(parsed, path)
+        updated = await self._write(applied, fields, joined_by_all)
         return Upserted(
-            created=created,
-            updated=changed,
-            subscribers=refs,
-            rejects=[
-                Reject(index=index, code=issue.code, message=issue.message, path=issue.path)
-                for index, issue in sorted(self._rejects.items())
-            ],
+            created=sum(1 for draft in applied.drafts if draft.before is None),
+            updated=updated,
+            subscribers=applied.subscribers,
+            rejects=applied.rejects,
         )
 
-    def _parse(
-        self,
-        items: Sequence[Mapping[str, object]],
-        fields: Mapping[str, FieldRef],
-        group_ids: frozenset[int],
-        path: Path,
-    ) -> dict[int, PersonPatch]:
-        patches = {}
-        for index, item in enumerate(items):
-            parsed = parse_person(
-                item, fields=fields, group_ids=group_ids, path=(*path, "subscribers", str(index))
-            )
-            if isinstance(parsed, PersonPatch):
-                patches[index] = parsed
-            else:
-                self._rejects[index] = parsed[0]
-        return patches
-
-    # ---- who is who
-
-    async def _resolve_and_lock(self, patches: Mapping[int, PersonPatch], path: Path) -> list[Person]:
-        """Find or make each item's person and hold her until the end of the transaction."""
-        rejected_by_form = dict(self._rejects)
+    async def _apply(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]], path: Path) -> _Applied:
+        """Apply the items in memory and claim the new keys; everybody is held until the end of the transaction."""
         for _ in range(_CLAIM_ATTEMPTS):
-            self._rejects = dict(rejected_by_form)
             savepoint = self._connection.transaction()
             await savepoint.start()
             try:
-                people = await self._resolve(patches, path)
+                applied = await self._attempt(parsed, path)
             except _LostClaim:
                 await savepoint.rollback()
                 continue
@@ -173,100 +158,102 @@ class _Upsert:
                 await savepoint.rollback()
                 raise
             await savepoint.commit()
-            return people
+            return applied
         raise _LostClaim
 
-    async def _resolve(self, patches: Mapping[int, PersonPatch], path: Path) -> list[Person]:
-        wanted = {identity(kind, value) for patch in patches.values() for kind, value in patch.keys.items()}
-        before = await facts.owners_of(self._connection, self._workspace.id, wanted)
-        bucket_ids = await definitions.bucket_ids(self._connection, self._workspace.id)
-        open_bucket = await definitions.open_bucket_id(self._connection, self._workspace.id)
-        owners: dict[Identity, Owner] = dict(before)
-        known_owners = set(before.values())
-        people: dict[Owner, Person] = {}
-        for index, patch in patches.items():
-            keys = [identity(kind, value) for kind, value in patch.keys.items()]
-            found = {owners[key] for key in keys if key in owners}
-            if patch.ref is not None:
-                found.add((patch.ref.bucket_id, patch.ref.id))
-            where = (*path, "subscribers", str(index))
-            if len(found) > 1:
-                message = "the keys belong to two different subscribers"
-                self._rejects[index] = Issue(code="CONFLICT", message=message, path=where)
-                continue
-            if patch.ref is not None and patch.ref.bucket_id not in bucket_ids:
-                self._rejects[index] = Issue(
-                    code="UNKNOWN", message="there is no subscriber with this id", path=(*where, "id")
-                )
-                continue
-            owner = found.pop() if found else (open_bucket, random_subscriber_id())
-            person = people.setdefault(
-                owner, Person(owner, is_new=patch.ref is None and owner not in known_owners)
+    async def _attempt(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]], path: Path) -> _Applied:
+        copy, now = await self._working_copy([it for it in parsed if isinstance(it, PersonPatch)])
+        subscribers: list[SubscriberRef | None] = []
+        rejects: list[Reject] = []
+        for index, item in enumerate(parsed):
+            outcome = (
+                copy.apply(item, (*path, "subscribers", str(index)))
+                if isinstance(item, PersonPatch)
+                else item[0]
             )
-            person.patches.append((index, patch))
-            owners |= dict.fromkeys(keys, owner)
-        self._claims = {key: owner for key, owner in owners.items() if key not in before}
-        if self._claims and not await facts.claim_identities(
-            self._connection, self._workspace.id, self._claims
+            if isinstance(outcome, Issue):
+                subscribers.append(None)
+                rejects.append(_reject(index, outcome))
+            else:
+                subscribers.append(SubscriberRef(*outcome))
+        changes = copy.key_changes()
+        if changes.claimed and not await facts.claim_identities(
+            self._connection, self._workspace.id, changes.claimed
         ):
             raise _LostClaim
-        await self._lock(people, path)
-        if wanted and await facts.owners_of(self._connection, self._workspace.id, wanted) != owners:
-            raise _LostClaim
-        return list(people.values())
+        return _Applied(
+            drafts=list(copy.drafts()), changes=changes, subscribers=subscribers, rejects=rejects, now=now
+        )
 
-    async def _lock(self, people: Mapping[Owner, Person], path: Path) -> None:
-        """Read and hold everybody who is there already, in id order."""
-        self._rows = {}
-        for bucket_id, owners in _by_bucket(owner for owner, person in people.items() if not person.is_new):
-            rows = await facts.lock_people(
-                self._connection, bucket_id, [person_id for _, person_id in owners]
-            )
-            self._rows |= {(bucket_id, person_id): row for person_id, row in rows.items()}
-        for owner, person in people.items():
-            if not person.is_new and owner not in self._rows:
-                for index, patch in person.patches:
-                    if patch.ref is None:
-                        raise _LostClaim  # erased since we looked
-                    where = (*path, "subscribers", str(index), "id")
-                    self._rejects[index] = Issue(
-                        code="UNKNOWN", message="there is no subscriber with this id", path=where
-                    )
+    # ---- who is who
+
+    async def _working_copy(self, patches: Sequence[PersonPatch]) -> tuple[WorkingCopy, datetime]:
+        """Read and hold everybody whom the items may mean.
+
+        People are held before keys are claimed, by everybody and in the same order, so that no two callers wait for each other.
+        """
+        wanted = {identity(kind, value) for patch in patches for kind, value in patch.keys.items()}
+        owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
+        by_id = await self._named_by_id(patches)
+        rows = await self._lock(by_id.union(owners.values()))
+        if owners:  # the keys of those who are held stay as they are now
+            owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
+            if not rows.keys() >= set(owners.values()):
+                raise _LostClaim
+        states: dict[Owner, dict[str, ChannelState]] = {}
+        if any(patch.channels for patch in patches):
+            states = await self._channel_states(rows)
+        now = await self._ports.clock.now(self._connection)
+        open_bucket_id = await definitions.open_bucket_id(self._connection, self._workspace.id)
+        copy = WorkingCopy(owners=owners, rows=rows, states=states, open_bucket_id=open_bucket_id, now=now)
+        return copy, now
+
+    async def _named_by_id(self, patches: Sequence[PersonPatch]) -> set[Owner]:
+        refs = {patch.ref for patch in patches if patch.ref is not None}
+        if not refs:
+            return set()
+        bucket_ids = await definitions.bucket_ids(self._connection, self._workspace.id)
+        return {(ref.bucket_id, ref.id) for ref in refs if ref.bucket_id in bucket_ids}
+
+    async def _lock(self, owners: Iterable[Owner]) -> dict[Owner, PersonRow]:
+        found: dict[Owner, PersonRow] = {}
+        for bucket_id, ids in _by_bucket(owners):
+            rows = await facts.lock_people(self._connection, bucket_id, ids)
+            found |= {(bucket_id, person_id): row for person_id, row in rows.items()}
+        return found
+
+    async def _channel_states(self, people: Iterable[Owner]) -> dict[Owner, dict[str, ChannelState]]:
+        states: dict[Owner, dict[str, ChannelState]] = defaultdict(dict)
+        for bucket_id, ids in _by_bucket(people):
+            found = await facts.channel_states(self._connection, bucket_id, ids)
+            for (person_id, channel), state in found.items():
+                states[bucket_id, person_id][channel] = state
+        return states
 
     # ---- what changes
 
     async def _write(
-        self, people: list[Person], fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]
-    ) -> tuple[int, int]:
-        people = [person for person in people if self._has_items(person)]
-        now = await self._ports.clock.now(self._connection)
-        created = changed = 0
-        kept: dict[Owner, set[Identity]] = {owner: identities_of(row) for owner, row in self._rows.items()}
-        by_bucket: dict[int, list[Person]] = defaultdict(list)
-        for person in people:
-            by_bucket[person.owner[0]].append(person)
-        for bucket_id, members in sorted(by_bucket.items()):
-            if is_look_due(person.owner[1] for person in members if person.owner not in self._rows):
+        self, applied: _Applied, fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]
+    ) -> int:
+        """Write what became of the people. Returns how many of those who were there changed."""
+        if applied.changes.moved:
+            await facts.move_identities(self._connection, self._workspace.id, applied.changes.moved)
+        if applied.changes.released:
+            await facts.release_identities(self._connection, self._workspace.id, applied.changes.released)
+        by_bucket: dict[int, list[Draft]] = defaultdict(list)
+        for draft in applied.drafts:
+            by_bucket[draft.owner[0]].append(draft)
+        updated = 0
+        for bucket_id, drafts in sorted(by_bucket.items()):
+            if is_look_due(draft.owner[1] for draft in drafts if draft.before is None):
                 self.grown_bucket_id = bucket_id
-            writer = BucketWriter(self._connection, self._workspace.id, bucket_id, now)
-            await writer.refuse_reactivation(members, self._rejects)
-            for person in members:
-                if self._has_items(person):
-                    writer.fold(person, self._rows.get(person.owner), self._rejects)
-            created += writer.created
-            changed += await writer.write(fields, joined_by_all)
-            kept |= {(bucket_id, person_id): keys for person_id, keys in writer.identities().items()}
+            writer = BucketWriter(self._connection, bucket_id, drafts, applied.now)
+            await writer.write(fields, joined_by_all)
+            updated += len(writer.changed_ids())
             await facts.write_marks(self._connection, bucket_id, writer.marks, lane=self._lane)
-        unused = {key for key, owner in self._claims.items() if key not in kept.get(owner, ())}
-        if unused:  # a later item took the key back, or the item that brought it was refused
-            await facts.release_identities(self._connection, self._workspace.id, unused)
         if self._lane == facts.LIVE:  # what is bulk, sweeps find soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
-        return created, changed
-
-    def _has_items(self, person: Person) -> bool:
-        """Whether anything that was said of her is taken in: somebody new is not made of refused items."""
-        return any(index not in self._rejects for index, _ in person.patches)
+        return updated
 
 
 def _known_groups(given: Sequence[int | None], known: frozenset[int], path: Path) -> list[int]:
@@ -284,8 +271,12 @@ def _known_groups(given: Sequence[int | None], known: frozenset[int], path: Path
     return [group_id for group_id in given if group_id is not None]
 
 
-def _by_bucket(owners: Iterable[Owner]) -> list[tuple[int, list[Owner]]]:
-    buckets: dict[int, list[Owner]] = defaultdict(list)
-    for owner in owners:
-        buckets[owner[0]].append(owner)
+def _reject(index: int, issue: Issue) -> Reject:
+    return Reject(index=index, code=issue.code, message=issue.message, path=issue.path, people=issue.people)
+
+
+def _by_bucket(owners: Iterable[Owner]) -> list[tuple[int, list[int]]]:
+    buckets: dict[int, list[int]] = defaultdict(list)
+    for bucket_id, person_id in owners:
+        buckets[bucket_id].append(person_id)
     return sorted(buckets.items())

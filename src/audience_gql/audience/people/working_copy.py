@@ -1,0 +1,223 @@
+"""What a batch makes of people, item by item, before anything is written: who owns which key, and what each person is by now.
+
+It must not touch the database: subscribers.py reads and locks what a batch names before, and writes what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from audience_gql.audience.failures import Issue, Path
+from audience_gql.audience.people.channels import is_reactivation
+from audience_gql.audience.people.profiles import PersonPatch, apply_columns, identity
+from audience_gql.storage import facts
+from audience_gql.storage.facts import ChannelState, Identity, IdentityKind, Mark, Owner, PersonRow
+from audience_gql.storage.ids import random_subscriber_id
+
+_KEY_COLUMNS: Final[Mapping[IdentityKind, str]] = {
+    "externalId": "external_id",
+    "email": "email",
+    "phone": "phone",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """One person after the items so far, beside what is stored."""
+
+    owner: Owner
+    before: PersonRow | None
+    """The stored row; None for somebody whom the batch makes."""
+    row: PersonRow
+    states_before: Mapping[str, ChannelState]
+    states: dict[str, ChannelState]
+    joined: set[int] = field(default_factory=set)
+    """Groups that the person is in at the end of the batch, because an item said so."""
+    left: set[int] = field(default_factory=set)
+    """Groups that the person was taken out of on the way, also where a later item puts them in again."""
+    marks: set[Mark] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChanges:
+    """What becomes of keys in the end."""
+
+    claimed: Mapping[Identity, Owner]
+    moved: Mapping[Identity, Owner]
+    """Those that one person of the batch gave up and another one took."""
+    released: Mapping[Identity, Owner]
+    """Those that nobody of the batch has any more, with who gave them up."""
+
+
+class WorkingCopy:
+    """Everybody whom a batch names, held in memory while its items are applied in their order.
+
+    An item sees what the items before it did, exactly as if each were a batch of its own. A refused item changes nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        owners: Mapping[Identity, Owner],
+        rows: Mapping[Owner, PersonRow],
+        states: Mapping[Owner, Mapping[str, ChannelState]],
+        open_bucket_id: int,
+        now: datetime,
+    ) -> None:
+        """`owners` has every key that an item gives and somebody owns; `rows` has every owner, and everybody named by id."""
+        self._owners = dict(owners)
+        self._rows = rows
+        self._states = states
+        self._open_bucket_id = open_bucket_id
+        self._now = now
+        self._owners_before: dict[Identity, Owner | None] = {}
+        self._drafts: dict[Owner, Draft] = {}
+
+    def apply(self, patch: PersonPatch, path: Path) -> Owner | Issue:
+        """Apply one item. Returns its person, or why it is refused."""
+        keys = {kind: identity(kind, value) for kind, value in patch.keys.items()}
+        if patch.ref is not None and (patch.ref.bucket_id, patch.ref.id) not in self._rows:
+            return Issue(code="UNKNOWN", message="there is no subscriber with this id", path=(*path, "id"))
+        named = self._named(patch, keys)
+        if len(set(named.values())) > 1:
+            return _conflict(named, path)
+        draft = self._draft(next(iter(named.values()), None))
+        if refused := _reactivation(draft, patch, path):
+            return refused
+        self._drafts[draft.owner] = draft
+        self._change_keys(draft, patch, keys)
+        self._change_profile(draft, patch)
+        self._change_channels(draft, patch)
+        _change_groups(draft, patch)
+        return draft.owner
+
+    def drafts(self) -> Iterator[Draft]:
+        """Everybody whom an item was applied to."""
+        yield from self._drafts.values()
+
+    def key_changes(self) -> KeyChanges:
+        changed = {
+            key: (before, self._owners.get(key))
+            for key, before in self._owners_before.items()
+            if before != self._owners.get(key)
+        }
+        return KeyChanges(
+            claimed={key: after for key, (before, after) in changed.items() if before is None and after},
+            moved={key: after for key, (before, after) in changed.items() if before and after},
+            released={key: before for key, (before, after) in changed.items() if before and after is None},
+        )
+
+    # ---- who is meant
+
+    def _named(self, patch: PersonPatch, keys: Mapping[str, Identity]) -> dict[str, Owner]:
+        """The people that an item's id and keys lead to by now."""
+        named = {} if patch.ref is None else {"id": (patch.ref.bucket_id, patch.ref.id)}
+        return named | {kind: self._owners[key] for kind, key in keys.items() if key in self._owners}
+
+    def _draft(self, owner: Owner | None) -> Draft:
+        """The person as they are by now; None stands for somebody new."""
+        if owner is None:
+            owner = (self._open_bucket_id, random_subscriber_id())
+        elif owner in self._drafts:
+            return self._drafts[owner]
+        before = self._rows.get(owner)
+        states = self._states.get(owner, {})
+        return Draft(
+            owner=owner,
+            before=before,
+            row=_blank_row(owner[1], self._now) if before is None else _copied(before),
+            states_before=states,
+            states=dict(states),
+            marks={Mark(owner[1], "created")} if before is None else set(),
+        )
+
+    # ---- what changes
+
+    def _change_keys(self, draft: Draft, patch: PersonPatch, keys: Mapping[str, Identity]) -> None:
+        for kind, column in _KEY_COLUMNS.items():
+            before = draft.row[column]
+            if column not in patch.columns or patch.columns[column] == before:
+                continue
+            old, new = None if before is None else identity(kind, before), keys.get(kind)
+            if old != new:
+                self._free(old, draft.owner)
+                self._take(new, draft.owner)
+
+    def _free(self, key: Identity | None, owner: Owner) -> None:
+        if key is not None and self._owners.get(key, owner) == owner:
+            self._owners_before.setdefault(key, owner)
+            self._owners.pop(key, None)
+
+    def _take(self, key: Identity | None, owner: Owner) -> None:
+        if key is not None:
+            self._owners_before.setdefault(key, None)
+            self._owners[key] = owner
+
+    def _change_profile(self, draft: Draft, patch: PersonPatch) -> None:
+        if not (marks := _marks(draft.row, patch)):
+            return
+        apply_columns(draft.row, patch)
+        draft.row["updated_at"] = self._now
+        if draft.before is not None:  # of somebody new, one mark says everything
+            draft.marks |= marks
+
+    def _change_channels(self, draft: Draft, patch: PersonPatch) -> None:
+        for wish in patch.channels:
+            before = draft.states.get(wish.channel)
+            if before is None or before.status != wish.status:
+                draft.states[wish.channel] = ChannelState(
+                    status=wish.status, changed_at=self._now, reason=wish.reason
+                )
+                draft.marks.add(Mark(draft.owner[1], "channel", facts.CHANNEL_NUMBERS[wish.channel]))
+
+
+def _conflict(named: Mapping[str, Owner], path: Path) -> Issue:
+    told = [
+        f"{key} {'is' if key == 'id' else 'belongs to'} {{{position}}}" for position, key in enumerate(named)
+    ]
+    return Issue(code="CONFLICT", message=", ".join(told), path=path, people=tuple(named.values()))
+
+
+def _reactivation(draft: Draft, patch: PersonPatch, path: Path) -> Issue | None:
+    """Why an item would bring back somebody who left, bounced or complained: an upsert never does."""
+    statuses = {channel: state.status for channel, state in draft.states.items()}
+    for position, wish in enumerate(patch.channels):
+        before = statuses.get(wish.channel)
+        if before is not None and is_reactivation(before, wish.status):
+            message = f"{wish.channel} is {before}; only setChannelStatus may change that"
+            return Issue(code="CONSENT", message=message, path=(*path, "channels", str(position)))
+        statuses[wish.channel] = wish.status
+    return None
+
+
+def _change_groups(draft: Draft, patch: PersonPatch) -> None:
+    left = set(patch.leave)
+    draft.joined = (draft.joined | set(patch.join)) - left
+    draft.left |= left
+
+
+def _marks(row: PersonRow, patch: PersonPatch) -> set[Mark]:
+    """What a patch would change in a row, as marks."""
+    person_id, fields = row["id"], row["fields"]
+    marks = {
+        Mark(person_id, "field", ref.id)
+        for ref, value in patch.fields.items()
+        if fields.get(str(ref.id)) != value
+    }
+    if marks or any(row[column] != value for column, value in patch.columns.items()):
+        marks.add(Mark(person_id, "profile"))  # with any of them `updatedAt` changes too
+    return marks
+
+
+def _copied(row: PersonRow) -> PersonRow:
+    return row | {"fields": dict(row["fields"]), "fields_folded": dict(row["fields_folded"])}
+
+
+def _blank_row(person_id: int, now: datetime) -> PersonRow:
+    row: PersonRow = {"id": person_id, "birthday": None, "fields": {}, "fields_folded": {}}
+    for column in facts.TEXT_COLUMNS:
+        row[column] = row[f"{column}_folded"] = None
+    return row | {"created_at": now, "updated_at": now}
