@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict
@@ -26,11 +27,13 @@ from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import readiness
+from audience_gql.audience.tasks import end
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import UNREACHABLE, Database
+from audience_gql.storage.presence import Presence
 
 
 class _State(TypedDict):
@@ -77,14 +80,18 @@ def create_app(settings: Settings) -> Starlette:
 @asynccontextmanager
 async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
+        presence = Presence(settings.database_url)
         database = await Database.open(
             settings.database_url,
             pool_size=settings.pool_size,
             statement_timeout_seconds=settings.statement_timeout_seconds,
             lock_timeout_seconds=settings.lock_timeout_seconds,
             pool_wait_seconds=settings.pool_wait_seconds,
+            presence=presence,
         )
         stack.push_async_callback(database.close)
+        watching = asyncio.create_task(presence.watch(), name="presence")
+        stack.push_async_callback(end, watching)
         signals = RedisSignals(settings.redis_url)
         stack.push_async_callback(signals.close)
         jobs = ArqJobs(settings.redis_url)

@@ -29,12 +29,14 @@ from audience_gql.audience.engine.ticker import Ticker
 from audience_gql.audience.imports.runner import ImportRunner
 from audience_gql.audience.log.retention import prune
 from audience_gql.audience.ports import Ports, Wakeups
+from audience_gql.audience.tasks import end
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, QUEUE, ArqJobs, redis_settings, serialize
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.presence import Presence
 
 _RECONNECT_SECONDS: Final = 1.0
 _JOB_SECONDS: Final = 3600
@@ -100,11 +102,13 @@ class _Connected:
 @asynccontextmanager
 async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[_Connected | None]:
     """Compose the process' ports, waiting for Postgres as long as it takes; None when stopped before."""
-    opened = await _open(settings, stopped)
+    presence = Presence(settings.database_url)
+    opened = await _open(settings, stopped, presence)
     if opened is None:
         yield None
         return
     database, pool = opened
+    watching = asyncio.create_task(presence.watch(), name="presence")
     signals, jobs = RedisSignals(settings.redis_url), ArqJobs(settings.redis_url)
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
     try:
@@ -115,17 +119,18 @@ async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterato
             clearing=Clearing(ports, pool),
         )
     finally:
-        await jobs.close()
-        await signals.close()
-        await pool.close()
-        await database.close()
+        await asyncio.gather(jobs.close(), signals.close(), pool.close(), database.close())
+        await end(watching)
 
 
-async def _open(settings: Settings, stopped: asyncio.Event) -> tuple[Database, TickPool] | None:
+async def _open(
+    settings: Settings, stopped: asyncio.Event, presence: Presence
+) -> tuple[Database, TickPool] | None:
+    url = settings.database_url
     while not stopped.is_set():
         try:
-            pool = await TickPool.open(settings.database_url, size=settings.tick_pool_size)
-            return await Database.open(settings.database_url, pool_size=settings.pool_size), pool
+            pool = await TickPool.open(url, size=settings.tick_pool_size, presence=presence)
+            return await Database.open(url, pool_size=settings.pool_size, presence=presence), pool
         except Unavailable as error:
             logger.warning("waiting: %s", error)
             await _pause(stopped)

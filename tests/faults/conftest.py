@@ -125,18 +125,23 @@ class World:
         )
         return {row["external_id"] for row in rows}
 
-    async def eventually(self, look: Callable[[], Awaitable[Any]], wanted: object) -> None:
-        """Wait until a look gives what is wanted."""
+    async def eventually(
+        self,
+        look: Callable[[], Awaitable[Any]],
+        wanted: object,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> float:
+        """Wait until a look gives what is wanted; how many seconds that took."""
         seen: object = None
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
+        begun = asyncio.get_running_loop().time()
+        while (waited := asyncio.get_running_loop().time() - begun) < patience_seconds:
             seen = await look()
             if seen == wanted:
-                return
+                return waited
             await asyncio.sleep(0.05)
-        pytest.fail(
-            f"after {PATIENCE_SECONDS:.0f} s: {seen!r}, not {wanted!r}\n{(self.logs / 'worker.log').read_text()[-3000:]}"
-        )
+        logs = "\n".join(log.read_text()[-3000:] for log in sorted(self.logs.glob("*.log")))
+        pytest.fail(f"after {patience_seconds:.0f} s: {seen!r}, not {wanted!r}\n{logs}")
 
     async def direct(self) -> asyncpg.Connection:
         return await asyncpg.connect(self.database_url)

@@ -13,7 +13,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
 from audience_gql.audience.log.cursors import CursorExpired, CursorInvalid
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.database import UNREACHABLE, OutcomeUnknown
 from audience_gql.storage.reads.person_facts import TooManyEvents
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -89,8 +89,11 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
 
 def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:
     logger.warning("the database is away: %s", cause)
-    message = "The database is away for the moment. Nothing was changed; try again."
-    return message, {"code": "UNAVAILABLE", "retryAfter": RETRY_AFTER_SECONDS}
+    extensions: dict[str, object] = {"code": "UNAVAILABLE", "retryAfter": RETRY_AFTER_SECONDS}
+    if isinstance(cause, OutcomeUnknown):
+        message = "The database went away while it was writing. It is not known whether anything was changed."
+        return message, {**extensions, "outcome": "UNKNOWN"}
+    return "The database is away for the moment. Nothing was changed; try again.", extensions
 
 
 def _unexpected(cause: Exception, error: GraphQLError) -> tuple[str, dict[str, object]]:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -18,8 +18,19 @@ from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import IntegrityError
 
+from audience_gql.storage.connections import (
+    CONNECT_SECONDS,
+    IDLE_IN_TRANSACTION_SECONDS,
+    SERVER_KEEPALIVE,
+    PlainConnection,
+    close_pool,
+    command_timeout,
+)
 from audience_gql.storage.event_names import EventNames
 from audience_gql.storage.ids import IdBlocks
+
+if TYPE_CHECKING:
+    from audience_gql.storage.presence import Presence
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
@@ -30,6 +41,10 @@ _RETRIES = 8
 
 class Unavailable(Exception):
     """Postgres cannot be reached, or no connection became free in time. Nothing was written; trying again is right."""
+
+
+class OutcomeUnknown(Unavailable):
+    """Postgres went away while it was asked to commit: whether anything was written is not known."""
 
 
 UNREACHABLE: tuple[type[Exception], ...] = (
@@ -54,17 +69,6 @@ BUSY: tuple[type[Exception], ...] = (*RETRIABLE, asyncpg.LockNotAvailableError, 
 
 UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, IntegrityError)
 """A name or key is taken by somebody else, as the driver or the ORM says it."""
-
-
-class PlainConnection(asyncpg.Connection):
-    """A connection that goes back to the pool as it is.
-
-    The usual reset costs a round trip at every release. Leaving it out is safe because nothing here ever sets
-    session state: no SET, no LISTEN, no session locks, only SET LOCAL and row locks.
-    """
-
-    def get_reset_query(self) -> str:
-        return ""
 
 
 @dataclass(slots=True)
@@ -105,15 +109,18 @@ class Database:
         lock_timeout_seconds: float = 2.0,
         pool_wait_seconds: float = 2.0,
         is_default: bool = True,
+        presence: Presence | None = None,
     ) -> Database:
         """Connect. The default one, of which a process has one, also serves models outside transactions.
 
-        Raises Unavailable when the server cannot be reached.
+        `presence` has its connections thrown away when the server is silent. Raises Unavailable when the server cannot be reached.
         """
         context = TortoiseContext()
         with context:
             await context.init(
-                config=tortoise_config(url, pool_size, statement_timeout_seconds, lock_timeout_seconds),
+                config=tortoise_config(
+                    url, pool_size, statement_timeout_seconds, lock_timeout_seconds, presence=presence
+                ),
                 _enable_global_fallback=is_default,  # requests and jobs run in tasks that never saw this context
             )
         client = context.connections.get("default")
@@ -125,6 +132,7 @@ class Database:
         return cls(context, client._pool, pool_wait_seconds=pool_wait_seconds)  # noqa: SLF001  # the ORM and set work share one pool, so that both see one transaction
 
     async def close(self) -> None:
+        await close_pool(self._pool)
         await self._context.close_connections()
 
     @property
@@ -166,7 +174,8 @@ class Database:
         try:
             yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
         finally:
-            await self._pool.release(connection)
+            with suppress(*UNREACHABLE):  # a connection that cannot be used again is thrown away by the pool
+                await self._pool.release(connection)
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         async with self.acquire() as connection:
@@ -184,7 +193,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """One transaction for a whole use case; never nested, never held across a wait for anything but Postgres.
 
-        Raises Unavailable when no connection becomes free in time.
+        Raises Unavailable when no connection becomes free in time, OutcomeUnknown when the connection is lost during the commit.
         """
         async with self._borrow() as connection:
             block = connection.transaction()
@@ -200,7 +209,10 @@ class Database:
                     with suppress(*UNREACHABLE):  # a lost connection has rolled back already
                         await block.rollback()
                     raise
-                await block.commit()
+                try:
+                    await block.commit()
+                except UNREACHABLE as error:
+                    raise OutcomeUnknown("the database connection was lost during a commit") from error
         transaction.run_callbacks()
 
     @contextmanager
@@ -237,14 +249,22 @@ async def analyze(database: Database) -> None:
 
 
 def tortoise_config(
-    url: str, pool_size: int, statement_timeout_seconds: float, lock_timeout_seconds: float
-) -> dict[str, Any]:  # Any: the ORM's configuration format
+    url: str,
+    pool_size: int,
+    statement_timeout_seconds: float,
+    lock_timeout_seconds: float,
+    *,
+    presence: Presence | None = None,
+) -> dict[str, Any]:  # Any: the ORM's own
     """The ORM's settings for one server and our models."""
     connection = expand_db_url(urlunsplit(urlsplit(url)._replace(scheme="asyncpg")))
     connection["credentials"] |= {
         "minsize": 1,
         "maxsize": pool_size,
         "connection_class": PlainConnection,
+        "init": None if presence is None else presence.register,
+        "timeout": CONNECT_SECONDS,
+        "command_timeout": command_timeout(statement_timeout_seconds),
         "server_settings": {
             **server_settings(statement_timeout_seconds, lock_timeout_seconds),
             "application_name": "audience-gql",
@@ -263,4 +283,7 @@ def server_settings(statement_timeout_seconds: float, lock_timeout_seconds: floa
         "jit": "off",
         "statement_timeout": str(int(statement_timeout_seconds * 1000)),
         "lock_timeout": str(int(lock_timeout_seconds * 1000)),
+        # A client that the server can reach no more must hold neither locks nor one of its connections.
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_SECONDS * 1000),
+        **SERVER_KEEPALIVE,
     }

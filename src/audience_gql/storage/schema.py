@@ -5,6 +5,8 @@ What it consists of is in migrations/.
 
 from __future__ import annotations
 
+from typing import Final
+
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import IntegrityError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
@@ -12,12 +14,15 @@ from tortoise.transactions import in_transaction
 
 from audience_gql.storage.database import MODELS, Database, tortoise_config
 
+_SECONDS: Final = 3600.0
+"""How long one statement of a migration may take, or wait for somebody else's."""
+
 
 async def migrate(url: str) -> None:
     """Bring the schema up to date: all or nothing, and once, however many processes ask at the same time."""
     context = TortoiseContext()
     with context:
-        await context.init(config=tortoise_config(url, 2, 0, 0))
+        await context.init(config=tortoise_config(url, 2, _SECONDS, _SECONDS))
         try:
             await _make_history()
             async with in_transaction("default") as client:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Final, Literal
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from audience_gql.storage.database import (
-    UNREACHABLE,
-    Connection,
-    PlainConnection,
-    Unavailable,
-    server_settings,
-)
+from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
+from audience_gql.storage.database import UNREACHABLE, Connection, Unavailable, server_settings
+
+if TYPE_CHECKING:
+    from audience_gql.storage.presence import Presence
 
 _FOR_TICKS: Mapping[str, str] = {
     "plan_cache_mode": "force_generic_plan",
@@ -45,13 +42,24 @@ class TickPool:
 
     @classmethod
     async def open(
-        cls, url: str, *, size: int, fill_size: int = 2, statement_timeout_seconds: float = 60.0
+        cls,
+        url: str,
+        *,
+        size: int,
+        fill_size: int = 2,
+        statement_timeout_seconds: float = 60.0,
+        presence: Presence | None = None,
     ) -> TickPool:
-        """Connect. Raises Unavailable when the server cannot be reached."""
+        """Connect. `presence` has its connections thrown away when the server is silent.
+
+        Raises Unavailable when the server cannot be reached.
+        """
         pools: list[asyncpg.Pool[asyncpg.Record]] = []
         try:
             for connections, use, settings in ((size, "tick", _FOR_TICKS), (fill_size, "fill", _FOR_FILLS)):
-                pools.append(await _open_pool(url, connections, use, settings, statement_timeout_seconds))
+                pools.append(
+                    await _open_pool(url, connections, use, settings, statement_timeout_seconds, presence)
+                )
         except UNREACHABLE as error:
             for pool in pools:
                 pool.terminate()
@@ -60,10 +68,7 @@ class TickPool:
 
     async def close(self) -> None:
         for pool in (self._ticks, self._fills):
-            try:
-                await asyncio.wait_for(pool.close(), 5)
-            except TimeoutError:
-                pool.terminate()
+            await close_pool(pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -95,23 +100,36 @@ async def _transaction_of(
     readonly: bool = False,
 ) -> AsyncIterator[Connection]:
     try:
-        async with (
-            pool.acquire() as connection,
-            connection.transaction(isolation=isolation, readonly=readonly),
-        ):
-            yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
+        async with pool.acquire() as connection:
+            block = connection.transaction(isolation=isolation, readonly=readonly)
+            await block.start()
+            try:
+                yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
+            except BaseException:
+                with suppress(*UNREACHABLE):  # or a task that is told to end would go on instead
+                    await block.rollback()
+                raise
+            await block.commit()
     except UNREACHABLE as error:
         raise Unavailable("Postgres is away") from error
 
 
 async def _open_pool(
-    url: str, size: int, use: str, settings: Mapping[str, str], statement_timeout_seconds: float
+    url: str,
+    size: int,
+    use: str,
+    settings: Mapping[str, str],
+    statement_timeout_seconds: float,
+    presence: Presence | None,
 ) -> asyncpg.Pool[asyncpg.Record]:
     return await asyncpg.create_pool(
         urlunsplit(urlsplit(url)._replace(scheme="postgres")),
         min_size=1,
         max_size=size,
         connection_class=PlainConnection,
+        init=None if presence is None else presence.register,
+        timeout=CONNECT_SECONDS,
+        command_timeout=command_timeout(statement_timeout_seconds),
         statement_cache_size=_STATEMENTS_KEPT,
         max_cacheable_statement_size=0,
         max_cached_statement_lifetime=0,
