@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import hashlib
 import os
 import socket
 import subprocess
@@ -13,27 +11,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests import npm
+
 FOLDER: Final = Path(__file__).parents[1] / "examples" / "live-dashboard"
 AXE: Final = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
-_NPM_CI: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 _PATIENCE_SECONDS: Final = 30.0
 
 
 def install(node: Any) -> None:  # Any: see the fixture
-    """Have its packages, where they are not those of the lock file already; once for all tests that need them."""
-    lock, stamp = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".locked"
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    with lock.open("rb") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest:
-            _run(node, *_NPM_CI)
-            stamp.write_text(digest, encoding="utf-8")
+    """Have its packages."""
+    npm.install(node, FOLDER)
 
 
 def build(node: Any) -> None:  # Any: see the fixture
     """Have its types checked, and its page built."""
     install(node)
-    _run(node, "run", "build")
+    npm.run(node, FOLDER, "run", "build")
 
 
 @asynccontextmanager
@@ -52,19 +45,6 @@ async def served(node: Any, api: str) -> AsyncIterator[str]:  # Any: see the fix
     finally:
         process.terminate()
         await process.wait()
-
-
-def _run(node: Any, *words: str) -> None:  # Any: see the fixture
-    path = os.pathsep.join((str(node.program.parent), os.environ.get("PATH", os.defpath)))
-    done = subprocess.run(
-        (*node.npm, *words),
-        cwd=FOLDER,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 async def _until_listening(port: int) -> None:

@@ -93,6 +93,7 @@ async def test_what_failed_on_the_way_has_null_data_and_a_path(client):
         b"", b"null", b"1", b'"x"', b"[]", b'[{"query": "{ __typename }"}]', b"{}", b'{"query": null}', b'{"query": ""}',
         b'{"query": 1}', b'{"query": {}}', b'{"query": ["{ __typename }"]}', b"{", b"\xff\xfe", b'{"query": "\xc3\x28"}',
         b'{"query": "{ __typename }", "variables": [1]}', b'{"query": "{ __typename }", "variables": "x"}',
+        b'{"extensions": {"persistedQuery": null}}', b'{"query": "", "extensions": {}}',
         b'{"query": "{ __typename }", "operationName": 1}', b'{"query": "{ __typename }", "extensions": []}',
         b'{"query": "{ __typename }", "variables": {"a": NaN}}', b'{"query": "{ __typename }", "variables": {"a": Infinity}}',
         b'{"query": "{ __typename }", "variables": {"a": 1e999}}', b'{"query": "\\ud800"}',
@@ -167,6 +168,35 @@ async def test_a_get_that_says_nothing_is_a_bad_request(client, params):
 
     assert response.status_code == 400
     assert code(response) == "BAD_USER_INPUT"
+
+
+HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(("accept", "status"), [({}, 200), (ACCEPT_GRAPHQL, 400)])
+async def test_a_hash_in_place_of_a_document_is_refused_in_the_words_that_clients_wait_for(
+    client, method, accept, status
+):
+    if method == "GET":
+        params = {"extensions": json.dumps(HASH), "operationName": "Viewer"}
+        response = await client.get("/graphql", params=params, headers=accept)
+    else:
+        response = await client.post("/graphql", json={"extensions": HASH, "variables": {}}, headers=accept)
+
+    assert response.status_code == status
+    assert response.json() == {
+        "errors": [
+            {"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}
+        ]
+    }
+
+
+async def test_a_document_that_comes_with_its_hash_is_run(client):
+    posted = await client.post("/graphql", json={"query": VIEWER, "extensions": HASH})
+    got = await client.get("/graphql", params={"query": VIEWER, "extensions": json.dumps(HASH)})
+
+    assert "errors" not in posted.json() | got.json()
 
 
 async def test_mutations_do_not_go_by_get(client, api):

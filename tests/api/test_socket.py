@@ -162,6 +162,8 @@ async def test_a_stream_that_fails_ends_alone(server, api):
         {"type": "subscribe", "id": "1", "payload": {"query": VIEWER, "variables": [1]}},
         {"type": "subscribe", "id": "1", "payload": {"query": VIEWER, "variables": "x"}},
         {"type": "subscribe", "id": "1", "payload": {"query": VIEWER, "operationName": 1}},
+        {"type": "subscribe", "id": "1", "payload": {"query": VIEWER, "extensions": [1]}},
+        {"type": "subscribe", "id": "1", "payload": {"extensions": {"persistedQuery": None}}},
         {"type": "complete"}, {"type": "complete", "id": 1}, {"type": "ping", "payload": 1}, {"type": "pong", "payload": "x"},
     ],
 )  # fmt: skip
@@ -188,7 +190,10 @@ async def test_an_init_payload_is_an_object(server, payload):
         {"authorization": None},
         {"authorization": 1},
         {"authorization": "Bearer"},
-        {"Authorization": "Bearer x"},
+        {"Authorization": "Basic dTpw"},
+        {"headers": {"Authorization": 1}},
+        {"headers": "Bearer x"},
+        {"headers": []},
     ],
 )
 async def test_without_credentials_nobody_enters(server, payload):
@@ -196,6 +201,71 @@ async def test_without_credentials_nobody_enters(server, payload):
         await send(socket, {"type": "connection_init", "payload": payload})
 
         assert await closing_code(socket) == 4401
+
+
+GOOD, WRONG = "Bearer {token}", "Bearer agq_wrong"
+
+
+@pytest.mark.parametrize(
+    ("payload", "upgrade", "is_let_in"),
+    [
+        ({"authorization": GOOD}, None, True),
+        ({"Authorization": GOOD}, None, True),
+        ({"AUTHORIZATION": GOOD}, None, True),
+        ({"headers": {"authorization": GOOD}}, None, True),
+        ({"headers": {"Authorization": GOOD}, "more": 1}, None, True),
+        (None, GOOD, True),
+        ({}, GOOD, True),
+        ({"authorization": None, "headers": None}, GOOD, True),
+        ({"Authorization": GOOD}, WRONG, True),
+        ({"headers": {"Authorization": GOOD}}, WRONG, True),
+        ({"authorization": GOOD, "headers": {"Authorization": WRONG}}, None, True),
+        ({"Authorization": WRONG}, GOOD, False),
+        ({"headers": {"Authorization": WRONG}}, GOOD, False),
+        ({"authorization": WRONG, "headers": {"Authorization": GOOD}}, GOOD, False),
+        (None, WRONG, False),
+    ],
+)
+async def test_credentials_come_in_the_init_or_with_the_upgrade(server, api, payload, upgrade, is_let_in):
+    token = await api.token()
+    headers = {} if upgrade is None else {"Authorization": upgrade.replace("{token}", token)}
+    init = json.dumps({"type": "connection_init", "payload": payload}).replace("{token}", token)
+    async with connect(server.socket_url, subprotocols=[PROTOCOL], additional_headers=headers) as socket:
+        await send(socket, init)
+
+        if is_let_in:
+            assert await received(socket) == {"type": "connection_ack"}
+        else:
+            assert await closing_code(socket) == 4403
+
+
+async def test_a_header_opens_nothing_before_the_init_and_nothing_to_pages_of_other_origins(server, api):
+    headers = {"Authorization": f"Bearer {await api.token()}"}
+    async with connect(server.socket_url, subprotocols=[PROTOCOL], additional_headers=headers) as socket:
+        await send(socket, subscribe(VIEWER))
+        assert await closing_code(socket) == 4401
+    with pytest.raises(InvalidStatus):
+        await connect(
+            server.socket_url,
+            subprotocols=[PROTOCOL],
+            additional_headers=headers,
+            origin="https://evil.example",
+        )
+
+
+async def test_a_hash_in_place_of_a_document_is_refused_in_the_words_that_clients_wait_for(server, api):
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+    async with entered(server, await api.token()) as socket:
+        await send(socket, {"id": "1", "type": "subscribe", "payload": {"extensions": extensions}})
+        refused = await received(socket)
+        await send(socket, subscribe(VIEWER, extensions=extensions))
+        answered = await received(socket)
+
+    assert (refused["id"], refused["type"]) == ("1", "error")
+    assert refused["payload"] == [
+        {"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}
+    ]
+    assert answered["payload"]["data"] == {"viewer": {"workspace": {"name": api.access.workspace.name}}}
 
 
 @pytest.mark.parametrize("token", ["nonsense", "agq_AAAAAAAA_" + "A" * 38])
@@ -282,7 +352,7 @@ async def test_a_token_has_so_many_sockets_at_a_time(server, api):
 
     await send(sockets[5], init)
 
-    assert await closing_code(sockets[5]) == 4429
+    assert await closing_code(sockets[5]) == 1013
     for socket in sockets:
         await socket.close()
     async with entered(server, token):

@@ -199,7 +199,7 @@ async def test_too_many_messages_close_the_socket(server, api):
         for _ in range(300):
             await send(socket, {"type": "pong"})
 
-        assert await closing_code(socket) == 4429
+        assert await closing_code(socket) == 1013
 
 
 @pytest.mark.faults

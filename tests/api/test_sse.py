@@ -152,6 +152,16 @@ async def test_what_cannot_run_is_told_in_the_stream(server, api, document, code
     assert [error["extensions"]["code"] for error in body["errors"]] == [code]
 
 
+async def test_a_hash_in_place_of_a_document_is_told_in_the_stream(server, api):
+    headers = {**STREAM, "authorization": f"Bearer {await api.token()}"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+        response = await client.post("/graphql", json={"extensions": {"persistedQuery": {"version": 1}}})
+
+    (kind, body), (end, _) = parsed(response)
+    assert (response.status_code, kind, end) == (200, "next", "complete")
+    assert body["errors"][0]["message"] == "PersistedQueryNotSupported"
+
+
 async def test_a_scope_is_needed_on_streams_too(server, api):
     response = await asked(server, await api.token("TRACK"), "POST", CHANGES)
 

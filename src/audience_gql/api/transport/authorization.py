@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from audience_gql.audience.access import Access, Doorkeeper, Unauthenticated
@@ -15,6 +16,20 @@ RECHECK_SECONDS: Final = 2.0
 async def authorize(doorkeeper: Doorkeeper, authorization: object) -> Access:
     """What `Bearer agq_…` opens. Raises Unauthenticated for anything that opens nothing."""
     return await doorkeeper.authenticate(secret_of(authorization))
+
+
+def offered(payload: Mapping[str, object], upgrade: str | None) -> object:
+    """The Authorization value that a socket's client offers; None for none.
+
+    The payload of `connection_init` wins, then the `headers` that some clients put into it, then the header of the upgrade request.
+    Names are taken in upper and lower case. Nobody's browser sends such a header by itself, so it proves as much as the payload does.
+    """
+    headers = payload.get("headers")
+    for place in (payload, headers if isinstance(headers, Mapping) else {}):
+        for name, value in place.items():
+            if name.lower() == "authorization" and value is not None:
+                return value
+    return upgrade
 
 
 def secret_of(authorization: object) -> str:

@@ -13,12 +13,13 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from audience_gql.api.context import Context
 from audience_gql.api.errors import ApiError
 from audience_gql.api.transport import messages
-from audience_gql.api.transport.authorization import secret_of
+from audience_gql.api.transport.authorization import offered, secret_of
 from audience_gql.api.transport.messages import Complete, Init, Malformed, Message, Ping, Pong, Subscribe
 from audience_gql.api.transport.told import OperationRefused, Told
 from audience_gql.audience.access import Access, Unauthenticated
@@ -71,7 +72,7 @@ class Connection:
 
     __slots__ = (
         "_allowance", "_counted_at", "_heard_at", "_is_closing", "_is_init", "_opened_at",
-        "_operations", "_pinged_at", "_receive", "_send", "_sending", "_sending_since", "_sockets", "_try_send", "access",
+        "_operations", "_pinged_at", "_receive", "_send", "_sending", "_sending_since", "_sockets", "_try_send", "_upgrade", "access",
     )  # fmt: skip
 
     def __init__(self, sockets: Sockets, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +81,7 @@ class Connection:
         self._sockets = sockets
         self._receive = receive
         self._send = send
+        self._upgrade = Headers(scope=scope).get("authorization")
         self._try_send: TrySend = scope["extensions"].get(TRY_SEND, _never)
         self._operations: dict[str, _Operation] = {}
         self._is_init = self._is_closing = False
@@ -162,7 +164,7 @@ class Connection:
         )
         self._counted_at = now
         if self._allowance < 1:
-            await self.close(TOO_MANY, f"More than {MESSAGES_A_SECOND} messages a second")
+            await self.close(TRY_AGAIN_LATER, f"More than {MESSAGES_A_SECOND} messages a second")
             return
         self._allowance -= 1
         try:
@@ -193,7 +195,7 @@ class Connection:
             return
         self._is_init = True
         try:
-            secret = secret_of(message.payload.get("authorization"))
+            secret = secret_of(offered(message.payload, self._upgrade))
         except Unauthenticated:
             await self.close(UNAUTHORIZED, 'Send {"authorization": "Bearer agq_…"}')
             return
@@ -208,7 +210,7 @@ class Connection:
         if self._is_closing:
             return
         if not self._sockets.enter(self, access):
-            await self.close(TOO_MANY, "Too many sockets for this token")
+            await self.close(TRY_AGAIN_LATER, "Too many sockets for this token")
             return
         self.access = access
         await self._say(messages.ACK)

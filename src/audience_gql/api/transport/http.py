@@ -30,7 +30,7 @@ from audience_gql.api.transport.requests import (
     media_type_of,
 )
 from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.told import Asked
+from audience_gql.api.transport.told import Asked, hash_not_taken
 from audience_gql.api.transport.wire import body_of, encode
 
 _METHODS: Final[Mapping[str, frozenset[OperationType]]] = {
@@ -86,6 +86,8 @@ def _check_type(type_: OperationType | None, method: str, media_type: str) -> No
 
 
 async def _run(asked: Asked, schema: Schema, context: Context) -> ExecutionResult:
+    if asked.is_hash:
+        return ExecutionResult(data=None, errors=[hash_not_taken()])
     return await schema.execute(
         asked.query,
         variable_values=asked.variables,

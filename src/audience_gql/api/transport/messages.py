@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from graphql import GraphQLError
 
-from audience_gql.api.transport.told import Asked
+from audience_gql.api.transport.told import Asked, Unaskable, asked_of
 from audience_gql.api.transport.wire import Unreadable, decode, encode
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -108,12 +108,11 @@ def _id(message: Mapping[str, object]) -> str:
     return value
 
 
-def _asked(payload: Mapping[str, Any]) -> Asked:  # Any: JSON
-    query, variables, name = payload.get("query"), payload.get("variables"), payload.get("operationName")
-    if not isinstance(query, str):
+def _asked(payload: Mapping[str, object]) -> Asked:
+    try:
+        asked = asked_of(payload)
+    except Unaskable as error:
+        raise Malformed(str(error)) from error
+    if payload.get("query") is None and not asked.is_hash:
         raise Malformed("A subscribe needs a query")
-    if variables is not None and not isinstance(variables, dict):
-        raise Malformed("Variables are an object")
-    if name is not None and not isinstance(name, str):
-        raise Malformed("An operation's name is a text")
-    return Asked(query=query, variables=variables, operation_name=name)
+    return asked

@@ -5,9 +5,8 @@ It must not run anything; nothing that arrives here may end in a 500.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from graphql import GraphQLError
 from starlette.requests import Request
@@ -15,7 +14,7 @@ from starlette.requests import Request
 from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, for_client
 from audience_gql.api.transport.authorization import authorize
-from audience_gql.api.transport.told import Asked
+from audience_gql.api.transport.told import Asked, Unaskable, asked_of
 from audience_gql.api.transport.wire import Unreadable, decode
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.storage.database import UNREACHABLE
@@ -56,13 +55,13 @@ async def asked_by(request: Request, body_bytes: int) -> Asked:
                 given[name] = _decoded(text)
     else:
         given = await _object_of(request, body_bytes)
-    _of_type(given, "extensions", dict, "an object")
-    query = _of_type(given, "query", str, "text")
-    operation_name = _of_type(given, "operationName", str, "text")
-    variables = _of_type(given, "variables", dict, "an object")
-    if not query:
+    try:
+        asked = asked_of(given)
+    except Unaskable as error:
+        raise bad_request(str(error)) from error
+    if not asked.query and not asked.is_hash:
         raise bad_request("There is no document: `query` is missing or empty.")
-    return Asked(query=query, operation_name=operation_name, variables=variables)
+    return asked
 
 
 def media_type_of(request: Request) -> str:
@@ -91,15 +90,6 @@ async def _object_of(request: Request, body_bytes: int) -> dict[str, object]:
     if not isinstance(body, dict):
         raise bad_request('The body must be one JSON object: {"query": …}. Batches are not taken.')
     return body
-
-
-def _of_type(
-    given: Mapping[str, object], name: str, expected: type, words: str
-) -> Any:  # Any: of the expected type, or None
-    value = given.get(name)
-    if value is not None and not isinstance(value, expected):
-        raise bad_request(f"`{name}` must be {words}.")
-    return value
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -12,7 +12,7 @@ from audience_gql.api.context import Context, Services
 from audience_gql.api.documents import Refused
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.shared_feed import SharedFeed, is_of_the_feed
-from audience_gql.api.transport.told import Asked, OperationRefused, Take, Told, failed, told
+from audience_gql.api.transport.told import Asked, OperationRefused, Take, Told, failed, hash_not_taken, told
 from audience_gql.audience.log.broadcast import LeftBehind
 
 
@@ -31,6 +31,8 @@ class Subscriptions:
         Raises OperationRefused before the first when none of it runs, and LeftBehind when the log has grown too far while a result was
         being sent: the client has to come again with his last cursor.
         """
+        if asked.is_hash:
+            raise OperationRefused([hash_not_taken()])
         permitted = self._schema.permit(asked.query, asked.operation_name, asked.variables, context.access)
         if isinstance(permitted, Refused):
             raise OperationRefused(permitted.errors)
