@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
+import pytest
 
 from audience_gql.api.context import Context
 from audience_gql.audience.imports.runner import ImportRunner
@@ -86,6 +89,7 @@ async def test_the_address_says_what_it_does_not_take(served, server):
     path = started["startImport"]["uploadUrl"]
 
     assert (await put(server, path, b"{}", {"content-type": "application/json"})).status_code == 415
+    assert (await put(server, path, b"id", CSV | {"content-encoding": "gzip"})).status_code == 415
     assert (await put(server, path + "x", b"id")).status_code == 404
     assert (await put(server, path, b"id,mail\n")).status_code == 202
     assert (await put(server, path, b"id,mail\n")).status_code == 409
@@ -126,3 +130,32 @@ async def test_a_wrong_plan_is_told_by_path(api):
         {"code": "UNKNOWN", "path": ["input", "columns", "2", "to", "field"]},
         {"code": "UNKNOWN", "path": ["input", "columns", "3", "to", "groupId"]},
     ]
+
+
+@pytest.mark.parametrize("delimiter", ["\0", "", ",,", '"', "\n", "x", "\ufeff"])
+@pytest.mark.parametrize("form", ["literal", "variable"])
+async def test_what_is_no_delimiter_is_told_by_path(api, delimiter, form):
+    if form == "variable":
+        found = await api.data(START, input={"columns": COLUMNS, "delimiter": delimiter})
+    else:
+        literal = 'input: {columns: [{header: "id", to: {profile: EXTERNAL_ID}}], delimiter: %s}'
+        document = START.replace("($input: StartImportInput!)", "").replace("input: $input", literal)
+        found = await api.data(document % json.dumps(delimiter))
+
+    assert found["startImport"]["issues"] == [{"code": "MALFORMED", "path": ["input", "delimiter"]}]
+
+
+async def test_a_header_that_no_file_can_have_is_told_by_path(api):
+    columns = [*COLUMNS, {"header": "a\0", "to": {"profile": "CITY"}}]
+
+    issues = (await api.data(START, input={"columns": columns}))["startImport"]["issues"]
+
+    assert issues == [{"code": "MALFORMED", "path": ["input", "columns", "2", "header"]}]
+
+
+async def test_one_column_feeds_two_targets(api):
+    columns = [{"header": "mail", "to": {"profile": target}} for target in ("EXTERNAL_ID", "EMAIL")]
+
+    started = (await api.data(START, input={"columns": columns}))["startImport"]
+
+    assert started["import"]["state"] == "WAITING"

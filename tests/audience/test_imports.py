@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import re
+from pathlib import Path
 
 import pytest
 
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.failures import InvalidInput, NotFound
-from audience_gql.audience.imports import runner as import_runner
+from audience_gql.audience.imports import windows
+from audience_gql.audience.imports.headers import FILE_COLUMNS
 from audience_gql.audience.imports.lifecycle import (
+    FILE_BYTES,
     PIECE_BYTES,
+    REJECTS_KEPT,
     AlreadyUploaded,
     cancel_import,
     receive_file,
     start_import,
 )
-from audience_gql.audience.imports.plans import BadCell, ColumnPlan, ImportPlan
+from audience_gql.audience.imports.plans import COLUMNS_LIMIT, BadCell, ColumnPlan, ImportPlan, Layout
+from audience_gql.audience.imports.records import (
+    BROKEN_QUOTE,
+    OPEN_QUOTE,
+    RECORD_BYTES,
+    RECORD_LINES,
+    TOO_LONG,
+)
 from audience_gql.audience.imports.runner import ImportRunner
+from audience_gql.audience.people.subscribers import BATCH_LIMIT
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import imports
 from audience_gql.storage.reads.slices import Slice
@@ -91,14 +105,14 @@ async def test_rows_become_people_with_quotes_a_mark_of_order_and_blank_lines(ho
 
 
 async def test_what_is_wrong_is_told_by_line_and_the_rest_goes_through(house):
-    content = b'id,mail,town\n1,ada@x.org,"a\nb"\n2,no address,x\n3,c@x.org\n4,d@x.org,caf\xe9\n,,nobody\n6,f@x.org,z'
+    content = b'id,mail,town\n1,ada@x.org,"a\nb"\n2,no address,x\n3,c@x.org,x,y\n4,d@x.org,caf\xe9\n,,nobody\n6,f@x.org,z'
 
     made = await run(house, content)
 
     assert figures(made) == ("DONE", 6, 2, 0, 4)
     assert await rejects(house, made) == [
         (4, "email: 'no address' is no email address: An email address must have an @-sign."),
-        (5, "2 cells, where the header has 3"),
+        (5, "4 cells, where the header has 3"),
         (6, "not UTF-8; save the file as UTF-8"),
         (7, "give at least one of id, externalId, email and phone"),
     ]
@@ -172,7 +186,7 @@ def test_a_number_is_read_as_written(cell, value):
     plan = ImportPlan(columns=(column,))
     fields = {"score": FieldRef(id=1, key="score", type="NUMBER")}
 
-    read = plan.item(["score"], [cell], fields)
+    read = plan.item(Layout(places=[0], width=1), [cell], fields)
 
     assert read == {"fields": [{"key": "score", "value": value}]}
 
@@ -183,7 +197,7 @@ def test_what_is_no_number_is_refused(cell):
     fields = {"score": FieldRef(id=1, key="score", type="NUMBER")}
 
     with pytest.raises(BadCell, match="expected a number"):
-        ImportPlan(columns=(column,)).item(["score"], [cell], fields)
+        ImportPlan(columns=(column,)).item(Layout(places=[0], width=1), [cell], fields)
 
 
 async def test_empty_cells_keep_unless_they_are_said_to_clear(house):
@@ -213,7 +227,31 @@ async def test_a_dry_run_tells_all_and_writes_nothing(house):
     [
         (b"", "the file is empty"),
         (b"id,mail\n1,a@x.org\n", "the header has no column 'town'; it has 'id', 'mail'"),
-        (b"id,mail,town,id\n", "the header names 'id' twice"),
+        (b" \n,,\n\n", "the file is empty"),
+        (b"id,mail,town,id\n", "the header has 2 columns for 'id': 'id', 'id'; rename all but one"),
+        (b"ID,mail,town,Id\n", "the header has 2 columns for 'id': 'ID', 'Id'; rename all but one"),
+        (
+            b"id;mail;town\n",
+            "the header has no column 'id', 'mail', 'town', only 'id;mail;town'; is the delimiter ';'?",
+        ),
+        (
+            b"id\tmail\ttown\n",
+            "the header has no column 'id', 'mail', 'town', only 'id\\tmail\\ttown'; is the delimiter a tab?",
+        ),
+        (b'id,"mail,town\n1,a@x.org,x\n', f"line 1: {OPEN_QUOTE}"),
+        (b'"id"x,mail,town\n1,a@x.org,x\n', f"line 1: {BROKEN_QUOTE}"),
+        (b"id,mail,town" + b"," * FILE_COLUMNS, "the header has 16,387 columns; at most 16,384 are read"),
+        (b"id,mail,town," + b"x" * RECORD_BYTES, f"line 1: {TOO_LONG}"),
+        (b"id,mail,town," + b"x" * 3 * RECORD_BYTES + b"\n1,a@x.org,x\n", f"line 1: {TOO_LONG}"),
+        (gzip.compress(b"id,mail,town\n"), "the file is packed with gzip; unpack it first"),
+        (
+            b"PK\x03\x04rest",
+            "the file is a spreadsheet (such as .xlsx) or a zip archive; save or unpack it as CSV",
+        ),
+        (
+            "id,mail,town\n".encode("utf-16-le"),
+            "line 1: the file holds U+0000 and is no text; save it as CSV in UTF-8",
+        ),
         ("id,mail,town\n".encode("utf-16"), "the file is UTF-16; save it as UTF-8"),
         (b"id,mail,t\xf6wn\n", "line 1: not UTF-8; save the file as UTF-8"),
     ],
@@ -225,13 +263,128 @@ async def test_a_file_that_cannot_be_read_fails_the_import(house, content, failu
     assert await people(house) == []
 
 
-async def test_a_quote_left_open_is_found_without_reading_the_file_into_memory(house):
-    content = b'id,mail,town\n1,a@x.org,x\n2,b@x.org,"' + b"y\n" * 1_500_000
+async def test_a_quote_left_open_costs_one_line_and_no_memory(house):
+    rows = b"".join(b"%d,p%d@x.org,x\n" % (n, n) for n in range(3, 1_500))
+    content = b'id,mail,town\n1,a@x.org,x\n2,b@x.org,"x\n' + rows + b'1500,p@x.org,"x\n1501,q@x.org,x\n'
 
     made = await run(house, content)
 
-    assert figures(made) == ("FAILED", 1, 1, 0, 0)
-    assert made.failure == "line 3: not CSV: field larger than field limit (131072); is a quote left open?"
+    assert figures(made) == ("DONE", 1_501, 1_499, 0, 2)
+    assert await rejects(house, made) == [(3, OPEN_QUOTE), (1_501, OPEN_QUOTE)]
+
+
+async def test_a_giant_cell_is_passed_over_and_a_giant_record_is_one_reject(house):
+    """Of a cell that no column wants, as much as a record may have is read; a longer line is passed over to its end, in pieces."""
+    giant = b"y" * 3 * RECORD_BYTES
+    content = (
+        b"note,id,mail,town\r\n"
+        + (b'"%s",1,a@x.org,x\r\n' % (b"y" * 500_000))
+        + (b"%s,2,b@x.org,x\r\n" % giant)
+        + (b"%s,3,c@x.org,x\r\n" % giant[: -len(giant) % PIECE_BYTES])
+        + b"y,4,d@x.org,x\r\n"
+        + giant
+    )
+
+    made = await run(house, content)
+
+    assert figures(made) == ("DONE", 5, 3, 0, 2)
+    assert await rejects(house, made) == [(3, TOO_LONG), (6, TOO_LONG)]
+    assert [external_id for external_id, *_ in await people(house)] == ["1", "3", "4"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("beyond", range(-2, 3))
+async def test_a_giant_line_ends_wherever_pieces_end(house, end, beyond):
+    header = b"id,mail,town" + end
+    size = 10 * PIECE_BYTES + beyond - len(header)
+    content = header + b"y" * size + end + b"2,b@x.org,x" + end
+
+    made = await run(house, content)
+
+    assert figures(made) == ("DONE", 2, 1, 0, 1)
+    assert (await rejects(house, made), made.lines_read) == ([(2, TOO_LONG)], 3)
+
+
+async def test_blank_rows_are_passed_over_however_many(house):
+    """As spreadsheets leave them behind: more than a window is full of them."""
+    content = b"\n;;\nid;mail;town\n" + b";;\r\n" * 700_000 + b'1;a@x.org;x\n""; ;\t\n' + b";;\r\n" * 3
+
+    made = await run(house, content, delimiter=";")
+
+    assert figures(made) == ("DONE", 1, 1, 0, 0)
+    assert made.lines_read == 700_008
+
+
+async def test_missing_cells_are_empty_and_surplus_empty_ones_are_nothing(house):
+    made = await run(house, b"id,mail,town\n1\n2,b@x.org\n3,c@x.org,x,, ,\n4,d@x.org,x,,y\n")
+
+    assert figures(made) == ("DONE", 4, 3, 0, 1)
+    assert await rejects(house, made) == [(5, "5 cells, where the header has 3")]
+    assert await people(house) == [("1", None, None), ("2", "b@x.org", None), ("3", "c@x.org", "x")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"id,mail,town,x,x,,",  # what is not mapped may be called alike, or not at all
+        " id , MAIL,\ufeffTown".encode(),
+        b"id,mail,TOWN,town",  # exactly so goes first
+        b'"id" ,"mail", "town"',
+    ],
+)
+async def test_a_header_is_compared_as_people_write_it(house, header):
+    more = b",y" if b"TOWN,town" in header else b""
+
+    made = await run(house, header + b"\n1,a@x.org,x" + more + b"\n")
+
+    assert figures(made) == ("DONE", 1, 1, 0, 0), made.failure
+    assert await people(house) == [("1", "a@x.org", "y" if more else "x")]
+
+
+async def test_a_header_is_compared_however_it_is_composed(house):
+    columns = (NAMED[0], ColumnPlan(header="Straße é", kind="profile", target="city"))
+
+    made = await run(house, "id,STRASSE e\u0301\n1,x\n".encode(), *columns)
+
+    assert figures(made) == ("DONE", 1, 1, 0, 0)
+    assert await people(house) == [("1", None, "x")]
+
+
+async def test_one_column_feeds_two_targets(house):
+    columns = (
+        ColumnPlan(header="mail", kind="profile", target="externalId"),
+        ColumnPlan(header="mail", kind="profile", target="email"),
+    )
+
+    made = await run(house, b"mail\na@x.org\n", *columns)
+
+    assert figures(made) == ("DONE", 1, 1, 0, 0)
+    assert await people(house) == [("a@x.org", "a@x.org", None)]
+
+
+async def test_a_file_with_only_a_header_has_no_rows(house):
+    assert figures(await run(house, b"id,mail,town")) == ("DONE", 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+async def test_whoever_takes_over_reads_the_same_rows(house, monkeypatch, end):
+    """Every few rows another worker, with a window of its own: the same lines are refused as in one go."""
+    lines = ["id,mail,town"]
+    for n in range(0, 60, 6):
+        lines += [f'{n},p{n}@x.org,"two{end}lines"', f"{n + 1}", f'{n + 2},"open,x', f"{n},bad,x", "", ",,"]
+    content = end.join(lines).encode()
+    expected = await rejects(house, await run(house, content))
+
+    monkeypatch.setattr(windows, "BATCH_LIMIT", 7)
+    made, secret = await start(house)
+    await upload(house, made, secret, content)
+    step = ImportRunner._step
+    while await step(ImportRunner(house.ports), made.id, windows.Window()):
+        pass
+
+    assert len(expected) == 20
+    assert await rejects(house, made) == expected
+    assert figures(await look(house, made))[:2] == ("DONE", 40)
 
 
 async def test_only_so_many_rejects_are_kept_and_all_are_counted(house):
@@ -243,12 +396,12 @@ async def test_only_so_many_rejects_are_kept_and_all_are_counted(house):
     assert (made.rejected, kept) == (1_500, 1_000)
 
 
-async def test_a_file_larger_than_a_window_is_read_once_and_its_pieces_go(house, monkeypatch):
-    monkeypatch.setattr(import_runner, "_WINDOW_BYTES", PIECE_BYTES)
-    rows = [f"{n},p{n}@x.org,{'x' * 400}\n" for n in range(2_500)]
+async def test_a_file_larger_than_a_window_is_read_once_and_its_pieces_go(house):
+    rows = [f"{n},p{n}@x.org,x,{'y' * 1_600}\n" for n in range(2_500)]
 
-    made = await run(house, b"id,mail,town\n" + "".join(rows).encode())
+    made = await run(house, b"id,mail,town,note\n" + "".join(rows).encode())
 
+    assert made.bytes > 3 * RECORD_BYTES
     assert figures(made) == ("DONE", 2_500, 2_500, 0, 0)
     await ImportRunner(house.ports).sweep()
     assert (
@@ -257,6 +410,18 @@ async def test_a_file_larger_than_a_window_is_read_once_and_its_pieces_go(house,
         )
         == 0
     )
+
+
+async def test_a_file_whose_pieces_are_gone_fails_the_import(house):
+    made, secret = await start(house)
+    await upload(house, made, secret, b"id,mail,town\n1,a@x.org,x\n")
+    async with house.ports.database.acquire() as connection:
+        await imports.forget_pieces(connection, made.id, before=PIECE_BYTES)
+
+    await ImportRunner(house.ports).work_off(made.id)
+
+    found = await look(house, made)
+    assert (found.state, found.failure) == ("FAILED", "a part of the file is gone; import it again")
 
 
 async def test_a_worker_that_stops_between_batches_is_followed_by_another(house, monkeypatch):
@@ -338,15 +503,66 @@ async def test_a_plan_is_refused_with_everything_that_is_wrong(house):
             house,
             ColumnPlan(header="a", kind="field", target="nothing"),
             ColumnPlan(header="a", kind="group", target=1),
+            ColumnPlan(header="a\0", kind="group", target=1),
+            ColumnPlan(header="\ud800", kind="profile", target="city"),
             delimiter="x",
             add_to_group_ids=(2,),
         )
 
     assert [(issue.code, issue.path[1:]) for issue in refused.value.issues] == [
         ("REQUIRED", ("columns",)),
-        ("CONFLICT", ("columns", "1", "header")),
+        ("CONFLICT", ("columns", "2", "to")),
+        ("MALFORMED", ("columns", "2", "header")),
+        ("MALFORMED", ("columns", "3", "header")),
         ("MALFORMED", ("delimiter",)),
         ("UNKNOWN", ("columns", "0", "to", "field")),
         ("UNKNOWN", ("columns", "1", "to", "groupId")),
+        ("UNKNOWN", ("columns", "2", "to", "groupId")),
         ("UNKNOWN", ("addToGroupIds", "0")),
     ]
+
+
+@pytest.mark.parametrize(
+    "delimiter",
+    ["\0", "", ",,", '"', "\n", "\r", "\x1f", "a", "5", "_", " ", "\ud800", "\u200b", "\ufeff", "\xa0"],
+)
+async def test_what_is_no_delimiter_is_refused(house, delimiter):
+    with pytest.raises(InvalidInput) as refused:
+        await start(house, delimiter=delimiter)
+
+    assert [(issue.code, issue.path) for issue in refused.value.issues] == [
+        ("MALFORMED", ("input", "delimiter"))
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "-", "]", "\\", "§", "¦", "、"])
+async def test_whatever_is_a_delimiter_parts_cells(house, delimiter):
+    rows = [["id", "mail", "town"], ["1", "a@x.org", '"x"' + delimiter], ["2", "b@x.org", "y"]]
+    content = "\n".join(delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows)
+
+    made = await run(house, content.encode(), delimiter=delimiter)
+
+    assert figures(made) == ("DONE", 2, 2, 0, 0)
+    assert await people(house) == [("1", "a@x.org", ('"x"' + delimiter).strip()), ("2", "b@x.org", "y")]
+
+
+def test_the_limits_stand_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs/howto/import.md").read_text(encoding="utf-8")
+    written = [
+        int(number.replace(",", "")) for number in re.findall(r"^\| [^|]+ \| ([\d,]+)", page, re.MULTILINE)
+    ]
+
+    limits = [FILE_BYTES, RECORD_BYTES, RECORD_LINES, FILE_COLUMNS, COLUMNS_LIMIT, REJECTS_KEPT]
+    assert written == limits
+    assert f"batches of {BATCH_LIMIT:,}" in page
+
+
+async def test_no_word_of_the_csv_module_reaches_anybody(house):
+    broken = [b'1,"a', b'1,a"b"c,"d"e', b"1,a\rb", b'"1,a\x00b,c', b'1,"' + b"x" * 200_000 + b"\n2"]
+    for content in broken:
+        made = await run(house, b"id,mail,town\n" + content)
+
+        said = " ".join([made.failure or "", *(message for _, message in await rejects(house, made))])
+        assert not re.search(
+            "universal-newline|unexpected end|field limit|expected after|line contains", said
+        )

@@ -142,21 +142,28 @@ class ImportTarget:
     )
 
 
-@strawberry.input(description="A column of the file.")
+@strawberry.input(
+    description="A column of the file. One column may be named several times, for several targets."
+)
 class ImportColumnInput:
-    header: str = strawberry.field(description="What the file's first line calls it.")
+    header: str = strawberry.field(
+        description="What the file's first line calls it. Blanks around it do not count, nor does case where that leaves one column."
+    )
     to: ImportTarget = strawberry.field(description="What it is.")
 
 
 @strawberry.input(description="A file to come. Columns that are not named are passed over.")
 class StartImportInput:
     columns: list[ImportColumnInput] = strawberry.field(
-        description="The columns to read; one of them is externalId, email or phone."
+        description="The columns to read; one of them is externalId, email or phone. Each target is given once."
     )
     add_to_group_ids: list[strawberry.ID] | None = strawberry.field(
         description="Groups to put everybody into.", default=strawberry.UNSET
     )
-    delimiter: str = strawberry.field(description="What parts the cells.", default=",")
+    delimiter: str = strawberry.field(
+        description="What parts the cells: one visible character that is no letter, digit or quote; or a tab.",
+        default=",",
+    )
     empty_clears: bool = strawberry.field(
         description="Whether an empty cell clears what was there; otherwise it keeps it.", default=False
     )

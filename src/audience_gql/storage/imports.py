@@ -179,13 +179,13 @@ async def forget_leftovers(connection: Connection, silent_since: datetime) -> No
 # ---- progress
 
 
-async def set_header(
-    connection: Connection, import_id: int, *, header: Sequence[str], bytes_read: int, lines_read: int
+async def begin(
+    connection: Connection, import_id: int, *, header: Sequence[str] | None, bytes_read: int, lines_read: int
 ) -> None:
     await connection.execute(
         "UPDATE imports SET state = 'RUNNING', header = $2, bytes_read = $3, lines_read = $4 WHERE id = $1",
         import_id,
-        list(header),
+        None if header is None else list(header),
         bytes_read,
         lines_read,
     )

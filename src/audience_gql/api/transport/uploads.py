@@ -8,6 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
@@ -38,12 +39,8 @@ def upload_path(import_id: int, secret: str) -> str:
 
 async def receive(request: Request, services: Services) -> Response:
     """202 once the whole file is kept; anything else, and the same address takes it again unless it says 409."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "text/csv":
-        return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the file as text/csv, in UTF-8")
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > FILE_BYTES:
-        return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(file_too_large()))
+    if refused := _refused_by_headers(request.headers):
+        return refused
     try:
         await receive_file(
             ports=services.ports,
@@ -58,6 +55,18 @@ async def receive(request: Request, services: Services) -> Response:
     except UNREACHABLE:
         return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the database does not answer; try again")
     return JSONResponse({"status": "accepted"}, HTTPStatus.ACCEPTED)
+
+
+def _refused_by_headers(headers: Headers) -> Response | None:
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "text/csv":
+        return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the file as text/csv, in UTF-8")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the file as it is, without content-encoding")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > FILE_BYTES:
+        return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(file_too_large()))
+    return None
 
 
 def _refusal(status: HTTPStatus, message: str) -> Response:

@@ -1,6 +1,6 @@
 """Imports: many people from a file. One is started, its file arrives on an address of its own, and a worker writes the rows.
 
-How rows are written is import_runner.py's.
+runner.py writes the rows.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ COLUMNS_LIMIT: Final = 200
 _KEYS: Final = frozenset({"externalId", "email", "phone"})
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE)
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,300}", re.ASCII)
+_UNNAMEABLE: Final = re.compile(r"[\0\ud800-\udfff]")
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
 
@@ -38,6 +39,16 @@ class ColumnPlan:
     header: str
     kind: TargetKind
     target: str | int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where the columns of a plan are in one file."""
+
+    places: Sequence[int]
+    """Of each column of the plan, from 0."""
+    width: int
+    """How many columns the file has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,40 +110,36 @@ class ImportPlan:
         if not any(column.kind == "profile" and column.target in _KEYS for column in self.columns):
             message = "map a column to externalId, email or phone: nothing else says who a row is about"
             found.append(Issue(code="REQUIRED", message=message, path=where))
-        for what, values in (
-            ("header", [column.header for column in self.columns]),
-            ("to", [(column.kind, column.target) for column in self.columns]),
-        ):
-            found += [
-                Issue(code="CONFLICT", message="is given twice", path=(*where, str(number), what))
-                for number, value in enumerate(values)
-                if value in values[:number]
-            ]
-        if not re.fullmatch(r"[^\w\s\"]|\t", self.delimiter):
-            message = "the delimiter is one character that is no letter, digit, quote or space; a tab is one"
+        targets = [(column.kind, column.target) for column in self.columns]
+        for number, column in enumerate(self.columns):
+            if targets[number] in targets[:number]:
+                message = "another column is this already"
+                found.append(Issue(code="CONFLICT", message=message, path=(*where, str(number), "to")))
+            if _UNNAMEABLE.search(column.header):
+                message = "a header has no U+0000 and no lone surrogate"
+                found.append(Issue(code="MALFORMED", message=message, path=(*where, str(number), "header")))
+        if not _is_delimiter(self.delimiter):
+            message = "the delimiter is one visible character that is no letter, digit or quote; or a tab"
             found.append(Issue(code="MALFORMED", message=message, path=("input", "delimiter")))
         return found
 
-    def missing(self, header: Sequence[str]) -> list[str]:
-        """The columns that a file should have and has not."""
-        return [column.header for column in self.columns if column.header not in header]
-
-    def item(
-        self, header: Sequence[str], cells: Sequence[str], fields: Mapping[str, FieldRef]
-    ) -> dict[str, object]:
-        """A row as upsert_subscribers takes it. Raises BadCell."""
-        if len(cells) != len(header):
-            raise BadCell(f"{len(cells)} cells, where the header has {len(header)}")
-        by_header = dict(zip(header, cells, strict=True))
+    def item(self, layout: Layout, cells: Sequence[str], fields: Mapping[str, FieldRef]) -> dict[str, object]:
+        """A row as upsert_subscribers takes it. A cell that is missing is empty, a surplus one must be. Raises BadCell."""
+        if any(map(str.strip, cells[layout.width :])):
+            raise BadCell(f"{len(cells)} cells, where the header has {layout.width}")
         item: dict[str, object] = {}
-        for column in self.columns:
-            cell = by_header[column.header].strip()
+        for column, place in zip(self.columns, layout.places, strict=True):
+            cell = cells[place].strip() if place < len(cells) else ""
             if cell or (self.empty_clears and column.kind in ("profile", "field")):
                 _put(item, column, cell, fields)
         return item
 
 
 _NO_GROUP: Final = "there is no group with this id"
+
+
+def _is_delimiter(text: str) -> bool:
+    return text == "\t" or (text.isprintable() and re.fullmatch(r"[^\w\s\"]", text) is not None)
 
 
 def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[str, FieldRef]) -> None:

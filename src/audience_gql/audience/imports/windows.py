@@ -1,0 +1,109 @@
+"""Reads an import's file from its pieces in the database, and gives the records that come next.
+
+Memory holds a window of the file, never the file. It must not write anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from audience_gql.audience.imports.headers import refuse_foreign
+from audience_gql.audience.imports.lifecycle import PIECE_BYTES
+from audience_gql.audience.imports.records import RECORD_BYTES, TOO_LONG, Reader, Record, Unreadable
+from audience_gql.audience.people.subscribers import BATCH_LIMIT
+from audience_gql.storage import imports
+from audience_gql.storage.database import Connection
+from audience_gql.storage.imports import ImportRecord
+
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_WINDOW_BYTES: Final = 2 * RECORD_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The records that come next, and where the import is with them."""
+
+    records: list[Record]
+    end: int
+    """Where the next batch begins, in bytes of the file."""
+    end_line: int
+    is_end: bool
+    """Whether the whole file is read."""
+
+
+class Window:
+    """The part of one file that is in memory: from where the import has come to, enough for any record that may follow."""
+
+    def __init__(self) -> None:
+        self._start = 0
+        self._content = b""
+
+    async def next_batch(self, connection: Connection, of: ImportRecord) -> Batch:
+        """The header alone, or up to a thousand rows; none where only blank rows come. Raises Unreadable."""
+        await self._move(connection, of)
+        if of.bytes_read == 0:
+            refuse_foreign(self._content)
+        reader = Reader(
+            self._content,
+            start=self._start,
+            lines_before=of.lines_read,
+            delimiter=of.plan["delimiter"],
+            is_last=self._end >= of.bytes,
+        )
+        found = list(islice(reader, 1 if of.header is None else BATCH_LIMIT))
+        if not found and reader.is_stuck:
+            return await self._pass_over_line(connection, of)
+        return Batch(records=found, end=reader.end, end_line=reader.end_line, is_end=reader.is_at_end)
+
+    async def _move(self, connection: Connection, of: ImportRecord) -> None:
+        if self._start <= of.bytes_read <= self._end:
+            self._content = self._content[of.bytes_read - self._start :]
+            self._start = of.bytes_read
+        else:
+            self._start, self._content = floor(of.bytes_read), b""
+        if len(self._content) <= RECORD_BYTES and self._end < of.bytes:
+            self._content += await _read(connection, of, self._end, _WINDOW_BYTES)
+        if self._start < of.bytes_read:
+            self._content = self._content[of.bytes_read - self._start :]
+            self._start = of.bytes_read
+
+    async def _pass_over_line(self, connection: Connection, of: ImportRecord) -> Batch:
+        """Refuse a line that is longer than the window: read on, piece by piece, to where it ends."""
+        position, part = self._end - 1, self._content[-1:]  # which may be a CR
+        while True:
+            after = position + len(part)
+            part += await _read(connection, of, after, PIECE_BYTES)
+            is_end = position + len(part) >= of.bytes
+            found = _LINE_END.search(part)
+            if found and (found[0] != b"\r" or found.end() < len(part) or is_end):
+                end = position + found.end()
+                break
+            if is_end:
+                end = of.bytes
+                break
+            position, part = position + len(part) - 1, part[-1:]
+        line = of.lines_read + 1
+        refused = Record(line=line, cells=[], problem=TOO_LONG)
+        return Batch(records=[refused], end=end, end_line=line, is_end=end >= of.bytes)
+
+    @property
+    def _end(self) -> int:
+        return self._start + len(self._content)
+
+
+async def _read(connection: Connection, of: ImportRecord, start: int, size: int) -> bytes:
+    """So much of the file, from where a piece begins. Raises Unreadable when it is not there."""
+    assert of.upload_id is not None  # noqa: S101  # nobody reads a file that has not come
+    read = await imports.read_chunks(connection, of.id, of.upload_id, start=start, stop=start + size)
+    content = b"".join(piece for _, piece in read)
+    if len(content) < min(size, of.bytes - start):
+        raise Unreadable("a part of the file is gone; import it again")
+    return content
+
+
+def floor(position: int) -> int:
+    """Where the piece begins that a position is in."""
+    return position // PIECE_BYTES * PIECE_BYTES
