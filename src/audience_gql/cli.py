@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from audience_gql.storage.models import Workspace
 
 
+_ROWS_REFUSED = 3
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 for a failure that is explained, 2 for words that are off."""
+    """Run one command; the exit code is 0, 1 for a failure that is explained, 2 for words that are off, 3 for refused rows."""
     zoneinfo.reset_tzpath(to=())  # the zones of the pinned tzdata, the same on every machine
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(
@@ -110,19 +113,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    importing = commands.add_parser("import", help="people from a CSV file into a running instance")
+    importing = commands.add_parser(
+        "import",
+        help="people from a CSV file into a running instance",
+        epilog="Exit codes: 0 every row was taken, 1 the import failed or was not started, 2 words that are off, 3 rows were refused.",
+    )
     importing.add_argument("file", type=Path, help="CSV in UTF-8 whose first line names the columns")
     importing.add_argument(
         *("--map", "-m"),
         action="append",
         required=True,
         metavar="HEADER=TARGET",
-        help="a column, such as Mail=email, Plan=field:plan, News=channel:EMAIL, VIP=group:ID",
+        help="a column, such as Mail=email, Plan=field:plan, News=channel:EMAIL, VIP=group:ID; one column may have several targets",
     )
     importing.add_argument(
         "--add-to-group", action="append", default=[], metavar="ID", help="put everybody into it"
     )
-    importing.add_argument("--delimiter", default=",", help="what parts the cells (,)")
+    importing.add_argument(
+        "--delimiter",
+        default=",",
+        type=lambda text: "\t" if text == r"\t" else text,
+        help=r"what parts the cells (,); \t is a tab",
+    )
     importing.add_argument("--empty-clears", action="store_true", help="an empty cell clears what was there")
     importing.add_argument("--dry-run", action="store_true", help="tell what would happen, and write nothing")
     importing.add_argument("--url", help="of the GraphQL endpoint (AUDIENCE_URL)")
@@ -282,7 +294,9 @@ def _import(parsed: argparse.Namespace) -> int:
         f"{outcome.state}: {outcome.rows_read} rows, {would}{outcome.created} created, {outcome.updated} updated, "
         f"{outcome.rejected} refused" + (f"; {outcome.failure}" if outcome.failure else "")
     )
-    return 0 if outcome.state == "DONE" else 1
+    if outcome.state != "DONE":
+        return 1
+    return _ROWS_REFUSED if outcome.rejected else 0
 
 
 def _recompute(_: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from audience_gql.audience.imports.runner import ImportRunner
+from audience_gql.cli import main
 from audience_gql.uploading import column
 
 FILE = "Kunde,Mail,Plan\n1,ada@example.com,pro\n2,no address,pro\n3,cyd@example.com,\n"
@@ -84,7 +85,7 @@ async def test_a_file_becomes_people(served, server, file):
 
     code, out, err = await run(served, server, file, *MAP, "--add-to-group", group)
 
-    assert (code, out.strip()) == (0, "DONE: 3 rows, 2 created, 0 updated, 1 refused"), err
+    assert (code, out.strip()) == (3, "DONE: 3 rows, 2 created, 0 updated, 1 refused"), err
     assert f"{file}:3: email:" in err
     found = await served.data(
         'query ($id: ID!) { group(by: {id: $id}) { memberCount } subscriber(by: {externalId: "1"}) { email field(key: "plan") } }',
@@ -96,8 +97,32 @@ async def test_a_file_becomes_people(served, server, file):
 async def test_a_dry_run_writes_nothing(served, server, file):
     code, out, _ = await run(served, server, file, *MAP[:4], "--dry-run")
 
-    assert (code, out.strip()) == (0, "DONE: 3 rows, would be 2 created, 0 updated, 1 refused")
+    assert (code, out.strip()) == (3, "DONE: 3 rows, would be 2 created, 0 updated, 1 refused")
     assert (await served.data("{ subscribers { edges { node { id } } } }"))["subscribers"]["edges"] == []
+
+
+async def test_a_file_without_a_refused_row_ends_with_0(served, server, tmp_path):
+    """One column is both keys, and a tab parts the cells."""
+    file = tmp_path / "mails.tsv"
+    file.write_text("MAIL\tx\tx\nada@example.com\t1\t2\n", encoding="utf-8")
+
+    words = ("--map", "Mail=email", "--map", "Mail=externalId", "--delimiter", r"\t")
+    code, out, err = await run(served, server, file, *words)
+
+    assert (code, out.strip()) == (0, "DONE: 1 rows, 1 created, 0 updated, 0 refused"), err
+    found = await served.data('{ subscriber(by: {externalId: "ada@example.com"}) { email } }')
+    assert found == {"subscriber": {"email": "ada@example.com"}}
+
+
+def test_help_tells_the_exit_codes(capsys):
+    with pytest.raises(SystemExit):
+        main(["import", "--help"])
+
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "0 every row was taken, 1 the import failed or was not started, 2 words that are off, 3 rows were refused"
+        in said
+    )
 
 
 async def test_the_words_of_the_page_do_what_it_says(served, server, tmp_path):
@@ -113,8 +138,8 @@ async def test_the_words_of_the_page_do_what_it_says(served, server, tmp_path):
     tried = await run(served, server, file, *words)
     done = await run(served, server, file, *(word for word in words if word != "--dry-run"))
 
-    assert (tried[0], tried[1].strip()) == (0, "DONE: 2 rows, would be 1 created, 0 updated, 1 refused")
-    assert (done[0], done[1].strip()) == (0, "DONE: 2 rows, 1 created, 0 updated, 1 refused")
+    assert (tried[0], tried[1].strip()) == (3, "DONE: 2 rows, would be 1 created, 0 updated, 1 refused")
+    assert (done[0], done[1].strip()) == (3, "DONE: 2 rows, 1 created, 0 updated, 1 refused")
     assert f"{file}:3: " in done[2]
     found = await served.data(
         '{ subscriber(by: {externalId: "1"}) { field(key: "plan") channels { status } } }'
@@ -134,6 +159,9 @@ async def test_a_column_that_is_not_there_fails_it(served, server, file):
     [
         (("--map", "Plan=field:nothing"), "nothing"),
         (("--map", "Mail=mail"), "neither a part of the profile"),
+        (("--map", "Mail=email", "--delimiter", ",,"), "the delimiter is one visible character"),
+        (("--map", "Mail=email", "--delimiter", "\n"), "the delimiter is one visible character"),
+        (("--map", "Mail=email", "--map", "Kunde=email"), "another column is this already"),
     ],
 )
 async def test_what_is_refused_says_why(served, server, file, words, said):
