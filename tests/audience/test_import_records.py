@@ -186,7 +186,7 @@ def test_a_line_that_is_not_utf8_is_refused_alone():
 
 
 def test_the_limits_of_a_record():
-    lines = "x\n" * (RECORD_LINES - 1)
+    lines = "a line\n" * (RECORD_LINES - 1)
     cell = "y" * (RECORD_BYTES - 3)
 
     assert read(f'"{lines}",1\n2\n'.encode()) == [(1, [lines, "1"], None), (RECORD_LINES + 1, ["2"], None)]
