@@ -90,11 +90,8 @@ async def test_an_integer_beyond_64_bits_comes_back(api):
     }
 
 
-@pytest.mark.parametrize(
-    "occurred_at",
-    ["2026-03-01T00:00:00", "2026-03-01", "yesterday", 1, "1899-01-01T00:00:00Z", "2026-13-01T00:00:00Z"],
-)
-async def test_an_instant_needs_its_zone_and_its_century(api, occurred_at):
+@pytest.mark.parametrize("occurred_at", [1, True, 1.5, [], {}])
+async def test_an_instant_is_a_text(api, occurred_at):
     event = {"subscriber": {"externalId": "1"}, "name": "x", "occurredAt": occurred_at}
 
     (error,) = await api.errors(TRACK, input={"events": [event]})

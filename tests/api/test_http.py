@@ -96,7 +96,7 @@ async def test_what_failed_on_the_way_has_null_data_and_a_path(client):
         b'{"extensions": {"persistedQuery": null}}', b'{"query": "", "extensions": {}}',
         b'{"query": "{ __typename }", "operationName": 1}', b'{"query": "{ __typename }", "extensions": []}',
         b'{"query": "{ __typename }", "variables": {"a": NaN}}', b'{"query": "{ __typename }", "variables": {"a": Infinity}}',
-        b'{"query": "{ __typename }", "variables": {"a": 1e999}}', b'{"query": "\\ud800"}',
+        b'{"query": "\\ud800"}',
         b'{"query": "{ __typename }", "variables": {"a": ' + b"[" * 65 + b"]" * 65 + b"}}",
         b"[" * 500_000,
         b'{"a":' * 150_000,

@@ -8,7 +8,8 @@ from audience_gql.api import ids
 from audience_gql.api.context import Context
 from audience_gql.api.ids import Kind
 from audience_gql.audience.people import keys
-from audience_gql.audience.people.profiles import identity, text_problem
+from audience_gql.audience.people.profiles import named_identity
+from audience_gql.conditions.given_values import BadValue, given_line
 from audience_gql.conditions.values import fold
 from audience_gql.storage.models import Group, Segment
 from audience_gql.storage.reads import batches
@@ -66,26 +67,37 @@ async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:
 def identity_of(key: SubscriberKey) -> Identity | None:
     """The form in which storage has a key; None for an id, and for text that no key can be."""
     named = subscriber_key(key)
-    if not isinstance(named.value, str) or text_problem(named.value):
-        return None
-    return identity(named.kind, named.value)
+    return named_identity(named.kind, named.value)
 
 
 async def find_group(context: Context, key: GroupKey) -> Group | None:
     if key.id:
         number = ids.number_of(Kind.GROUP, key.id.value)
         return None if number is None else await context.loaders.groups.load(number)
-    name = key.name.value if key.name else ""
-    if text_problem(name):
-        return None
-    return await batches.find_group_by_name(context.ports.database, context.workspace.id, fold(name))
+    name = _folded(key.name.value if key.name else "")
+    return (
+        None
+        if name is None
+        else await batches.find_group_by_name(context.ports.database, context.workspace.id, name)
+    )
 
 
 async def find_segment(context: Context, key: SegmentKey) -> Segment | None:
     if key.id:
         number = ids.number_of(Kind.SEGMENT, key.id.value)
         return None if number is None else await context.loaders.segments.load(number)
-    name = key.name.value if key.name else ""
-    if text_problem(name):
+    name = _folded(key.name.value if key.name else "")
+    return (
+        None
+        if name is None
+        else await batches.find_segment_by_name(context.ports.database, context.workspace.id, name)
+    )
+
+
+def _folded(name: str) -> str | None:
+    """A definition's name as it is compared; None for what nothing can be called."""
+    try:
+        text = given_line(name)
+    except BadValue:
         return None
-    return await batches.find_segment_by_name(context.ports.database, context.workspace.id, fold(name))
+    return None if text is None else fold(text)

@@ -1,52 +1,128 @@
-"""The scalars of the schema: strict on the way in, one spelling on the way out.
+"""The scalars of the schema: what is no text or number at all is refused here; one spelling on the way out.
 
-What a scalar refuses is a request error; it must not know what a value is for.
+What a scalar refuses is an error of the whole request. So a text that is no date, and a number that no double is exactly, are let
+through as they came: an item of a batch is refused for them alone. It must not know what a value is for.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Final, NewType, TypeVar
+from typing import Final, NewType
 
 import strawberry
-from graphql import GraphQLError
+from graphql import (
+    FloatValueNode,
+    GraphQLError,
+    GraphQLFloat,
+    GraphQLScalarType,
+    IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
+    StringValueNode,
+    Undefined,
+    ValueNode,
+    value_from_ast_untyped,
+)
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
-from audience_gql.conditions.limits import FIRST_YEAR, LAST_YEAR
-from audience_gql.conditions.values import instant_of, instant_text
+from audience_gql.audience.failures import InvalidInput, Issue
+from audience_gql.conditions.given_values import BadValue, given_day, given_instant
+from audience_gql.conditions.values import Inexact, instant_text, read_number
 
 Condition = NewType("Condition", object)
-Day = TypeVar("Day", bound=date)
 
 
-def _date_time(value: object) -> datetime:
-    instant = instant_of(value) if isinstance(value, str) else None
-    if instant is None:
-        raise GraphQLError("Expected a date and time with a zone, such as 2026-07-30T12:00:00Z.")
-    return _in_range(instant)
-
-
-def _date(value: object) -> date:
+def instant_at(value: object, *path: str) -> datetime:
+    """The instant that was given at `path`, where it belongs to no item of a batch. Raises InvalidInput for a text that is none."""
     try:
-        day = (
-            date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-07-30") else None
-        )
-    except ValueError:
-        day = None
-    if day is None:
-        raise GraphQLError("Expected a date such as 2026-07-30.")
-    return _in_range(day)
+        return given_instant(value)
+    except BadValue as error:
+        raise InvalidInput((Issue(code=error.code, message=error.message, path=path),)) from error
 
 
-def _in_range(day: Day) -> Day:
-    if FIRST_YEAR <= day.year <= LAST_YEAR:
-        return day
-    raise GraphQLError(f"Expected a date in the years {FIRST_YEAR} to {LAST_YEAR}.")
+def _date_time(value: object) -> object:
+    """The instant, or the text as it is: whose place it takes says what becomes of a text that is none."""
+    if not isinstance(value, str):
+        raise GraphQLError("Expected a date and time as text, such as 2026-07-30T12:00:00Z.")
+    try:
+        return given_instant(value)
+    except BadValue:
+        return value
+
+
+def _date(value: object) -> object:
+    """The same for a day."""
+    if not isinstance(value, str):
+        raise GraphQLError("Expected a date as text, such as 2026-07-30.")
+    try:
+        return given_day(value)
+    except BadValue:
+        return value
+
+
+def _date_time_literal(node: ValueNode, _: object = None) -> object:
+    return _date_time(_text_of(node))
+
+
+def _date_literal(node: ValueNode, _: object = None) -> object:
+    return _date(_text_of(node))
+
+
+def _text_of(node: ValueNode) -> object:
+    """A text, of a literal that is one."""
+    return node.value if isinstance(node, StringValueNode) else None
+
+
+def _float(value: object) -> object:
+    """The number as it is written. One that no double is exactly is for whoever wants the number to refuse."""
+    is_exact_type = isinstance(value, int | Inexact) and not isinstance(value, bool)
+    return value if is_exact_type else GraphQLFloat.coerce_input_value(value)
+
+
+def _float_literal(node: ValueNode, _: object = None) -> object:
+    if isinstance(node, IntValueNode | FloatValueNode):
+        return read_number(node.value)
+    raise GraphQLError("Expected a number.", node)
 
 
 def _as_it_is(value: object) -> object:
     return value
+
+
+def _json_literal(node: ValueNode, variables: dict[str, object] | None = None) -> object:
+    """JSON, with its numbers as exact as they are written."""
+    match node:
+        case IntValueNode() | FloatValueNode():
+            return read_number(node.value)
+        case ListValueNode():
+            items = (_json_literal(item, variables) for item in node.values)
+            return [None if item is Undefined else item for item in items]
+        case ObjectValueNode():
+            given = ((field.name.value, _json_literal(field.value, variables)) for field in node.fields)
+            return {name: value for name, value in given if value is not Undefined}  # of a variable left out
+    return value_from_ast_untyped(node, variables)
+
+
+def _float_definition() -> ScalarDefinition:
+    """GraphQL's own Float, but for what it makes of input. The library lets nobody make another scalar under its name."""
+    scalar = GraphQLScalarType(
+        name="ExactFloat",
+        description=GraphQLFloat.description,
+        serialize=GraphQLFloat.coerce_output_value,
+        parse_value=_float,
+        parse_literal=_float_literal,
+    )
+    scalar.name = GraphQLFloat.name
+    return ScalarDefinition(
+        name=scalar.name,
+        description=scalar.description,
+        specified_by_url=None,
+        serialize=scalar.serialize,
+        parse_value=scalar.parse_value,
+        parse_literal=scalar.parse_literal,
+        implementation=scalar,
+    )
 
 
 SCALARS: Final[dict[object, ScalarDefinition]] = {
@@ -56,19 +132,23 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=instant_text,
         parse_value=_date_time,
+        parse_literal=_date_time_literal,
     ),
     date: strawberry.scalar(
         name="Date",
         description="A calendar day in ISO 8601, such as 2026-07-30, in the years 1900 to 2200.",
         serialize=date.isoformat,
         parse_value=_date,
+        parse_literal=_date_literal,
     ),
+    float: _float_definition(),
     JSON: strawberry.scalar(
         name="JSON",
         description="Any JSON value.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         serialize=_as_it_is,
         parse_value=_as_it_is,
+        parse_literal=_json_literal,
     ),
     Condition: strawberry.scalar(
         name="Condition",

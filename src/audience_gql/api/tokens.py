@@ -11,6 +11,7 @@ from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.failures import DeletePayload, InvalidInput, NotFound
 from audience_gql.api.ids import Kind
+from audience_gql.api.scalars import instant_at
 from audience_gql.api.viewer import ApiToken, Scope
 from audience_gql.audience.access import create_token, revoke_token
 from audience_gql.storage import models
@@ -81,7 +82,7 @@ class TokenMutation:
             workspace=info.context.workspace,
             name=token.name,
             scopes=[scope.value for scope in token.scopes],
-            expires_at=token.expires_at or None,
+            expires_at=instant_at(token.expires_at, "input", "expiresAt") if token.expires_at else None,
         )
         return CreateApiTokenPayload(token=row, secret=secret)  # type: ignore[arg-type]  # a row stands for its type, as everywhere
 

@@ -1,14 +1,14 @@
-"""Plain values and their one canonical form: folded text, exact numbers, instants in UTC.
+"""Plain values and their one canonical form: folded text, exact numbers, instants in UTC, calendar days.
 
-Storage writes with the same functions, so that what is stored and what is asked for can be compared byte
-for byte.
+Every door reads with these functions, and storage writes with them, so that what is stored and what is asked for can
+be compared byte for byte.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Final, TypeAlias
 from unicodedata import normalize
@@ -17,9 +17,21 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 """What a stored condition is made of."""
 
 _RFC_3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?\d*([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(?P<minute>\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d):(?P<second>[0-5]\d|60)(?:\.(?P<fraction>\d+))?"
+    r"(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
-_ISO_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_LEAP_SECOND: Final = "60"
+_LEAP_MINUTES: Final = frozenset({(6, 30, 23, 59), (12, 31, 23, 59)})
+"""Month, day, hour and minute in UTC of the minutes that can have 61 seconds."""
+_SECOND: Final = timedelta(seconds=1)
+_SURELY_EXACT: Final = 15
+"""Characters of a number without an exponent: every double carries so many digits."""
+_LONGEST_NUMBER: Final = 1_000
+"""Characters of a number. No double needs more, but for zeros that say nothing."""
+_NOT_ZERO: Final = re.compile(r"[+-]?[0.]*[1-9]")
+_SHOWN: Final = 40
 _EXACT: Final = Context(
     prec=5_000, Emax=MAX_EMAX, Emin=MIN_EMIN
 )  # no sum of doubles needs more than 700 digits
@@ -29,6 +41,21 @@ _ROUNDED: Final = Context(prec=15)  # each of which a double carries
 def fold(text: str) -> str:
     """The form in which texts are compared: `Straße` and `STRASSE`, `ΟΔΟΣ` and `οδος` are the same."""
     return text.lower() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
+
+
+class Inexact:
+    """A number, as text, that is no integer and that no double is exactly, or that is too large for one.
+
+    JSON and GraphQL can spell such numbers. Whoever wants a number refuses them.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}…"
 
 
 def decimal_of(number: float | Decimal) -> Decimal:
@@ -53,6 +80,29 @@ def number_of(exact: Decimal) -> int | float:
     return int(nearest) if nearest.is_integer() and abs(nearest) < 2**53 else nearest
 
 
+def read_number(text: str) -> int | float | Inexact:
+    """The number of a decimal text, such as 12, -0.5 or 1e3: an integer, or a double that is exactly that number.
+
+    The text has the grammar of JSON's numbers; a plus sign, and no digit on one side of the point, do no harm.
+    """
+    if len(text) > _LONGEST_NUMBER:
+        return Inexact(text)
+    nearest = float(text)
+    if nearest in (float("inf"), float("-inf")):
+        return Inexact(text)
+    if text.lstrip("+-").isdigit():
+        return int(text)
+    return nearest if _is_exactly(text, nearest) else Inexact(text)
+
+
+def _is_exactly(text: str, nearest: float) -> bool:
+    if len(text) <= _SURELY_EXACT and "e" not in text and "E" not in text:
+        return True
+    if nearest:
+        return Decimal(text) == decimal_of(nearest)
+    return _NOT_ZERO.match(text) is None
+
+
 def shown(exact: Decimal) -> int | float | str:
     """The JSON number that is exactly this one; where there is none, its digits as text."""
     try:
@@ -75,11 +125,22 @@ def mean(numbers: Sequence[Decimal]) -> Decimal | None:
 
 
 def instant_of(text: str) -> datetime | None:
-    """The instant of an RFC 3339 text with a zone, in UTC and to the microsecond; None for any other text."""
-    if not _RFC_3339.fullmatch(text):
+    """The instant of an RFC 3339 text with a zone, in UTC and to the microsecond; None for any other text.
+
+    A leap second, where there can be one, is the first second of the next day, as in POSIX.
+    """
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
         return None
+    minute, second, fraction, zone = match.groups()
+    is_leap = second == _LEAP_SECOND
+    spelled = f"{minute}:{'59' if is_leap else second}.{(fraction or '')[:6]:0<6}{zone}".upper()
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        instant = datetime.fromisoformat(spelled).astimezone(UTC)
+        if not is_leap:
+            return instant
+        is_possible = (instant.month, instant.day, instant.hour, instant.minute) in _LEAP_MINUTES
+        return instant + _SECOND if is_possible else None
     except (ValueError, OverflowError):
         return None
 
@@ -87,7 +148,7 @@ def instant_of(text: str) -> datetime | None:
 def date_of(text: str) -> date | None:
     """The day of a text such as 2026-07-30; None for any other text."""
     try:
-        return date.fromisoformat(text) if _ISO_DATE.fullmatch(text) else None
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         return None
 

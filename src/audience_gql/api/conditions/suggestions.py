@@ -12,7 +12,8 @@ from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.lists.search import Search, words
 from audience_gql.api.pagination import First, page_size
-from audience_gql.audience.people.profiles import TEXT_COLUMNS, text_problem
+from audience_gql.audience.people.profiles import TEXT_COLUMNS
+from audience_gql.conditions.given_values import is_keepable
 from audience_gql.storage import definitions
 from audience_gql.storage.reads import suggestions
 from audience_gql.storage.reads.suggestions import EVENTS, MOST_BUCKETS, PEOPLE, SeenName, ValueCount
@@ -110,8 +111,8 @@ async def _of_field(context: Context, key: str, **more: Any) -> list[ValueCount]
 async def _of_property(
     context: Context, wanted: PropertyKey | None, **more: Any
 ) -> list[ValueCount]:  # Any: as above
-    if wanted is None or text_problem(wanted.event) or text_problem(wanted.key):
+    if wanted is None or not is_keepable(wanted.event) or not is_keepable(wanted.key):
         return []
     return await suggestions.property_values(
-        context.ports.database, context.workspace.id, wanted.event, wanted.key, **more
+        context.ports.database, context.workspace.id, wanted.event.strip(), wanted.key, **more
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 import strawberry
 
 from audience_gql.api.errors import BadUserInput
-from audience_gql.audience.people.profiles import text_problem
+from audience_gql.conditions.given_values import BadValue, given_text
 from audience_gql.conditions.values import fold
 
 MOST_WORDS: Final = 10
@@ -23,11 +23,11 @@ Search: TypeAlias = Annotated[
 
 def words(search: str | None) -> tuple[str, ...]:
     """The words as they are compared, each once; none for no search. Raises BadUserInput."""
-    if not search:
-        return ()
-    if problem := text_problem(search):
-        raise BadUserInput(f"`search`: {problem[1]}.", argument="search")
-    found = tuple(dict.fromkeys(fold(search).split()))
+    try:
+        text = given_text(search or "")
+    except BadValue as error:
+        raise BadUserInput(f"`search` {error.message}.", argument="search") from error
+    found = tuple(dict.fromkeys(fold(text or "").split()))
     if len(found) > MOST_WORDS:
         raise BadUserInput(f"`search`: at most {MOST_WORDS} words, not {len(found)}.", argument="search")
     return found

@@ -18,7 +18,7 @@ from audience_gql.api.lists.search import Search, words
 from audience_gql.api.lists.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
-from audience_gql.api.scalars import Condition
+from audience_gql.api.scalars import Condition, instant_at
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
 from audience_gql.storage import models
@@ -199,8 +199,8 @@ class Segment(Node):
         ] = Interval.DAY,
     ) -> list[Size]:
         loaders = info.context.loaders
-        end = end or await loaders.now.load(None)
-        span = span_of(start, end, every, info.context.workspace.timezone)
+        upto = instant_at(end, "to") if end else await loaders.now.load(None)
+        span = span_of(instant_at(start, "from"), upto, every, info.context.workspace.timezone)
         return await loaders.sizes.load((parent.id, span.starts, span.end))
 
 

@@ -134,8 +134,8 @@ def _item(event: EventInput) -> EventItem:
     return EventItem(
         subscriber=subscriber_key(event.subscriber),
         name=event.name,
-        occurred_at=event.occurred_at or None,
+        occurred_at=None if event.occurred_at is strawberry.UNSET else event.occurred_at,
         value=None if event.value is strawberry.UNSET else event.value,
         properties=None if event.properties is strawberry.UNSET else event.properties,
-        key=event.key or None,
+        key=None if event.key is strawberry.UNSET else event.key,
     )

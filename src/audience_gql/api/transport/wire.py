@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 import orjson
 from strawberry.types import ExecutionResult
 
+from audience_gql.conditions.values import read_number
+
 JSON_DEPTH: Final = 64
+_KINDS: Final = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
+"""Digits and points become 0, what ends a number becomes a comma."""
+_LONG: Final = b"0" * 16
+_LONG_NUMBER: Final = re.compile(rb"0000000000000000[0e]*(,)?")
+_EXPONENTS: Final = (b"0e0,", b"0e00,", b"0e000,", b"0e0000")
+_MAY_BE_INEXACT: Final = re.compile(rb"(?<=[:,\[\s])-?(?:[0-9.]{16,}|[0-9.]+[eE])[0-9.eE+-]*")
+"""Numbers of more than 15 digits or with an exponent; also what looks like one inside a text."""
 
 
 class Unreadable(Exception):
@@ -16,13 +26,35 @@ class Unreadable(Exception):
 
 
 def decode(raw: bytes | str) -> object:
-    """The value of a JSON text: UTF-8, finite numbers, no half characters, no deep nesting. Raises Unreadable."""
+    """The value of a JSON text: UTF-8, no half characters, no deep nesting. Raises Unreadable.
+
+    A number that no double is exactly comes as Inexact, never as its neighbour.
+    """
+    content = raw if isinstance(raw, bytes) else raw.encode(errors="surrogatepass")
+    numbers = _MAY_BE_INEXACT.sub(b"0", content) if _may_hold_inexact_numbers(content) else content
     try:
-        value: object = orjson.loads(raw)
+        value: object = orjson.loads(numbers)
     except orjson.JSONDecodeError as error:
         raise Unreadable(f"This is not JSON: {error}.") from error
-    if _openings(raw) > JSON_DEPTH and _depth(value) > JSON_DEPTH:
+    if _openings(content) > JSON_DEPTH and _depth(value) > JSON_DEPTH:
         raise Unreadable(f"The JSON nests deeper than {JSON_DEPTH} levels.")
+    return value if numbers is content else _decode_exactly(content)
+
+
+def _may_hold_inexact_numbers(content: bytes) -> bool:
+    """Whether something that may be a number is long or has an exponent. It costs next to nothing for most texts."""
+    marked = content.translate(_KINDS, delete=b"+-")
+    if any(exponent in marked for exponent in _EXPONENTS):
+        return True
+    return _LONG in marked and any(found[1] for found in _LONG_NUMBER.finditer(marked))
+
+
+def _decode_exactly(content: bytes) -> object:
+    """The value of what is JSON but, perhaps, for its numbers: slower, and without rounding."""
+    try:
+        value: object = json.loads(content.decode(), parse_int=read_number, parse_float=read_number)
+    except ValueError as error:
+        raise Unreadable(f"This is not JSON: {error}.") from error
     return value
 
 
@@ -42,9 +74,9 @@ def body_of(result: ExecutionResult) -> dict[str, object]:
     return body
 
 
-def _openings(raw: bytes | str) -> int:
+def _openings(content: bytes) -> int:
     """No text nests deeper than it has brackets, which are counted in no time."""
-    return raw.count("{") + raw.count("[") if isinstance(raw, str) else raw.count(b"{") + raw.count(b"[")
+    return content.count(b"{") + content.count(b"[")
 
 
 def _depth(value: object) -> int:

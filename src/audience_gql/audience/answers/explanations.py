@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
-from audience_gql.audience.people.profiles import identity, text_problem
+from audience_gql.audience.people.profiles import named_identity
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Condition, Names, Read, leaves
 from audience_gql.conditions.codec import parse
@@ -168,11 +168,8 @@ async def _owners(
     connection: Connection, workspace_id: int, keys: set[SubscriberKey]
 ) -> dict[SubscriberKey, Owner]:
     """Where each key's person is kept, if there may be one."""
-    identities = {
-        key: identity(key.kind, key.value)
-        for key in keys
-        if isinstance(key.value, str) and text_problem(key.value) is None
-    }
+    named = {key: named_identity(key.kind, key.value) for key in keys if key.kind != "id"}
+    identities = {key: identity for key, identity in named.items() if identity is not None}
     found = await facts.owners_of(connection, workspace_id, set(identities.values()))
     by_id = {key: (key.value.bucket_id, key.value.id) for key in keys if isinstance(key.value, SubscriberRef)}
-    return by_id | {key: found[named] for key, named in identities.items() if named in found}
+    return by_id | {key: found[identity] for key, identity in identities.items() if identity in found}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
+from audience_gql.audience.definitions.groups import line_issues
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
-from audience_gql.audience.people.profiles import FIELD_TYPES, LIST_LIMIT, text_problem
+from audience_gql.audience.people.profiles import FIELD_KEY, FIELD_TYPES, LIST_LIMIT
 from audience_gql.audience.ports import Ports
+from audience_gql.conditions.given_values import BadValue, given_text
 from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
 from audience_gql.storage.models import CustomField, Workspace
 
 LABEL_LIMIT: Final = 200
-_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 async def define_custom_field(
@@ -37,7 +37,7 @@ async def define_custom_field(
             key=key,
             label=label.strip(),
             type=type,
-            options=list(options) if options is not None else None,
+            options=_kept_options(options or ()) or None,
             created_at=await ports.clock.now(transaction.connection),
         )
 
@@ -47,15 +47,16 @@ async def define_custom_field(
         raise NameTaken(f"there is a custom field {key!r} already", ("input", "key")) from error
 
 
+def _kept_options(options: Sequence[str]) -> list[str]:
+    return [text for text in map(given_text, options) if text is not None]
+
+
 def _issues(key: str, label: str, type_: str, options: Sequence[str] | None) -> list[Issue]:
     issues = []
-    if not _KEY.fullmatch(key):
+    if not FIELD_KEY.fullmatch(key):
         message = "a key is a lower-case letter, then up to 62 lower-case letters, digits and underscores"
         issues.append(Issue(code="MALFORMED", message=message, path=("input", "key")))
-    if problem := text_problem(label, LABEL_LIMIT):
-        issues.append(Issue(code=problem[0], message=problem[1], path=("input", "label")))
-    elif not label.strip():
-        issues.append(Issue(code="REQUIRED", message="a label is needed", path=("input", "label")))
+    issues += line_issues(label, LABEL_LIMIT, "label")
     if type_ not in FIELD_TYPES:
         issues.append(Issue(code="UNKNOWN", message="no such type", path=("input", "type")))
     if options is not None and len(options) > LIST_LIMIT:
@@ -63,6 +64,10 @@ def _issues(key: str, label: str, type_: str, options: Sequence[str] | None) -> 
             Issue(code="TOO_MANY", message=f"at most {LIST_LIMIT} options", path=("input", "options"))
         )
     for index, option in enumerate(options or ()):
-        if problem := text_problem(option):
-            issues.append(Issue(code=problem[0], message=problem[1], path=("input", "options", str(index))))
+        try:
+            given_text(option)
+        except BadValue as error:
+            issues.append(
+                Issue(code=error.code, message=error.message, path=("input", "options", str(index)))
+            )
     return issues

@@ -12,10 +12,10 @@ from audience_gql.audience.definitions.snapshots import members_now
 from audience_gql.audience.definitions.summaries import rewrite_summaries
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NameTaken, NotFound, Reject
 from audience_gql.audience.people.keys import UNSET, SubscriberKey, SubscriberRef, Unset
-from audience_gql.audience.people.profiles import text_problem
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Read
+from audience_gql.conditions.given_values import BadValue, given_line, given_text
 from audience_gql.conditions.values import fold
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
@@ -50,7 +50,7 @@ async def create_group(
             workspace_id=workspace.id,
             name=name.strip(),
             name_folded=fold(name.strip()),
-            description=description or None,
+            description=kept_description(description),
             created_at=now,
             updated_at=now,
         )
@@ -82,8 +82,8 @@ async def update_group(
             issues += name_issues(name)
             group.name, group.name_folded = name.strip(), fold(name.strip())
         if not isinstance(description, Unset):
-            issues += description_issues(description)
-            group.description = description or None
+            issues += (wrong := description_issues(description))
+            group.description = None if wrong else kept_description(description)
         if issues:
             raise InvalidInput(tuple(issues))
         group.updated_at = await ports.clock.now(connection)
@@ -174,18 +174,31 @@ async def _change(
 
 def name_issues(name: str) -> list[Issue]:
     """What is wrong with a definition's name."""
-    path = ("input", "name")
-    if problem := text_problem(name, NAME_LIMIT):
-        return [Issue(code=problem[0], message=problem[1], path=path)]
-    if not name.strip():
-        return [Issue(code="REQUIRED", message="a name is needed", path=path)]
-    return []
+    return line_issues(name, NAME_LIMIT, "name")
+
+
+def line_issues(text: str, limit: int, noun: str) -> list[Issue]:
+    """What is wrong with a text of one line that must be there, such as a name."""
+    path = ("input", noun)
+    try:
+        given = given_line(text, limit)
+    except BadValue as error:
+        return [Issue(code=error.code, message=error.message, path=path)]
+    return [] if given else [Issue(code="REQUIRED", message=f"a {noun} is needed", path=path)]
 
 
 def description_issues(description: str | None) -> list[Issue]:
-    if description is not None and (problem := text_problem(description, DESCRIPTION_LIMIT)):
-        return [Issue(code=problem[0], message=problem[1], path=("input", "description"))]
+    """What is wrong with a description, which may have several lines."""
+    try:
+        kept_description(description)
+    except BadValue as error:
+        return [Issue(code=error.code, message=error.message, path=("input", "description"))]
     return []
+
+
+def kept_description(description: str | None) -> str | None:
+    """A description as it is stored. Raises BadValue, for what `description_issues` tells of."""
+    return None if description is None else given_text(description, DESCRIPTION_LIMIT)
 
 
 def name_taken(noun: str, name: str) -> Failure:

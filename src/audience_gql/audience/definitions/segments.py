@@ -12,7 +12,12 @@ from typing import Final, Literal
 
 from audience_gql.audience.definitions.definition_limits import check_size
 from audience_gql.audience.definitions.given_conditions import parse_given
-from audience_gql.audience.definitions.groups import description_issues, name_issues, name_taken
+from audience_gql.audience.definitions.groups import (
+    description_issues,
+    kept_description,
+    name_issues,
+    name_taken,
+)
 from audience_gql.audience.definitions.summaries import rewrite_summaries
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.people.keys import UNSET, Unset
@@ -91,7 +96,7 @@ async def create_segment(
             workspace_id=workspace.id,
             name=name.strip(),
             name_folded=fold(name.strip()),
-            description=description or None,
+            description=kept_description(description),
             condition=dump(tree, ids=PLAIN_IDS),
             summary=summarize(tree, await definitions.names(connection, workspace.id)),
             created_at=now,
@@ -134,8 +139,8 @@ async def update_segment(
             issues += name_issues(name)
             segment.name, segment.name_folded = name.strip(), fold(name.strip())
         if not isinstance(description, Unset):
-            issues += description_issues(description)
-            segment.description = description or None
+            issues += (wrong := description_issues(description))
+            segment.description = None if wrong else kept_description(description)
         if condition is not UNSET:
             saving = await _Saving.begin(ports, workspace, connection)
             await saving.replace(segment, saving.parse(condition, ids, issues), transaction)

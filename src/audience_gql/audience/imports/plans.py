@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any, Final, Literal, TypeAlias
 
 from audience_gql.audience.failures import Issue, Path
+from audience_gql.conditions.values import read_number
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 
 TargetKind: TypeAlias = Literal["profile", "field", "channel", "group"]
@@ -21,8 +21,7 @@ PROFILE: Final = (
 )  # fmt: skip
 COLUMNS_LIMIT: Final = 200
 _KEYS: Final = frozenset({"externalId", "email", "phone"})
-_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.ASCII | re.IGNORECASE)
-_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,300}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _UNNAMEABLE: Final = re.compile(r"[\0\ud800-\udfff]")
 _YES: Final = frozenset({"true", "yes", "1"})
 _NO: Final = frozenset({"false", "no", "0"})
@@ -146,7 +145,7 @@ def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[st
     target = column.target
     match column.kind:
         case "profile":
-            item[str(target)] = _birthday(column, cell) if target == "birthday" and cell else cell or None
+            item[str(target)] = cell or None
         case "field":
             value = _typed(column, cell, fields.get(str(target))) if cell else None
             item.setdefault("fields", []).append({"key": target, "value": value})
@@ -160,13 +159,6 @@ def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[st
             item.setdefault(name, []).append(target)
 
 
-def _birthday(column: ColumnPlan, cell: str) -> date:
-    try:
-        return date.fromisoformat(cell)
-    except ValueError as error:
-        raise BadCell(f"{column.header}: expected a date such as 1990-03-01, not {cell!r}") from error
-
-
 def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
     """The cell as JSON of its field's type; of texts, numbers and lists whatever it says, the upsert judges."""
     match ref and ref.type:
@@ -175,7 +167,7 @@ def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
                 _NUMBER.fullmatch(cell) is None
             ):  # Python would take 1_000, nan and digits of any script besides
                 raise BadCell(f"{column.header}: expected a number such as 12.5, not {cell!r}")
-            return int(cell) if _WHOLE_NUMBER.fullmatch(cell) else float(cell)
+            return read_number(cell)
         case "BOOLEAN":
             return _yes_or_no(column, cell)
         case "LIST":

@@ -12,9 +12,9 @@ from typing import Final
 
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
-from audience_gql.audience.people.profiles import text_problem
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
+from audience_gql.conditions.given_values import BadValue, given_text
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS
 from audience_gql.storage import facts
 from audience_gql.storage.database import Transaction
@@ -110,6 +110,8 @@ def _checked(channel: str, status: str, reason: str | None) -> str | None:
     if channel not in CHANNELS or status not in CHANNEL_STATUSES:
         path = ("input", "status" if channel in CHANNELS else "channel")
         raise InvalidInput((Issue(code="UNKNOWN", message="unknown channel or status", path=path),))
-    if reason is not None and (problem := text_problem(reason)):
-        raise InvalidInput((Issue(code=problem[0], message=problem[1], path=("input", "reason")),))
-    return (reason or "").strip() or None
+    try:
+        return None if reason is None else given_text(reason)
+    except BadValue as error:
+        issue = Issue(code=error.code, message=error.message, path=("input", "reason"))
+        raise InvalidInput((issue,)) from error

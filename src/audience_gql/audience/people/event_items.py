@@ -5,25 +5,38 @@ It must not look anything up: whose event it is, and whether it came before, is 
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Final, NamedTuple
+from decimal import Decimal
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
 from audience_gql.audience.failures import ProblemCode
 from audience_gql.audience.people.keys import SubscriberKey
-from audience_gql.audience.people.profiles import text_problem
-from audience_gql.conditions.values import decimal_of, fold, instant_of, instant_text
+from audience_gql.audience.people.profiles import kept_number
+from audience_gql.conditions.given_values import (
+    MAX_BITS,
+    BadValue,
+    given_instant,
+    given_key,
+    given_number,
+    is_keepable,
+)
+from audience_gql.conditions.limits import MAX_TEXT
+from audience_gql.conditions.values import Inexact, fold, instant_of, instant_text
 from audience_gql.storage import facts
+
+Value = TypeVar("Value")
 
 NAME_LIMIT: Final = 100
 KEY_LIMIT: Final = 200
 PROPERTY_KEYS: Final = 256
 PROPERTY_BYTES: Final = 64 * 1024
 PROPERTY_DEPTH: Final = 8
-_YEARS: Final = range(1900, 2201)
-_LARGEST: Final = Decimal("1e300")
+_PROPERTY_TEXT: Final = 10_000
+_NAME: Final = partial(given_key, limit=NAME_LIMIT)
+_KEY: Final = partial(given_key, limit=KEY_LIMIT)
 _NO_PROPERTIES: Final = ("{}", "{}", None)
 
 
@@ -33,8 +46,10 @@ class EventItem:
 
     subscriber: SubscriberKey
     name: str
-    occurred_at: datetime | None = None
-    value: float | Decimal | None = None
+    occurred_at: object = None
+    """An instant, or a text that may be one."""
+    value: object = None
+    """A number, or what is to be refused as none."""
     properties: object = None
     key: str | None = None
 
@@ -61,42 +76,35 @@ class RefusedEvent(Exception):
 
 def check_event(item: EventItem, latest: datetime) -> CheckedEvent:
     """The event, if it is right and not of after `latest`. Raises RefusedEvent."""
-    if problem := text_problem(item.name, NAME_LIMIT):
-        raise RefusedEvent(*problem, "name")
-    if not item.name.strip():
+    name = _read(item.name, _NAME, "name")
+    if name is None:
         raise RefusedEvent("REQUIRED", "an event needs a name", "name")
-    if item.key is not None and (problem := text_problem(item.key, KEY_LIMIT)):
-        raise RefusedEvent(*problem, "key")
     properties, folded, times = _NO_PROPERTIES if item.properties is None else _properties(item.properties)
     return CheckedEvent(
-        item.name,
-        None if item.occurred_at is None else _instant(item.occurred_at, latest),
-        None if item.value is None else _number(item.value),
+        name,
+        _instant(item.occurred_at, latest),
+        _read(item.value, kept_number, "value"),
         properties,
         folded,
         times,
-        item.key or None,
+        _read(item.key, _KEY, "key"),
     )
 
 
-def _instant(occurred_at: datetime, latest: datetime) -> datetime:
-    if occurred_at.tzinfo is None:
-        raise RefusedEvent("MALFORMED", "a time needs its zone, such as 2026-03-01T12:00:00Z", "occurredAt")
-    if occurred_at.year not in _YEARS:
-        raise RefusedEvent("OUT_OF_RANGE", "times lie between 1900 and 2200", "occurredAt")
-    if occurred_at > latest:
-        raise RefusedEvent("OUT_OF_RANGE", "at most one day ahead of now", "occurredAt")
-    return occurred_at
-
-
-def _number(value: float | Decimal) -> Decimal:
+def _read(value: object, read: Callable[[object], Value], *where: str) -> Value | None:
     try:
-        number = decimal_of(value)
-    except (ValueError, InvalidOperation) as error:
-        raise RefusedEvent("MALFORMED", "expected a finite number", "value") from error
-    if abs(number) > _LARGEST:
-        raise RefusedEvent("OUT_OF_RANGE", "at most 1e300", "value")
-    return number
+        return None if value is None else read(value)
+    except BadValue as error:
+        raise RefusedEvent(error.code, error.message, *where) from error
+
+
+def _instant(occurred_at: object, latest: datetime) -> datetime | None:
+    if isinstance(occurred_at, str) and not occurred_at.strip():
+        return None
+    instant = _read(occurred_at, given_instant, "occurredAt")
+    if instant is not None and instant > latest:
+        raise RefusedEvent("OUT_OF_RANGE", "at most one day ahead of now", "occurredAt")
+    return instant
 
 
 def _properties(given: object) -> tuple[str, str, str | None]:
@@ -132,15 +140,28 @@ def _check_json(value: object, where: tuple[str, ...]) -> None:
         raise RefusedEvent("OUT_OF_RANGE", f"properties nest at most {PROPERTY_DEPTH} deep", *where)
     match value:
         case str():
-            if problem := text_problem(value, 10_000):
-                raise RefusedEvent(*problem, *where)
-        case float() if not math.isfinite(value):
-            raise RefusedEvent("MALFORMED", "expected a finite number", *where)
+            _check_text(value, _PROPERTY_TEXT, where)
+        case int() | float() | Inexact():
+            _check_number(value, where)
         case dict():
             for key, inner in value.items():
-                if problem := text_problem(key):
-                    raise RefusedEvent(*problem, *where)
+                _check_text(key, MAX_TEXT, where)
                 _check_json(inner, (*where, key))
         case list():
             for index, inner in enumerate(value):
                 _check_json(inner, (*where, str(index)))
+
+
+def _check_text(text: str, limit: int, where: tuple[str, ...]) -> None:
+    if len(text) > limit:
+        message = f"can have at most {limit:,} characters, not {len(text):,}"
+        raise RefusedEvent("OUT_OF_RANGE", message, *where)
+    if not is_keepable(text, limit):
+        raise RefusedEvent("MALFORMED", "holds U+0000 or half of a surrogate pair, which are no text", *where)
+
+
+def _check_number(value: object, where: tuple[str, ...]) -> None:
+    """Integers of any size are kept as they are; other numbers must be exactly a double."""
+    if isinstance(value, int) and value.bit_length() <= MAX_BITS:
+        return
+    _read(value, given_number, *where)

@@ -12,7 +12,7 @@ from audience_gql.audience.failures import InvalidInput, Issue, ProblemCode, Rej
 from audience_gql.audience.people.channels import REFUSAL_OF_EVENT, Refusal, refused_by
 from audience_gql.audience.people.event_items import CheckedEvent, EventItem, RefusedEvent, check_event
 from audience_gql.audience.people.keys import SubscriberRef
-from audience_gql.audience.people.profiles import identity
+from audience_gql.audience.people.profiles import named_identity
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
@@ -69,11 +69,8 @@ async def _create_missing(
     ports: Ports, workspace: Workspace, items: Sequence[EventItem], *, bulk: bool
 ) -> None:
     """Make people from their keys, where nobody owns them yet; a bad key stays unknown, and its events are refused with it."""
-    wanted = {
-        identity(item.subscriber.kind, item.subscriber.value): item.subscriber
-        for item in items
-        if item.subscriber.kind != "id" and isinstance(item.subscriber.value, str) and item.subscriber.value
-    }
+    named = ((named_identity(key.kind, key.value), key) for key in (item.subscriber for item in items))
+    wanted = {name: key for name, key in named if name is not None}
     if not wanted:
         return
     async with ports.database.acquire() as connection:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Final
 
 from audience_gql.audience.failures import Issue, Path, ProblemCode
@@ -21,11 +22,19 @@ from audience_gql.audience.people.value_checks import (
     phone_problem,
     zone_problem,
 )
+from audience_gql.conditions.given_values import (
+    BadValue,
+    given_day,
+    given_instant,
+    given_key,
+    given_line,
+    given_number,
+    given_text,
+)
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 from audience_gql.storage.facts import Identity, PersonRow
 
-TEXT_LIMIT: Final = 1000
 LIST_LIMIT: Final = 100
 TEXT_COLUMNS: Final = {
     "externalId": "external_id",
@@ -41,7 +50,10 @@ TEXT_COLUMNS: Final = {
     "postalCode": "postal_code",
 }
 """The columns of the profile's texts, by their names in SubscriberInput."""
-_UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
+FIELD_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+"""What a custom field can be called."""
+_KEYS: Final = ("externalId", "email", "phone")
+_LARGEST: Final = Decimal("1e300")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +122,16 @@ def named_definitions(items: Iterable[Mapping[str, object]]) -> tuple[set[str], 
             given = item.get(name)
             if isinstance(given, Sequence):
                 group_ids |= {group_id for group_id in given if isinstance(group_id, int)}
-    return {key for key in keys if text_problem(key) is None}, group_ids
+    return {key for key in keys if FIELD_KEY.fullmatch(key)}, group_ids
+
+
+def named_identity(kind: str, value: object) -> Identity | None:
+    """The identity that a key names; None for a text that nobody can be called."""
+    try:
+        text = given_key(value)
+    except BadValue:
+        return None
+    return None if text is None else identity(kind, text)
 
 
 def identity(kind: str, value: str) -> Identity:
@@ -151,40 +172,45 @@ def field_date(value: object) -> datetime | None:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def text_problem(value: object, limit: int = TEXT_LIMIT) -> tuple[ProblemCode, str] | None:
-    """What is wrong with a text, if anything: its type, its length, or characters that Postgres cannot keep."""
-    if not isinstance(value, str):
-        return "WRONG_TYPE", "expected text"
-    if len(value) > limit:
-        return "OUT_OF_RANGE", f"at most {limit} characters, not {len(value)}"
-    if _UNKEEPABLE.search(value):
-        return "MALFORMED", "contains U+0000 or half a surrogate pair"
-    return None
+def kept_number(value: object) -> Decimal:
+    """A number that may be stored of people and events. Raises BadValue."""
+    number = given_number(value)
+    if abs(number) > _LARGEST:  # so that a sum of them stays a number
+        raise BadValue("OUT_OF_RANGE", "must be between -1e300 and 1e300")
+    return number
 
 
 def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
     for name, column in TEXT_COLUMNS.items():
         if name not in item:
             continue
-        value = item[name]
-        if value is None or value == "":
-            patch.columns[column] = None
+        try:
+            text = _profile_text(name, item[name])
+        except BadValue as error:
+            problems.add(error.code, error.message, name)
             continue
-        if problem := text_problem(value) or _CHECKS.get(name, _any_text)(str(value)):
+        if text is not None and (problem := _CHECKS.get(name, _any_text)(text)):
             problems.add(*problem, name)
             continue
-        text = str(value).upper() if name == "country" else str(value)
-        patch.columns[column] = text
-        if name in ("externalId", "email", "phone"):
+        patch.columns[column] = text.upper() if text is not None and name == "country" else text
+        if text is not None and name in _KEYS:
             patch.keys[name] = text
     if "birthday" in item:
-        birthday = item["birthday"]
-        if birthday is None:
-            patch.columns["birthday"] = None
-        elif isinstance(birthday, date) and 1900 <= birthday.year <= 2200:  # noqa: PLR2004  # the range that the API states
-            patch.columns["birthday"] = birthday
-        else:
-            problems.add("OUT_OF_RANGE", "a birthday lies between 1900 and 2200", "birthday")
+        try:
+            patch.columns["birthday"] = _day(item["birthday"])
+        except BadValue as error:
+            problems.add(error.code, error.message, "birthday")
+
+
+def _profile_text(name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    return given_key(value) if name in _KEYS else given_line(value)
+
+
+def _day(value: object) -> date | None:
+    """A day; None for what clears one."""
+    return None if value is None or (isinstance(value, str) and not value.strip()) else given_day(value)
 
 
 def _any_text(_: str) -> Problem | None:
@@ -209,60 +235,53 @@ def _read_fields(
         if ref is None:
             problems.add("UNKNOWN", f"there is no custom field {entry.get('key')!r}", *where, "key")
             continue
-        value = entry.get("value")
         try:
-            patch.fields[ref] = None if value is None or value == "" else _FIELD_TYPES[ref.type](value)
-        except ValueError as error:
-            problems.add("WRONG_TYPE", f"{ref.key} is {ref.type}: {error}", *where, "value")
+            patch.fields[ref] = _field_value(ref, entry.get("value"))
+        except BadValue as error:
+            problems.add(error.code, f"{ref.key} is {ref.type}: {error.message}", *where, "value")
+
+
+def _field_value(ref: FieldRef, value: object) -> object:
+    """The value as it is stored; None for what removes one: null, and a text with nothing in it. Raises BadValue."""
+    if value is None or (isinstance(value, str) and given_text(value) is None):
+        return None
+    return _FIELD_TYPES[ref.type](value)
 
 
 def _entries(value: object) -> Sequence[Mapping[str, object]]:
     return value if isinstance(value, Sequence) else ()
 
 
-def _text_value(value: object) -> object:
-    if problem := text_problem(value):
-        raise ValueError(problem[1])
-    return value
-
-
 def _number_value(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > 1e300:  # noqa: PLR0124, PLR2004  # NaN is what is not itself; the bound keeps infinities and endless numerics out
-        raise ValueError("expected a number")
+    kept_number(value)
     return value
 
 
 def _boolean_value(value: object) -> object:
     if not isinstance(value, bool):
-        raise ValueError("expected true or false")  # noqa: TRY004  # one error type for all field types
+        raise BadValue("WRONG_TYPE", "expected true or false")
     return value
 
 
 def _date_value(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        raise ValueError("expected a date such as 2026-03-01")
-    _in_range(date.fromisoformat(value).year)
-    return value
+    return given_day(value).isoformat()
 
 
 def _datetime_value(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("expected an RFC 3339 time such as 2026-03-01T12:00:00Z")  # noqa: TRY004  # as above
-    instant = datetime.fromisoformat(value)
-    if instant.tzinfo is None:
-        raise ValueError("a time needs its zone, such as 2026-03-01T12:00:00Z")
-    _in_range(instant.year)
-    return instant.astimezone(UTC).isoformat()
+    return given_instant(value).isoformat()
 
 
 def _list_value(value: object) -> object:
-    if not isinstance(value, list) or len(value) > LIST_LIMIT:
-        raise ValueError(f"expected a list of at most {LIST_LIMIT} texts")
-    return [_text_value(entry) for entry in value]
+    if not isinstance(value, list):
+        raise BadValue("WRONG_TYPE", "expected a list of texts")
+    if len(value) > LIST_LIMIT:
+        raise BadValue("OUT_OF_RANGE", f"can hold at most {LIST_LIMIT} texts, not {len(value):,}")
+    texts = (given_text(entry) for entry in value)
+    return [text for text in texts if text is not None]
 
 
 _FIELD_TYPES: Final[Mapping[str, Callable[[object], object]]] = {
-    "TEXT": _text_value,
+    "TEXT": given_text,
     "NUMBER": _number_value,
     "BOOLEAN": _boolean_value,
     "DATE": _date_value,
@@ -270,11 +289,6 @@ _FIELD_TYPES: Final[Mapping[str, Callable[[object], object]]] = {
     "LIST": _list_value,
 }
 FIELD_TYPES: Final = tuple(_FIELD_TYPES)
-
-
-def _in_range(year: int) -> None:
-    if not 1900 <= year <= 2200:  # noqa: PLR2004  # the range that the API states
-        raise ValueError("dates lie between 1900 and 2200")
 
 
 def _folded(value: object) -> object:
@@ -290,14 +304,13 @@ def _read_channels(item: Mapping[str, object], patch: PersonPatch, problems: _Pr
         channel, status, reason = entry.get("channel"), entry.get("status"), entry.get("reason")
         if channel not in CHANNELS or status not in CHANNEL_STATUSES:
             problems.add("UNKNOWN", "unknown channel or status", "channels", str(index))
-        elif reason is not None and (problem := text_problem(reason)):
-            problems.add(*problem, "channels", str(index), "reason")
-        else:
-            patch.channels.append(
-                ChannelPatch(
-                    channel=str(channel), status=str(status), reason=None if reason is None else str(reason)
-                )
-            )
+            continue
+        try:
+            told = None if reason is None else given_text(reason)
+        except BadValue as error:
+            problems.add(error.code, error.message, "channels", str(index), "reason")
+            continue
+        patch.channels.append(ChannelPatch(channel=str(channel), status=str(status), reason=told))
 
 
 def _read_groups(

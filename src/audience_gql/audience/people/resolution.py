@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
-from audience_gql.audience.people.profiles import identity, text_problem
+from audience_gql.audience.people.profiles import named_identity
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Identity
@@ -34,9 +34,7 @@ async def resolve_people(
 
 def _identity(key: SubscriberKey) -> Identity | None:
     """What is to be looked up; None for an id, and for what nobody can be called."""
-    if key.kind == "id" or not isinstance(key.value, str) or text_problem(key.value) is not None:
-        return None
-    return identity(key.kind, key.value)
+    return None if key.kind == "id" else named_identity(key.kind, key.value)
 
 
 async def _owners(

@@ -6,19 +6,21 @@ It is safe against any value that JSON or a Python caller can hold: deep, wide, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from audience_gql.conditions.given_values import BadValue, given_day, given_instant, given_number
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
-from audience_gql.conditions.limits import FIRST_YEAR, LAST_YEAR, MAX_INT, MAX_TEXT
+from audience_gql.conditions.limits import MAX_INT, MAX_TEXT
 from audience_gql.conditions.registry import condition_shape
-from audience_gql.conditions.values import date_of, decimal_of, instant_of, number_of
+
+Value = TypeVar("Value")
 
 _SHOWN_CHARACTERS: Final = 40
 _MAX_BITS: Final = 1_024
-"""Of an integer that a double can hold; longer ones are refused before they cost anything."""
+"""Of an integer that may stand for an id; a longer one is refused before it costs anything."""
 
 
 def coerce_condition(
@@ -139,23 +141,15 @@ def _coerce_int(value: object, parsing: Parsing) -> int | None:
 
 
 def _number(value: object, parsing: Parsing) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        parsing.problem("WRONG_TYPE", "expected a number")
-        return None
-    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        parsing.problem("OUT_OF_RANGE", "is too large")
-        return None
+    return _read(given_number, value, parsing)
+
+
+def _read(read: Callable[[object], Value], value: object, parsing: Parsing) -> Value | None:
     try:
-        number = decimal_of(value)
-    except ValueError:
-        parsing.problem("MALFORMED", "must be a finite number")
+        return read(value)
+    except BadValue as error:
+        parsing.problem(error.code, error.message)
         return None
-    try:
-        number_of(number)
-    except ValueError:
-        parsing.problem("OUT_OF_RANGE", "has more digits than a Float can carry, which is about 16")
-        return None
-    return number
 
 
 def _coerce_boolean(value: object, parsing: Parsing) -> bool | None:
@@ -166,39 +160,11 @@ def _coerce_boolean(value: object, parsing: Parsing) -> bool | None:
 
 
 def _coerce_date_time(value: object, parsing: Parsing) -> datetime | None:
-    if not isinstance(value, str | datetime):
-        parsing.problem("WRONG_TYPE", "expected a date and time")
-        return None
-    instant = instant_of(value) if isinstance(value, str) else _in_utc(value)
-    if instant is None:
-        parsing.problem("MALFORMED", "expected a date and time with a zone, such as 2026-07-30T12:00:00Z")
-        return None
-    return instant if _is_in_range(instant, parsing) else None
-
-
-def _in_utc(value: datetime) -> datetime | None:
-    try:
-        return None if value.utcoffset() is None else value.astimezone(UTC)
-    except OverflowError:
-        return None
+    return _read(given_instant, value, parsing)
 
 
 def _coerce_date(value: object, parsing: Parsing) -> date | None:
-    if isinstance(value, datetime) or not isinstance(value, str | date):
-        parsing.problem("WRONG_TYPE", "expected a date")
-        return None
-    day = date_of(value) if isinstance(value, str) else value
-    if day is None:
-        parsing.problem("MALFORMED", "expected a date such as 2026-07-30")
-        return None
-    return day if _is_in_range(day, parsing) else None
-
-
-def _is_in_range(day: date, parsing: Parsing) -> bool:
-    if FIRST_YEAR <= day.year <= LAST_YEAR:
-        return True
-    parsing.problem("OUT_OF_RANGE", f"must be in the years {FIRST_YEAR} to {LAST_YEAR}")
-    return False
+    return _read(given_day, value, parsing)
 
 
 def shown(text: str) -> str:

@@ -47,7 +47,8 @@ Texts are compared in Unicode's NFC with case folded, as Python's `casefold` doe
 and `endsWith` take every character literally. There are no regular expressions. Event names and the keys of fields and properties are exact.
 
 ## Numbers
-Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0.1 + 0.2 is 0.3. An average is compared without a division.
+Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0.1 + 0.2 is 0.3. A number that no double is exactly, such as 9007199254740993, is
+refused. An average is compared without a division.
 
 ## Time
 - One evaluation has one `now`, and every leaf sees that instant.
