@@ -10,14 +10,14 @@ import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import orjson
 import uvloop
-from arq import cron, func
+from arq import ArqRedis, cron, func
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
@@ -25,13 +25,15 @@ from audience_gql.audience.definitions.clearing import Clearing
 from audience_gql.audience.engine.auditor import audit_slices
 from audience_gql.audience.engine.fill_queue import FillQueue, recompute_everything
 from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.engine.rounds import Rounds
 from audience_gql.audience.engine.ticker import Ticker
 from audience_gql.audience.imports.runner import ImportRunner
 from audience_gql.audience.log.retention import prune
 from audience_gql.audience.ports import Ports, Wakeups
 from audience_gql.audience.tasks import end
 from audience_gql.config import Settings
-from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, QUEUE, ArqJobs, redis_settings, serialize
+from audience_gql.messaging.connections import QUEUE, for_jobs, serialize
+from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
@@ -74,6 +76,7 @@ async def _run(settings: Settings) -> None:
             connected.membership,
             sweep_seconds=settings.sweep_seconds,
             concurrency=settings.tick_pool_size,
+            job_rounds=connected.job_rounds,
         )
         tasks = [
             asyncio.create_task(ticker.run(), name="ticker"),
@@ -97,6 +100,7 @@ class _Connected:
     signals: RedisSignals
     membership: Membership
     clearing: Clearing
+    job_rounds: Rounds
 
 
 @asynccontextmanager
@@ -117,6 +121,7 @@ async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterato
             signals=signals,
             membership=Membership(ports, pool),
             clearing=Clearing(ports, pool),
+            job_rounds=Rounds(),
         )
     finally:
         await asyncio.gather(jobs.close(), signals.close(), pool.close(), database.close())
@@ -148,7 +153,8 @@ async def _pause(stopped: asyncio.Event) -> None:
 async def _work_jobs(settings: Settings, connected: _Connected) -> None:
     """Run arq's worker for ever: it ends with its Redis, and is started again."""
     while True:
-        worker = _arq_worker(settings, connected)
+        redis = for_jobs(settings.redis_url)
+        worker = _arq_worker(settings, connected, redis)
         try:
             async with connected.signals.jobs() as worker.wakeups:
                 await worker.async_run()
@@ -158,7 +164,13 @@ async def _work_jobs(settings: Settings, connected: _Connected) -> None:
             for task in worker.tasks.values():
                 task.cancel()
             await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+            await _let_go(redis)
         await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+async def _let_go(redis: ArqRedis) -> None:
+    with suppress(RedisError, OSError):
+        await redis.aclose(close_connection_pool=True)
 
 
 class _PromptWorker(Worker):
@@ -168,13 +180,15 @@ class _PromptWorker(Worker):
     """
 
     wakeups: Wakeups
+    rounds: Rounds
 
     async def _poll_iteration(self) -> None:
         await self.wakeups.wait(_LOOK_SECONDS)
         await super()._poll_iteration()
+        self.rounds.come_past()
 
 
-def _arq_worker(settings: Settings, connected: _Connected) -> _PromptWorker:
+def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _PromptWorker:
     ports, membership = connected.ports, connected.membership
     every = range(0, 60, _SWEEP_EVERY_SECONDS)
     cron_jobs = [
@@ -186,7 +200,7 @@ def _arq_worker(settings: Settings, connected: _Connected) -> _PromptWorker:
         cron_jobs.append(cron(recompute, name="recompute", hour=hours, minute=17))
     if settings.retention_days:
         cron_jobs.append(cron(shorten_log, name="shorten_log", minute=_PRUNE_AT_MINUTE, timeout=_JOB_SECONDS))
-    return _PromptWorker(
+    worker = _PromptWorker(
         functions=[
             func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
             func(clear_deleted, name=CLEAR, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
@@ -194,7 +208,7 @@ def _arq_worker(settings: Settings, connected: _Connected) -> _PromptWorker:
         ],
         cron_jobs=cron_jobs,
         queue_name=QUEUE,
-        redis_settings=redis_settings(settings.redis_url),
+        redis_pool=redis,
         job_serializer=serialize,
         job_deserializer=orjson.loads,
         handle_signals=False,
@@ -210,6 +224,8 @@ def _arq_worker(settings: Settings, connected: _Connected) -> _PromptWorker:
             "imports": ImportRunner(ports),
         },
     )
+    worker.rounds = connected.job_rounds
+    return worker
 
 
 async def fill_segment(ctx: Context, segment_id: int) -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import orjson
-from arq.connections import create_pool
-
-from audience_gql.messaging.jobs import FILL, QUEUE, ArqJobs, redis_settings
+from audience_gql.messaging.connections import QUEUE, for_jobs
+from audience_gql.messaging.jobs import FILL, ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 
 
 async def test_who_waits_for_jobs_hears_of_one_once_it_is_in_the_queue(redis_url):
     signals, jobs = RedisSignals(redis_url), ArqJobs(redis_url)
-    pool = await create_pool(
-        redis_settings(redis_url), default_queue_name=QUEUE, job_deserializer=orjson.loads
-    )
+    pool = for_jobs(redis_url)
     await pool.delete(QUEUE)
     async with signals.jobs() as wakeups:
         await wakeups.wait(2)  # the first one only says: look for yourself
@@ -29,4 +25,4 @@ async def test_who_waits_for_jobs_hears_of_one_once_it_is_in_the_queue(redis_url
     await jobs.close()
     await signals.close()
     await pool.delete(QUEUE)
-    await pool.aclose()
+    await pool.aclose(close_connection_pool=True)

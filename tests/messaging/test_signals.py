@@ -147,11 +147,10 @@ async def test_listening_goes_on_after_a_connection_was_torn_down(redis_url, mon
 
 async def test_a_message_that_is_not_ours_is_passed_over(redis_url):
     signals, stranger = RedisSignals(redis_url), Redis.from_url(redis_url)
-    database = stranger.connection_pool.connection_kwargs.get("db", 0)
     async with signals.marks() as wakeups:
         await settled(wakeups)
 
-        await stranger.publish(f"{prefix(database)}:marks", b"3 \xff")
+        await stranger.publish(f"{prefix(stranger)}:marks", b"3 \xff")
         signals.marked([4])
 
         assert await wakeups.wait(2) == {4}

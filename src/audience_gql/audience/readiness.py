@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from audience_gql.audience.ports import Ports
@@ -25,7 +26,7 @@ class Readiness:
 
 
 async def readiness(*, ports: Ports) -> Readiness:
-    """Postgres answers, the schema is this version's, Redis answers, and some worker has been ticking."""
+    """Postgres answers, the schema is this version's, Redis answers, and some worker has been ticking and looking for jobs."""
     parts: dict[str, str | None] = {
         "redis": None if await ports.signals.is_reachable() else "does not answer"
     }
@@ -38,10 +39,17 @@ async def readiness(*, ports: Ports) -> Readiness:
             return Readiness(parts=parts)
         parts["migrations"] = None
         async with ports.database.acquire() as connection:
-            seen_at = await sweeps.last_beat(connection)
+            last = await sweeps.last_seen(connection)
     except UNREACHABLE:
         parts["postgres"] = "does not answer"
         return Readiness(parts=parts)
-    is_silent = seen_at is None or (now - seen_at).total_seconds() > _SILENCE_SECONDS
-    parts["worker"] = f"no worker was seen since {seen_at}" if is_silent else None
+    parts["worker"] = _silence(last.seen_at, now, "was seen")
+    parts["jobs"] = _silence(last.looked_for_jobs_at, now, "has looked for jobs in Redis")
     return Readiness(parts=parts)
+
+
+def _silence(last: datetime | None, now: datetime, what: str) -> str | None:
+    """What is wrong when something has not happened for too long."""
+    if last is not None and (now - last).total_seconds() <= _SILENCE_SECONDS:
+        return None
+    return f"no worker {what} {'so far' if last is None else f'since {last}'}"

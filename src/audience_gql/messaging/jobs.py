@@ -6,16 +6,13 @@ import asyncio
 from functools import partial
 from typing import Final
 
-import orjson
-from arq.connections import ArqRedis, RedisSettings, create_pool
-
+from audience_gql.messaging import connections
 from audience_gql.messaging.outbox import Outbox
 from audience_gql.messaging.signals import prefix
 
 FILL: Final = "fill_segment"
 CLEAR: Final = "clear_deleted"
 IMPORT: Final = "run_import"
-QUEUE: Final = "audience:jobs"
 _TIMEOUT_SECONDS: Final = 2.0
 
 
@@ -23,9 +20,8 @@ class ArqJobs:
     """Jobs over one Redis database. Make it inside a running loop, and close it."""
 
     def __init__(self, url: str) -> None:
-        self._settings = redis_settings(url)
-        self._pool: ArqRedis | None = None
-        self._connecting = asyncio.Lock()
+        self._redis = connections.for_jobs(url)
+        self._topic = f"{prefix(self._redis)}:jobs"
         self._fills = Outbox("fills", partial(self._enqueue, FILL), timeout_seconds=_TIMEOUT_SECONDS)
         self._clearings = Outbox("clearings", partial(self._enqueue, CLEAR), timeout_seconds=_TIMEOUT_SECONDS)
         self._imports = Outbox("imports", partial(self._enqueue, IMPORT), timeout_seconds=_TIMEOUT_SECONDS)
@@ -40,38 +36,10 @@ class ArqJobs:
         self._imports.put((import_id,))
 
     async def close(self) -> None:
-        await self._fills.close()
-        await self._clearings.close()
-        await self._imports.close()
-        if self._pool is not None:
-            await self._pool.aclose()
+        await asyncio.gather(self._fills.close(), self._clearings.close(), self._imports.close())
+        await self._redis.aclose(close_connection_pool=True)
 
     async def _enqueue(self, name: str, ids: frozenset[int]) -> None:
-        pool = await self._connected()
         for id_ in ids:
-            await pool.enqueue_job(name, id_)
-        await pool.publish(f"{prefix(self._settings.database)}:jobs", "")
-
-    async def _connected(self) -> ArqRedis:
-        async with self._connecting:
-            if self._pool is None:
-                self._pool = await create_pool(
-                    self._settings,
-                    default_queue_name=QUEUE,
-                    job_serializer=serialize,
-                    job_deserializer=orjson.loads,
-                )
-            return self._pool
-
-
-def serialize(job: object) -> bytes:
-    """A job or its result. What is no JSON, an error for example, by its words."""
-    return orjson.dumps(job, default=str)
-
-
-def redis_settings(url: str) -> RedisSettings:
-    """arq's settings for a redis:// URL; it gives up quickly, because whoever calls it tries again."""
-    settings = RedisSettings.from_dsn(url)
-    settings.conn_retries = 1
-    settings.conn_timeout = 1
-    return settings
+            await self._redis.enqueue_job(name, id_)
+        await self._redis.publish(self._topic, "")

@@ -18,11 +18,14 @@ from redis.exceptions import RedisError
 
 from audience_gql.audience.tasks import end
 from audience_gql.audience.wakeups import Listener
+from audience_gql.messaging.connections import SIGNAL_SECONDS, for_signals
 from audience_gql.messaging.outbox import Outbox
 
-_TIMEOUT_SECONDS: Final = 1.0
+_TIMEOUT_SECONDS: Final = SIGNAL_SECONDS
 _RECONNECT_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 1.0
+_SILENT_POLLS: Final = 3
+"""After so many without a word, of which the first was followed by a ping, the subscription is taken for dead."""
 _AWAY: Final = (RedisError, OSError, RuntimeError, AttributeError)
 """What the shared subscription raises when Redis goes. The last two come from the client: one task sends on a connection that
 another, which has noticed it first, is just taking apart."""
@@ -30,19 +33,17 @@ another, which has noticed it first, is just taking apart."""
 logger = logging.getLogger(__name__)
 
 
-def prefix(database: int) -> str:
+def prefix(redis: Redis) -> str:
     """Of all topics. Pub/sub knows no databases: the number keeps neighbours on one server apart."""
-    return f"audience:{database}"
+    return f"audience:{redis.connection_pool.connection_kwargs.get('db') or 0}"
 
 
 class RedisSignals:
     """Signals over one Redis database. Make it inside a running loop, and close it."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(
-            url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
-        )
-        self._prefix = prefix(self._redis.connection_pool.connection_kwargs.get("db", 0))
+        self._redis = for_signals(url)
+        self._prefix = prefix(self._redis)
         self._listeners: dict[str, set[Listener]] = defaultdict(set)
         self._pubsub: PubSub | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -80,11 +81,10 @@ class RedisSignals:
             return False
 
     async def close(self) -> None:
-        await self._marks.close()
-        await self._changes.close()
+        await asyncio.gather(self._marks.close(), self._changes.close())
         if self._reader is not None:
             await end(self._reader)
-        await self._redis.aclose()
+        await self._redis.aclose(close_connection_pool=True)
 
     async def _publish_marks(self, bucket_ids: frozenset[int]) -> None:
         await self._redis.publish(f"{self._prefix}:marks", " ".join(map(str, bucket_ids)))
@@ -135,10 +135,16 @@ class RedisSignals:
                 async with self._redis.pubsub() as pubsub:
                     await pubsub.subscribe(self._prefix, *self._listeners)
                     self._pubsub = pubsub
-                    while True:
+                    silent_polls = 0
+                    while silent_polls < _SILENT_POLLS:
                         message = await pubsub.get_message(timeout=_POLL_SECONDS)
                         if message is not None:
+                            silent_polls = 0
                             yield message
+                        else:
+                            silent_polls += 1
+                            await _ping_once(pubsub, silent_polls)
+                    logger.warning("signals are away: no answer to a ping")
             except _AWAY as error:
                 logger.warning("signals are away, listeners look for themselves: %s", error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
@@ -156,3 +162,9 @@ class RedisSignals:
         named = tuple(ids)
         for listener in self._listeners.get(topic, ()):
             listener.wake(named)
+
+
+async def _ping_once(pubsub: PubSub, silent_polls: int) -> None:
+    """Have the server say something when nothing was to be said: a subscription that is dead is as silent as an idle one."""
+    if silent_polls == 1:
+        await pubsub.ping()

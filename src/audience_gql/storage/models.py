@@ -343,6 +343,7 @@ class WorkerBeat(Model):
     id: int = BigIntField(primary_key=True, generated=False)
     started_at: datetime = DatetimeField()
     seen_at: datetime = DatetimeField()
+    looked_for_jobs_at: datetime | None = DatetimeField(null=True)
 
     class Meta:
         table = "workers"

@@ -14,6 +14,7 @@ from typing import Final
 
 from audience_gql.audience.engine.alarms import Alarms
 from audience_gql.audience.engine.membership import Membership, Ticked
+from audience_gql.audience.engine.rounds import Rounds
 from audience_gql.audience.engine.schedule import Schedule, Urgency
 from audience_gql.audience.engine.sharing import MISSED_AFTER, Share
 from audience_gql.audience.ports import Ports
@@ -38,11 +39,19 @@ class Ticker:
     """The resident loop of a worker process. All workers share the buckets among themselves."""
 
     def __init__(
-        self, ports: Ports, membership: Membership, *, sweep_seconds: float, concurrency: int
+        self,
+        ports: Ports,
+        membership: Membership,
+        *,
+        sweep_seconds: float,
+        concurrency: int,
+        job_rounds: Rounds | None = None,
     ) -> None:
+        """`job_rounds` are those of the process' other loop; its beat tells of them, for the two may fail apart."""
         self._ports = ports
         self._membership = membership
         self._sweep_seconds = self._pause = sweep_seconds
+        self._job_rounds = job_rounds or Rounds()
         self._schedule = Schedule(concurrency)
         self._alarms = Alarms()
         self._alarms_changed = asyncio.Event()
@@ -195,8 +204,14 @@ class Ticker:
             if self._worker_id is None:
                 self._worker_id = await self._ports.database.ids.one(connection)
                 self._started_at = now
+            ago = self._job_rounds.ago
             alive = await sweeps.beat(
-                connection, self._worker_id, self._started_at or now, now, missed_after=MISSED_AFTER
+                connection,
+                self._worker_id,
+                self._started_at or now,
+                now,
+                looked_for_jobs_at=None if ago is None else now - ago,
+                missed_after=MISSED_AFTER,
             )
             share = Share(self._worker_id, alive)
         if share != self._share:

@@ -41,12 +41,18 @@ async def workspaces_of(connection: Connection, bucket_ids: Collection[int]) -> 
 
 
 async def beat(
-    connection: Connection, worker_id: int, started_at: datetime, now: datetime, *, missed_after: timedelta
+    connection: Connection,
+    worker_id: int,
+    started_at: datetime,
+    now: datetime,
+    *,
+    looked_for_jobs_at: datetime | None,
+    missed_after: timedelta,
 ) -> list[int]:
     """Record a heartbeat, and delete workers that have had none for an hour. Returns the other living workers, in order."""
     rows = await connection.fetch(
-        "WITH seen AS (INSERT INTO workers (id, started_at, seen_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at), "
+        "WITH seen AS (INSERT INTO workers (id, started_at, seen_at, looked_for_jobs_at) VALUES ($1, $2, $3, $6) "
+        "ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, looked_for_jobs_at = excluded.looked_for_jobs_at), "
         "gone AS (DELETE FROM workers o WHERE o.seen_at < $4) "
         "SELECT w.id FROM workers w WHERE w.seen_at >= $5 AND w.id <> $1 ORDER BY w.id",
         worker_id,
@@ -54,6 +60,7 @@ async def beat(
         now,
         now - _FORGOTTEN_AFTER,
         now - missed_after,
+        looked_for_jobs_at,
     )
     return [row["id"] for row in rows]
 
@@ -63,7 +70,17 @@ async def retire(connection: Connection, worker_id: int) -> None:
     await connection.execute("DELETE FROM workers w WHERE w.id = $1", worker_id)
 
 
-async def last_beat(connection: Connection) -> datetime | None:
-    """The latest heartbeat of any worker."""
-    seen: datetime | None = await connection.fetchval("SELECT max(w.seen_at) FROM workers w")
-    return seen
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSeen:
+    """When any worker was last seen, and when any last looked for jobs. None for never."""
+
+    seen_at: datetime | None
+    looked_for_jobs_at: datetime | None
+
+
+async def last_seen(connection: Connection) -> LastSeen:
+    row = await connection.fetchrow(
+        "SELECT max(w.seen_at) AS seen_at, max(w.looked_for_jobs_at) AS looked_for_jobs_at FROM workers w"
+    )
+    assert row is not None  # noqa: S101  # an aggregate has one row
+    return LastSeen(**row)
