@@ -23,6 +23,10 @@ class Product:
     origin: str
     token: str
     process_id: int
+    database_url: str
+    redis_url: str
+    folder: Path
+    """Where its processes write their logs."""
 
 
 @asynccontextmanager
@@ -46,7 +50,14 @@ async def started(folder: Path) -> AsyncIterator[Product]:
             settings = (state / "connection.env").read_text(encoding="utf-8")
             token = re.search(r"AUDIENCE_TOKEN=(.*)", settings)
             assert token is not None
-            yield Product(f"http://127.0.0.1:{port}", shlex.split(token[1])[0], process.pid)
+            yield Product(
+                f"http://127.0.0.1:{port}",
+                shlex.split(token[1])[0],
+                process.pid,
+                addresses.database_url,
+                addresses.redis_url,
+                folder,
+            )
         finally:
             process.terminate()
             await process.wait()

@@ -10,6 +10,7 @@ from typing import Final
 from xdist.scheduler import LoadScopeScheduling
 
 _SHARES: Final = {
+    "tests/api/test_forgotten.py": "product",
     "tests/browser/test_dashboard.py": "product",
     "tests/browser/test_playground.py": "product",
     "tests/examples/test_listener.py": "product",

@@ -48,6 +48,7 @@ _AT_ONCE: Final = 0.001
 """The pause is ours."""
 _SWEEP_EVERY_SECONDS: Final = 5
 _PRUNE_AT_MINUTE: Final = 41  # of every hour, when nothing else of ours begins
+_FORGET_AT_MINUTE: Final = 23  # of every hour
 _AUDIT_AT_SECOND: Final = 37  # of every minute, when nothing else of ours begins
 
 Context: TypeAlias = dict[Any, Any]  # Any: arq's own bag
@@ -194,6 +195,7 @@ def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _
     cron_jobs = [
         cron(sweep, name="sweep", second=set(every), run_at_startup=True),
         cron(audit, name="audit", second=_AUDIT_AT_SECOND),
+        cron(forget_messages, name="forget_messages", minute=_FORGET_AT_MINUTE),
     ]
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
@@ -259,6 +261,11 @@ async def shorten_log(ctx: Context) -> None:
     settings: Settings = ctx["settings"]
     keep = timedelta(days=settings.retention_days)
     await _when_reachable("shortening of the log", prune(ports=ctx["ports"], keep=keep))
+
+
+async def forget_messages(ctx: Context) -> None:
+    imports: ImportRunner = ctx["imports"]
+    await _when_reachable("forgetting of refused rows", imports.forget_messages())
 
 
 async def audit(ctx: Context) -> None:

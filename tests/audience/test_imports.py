@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from audience_gql.audience.imports import windows
 from audience_gql.audience.imports.headers import FILE_COLUMNS
 from audience_gql.audience.imports.lifecycle import (
     FILE_BYTES,
+    MESSAGE_DAYS,
     PIECE_BYTES,
     REJECTS_KEPT,
     AlreadyUploaded,
@@ -31,6 +33,8 @@ from audience_gql.audience.imports.records import (
     TOO_LONG,
 )
 from audience_gql.audience.imports.runner import ImportRunner
+from audience_gql.audience.people.erasure import erase_subscriber
+from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.subscribers import BATCH_LIMIT
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import imports
@@ -547,6 +551,74 @@ async def test_whatever_is_a_delimiter_parts_cells(house, delimiter):
     assert await people(house) == [("1", "a@x.org", ('"x"' + delimiter).strip()), ("2", "b@x.org", "y")]
 
 
+async def test_what_was_said_of_rows_goes_with_the_person(house):
+    """By each of their keys, also where the row was refused before anybody had it; other people's rows stay."""
+    made = await run(
+        house,
+        b"id,mail,born\nada,,x1\n,ADA@x.org,x2\nbob,,x3\nbob,ada@x.org,\n,ada @x.org,\n,ada@x.org,,y\nbob,b@x.org,\nada,ada@x.org,\n",
+        *NAMED[:2],
+        ColumnPlan(header="born", kind="profile", target="birthday"),
+    )
+    before = [line for line, _ in await rejects(house, made)]
+
+    await erase_subscriber(
+        ports=house.ports, workspace=house.workspace, subscriber=SubscriberKey(kind="externalId", value="ada")
+    )
+
+    assert before == [2, 3, 4, 6, 7]
+    assert [line for line, _ in await rejects(house, made)] == [4, 6]
+    assert figures(await look(house, made)) == ("DONE", 8, 2, 0, 5)
+
+
+async def test_a_conflict_goes_with_each_of_the_two(house):
+    await house.upsert({"externalId": "ada", "email": "ada@x.org"}, {"externalId": "bob"})
+    made = await run(house, b"id,mail,town\nbob,ada@x.org,\n")
+    before = await rejects(house, made)
+
+    for key in ("bob", "ada"):
+        await erase_subscriber(
+            ports=house.ports,
+            workspace=house.workspace,
+            subscriber=SubscriberKey(kind="externalId", value=key),
+        )
+        assert await rejects(house, made) == []
+    assert len(before) == 1
+
+
+async def test_a_failure_that_quotes_a_person_goes_with_them(house):
+    await house.upsert(
+        {"externalId": "ada", "email": "Ada@x.org"}, {"externalId": "bob", "email": "bob@x.org"}
+    )
+    hers, his = await run(house, b"ADA@x.org,x\n"), await run(house, b"'bob',x\n")
+
+    await erase_subscriber(
+        ports=house.ports, workspace=house.workspace, subscriber=SubscriberKey(kind="externalId", value="ada")
+    )
+
+    assert (await look(house, hers)).failure == "the reason is no longer kept"
+    assert (await look(house, his)).failure == his.failure
+
+
+async def test_what_was_said_of_rows_goes_after_a_month(house):
+    await house.upsert({"externalId": "ada"})
+    refused, failed = await run(house, b"id,mail,town\n1,bad,x\n"), await run(house, b"1,bad,x\n")
+    runner = ImportRunner(house.ports)
+
+    house.clock.instant += timedelta(days=MESSAGE_DAYS)
+    await runner.forget_messages()
+    after_a_month = await rejects(house, refused), (await look(house, failed)).failure
+    house.clock.instant += timedelta(seconds=1)
+    await runner.forget_messages()
+
+    assert after_a_month == (
+        [(2, "email: 'bad' is no email address: An email address must have an @-sign.")],
+        failed.failure,
+    )
+    assert await rejects(house, refused) == []
+    assert figures(await look(house, refused)) == figures(refused)
+    assert (await look(house, failed)).failure == "the reason is no longer kept"
+
+
 def test_the_limits_stand_in_the_docs():
     page = (Path(__file__).parents[2] / "docs/howto/import.md").read_text(encoding="utf-8")
     written = [
@@ -556,6 +628,7 @@ def test_the_limits_stand_in_the_docs():
     limits = [FILE_BYTES, RECORD_BYTES, RECORD_LINES, FILE_COLUMNS, COLUMNS_LIMIT, REJECTS_KEPT]
     assert written == limits
     assert f"batches of {BATCH_LIMIT:,}" in page
+    assert f"{MESSAGE_DAYS} days after" in page
 
 
 async def test_no_word_of_the_csv_module_reaches_anybody(house):

@@ -20,7 +20,13 @@ from audience_gql.api.pagination import CURSOR, EDGES, After, Connection, First,
 from audience_gql.api.people.channels import Channel
 from audience_gql.api.shapes import enum
 from audience_gql.api.transport.uploads import upload_path
-from audience_gql.audience.imports.lifecycle import REJECTS_KEPT, cancel_import, import_progress, start_import
+from audience_gql.audience.imports.lifecycle import (
+    MESSAGE_DAYS,
+    REJECTS_KEPT,
+    cancel_import,
+    import_progress,
+    start_import,
+)
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
 from audience_gql.storage import imports
 from audience_gql.storage.imports import ImportRecord, RejectRecord
@@ -106,7 +112,9 @@ class Import(Node):
     updated: int = strawberry.field(description="How many others changed.")
     rejected: int = strawberry.field(description="How many rows were refused.")
     fraction: float = strawberry.field(description="How much of the file is done, from 0 to 1.")
-    failure: str | None = strawberry.field(description="Why the file could not be read on.")
+    failure: str | None = strawberry.field(
+        description=f"Why the file could not be read on. Kept for {MESSAGE_DAYS} days, unless it quotes somebody who is erased."
+    )
     created_at: datetime = strawberry.field(description="When it was started.")
 
     @classmethod
@@ -114,7 +122,8 @@ class Import(Node):
         return isinstance(row, ImportRecord)
 
     @strawberry.field(
-        description=f"The first refused rows, by line: up to {REJECTS_KEPT:,} are kept, `rejected` counts all.",
+        description=f"The first refused rows, by line: up to {REJECTS_KEPT:,} are kept, for {MESSAGE_DAYS} days after the import was started, "
+        "or until their person is erased. `rejected` counts all.",
         graphql_type=ImportRejectConnection,
     )
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.storage.facts import Identity
 from audience_gql.storage.statements import load_statements
 
 _SQL = load_statements(__file__)
@@ -21,8 +22,11 @@ async def lists_of(connection: Connection, bucket_id: int, subscriber_id: int) -
     return [(row["list_kind"], row["list_id"]) for row in rows]
 
 
-async def erase(connection: Connection, workspace_id: int, bucket_id: int, subscriber_id: int) -> None:
-    """Delete her rows in every table but the log, where her random id stays."""
-    await connection.execute(_SQL["erase_identities"], workspace_id, bucket_id, subscriber_id)
+async def erase(
+    connection: Connection, workspace_id: int, bucket_id: int, subscriber_id: int
+) -> list[Identity]:
+    """Delete their rows in every table but the log, where their random id stays. Returns the keys that they had."""
+    keys = await connection.fetch(_SQL["erase_identities"], workspace_id, bucket_id, subscriber_id)
     for statement in _IN_TURN:
         await connection.execute(_SQL[statement], bucket_id, subscriber_id)
+    return [(row["kind"], row["value"]) for row in keys]

@@ -16,7 +16,7 @@ FROM (
 GROUP BY g.group_id HAVING sum(g.difference) > 0
 
 -- name: erase_identities
-DELETE FROM identities i WHERE i.workspace_id = $1 AND i.bucket_id = $2 AND i.subscriber_id = $3
+DELETE FROM identities i WHERE i.workspace_id = $1 AND i.bucket_id = $2 AND i.subscriber_id = $3 RETURNING i.kind, i.value
 
 -- name: erase_events
 DELETE FROM events e WHERE e.bucket_id = $1 AND e.subscriber_id = $2

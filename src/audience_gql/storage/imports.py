@@ -5,8 +5,9 @@ A file lies in Postgres, because the process that receives it and the one that w
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,8 +15,10 @@ from typing import Any, Final
 import asyncpg
 
 from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.facts import Identity
 from audience_gql.storage.reads.slices import Entry, Slice
 
+_FORGOTTEN: Final = "the reason is no longer kept"
 _COLUMNS: Final = (
     "id, workspace_id, state, plan, dry_run, secret_hash, upload_id, bytes, bytes_read, lines_read, header, rows_read, created, "
     "updated, rejected, failure, created_at"
@@ -59,6 +62,8 @@ class RejectRecord:
     message: str
     people: Sequence[tuple[int, int]] = ()
     """Whom the message names, by bucket and id: the first stands in it as {0}."""
+    keys: Sequence[Identity] = ()
+    """The keys in the row. They are kept as hashes, so that the row goes with each of their owners."""
 
 
 async def add(
@@ -223,14 +228,54 @@ async def end(connection: Connection, import_id: int, state: str, failure: str |
 
 async def add_rejects(connection: Connection, import_id: int, rejects: Sequence[RejectRecord]) -> None:
     await connection.execute(
-        "INSERT INTO import_rejects (import_id, line, message, people) "
-        "SELECT $1::bigint, r.line, r.message, r.people::bigint[] "
-        "FROM unnest($2::bigint[], $3::text[], $4::text[]) AS r (line, message, people)",
+        "INSERT INTO import_rejects (import_id, line, message, people, key_hashes) "
+        "SELECT $1::bigint, r.line, r.message, r.people::bigint[], r.key_hashes::text[] "
+        "FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) AS r (line, message, people, key_hashes)",
         import_id,
         [reject.line for reject in rejects],
         [reject.message for reject in rejects],
         [f"{{{','.join(str(number) for owner in reject.people for number in owner)}}}" for reject in rejects],
+        [f"{{{','.join(map(_key_hash, reject.keys))}}}" for reject in rejects],
     )
+
+
+async def forget_person(
+    connection: Connection, workspace_id: int, subscriber_id: int, keys: Collection[Identity]
+) -> None:
+    """Drop the refused rows that name this person or one of these keys, and the reasons of failures that quote one."""
+    quoted = [repr(value) if kind == "externalId" else value for kind, value in keys]
+    needles = [text.lower() for text in quoted]
+    await connection.execute(
+        "DELETE FROM import_rejects r USING imports i WHERE i.id = r.import_id AND i.workspace_id = $1 "
+        "AND ($2 = ANY (r.people) OR r.key_hashes && $3::text[] OR EXISTS ("
+        "SELECT 1 FROM unnest($4::text[]) AS k (text) WHERE strpos(lower(r.message), k.text) > 0))",
+        workspace_id,
+        subscriber_id,
+        [_key_hash(key) for key in keys],
+        needles,
+    )
+    await connection.execute(
+        "UPDATE imports SET failure = $3 WHERE workspace_id = $1 AND EXISTS ("
+        "SELECT 1 FROM unnest($2::text[]) AS k (text) WHERE strpos(lower(failure), k.text) > 0)",
+        workspace_id,
+        needles,
+        _FORGOTTEN,
+    )
+
+
+async def forget_messages(connection: Connection, started_before: datetime) -> None:
+    """Drop the refused rows of imports from before an instant, and the reasons of failures."""
+    await connection.execute(
+        "DELETE FROM import_rejects r USING imports i WHERE i.id = r.import_id AND i.created_at < $1",
+        started_before,
+    )
+    await connection.execute(
+        "UPDATE imports SET failure = $2 WHERE created_at < $1 AND failure <> $2", started_before, _FORGOTTEN
+    )
+
+
+def _key_hash(key: Identity) -> str:
+    return hashlib.sha256(":".join(key).encode()).hexdigest()
 
 
 async def rejects(

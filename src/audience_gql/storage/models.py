@@ -416,6 +416,7 @@ class ImportReject(Model):
     line: int = BigIntField(primary_key=True, generated=False)
     message: str = TextField()
     people: list[int] = ArrayField("bigint", default=list)
+    key_hashes: list[str] = ArrayField("text", default=list)
 
     class Meta:
         table = "import_rejects"

@@ -22,6 +22,8 @@ from audience_gql.storage.models import Workspace
 FILE_BYTES: Final = 1024**3
 PIECE_BYTES: Final = 256 * 1024
 REJECTS_KEPT: Final = 1000
+MESSAGE_DAYS: Final = 30
+"""How long after its start an import keeps its refused rows, and why it failed."""
 _PROGRESS_SECONDS: Final = 0.5
 
 

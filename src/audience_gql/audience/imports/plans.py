@@ -133,6 +133,15 @@ class ImportPlan:
                 _put(item, column, cell, fields)
         return item
 
+    def keys(self, layout: Layout, cells: Sequence[str]) -> list[tuple[str, str]]:
+        """The keys that a row names, right or wrong: the kind and the text of each."""
+        placed = zip(self.columns, layout.places, strict=True)
+        return [
+            (str(column.target), cells[place].strip())
+            for column, place in placed
+            if column.kind == "profile" and column.target in _KEYS and cells[place : place + 1]
+        ]
+
 
 _NO_GROUP: Final = "there is no group with this id"
 

@@ -11,15 +11,17 @@ from typing import Final
 
 from audience_gql.audience.failures import InvalidInput, Reject
 from audience_gql.audience.imports.headers import layout, read_header
-from audience_gql.audience.imports.lifecycle import REJECTS_KEPT
+from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS, REJECTS_KEPT
 from audience_gql.audience.imports.plans import BadCell, ImportPlan
-from audience_gql.audience.imports.records import Unreadable
+from audience_gql.audience.imports.records import Record, Unreadable
 from audience_gql.audience.imports.windows import Batch, Window, floor
 from audience_gql.audience.people.buckets import open_another_if_full
+from audience_gql.audience.people.profiles import identity
 from audience_gql.audience.people.subscribers import Upserted, upsert_within
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions, imports
 from audience_gql.storage.database import Connection, Transaction
+from audience_gql.storage.facts import Identity
 from audience_gql.storage.imports import ImportRecord, RejectRecord
 from audience_gql.storage.models import Workspace
 
@@ -42,6 +44,12 @@ class ImportRunner:
                     self._ports.jobs.run_import(import_id)
             now = await self._ports.clock.now(connection)
             await imports.forget_leftovers(connection, now - _SILENCE)
+
+    async def forget_messages(self) -> None:
+        """Drop what imports said of the rows of files, once it is old: it quotes their cells."""
+        async with self._ports.database.acquire() as connection:
+            now = await self._ports.clock.now(connection)
+            await imports.forget_messages(connection, now - timedelta(days=MESSAGE_DAYS))
 
     async def work_off(self, import_id: int) -> None:
         """Write the rows that are not written yet. What cannot be done now, the sweep brings again."""
@@ -112,17 +120,23 @@ class ImportRunner:
         connection = transaction.connection
         fields = await definitions.fields_by_key(connection, before.workspace_id)
         where = layout(plan, header)
-        items, lines, refused = [], [], []
+
+        def keys_of(row: Record) -> list[Identity]:
+            return [identity(kind, text) for kind, text in plan.keys(where, row.cells) if text]
+
+        items, taken, refused = [], [], []
         for row in batch.records:
             try:
                 if row.problem:
                     raise BadCell(row.problem)  # noqa: TRY301  # refused like a bad cell
                 items.append(plan.item(where, row.cells, fields))
-                lines.append(row.line)
+                taken.append(row)
             except BadCell as error:
-                refused.append(RejectRecord(row.line, str(error)[:_MESSAGE_LIMIT]))
+                refused.append(RejectRecord(row.line, str(error)[:_MESSAGE_LIMIT], keys=keys_of(row)))
         upserted, grown = await self._upsert(transaction, before, plan, items)
-        refused += [RejectRecord(lines[it.index], _said(it), it.people) for it in upserted.rejects]
+        for it in upserted.rejects:
+            row = taken[it.index]
+            refused.append(RejectRecord(row.line, _said(it), it.people, keys_of(row)))
         kept = sorted(refused, key=lambda reject: reject.line)[: max(0, REJECTS_KEPT - before.rejected)]
         if kept:
             await imports.add_rejects(connection, before.id, kept)

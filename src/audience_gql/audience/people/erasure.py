@@ -6,7 +6,7 @@ from audience_gql.audience.failures import NotFound
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import erasure
+from audience_gql.storage import erasure, imports
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import Change
@@ -14,9 +14,9 @@ from audience_gql.storage.models import Workspace
 
 
 async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: SubscriberKey) -> SubscriberRef:
-    """Erase one person, at once and for good. In the log her id stays, which is random, never used again, and leads nowhere.
+    """Erase one person, at once and for good. In the log their id stays, which is random, never used again, and leads nowhere.
 
-    Her keys are free from then on. Raises NotFound.
+    Their keys are free from then on. What imports said of their rows goes, too. Raises NotFound.
     """
 
     async def work(transaction: Transaction) -> SubscriberRef:
@@ -43,7 +43,8 @@ async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: Su
             for kind, list_id in await erasure.lists_of(connection, ref.bucket_id, ref.id)
         ]
         await membership.log_outside_a_tick(connection, bucket, left, now=now)
-        await erasure.erase(connection, workspace.id, ref.bucket_id, ref.id)
+        keys = await erasure.erase(connection, workspace.id, ref.bucket_id, ref.id)
+        await imports.forget_person(connection, workspace.id, ref.id, keys)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         transaction.after_commit(lambda: ports.signals.marked([ref.bucket_id]))
         return ref
