@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from audience_gql import playground
 from audience_gql.api.context import Services
 from audience_gql.api.schema import Schema
+from audience_gql.api.transport.edge import guarded
 from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.live import Live
 from audience_gql.api.transport.socket import Sockets
@@ -63,14 +64,14 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         lifespan=lifespan,
         routes=[
-            Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/graphql", guarded(graphql), methods=["GET", "POST"]),
             WebSocketRoute("/graphql", _SocketDoor()),
-            Route("/graphiql", playground.page),
-            Route("/graphiql/{name}", playground.asset),
-            Route("/imports/{import_id}/{secret}", _upload, methods=["PUT"]),
-            Route("/healthz", _healthz),
-            Route("/readyz", _readyz),
-            Route("/metrics", _metrics),
+            Route("/graphiql", guarded(playground.page)),
+            Route("/graphiql/{name}", guarded(playground.asset)),
+            Route("/imports/{import_id}/{secret}", guarded(_upload), methods=["PUT"]),
+            Route("/healthz", guarded(_healthz)),
+            Route("/readyz", guarded(_readyz)),
+            Route("/metrics", guarded(_metrics)),
         ],
     )
     app.state.live = live  # for whoever serves it to drain

@@ -17,6 +17,9 @@ from audience_gql.storage.database import UNREACHABLE, OutcomeUnknown
 from audience_gql.storage.reads.person_facts import TooManyEvents
 
 RETRY_AFTER_SECONDS: Final = 1
+_LONGEST_MESSAGE: Final = 300
+_PLACES: Final = 5
+"""In the document, that one error points to."""
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})
 """SQLSTATEs of a statement that ran out of time, and of a lock that did not become free in time."""
 _CODES: Final = {CursorInvalid: "CURSOR_INVALID", TooManyEvents: "COST_LIMIT"}
@@ -53,6 +56,21 @@ def for_client(error: GraphQLError) -> GraphQLError:
     return GraphQLError(
         message, error.nodes, error.source, error.positions, error.path, extensions=dict(extensions)
     )
+
+
+def masked(error: Exception) -> GraphQLError:
+    """What a client is told of an exception that escaped from wherever."""
+    return for_client(GraphQLError("", original_error=error))
+
+
+def coded(error: GraphQLError, code: str) -> GraphQLError:
+    """An error of the library about a document: not longer than it helps, and without any part of the document's tree."""
+    message = error.message
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[:_LONGEST_MESSAGE]}…"
+    positions = list(error.positions or ())[:_PLACES]
+    extensions = {"code": code, **(error.extensions or {})}
+    return GraphQLError(message, source=error.source, positions=positions, extensions=extensions)
 
 
 def code_of(error: GraphQLError) -> str:

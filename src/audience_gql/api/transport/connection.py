@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from audience_gql.api.context import Context
-from audience_gql.api.errors import ApiError
+from audience_gql.api.errors import ApiError, masked
 from audience_gql.api.transport import messages
 from audience_gql.api.transport.authorization import offered, secret_of
 from audience_gql.api.transport.messages import Complete, Init, Malformed, Message, Ping, Pong, Subscribe
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from audience_gql.api.transport.socket import Sockets
 
 GOING_AWAY: Final = 1001
+INTERNAL: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 BAD_REQUEST: Final = 4400
 UNAUTHORIZED: Final = 4401
@@ -108,6 +109,9 @@ class Connection:
                     await self._hear(frame.get("text"))
         except _Gone:
             pass
+        except Exception as error:  # noqa: BLE001  # the edge of sockets: it is logged, and the client told under which id
+            told = masked(error)
+            await self.close(INTERNAL, told.message)
         finally:
             self._is_closing = True
             await self._end_operations()
@@ -242,6 +246,8 @@ class Connection:
             await self.close_as_slow()
         except _Gone:
             return
+        except Exception as error:  # noqa: BLE001  # an edge: it is logged, masked and told
+            last = messages.errors(message.id, [masked(error)])
         if self._operations.get(message.id) is operation:
             del self._operations[message.id]  # before it is told: the client may use the id again at once
             with suppress(_Gone):

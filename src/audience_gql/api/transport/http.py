@@ -1,6 +1,6 @@
 """GraphQL over HTTP: which status and body an answer has; what is wanted as a stream goes to sse.py.
 
-Running the operation is the schema's. Nothing that arrives here may end in a 500.
+Running the operation is the schema's; what escapes from here, edge.py tells.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from graphql import GraphQLError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -54,8 +54,6 @@ async def answer(
         body = encode({"errors": [refused.error.formatted]})
         told_as = JSON if media_type == EVENT_STREAM else media_type  # no stream has begun
         return Response(body, refused.status, refused.headers, _with_charset(told_as))
-    except ClientDisconnect:
-        return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 async def _answer(

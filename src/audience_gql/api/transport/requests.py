@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from starlette.requests import Request
 
 from audience_gql.api.context import Services
-from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, for_client
+from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.transport.authorization import authorize
 from audience_gql.api.transport.told import Asked, Unaskable, asked_of
 from audience_gql.api.transport.wire import Unreadable, decode
@@ -42,8 +42,9 @@ async def access_of(request: Request, services: Services) -> Access:
         bare = ApiError("UNAUTHENTICATED", "Send a good token: `Authorization: Bearer agq_…`.")
         raise Refused(HTTPStatus.UNAUTHORIZED, bare, WWW_Authenticate="Bearer") from error
     except UNREACHABLE as error:
-        told = for_client(GraphQLError("", original_error=error))
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, told, Retry_After=str(RETRY_AFTER_SECONDS)) from error
+        raise Refused(
+            HTTPStatus.SERVICE_UNAVAILABLE, masked(error), Retry_After=str(RETRY_AFTER_SECONDS)
+        ) from error
 
 
 async def asked_by(request: Request, body_bytes: int) -> Asked:

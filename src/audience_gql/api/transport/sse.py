@@ -12,13 +12,14 @@ from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, Final
 
+from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
-from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError
+from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.transport.authorization import refusal, secret_of
 from audience_gql.api.transport.requests import EVENT_STREAM, Refused
 from audience_gql.api.transport.subscriptions import Subscriptions
@@ -52,6 +53,10 @@ def subscribe(
     return _Stream(asked, subscriptions, context, secret_of(request.headers.get("authorization")))
 
 
+class _Gone(Exception):
+    """Nobody reads what is written."""
+
+
 class _TooSlow(Exception):
     """The client does not read what it is sent."""
 
@@ -81,7 +86,7 @@ class _Events:
     async def complete(self) -> None:
         await self._write_in_time(_COMPLETE, is_last=True)
 
-    async def part(self, reason: ApiError) -> None:
+    async def part(self, reason: GraphQLError) -> None:
         """The last word, to a client that may not be reading."""
         if self._cursor and reason.extensions is not None:
             reason.extensions["cursor"] = self._cursor
@@ -90,7 +95,7 @@ class _Events:
                 last = refused([reason], self._cursor).text
                 await self._write(_next(last, self._cursor or str(self._results + 1)))
                 await self._write(_COMPLETE, is_last=True)
-        except TimeoutError:
+        except (TimeoutError, _Gone):
             logger.info("a client that does not read is cut off")
 
     async def _write_in_time(self, content: bytes, *, is_last: bool = False) -> None:
@@ -101,7 +106,10 @@ class _Events:
             raise _TooSlow from error
 
     async def _write(self, content: bytes, *, is_last: bool = False) -> None:
-        await self._send({"type": "http.response.body", "body": content, "more_body": not is_last})
+        try:
+            await self._send({"type": "http.response.body", "body": content, "more_body": not is_last})
+        except OSError as error:
+            raise _Gone from error
 
 
 class _Stream(Response):
@@ -130,13 +138,13 @@ class _Stream(Response):
         finally:
             services.live.leave(self._context.access.token.id)
 
-    async def _go_on(self, events: _Events, receive: Receive) -> ApiError | None:
+    async def _go_on(self, events: _Events, receive: Receive) -> GraphQLError | None:
         """Send until something ends it; why it must end, when that is to be told."""
         services = self._context.services
         away = ApiError(
             "UNAVAILABLE", "This server stops. Go on with another one.", retryAfter=RETRY_AFTER_SECONDS
         )
-        reasons: dict[asyncio.Task[Any], ApiError | None] = {  # Any: nobody asks for their results
+        reasons: dict[asyncio.Task[Any], GraphQLError | None] = {  # Any: nobody asks for their results
             _task(self._send_results(events)): None,
             _task(_departure(receive)): None,
             _task(_heartbeats(events, services.settings.stream_heartbeat_seconds)): None,
@@ -152,9 +160,13 @@ class _Stream(Response):
                 task.cancel()
             await asyncio.gather(*reasons, return_exceptions=True)
         for task in done:
-            if isinstance(task.exception(), _TooSlow | LeftBehind):
-                return ApiError("SLOW_CLIENT", "The client reads too slowly. Go on from `cursor`.")
-            task.result()  # a bug is not silent
+            match task.exception():
+                case None | _Gone():
+                    pass
+                case _TooSlow() | LeftBehind():
+                    return ApiError("SLOW_CLIENT", "The client reads too slowly. Go on from `cursor`.")
+                case Exception() as error:  # the edge of streams: it is logged, masked and told
+                    return masked(error)
         return next((reasons[task] for task in reasons if task in done), None)
 
     async def _send_results(self, events: _Events) -> None:

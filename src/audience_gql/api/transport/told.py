@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from graphql import GraphQLError
 from strawberry.types import ExecutionResult
 
-from audience_gql.api.errors import ApiError, for_client
+from audience_gql.api.errors import ApiError, for_client, masked
 from audience_gql.api.transport.wire import body_of, encode
 
 
@@ -89,4 +89,4 @@ def refused(errors: Sequence[GraphQLError], cursor: str = "") -> Told:
 
 def failed(error: Exception) -> Told:
     """The last result of an operation that cannot go on."""
-    return told(None, [GraphQLError(str(error), original_error=error)])
+    return told(None, [masked(error)])

@@ -35,7 +35,7 @@ def decode(raw: bytes | str) -> object:
     try:
         value: object = orjson.loads(numbers)
     except orjson.JSONDecodeError as error:
-        raise Unreadable(f"This is not JSON: {error}.") from error
+        raise Unreadable(_fault(raw, error)) from error
     if _openings(content) > JSON_DEPTH and _depth(value) > JSON_DEPTH:
         raise Unreadable(f"The JSON nests deeper than {JSON_DEPTH} levels.")
     return value if numbers is content else _decode_exactly(content)
@@ -54,8 +54,21 @@ def _decode_exactly(content: bytes) -> object:
     try:
         value: object = json.loads(content.decode(), parse_int=read_number, parse_float=read_number)
     except ValueError as error:
-        raise Unreadable(f"This is not JSON: {error}.") from error
+        raise Unreadable(_fault(content, error)) from error
     return value
+
+
+def _fault(raw: bytes | str, error: ValueError) -> str:
+    """What keeps a text from being JSON. The decoder counts in bytes as well as characters, so that no column is told."""
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        text.encode()
+    except UnicodeError:
+        return "This is not UTF-8, which JSON is written in."
+    if not text.strip():
+        return "This is empty, and no JSON."
+    where = f"; line {error.lineno} is where it goes wrong" if isinstance(error, json.JSONDecodeError) else ""
+    return f"This is not JSON{where}."
 
 
 def encode(value: object) -> bytes:
