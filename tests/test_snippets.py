@@ -31,6 +31,8 @@ ELSEWHERE = {
     ("docs/api.md", "json"),
     ("docs/conditions.md", "json"),
     ("docs/conditions.md", "sql"),
+    ("docs/errors.md", "graphql"),
+    ("docs/errors.md", "json"),
     ("docs/howto/scale-out.md", "sql"),
 }
 """Languages of pages whose snippets a test of their own runs."""

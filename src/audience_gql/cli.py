@@ -304,7 +304,8 @@ def _recompute(_: argparse.Namespace) -> int:
     from audience_gql.standalone import recompute_all
 
     count = asyncio.run(recompute_all(settings_from_environment()))
-    print(f"{count} segments recomputed; what was wrong is in the worker's log, and is right now")
+    segments = "1 segment" if count == 1 else f"{count} segments"
+    print(f"{segments} recomputed; what was wrong is in the worker's log, and is right now")
     return 0
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from audience_gql.api.documents import LONGEST_REMEMBERED, Documents, Prepared, Refused
+import gc
+import tracemalloc
+
+import pytest
+
+from audience_gql.api.documents import REMEMBERED_BYTES, Documents, Prepared, Refused
+from audience_gql.api.limits import LENGTH, TOKENS
 
 VIEWER = "{ viewer { token { name } } }"
 
@@ -37,14 +43,66 @@ def test_refusals_are_remembered_too(schema):
     assert first is second
 
 
-def test_a_long_text_is_not_kept(schema):
+def test_a_document_has_a_longest_length(schema):
     documents = Documents(schema._schema)
-    text = VIEWER + " " * LONGEST_REMEMBERED
+    longest = VIEWER + " " * (LENGTH - len(VIEWER))
 
-    documents.prepare(text)
-    documents.prepare(text)
+    assert isinstance(documents.prepare(longest), Prepared)
+    refused = documents.prepare(f"{longest} ")
 
-    assert documents.hits == 0
+    assert isinstance(refused, Refused)
+    assert refused.errors[0].message == f"A document has at most {LENGTH:,} characters, not {LENGTH + 1:,}."
+
+
+LARGE = {
+    "many names": lambda number: f"{{ viewer {{ token {{ {'name ' * (TOKENS - 10)} }} }} }} # {number}",
+    "many values": lambda number: (
+        f"{{ nodes(ids: [{f'{QUOTED}{number}{QUOTED} ' * (TOKENS - 20)}]) {{ id }} }}"
+    ),
+    "many strings": lambda number: f"{{ nodes(ids: [{f'{QUOTED}{number:0>300}{QUOTED} ' * 100}]) {{ id }} }}",
+    "many objects": lambda number: (
+        f"{{ subscribers(where: {{any: [{f'{{age: {{gt: {number}}}}} ' * 400}]}}) {{ pageInfo {{ endCursor }} }} }}"
+    ),
+    "a long text": lambda number: f'{{ node(id: "{number:0>30000}") {{ id }} }}',
+    "a long text of another script": lambda number: f'{{ node(id: "{number}{"😀" * 30_000}") {{ id }} }}',
+    "a long comment": lambda number: f"{VIEWER} # {number:0>30000}",
+    "refused at once": lambda number: f"{{ nothing{number} }} # {number:0>30000}",
+    "short": lambda number: f"{{ viewer {{ token {{ name }} }} }} # {number}",
+}
+QUOTED = '"'
+
+
+@pytest.mark.parametrize("family", LARGE)
+def test_what_is_remembered_takes_no_more_memory_than_is_said(schema, family):
+    documents = Documents(schema._schema)
+    texts = [LARGE[family](number) for number in range(6)]
+    documents.prepare(texts.pop())  # what is made once, whatever comes
+    said_before = documents.remembered_bytes
+
+    tracemalloc.start()
+    for text in texts:
+        documents.prepare(text)
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    print(family, held / (documents.remembered_bytes - said_before))
+    assert held <= documents.remembered_bytes - said_before
+    assert documents.remembered_bytes <= REMEMBERED_BYTES
+
+
+def test_the_oldest_are_forgotten_when_the_memory_is_full(schema):
+    documents = Documents(schema._schema)
+    documents.prepare(VIEWER)
+    for number in range(40):
+        documents.prepare(LARGE["many values"](number))
+        documents.prepare(VIEWER)  # in daily use
+
+    assert REMEMBERED_BYTES / 2 < documents.remembered_bytes <= REMEMBERED_BYTES
+    assert documents.hits == 40
+    documents.prepare(LARGE["many values"](39))
+    documents.prepare(LARGE["many values"](0))
+    assert documents.hits == 41
 
 
 async def test_one_of_several_operations_must_be_named(api):

@@ -208,7 +208,7 @@ async def test_an_integer_of_more_digits_than_python_prints(api, web):
     in_process = await api.errors(variable, n=10**5_000)
 
     assert the_only_error(response)["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
-    assert the_only_error(response)["message"] == "A number has at most 400 characters, not 4,301."
+    assert the_only_error(response)["message"] == "A number has at most 1,000 characters, not 4,301."
     assert the_only_error(by_variable)["extensions"]["code"] == "BAD_USER_INPUT"
     assert in_process[0]["message"] == "first: must be between -2,147,483,648 and 2,147,483,647"
     async with Sockets(Subscriptions(api.schema, api.services), api.services).running() as sockets:

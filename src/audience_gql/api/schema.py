@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, GraphQLObjectType, GraphQLSchema, Undefined
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+)
 from graphql.execution import Executor
 from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.schema.config import StrawberryConfig
@@ -24,8 +31,10 @@ from audience_gql.api.conditions.templates import TemplateQuery
 from audience_gql.api.context import Context
 from audience_gql.api.documents import Documents, Operation, Prepared, Refused
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
+from audience_gql.api.execution import AudienceExecutor
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.imports import ImportMutation, ImportSubscription
+from audience_gql.api.inputs.variables import null_errors
 from audience_gql.api.limits import COST
 from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
 from audience_gql.api.lists.group_edits import GroupEditMutation
@@ -105,8 +114,10 @@ class Schema(strawberry.Schema):
             Subscription,
             config=StrawberryConfig(scalar_map=SCALARS),
             exception_handlers=HANDLERS,
+            execution_context_class=AudienceExecutor,
         )
         _forget_null_defaults(self._schema)
+        _declare_choices(self._schema)
         self.documents = Documents(self._schema)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
@@ -156,7 +167,10 @@ class Schema(strawberry.Schema):
         if OperationType(operation.type) not in allowed:
             raise InvalidOperationTypeError(OperationType(operation.type))
         error = _forbidden(operation, access) or _too_costly(operation, variables)
-        return _refused(error) if error else Permitted(document=prepared.document, operation=operation)
+        errors = [error] if error else null_errors(operation.never_null, variables or {})
+        return (
+            Refused(errors=errors) if errors else Permitted(document=prepared.document, operation=operation)
+        )
 
     def executor(self, asked: Asked, permitted: Permitted, context: Context) -> Executor[Context]:
         """What runs the events of a subscription one by one. Raises OperationRefused for variables that do not fit."""
@@ -240,3 +254,11 @@ def _forget_null_defaults(schema: GraphQLSchema) -> None:
                 for argument in field.args.values():
                     if argument.default_value is None:
                         argument.default_value = Undefined
+
+
+def _declare_choices(schema: GraphQLSchema) -> None:
+    """Have graphql-core know the inputs of which exactly one field is given, which it then checks where it checks all else."""
+    for type_ in schema.type_map.values():
+        declared = type_.extensions.get("strawberry-definition")
+        if isinstance(type_, GraphQLInputObjectType) and declared is not None:
+            type_.is_one_of = declared.is_one_of

@@ -20,7 +20,7 @@ from audience_gql.storage import models
 @strawberry.input(description="A group's edit. What is left out stays.")
 class UpdateGroupInput:
     id: strawberry.ID = strawberry.field(description="Which group.")
-    name: strawberry.Maybe[str] = strawberry.field(description="Its new name.")
+    name: strawberry.Maybe[str | None] = strawberry.field(description="Its new name.")
     description: strawberry.Maybe[str | None] = strawberry.field(
         description="What it is for by now; null clears."
     )

@@ -43,11 +43,11 @@ class CreateSegmentInput:
 @strawberry.input(description="A segment's edit. What is left out stays.")
 class UpdateSegmentInput:
     id: strawberry.ID = strawberry.field(description="Which segment.")
-    name: strawberry.Maybe[str] = strawberry.field(description="Its new name.")
+    name: strawberry.Maybe[str | None] = strawberry.field(description="Its new name.")
     description: strawberry.Maybe[str | None] = strawberry.field(
         description="What it is for by now; null clears."
     )
-    condition: strawberry.Maybe[ConditionInput] = strawberry.field(
+    condition: strawberry.Maybe[ConditionInput | None] = strawberry.field(
         description="Whom it holds from now on; it and the segments that read it are filled anew."
     )
     if_revision: int | None = strawberry.field(

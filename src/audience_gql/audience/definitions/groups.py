@@ -66,10 +66,10 @@ async def update_group(
     ports: Ports,
     workspace: Workspace,
     group_id: int | None,
-    name: str | Unset = UNSET,
+    name: str | Unset | None = UNSET,
     description: str | Unset | None = UNSET,
 ) -> Group:
-    """Change what is given. Raises NotFound, InvalidInput, NameTaken."""
+    """Change what is given; a name cannot be cleared. Raises NotFound, InvalidInput, NameTaken."""
 
     async def work(transaction: Transaction) -> Group:
         connection = transaction.connection
@@ -80,7 +80,8 @@ async def update_group(
         issues: list[Issue] = []
         if not isinstance(name, Unset):
             issues += name_issues(name)
-            group.name, group.name_folded = name.strip(), fold(name.strip())
+            group.name = (name or "").strip()
+            group.name_folded = fold(group.name)
         if not isinstance(description, Unset):
             issues += (wrong := description_issues(description))
             group.description = None if wrong else kept_description(description)
@@ -172,9 +173,9 @@ async def _change(
     return await ports.database.run(work)
 
 
-def name_issues(name: str) -> list[Issue]:
+def name_issues(name: str | None) -> list[Issue]:
     """What is wrong with a definition's name."""
-    return line_issues(name, NAME_LIMIT, "name")
+    return line_issues(name or "", NAME_LIMIT, "name")
 
 
 def line_issues(text: str, limit: int, noun: str) -> list[Issue]:

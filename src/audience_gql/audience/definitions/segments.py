@@ -49,7 +49,8 @@ class InUse(Failure):
     """Other segments read this one; edit or delete them first."""
 
     def __init__(self, used_by: tuple[int, ...]) -> None:
-        super().__init__(f"{len(used_by)} other segments read this one", ("input", "id"))
+        readers = "1 other segment reads" if len(used_by) == 1 else f"{len(used_by)} other segments read"
+        super().__init__(f"{readers} this one", ("input", "id"))
         self.used_by = used_by
 
 
@@ -117,13 +118,13 @@ async def update_segment(
     ports: Ports,
     workspace: Workspace,
     segment_id: int | None,
-    name: str | Unset = UNSET,
+    name: str | Unset | None = UNSET,
     description: str | Unset | None = UNSET,
     condition: object = UNSET,
     ids: IdCodec,
     if_revision: int | None = None,
 ) -> Segment:
-    """Change what is given; a new condition refills the segment and those that read it.
+    """Change what is given; a new condition refills the segment and those that read it. Neither name nor condition can be cleared.
 
     Raises NotFound, InvalidInput, NameTaken, SegmentCycle, RevisionConflict.
     """
@@ -137,7 +138,8 @@ async def update_segment(
         issues: list[Issue] = []
         if not isinstance(name, Unset):
             issues += name_issues(name)
-            segment.name, segment.name_folded = name.strip(), fold(name.strip())
+            segment.name = (name or "").strip()
+            segment.name_folded = fold(segment.name)
         if not isinstance(description, Unset):
             issues += (wrong := description_issues(description))
             segment.description = None if wrong else kept_description(description)

@@ -34,6 +34,9 @@ def coerce_shape(
     value: object, shape: Shape, parsing: Parsing
 ) -> Any:  # Any: what the shape builds, or nothing of use after a problem
     problems_before = len(parsing.problems)
+    if value is None:
+        parsing.problem("REQUIRED", "is required")
+        return None
     if not isinstance(value, Mapping):
         parsing.problem("WRONG_TYPE", f"expected {shape.name}, an object")
         return None

@@ -1,0 +1,164 @@
+"""Checks a given value against the schema's type for its place: every problem in our own words and with its path.
+
+A literal of the document and a variable's JSON are checked by the same walk, so that both are told the same. It must not coerce:
+the library does that, for input that has no problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final, Protocol, TypeAlias
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLScalarType,
+    Node,
+    is_input_object_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    is_required_input_field,
+)
+
+from audience_gql.api.inputs.problems import Problems, listed, shown, suggestion
+from audience_gql.audience.failures import Path, ProblemCode
+
+Leaf: TypeAlias = GraphQLScalarType | GraphQLEnumType
+_LARGEST_INT: Final = 2**31 - 1
+_EXPECTED: Final = {
+    "Int": "a whole number",
+    "Float": "a number",
+    "String": "text",
+    "Boolean": "true or false",
+    "ID": "an id, which is text",
+}
+
+
+class Given(Protocol):
+    """A value as a caller gave it."""
+
+    @property
+    def node(self) -> Node | None:
+        """Where it stands in the document, if it does."""
+
+    @property
+    def is_null(self) -> bool: ...
+
+    @property
+    def is_variable(self) -> bool:
+        """Whether its value comes with each request."""
+
+    def items(self) -> Sequence[Given] | None:
+        """Those of a list; None for anything else."""
+
+    def entries(self) -> Sequence[tuple[str, Given]] | None:
+        """Those of an object; None for anything else."""
+
+    def fits(self, type_: Leaf) -> bool: ...
+
+    def plain(self) -> object:
+        """The value in Python's types, for what is said of a leaf that does not fit."""
+
+
+def check(given: Given, type_: GraphQLInputType, path: Path, problems: Problems) -> None:
+    """Note what is wrong with a value. Raises Enough."""
+    if given.is_variable:
+        return
+    if given.is_null:
+        if is_non_null_type(type_):
+            problems.add("REQUIRED", "must not be null", path, given.node)
+        return
+    if is_non_null_type(type_):
+        type_ = type_.of_type
+    if is_list_type(type_):
+        _check_list(given, type_.of_type, path, problems)
+    elif is_input_object_type(type_):
+        _check_object(given, type_, path, problems)
+    elif is_leaf_type(type_) and not given.fits(type_):
+        code, message = _misfit(given.plain(), type_)
+        problems.add(code, message, path, given.node)
+
+
+def _check_list(given: Given, item_type: GraphQLInputType, path: Path, problems: Problems) -> None:
+    items = given.items()
+    if items is None:  # a single value stands for a list of it
+        check(given, item_type, path, problems)
+        return
+    for index, item in enumerate(items):
+        check(item, item_type, (*path, str(index)), problems)
+
+
+def _check_object(given: Given, type_: GraphQLInputObjectType, path: Path, problems: Problems) -> None:
+    entries = given.entries()
+    if entries is None:
+        problems.add("WRONG_TYPE", f"expected {type_.name}, an object", path, given.node)
+        return
+    if type_.is_one_of:
+        _check_choice(entries, type_, path, problems, given.node)
+    for name, value in entries:
+        field = type_.fields.get(name)
+        if field is None:
+            message = f"{type_.name} has no field {shown(name)}{suggestion(name, type_.fields)}"
+            problems.add("UNKNOWN", message, (*path, shown(name)), value.node)
+        else:
+            check(value, field.type, (*path, name), problems)
+    given_names = {name for name, _ in entries}
+    for name in _required(type_):
+        if name not in given_names:
+            problems.add("REQUIRED", "is required", (*path, name), given.node)
+
+
+@cache
+def _required(type_: GraphQLInputObjectType) -> Sequence[str]:
+    """The fields that must be given."""
+    return [name for name, it in type_.fields.items() if is_required_input_field(it)]
+
+
+def _check_choice(
+    entries: Sequence[tuple[str, Given]],
+    type_: GraphQLInputObjectType,
+    path: Path,
+    problems: Problems,
+    node: Node | None,
+) -> None:
+    """An object of which exactly one field is given, and not null."""
+    known = [(name, value) for name, value in entries if name in type_.fields]
+    if not entries:
+        problems.add("REQUIRED", f"give exactly one of {listed(type_.fields)}", path, node)
+    elif len(known) > 1:
+        problems.add("CONFLICT", f"give only one of {listed([name for name, _ in known])}", path, node)
+    elif known and known[0][1].is_null:
+        problems.add("REQUIRED", "must not be null", (*path, known[0][0]), known[0][1].node)
+
+
+def _misfit(value: object, type_: Leaf) -> tuple[ProblemCode, str]:
+    """Why a value is none of this type."""
+    if isinstance(type_, GraphQLEnumType):
+        names = listed(type_.values)
+        if isinstance(value, str):
+            return "UNKNOWN", f"expected one of {names}{suggestion(value, type_.values)}"
+        return "WRONG_TYPE", f"expected one of {names}"
+    if type_.name == "Int" and _is_whole(value):
+        return "OUT_OF_RANGE", f"must be between {-_LARGEST_INT - 1:,} and {_LARGEST_INT:,}"
+    if type_.name in _EXPECTED:
+        return "WRONG_TYPE", f"expected {_EXPECTED[type_.name]}"
+    return "MALFORMED" if isinstance(value, str) else "WRONG_TYPE", _own_words(value, type_)
+
+
+def _is_whole(value: object) -> bool:
+    return (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and value.is_integer()
+    )
+
+
+def _own_words(value: object, type_: GraphQLScalarType) -> str:
+    """What one of our own scalars says of a value that it refuses."""
+    try:
+        type_.coerce_input_value(value)
+    except GraphQLError as error:
+        return error.message[:1].lower() + error.message[1:].removesuffix(".")
+    return f"expected {type_.name}"
