@@ -90,14 +90,12 @@ class Bench:
 
     async def fill_all(self) -> None:
         """Work off every fill that is wanted."""
-        async with self.ports.database.acquire() as connection:
-            wanted = await fills.segments_to_fill(connection)
-        for segment_id in wanted:
-            await self.fill(segment_id)
+        await FillQueue(self.ports, self.membership, lambda _: True).work_off()
 
     async def fill(self, segment_id: int) -> None:
-        """Fill or recompute a segment in every bucket that asks for it, as a worker does."""
-        await FillQueue(self.ports, self.membership).work_off(segment_id)
+        """Fill or recompute a segment in every bucket, one after the other: there is one connection for fills."""
+        for bucket_id in self.bucket_ids:
+            await self.membership.fill(bucket_id, segment_id)
 
     async def want_recomputed(self, segment_ids: Sequence[int]) -> None:
         """Ask for recomputes, also of what was recomputed a moment ago."""

@@ -33,7 +33,7 @@ from audience_gql.audience.ports import Ports, Wakeups
 from audience_gql.audience.tasks import end
 from audience_gql.config import Settings
 from audience_gql.messaging.connections import QUEUE, for_jobs, serialize
-from audience_gql.messaging.jobs import CLEAR, FILL, IMPORT, ArqJobs
+from audience_gql.messaging.jobs import CLEAR, IMPORT, ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
@@ -81,6 +81,7 @@ async def _run(settings: Settings) -> None:
         )
         tasks = [
             asyncio.create_task(ticker.run(), name="ticker"),
+            asyncio.create_task(_work_off_fills(connected, ticker), name="fills"),
             asyncio.create_task(_work_jobs(settings, connected), name="jobs"),
             asyncio.create_task(stopped.wait(), name="stop"),
         ]
@@ -151,6 +152,13 @@ async def _pause(stopped: asyncio.Event) -> None:
         pass
 
 
+async def _work_off_fills(connected: _Connected, ticker: Ticker) -> None:
+    """Work off the fills of the buckets that this worker ticks, for ever."""
+    queue = FillQueue(connected.ports, connected.membership, ticker.is_own)
+    async with connected.signals.fills() as wakeups:
+        await queue.run(wakeups)
+
+
 async def _work_jobs(settings: Settings, connected: _Connected) -> None:
     """Run arq's worker for ever: it ends with its Redis, and is started again."""
     while True:
@@ -204,7 +212,6 @@ def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _
         cron_jobs.append(cron(shorten_log, name="shorten_log", minute=_PRUNE_AT_MINUTE, timeout=_JOB_SECONDS))
     worker = _PromptWorker(
         functions=[
-            func(fill_segment, name=FILL, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
             func(clear_deleted, name=CLEAR, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
             func(run_import, name=IMPORT, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
         ],
@@ -221,18 +228,12 @@ def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _
             "settings": settings,
             "ports": ports,
             "membership": membership,
-            "queue": FillQueue(ports, membership),
             "clearing": connected.clearing,
             "imports": ImportRunner(ports),
         },
     )
     worker.rounds = connected.job_rounds
     return worker
-
-
-async def fill_segment(ctx: Context, segment_id: int) -> None:
-    queue: FillQueue = ctx["queue"]
-    await queue.work_off(segment_id)
 
 
 async def clear_deleted(ctx: Context, workspace_id: int) -> None:
@@ -246,10 +247,9 @@ async def run_import(ctx: Context, import_id: int) -> None:
 
 
 async def sweep(ctx: Context) -> None:
-    queue: FillQueue = ctx["queue"]
     clearing: Clearing = ctx["clearing"]
     imports: ImportRunner = ctx["imports"]
-    for look in (queue.sweep, clearing.sweep, imports.sweep):
+    for look in (clearing.sweep, imports.sweep):
         await _when_reachable("sweep", look())
 
 

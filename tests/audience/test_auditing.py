@@ -11,8 +11,9 @@ from audience_gql.audience.definitions.segments import request_recompute
 from audience_gql.audience.engine.auditor import audit_slices, metrics
 from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.membership import EVERYBODY
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, facts
 from audience_gql.storage.engine import fills, membership
+from tests.filling import fill_bucket
 
 LITHUANIA = {"country": {"is": "LT"}}
 LAST_MINUTE = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
@@ -45,7 +46,11 @@ async def corrupt(house, segment) -> None:
 
 async def recompute(house, segment) -> None:
     await request_recompute(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
-    await FillQueue(house.ports, house.membership).work_off(segment.id)
+    await work_off(house)
+
+
+async def work_off(house) -> None:
+    await FillQueue(house.ports, house.membership, house.bucket_id.__eq__).work_off()
 
 
 async def progress(house, segment) -> fills.FillProgress:
@@ -164,7 +169,7 @@ async def test_a_second_caller_joins_and_a_result_stands_for_a_minute(house):
     await corrupt(house, segment)
     await request_recompute(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
     await request_recompute(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
-    await FillQueue(house.ports, house.membership).work_off(segment.id)
+    await work_off(house)
 
     house.clock.advance(timedelta(seconds=59))
     await recompute(house, segment)
@@ -180,24 +185,25 @@ async def test_a_second_caller_joins_and_a_result_stands_for_a_minute(house):
 async def test_a_request_that_comes_while_another_is_worked_off_is_not_lost(house, monkeypatch):
     await three_people(house)
     segment = await house.segment("S", LITHUANIA)
-    queue = FillQueue(house.ports, house.membership)
     honest = fills.settle
 
-    async def settle(connection, segment_id, ticket):
+    async def settle(connection, segments):
         monkeypatch.setattr(fills, "settle", honest)
+        (waiting,) = (it for it in segments if it.segment_id == segment.id)
         await house.ports.database.fetch(
-            "UPDATE segments SET generation = generation + 1 WHERE id = $1", segment_id
+            "UPDATE segments SET generation = generation + 1 WHERE id = $1", segment.id
         )
         async with house.ports.database.transaction() as transaction:
-            await fills.want(transaction.connection, [segment_id], ticket + 1)
-        await honest(connection, segment_id, ticket)
+            await fills.want(transaction.connection, [segment.id], ticket=waiting.ticket + 1, lane=facts.LIVE)
+        await fill_bucket(house.ports.database, house.membership, house.bucket_id)
+        return await honest(connection, [waiting])
 
     monkeypatch.setattr(fills, "settle", settle)
-    await queue.work_off(segment.id)
+    await work_off(house)
 
     async with house.ports.database.acquire() as connection:
         assert segment.id in await fills.segments_to_fill(connection)
-    await queue.work_off(segment.id)
+    await work_off(house)
     async with house.ports.database.acquire() as connection:
         assert segment.id not in await fills.segments_to_fill(connection)
 

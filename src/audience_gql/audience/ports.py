@@ -61,8 +61,8 @@ class Signals(Protocol):
 class Jobs(Protocol):
     """Work for the worker. A lost job is found again by the worker's own sweep."""
 
-    def fill(self, segment_id: int) -> None:
-        """Have this segment filled or recomputed soon. Returns at once, and never fails."""
+    def fill(self, segment_ids: Iterable[int]) -> None:
+        """Have these segments, which wait in the queue of fills, filled or recomputed soon. Returns at once, and never fails."""
         ...
 
     def clear(self, workspace_id: int) -> None:

@@ -79,8 +79,8 @@ class NotedJobs:
         self.clearings: list[int] = []
         self.imports: list[int] = []
 
-    def fill(self, segment_id: int) -> None:
-        self.fills.append(segment_id)
+    def fill(self, segment_ids: Iterable[int]) -> None:
+        self.fills.extend(segment_ids)
 
     def clear(self, workspace_id: int) -> None:
         self.clearings.append(workspace_id)

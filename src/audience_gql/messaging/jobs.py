@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -10,7 +11,6 @@ from audience_gql.messaging import connections
 from audience_gql.messaging.outbox import Outbox
 from audience_gql.messaging.signals import prefix
 
-FILL: Final = "fill_segment"
 CLEAR: Final = "clear_deleted"
 IMPORT: Final = "run_import"
 _TIMEOUT_SECONDS: Final = 2.0
@@ -21,13 +21,13 @@ class ArqJobs:
 
     def __init__(self, url: str) -> None:
         self._redis = connections.for_jobs(url)
-        self._topic = f"{prefix(self._redis)}:jobs"
-        self._fills = Outbox("fills", partial(self._enqueue, FILL), timeout_seconds=_TIMEOUT_SECONDS)
+        self._topic = prefix(self._redis)
+        self._fills = Outbox("fills", self._tell_of_fills, timeout_seconds=_TIMEOUT_SECONDS)
         self._clearings = Outbox("clearings", partial(self._enqueue, CLEAR), timeout_seconds=_TIMEOUT_SECONDS)
         self._imports = Outbox("imports", partial(self._enqueue, IMPORT), timeout_seconds=_TIMEOUT_SECONDS)
 
-    def fill(self, segment_id: int) -> None:
-        self._fills.put((segment_id,))
+    def fill(self, segment_ids: Iterable[int]) -> None:
+        self._fills.put(segment_ids)
 
     def clear(self, workspace_id: int) -> None:
         self._clearings.put((workspace_id,))
@@ -42,4 +42,8 @@ class ArqJobs:
     async def _enqueue(self, name: str, ids: frozenset[int]) -> None:
         for id_ in ids:
             await self._redis.enqueue_job(name, id_)
-        await self._redis.publish(self._topic, "")
+        await self._redis.publish(f"{self._topic}:jobs", "")
+
+    async def _tell_of_fills(self, _: frozenset[int]) -> None:
+        """Wake the workers. Which segments wait, and in which order, the table of the queue says."""
+        await self._redis.publish(f"{self._topic}:fills", "")

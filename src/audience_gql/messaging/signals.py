@@ -72,6 +72,12 @@ class RedisSignals:
         async with self._listen(f"{self._prefix}:jobs") as listener:
             yield listener
 
+    @asynccontextmanager
+    async def fills(self) -> AsyncIterator[Listener]:
+        """Listen for fills that were put into the queue; which ones, only the table of the queue says."""
+        async with self._listen(f"{self._prefix}:fills") as listener:
+            yield listener
+
     async def is_reachable(self) -> bool:
         """Whether Redis answers."""
         try:

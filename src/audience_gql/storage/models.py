@@ -352,6 +352,7 @@ class WorkerBeat(Model):
 class WantedFill(Model):
     segment_id: int = BigIntField(primary_key=True, generated=False)
     ticket: int = BigIntField()
+    lane: int = SmallIntField(default=0)
 
     class Meta:
         table = "wanted_fills"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final, Literal
 
 from audience_gql.audience.definitions.definition_limits import check_size
@@ -32,6 +31,7 @@ from audience_gql.conditions.words.summary import summarize
 from audience_gql.storage import definitions
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
 from audience_gql.storage.engine import fills
+from audience_gql.storage.facts import BULK, LIVE
 from audience_gql.storage.models import Segment, Workspace
 
 _PROGRESS_SECONDS: Final = 1.0
@@ -174,7 +174,7 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
             raise InUse(used_by)
         await segment.delete()
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
-        await have_filled(ports, transaction, [segment.id])
+        await have_filled(ports, transaction, [segment.id], lane=BULK)
 
     await ports.database.run(work)
 
@@ -190,7 +190,7 @@ async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: i
         segment = await get_segment(workspace, segment_id)
         now, ticket = await ports.clock.now(connection), await ports.database.ids.one(connection)
         await fills.request_recompute(connection, [segment.id], now=now, ticket=ticket)
-        transaction.after_commit(lambda: ports.jobs.fill(segment.id))
+        transaction.after_commit(lambda: ports.jobs.fill([segment.id]))
         return segment
 
     return await ports.database.run(work)
@@ -305,12 +305,13 @@ async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
     raise NotFound("there is no segment with this id", ("input", "id"))
 
 
-async def have_filled(ports: Ports, transaction: Transaction, segment_ids: Collection[int]) -> None:
+async def have_filled(
+    ports: Ports, transaction: Transaction, segment_ids: Collection[int], *, lane: int = LIVE
+) -> None:
     """What these segments mean has changed in this transaction: once it is committed, have their members found anew, or forgotten."""
     ticket = await ports.database.ids.one(transaction.connection)
-    await fills.want(transaction.connection, segment_ids, ticket)
-    for segment_id in segment_ids:
-        transaction.after_commit(partial(ports.jobs.fill, segment_id))
+    await fills.want(transaction.connection, segment_ids, ticket=ticket, lane=lane)
+    transaction.after_commit(lambda: ports.jobs.fill(segment_ids))
 
 
 def _progress(row: fills.FillProgress) -> Progress:

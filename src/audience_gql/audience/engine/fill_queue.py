@@ -1,73 +1,133 @@
-"""Works off the queue of fills: a segment in all its buckets, a few buckets at a time, until nothing is left of what was wanted."""
+"""Works off the queue of fills: workspaces take turns, and new segments go before recomputes.
+
+The queue is a table in Postgres. What is kept here is only an order of it, read anew at every look, so that it may be lost at any time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.engine.schedule import Schedule, Urgency
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.tasks import end
+from audience_gql.audience.wakeups import Listener
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import fills
+from audience_gql.storage.engine.fills import WaitingFill
+from audience_gql.storage.facts import BULK
 
-BUCKETS_AT_A_TIME: Final = 2
-"""As many as a worker has connections for fills: each is busy in Postgres all the time."""
+BUCKETS_AT_A_TIME: Final = 3
+"""As many as a worker has connections for fills: each is busy in Postgres all the time. Recomputes leave one of them free."""
+TURN_SECONDS: Final = 1.0
+"""A fill that takes longer goes on in its workspace's next turn."""
+_LOOK_SECONDS: Final = 5.0
+_SEGMENTS_A_LOOK: Final = 1_000
 
 logger = logging.getLogger(__name__)
 
 
 class FillQueue:
-    """The fills of one worker process. It may be interrupted anywhere: the queue lies in Postgres."""
+    """The fills of one worker process: of the buckets that `is_own` says are its own, one segment at a time in each."""
 
-    def __init__(self, ports: Ports, membership: Membership) -> None:
+    def __init__(self, ports: Ports, membership: Membership, is_own: Callable[[int], bool]) -> None:
         self._ports = ports
         self._membership = membership
-        self._slots = asyncio.Semaphore(BUCKETS_AT_A_TIME)
-        self._under_way: set[int] = set()
+        self._is_own = is_own
+        self._schedule = Schedule(BUCKETS_AT_A_TIME)
+        self._lines: dict[int, list[WaitingFill]] = {}
+        """What waits in each bucket, in the order in which it is worked off."""
+        self._running: set[asyncio.Task[None]] = set()
+        self._has_more = False
+        """Whether the last look left segments in the table."""
+        self._wakeups = Listener()
 
-    async def work_off(self, segment_id: int) -> None:
-        """Fill, recompute or forget one segment in all its buckets. What cannot be done now stays in the queue."""
-        if segment_id in self._under_way:
-            return  # what that one does not see any more, the sweep does
-        self._under_way.add(segment_id)
+    async def run(self, wakeups: Listener) -> None:
+        """Look whenever somebody asks for a fill, and every few seconds. Run until cancelled."""
+        self._wakeups = wakeups
         try:
-            await self._work_off(segment_id)
-        except* (*UNREACHABLE, *BUSY) as errors:
-            logger.warning("fill of segment %d put off: %s", segment_id, errors.exceptions[0])
+            while True:
+                try:
+                    await self.look()
+                except (*UNREACHABLE, *BUSY) as error:
+                    logger.warning("the look for fills was postponed: %s", error)
+                await wakeups.wait(_LOOK_SECONDS)
         finally:
-            self._under_way.discard(segment_id)
+            await end(*self._running)
 
-    async def sweep(self) -> None:
-        """Ask for every fill whose job was lost."""
+    async def look(self) -> None:
+        """Read what waits, and start as many fills as there are slots. What is under way is not started again."""
         async with self._ports.database.acquire() as connection:
-            segment_ids = await fills.segments_to_fill(connection)
-        for segment_id in segment_ids:
-            self._ports.jobs.fill(segment_id)
+            first = await fills.first_segments(connection, _SEGMENTS_A_LOOK)
+            idle = await fills.settle(connection, first)
+            waiting = [segment.segment_id for segment in first if segment.segment_id not in idle]
+            found = await fills.waiting_fills(connection, waiting)
+        self._has_more = len(first) == _SEGMENTS_A_LOOK
+        self._lines = {}
+        for fill in found:
+            if self._is_own(fill.bucket_id):
+                self._lines.setdefault(fill.bucket_id, []).append(fill)
+        for bucket_id in self._lines:
+            self._want(bucket_id)
+        self._start()
 
-    async def _work_off(self, segment_id: int) -> None:
-        async with self._ports.database.acquire() as connection:
-            ticket = await fills.wanted_ticket(connection, segment_id)
-        if ticket is None:
-            return
-        before: list[int] = []
-        while bucket_ids := await self._buckets_to_fill(segment_id):
-            if bucket_ids == before:
-                return  # something is in the way; the sweep comes back to it
-            async with asyncio.TaskGroup() as tasks:
-                for bucket_id in bucket_ids:
-                    tasks.create_task(self._fill(bucket_id, segment_id))
-            before = bucket_ids
-        async with self._ports.database.acquire() as connection:
-            await fills.settle(connection, segment_id, ticket)
+    async def work_off(self) -> None:
+        """Look and fill until nothing is left that can be done now."""
+        await self.look()
+        while self._running:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            if not self._running and self._has_more:
+                await self.look()
 
-    async def _fill(self, bucket_id: int, segment_id: int) -> None:
-        async with self._slots:
-            await self._membership.fill(bucket_id, segment_id)
+    def _want(self, bucket_id: int) -> None:
+        first = self._lines[bucket_id][0]
+        urgency = Urgency.BULK if first.lane == BULK else Urgency.LIVE
+        self._schedule.want(bucket_id, first.workspace_id, urgency)
 
-    async def _buckets_to_fill(self, segment_id: int) -> list[int]:
+    def _start(self) -> None:
+        """Start fills until all slots are in use."""
+        while (bucket_id := self._schedule.start()) is not None:
+            task = asyncio.create_task(self._take_turn(bucket_id), name=f"fill {bucket_id}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _take_turn(self, bucket_id: int) -> None:
+        """Fill the first segment that waits in a bucket. What fails leaves the line: the next look finds it again."""
+        fill = self._lines[bucket_id][0] if bucket_id in self._lines else None
+        is_done = True
+        try:
+            if fill is not None:
+                is_done = await self._membership.fill(bucket_id, fill.segment_id, seconds=TURN_SECONDS)
+                if is_done:
+                    await self._settle(fill)
+        except (*UNREACHABLE, *BUSY) as error:
+            logger.warning("a fill in bucket %d was postponed: %s", bucket_id, error)
+        except Exception:  # the worker's edge: a bug in one fill must not stop the others
+            logger.exception("a fill in bucket %d failed", bucket_id)
+        finally:
+            self._schedule.finish(bucket_id)
+        if is_done and fill is not None:
+            self._leave_line(fill)
+        if bucket_id in self._lines:
+            self._want(bucket_id)
+        self._start()
+        if self._has_more and not self._lines:
+            self._wakeups.wake(())
+
+    async def _settle(self, fill: WaitingFill) -> None:
         async with self._ports.database.acquire() as connection:
-            return await fills.buckets_to_fill(connection, segment_id)
+            await fills.settle(connection, [fill])
+
+    def _leave_line(self, fill: WaitingFill) -> None:
+        """Take a fill out of its bucket's line, unless it was wanted once more in the meantime."""
+        line = self._lines.get(fill.bucket_id, [])
+        if fill in line:
+            line.remove(fill)
+        if not line:
+            self._lines.pop(fill.bucket_id, None)
 
 
 async def recompute_everything(*, ports: Ports) -> list[int]:
@@ -81,6 +141,5 @@ async def recompute_everything(*, ports: Ports) -> list[int]:
         now = await ports.clock.now(connection)
         ticket = await ports.database.ids.one(connection)
         await fills.request_recompute(connection, segment_ids, now=now, ticket=ticket)
-    for segment_id in segment_ids:
-        ports.jobs.fill(segment_id)
+    ports.jobs.fill(segment_ids)
     return segment_ids

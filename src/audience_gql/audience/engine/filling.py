@@ -32,13 +32,19 @@ class Filling:
         self._pool = pool
         self._verdicts = verdicts
 
-    async def fill(self, bucket_id: int, segment_id: int) -> None:
-        """Work off all ranges that are not filled yet, or what a deleted segment left behind."""
+    async def fill(self, bucket_id: int, segment_id: int, *, seconds: float) -> bool:
+        """Work off the ranges that are not filled yet, or what a deleted segment left behind, for so many seconds and one range more.
+
+        Returns True when nothing is left.
+        """
         people = FIRST_RANGE
+        until = time.monotonic() + seconds
         while True:
             begun = time.monotonic()
             if not await self._fill_range(bucket_id, segment_id, people):
-                return
+                return True
+            if time.monotonic() >= until:
+                return False
             people = next_size(people, time.monotonic() - begun, least=_LEAST, most=_MOST)
 
     async def _fill_range(self, bucket_id: int, segment_id: int, people: int) -> bool:

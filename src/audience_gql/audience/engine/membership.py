@@ -96,17 +96,18 @@ class Membership:
             self._ports.signals.changed([bucket.workspace_id])
         return ticked
 
-    async def fill(self, bucket_id: int, segment_id: int) -> None:
+    async def fill(self, bucket_id: int, segment_id: int, *, seconds: float = float("inf")) -> bool:
         """Do what a segment's state requires in this bucket: fill its remaining ranges, recompute it, or clean up after its deletion.
 
+        After so many seconds, a fill stops between two ranges. Returns False when it did, and True when nothing is left that can be done.
         It may be interrupted at any time. Any worker may call it again to continue.
         """
         async with self._pool.looking() as connection:
             state = await membership.segment_to_fill(connection, bucket_id, segment_id)
         if state is not None and state.is_to_be_recomputed:
             await self._recompute(bucket_id, segment_id, state)
-        else:
-            await self._filling.fill(bucket_id, segment_id)
+            return True
+        return await self._filling.fill(bucket_id, segment_id, seconds=seconds)
 
     async def audit(
         self, bucket_id: int, segment_id: int, *, after: int = -1, upto: int = EVERYBODY

@@ -85,6 +85,10 @@ class Ticker:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._retire()
 
+    def is_own(self, bucket_id: int) -> bool:
+        """Whether the bucket is in this worker's share, as of its last beat."""
+        return self._share.has(bucket_id)
+
     # ---- what wants a tick
 
     async def _listen(self) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from audience_gql.storage.database import Connection
+from audience_gql.storage.facts import BULK
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 
 _RESULT_KEPT: Final = timedelta(seconds=60)
 """So long a recompute's result is given to whoever asks for another one."""
+_IS_TO_BE_FILLED: Final = "s.failure IS NULL AND NOT s.is_paused AND (st.generation IS DISTINCT FROM s.generation OR st.filled_to IS NOT NULL)"
+"""Of a segment `s` in a bucket with the state `st`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,33 +27,90 @@ class FillProgress:
     is_paused: bool
 
 
-async def want(connection: Connection, segment_ids: Collection[int], ticket: int) -> None:
-    """Put segments into the queue of fills. `ticket` is an id of the request's own.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingSegment:
+    """A row of the queue: something of this segment is wanted."""
 
-    In the transaction that changes what is to be filled: whoever works off an older ticket cannot take this one away.
+    segment_id: int
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingFill:
+    """A segment that waits in one bucket: to be filled or recomputed, or, once it is deleted, to be forgotten."""
+
+    bucket_id: int
+    workspace_id: int
+    segment_id: int
+    ticket: int
+    lane: int
+
+
+async def want(connection: Connection, segment_ids: Collection[int], *, ticket: int, lane: int) -> None:
+    """Put segments into the queue of fills, LIVE or BULK. `ticket` is an id of the request's own.
+
+    In the transaction that changes what is to be filled: whoever works off an older ticket cannot take this one away. A segment that
+    waits already stays in its lane if that is the more urgent one.
     """
     await connection.execute(
-        "INSERT INTO wanted_fills (segment_id, ticket) SELECT w.segment_id, $2::bigint "
+        "INSERT INTO wanted_fills AS o (segment_id, ticket, lane) SELECT w.segment_id, $2::bigint, $3::smallint "
         "FROM unnest($1::bigint[]) AS w (segment_id) ORDER BY w.segment_id "
-        "ON CONFLICT (segment_id) DO UPDATE SET ticket = excluded.ticket",
+        "ON CONFLICT (segment_id) DO UPDATE SET ticket = excluded.ticket, lane = least(o.lane, excluded.lane)",
         sorted(segment_ids),
         ticket,
+        lane,
     )
 
 
-async def wanted_ticket(connection: Connection, segment_id: int) -> int | None:
-    """The last request's ticket; None when nobody wants anything of this segment."""
-    ticket: int | None = await connection.fetchval(
-        "SELECT w.ticket FROM wanted_fills w WHERE w.segment_id = $1", segment_id
+async def first_segments(connection: Connection, limit: int) -> list[WaitingSegment]:
+    """The first segments of the queue, of all workspaces: live ones first, and within a lane one of each workspace in turn."""
+    rows = await connection.fetch(
+        "SELECT x.segment_id, x.ticket FROM ("
+        "SELECT w.segment_id, w.ticket, w.lane, "
+        "row_number() OVER (PARTITION BY s.workspace_id, w.lane ORDER BY w.ticket, w.segment_id) AS turn "
+        "FROM wanted_fills w LEFT JOIN segments s ON s.id = w.segment_id) x "
+        f"ORDER BY x.lane, x.turn, x.ticket LIMIT {limit:d}"
     )
-    return ticket
+    return [WaitingSegment(**row) for row in rows]
 
 
-async def settle(connection: Connection, segment_id: int, ticket: int) -> None:
-    """Nothing is left to do of what was wanted up to this ticket."""
-    await connection.execute(
-        "DELETE FROM wanted_fills w WHERE w.segment_id = $1 AND w.ticket = $2", segment_id, ticket
+async def waiting_fills(connection: Connection, segment_ids: Collection[int]) -> list[WaitingFill]:
+    """Where something is to be done for these segments, live ones first, and within a lane in the order of their requests."""
+    if not segment_ids:
+        return []
+    rows = await connection.fetch(
+        "SELECT b.id AS bucket_id, b.workspace_id, w.segment_id, w.ticket, w.lane FROM wanted_fills w "
+        "JOIN segments s ON s.id = w.segment_id JOIN buckets b ON b.workspace_id = s.workspace_id "
+        "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
+        f"WHERE w.segment_id = ANY($1::bigint[]) AND {_IS_TO_BE_FILLED} "
+        "UNION ALL "
+        "SELECT b.id, b.workspace_id, w.segment_id, w.ticket, w.lane FROM wanted_fills w "
+        "JOIN segment_states st ON st.segment_id = w.segment_id JOIN buckets b ON b.id = st.bucket_id "
+        "WHERE w.segment_id = ANY($1::bigint[]) AND NOT EXISTS (SELECT FROM segments s WHERE s.id = w.segment_id) "
+        "ORDER BY lane, ticket, segment_id, bucket_id",
+        list(segment_ids),
     )
+    return [WaitingFill(**row) for row in rows]
+
+
+async def settle(connection: Connection, segments: Iterable[WaitingSegment | WaitingFill]) -> frozenset[int]:
+    """Take those of these segments out of the queue of which nothing is left to do. A later request than theirs stays."""
+    tickets = {segment.segment_id: segment.ticket for segment in segments}
+    if not tickets:
+        return frozenset()
+    rows = await connection.fetch(
+        "DELETE FROM wanted_fills w USING unnest($1::bigint[], $2::bigint[]) AS d (segment_id, ticket) "
+        "WHERE w.segment_id = d.segment_id AND w.ticket = d.ticket "
+        "AND NOT EXISTS (SELECT FROM segments s JOIN buckets b ON b.workspace_id = s.workspace_id "
+        "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
+        f"WHERE s.id = d.segment_id AND {_IS_TO_BE_FILLED}) "
+        "AND (EXISTS (SELECT FROM segments s WHERE s.id = d.segment_id) "
+        "OR NOT EXISTS (SELECT FROM segment_states st WHERE st.segment_id = d.segment_id)) "
+        "RETURNING w.segment_id",
+        list(tickets.keys()),
+        list(tickets.values()),
+    )
+    return frozenset(row["segment_id"] for row in rows)
 
 
 async def request_recompute(
@@ -71,7 +131,7 @@ async def request_recompute(
         list(segment_ids),
         now - _RESULT_KEPT,
     )
-    await want(connection, segment_ids, ticket)
+    await want(connection, segment_ids, ticket=ticket, lane=BULK)
 
 
 async def progress(connection: Connection, segment_id: int) -> FillProgress | None:
@@ -88,21 +148,6 @@ async def progress(connection: Connection, segment_id: int) -> FillProgress | No
         float(SUBSCRIBER_IDS),
     )
     return None if row is None else FillProgress(**row)
-
-
-async def buckets_to_fill(connection: Connection, segment_id: int) -> list[int]:
-    """Where a segment has something to be filled, or, once it is deleted, to be forgotten."""
-    rows = await connection.fetch(
-        "SELECT b.id FROM segments s JOIN buckets b ON b.workspace_id = s.workspace_id "
-        "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
-        "WHERE s.id = $1 AND s.failure IS NULL AND NOT s.is_paused "
-        "AND (st.generation IS DISTINCT FROM s.generation OR st.filled_to IS NOT NULL) "
-        "UNION ALL "
-        "SELECT st.bucket_id FROM segment_states st WHERE st.segment_id = $1 "
-        "AND NOT EXISTS (SELECT FROM segments s WHERE s.id = st.segment_id) ORDER BY 1",
-        segment_id,
-    )
-    return [row["id"] for row in rows]
 
 
 async def segments_to_fill(connection: Connection) -> list[int]:

@@ -46,7 +46,7 @@ class TickPool:
         url: str,
         *,
         size: int,
-        fill_size: int = 2,
+        fill_size: int = 3,
         statement_timeout_seconds: float = 60.0,
         presence: Presence | None = None,
     ) -> TickPool:
