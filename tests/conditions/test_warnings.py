@@ -26,6 +26,10 @@ def bought(**times) -> dict[str, object]:
     return {"event": {"name": "order_placed", "times": times}}
 
 
+def ordered(*where: dict[str, object], **times) -> dict[str, object]:
+    return {"event": {"name": "order_placed", "where": list(where)} | ({"times": times} if times else {})}
+
+
 def size(**test) -> dict[str, object]:
     return {"field": {"key": "size", "number": test}}
 
@@ -70,6 +74,19 @@ def told(value, **others) -> list[str]:
         {"all": [created(before="2026-01-01T00:00:00Z"), created(between={"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"})]},
         {"all": [created(inLast={"days": 7}), created(notInLast={"weeks": 1})]},
         created(isSet=False),
+        {"group": {"anyOf": []}},
+        {"segment": {"anyOf": [], "entered": {"inLast": {"days": 7}}}},
+        {"channel": {"channel": "EMAIL", "status": []}},
+        {"field": {"key": "tags", "list": {"hasAny": []}}},
+        ordered({"key": "brand", "text": {"in": []}}),
+        ordered({"key": "brand", "text": {"is": ""}}),
+        ordered({"key": "price", "number": {"gt": 5}}, {"key": "price", "number": {"lt": 5}}),
+        ordered({"key": "price", "number": {"isSet": True}}, {"key": "price", "number": {"isSet": False}}),
+        ordered({"key": "price", "number": {"gt": 5}}, {"key": "price", "text": {"isSet": True}}),
+        {"lastEvent": {"name": "order_placed", "at": {"isSet": True}, "where": [{"key": "price", "number": {"in": []}}]}},
+        {"eventTotal": {"name": "order_placed", "of": "value", "function": "SUM", "is": {"gt": 0}, "where": [{"key": "price", "number": {"in": []}}]}},
+        {"lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 7}}, "notFollowedBy": "order_placed"}},
+        {"firstEvent": {"name": "order_placed", "at": {"isSet": True}, "notFollowedBy": "order_placed"}},
         {"all": [A, {"any": [{"any": []}, {"not": A}]}]},
     ],
     ids=str,
@@ -89,6 +106,14 @@ def test_never_true_and_its_complement_always(condition):
         {"any": [bought(atLeast=3), bought(atMost=2)]},
         bought(atLeast=0),
         created(isSet=True),
+        ordered({"key": "brand", "text": {"in": []}}, atMost=3),
+        {
+            "lastEvent": {
+                "name": "order_placed",
+                "at": {"isSet": False},
+                "where": [{"key": "price", "number": {"in": []}}],
+            }
+        },
         {"eventTotal": {"name": "order_placed", "of": "value", "function": "SUM", "is": {"isSet": True}}},
     ],
     ids=str,
@@ -112,6 +137,11 @@ def test_always_true(condition):
         {"all": [created(inLast={"days": 8}), created(before="2020-01-01T00:00:00Z")]},
         {"all": [{"group": {"anyOf": ["21"]}}, {"not": {"group": {"anyOf": ["22"]}}}]},
         {"all": [created(before="2026-01-02T00:00:00Z"), created(after="2026-01-01T00:00:00Z")]},
+        {"lastEvent": {"name": "order_placed", "at": {"isSet": False}, "notFollowedBy": "order_placed"}},
+        {"field": {"key": "tags", "list": {"hasNone": []}}},
+        {"field": {"key": "tags", "list": {"hasAll": []}}},
+        ordered({"key": "price", "number": {"isSet": False}}, {"key": "price", "text": {"is": "LT"}}),
+        ordered({"key": "price", "text": {"is": "2026-01-01T00:00:00Z"}}, {"key": "price", "time": {"isSet": True}}),
         {"any": [abandoned(isSet=True), abandoned(isSet=False)]},  # a cart that was bought is neither
     ],
     ids=str,
@@ -150,6 +180,10 @@ def test_a_part_that_says_nothing_is_named():
         ({"not": {"event": {"name": "order_placed"}}}, bought(exactly=0)),
         (bought(atMost=2), {"not": bought(atLeast=3)}),
         ({"not": {"country": {"isSet": False}}}, {"country": {"isSet": True}}),
+        (
+            {"field": {"key": "tags", "list": {"hasNone": []}}},
+            {"field": {"key": "tags", "list": {"isSet": True}}},
+        ),
     ],
     ids=str,
 )

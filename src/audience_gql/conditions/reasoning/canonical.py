@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from audience_gql.conditions.base import Condition, Leaf
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.reasoning.comparisons import Comparison, can_hold_together, comparison_of
+from audience_gql.conditions.reasoning.constants import verdict_of
 from audience_gql.conditions.reasoning.regions import spelled
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 
@@ -100,6 +101,9 @@ def _note(condition: Condition, forms: dict[int, Form]) -> Form:
 
 
 def _literal(leaf: Leaf) -> Form:
+    verdict = verdict_of(leaf)
+    if verdict is not None:
+        return ALWAYS if verdict else NEVER
     comparison = comparison_of(leaf)
     if comparison is None:
         return Literal(key=spelled(leaf.dump(PLAIN_IDS)), holds=True, comparison=None)

@@ -20,6 +20,8 @@ _SELECTION: Final = frozenset({"key", "name", "where", "within", "of", "function
 """And under these what the filter is about. Anything else may be one more thing that it asks."""
 _USUAL: Final[dict[str, dict[str, Json]]] = {"event": {"times": {"atLeast": 1}}}
 """What a leaf means by leaving something out."""
+_JSON_TYPES: Final = {"text": "text", "number": "number", "boolean": "boolean", "time": "text"}
+"""Of a property's value, by the filter that it passes."""
 _NEVER_MISSING: Final = frozenset({"createdAt", "updatedAt"})
 _ZERO_OF_NOTHING: Final = frozenset({"SUM", "DISTINCT"})
 
@@ -76,6 +78,19 @@ def comparison_of(leaf: Leaf) -> Comparison | None:
     if not rest.keys() <= _SELECTION:
         return None
     return _comparison(kind, rest, body[held[0]], is_count=held[0] == "times")
+
+
+def comparisons_of_where(body: Json) -> list[Comparison]:
+    """What a leaf about events wants their properties to be like. Its `kind` is the JSON type that the value must have."""
+    where = body.get("where") if isinstance(body, dict) else None
+    found: list[Comparison] = []
+    for item in where if isinstance(where, list) else ():
+        for name, json_type in _JSON_TYPES.items():
+            if isinstance(item, dict) and _is_filter(test := item.get(name)):
+                rest: dict[str, Json] = {"key": item.get("key"), "as": name}
+                comparison = _comparison(json_type, rest, test, is_count=False)
+                found += [] if comparison is None else [comparison]
+    return found
 
 
 def can_hold_together(literals: Sequence[tuple[Comparison, bool]]) -> bool:

@@ -31,9 +31,8 @@ _NONE_OF: Final = frozenset({"isNot", "notIn", "ne"})
 _RANGES: Final = frozenset(
     {"lt", "lte", "gt", "gte", "between", "before", "after", "atLeast", "atMost", "inLast", "notInLast"}
 )
-_OPAQUE: Final = frozenset(
-    {"hasAny", "hasAll", "hasNone", "isEmpty", "inNext", "anniversaryInNext", "anniversaryInLast"}
-)
+_OF_LISTS: Final = frozenset({"hasAny", "hasAll", "hasNone"})
+_OPAQUE: Final = _OF_LISTS | {"isEmpty", "inNext", "anniversaryInNext", "anniversaryInLast"}
 OPERATORS: Final = frozenset({"isSet"}) | _PARTS_OF_TEXT.keys() | _ONE_OF | _NONE_OF | _RANGES | _OPAQUE
 NEGATIVE: Final = _NONE_OF | {"notContains", "hasNone", "notInLast"}
 """Operators that say "not", but want a value all the same."""
@@ -62,8 +61,12 @@ class Region:
 
 def region_of(operator: str, value: Json, *, is_count: bool = False) -> Region:
     """What passes `{operator: value}`; `is_count` for numbers of times."""
-    if operator == "isSet":
-        return Region(key=("set", value), domain=None, marks=(), contains=lambda _: value is True)
+    if operator == "isSet" or (operator in _OF_LISTS and value == []):
+        is_set = value is True or operator in (
+            "hasAll",
+            "hasNone",
+        )  # of no values, every list has all and none
+        return Region(key=("set", is_set), domain=None, marks=(), contains=lambda _: is_set)
     if operator in _ONE_OF | _NONE_OF:
         values = value if isinstance(value, list) else [value]
         region = _set(operator, values, is_count=is_count)
