@@ -19,6 +19,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Condition, Names
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order
+from audience_gql.conditions.reasoning.property_types import never_has_type, wanted_types
 from audience_gql.conditions.reasoning.warnings import leaves_with_values, nobody_has, warnings
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 from audience_gql.conditions.words.summary import summarize
@@ -32,7 +33,7 @@ from audience_gql.storage.reads.records import SubscriberRecord
 
 LARGEST_SAMPLE: Final = 100
 _VALUES_SECONDS: Final = 0.1
-"""For finding out whether anybody has the values that a condition names."""
+"""For finding out whether anybody has the values that a condition names, and as long again for the types of properties."""
 _NO_SEGMENT: Final = 0
 """Stands for the condition itself where it is no segment's."""
 
@@ -153,7 +154,11 @@ class _Preview:
             would_leave=_scaled(tally.leaving, tally) if is_compared else None,
             sample=tally.sample,
             summary=summarize(tree, self._names),
-            warnings=(*self._warnings(tree), *await self._unseen_values(matching, tally)),
+            warnings=(
+                *self._warnings(tree),
+                *await self._unseen_values(matching, tally),
+                *await self._unseen_types(matching),
+            ),
         )
 
     def _check_nesting(self, tree: Condition) -> None:
@@ -181,6 +186,20 @@ class _Preview:
             self._connection, self._workspace.id, leaves, matching, seconds=_VALUES_SECONDS
         )
         return [nobody_has(leaf, self._names) for leaf in unseen]
+
+    async def _unseen_types(self, matching: Filter) -> list[str]:
+        wanted = wanted_types(matching.condition)
+        found = await previews.types_of_properties(
+            self._connection,
+            self._workspace.id,
+            [(it.event, it.key) for it in wanted],
+            matching.now,
+            seconds=_VALUES_SECONDS,
+        )
+        told = (
+            never_has_type(it, types) for it, types in zip(wanted, found, strict=False)
+        )  # time may be short
+        return [sentence for sentence in told if sentence is not None]
 
 
 def _sample_issues(sample: int) -> list[Issue]:

@@ -6,9 +6,10 @@ It only reads, all in the caller's snapshot, and knows nothing of estimates: it 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 from typing import Final
 
@@ -30,6 +31,7 @@ _LEAST_GROWTH: Final = 0.2
 """A slice that adds less than this to what is counted already is not worth a statement."""
 _SHRINKS: Final = 3
 _SHRINK: Final = 16
+_EVENTS_FOR_TYPES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,32 @@ async def never_seen(
             async with _limited(connection, deadline - monotonic()):
                 if not await _matches_anybody(connection, workspace_id, leaf, matching):
                     found.append(leaf)
+        except asyncpg.QueryCanceledError:
+            break
+    return found
+
+
+async def types_of_properties(
+    connection: Connection,
+    workspace_id: int,
+    properties: Sequence[tuple[str, str]],
+    now: datetime,
+    *,
+    seconds: float,
+) -> list[Mapping[str, int]]:
+    """How many of the latest events of a name have which JSON type in a property, null aside, for each (name, key).
+
+    At most 1,000 events are looked at for each. What cannot be told in the given time is left out at the end.
+    """
+    if not properties:
+        return []
+    found: list[Mapping[str, int]] = []
+    deadline = monotonic() + seconds
+    bucket_ids = await definitions.bucket_ids(connection, workspace_id)
+    for name, key in properties:
+        try:
+            async with _limited(connection, deadline - monotonic()):
+                found.append(await _types_of_property(connection, workspace_id, bucket_ids, name, key, now))
         except asyncpg.QueryCanceledError:
             break
     return found
@@ -277,6 +305,27 @@ async def _people(
         [id_ for _, id_ in owners],
     )
     return tuple(subscriber_of(row) for row in rows)
+
+
+async def _types_of_property(
+    connection: Connection, workspace_id: int, bucket_ids: Sequence[int], name: str, key: str, now: datetime
+) -> Mapping[str, int]:
+    looked_at = bucket_ids[:_EVENTS_FOR_TYPES]
+    share = _EVENTS_FOR_TYPES // max(1, len(looked_at))
+    rows = await connection.fetch(
+        "SELECT jsonb_typeof(x.value) AS type, count(*) AS events FROM event_names n "
+        "CROSS JOIN unnest($2::bigint[]) AS b (id) CROSS JOIN LATERAL ("
+        "SELECT e.properties -> $4 AS value FROM events e "
+        "WHERE e.bucket_id = b.id AND e.name_id = n.id AND e.occurred_at <= $5 "
+        f"ORDER BY e.occurred_at DESC LIMIT {share:d}) x "
+        "WHERE n.workspace_id = $1 AND n.name = $3 AND jsonb_typeof(x.value) <> 'null' GROUP BY 1",
+        workspace_id,
+        looked_at,
+        name,
+        key,
+        now,
+    )
+    return {row["type"]: row["events"] for row in rows}
 
 
 async def _matches_anybody(connection: Connection, workspace_id: int, leaf: Leaf, matching: Filter) -> bool:

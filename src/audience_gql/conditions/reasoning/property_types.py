@@ -1,0 +1,68 @@
+"""Which type a condition wants of properties of events, and what to say when events have another one there.
+
+For hints to people only: a leaf that it does not recognise wants nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from audience_gql.conditions.base import Condition, leaves
+from audience_gql.conditions.reasoning.canonical import ALWAYS, NEVER, canonical
+from audience_gql.conditions.reasoning.comparisons import comparisons_of_where
+from audience_gql.conditions.values import Json
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.conditions.words.wording import counted, listed
+
+_MOST: Final = 8
+_JSON_TYPES: Final = {"text": "string", "number": "number", "boolean": "boolean"}
+_OF_NUMBERS: Final = frozenset({"SUM", "AVERAGE", "MIN", "MAX"})
+_OWN_VALUE: Final = "value"
+_WORDS: Final = {
+    "string": "a text",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedType:
+    """A property of the events of a name that has to have this JSON type to count."""
+
+    event: str
+    key: str
+    json_type: str
+
+
+def wanted_types(condition: Condition) -> tuple[WantedType, ...]:
+    """Each once, and at most eight of them; none of a condition that is always or never true anyway."""
+    if canonical(condition) in (ALWAYS, NEVER):
+        return ()
+    found = (it for leaf in leaves(condition) for it in _wanted_of(leaf.dump(PLAIN_IDS)))
+    return tuple(dict.fromkeys(found))[:_MOST]
+
+
+def never_has_type(wanted: WantedType, events_by_type: Mapping[str, int]) -> str | None:
+    """That none of the events that were looked at has the wanted type; None where some have, or none has the property."""
+    if not events_by_type or wanted.json_type in events_by_type:
+        return None
+    events = counted(sum(events_by_type.values()), f'"{wanted.event}" event')
+    types = listed([_WORDS[name] for name in sorted(events_by_type)], joint="or")
+    return f'In the latest {events} with "{wanted.key}", it is {types}, and never {_WORDS[wanted.json_type]}.'
+
+
+def _wanted_of(leaf: Mapping[str, Json]) -> Iterator[WantedType]:
+    ((_, body),) = leaf.items()
+    name = body.get("name") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(name, str):
+        return
+    for comparison in comparisons_of_where(body):
+        if comparison.name is not None and not comparison.holds_when_missing:
+            yield WantedType(event=name, key=comparison.name, json_type=_JSON_TYPES[comparison.kind])
+    of = body.get("of")
+    if body.get("function") in _OF_NUMBERS and isinstance(of, str) and of != _OWN_VALUE:
+        yield WantedType(event=name, key=of, json_type="number")
