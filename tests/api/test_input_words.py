@@ -112,6 +112,30 @@ async def test_all_problems_are_told_at_once(api):
     assert literal[2]["message"].endswith("TextFilter has no field iss; did you mean is?")
 
 
+@pytest.mark.parametrize(
+    ("condition", "field", "message"),
+    [
+        ({"createdAt": {"inLast": {"months": 1}}}, "months", "Duration has no field months; months are not equally long: give days, such as 30, or weeks"),
+        ({"createdAt": {"inLast": {"years": 1}}}, "years", "Duration has no field years; years are not equally long: give days, such as 365"),
+        ({"createdAt": {"inLast": {"seconds": 1}}}, "seconds", "Duration has no field seconds; the shortest is a minute: give minutes"),
+        ({"createdAt": {"inLast": {"day": 1}}}, "day", "Duration has no field day; did you mean days?"),
+        ({"birthday": {"inNext": {"weeks": 1}}}, "weeks", "Days has no field weeks; give days, 7 for a week"),
+        ({"birthday": {"inNext": {"months": 1}}}, "months", "Days has no field months; months are not equally long: give days, such as 30"),
+        ({"birthday": {"inNext": {"years": 1}}}, "years", "Days has no field years; years are not equally long: give days, such as 365"),
+        ({"birthday": {"inNext": {"hours": 1}}}, "hours", "Days has no field hours; a date has no time: give days"),
+    ],
+)  # fmt: skip
+async def test_a_unit_that_there_is_not_is_told_with_what_there_is_instead(api, condition, field, message):
+    ((kind, test),) = condition.items()
+    ((operator, _),) = test.items()
+    literal = f"{{ previewSegment(condition: {{{kind}: {{{operator}: {{{field}: 1}}}}}}) {{ __typename }} }}"
+
+    for errors in (await api.errors(literal), await api.errors(PREVIEW, c=condition)):
+        error = errors[0]  # Days also lacks its `days`
+        assert error["message"].endswith(message)
+        assert error["extensions"]["issues"][0]["path"] == ["condition", kind, operator, field]
+
+
 async def test_no_more_than_five_are_told(api):
     many = {"all": [{f"c{number}": 1} for number in range(100)]}
 

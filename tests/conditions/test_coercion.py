@@ -6,11 +6,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from audience_gql.conditions.base import InvalidCondition
 from audience_gql.conditions.input.coercion import coerce_shape
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Enumeration, EnumerationValue, InputField, Scalar, Shape
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from tests.conditions.world import VOCABULARY
+from tests.conditions.world import VOCABULARY, condition_of
 
 _COLOR = Enumeration(
     name="Color",
@@ -64,3 +65,14 @@ def test_enumerations_and_defaults() -> None:
 def test_what_is_not_in_an_enumeration() -> None:
     assert coerce({"colors": ["RED", "red"]}) == (None, [("UNKNOWN", ("colors", "1"))])
     assert coerce({"colors": ["RED"] * 3}) == (None, [("TOO_MANY", ("colors",))])
+
+
+def test_a_unit_that_there_is_not_is_refused_with_what_there_is_instead():
+    with pytest.raises(InvalidCondition) as refused:
+        condition_of({"createdAt": {"inLast": {"months": 1}}})
+
+    (problem,) = refused.value.problems
+    assert problem.path == ("createdAt", "inLast", "months")
+    assert problem.message == (
+        "Duration has no such field; months are not equally long: give days, such as 30, or weeks"
+    )

@@ -77,6 +77,21 @@ def input_types() -> tuple[Shape | Enumeration, ...]:
     return tuple(found.values())
 
 
+def instead_of(type_name: str, field: str) -> str | None:
+    """What to give in place of a field that an input object does not have; None where nothing is known of it."""
+    return _instead().get((type_name, field))
+
+
+@cache
+def _instead() -> Mapping[tuple[str, str], str]:
+    return {
+        (shape.name, name): words
+        for shape in input_types()
+        if isinstance(shape, Shape)
+        for name, words in shape.instead.items()
+    }
+
+
 def _build(given: Given, parsing: Parsing) -> Condition:
     ((name, value),) = given.items()
     with parsing.at(name):

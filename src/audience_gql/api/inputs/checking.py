@@ -26,6 +26,7 @@ from graphql import (
 
 from audience_gql.api.inputs.problems import Problems, listed, shown, suggestion
 from audience_gql.audience.failures import Path, ProblemCode
+from audience_gql.conditions.registry import instead_of
 
 Leaf: TypeAlias = GraphQLScalarType | GraphQLEnumType
 _LARGEST_INT: Final = 2**31 - 1
@@ -102,7 +103,9 @@ def _check_object(given: Given, type_: GraphQLInputObjectType, path: Path, probl
     for name, value in entries:
         field = type_.fields.get(name)
         if field is None:
-            message = f"{type_.name} has no field {shown(name)}{suggestion(name, type_.fields)}"
+            hint = instead_of(type_.name, name)
+            hint = f"; {hint}" if hint else suggestion(name, type_.fields)
+            message = f"{type_.name} has no field {shown(name)}{hint}"
             problems.add("UNKNOWN", message, (*path, shown(name)), value.node)
         else:
             check(value, field.type, (*path, name), problems)

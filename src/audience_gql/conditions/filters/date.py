@@ -237,6 +237,12 @@ _DAYS: Final = Shape(
         ),
     ),
     build=_build_days,
+    instead={
+        "weeks": "give days, 7 for a week",
+        "months": "months are not equally long: give days, such as 30",
+        "years": "years are not equally long: give days, such as 365",
+        "hours": "a date has no time: give days",
+    },
 )
 
 DATE_FILTER: Final = Shape(

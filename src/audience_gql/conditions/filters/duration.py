@@ -62,4 +62,9 @@ DURATION: Final = Shape(
         InputField(name="weeks", type=Scalar.INT, description="In weeks of 7 days."),
     ),
     build=_build,
+    instead={
+        "months": "months are not equally long: give days, such as 30, or weeks",
+        "years": "years are not equally long: give days, such as 365",
+        "seconds": "the shortest is a minute: give minutes",
+    },
 )

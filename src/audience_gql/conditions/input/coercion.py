@@ -59,7 +59,8 @@ def _check_names(given: Mapping[str, object], shape: Shape, parsing: Parsing) ->
     names = [field.name for field in shape.fields]
     unknown = [name for name in given if name not in names]
     for name in unknown:
-        parsing.problem("UNKNOWN", f"{shape.name} has no such field; it has {', '.join(names)}", shown(name))
+        hint = shape.instead.get(name, f"it has {', '.join(names)}")
+        parsing.problem("UNKNOWN", f"{shape.name} has no such field; {hint}", shown(name))
     if not shape.one_of:
         return
     if not given:

@@ -5,8 +5,8 @@ Nothing here looks at a value; coercion.py does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
@@ -89,3 +89,5 @@ class Shape:
     fields: tuple[InputField, ...]
     build: Build
     one_of: bool = False
+    instead: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What to say of fields that people look for here in vain, by name."""
