@@ -1,6 +1,6 @@
 """Writes a workspace of any size straight into the tables: people, groups and events as the application would have left them, and segments that wait to be filled.
 
-    DATABASE_URL=postgres://… python benchmarks/engine/generator.py --people 100000 --events 2000000
+    DATABASE_URL=postgres://… python3 dev run benchmarks/engine/generator.py --people 100000 --events 2000000
 
 The same options give the same people and the same behaviour, whatever the ids that the database deals out. What is derived
 from a person (identities, dates, folded twins) is derived by the application's own functions; a test compares the
@@ -26,8 +26,9 @@ from segments import chosen, group_name, with_ids
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.definitions.groups import create_group
 from audience_gql.audience.definitions.segments import create_segment
-from audience_gql.audience.people.bucket_writer import _blank_row, _dates, identities_of
-from audience_gql.audience.people.profiles import apply_columns
+from audience_gql.audience.people.bucket_writer import _dates
+from audience_gql.audience.people.profiles import apply_columns, identity
+from audience_gql.audience.people.working_copy import _blank_row
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
@@ -48,6 +49,7 @@ _BUCKETS_AT_ONCE: Final = 2
 _SMALLEST_GROUP: Final = 0.00001
 _LARGEST_GROUP: Final = 0.3
 
+_KEYS: Final = {"email": "email", "phone": "phone", "externalId": "external_id"}
 _PERSON_COLUMNS: Final = (
     "id",
     *(name for column in TEXT_COLUMNS for name in (column, f"{column}_folded")),
@@ -207,8 +209,11 @@ class _Slice:
             row = _blank_row(person_id, created_at)
             apply_columns(row, patch)
             row["updated_at"] = updated_at
-            for kind, value in identities_of(row):
-                self._identities.append((defined.workspace.id, kind, value, bucket_id, person_id))
+            for kind, column in _KEYS.items():
+                if row[column] is not None:
+                    self._identities.append(
+                        (defined.workspace.id, *identity(kind, row[column]), bucket_id, person_id)
+                    )
             for _, field_id, at in _dates(None, row, defined.fields):
                 if at is not None:
                     self._dates.append((bucket_id, person_id, field_id, at))
