@@ -9,6 +9,7 @@ RUN python -m venv /app \
 COPY pyproject.toml README.md LICENSE hatch_build.py ./
 COPY src ./src
 COPY playground ./playground
+COPY docs/operations ./docs/operations
 # Node is for the playground's build alone, and stays behind.
 RUN PYTHONPATH=/node /app/bin/pip install --no-cache-dir --no-build-isolation --no-deps .
 

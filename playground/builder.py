@@ -169,10 +169,11 @@ def _digest() -> str:
     files = [
         *(HERE / name for name in names),
         *sorted(it for it in (HERE / "src").rglob("*") if it.is_file()),
+        *sorted((HERE.parent / "docs" / "operations").glob("*.graphql")),
     ]
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.relative_to(HERE)}\0{file.stat().st_size}\0".encode())
+        digest.update(f"{file.relative_to(HERE.parent)}\0{file.stat().st_size}\0".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -178,6 +178,7 @@ def builder(tmp_path: Path) -> Iterator[Builder]:
     shutil.copytree(
         _ROOT / "playground", tmp_path / "playground", ignore=shutil.ignore_patterns("node_modules", ".*")
     )
+    shutil.copytree(_ROOT / "docs/operations", tmp_path / "docs/operations")
     spec = importlib.util.spec_from_file_location("copied_builder", tmp_path / "playground" / "builder.py")
     assert spec is not None
     assert spec.loader is not None
@@ -196,11 +197,14 @@ def test_a_second_build_has_nothing_to_do(builder):
     assert (builder.module.BUILT / "index.html.gz").exists()
 
 
-def test_a_change_is_built_in_the_old_page_s_place(builder):
+@pytest.mark.parametrize(
+    "file", ["playground/src/examples/1-segment.graphql", "docs/operations/01-segments.graphql"]
+)
+def test_a_change_is_built_in_the_old_page_s_place(builder, file):
     builder.build()
     (builder.module.BUILT / "old").touch()
 
-    (builder.module.HERE / "src" / "examples" / "1-segment.graphql").write_text("{ viewer { token { id } } }")
+    (builder.module.HERE.parent / file).write_text("{ viewer { token { id } } }")
 
     assert builder.build()
     assert not (builder.module.BUILT / "old").exists()

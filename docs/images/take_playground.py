@@ -1,7 +1,7 @@
 """Takes docs/images/playground.png in the playground of a running `python3 dev demo`, with the machine's Chromium.
 
 . <state>/connection.env
-.venv/bin/python docs/images/take_playground.py [--chromium /usr/bin/chromium]
+python3 dev run docs/images/take_playground.py [--chromium /usr/bin/chromium]
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
         page.get_by_role("button", name="Open").click()
         run(page, "CreateSegment", '"')
         run(page, "Members", '"state": "READY"')
-        run(page, "Explanation", '"isMember"')
+        run(page, "Explanation", '"isMember": true')
         page.wait_for_timeout(500)  # the last animation
         page.screenshot(path=PICTURE)
         browser.close()

@@ -4,6 +4,8 @@ import { GraphiQL } from "graphiql";
 import { connect, Unauthenticated, type Connection } from "./connection";
 import { Door } from "./Door";
 import { EXAMPLES } from "./examples";
+import { askedFor, forgetAddress } from "./operations";
+import { OperationsMenu } from "./OperationsMenu";
 
 /** Kept by this browser for this origin, until it is forgotten or refused; it never stands in an address. */
 const TOKEN = "audience-gql:token";
@@ -70,15 +72,22 @@ type EditorProps = { connection: Connection; onLeave: () => void };
 
 function Editor({ connection, onLeave }: EditorProps) {
   const { viewer, schema, fetcher } = connection;
-  const tabs = useMemo(() => EXAMPLES.map((query) => ({ query })), []);
+  const asked = useMemo(() => askedFor(schema), [schema]);
+  const tabs = useMemo(() => {
+    const examples = EXAMPLES.map((query) => ({ query }));
+    return asked ? [asked, ...examples] : examples;
+  }, [asked]);
+  useEffect(forgetAddress, []);
   return (
     <GraphiQL
       fetcher={fetcher}
       schema={schema}
       defaultTabs={tabs}
+      initialQuery={asked?.query}
+      initialVariables={asked?.variables}
       isHeadersEditorEnabled={false}
       showPersistHeadersSettings={false}
-      defaultEditorToolsVisibility={false}
+      defaultEditorToolsVisibility={asked?.variables ? "variables" : false}
     >
       <GraphiQL.Logo>
         <span className="place">
@@ -86,6 +95,7 @@ function Editor({ connection, onLeave }: EditorProps) {
           <small title={viewer.token.scopes.join(", ")}>
             token “{viewer.token.name}”
           </small>
+          <OperationsMenu />
           <button type="button" onClick={onLeave}>
             Forget token
           </button>

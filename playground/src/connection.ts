@@ -55,7 +55,7 @@ export async function connect(
       const params = withItsOperation(asked);
       const answers = isSubscription(params)
         ? follow(sockets, params)
-        : post(token, params, onRefused);
+        : post(token, params, onRefused).catch(throwInWords);
       return answers as FetcherReturnType; // which wants errors with methods that no JSON has
     },
     close: () => void sockets.dispose(),
@@ -117,10 +117,15 @@ function isSubscription(params: FetcherParams): boolean {
   );
 }
 
+/** None where the document does not parse: what is wrong with it, and where, the API says. */
 function operations({ query }: FetcherParams) {
-  return parse(query).definitions.filter(
-    (it) => it.kind === Kind.OPERATION_DEFINITION,
-  );
+  try {
+    return parse(query).definitions.filter(
+      (it) => it.kind === Kind.OPERATION_DEFINITION,
+    );
+  } catch {
+    return [];
+  }
 }
 
 function openSockets(token: string, onRefused: () => void): Client {
@@ -144,16 +149,23 @@ function follow(sockets: Client, params: FetcherParams) {
   return {
     [Symbol.asyncIterator]: () => ({
       next: () =>
-        results.next().catch((error: unknown) => {
-          throw isClosing(error)
-            ? new Error(
-                `The socket was closed (${error.code}): ${error.reason || "the API went away"}. Run it again, with the last \`cursor\` as \`after\`.`,
-              )
-            : error;
-        }),
+        results.next().catch((error: unknown) =>
+          throwInWords(
+            isClosing(error)
+              ? new Error(
+                  `The socket was closed (${error.code}): ${error.reason || "the API went away"}. Run it again, with the last \`cursor\` as \`after\`.`,
+                )
+              : error,
+          ),
+        ),
       return: () => results.return?.(),
     }),
   };
+}
+
+/** As an error of the API looks: GraphiQL would show the stack of an Error, which is that of bundled code. */
+function throwInWords(error: unknown): never {
+  throw error instanceof Error ? { message: error.message } : error;
 }
 
 function isClosing(event: unknown): event is CloseEvent {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,13 @@ from starlette.requests import Request
 from audience_gql import playground
 
 ROOT = Path(__file__).parents[2]
+
+OPERATIONS = {
+    re.search(r"^(?:query|mutation|subscription) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)[
+        1
+    ]: file
+    for file in sorted((ROOT / "docs/operations").glob("*.graphql"))
+}
 
 pytestmark = pytest.mark.browser
 
@@ -150,6 +158,80 @@ async def test_the_editor_knows_the_schema(visit, product):
 
     await expect(editor.locator(".squiggly-error")).to_have_count(1)
     assert visit.complaints == []
+
+
+async def write(page: Page, text: str) -> None:
+    editor = page.locator(".graphiql-query-editor .monaco-editor").first
+    await editor.click()
+    await page.keyboard.press("Control+a")
+    await page.keyboard.insert_text(text)
+
+
+async def test_a_syntax_error_is_told_in_the_api_s_words(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("button", name="Members", exact=True).click()
+
+    await write(page, "{ segments(first: }")
+    await page.keyboard.press("Control+Enter")
+
+    await expect(answer(page)).to_contain_text("Syntax Error")
+    await expect(answer(page)).to_contain_text("GRAPHQL_PARSE_FAILED")
+    await expect(answer(page)).not_to_contain_text("stack")
+
+
+@pytest.mark.parametrize(("tab", "said"), [("Members", "Failed to fetch"), ("Live", "The socket was closed")])
+async def test_an_api_that_is_away_is_told_without_a_stack(visit, product, tab, said):
+    await visit.context.route_web_socket("**/graphql", lambda socket: socket.close(code=1011))
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_role("tab")).to_have_count(5)
+    await page.route("**/graphql", lambda route: route.abort())
+
+    await run(page, tab)
+
+    await expect(answer(page)).to_contain_text(said)
+    await expect(answer(page)).not_to_contain_text("stack")
+
+
+async def test_an_address_opens_a_documented_operation(visit, product):
+    visit.path = "/graphiql?operation=Members"
+    page = await visit.open()
+    await enter(page, product.token)
+
+    text = page.locator(".graphiql-query-editor .view-lines")
+    await expect(text).to_contain_text("Members($segment:")
+    await expect(page.locator(".graphiql-editor-tool .view-lines").first).to_contain_text('"segment": ""')
+    await expect(page).to_have_url(f"{product.origin}/graphiql")
+    await expect(page.get_by_role("tab", name="Members")).to_have_count(2)  # and the example of that name
+    await page.wait_for_timeout(1_000)  # until the tabs are stored
+    await page.reload()
+
+    await expect(page.get_by_role("tab", name="Members")).to_have_count(2)
+    assert visit.complaints == []
+
+
+async def test_the_menu_opens_every_documented_operation(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_text("Operations").click()
+    links = page.locator(".operations a")
+
+    assert await links.all_inner_texts() == list(OPERATIONS)
+    for name in OPERATIONS:
+        await page.locator(".operations a").get_by_text(name, exact=True).click()
+        await expect(page.locator(".graphiql-query-editor .view-lines")).to_contain_text(f"{name}(")
+        await page.get_by_text("Operations").click()
+    assert visit.complaints == []
+
+
+async def test_an_operation_that_is_not_documented_is_told(visit, product):
+    visit.path = "/graphiql?operation=Nonsense"
+    page = await visit.open()
+    await enter(page, product.token)
+
+    text = page.locator(".graphiql-query-editor .view-lines")
+    await expect(text).to_contain_text('There is no documented operation called "Nonsense"')
 
 
 @pytest.mark.usefixtures("playground")
