@@ -1,7 +1,7 @@
 """How quickly a large file becomes people, and how much memory the web process and the worker take meanwhile.
 
     . <state>/connection.env        # of a running `python3 dev up`
-    .venv/bin/python benchmarks/imports.py --rows 1000000
+    python3 dev run benchmarks/imports.py --rows 1000000
 
 It writes a file of made-up people, imports it as `audience-gql import` does, and looks at the processes of this machine that
 serve and work. Figures are for reading; it asserts only that every row became a person.

@@ -1,7 +1,7 @@
 """Upserts a second in batches of 1,000, of this checkout and of another one, in turn on the same server.
 
     git worktree add /tmp/before <commit>
-    .venv/bin/python benchmarks/upserts.py --against /tmp/before --rounds 15
+    python3 dev run benchmarks/upserts.py --against /tmp/before --rounds 15
 
 Each checkout has a process and a database of its own. A round has some batches of every workload; the checkouts take turns, and
 which of them begins alternates too. Printed are medians over the rounds, and the median of each round's ratio. It asserts no time.

@@ -1,7 +1,7 @@
 """10,000 workspaces with 20 segments each under one worker: what they cost while nobody does anything, and how fast a change is anywhere.
 
-    .venv/bin/python benchmarks/workspaces.py
-    .venv/bin/python benchmarks/workspaces.py --workspaces 1000 --people 5
+    python3 dev run benchmarks/workspaces.py
+    python3 dev run benchmarks/workspaces.py --workspaces 1000 --people 5
 
 It starts servers of its own in a temporary folder, loads the workspaces straight into the tables (with the right members, found by
 the pure evaluation), starts a worker as in production, and lets it tick every bucket once before it measures. It writes

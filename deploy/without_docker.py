@@ -1,6 +1,6 @@
 """Runs what docker-compose.yml says, without Docker: the same commands, environment and health checks, on servers from wheels.
 
-    python deploy/without_docker.py
+    python3 dev run deploy/without_docker.py
 
 It brings everything up in the order of `depends_on`, waits for the health checks, has clients write people without pause while it restarts
 the web process under them, and stops all of it with SIGTERM. It ends with 0 when every write that was accepted was answered, everybody

@@ -78,6 +78,7 @@ class Run:
 _RUN = pytest.StashKey[Run]()
 _SKIPPED_LOUDLY = {
     "browser": "BROWSER TESTS",
+    "newcomer": "COMMANDS OF THE README AND THE DOCS",
     "other_postgres": "TESTS ON THE DISTRIBUTION'S POSTGRES",
 }
 """By marker: tests that need what a machine may lack. Who reads a run's end must know that they are missing from it."""

@@ -1,9 +1,8 @@
-"""Every snippet of the README and the docs is one that works: commands are commands, files are there, and what can run here runs.
+"""Every snippet of the README and the docs is one that works: commands are commands, and files are there.
 
-The README's requests run in tests/demo/test_replay.py, docs/api.md's in tests/api/test_documented_operations.py, the examples of
-docs/conditions.md in tests/conditions/test_handbook.py, what docs/howto/back-up.md says in tests/faults/test_restore.py, and the import of
-docs/howto/import.md in tests/api/test_uploading.py. What docs/howto/scale-out.md tells Citus is held against the schema in
-tests/storage/test_schema.py.
+Shell commands run in tests/test_newcomer.py, docs/api.md's requests in tests/api/test_documented_operations.py, the examples of
+docs/conditions.md in tests/conditions/test_handbook.py, and what docs/howto/back-up.md says in tests/faults/test_restore.py. What
+docs/howto/scale-out.md tells Citus is compared with the schema in tests/storage/test_schema.py.
 """
 
 from __future__ import annotations
@@ -12,20 +11,13 @@ import importlib.util
 import re
 import shlex
 from importlib.machinery import SourceFileLoader
-from pathlib import Path
-from textwrap import dedent
 
 import pytest
 import yaml
 
 from audience_gql import cli
+from tests.pages import PAGES, ROOT, commands, inline_commands, snippets
 
-ROOT = Path(__file__).parents[1]
-PAGES = [
-    ROOT / "README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "examples").glob("*/README.md")),
-]
 ELSEWHERE = {
     ("docs/api.md", "graphql"),
     ("docs/api.md", "json"),
@@ -36,36 +28,10 @@ ELSEWHERE = {
     ("docs/howto/scale-out.md", "sql"),
 }
 """Languages of pages whose snippets a test of their own runs."""
-NOT_OURS = ("npm ", "pip install ", "pg_dump")
+NOT_OURS = ("npm ", "pip install ", "pg_dump", "pg_restore")
 """Other people's programs, which a test run does not have; what we give them is tested where it is read."""
-
-
-def snippets() -> list[tuple[str, str, str]]:
-    found = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        name = page.relative_to(ROOT).as_posix()
-        found += [
-            (name, language, dedent(body))
-            for _, language, body in re.findall(
-                r"^( *)```(\w*)\n(.*?)^\1```$", text, re.DOTALL | re.MULTILINE
-            )
-        ]
-    return found
-
-
-def commands() -> list[tuple[str, str]]:
-    """Every command of a shell snippet, without its comment, a here-document together with what reads it."""
-    found = []
-    for page, language, body in snippets():
-        if language != "sh":
-            continue
-        joined = re.sub(r"<<'(\w+)'(.*?)\n.*?^\1$", r"\2", body, flags=re.DOTALL | re.MULTILINE)
-        for line in joined.splitlines():
-            command = re.sub(r"\s+#.*", "", line).strip()
-            if command:
-                found.append((page, command))
-    return found
+IN_THE_SHELL = ("ask ", "ask() ", "cat >", "export ", ". ")
+"""What a shell needs no program of ours for. It runs in tests/test_newcomer.py."""
 
 
 @pytest.mark.parametrize(("page", "language"), sorted({(page, language) for page, language, _ in snippets()}))
@@ -77,28 +43,28 @@ def test_there_are_commands():
     assert len(commands()) > 25
 
 
-@pytest.mark.parametrize(("page", "command"), commands())
-def test_a_command_is_one(page, command):
-    if page == "README.md" and "| curl -s $AUDIENCE_URL" in command:
-        return  # runs against the demo
-    if command.startswith(NOT_OURS):
+@pytest.mark.parametrize("command", [*commands(), *inline_commands()], ids=str)
+def test_a_command_is_one_that_a_newcomer_can_type(command):
+    """From the checkout, with no environment entered: `python` may be missing, and audience-gql is not on the path of a shell."""
+    if command.line.startswith((*NOT_OURS, *IN_THE_SHELL)):
         return
-    words = shlex.split(command)
+    words = shlex.split(command.line)
     while words and re.match(r"\w+=", words[0]):
         words = words[1:]
     match words:
-        case ["export", *_] | [".", _]:
-            assert "connection.env" in command or command.startswith("export")
+        case ["python3", "dev", "run", "audience-gql", *rest] | ["audience-gql", *rest]:
+            assert command not in commands() or words[0] == "python3", (
+                "nothing has put audience-gql on the path"
+            )
+            assert_is_of_ours(rest)
+        case ["python3", "dev", "run", path, *_]:
+            assert path == "FILE" or (ROOT / path).exists()
         case ["python3", "dev", name, *_]:
             assert name in dev_commands()
-        case ["audience-gql", *rest]:
-            assert cli._parser().parse_args(rest).run
         case ["docker", "compose", *rest]:
             assert_compose_knows(rest)
-        case [".venv/bin/python" | "python", path, *_]:
-            assert (ROOT / path).exists()
         case _:
-            pytest.fail(f"{page} says {command!r}, which nobody knows")
+            pytest.fail(f"{command.page} says {command.text!r}, which nobody knows")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
@@ -106,6 +72,16 @@ def test_links_lead_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         assert "://" in target or (page.parent / target).exists(), target
+
+
+def assert_is_of_ours(words: list[str]) -> None:
+    """A command as it is typed, or in a sentence only its name."""
+    if len(words) > 1:
+        assert cli._parser().parse_args(words).run
+        return
+    with pytest.raises(SystemExit) as ended:
+        cli._parser().parse_args([*words, "--help"])
+    assert ended.value.code == 0
 
 
 def assert_compose_knows(words: list[str]) -> None:

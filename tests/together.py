@@ -16,6 +16,7 @@ _SHARES: Final = {
     "tests/examples/test_listener.py": "product",
     "tests/faults/test_resume.py": "storm",
     "tests/fuzz/test_storm.py": "storm",
+    "tests/test_newcomer.py": "newcomer",
 }
 
 

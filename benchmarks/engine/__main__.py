@@ -1,6 +1,6 @@
 """Measures the engine: starts servers, loads once, measures, reports.
 
-    python benchmarks/engine --people 1000000 --events 20000000 --only a,b,g --keep-state DIR
+    python3 dev run benchmarks/engine --people 1000000 --events 20000000 --only a,b,g --keep-state DIR
 
 Every size has a database of its own, which a kept state folder has ready for the next run. Each measurement is a process
 of its own, and its figures are written as soon as it has ended.
@@ -161,7 +161,7 @@ def _command(options: argparse.Namespace) -> str:
         name: getattr(options, name) for name in ("people", "events", "days", "groups", "segments", "seed")
     }
     given = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in words.items())
-    return f"python benchmarks/engine {given} --only {only}{kept}"
+    return f"python3 dev run benchmarks/engine {given} --only {only}{kept}"
 
 
 async def _warm(url: str) -> None:

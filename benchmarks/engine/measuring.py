@@ -1,6 +1,6 @@
 """Runs one measurement on a loaded database, in a process of its own, so that its memory is its own too.
 
-DATABASE_URL=… REDIS_URL=… python benchmarks/engine/measuring.py a figures.json
+DATABASE_URL=… REDIS_URL=… python3 dev run benchmarks/engine/measuring.py a figures.json
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What it costs to tell many websocket clients of a change, beside the same subscription in plain Strawberry.
 
-    .venv/bin/python benchmarks/fanout                       # all of it, in some six minutes; writes docs/benchmarks/fanout.md
-    .venv/bin/python benchmarks/fanout --sockets 200 --idle 500 --seconds 3 --out /tmp/fanout
+    python3 dev run benchmarks/fanout                       # all of it, in some six minutes; writes docs/benchmarks/fanout.md
+    python3 dev run benchmarks/fanout --sockets 200 --idle 500 --seconds 3 --out /tmp/fanout
 
 It starts Postgres and Valkey of its own, one server process at a time, and clients in processes of their own. CPU is that of the
 server process alone. Nothing is asserted of a time; the page says whether a target was met.
@@ -185,7 +185,7 @@ def _allow_many_files() -> None:
 
 
 def _command() -> str:
-    return " ".join([".venv/bin/python benchmarks/fanout", *sys.argv[1:]])
+    return " ".join(["python3 dev run benchmarks/fanout", *sys.argv[1:]])
 
 
 def arguments() -> argparse.Namespace:

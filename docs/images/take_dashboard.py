@@ -3,7 +3,7 @@
 python3 dev demo &
 . <state>/connection.env
 (cd examples/live-dashboard && npm ci && npm run dev) &
-.venv/bin/python docs/images/take_dashboard.py [--address http://localhost:5173/] [--chromium /usr/bin/chromium]
+python3 dev run docs/images/take_dashboard.py [--address http://localhost:5173/] [--chromium /usr/bin/chromium]
 """
 
 from __future__ import annotations

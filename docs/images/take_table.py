@@ -2,7 +2,7 @@
 
 python3 dev demo --no-replay &          # the purchases are made here
 . ~/.local/state/audience-gql/demo/connection.env
-.venv/bin/python docs/images/take_table.py
+python3 dev run docs/images/take_table.py
 """
 
 from __future__ import annotations

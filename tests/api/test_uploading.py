@@ -126,25 +126,26 @@ def test_help_tells_the_exit_codes(capsys):
 
 
 async def test_the_words_of_the_page_do_what_it_says(served, server, tmp_path):
-    page = Path(__file__).parents[2] / "docs/howto/import.md"
-    (line,) = re.findall(r"^audience-gql import (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    page = (Path(__file__).parents[2] / "docs/howto/import.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^python3 dev run audience-gql import (.*)$", page, re.MULTILINE)
+    (rows,) = re.findall(r"<<'CSV'\n(.*?)^CSV$", page, re.MULTILINE | re.DOTALL)
     name, *words = shlex.split(line)
     file = tmp_path / name
-    file.write_text("Kunde,Mail,Plan,News\n1,ada@example.com,pro,UNSUBSCRIBED\n2,bob@example.com,,x\n")
+    file.write_text(f"{rows}shop-3,no address,,\n")
     await served.data(
-        'mutation { defineCustomField(input: {key: "plan", label: "Plan", type: TEXT}) { __typename } }'
+        'mutation { defineCustomField(input: {key: "cohort", label: "Cohort", type: TEXT}) { __typename } }'
     )
 
     tried = await run(served, server, file, *words)
     done = await run(served, server, file, *(word for word in words if word != "--dry-run"))
 
-    assert (tried[0], tried[1].strip()) == (3, "DONE: 2 rows, would be 1 created, 0 updated, 1 refused")
-    assert (done[0], done[1].strip()) == (3, "DONE: 2 rows, 1 created, 0 updated, 1 refused")
-    assert f"{file}:3: " in done[2]
+    assert (tried[0], tried[1].strip()) == (3, "DONE: 3 rows, would be 2 created, 0 updated, 1 refused")
+    assert (done[0], done[1].strip()) == (3, "DONE: 3 rows, 2 created, 0 updated, 1 refused")
+    assert f"{file}:4: " in done[2]
     found = await served.data(
-        '{ subscriber(by: {externalId: "1"}) { field(key: "plan") channels { status } } }'
+        '{ subscriber(by: {externalId: "shop-2"}) { field(key: "cohort") channels { status } } }'
     )
-    assert found == {"subscriber": {"field": "pro", "channels": [{"status": "UNSUBSCRIBED"}]}}
+    assert found == {"subscriber": {"field": "1998-07", "channels": [{"status": "UNSUBSCRIBED"}]}}
 
 
 async def test_a_column_that_is_not_there_fails_it(served, server, file):
