@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from audience_gql.api import ids
 from audience_gql.api.context import Context
+from audience_gql.api.ids import Kind
 from audience_gql.audience.access import Doorkeeper, Unauthenticated
 
 CREATE = """
@@ -92,6 +96,39 @@ async def test_only_admins_make_and_revoke_tokens(api, scopes):
             document, variable_values=variables, context_value=Context(api.services, access)
         )
         assert [error.extensions["code"] for error in result.errors] == ["FORBIDDEN"]
+
+
+async def test_an_admin_finds_every_token_by_its_id_until_it_is_revoked(api, stranger):
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on ApiToken { name expiresAt } } }"
+    theirs, ours = await create(stranger), await create(api, expiresAt="2026-03-01T12:00:01Z")
+    api.clock.advance(timedelta(hours=1))  # an expired token can be revoked, so it is there
+    revoked = await create(api, name="gone")
+    await api.data(REVOKE, id=revoked["token"]["id"])
+    wanted = [it["token"]["id"] for it in (ours, theirs, revoked)]
+
+    with api.counting() as statements:
+        found = (await api.data(query, ids=wanted))["nodes"]
+
+    assert found == [
+        {"__typename": "ApiToken", "name": "CRM", "expiresAt": "2026-03-01T12:00:01Z"}, None, None,
+    ]  # fmt: skip
+    assert len(statements) == 1
+
+
+@pytest.mark.parametrize("scopes", [["READ"], ["READ", "WRITE", "TRACK"]])
+async def test_others_find_themselves_only(api, scopes):
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    other = await create(api)
+    access = await api.services.doorkeeper.authenticate(await api.token(*scopes))
+    own = ids.encode(Kind.API_TOKEN, access.token.id)
+
+    result = await api.schema.execute(
+        query,
+        variable_values={"ids": [other["token"]["id"], own]},
+        context_value=Context(api.services, access),
+    )
+
+    assert (result.errors, result.data) == (None, {"nodes": [None, {"id": own}]})
 
 
 async def test_tokens_are_listed_until_they_are_revoked(api, stranger):

@@ -21,7 +21,7 @@ from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.imports import ImportRecord, imports_by_ids
-from audience_gql.storage.models import CustomField, Group, Segment
+from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.reads import batches, list_pages, person_pages, segment_figures
 from audience_gql.storage.reads.list_pages import Members
 from audience_gql.storage.reads.records import (
@@ -70,6 +70,10 @@ class Loaders:
     @cached_property
     def imports(self) -> DataLoader[int, ImportRecord | None]:
         return self._one(imports_by_ids)
+
+    @cached_property
+    def api_tokens(self) -> DataLoader[int, ApiToken | None]:
+        return self._one(batches.api_tokens_by_ids)
 
     @cached_property
     def events(self) -> DataLoader[EventKey, EventRecord | None]:

@@ -32,7 +32,7 @@ class Node:
 @strawberry.type
 class NodeQuery:
     @strawberry.field(
-        description="Whatever has this id; null when nothing in this workspace has it.",
+        description="Whatever has this id; null when nothing in this workspace has it. Other tokens than the one that asks are there for an ADMIN only.",
         graphql_type=Node | None,
     )
     @staticmethod
@@ -85,8 +85,11 @@ async def _workspace(context: Context, text: str) -> object | None:
 
 
 async def _api_token(context: Context, text: str) -> object | None:
-    token = context.access.token
-    return token if ids.number_of(Kind.API_TOKEN, text) == token.id else None
+    """Every token may read itself. The others are there for an ADMIN only, as `apiTokens` has them."""
+    token, number = context.access.token, ids.number_of(Kind.API_TOKEN, text)
+    if number is None or number == token.id:
+        return None if number is None else token
+    return await context.loaders.api_tokens.load(number) if context.access.allows("ADMIN") else None
 
 
 _FINDERS: Final[Mapping[Kind, Finder]] = {

@@ -135,6 +135,18 @@ async def api_tokens(database: Database, workspace_id: int) -> list[ApiToken]:
     return [definition_of(ApiToken, row) for row in rows]
 
 
+async def api_tokens_by_ids(
+    database: Database, workspace_id: int, ids: Collection[int]
+) -> dict[int, ApiToken]:
+    """Those of them that are not revoked."""
+    rows = await database.fetch(
+        "SELECT * FROM api_tokens WHERE workspace_id = $1 AND id = ANY($2::bigint[]) AND revoked_at IS NULL",
+        workspace_id,
+        list(ids),
+    )
+    return {row["id"]: definition_of(ApiToken, row) for row in rows}
+
+
 async def groups_by_ids(database: Database, workspace_id: int, ids: Collection[int]) -> dict[int, Group]:
     rows = await database.fetch(
         "SELECT * FROM groups WHERE workspace_id = $1 AND id = ANY($2::bigint[])", workspace_id, list(ids)
