@@ -17,6 +17,7 @@ from audience_gql.audience.definitions.segments import (
 )
 from audience_gql.audience.failures import InvalidInput, NameTaken, NotFound
 from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.storage.engine import membership
 from audience_gql.storage.models import Segment
 
 LITHUANIA = {"country": {"is": "LT"}}
@@ -160,6 +161,32 @@ async def test_a_deleted_segment_leaves_nothing_behind(house):
     assert left == 0
     with pytest.raises(NotFound):
         await delete_segment(ports=house.ports, workspace=house.workspace, segment_id=segment.id)
+
+
+@pytest.mark.parametrize("what", ["delete", "edit"])
+async def test_a_segment_may_go_or_change_in_the_middle_of_its_fill(house, monkeypatch, what):
+    await people(house)
+    segment = await create_segment(
+        ports=house.ports, workspace=house.workspace, name="S", description=None, condition=LITHUANIA, ids=PLAIN_IDS
+    )  # fmt: skip
+    look, seen = membership.segment_to_fill, []
+
+    async def look_and_be_overtaken(connection, bucket_id, segment_id):
+        state = await look(connection, bucket_id, segment_id)
+        if state is not None and state.is_started and not seen:
+            seen.append(state)
+            if what == "delete":
+                await delete_segment(ports=house.ports, workspace=house.workspace, segment_id=segment_id)
+            else:
+                await update(house, segment, condition=LATVIA)
+        return state
+
+    monkeypatch.setattr(membership, "segment_to_fill", look_and_be_overtaken)
+
+    await house.membership.fill(house.bucket_id, segment.id)
+
+    assert await house.members(segment) == (set() if what == "delete" else {"bob"})
+    assert [name for name, *_ in await house.log()] == ([] if what == "delete" else ["bob"])
 
 
 async def test_a_recompute_repairs_what_is_wrong_and_reports_to_the_end(house):

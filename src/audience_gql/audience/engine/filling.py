@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from audience_gql.audience.engine.affected import Plan
 from audience_gql.audience.engine.pace import next_size
 from audience_gql.audience.engine.verdicts import Verdicts
 from audience_gql.audience.ports import Ports
@@ -62,8 +63,10 @@ class Filling:
                 if not state.is_started:
                     # By itself, so that a plan is never made of what may yet be rolled back.
                     await membership.start_fill(connection, bucket_id, segment_id, state.generation)
-                    return True
-                end = await self._fill(connection, bucket, segment_id, state, people)
+                plan = await self._verdicts.plan(connection, bucket) if state.is_started else None
+                if plan is None or segment_id not in plan.evaluable.conditions:
+                    return True  # only started, or deleted or edited since `state` was read: the next step sees which
+                end = await self._fill(connection, bucket, plan, segment_id, state, people)
         except EvaluationFailed as failed:
             await self._verdicts.blame(bucket_id, failed)
             return False
@@ -73,12 +76,17 @@ class Filling:
         return end is not None
 
     async def _fill(
-        self, connection: Connection, bucket: BucketHead, segment_id: int, state: FillState, people: int
+        self,
+        connection: Connection,
+        bucket: BucketHead,
+        plan: Plan,
+        segment_id: int,
+        state: FillState,
+        people: int,
     ) -> int | None:
         now = max(await self._ports.clock.now(connection), bucket.last_instant)
         after = -1 if state.filled_to is None else state.filled_to
         end = await membership.range_end(connection, bucket.id, after, people)
-        plan = await self._verdicts.plan(connection, bucket)
         found = await self._verdicts.evaluation.differences_of_range(
             connection, bucket.id, plan.evaluable, segment_id, after, membership.to_the_end(end), now
         )
