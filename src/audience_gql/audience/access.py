@@ -49,7 +49,7 @@ class Access:
 
 
 class Doorkeeper:
-    """Checks tokens, and remembers a good one for three seconds, so that a revoked one is refused soon after."""
+    """Checks tokens. It remembers a good one for three seconds, so that a revoked one is refused soon after, and never past its expiry."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
@@ -65,19 +65,21 @@ class Doorkeeper:
         if remembered is not None and remembered[0] > time.monotonic():
             return remembered[1]
         self._remembered.pop(digest, None)
-        access = await self._look_up(match[1], digest)
-        self._remembered[digest] = (time.monotonic() + _REMEMBERED_SECONDS, access)
+        begun = time.monotonic()
+        access, seconds = await self._look_up(match[1], digest)
+        self._remembered[digest] = (begun + seconds, access)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return access
 
-    async def _look_up(self, prefix: str, digest: bytes) -> Access:
+    async def _look_up(self, prefix: str, digest: bytes) -> tuple[Access, float]:
+        """What the token opens, and for how many seconds that may be remembered."""
         try:
             return await self._read(prefix, digest)
         except BUSY as error:  # a token is one row: where that takes too long, nothing else would go
             raise Unavailable("a token was not looked up in time") from error
 
-    async def _read(self, prefix: str, digest: bytes) -> Access:
+    async def _read(self, prefix: str, digest: bytes) -> tuple[Access, float]:
         async with self._ports.database.transaction() as transaction:
             now = await self._ports.clock.now(transaction.connection)
             token = await ApiToken.get_or_none(prefix=prefix)
@@ -88,7 +90,8 @@ class Doorkeeper:
                 token.last_used_at = now
                 await token.save(update_fields=["last_used_at"])
             workspace = await Workspace.get(id=token.workspace_id)
-        return Access(workspace=workspace, token=token)
+        left = _REMEMBERED_SECONDS if token.expires_at is None else (token.expires_at - now).total_seconds()
+        return Access(workspace=workspace, token=token), min(left, _REMEMBERED_SECONDS)
 
 
 async def good_tokens(*, ports: Ports, token_ids: Collection[int]) -> frozenset[int]:

@@ -10,7 +10,7 @@ from audience_gql.audience.access import Access, Doorkeeper, Unauthenticated
 from audience_gql.storage.database import UNREACHABLE
 
 RECHECK_SECONDS: Final = 2.0
-"""Together with the three seconds for which a good token is remembered, a revoked one is out within five."""
+"""Together with the three seconds for which a good token is remembered, a revoked one is out within five. An expired one is out within two."""
 
 
 async def authorize(doorkeeper: Doorkeeper, authorization: object) -> Access:
