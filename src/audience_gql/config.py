@@ -64,8 +64,13 @@ class Settings:
     slow_client_seconds: float = 10.0
     """How long a client may leave unread what it was sent, before it is sent away."""
 
+    request_seconds: float = 20.0
+    """How long a client may take for the head of a request, for its body, and between two parts of a file."""
+
     allowed_origins: frozenset[str] = frozenset()
-    """Whose pages may open sockets, besides those of the server's own origin; such as https://app.example."""
+    """Whose pages may use the API, by HTTP and by sockets, besides those of the server's own origin; such as https://app.example."""
+    metrics_token: str = ""
+    """What /metrics asks for. Without it, only requests from the machine itself are answered."""
     socket_init_seconds: float = 5.0
     socket_ping_seconds: float = 25.0
     """How often a client is asked on his socket whether he is there."""
@@ -115,6 +120,8 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         sockets_per_token=_whole(environment, "AUDIENCE_SOCKETS_PER_TOKEN", 50),
         stream_heartbeat_seconds=_whole(environment, "AUDIENCE_STREAM_HEARTBEAT_SECONDS", 12),
         slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 10),
+        request_seconds=_whole(environment, "AUDIENCE_REQUEST_SECONDS", 20),
+        metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
     )
 

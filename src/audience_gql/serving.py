@@ -7,17 +7,20 @@ import gc
 import socket
 import struct
 from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
 from audience_gql.api.transport.connection import TRY_SEND
+from audience_gql.api.transport.sse import CUT_OFF
 from audience_gql.config import Settings
 
 _QUEUE_SECONDS: Final = 0.1
@@ -28,6 +31,8 @@ _UNREAD_MILLISECONDS: Final = 30_000
 _GARBAGE: Final = (20_000, 20, 100)
 """Collect it more rarely than Python does for small programs: with many sockets open there is much that is none, and each look at
 all of it holds up everybody (an eighth of the CPU of telling 1,000 sockets)."""
+_PARTING_SECONDS: Final = 5.0
+"""How long a client is listened to that was told why it must go: closing while it sends would keep that from it."""
 _TEXT: Final = 0x81
 """The first byte of a text frame that is whole."""
 _SHORT: Final = 126
@@ -43,6 +48,7 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         app,
         host=host,
         port=port,
+        http=cast("type[asyncio.Protocol]", partial(_Http, seconds=settings.request_seconds)),
         log_level="warning",
         ws=_Socket,
         ws_per_message_deflate=False,  # 37 KB a socket
@@ -57,12 +63,88 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
     _DrainingServer(config, app.state.live.drained).run([listening])
 
 
+class _Http(HttpToolsProtocol):
+    """Waits for the head of a request only so long, and for the rest of a body that nobody reads any more.
+
+    The library waits for both for as long as a byte comes now and then. How long a body may take that is read, is the application's to say.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, *, seconds: float, **given: Any
+    ) -> None:  # Any: the server's own state
+        super().__init__(config, **given)
+        self._seconds = seconds
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the library
+        super().connection_made(transport)
+        self._expect_more()
+
+    def data_received(self, data: bytes) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect_more()
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._expect_nothing()
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not before:
+            self.scope["extensions"] = {CUT_OFF: {"now": partial(self._cut_off, self.cycle)}}
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._expect_nothing()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self._expect_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _expect_more(self) -> None:
+        if self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self._seconds, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _cut_off(self, cycle: RequestResponseCycle) -> None:
+        cycle.disconnected = (
+            True  # so that the library does not take the end of the answer for a fault of ours
+        )
+        self.transport.abort()
+
+
 class _Socket(WebSocketsSansIOProtocol):
     """Writes text frames without ceremony, and closes on a client who does not read as well.
 
     The library builds an object a frame, which costs more than all the rest of a delivery, and before it closes it waits until
-    the client has taken what was sent before.
+    the client has taken what was sent before. Of a client that breaks the protocol it closes the connection at once, so that
+    one that is still sending never reads why.
     """
+
+    def data_received(self, data: bytes) -> None:
+        if self.conn.parser_exc is None:  # else it is what a client still sends that was told to go
+            super().data_received(data)
+
+    def handle_parser_exception(self) -> None:
+        close = self.conn.close_sent
+        assert close is not None  # noqa: S101  # the library's own
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": close.code, "reason": close.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.close_timer = self.loop.call_later(_PARTING_SECONDS, self.transport.close)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
 from websockets import ClientConnection, Subprotocol, connect
@@ -364,6 +366,33 @@ async def test_frames_are_at_most_64_kib(server, api):
         await send(socket, subscribe(VIEWER + " " * 70_000))
 
         assert await closing_code(socket) == 1009
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("megabytes", [1, 2, 8])
+async def test_a_client_hears_why_it_must_go_while_it_still_sends(server, megabytes):
+    """By hand, because libraries stop sending as soon as they have read a close."""
+    address = urlsplit(server.socket_url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    key = base64.b64encode(bytes(16)).decode()
+    writer.write(
+        f"GET /graphql HTTP/1.1\r\nhost: {address.netloc}\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        f"sec-websocket-key: {key}\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: {PROTOCOL}\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    size = megabytes * 1024 * 1024 + 1
+    writer.write(bytes((0x81, 0xFF)) + size.to_bytes(8, "big") + bytes(4))
+    for _ in range(megabytes * 16):
+        writer.write(b" " * 65_536)
+        await writer.drain()
+        await asyncio.sleep(0.001)
+
+    async with asyncio.timeout(5):
+        heard = await reader.read()
+
+    writer.close()
+    assert heard[:1] == b"\x88"
+    assert int.from_bytes(heard[2:4], "big") == 1009
 
 
 @pytest.mark.parametrize("protocols", [[], [Subprotocol("graphql-ws")], [Subprotocol("bogus")]])

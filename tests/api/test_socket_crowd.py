@@ -159,6 +159,8 @@ async def test_a_slow_client_hears_why_and_from_where_to_go_on(database_url, red
             while not frames or frames[-1][0] != 8:
                 frames.append(await slow.frame())
 
+    log = (tmp_path / "web.log").read_text(encoding="utf-8")
+    assert "ERROR" not in log, log
     *results, (_, parting), (_, close) = frames
     cursor = json.loads(results[-1][1])["payload"]["data"]["membershipChanges"]["cursor"]
     error = json.loads(parting)

@@ -372,6 +372,8 @@ async def test_a_client_that_does_not_read_is_sent_away_and_holds_nobody_up(
         for writer in (late_writer, never_writer):
             writer.close()
 
+    log = (tmp_path / "web.log").read_text(encoding="utf-8")
+    assert "ERROR" not in log, log
     *results, last = re.findall(r"id: (\S+)\ndata: (.*)", parting)
     (error,) = json.loads(last[1])["errors"]
     assert error["extensions"] == {"code": "SLOW_CLIENT", "cursor": results[-1][0]}

@@ -63,7 +63,7 @@ async def _answer(
         error = ApiError("BAD_USER_INPUT", "GraphQL goes by GET and POST.")
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="GET, POST")
     access = await access_of(request, services)
-    asked = await asked_by(request, services.settings.body_bytes)
+    asked = await asked_by(request, services.settings)
     type_ = schema.operation_type(asked.query, asked.operation_name)
     _check_type(type_, request.method, media_type)
     if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:

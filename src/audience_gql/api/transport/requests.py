@@ -5,6 +5,7 @@ It must not run anything; nothing that arrives here may end in a 500.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Final
 
@@ -17,6 +18,7 @@ from audience_gql.api.transport.authorization import authorize
 from audience_gql.api.transport.told import Asked, Unaskable, asked_of
 from audience_gql.api.transport.wire import Unreadable, decode
 from audience_gql.audience.access import Access, Unauthenticated
+from audience_gql.config import Settings
 from audience_gql.storage.database import UNREACHABLE
 
 JSON: Final = "application/json"
@@ -47,7 +49,7 @@ async def access_of(request: Request, services: Services) -> Access:
         ) from error
 
 
-async def asked_by(request: Request, body_bytes: int) -> Asked:
+async def asked_by(request: Request, settings: Settings) -> Asked:
     """What the request asks for, in its address or its body. Raises Refused."""
     if request.method == "GET":
         given: dict[str, object] = dict(request.query_params)
@@ -55,7 +57,7 @@ async def asked_by(request: Request, body_bytes: int) -> Asked:
             if text := request.query_params.get(name):
                 given[name] = _decoded(text)
     else:
-        given = await _object_of(request, body_bytes)
+        given = await _object_of(request, settings)
     try:
         asked = asked_of(given)
     except Unaskable as error:
@@ -76,21 +78,37 @@ def media_type_of(request: Request) -> str:
     return best
 
 
-def bad_request(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Refused:
-    return Refused(status, ApiError("BAD_USER_INPUT", message))
+def bad_request(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, **headers: str) -> Refused:
+    return Refused(status, ApiError("BAD_USER_INPUT", message), **headers)
 
 
-async def _object_of(request: Request, body_bytes: int) -> dict[str, object]:
+async def _object_of(request: Request, settings: Settings) -> dict[str, object]:
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != JSON:
         raise bad_request(
             f"Send the body as {JSON}, not {content_type or 'nothing'}.",
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         )
-    body = _decoded(await _body(request, body_bytes))
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise bad_request(
+            f"Send the body as it is, not as {encoding}.",
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            Accept_Encoding="identity",
+        )
+    body = _decoded(await _body_in_time(request, settings))
     if not isinstance(body, dict):
         raise bad_request('The body must be one JSON object: {"query": …}. Batches are not taken.')
     return body
+
+
+async def _body_in_time(request: Request, settings: Settings) -> bytes:
+    try:
+        async with asyncio.timeout(settings.request_seconds):
+            return await _body(request, settings.body_bytes)
+    except TimeoutError as error:
+        message = f"The body was not there within {settings.request_seconds:g} s."
+        raise bad_request(message, HTTPStatus.REQUEST_TIMEOUT, Connection="close") from error
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, Final
@@ -28,6 +28,8 @@ from audience_gql.audience.access import Access
 from audience_gql.audience.log.broadcast import LeftBehind
 
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+CUT_OFF: Final = "audience_gql.cut_off"
+"""An extension of the server's: its `now` ends an answer that is not whole, and the connection with it."""
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
 _HEARTBEAT: Final = b":\n\n"
 _PARTING_SECONDS: Final = 5.0
@@ -64,8 +66,9 @@ class _TooSlow(Exception):
 class _Events:
     """What is written to one client. It is never written to faster than it reads, so that nothing piles up."""
 
-    def __init__(self, send: Send, *, slow_seconds: float) -> None:
+    def __init__(self, send: Send, cut_off: Callable[[], None], *, slow_seconds: float) -> None:
         self._send = send
+        self._cut_off = cut_off
         self._slow_seconds = slow_seconds
         self._results = 0
         self._cursor = ""
@@ -97,6 +100,7 @@ class _Events:
                 await self._write(_COMPLETE, is_last=True)
         except (TimeoutError, _Gone):
             logger.info("a client that does not read is cut off")
+            self._cut_off()
 
     async def _write_in_time(self, content: bytes, *, is_last: bool = False) -> None:
         try:
@@ -126,9 +130,9 @@ class _Stream(Response):
         self._secret = secret
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
         services = self._context.services
-        events = _Events(send, slow_seconds=services.settings.slow_client_seconds)
+        cut_off = scope.get("extensions", {}).get(CUT_OFF, {}).get("now", _nothing)
+        events = _Events(send, cut_off, slow_seconds=services.settings.slow_client_seconds)
         try:
             with services.live.operation():
                 await events.begin({"status": self.status_code, "headers": self.raw_headers})
@@ -177,6 +181,10 @@ class _Stream(Response):
         except OperationRefused as error:
             await events.next(refused(error.errors))
         await events.complete()
+
+
+def _nothing() -> None:
+    """Of a server without the extension: it finds by itself that the answer is not whole."""
 
 
 def _task(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:  # Any: what a coroutine gives and takes

@@ -5,6 +5,8 @@ It streams: what it was sent, it hands on.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Final
 
@@ -31,6 +33,11 @@ _STATUS_OF: Final[dict[type[Failure], HTTPStatus]] = {
     AlreadyUploaded: HTTPStatus.CONFLICT,
     FileTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
+_HEADERS_OF: Final = {
+    HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "PUT"},
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": str(RETRY_AFTER_SECONDS)},
+}
 
 
 def upload_path(import_id: int, secret: str) -> str:
@@ -39,15 +46,17 @@ def upload_path(import_id: int, secret: str) -> str:
 
 async def receive(request: Request, services: Services) -> Response:
     """202 once the whole file is kept; anything else, and the same address takes it again unless it says 409."""
-    if refused := _refused_by_headers(request.headers):
+    if refused := _refused_by_headers(request.method, request.headers):
         return refused
     try:
         await receive_file(
             ports=services.ports,
             import_id=ids.number_of(Kind.IMPORT, request.path_params["import_id"]),
             secret=request.path_params["secret"],
-            content=request.stream(),
+            content=_without_pauses(request.stream(), services.settings.request_seconds),
         )
+    except _Stalled:
+        return _refusal(HTTPStatus.REQUEST_TIMEOUT, "the file came to a stop; send it again")
     except (NotFound, AlreadyUploaded, FileTooLarge) as error:
         return _refusal(_STATUS_OF[type(error)], error.message)
     except ClientDisconnect:
@@ -57,7 +66,26 @@ async def receive(request: Request, services: Services) -> Response:
     return JSONResponse({"status": "accepted"}, HTTPStatus.ACCEPTED)
 
 
-def _refused_by_headers(headers: Headers) -> Response | None:
+class _Stalled(Exception):
+    """Nothing came of the file for too long."""
+
+
+async def _without_pauses(content: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
+    """The same parts, each in time. Raises _Stalled."""
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                part = await anext(content, None)
+        except TimeoutError as error:
+            raise _Stalled from error
+        if part is None:
+            return
+        yield part
+
+
+def _refused_by_headers(method: str, headers: Headers) -> Response | None:
+    if method != "PUT":
+        return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, "send the file by PUT")
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "text/csv":
         return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the file as text/csv, in UTF-8")
@@ -70,5 +98,4 @@ def _refused_by_headers(headers: Headers) -> Response | None:
 
 
 def _refusal(status: HTTPStatus, message: str) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return JSONResponse({"error": message}, status, headers)
+    return JSONResponse({"error": message}, status, _HEADERS_OF.get(status))
