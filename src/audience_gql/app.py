@@ -9,21 +9,22 @@ from typing import TypedDict
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute, request_response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from audience_gql import playground
 from audience_gql.api.context import Services
 from audience_gql.api.schema import Schema
-from audience_gql.api.transport.edge import guarded
+from audience_gql.api.transport.answers import Answers, for_pages
+from audience_gql.api.transport.edge import Endpoint, guarded
 from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.live import Live
+from audience_gql.api.transport.metrics import metrics_page
 from audience_gql.api.transport.socket import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Doorkeeper
-from audience_gql.audience.engine.auditor import metrics
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
@@ -33,7 +34,7 @@ from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import UNREACHABLE, Database
+from audience_gql.storage.database import Database
 from audience_gql.storage.presence import Presence
 
 
@@ -64,14 +65,14 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         lifespan=lifespan,
         routes=[
-            Route("/graphql", guarded(graphql), methods=["GET", "POST"]),
+            Route("/graphql", _for_pages(graphql, settings, "GET", "POST")),
             WebSocketRoute("/graphql", _SocketDoor()),
             Route("/graphiql", guarded(playground.page)),
             Route("/graphiql/{name}", guarded(playground.asset)),
-            Route("/imports/{import_id}/{secret}", guarded(_upload), methods=["PUT"]),
-            Route("/healthz", guarded(_healthz)),
-            Route("/readyz", guarded(_readyz)),
-            Route("/metrics", guarded(_metrics)),
+            Route("/imports/{import_id}/{secret}", _for_pages(_upload, settings, "PUT")),
+            Route("/healthz", Answers(request_response(guarded(_healthz))), methods=["GET"]),
+            Route("/readyz", Answers(request_response(guarded(_readyz))), methods=["GET"]),
+            Route("/metrics", Answers(request_response(guarded(metrics_page))), methods=["GET"]),
         ],
     )
     app.state.live = live  # for whoever serves it to drain
@@ -108,6 +109,12 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
         )
 
 
+def _for_pages(endpoint: Endpoint, settings: Settings, *methods: str) -> ASGIApp:
+    """An endpoint for any method, which pages of the allowed origins may ask by these."""
+    app = for_pages(request_response(guarded(endpoint)), origins=settings.allowed_origins, methods=methods)
+    return Answers(app)
+
+
 class _SocketDoor:
     """An application rather than a function, so that a socket goes to its place without a wrapper for every one."""
 
@@ -131,20 +138,3 @@ async def _readyz(request: Request) -> Response:
     return JSONResponse(
         {"status": "ready" if found.is_ready else "not ready", "parts": parts}, 200 if found.is_ready else 503
     )
-
-
-async def _metrics(request: Request) -> Response:
-    """Figures for Prometheus, over all workspaces, and of this process' connections; 503 while Postgres is away."""
-    services: Services = request.state.services
-    try:
-        found = await metrics(ports=services.ports)
-    except UNREACHABLE:
-        return PlainTextResponse("Postgres does not answer\n", 503)
-    found["audience_live_connections"] = services.live.connections
-    found["audience_live_operations"] = services.live.operations
-    lines = (f"# TYPE {name} {_metric_type(name)}\n{name} {value:.15g}\n" for name, value in found.items())
-    return PlainTextResponse("".join(lines), media_type="text/plain; version=0.0.4")
-
-
-def _metric_type(name: str) -> str:
-    return "counter" if name.endswith("_total") else "gauge"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextvars import ContextVar
 from typing import Final
 
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -23,6 +24,9 @@ _PLACES: Final = 5
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})
 """SQLSTATEs of a statement that ran out of time, and of a lock that did not become free in time."""
 _CODES: Final = {CursorInvalid: "CURSOR_INVALID", TooManyEvents: "COST_LIMIT"}
+
+REQUEST_ID: Final = ContextVar("request_id", default="")
+"""The id of the HTTP request that is answered, which the client has too; empty on a websocket."""
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +120,7 @@ def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:
 
 def _unexpected(cause: Exception, error: GraphQLError) -> tuple[str, dict[str, object]]:
     error_id = secrets.token_hex(8)
-    logger.error("error %s at %s", error_id, error.path, exc_info=cause)
+    logger.error("error %s at %s of request %s", error_id, error.path, REQUEST_ID.get(), exc_info=cause)
     message = f"Something went wrong on our side. Quote {error_id} to whoever runs this server."
     return message, {"code": "INTERNAL", "errorId": error_id}
 
