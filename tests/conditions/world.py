@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from audience_gql.conditions.addresses import fold_address
 from audience_gql.conditions.base import Condition, Names
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.facts import ChannelState, Event, Facts
@@ -140,12 +141,16 @@ async def store(connection: Connection, people: Iterable[Person]) -> None:
     await connection.execute("ANALYZE subscribers, events, group_members")
 
 
+def _folded_text(name: str, text: str) -> str:
+    return fold_address(text) if name == "email" else fold(text)
+
+
 async def _store_person(connection: Connection, person: Person) -> None:
     key, facts = (person.bucket_id, person.id), person.facts
     fields = {str(field_id): value for field_id, value in facts.fields.items()}
     row: dict[str, object] = {"bucket_id": person.bucket_id, "id": person.id}
     for name, text in facts.profile.items():
-        row |= {_PROFILE_COLUMNS[name]: text, f"{_PROFILE_COLUMNS[name]}_folded": fold(text)}
+        row |= {_PROFILE_COLUMNS[name]: text, f"{_PROFILE_COLUMNS[name]}_folded": _folded_text(name, text)}
     row["birthday"] = facts.birthday
     row |= {"fields": json.dumps(fields), "fields_folded": json.dumps(_folded(fields))}
     row |= {"created_at": facts.created_at, "updated_at": facts.updated_at}

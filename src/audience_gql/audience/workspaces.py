@@ -5,13 +5,14 @@ from __future__ import annotations
 from audience_gql.audience.definitions.groups import name_issues
 from audience_gql.audience.definitions.segments import have_filled
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
-from audience_gql.audience.people.value_checks import zone_problem
+from audience_gql.audience.people.value_checks import no_zone
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import DayEdge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.reasoning.nesting import reading_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.conditions.zones import zone_named
 from audience_gql.storage import definitions
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
 from audience_gql.storage.models import Workspace
@@ -20,18 +21,17 @@ from audience_gql.storage.models import Workspace
 async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") -> Workspace:
     """Make an empty workspace. Raises InvalidInput, NameTaken."""
     issues = name_issues(name)
-    if problem := zone_problem(timezone):
-        issues.append(Issue(code=problem[0], message=problem[1], path=("input", "timezone")))
-    if issues:
+    zone = zone_named(timezone.strip())
+    if zone is None:
+        issues.append(_no_zone(timezone))
+    if issues or zone is None:
         raise InvalidInput(tuple(issues))
 
     async def work(transaction: Transaction) -> Workspace:
         connection = transaction.connection
         now = await ports.clock.now(connection)
         workspace_id, bucket_id = await ports.database.ids.take(2, connection)
-        workspace = await Workspace.create(
-            id=workspace_id, name=name.strip(), timezone=timezone, created_at=now
-        )
+        workspace = await Workspace.create(id=workspace_id, name=name.strip(), timezone=zone, created_at=now)
         await definitions.add_bucket(connection, workspace_id, bucket_id, now)
         return workspace
 
@@ -43,19 +43,24 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
 
 async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) -> None:
     """Move the workspace to another time zone, and find anew who belongs to the segments that look at the day. Raises InvalidInput."""
-    if problem := zone_problem(timezone):
-        issue = Issue(code=problem[0], message=problem[1], path=("input", "timezone"))
-        raise InvalidInput((issue,))
+    zone = zone_named(timezone.strip())
+    if zone is None:
+        raise InvalidInput((_no_zone(timezone),))
 
     async def work(transaction: Transaction) -> None:
         await definitions.lock_workspace(transaction.connection, workspace.id)
-        await Workspace.filter(id=workspace.id).update(timezone=timezone)
+        await Workspace.filter(id=workspace.id).update(timezone=zone)
         stale = await _segments_that_look_at_the_day(transaction.connection, workspace.id)
         await definitions.raise_generations(transaction.connection, stale)
         await have_filled(ports, transaction, stale)
 
     await ports.database.run(work)
-    workspace.timezone = timezone
+    workspace.timezone = zone
+
+
+def _no_zone(name: str) -> Issue:
+    code, message = no_zone(name)
+    return Issue(code=code, message=message, path=("input", "timezone"))
 
 
 async def begin_new_logs(*, ports: Ports) -> None:

@@ -16,6 +16,8 @@ from threading import Lock
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from audience_gql.conditions.zones import zone_named
+
 ONE_DAY: Final = timedelta(days=1)
 LEAP_YEAR: Final = 2000
 """The year under which the month and day of an anniversary are kept."""
@@ -172,7 +174,7 @@ def _beginnings(day: date) -> tuple[datetime, ...]:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(name for name in available_timezones() if zone_named(name) is not None)
 
 
 def _first_second_of(day: date, info: ZoneInfo, before: datetime, after: datetime) -> datetime:

@@ -22,6 +22,7 @@ from audience_gql.audience.people.value_checks import (
     phone_problem,
     zone_problem,
 )
+from audience_gql.conditions.addresses import fold_address
 from audience_gql.conditions.given_values import (
     BadValue,
     given_day,
@@ -33,6 +34,7 @@ from audience_gql.conditions.given_values import (
 )
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
+from audience_gql.conditions.zones import zone_named
 from audience_gql.storage.facts import Identity, PersonRow
 
 LIST_LIMIT: Final = 100
@@ -135,10 +137,10 @@ def named_identity(kind: str, value: object) -> Identity | None:
 
 
 def identity(kind: str, value: str) -> Identity:
-    """The form in which a key is unique: email addresses without regard to upper and lower case, the others as written."""
+    """The form in which a key is unique: email addresses as mail compares them, the others as written."""
     match kind:
         case "email":
-            return "email", fold(value)
+            return "email", fold_address(value)
         case "phone":
             return "phone", value
         case "externalId":
@@ -151,7 +153,7 @@ def apply_columns(row: PersonRow, patch: PersonPatch) -> None:
     for column, value in patch.columns.items():
         row[column] = value
         if isinstance(value, str):
-            row[f"{column}_folded"] = fold(value)
+            row[f"{column}_folded"] = fold_address(value) if column == "email" else fold(value)
         elif column != "birthday":
             row[f"{column}_folded"] = None
     for ref, entry in patch.fields.items():
@@ -192,7 +194,7 @@ def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, probl
         if text is not None and (problem := _CHECKS.get(name, _any_text)(text)):
             problems.add(*problem, name)
             continue
-        patch.columns[column] = text.upper() if text is not None and name == "country" else text
+        patch.columns[column] = None if text is None else _STORED.get(name, str)(text)
         if text is not None and name in _KEYS:
             patch.keys[name] = text
     if "birthday" in item:
@@ -224,6 +226,10 @@ _CHECKS: Final[Mapping[str, Callable[[str], Problem | None]]] = {
     "language": language_problem,
     "timezone": zone_problem,
 }
+
+
+_STORED: Final[Mapping[str, Callable[[str], str | None]]] = {"country": str.upper, "timezone": zone_named}
+"""What is written of a right text, where it is not the text itself."""
 
 
 def _read_fields(

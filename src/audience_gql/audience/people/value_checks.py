@@ -7,7 +7,6 @@ It must not ask anybody outside: whether mail arrives, the bounces tell.
 from __future__ import annotations
 
 import re
-import zoneinfo
 from functools import cache, lru_cache
 from typing import Final, TypeAlias
 
@@ -17,6 +16,7 @@ from langcodes import tag_is_valid
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
 from audience_gql.audience.failures import ProblemCode
+from audience_gql.conditions.zones import zone_named
 
 Problem: TypeAlias = tuple[ProblemCode, str]
 
@@ -102,12 +102,11 @@ def language_problem(value: str) -> Problem | None:
 
 
 def zone_problem(value: str) -> Problem | None:
-    return None if value in _zones() else ("UNKNOWN", f"{value!r} is not a time zone of the IANA database")
+    return no_zone(value) if zone_named(value) is None else None
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+def no_zone(value: str) -> Problem:
+    return "UNKNOWN", f"{_shown(value)} is not a time zone of the IANA database"
 
 
 def _shown(value: str) -> str:

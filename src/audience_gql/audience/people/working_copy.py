@@ -139,10 +139,12 @@ class WorkingCopy:
     def _change_keys(self, draft: Draft, patch: PersonPatch, keys: Mapping[str, Identity]) -> None:
         for kind, column in _KEY_COLUMNS.items():
             before = draft.row[column]
-            if column not in patch.columns or patch.columns[column] == before:
+            new = keys.get(kind)
+            is_somebodys = new is None or new in self._owners
+            if column not in patch.columns or (patch.columns[column] == before and is_somebodys):
                 continue
-            old, new = None if before is None else identity(kind, before), keys.get(kind)
-            if old != new:
+            old = None if before is None else identity(kind, before)
+            if old != new or not is_somebodys:
                 self._free(old, draft.owner)
                 self._take(new, draft.owner)
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Self
 
 from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.filters.properties import WHERE, nonempty
+from audience_gql.conditions.filters.properties import WHERE, event_name
 from audience_gql.conditions.filters.selection import NAME, EventSelection, event_edges
 from audience_gql.conditions.filters.sliding import first_turn
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
@@ -171,7 +171,7 @@ EVENT_TIME_FILTER: Final = Shape(
         InputField(
             name="notFollowedBy",
             type=Scalar.STRING,
-            check=nonempty,
+            check=event_name,
             description="And no event of this name happened at or after it: a cart that was not bought.",
         ),
     ),

@@ -6,7 +6,7 @@ A list that is missing matches nothing but `isSet: false`; an empty one is set.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from audience_gql.conditions.input.parsing import Parsing
@@ -49,6 +49,10 @@ class ListFilter:
 
     operator: str
     value: tuple[str, ...] | bool
+
+    def of_stored(self, store: Callable[[str], str]) -> ListFilter:
+        """The same, with its texts changed as storage changes them before it writes them."""
+        return self if isinstance(self.value, bool) else replace(self, value=tuple(map(store, self.value)))
 
     def matches(self, texts: Sequence[str] | None) -> bool:
         if self.operator == "isSet":

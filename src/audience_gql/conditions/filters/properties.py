@@ -96,6 +96,11 @@ def words_of_where(where: tuple[PropertyFilter, ...]) -> str:
     return f" ({words[0] if len(words) == 1 else listed(list(map(set_apart, words)), joint='and')})"
 
 
+def event_name(text: str, parsing: Parsing) -> str:
+    """The check of events' names, which are stored without blanks around them."""
+    return nonempty(text.strip(), parsing)
+
+
 def nonempty(text: str, parsing: Parsing) -> str:
     """The check of names and keys."""
     if not text:

@@ -16,7 +16,7 @@ from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.properties import (
     PropertyFilter,
     dump_where,
-    nonempty,
+    event_name,
     words_of_where,
 )
 from audience_gql.conditions.filters.sliding import SlidingWindow
@@ -159,6 +159,6 @@ NAME: Final = InputField(
     name="name",
     type=Scalar.STRING,
     required=True,
-    check=nonempty,
+    check=event_name,
     description="The event's name, exactly. Nobody has events of a name that was never tracked.",
 )

@@ -1,4 +1,4 @@
-"""TextFilter: comparisons of folded text with folded text.
+"""TextFilter: comparisons of folded text with folded text; of addresses, as mail folds them.
 
 What is missing matches nothing but `isSet: false`.
 """
@@ -6,9 +6,10 @@ What is missing matches nothing but `isSet: false`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from audience_gql.conditions.addresses import fold_address, fold_end_of_address
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.sql.questions import Parameters
@@ -87,6 +88,14 @@ class TextFilter:
 
     operator: str
     value: str | tuple[str, ...] | bool
+    of_addresses: bool = False
+
+    def of_stored(self, store: Callable[[str], str]) -> TextFilter:
+        """The same, with texts to be compared as a whole changed as storage changes them before it writes them."""
+        if isinstance(self.value, bool) or self.operator not in _OF_WHOLE_TEXTS:
+            return self
+        value = store(self.value) if isinstance(self.value, str) else tuple(map(store, self.value))
+        return replace(self, value=value)
 
     def matches(self, text: str | None) -> bool:
         """Whether a text, as stored, passes."""
@@ -94,17 +103,19 @@ class TextFilter:
             return (text is not None) is self.value
         if text is None:
             return False
-        wanted = fold(self.value) if isinstance(self.value, str) else frozenset(map(fold, self.value))
-        return _OPERATORS[self.operator].holds(fold(text), wanted)
+        wanted = self._fold(self.value) if isinstance(self.value, str) else {*map(self._fold, self.value)}
+        return _OPERATORS[self.operator].holds(
+            fold_address(text) if self.of_addresses else fold(text), wanted
+        )
 
     def sql(self, column: str, parameters: Parameters) -> str:
         """`column` is an expression of the folded text."""
         if isinstance(self.value, bool):
             return f"{column} IS {'NOT NULL' if self.value else 'NULL'}"
         if isinstance(self.value, str):
-            value = parameters.constant(fold(self.value), "text")
+            value = parameters.constant(self._fold(self.value), "text")
         else:
-            value = parameters.constant([fold(text) for text in self.value], "text[]")
+            value = parameters.constant([self._fold(text) for text in self.value], "text[]")
         return _OPERATORS[self.operator].sql(column, value)
 
     def dump(self) -> Json:
@@ -118,6 +129,14 @@ class TextFilter:
         if self.operator == "notIn" and len(values) > 1:
             return f"is set, but neither {listed(values, joint='nor')}"
         return _OPERATORS[self.operator].words.format(listed(values))
+
+    def _fold(self, operand: str) -> str:
+        if not self.of_addresses:
+            return fold(operand)
+        return fold_end_of_address(operand) if self.operator == "endsWith" else fold_address(operand)
+
+
+_OF_WHOLE_TEXTS: Final = frozenset({"is", "isNot", "in", "notIn"})
 
 
 def _build(given: Given, _: Parsing) -> TextFilter:

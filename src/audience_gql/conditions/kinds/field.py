@@ -144,7 +144,11 @@ def _build_filter(given: Given, parsing: Parsing) -> CustomField | None:
         return None
     if name != _TYPES[field.type].filter:
         parsing.problem("WRONG_TYPE", f"the field's type is {field.type}", name)
-    return CustomField(field=field, filter=given[name])
+    found = given[name]
+    return CustomField(
+        field=field,
+        filter=found.of_stored(str.strip) if isinstance(found, TextFilter | ListFilter) else found,
+    )
 
 
 _FIELD_FILTER: Final = Shape(

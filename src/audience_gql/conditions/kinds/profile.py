@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -17,6 +17,7 @@ from audience_gql.conditions.registry import Category, Kind, register
 from audience_gql.conditions.sql.questions import OfRow, Parameters
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import CREATED_DATE, UPDATED_DATE, IdCodec, Vocabulary
+from audience_gql.conditions.zones import zone_named
 
 _PROFILE: Final = frozenset({PROFILE})
 
@@ -34,7 +35,7 @@ _TEXTS: Final = {
     "email": _TextColumn(
         sql="s.email_folded",
         label="email",
-        description="The email address.",
+        description="The email address. Case aside, every letter of the part before the @ counts; `xn--` domains are the same as in Unicode.",
         example={"endsWith": "@example.com"},
     ),
     "phone": _TextColumn(
@@ -70,7 +71,7 @@ _TEXTS: Final = {
     "timezone": _TextColumn(
         sql="s.timezone_folded",
         label="time zone",
-        description="The time zone, such as Europe/Vilnius.",
+        description="The time zone, such as Europe/Vilnius. An old name of a zone, such as Asia/Calcutta, is its present one.",
         example={"startsWith": "Europe/"},
         category="DEMOGRAPHIC",
     ),
@@ -200,7 +201,16 @@ class ProfileTime(Leaf):
 
 
 def _text(column: str, text_filter: TextFilter, _: Parsing) -> ProfileText:
-    return ProfileText(column=column, filter=text_filter)
+    stored = text_filter.of_stored(_STORED.get(column, str.strip))
+    return ProfileText(column=column, filter=replace(stored, of_addresses=column == "email"))
+
+
+def _present_zone(name: str) -> str:
+    return zone_named(name.strip()) or name.strip()
+
+
+_STORED: Final = {"timezone": _present_zone}
+"""How storage changes a text before it writes it, where that is more than to remove blanks around it."""
 
 
 def _time(column: str, time_filter: TimeFilter, _: Parsing) -> ProfileTime:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from audience_gql.conditions.addresses import fold_address
 from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.reasoning.regions import OPERATORS, Region, can_overlap, region_of, spelled
-from audience_gql.conditions.values import Json
+from audience_gql.conditions.values import Json, fold
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 
 _HELD_AS: Final = ("times", "is", "at", "text", "number", "boolean", "date", "time", "list")
@@ -119,5 +120,5 @@ def _comparison(kind: str, rest: dict[str, Json], test: Json, *, is_count: bool)
         value=value,
         may_be_missing=not always_there,
         holds_when_missing=operator == "isSet" and value is False,
-        region=region_of(operator, value, is_count=is_count),
+        region=region_of(operator, value, is_count=is_count, fold=fold_address if kind == "email" else fold),
     )

@@ -13,7 +13,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
-from audience_gql.conditions.values import Json, date_of, decimal_of, fold, instant_of
+from audience_gql.conditions.values import Json, date_of, decimal_of, instant_of
+from audience_gql.conditions.values import fold as fold_text
 
 Domain: TypeAlias = Literal["text", "flag", "number", "count", "day", "month", "instant", "age"]
 Point: TypeAlias = str | Fraction | None
@@ -59,8 +60,10 @@ class Region:
     contains: Callable[[Point], bool | None]
 
 
-def region_of(operator: str, value: Json, *, is_count: bool = False) -> Region:
-    """What passes `{operator: value}`; `is_count` for numbers of times."""
+def region_of(
+    operator: str, value: Json, *, is_count: bool = False, fold: Callable[[str], str] = fold_text
+) -> Region:
+    """What passes `{operator: value}`; `is_count` for numbers of times, `fold` for how its texts are compared."""
     if operator == "isSet" or (operator in _OF_LISTS and value == []):
         is_set = value is True or operator in (
             "hasAll",
@@ -69,7 +72,7 @@ def region_of(operator: str, value: Json, *, is_count: bool = False) -> Region:
         return Region(key=("set", is_set), domain=None, marks=(), contains=lambda _: is_set)
     if operator in _ONE_OF | _NONE_OF:
         values = value if isinstance(value, list) else [value]
-        region = _set(operator, values, is_count=is_count)
+        region = _set(operator, values, is_count=is_count, fold=fold)
     elif operator in _PARTS_OF_TEXT and isinstance(value, str):
         region = _part_of_text(operator, fold(value))
     else:
@@ -133,13 +136,15 @@ def _points(domain: Domain | None, marks: set[Point]) -> list[Point]:
 # ---- the regions
 
 
-def _set(operator: str, values: Sequence[Json], *, is_count: bool) -> Region | None:
+def _set(
+    operator: str, values: Sequence[Json], *, is_count: bool, fold: Callable[[str], str]
+) -> Region | None:
     if len(values) > _MOST_VALUES:
         return None
     domains: set[Domain] = set()
     marks: set[Point] = set()
     for value in values:
-        domain, mark = _member(operator, value, is_count=is_count)
+        domain, mark = _member(operator, value, is_count=is_count, fold=fold)
         if domain is None:
             return None
         domains.add(domain)
@@ -155,7 +160,9 @@ def _set(operator: str, values: Sequence[Json], *, is_count: bool) -> Region | N
     )
 
 
-def _member(operator: str, value: Json, *, is_count: bool) -> tuple[Domain, Point] | tuple[None, None]:
+def _member(
+    operator: str, value: Json, *, is_count: bool, fold: Callable[[str], str]
+) -> tuple[Domain, Point] | tuple[None, None]:
     match value:
         case bool():
             return "flag", Fraction(value)

@@ -43,8 +43,13 @@ agree on everything below.
 - An event of a name that was never tracked is nobody's: such a condition is accepted, and matches once there is one.
 
 ## Text
-Texts are compared in Unicode's NFC with case folded, as Python's `casefold` does it: `STRASSE` is `Straße`, `ΟΔΟΣ` is `οδος`. `contains`, `startsWith`
+Texts are compared in Unicode's NFC with case folded, as Python's `casefold` does it: `STRASSE` is `Straße`, `ΟΔΟΣ` is `οδος`. Stored texts
+of people have no blanks around them, so `is`, `isNot`, `in`, `notIn` and the filters of lists ignore blanks around their values, too. The texts of events' properties are compared as they are. `contains`, `startsWith`
 and `endsWith` take every character literally. There are no regular expressions. Event names and the keys of fields and properties are exact.
+
+Email addresses are compared as mail compares them: case aside, letter by letter, so `ß` is not `ss`; a domain is the same in Unicode and in its `xn--` form. What follows
+the last `@` of a value is a domain; without an `@`, the value of `endsWith` is one, and `contains` and `startsWith` see the domain in Unicode. A part of an `xn--` label
+is not recognised. A time zone's old name is its present one in `is`, `isNot`, `in` and `notIn`.
 
 ## Numbers
 Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0.1 + 0.2 is 0.3. A number that no double is exactly, such as 9007199254740993, is

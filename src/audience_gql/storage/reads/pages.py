@@ -24,7 +24,7 @@ from audience_gql.storage.reads.records import (
     definition_of,
     subscriber_of,
 )
-from audience_gql.storage.reads.searching import has_words
+from audience_gql.storage.reads.searching import Word, has_words
 from audience_gql.storage.reads.slices import Entry, Order, Slice
 
 SubscriberOrder: TypeAlias = Literal["CREATED_DESC", "CREATED_ASC", "EMAIL_ASC"]
@@ -69,7 +69,7 @@ async def subscribers(
     part: Slice,
     *,
     order_by: SubscriberOrder,
-    words: Sequence[str],
+    words: Sequence[Word],
     matching: Filter | None,
 ) -> list[Entry[SubscriberRecord]]:
     """People who match the condition, and have each folded word in their email, phone, external id, first or last name."""
@@ -103,7 +103,7 @@ async def groups(
     part: Slice,
     *,
     order_by: DefinitionOrder,
-    words: Sequence[str],
+    words: Sequence[Word],
 ) -> list[Entry[Group]]:
     """Groups by words in their name. Their order by size is as of the last tick."""
     source = (
@@ -130,7 +130,7 @@ async def segments(
     part: Slice,
     *,
     order_by: DefinitionOrder,
-    words: Sequence[str],
+    words: Sequence[Word],
     states: Collection[str],
 ) -> list[Entry[Segment]]:
     """Segments by words in their name, in one of these states; in any, when none are given."""
@@ -160,7 +160,7 @@ async def _definitions(
     model: type[Definition],
     source: str,
     order_by: DefinitionOrder,
-    words: Sequence[str],
+    words: Sequence[Word],
     states: Collection[str],
 ) -> list[Entry[Definition]]:
     order = _DEFINITION_ORDERS[order_by]

@@ -16,7 +16,7 @@ from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.facts import TEXT_COLUMNS
 from audience_gql.storage.ids import SUBSCRIBER_IDS
-from audience_gql.storage.reads.searching import has_words, is_not_blank
+from audience_gql.storage.reads.searching import Word, has_words, is_not_blank
 
 MOST_BUCKETS: Final = 100
 PEOPLE: Final = 20_000
@@ -63,7 +63,7 @@ async def seen_names(database: Database, workspace_id: int, now: datetime) -> li
 
 
 async def profile_values(
-    database: Database, workspace_id: int, column: str, *, words: Sequence[str], limit: int
+    database: Database, workspace_id: int, column: str, *, words: Sequence[Word], limit: int
 ) -> list[ValueCount]:
     """The commonest texts of a column of the profile."""
     assert column in TEXT_COLUMNS  # noqa: S101  # it becomes part of the statement
@@ -74,7 +74,7 @@ async def profile_values(
 
 
 async def field_values(
-    database: Database, workspace_id: int, field: FieldRef, *, words: Sequence[str], limit: int
+    database: Database, workspace_id: int, field: FieldRef, *, words: Sequence[Word], limit: int
 ) -> list[ValueCount]:
     """The commonest values of a custom field; of a LIST, what its values hold."""
     value, folded = "s.fields -> $4::text", "coalesce(s.fields_folded -> $4::text, s.fields -> $4::text)"
@@ -91,7 +91,7 @@ async def field_values(
 
 
 async def property_values(
-    database: Database, workspace_id: int, event: str, key: str, *, words: Sequence[str], limit: int
+    database: Database, workspace_id: int, event: str, key: str, *, words: Sequence[Word], limit: int
 ) -> list[ValueCount]:
     """The commonest texts, numbers and truths of a property among the latest events of a name."""
     bucket_ids = await _some_buckets(database, workspace_id)
@@ -119,7 +119,7 @@ async def _people_s(
     bound: Sequence[object],
     *,
     of_lists: bool,
-    words: Sequence[str],
+    words: Sequence[Word],
     limit: int,
 ) -> list[ValueCount]:
     """Counted among the first people by id, and scaled by how far in the range of all ids these reach."""
@@ -150,7 +150,7 @@ async def _people_s(
     return [ValueCount(value=json.loads(row["value"]), people=round(row["people"] * scale)) for row in rows]
 
 
-def _is_wanted(text: str, words: Sequence[str], values: list[object]) -> str:
+def _is_wanted(text: str, words: Sequence[Word], values: list[object]) -> str:
     return f"{is_not_blank(text, values)} AND {has_words(words, (text,), values)}"
 
 
