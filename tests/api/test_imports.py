@@ -22,13 +22,14 @@ IMPORT = """
 query ($id: ID!) {
   node(id: $id) {
     ... on Import { state dryRun rowsRead created updated rejected fraction failure
-      rejects(first: 1) { edges { node { line message } } pageInfo { hasNextPage } } }
+      rejects(first: 1) { edges { node { id line message } } pageInfo { hasNextPage } } }
   }
 }
 """
 CANCEL = """
 mutation ($id: ID!) { cancelImport(input: {id: $id}) { __typename ... on Import { state } ... on NotFound { path } } }
 """
+REJECT = "query ($id: ID!) { node(id: $id) { ... on ImportReject { id line message } } }"
 PROGRESS = "subscription ($id: ID!) { importProgress(id: $id) { state } }"
 COLUMNS = [
     {"header": "id", "to": {"profile": "EXTERNAL_ID"}},
@@ -42,7 +43,7 @@ async def put(server, path, content, headers=CSV):
         return await client.put(path, content=content, headers=headers)
 
 
-async def test_a_file_goes_to_its_address_and_becomes_people(served, server):
+async def test_a_file_goes_to_its_address_and_becomes_people(served, stranger, server):
     group = await served.group("Imported")
     started = await served.data(START, input={"columns": COLUMNS, "addToGroupIds": [group]})
     made = started["startImport"]["import"]
@@ -60,7 +61,10 @@ async def test_a_file_goes_to_its_address_and_becomes_people(served, server):
         "state": "DONE", "dryRun": False, "rowsRead": 3, "created": 1, "updated": 0, "rejected": 2, "fraction": 1.0,
         "failure": None,
     }  # fmt: skip
-    assert rejects["edges"][0]["node"]["line"] == 3
+    refused = rejects["edges"][0]["node"]
+    assert refused["line"] == 3
+    assert await served.data(REJECT, id=refused["id"]) == {"node": refused}
+    assert await stranger.data(REJECT, id=refused["id"]) == {"node": None}
     assert rejects["pageInfo"] == {"hasNextPage": True}
 
 
@@ -79,8 +83,8 @@ async def test_a_row_whose_keys_belong_to_two_people_names_them(served, server):
     found = (await served.data(IMPORT, id=started["import"]["id"]))["node"]
 
     (edge,) = found["rejects"]["edges"]
-    assert edge["node"] == {
-        "line": 2, "message": f"externalId belongs to {one}, email belongs to {other}"
+    assert edge["node"] | {"id": ""} == {
+        "id": "", "line": 2, "message": f"externalId belongs to {one}, email belongs to {other}"
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     build_schema,
+    get_named_type,
     is_specified_scalar_type,
     is_union_type,
 )
@@ -47,6 +48,8 @@ def test_descriptions_are_sentences(exported):
 
 
 def _described(schema: GraphQLSchema):
+    for directive in schema.directives:
+        yield f"@{directive.name}", directive.description
     for name, type_ in schema.type_map.items():
         if name.startswith("__") or is_specified_scalar_type(type_):
             continue
@@ -122,7 +125,9 @@ def test_connections_are_relay_s(exported):
         assert str(connection.fields["edges"].type) == f"[{edge.name}!]!"
         assert str(connection.fields["pageInfo"].type) == "PageInfo!"
         assert str(edge.fields["cursor"].type) == "String!"
-        assert str(edge.fields["node"].type).endswith("!")
+        node = edge.fields["node"].type
+        assert str(node).endswith("!")
+        assert "Node" in {interface.name for interface in get_named_type(node).interfaces}
 
 
 def test_every_mutation_takes_one_input_and_returns_its_own_result(exported):
@@ -137,5 +142,5 @@ def test_node_types_are_those_with_ids(exported):
     node = exported.type_map["Node"]
 
     assert {it.name for it in exported.get_possible_types(node)} == {
-        "ApiToken", "CustomField", "Event", "Group", "Import", "MembershipChange", "Segment", "Subscriber", "Workspace",
+        "ApiToken", "CustomField", "Event", "Group", "Import", "ImportReject", "MembershipChange", "Segment", "Subscriber", "Workspace",
     }  # fmt: skip

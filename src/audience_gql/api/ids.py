@@ -14,7 +14,7 @@ from typing import Final
 
 from audience_gql.conditions.vocabulary import IdKind
 from audience_gql.storage.feed import LoggedChange
-from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.reads.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 
@@ -35,6 +35,7 @@ class Kind(StrEnum):
     MEMBERSHIP_CHANGE = "chg"
     WORKSPACE = "wsp"
     IMPORT = "imp"
+    IMPORT_REJECT = "row"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -45,7 +46,7 @@ _MODELS: Final[Mapping[Kind, type[Group | Segment | CustomField | Workspace | Ap
     Kind.WORKSPACE: Workspace,
     Kind.API_TOKEN: ApiToken,
 }
-_LENGTHS: Final = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.EVENT: 5}
+_LENGTHS: Final = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.IMPORT_REJECT: 2, Kind.EVENT: 5}
 
 
 def encode(kind: Kind, *numbers: int) -> str:
@@ -89,6 +90,8 @@ def id_of(row: object) -> str:
             return encode(Kind.EVENT, row.bucket_id, row.subscriber_id, row.name_id, microseconds, row.id)
         case ImportRecord():
             return encode(Kind.IMPORT, row.id)
+        case RejectRecord():
+            return encode(Kind.IMPORT_REJECT, row.import_id, row.line)
         case LoggedChange():
             return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
     for kind, model in _MODELS.items():
@@ -130,6 +133,13 @@ def change_key_of(text: str) -> ChangeKey | None:
     match decode(Kind.MEMBERSHIP_CHANGE, text):
         case (bucket_id, sequence):
             return bucket_id, sequence
+    return None
+
+
+def reject_key_of(text: str) -> RejectKey | None:
+    match decode(Kind.IMPORT_REJECT, text):
+        case (import_id, line):
+            return import_id, line
     return None
 
 

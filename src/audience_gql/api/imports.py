@@ -81,13 +81,17 @@ class ProfileColumn(StrEnum):
 
 
 @strawberry.type(description="A row that was refused; the others went through.")
-class ImportReject:
+class ImportReject(Node):
     line: int = strawberry.field(description="The line of the file on which the row begins, from 1.")
 
     @strawberry.field(description="What is wrong with it.")
     @staticmethod
     def message(parent: strawberry.Parent[RejectRecord]) -> str:
         return ids.with_people(parent.message, parent.people)
+
+    @classmethod
+    def is_type_of(cls, row: object, _: object) -> bool:
+        return isinstance(row, RejectRecord)
 
 
 @strawberry.type(description="A refused row in a list.")

@@ -20,7 +20,13 @@ from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.feed import LoggedChange
-from audience_gql.storage.imports import ImportRecord, imports_by_ids
+from audience_gql.storage.imports import (
+    ImportRecord,
+    RejectKey,
+    RejectRecord,
+    imports_by_ids,
+    rejects_by_keys,
+)
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.reads import batches, list_pages, person_pages, segment_figures
 from audience_gql.storage.reads.list_pages import Members
@@ -70,6 +76,10 @@ class Loaders:
     @cached_property
     def imports(self) -> DataLoader[int, ImportRecord | None]:
         return self._one(imports_by_ids)
+
+    @cached_property
+    def import_rejects(self) -> DataLoader[RejectKey, RejectRecord | None]:
+        return self._one(rejects_by_keys)
 
     @cached_property
     def api_tokens(self) -> DataLoader[int, ApiToken | None]:

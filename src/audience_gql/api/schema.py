@@ -12,6 +12,7 @@ from graphql import (
     GraphQLError,
     GraphQLInputObjectType,
     GraphQLObjectType,
+    GraphQLOneOfDirective,
     GraphQLSchema,
     Undefined,
 )
@@ -195,7 +196,8 @@ class Schema(strawberry.Schema):
 
 def export_sdl() -> str:
     """The schema as it is checked in."""
-    return Schema().as_str() + "\n"
+    described = f'"""{GraphQLOneOfDirective.description}"""\ndirective @oneOf'  # the library leaves its description out
+    return Schema().as_str().replace("directive @oneOf", described, 1) + "\n"
 
 
 def _refused(error: GraphQLError) -> Refused:

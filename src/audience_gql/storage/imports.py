@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
@@ -64,6 +64,13 @@ class RejectRecord:
     """Whom the message names, by bucket and id: the first stands in it as {0}."""
     keys: Sequence[Identity] = ()
     """The keys in the row. They are kept as hashes, so that the row goes with each of their owners."""
+    import_id: int = 0
+    """Its import, where it was read from there."""
+
+
+RejectKey: TypeAlias = tuple[int, int]
+"""A refused row's place: import, line."""
+_REJECT_COLUMNS: Final = "r.import_id, r.line, r.message, r.people"
 
 
 async def add(
@@ -283,16 +290,31 @@ async def rejects(
 ) -> list[Entry[RejectRecord]]:
     """A page of an import's kept rejects, by line, and one more when there is one."""
     rows = await database.fetch(
-        "SELECT r.line, r.message, r.people FROM import_rejects r JOIN imports i ON i.id = r.import_id "
+        f"SELECT {_REJECT_COLUMNS} FROM import_rejects r JOIN imports i ON i.id = r.import_id "
         f"WHERE i.workspace_id = $1 AND i.id = $2 AND r.line > $3 ORDER BY r.line {part.limit}",
         workspace_id,
         import_id,
         part.after[0] if part.after else 0,
     )
-    return [
-        Entry(RejectRecord(row["line"], row["message"], _pairs(row["people"])), (row["line"],))
-        for row in rows
-    ]
+    return [Entry(_reject(row), (row["line"],)) for row in rows]
+
+
+async def rejects_by_keys(
+    database: Database, workspace_id: int, keys: Sequence[RejectKey]
+) -> dict[RejectKey, RejectRecord]:
+    rows = await database.fetch(
+        f"SELECT {_REJECT_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (import_id, line) "
+        "JOIN imports i ON i.id = k.import_id AND i.workspace_id = $1 "
+        "JOIN import_rejects r ON r.import_id = i.id AND r.line = k.line",
+        workspace_id,
+        [import_id for import_id, _ in keys],
+        [line for _, line in keys],
+    )
+    return {(row["import_id"], row["line"]): _reject(row) for row in rows}
+
+
+def _reject(row: asyncpg.Record) -> RejectRecord:
+    return RejectRecord(row["line"], row["message"], _pairs(row["people"]), import_id=row["import_id"])
 
 
 def _pairs(numbers: Sequence[int]) -> list[tuple[int, int]]:
