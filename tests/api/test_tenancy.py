@@ -187,8 +187,8 @@ async def test_nothing_of_theirs_was_touched(api, stranger, theirs):
       groups { edges { node { name memberCount } } } customFields { key } viewer { token { id } } }"""
     before = await stranger.data(document)
 
-    for text, variables in WRITES.values():
-        await api.execute(text, filled(variables, theirs | {"$own": await api.group(f"Own {text}"[:150])}))
+    for name, (text, variables) in WRITES.items():
+        await api.execute(text, filled(variables, theirs | {"$own": await api.group(f"Own, to {name}")}))
 
     assert await stranger.data(document) == before
 
