@@ -1,7 +1,6 @@
-"""What a condition is, and what every kind of leaf has to know about itself.
+"""The base classes of conditions: what every node and every kind of leaf must implement.
 
-A kind lives in one file of `kinds/`, from its input shape to its SQL. Nothing here may know a particular
-kind.
+A kind is one file of `kinds/`, from its input shape to its SQL. This module must not know a particular kind.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ ProblemCode: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with a condition. `path` starts at the condition: ("all", "1", "country", "is")."""
+    """One problem of a condition. `path` leads to it from the root: ("all", "1", "country", "is")."""
 
     code: ProblemCode
     message: str
     path: Path
 
 
-class InvalidCondition(Exception):  # named for what it says, like every expected failure
-    """The condition cannot be accepted. Carries every problem found, not just the first."""
+class InvalidCondition(Exception):  # without "Error", like every expected failure
+    """The condition is not acceptable. Carries all problems that were found, not only the first."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(
@@ -47,9 +46,9 @@ class InvalidCondition(Exception):  # named for what it says, like every expecte
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """Something whose change can alter the verdict. `ref` is the id, 0 for the profile.
+    """A source of facts whose change can alter the verdict. `ref` is an id; 0 for the profile.
 
-    Events and channels are named: an event's name may have no id yet, a channel never has one.
+    For events and channels it is a name: an event name may have no id yet, and a channel never has one.
     """
 
     source: Literal["profile", "field", "event", "group", "segment", "channel"]
@@ -61,25 +60,25 @@ PROFILE: Final = Read(source="profile", ref=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """Where the clock alone can alter the verdict.
+    """A way in which the clock alone can alter the verdict.
 
-    Whoever has a row in `table` for `ref` (an event name, a date, a group, a channel, a segment), whose instant
-    plus `offset` lies in (T0, T1], must be evaluated anew at T1.
+    A person must be evaluated again at T1 if they have a row in `table` for `ref` (an event name, a date, a group, a
+    channel or a segment) whose instant plus `offset` is in (T0, T1].
     """
 
     table: Literal["events", "subscriber_dates", "group_members", "channel_states", "segment_members"]
     ref: int | str
     offset: timedelta
     newest: int | None = None
-    """Set: only one of the person's so many newest events of that name alters a verdict by crossing, as when the third newest
-    leaves the window of "at least three times". None: any of them may."""
+    """A number n means that only the person's n newest events of that name can alter the verdict by crossing. For example, only the
+    third newest matters to "at least three times" in a window. None means that any event can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayEdge:
-    """The same for calendar days: whoever has a date in `field_id`, `days` after which a day begins, where she lives, in (T0, T1].
+    """The same for calendar days: the day that is `days` after the person's date in `field_id` begins, where they live, in (T0, T1].
 
-    `yearly` means each anniversary of the date instead of the date itself.
+    With `yearly`, each anniversary of the date counts instead of the date itself.
     """
 
     field_id: int
@@ -89,7 +88,7 @@ class DayEdge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What summaries call groups and segments, by id."""
+    """The names of groups and segments in summaries, by id."""
 
     groups: Mapping[int, str]
     segments: Mapping[int, str]
@@ -97,26 +96,26 @@ class Names:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What an evaluation takes as given: the one instant, and the verdicts of the segments that are read."""
+    """The inputs of an evaluation besides the person: one instant, and the verdicts of the segments that the condition reads."""
 
     now: datetime
     timezone: str
     """The workspace's, for people without one."""
     verdicts: Mapping[int, bool]
     next_changes: Mapping[int, datetime | None] = field(default_factory=dict)
-    """The first instants at which those verdicts may change by the clock; only explanations need them."""
+    """By segment id, the first instant at which the clock may change its verdict. Only explanations need them."""
     until: datetime | None = None
-    """Until when the verdict of the leaf that is observed lasts; None for ever, and where nothing is observed."""
+    """Until when the verdict of the observed leaf lasts. None means for ever, or that no leaf is observed."""
 
     def today(self, person: Facts) -> date:
-        """The day that it is where the person lives."""
+        """Today's date where the person lives."""
         return local_day(self.now, person.profile.get("timezone"), self.timezone)
 
 
 class Condition(ABC):
-    """A node of the tree. Immutable, comparable by value.
+    """A node of the tree. It is immutable and compared by value.
 
-    Two-valued: what is missing makes it false, never unknown.
+    It is true or false: a missing value makes a comparison false, never unknown.
     """
 
     __slots__ = ()
@@ -127,7 +126,7 @@ class Condition(ABC):
 
     @abstractmethod
     def dump(self, ids: IdCodec) -> dict[str, Json]:
-        """The input that this was parsed from, coerced: `{kind: …}`."""
+        """The input that parses to this condition, coerced: `{kind: …}`."""
 
     @abstractmethod
     def summary(self, names: Names) -> str:
@@ -135,9 +134,9 @@ class Condition(ABC):
 
     @abstractmethod
     def evaluate(self, person: Facts, moment: Moment) -> bool:
-        """The meaning, straight from the facts.
+        """Whether the condition holds, computed from the facts.
 
-        The SQL is tested against this, so it must not be derived from it.
+        Tests compare the SQL with this, so neither may be derived from the other.
         """
 
 
@@ -148,28 +147,28 @@ class Leaf(Condition):
 
     @abstractmethod
     def reads(self) -> frozenset[Read]:
-        """The facts whose change can alter the verdict, the clock aside."""
+        """The facts whose change can alter the verdict. The clock is not among them; see `edges`."""
 
     @abstractmethod
     def sql(self, parameters: Parameters) -> Test:
-        """The same meaning as a question to the database."""
+        """The same condition as a question to the database."""
 
     @abstractmethod
     def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:
-        """What the verdict was decided from, for an explanation."""
+        """The values that decided the verdict, for an explanation."""
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # for those whom the clock moves
-        """How the clock can alter the verdict; more than there are is allowed, fewer is not."""
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # subclasses need it
+        """The edges at which the clock can alter the verdict. Too many are allowed, a missing one is not."""
         return frozenset()
 
     def instants(self, person: Facts, moment: Moment) -> Iterable[datetime]:  # noqa: ARG002  # same
-        """When the clock can alter this person's verdict: her edges, past ones too, in any order."""
+        """The instants at which the clock can alter this person's verdict, in any order. Past ones may be among them."""
         return ()
 
     def next_change(self, person: Facts, moment: Moment) -> datetime | None:
-        """The instant at which the clock first alters the verdict, if no fact is added; None if it never does.
+        """The instant at which the clock next alters the verdict if no fact is added; None if it never does.
 
-        Exact, or a lower bound where very many facts would have to be tried.
+        It is exact, or a lower bound when there are more than 400 instants to try.
         """
         verdict = self.evaluate(person, moment)
         ahead = sorted({at for at in self.instants(person, moment) if at > moment.now})
@@ -180,7 +179,7 @@ class Leaf(Condition):
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
-    """Every leaf, from left to right."""
+    """All leaves, from left to right."""
     waiting = [condition]
     while waiting:
         node = waiting.pop()

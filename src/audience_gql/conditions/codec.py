@@ -1,6 +1,6 @@
-"""Conditions from input and back: `parse(dump(condition)) == condition`.
+"""Turns input into conditions and conditions into input: `parse(dump(condition)) == condition`.
 
-The reading itself is in coercion.py.
+input/coercion.py does the reading.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 
 
 def parse(value: object, *, vocabulary: Vocabulary, ids: IdCodec, allow_empty: bool = False) -> Condition:
-    """The condition that an input in the shape of ConditionInput says; nulls in objects count as left out.
+    """The condition of an input in the shape of ConditionInput. A null in an object counts as omitted.
 
-    `allow_empty` accepts `all: []` and `any: []` anywhere, as previews do; otherwise only `all: []` as the
-    whole condition. Raises InvalidCondition with all problems at once.
+    With `allow_empty`, which previews use, `all: []` and `any: []` are accepted anywhere. Otherwise only `all: []` as
+    the whole condition is. Raises InvalidCondition with all problems at once.
     """
     parsing = Parsing(vocabulary=vocabulary, ids=ids, allow_empty=allow_empty)
     condition: Condition | None = None
@@ -30,5 +30,5 @@ def parse(value: object, *, vocabulary: Vocabulary, ids: IdCodec, allow_empty: b
 
 
 def dump(condition: Condition, *, ids: IdCodec) -> dict[str, Json]:
-    """The input that parses to this condition: coerced, without nulls, nothing but JSON."""
+    """The input that parses to this condition: coerced JSON without nulls."""
     return condition.dump(ids)

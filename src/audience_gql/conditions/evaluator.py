@@ -1,6 +1,6 @@
-"""The meaning of a condition, from the facts of one person.
+"""Evaluates a condition in Python from the facts of one person.
 
-For explanations, and as the oracle of the compiler's tests. It never decides who is a member; the SQL does.
+Explanations use it, and tests compare the SQL with it. It never decides who is a member; the SQL does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def evaluate(
 ) -> bool:
     """Whether the condition holds.
 
-    `segments` has at least those that it reads, directly or through others. `timezone` is the workspace's.
+    `segments` has at least the segments that it reads, directly or through others. `timezone` is the workspace's.
     """
     verdicts: dict[int, bool] = {}
     moment = Moment(now=now, timezone=timezone, verdicts=verdicts)

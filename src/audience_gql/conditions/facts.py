@@ -1,4 +1,4 @@
-"""What is known about one person: what the pure evaluation reads instead of tables."""
+"""The facts about one person, which the evaluation in Python reads instead of tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened. `properties` are JSON values as they were sent."""
+    """One event of the person. `properties` are JSON values as they were sent."""
 
     name: str
     occurred_at: datetime
@@ -20,7 +20,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
-    """What a person has agreed to on a channel, and since when."""
+    """The person's consent on one channel, and since when it holds."""
 
     status: str
     changed_at: datetime
@@ -28,19 +28,19 @@ class ChannelState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """A person as stored: what is missing has no entry, and empty text is missing."""
+    """A person as stored. A missing value has no entry, and empty text counts as missing."""
 
     id: int
     created_at: datetime
     updated_at: datetime
     profile: Mapping[str, str] = field(default_factory=dict)
-    """By the name that conditions use, such as `firstName`."""
+    """Values by the name that conditions use, such as `firstName`."""
     birthday: date | None = None
     fields: Mapping[int, object] = field(default_factory=dict)
-    """JSON values by custom field id; dates and instants as ISO 8601 texts."""
+    """JSON values by custom field id. Dates and instants are ISO 8601 texts."""
     channels: Mapping[str, ChannelState] = field(default_factory=dict)
     groups: Mapping[int, datetime] = field(default_factory=dict)
     """When the person was added, by group id."""
     segments: Mapping[int, datetime] = field(default_factory=dict)
-    """When the person entered, by segment id: what the stored membership says, which need not be the truth of this moment."""
+    """When the person entered, by segment id, according to the stored membership. That may differ from the verdict at this moment."""
     events: tuple[Event, ...] = ()

@@ -1,6 +1,6 @@
-"""Values as somebody gives them: each type has one rule, and whatever breaks it is refused with a reason.
+"""Reads values from outside: each type has one rule, and a value that breaks it is refused with a reason.
 
-Every door reads with these functions: conditions, people, events, imports, names. Nothing here knows what a value is for.
+All inputs use these functions: conditions, people, events, imports, names. This module must not know what a value is for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ValueCode: TypeAlias = Literal["MALFORMED", "OUT_OF_RANGE", "WRONG_TYPE"]
 MORE_DIGITS: Final = "has more digits than a number carries, which is about 16"
 _TOO_LARGE: Final = "is too large"
 MAX_BITS: Final = 1_024
-"""Of an integer that a double can hold; longer ones are refused before they cost anything."""
+"""The most bits of an integer that a double can hold. Longer integers are refused before any costly work."""
 _EXACT_INTEGERS: Final = 2**53
 _YEARS: Final = range(FIRST_YEAR, LAST_YEAR + 1)
 
@@ -27,11 +27,11 @@ _UNKEEPABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _NOT_OF_A_LINE: Final = re.compile(
     "[\x01-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
-"""Control characters except the tab, line breaks, and what turns the direction of the text around it."""
+"""Control characters except the tab, line breaks, and characters that change the direction of the text around them."""
 _INVISIBLE_LETTERS: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""What Unicode says may be shown as nothing, although its category is a letter's or a mark's."""
+"""Characters that Unicode calls ignorable, so that they may be invisible, although their category is letter or mark."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 _BLANK: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 
@@ -49,7 +49,7 @@ class BadValue(ValueError):
 
 
 def given_number(value: object) -> Decimal:
-    """The number, exactly. Raises BadValue for what is no number, is not finite, or is not exactly a double."""
+    """The exact number. Raises BadValue if the value is no number, is not finite, or is not exactly a double."""
     if isinstance(value, float | Decimal):
         return _finite(value)
     if isinstance(value, Inexact):
@@ -88,7 +88,7 @@ def _why_inexact(number: Inexact) -> str:
 
 
 def given_instant(value: object) -> datetime:
-    """The instant in UTC, of a text in RFC 3339 or of a datetime with a zone. Raises BadValue."""
+    """The instant in UTC of an RFC 3339 text or of a datetime with a zone. Raises BadValue for any other value."""
     if not isinstance(value, str | datetime):
         raise BadValue("WRONG_TYPE", "expected a date and time")
     instant = instant_of(value.strip()) if isinstance(value, str) else _in_utc(value)
@@ -100,7 +100,7 @@ def given_instant(value: object) -> datetime:
 
 
 def given_day(value: object) -> date:
-    """The day, of a text such as 2026-07-30 or of a date. Raises BadValue."""
+    """The day of a text such as 2026-07-30, or of a date. Raises BadValue for any other value."""
     if isinstance(value, datetime) or not isinstance(value, str | date):
         raise BadValue("WRONG_TYPE", "expected a date")
     day = date_of(value.strip()) if isinstance(value, str) else value
@@ -126,18 +126,18 @@ def _check_year(day: date) -> None:
 
 
 def is_keepable(text: str, limit: int = MAX_TEXT) -> bool:
-    """Whether a text can be stored as it is, and so may be somewhere in the database."""
+    """Whether a text can be stored unchanged. If not, the database cannot contain it."""
     return len(text) <= limit and (text.isprintable() or _UNKEEPABLE.search(text) is None)
 
 
 def given_text(value: object, limit: int = MAX_TEXT) -> str | None:
-    """The text without the blanks around it; None when nothing visible is left. It may have several lines. Raises BadValue."""
+    """The text without the blanks around it, which may have several lines; None when nothing visible is left. Raises BadValue."""
     text = _kept(value, limit)
     return text if text and (_is_plain(text) or not _is_blank(text)) else None
 
 
 def given_line(value: object, limit: int = MAX_TEXT) -> str | None:
-    """The same for a text of one line, such as a name. Raises BadValue, for line breaks and controls of direction too."""
+    """The same for a text of one line, such as a name. Raises BadValue also for line breaks and direction controls."""
     text = _kept(value, limit)
     if _is_plain(text):
         return text or None
@@ -149,7 +149,7 @@ def given_line(value: object, limit: int = MAX_TEXT) -> str | None:
 
 
 def given_key(value: object, limit: int = MAX_TEXT) -> str | None:
-    """The same for what names something, such as an external id. Raises BadValue, for every invisible character too."""
+    """The same for a key, such as an external id. Raises BadValue also for every invisible character."""
     text = _kept(value, limit)
     if _is_plain(text):
         return text or None
@@ -171,7 +171,7 @@ def _kept(value: object, limit: int) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether there is surely nothing invisible in it: a cheap look that settles nearly all texts."""
+    """Whether a text certainly has no invisible character. A cheap check that decides for nearly all texts."""
     return text.isprintable() and (text.isascii() or _INVISIBLE_LETTERS.search(text) is None)
 
 

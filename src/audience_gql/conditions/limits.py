@@ -1,6 +1,6 @@
-"""How much one condition may hold. Stated in the docs and in the messages.
+"""The limits of one condition. A condition beyond any of them is refused.
 
-Past any of them a condition is refused.
+The docs and the messages state them.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Final
 MAX_DEPTH: Final = 16
 MAX_LEAVES: Final = 200
 MAX_VALUES: Final = 10_000
-"""In one list of values or ids."""
+"""The most values or ids in one list."""
 MAX_TEXT: Final = 1_000
 MAX_PROPERTY_FILTERS: Final = 20
-"""In the `where` of one leaf."""
+"""The most property filters in the `where` of one leaf."""
 MAX_WINDOW: Final = timedelta(days=3_653)
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
 MAX_INT: Final = 2**31 - 1
-"""GraphQL's Int."""
+"""The largest Int of GraphQL."""
 MAX_PROBLEMS: Final = 100
-"""More are not collected: whoever sends that many needs the first ones."""
+"""The most problems that one answer lists. The first ones are enough to begin with."""

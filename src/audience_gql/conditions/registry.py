@@ -1,6 +1,6 @@
-"""The kinds of condition there are: each file of `kinds/` registers its own, whoever lists them asks here.
+"""The registry of the kinds of condition. Each file of `kinds/` registers its own kind.
 
-Nothing but registration happens when such a file is imported.
+Importing such a file must do nothing else.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Category: TypeAlias = Literal["DEMOGRAPHIC", "BEHAVIORAL", "ENGAGEMENT", "LIFECY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One field of ConditionInput. `build` gets what the shape built: a filter, or the conditions inside."""
+    """One field of ConditionInput. `build` receives what the shape built: a filter, or the inner conditions."""
 
     name: str
     label: str
-    """For people, in an editor: "first name"."""
+    """The name that an editor shows: "first name"."""
     description: str
     type: Shape | Reference
     build: Callable[[Any, Parsing], Condition]  # Any: what `type` builds
     example: Json
-    """For the handbook: what may follow `name:`, in the words of the handbook's vocabulary."""
+    """A value that may follow `name:`, for the handbook. It names only what the handbook's vocabulary has."""
     many: bool = False
     category: Category | None = None
 
@@ -47,7 +47,7 @@ def register(kind: Kind) -> None:
 
 @cache
 def kinds() -> Mapping[str, Kind]:
-    """All kinds by name: those that combine others, then the rest in the order of their files."""
+    """All kinds by name: first the combinators, then the rest in the order of their files."""
     import_module("audience_gql.conditions.kinds")
     return MappingProxyType(_KINDS)
 
@@ -58,7 +58,7 @@ def condition_shape() -> Shape:
     return Shape(
         name=CONDITION.name,
         one_of=True,
-        description="Whom to match: exactly one kind of condition, of which some hold further conditions.",
+        description="Says which people match. It has exactly one kind of condition; some kinds contain further conditions.",
         fields=tuple(
             InputField(name=kind.name, type=kind.type, many=kind.many, description=kind.description)
             for kind in kinds().values()
@@ -69,7 +69,7 @@ def condition_shape() -> Shape:
 
 @cache
 def input_types() -> tuple[Shape | Enumeration, ...]:
-    """Every input object and enum that ConditionInput reaches, itself first; each once."""
+    """ConditionInput, then every input object and enum that it reaches, each once."""
     found: dict[str, Shape | Enumeration] = {}
     for declared in _reachable(condition_shape()):
         if found.setdefault(declared.name, declared) is not declared:

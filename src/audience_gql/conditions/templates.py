@@ -1,6 +1,6 @@
-"""Conditions to start from: what most audiences ask first, ready to become a segment.
+"""Templates: common conditions, ready to become a segment.
 
-Each is plain input; which of them a workspace can use, its own vocabulary says.
+Each is plain input. A workspace's vocabulary decides which of them it can use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """`condition` is input as it stands. The description says which of its values are only examples."""
+    """`condition` is complete input. The description says which of its values are only examples."""
 
     key: str
     category: Category
@@ -27,7 +27,7 @@ class Template:
 
 
 def usable_templates(vocabulary: Vocabulary) -> tuple[Template, ...]:
-    """Those whose conditions this workspace accepts: the others name a custom field that it does not have."""
+    """The templates whose conditions this workspace accepts. The others name a custom field that it does not have."""
     return tuple(template for template in TEMPLATES if _is_accepted(template, vocabulary))
 
 
@@ -57,28 +57,28 @@ _DEMOGRAPHIC: Final = (
         key="country",
         category="DEMOGRAPHIC",
         name="From certain countries",
-        description="People who live in one of these countries, ISO 3166-1 alpha-2. Put your own in place of the Baltic ones.",
+        description="People who live in one of these countries (ISO 3166-1 alpha-2 codes). Replace the Baltic countries with yours.",
         condition={"country": {"in": ["EE", "LT", "LV"]}},
     ),
     Template(
         key="age_range",
         category="DEMOGRAPHIC",
         name="Of a certain age",
-        description="People from 25 to 34 years old, both included, where they live. Nobody without a birthday.",
+        description="People from 25 to 34 years old, both included. People without a birthday do not match.",
         condition={"age": {"between": {"from": 25, "to": 34}}},
     ),
     Template(
         key="language",
         category="DEMOGRAPHIC",
         name="Of a certain language",
-        description="People who prefer English, of whatever country: `en` and every `en-…`.",
+        description="People who prefer English of any country: `en` and every `en-…`.",
         condition={"any": [{"language": {"is": "en"}}, {"language": {"startsWith": "en-"}}]},
     ),
     Template(
         key="company_size",
         category="DEMOGRAPHIC",
         name="At companies of a certain size",
-        description="People whose company employs 50 to 249. Needs the NUMBER field `company_size`.",
+        description="People whose company employs 50 to 249 people. Needs the NUMBER field `company_size`.",
         condition={"field": {"key": "company_size", "number": {"between": {"from": 50, "to": 249}}}},
     ),
 )
@@ -147,7 +147,7 @@ _ENGAGEMENT: Final = (
         key="inactive",
         category="ENGAGEMENT",
         name="Inactive",
-        description="People who opened nothing in the last 90 days, although at least 5 emails were sent to them meanwhile.",
+        description="People who opened no email in the last 90 days, although they were sent at least 5 in that time.",
         condition={
             "all": [
                 _did("email_sent", times={"atLeast": 5}, within=_last(90)),
@@ -168,7 +168,7 @@ _LIFECYCLE: Final = (
         key="first_purchase",
         category="LIFECYCLE",
         name="First purchase",
-        description="People who have placed one order, and no other yet.",
+        description="People who have placed exactly one order.",
         condition=_did("order_placed", times={"exactly": 1}),
     ),
     Template(
@@ -182,7 +182,7 @@ _LIFECYCLE: Final = (
         key="loyal_customer",
         category="LIFECYCLE",
         name="Loyal customer",
-        description="People who have placed at least 5 orders, or orders of 500 altogether.",
+        description="People who have placed at least 5 orders, or orders with a total value of at least 500.",
         condition={
             "any": [
                 _did("order_placed", times={"atLeast": 5}),

@@ -1,7 +1,7 @@
-"""Plain values and their one canonical form: folded text, exact numbers, instants in UTC, calendar days.
+"""Plain values in their one canonical form: folded text, exact numbers, instants in UTC, calendar days.
 
-Every door reads with these functions, and storage writes with them, so that what is stored and what is asked for can
-be compared byte for byte.
+All inputs are read with these functions, and storage writes with them, so that stored and requested values can be
+compared byte for byte.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from unicodedata import normalize
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-"""What a stored condition is made of."""
+"""A JSON value, as stored conditions consist of."""
 
 _RFC_3339: Final = re.compile(
     r"(?P<minute>\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d):(?P<second>[0-5]\d|60)(?:\.(?P<fraction>\d+))?"
@@ -24,29 +24,29 @@ _RFC_3339: Final = re.compile(
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LEAP_SECOND: Final = "60"
 _LEAP_MINUTES: Final = frozenset({(6, 30, 23, 59), (12, 31, 23, 59)})
-"""Month, day, hour and minute in UTC of the minutes that can have 61 seconds."""
+"""The minutes that can have 61 seconds, as month, day, hour and minute in UTC."""
 _SECOND: Final = timedelta(seconds=1)
 _SURELY_EXACT: Final = 15
-"""Characters of a number without an exponent: every double carries so many digits."""
+"""A number without an exponent that has at most this many characters is exactly a double."""
 _LONGEST_NUMBER: Final = 1_000
-"""Characters of a number. No double needs more, but for zeros that say nothing."""
+"""The most characters of a number. No double needs more, except for redundant zeros."""
 _NOT_ZERO: Final = re.compile(r"[+-]?[0.]*[1-9]")
 _SHOWN: Final = 40
 _EXACT: Final = Context(
     prec=5_000, Emax=MAX_EMAX, Emin=MIN_EMIN
 )  # no sum of doubles needs more than 700 digits
-_ROUNDED: Final = Context(prec=15)  # each of which a double carries
+_ROUNDED: Final = Context(prec=15)  # a double holds any 15 digits
 
 
 def fold(text: str) -> str:
-    """The form in which texts are compared: `Straße` and `STRASSE`, `ΟΔΟΣ` and `οδος` are the same."""
+    """The form in which texts are compared. `Straße` and `STRASSE` have the same, and so do `ΟΔΟΣ` and `οδος`."""
     return text.lower() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
 
 
 class Inexact:
-    """A number, as text, that is no integer and that no double is exactly, or that is too large for one.
+    """The text of a number that is not an integer and not exactly a double, or that is too large for a double.
 
-    JSON and GraphQL can spell such numbers. Whoever wants a number refuses them.
+    JSON and GraphQL can spell such numbers. A reader that needs a number must refuse them.
     """
 
     __slots__ = ("text",)
@@ -59,7 +59,7 @@ class Inexact:
 
 
 def decimal_of(number: float | Decimal) -> Decimal:
-    """The number by its shortest decimal form: 0.1 is one tenth.
+    """The decimal with the shortest text of the number: 0.1 is one tenth.
 
     Raises ValueError for NaN and infinities.
     """
@@ -72,7 +72,7 @@ def decimal_of(number: float | Decimal) -> Decimal:
 def number_of(exact: Decimal) -> int | float:
     """The JSON number that `decimal_of` turns back into exactly this one.
 
-    Raises ValueError when there is none: more digits than a double carries, or too large for one.
+    Raises ValueError when there is none: the number has more digits than a double holds, or is too large for one.
     """
     nearest = float(exact)
     if nearest in (float("inf"), float("-inf")) or decimal_of(nearest) != exact:
@@ -81,9 +81,9 @@ def number_of(exact: Decimal) -> int | float:
 
 
 def read_number(text: str) -> int | float | Inexact:
-    """The number of a decimal text, such as 12, -0.5 or 1e3: an integer, or a double that is exactly that number.
+    """The number of a decimal text such as 12, -0.5 or 1e3: an integer, or a double that is exactly that number.
 
-    The text has the grammar of JSON's numbers; a plus sign, and no digit on one side of the point, do no harm.
+    The text has the grammar of JSON's numbers. A plus sign is allowed too, and so is a point with digits on one side only.
     """
     if len(text) > _LONGEST_NUMBER:
         return Inexact(text)
@@ -104,7 +104,7 @@ def _is_exactly(text: str, nearest: float) -> bool:
 
 
 def shown(exact: Decimal) -> int | float | str:
-    """The JSON number that is exactly this one; where there is none, its digits as text."""
+    """The JSON number that is exactly this one, or else its digits as text."""
     try:
         return number_of(exact)
     except ValueError:
@@ -120,14 +120,14 @@ def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
 
 
 def mean(numbers: Sequence[Decimal]) -> Decimal | None:
-    """The average, rounded to the digits of a JSON number: for people to read, not to compare."""
+    """The average, rounded to the digits of a JSON number; None without numbers. It is for people to read, not for comparisons."""
     return _ROUNDED.divide(exact_sum(numbers), len(numbers)) if numbers else None
 
 
 def instant_of(text: str) -> datetime | None:
     """The instant of an RFC 3339 text with a zone, in UTC and to the microsecond; None for any other text.
 
-    A leap second, where there can be one, is the first second of the next day, as in POSIX.
+    A possible leap second counts as the first second of the next day, as in POSIX.
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:

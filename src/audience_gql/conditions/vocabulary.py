@@ -1,4 +1,4 @@
-"""What the conditions of one workspace may name, and how they write the ids of groups and segments."""
+"""The names that a workspace's conditions may use, and how conditions write the ids of groups and segments."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ IdKind: TypeAlias = Literal["group", "segment"]
 CREATED_DATE: Final = 1
 UPDATED_DATE: Final = 2
 BIRTHDAY_DATE: Final = 3
-"""Under which a person's own dates are kept; custom fields go by their own ids, which are larger."""
+"""The field id of the birthday in subscriber_dates. Ids of custom fields are larger."""
 
 CHANNELS: Final = {
     "EMAIL": "Marketing by email.",
-    "TRANSACTIONAL_EMAIL": "Email about something that the person did.",
+    "TRANSACTIONAL_EMAIL": "Emails about an action of the person, such as a receipt.",
     "SMS": "Marketing by text message.",
-    "TRANSACTIONAL_SMS": "Text messages about something that the person did.",
+    "TRANSACTIONAL_SMS": "Text messages about an action of the person, such as a receipt.",
 }
 CHANNEL_STATUSES: Final = {
-    "ACTIVE": "She wants to be reached.",
-    "UNCONFIRMED": "She was asked and has not said yet.",
-    "UNSUBSCRIBED": "She does not want to be reached.",
-    "BOUNCED": "Messages came back.",
-    "SPAM_REPORTED": "She called a message spam.",
+    "ACTIVE": "The person agreed to receive messages.",
+    "UNCONFIRMED": "The person was asked and has not answered yet.",
+    "UNSUBSCRIBED": "The person does not want messages.",
+    "BOUNCED": "Messages could not be delivered.",
+    "SPAM_REPORTED": "The person reported a message as spam.",
 }
-"""What they mean, by name."""
+"""The meaning of each status, by name."""
 
 _MAX_ID: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldRef:
-    """A custom field, as far as conditions care."""
+    """The parts of a custom field that conditions need."""
 
     id: int
     key: str
@@ -43,9 +43,9 @@ class FieldRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """A workspace's own words.
+    """What the conditions of one workspace may refer to.
 
-    An event name that is not among `event_names` is allowed: nobody has such an event yet.
+    A condition may use an event name that is not in `event_names`: nobody has such an event yet.
     """
 
     fields: Mapping[str, FieldRef]
@@ -54,17 +54,17 @@ class Vocabulary:
     event_names: Mapping[str, int]
     timezone: str
     paused_segment_ids: Container[int] = frozenset()
-    """Segments that may not be named anew."""
+    """Segments that a new condition may not name."""
 
 
 class IdCodec(Protocol):
-    """How ids are written in a condition: opaque towards clients, plain in storage."""
+    """How conditions write ids: opaque for clients, plain numbers in storage."""
 
-    def encode(self, kind: IdKind, id: int) -> str:  # noqa: A002  # the word for it
+    def encode(self, kind: IdKind, id: int) -> str:  # noqa: A002  # the usual word
         ...
 
     def decode(self, kind: IdKind, text: str) -> int | None:
-        """The id, or None for a text that is none."""
+        """The id, or None when the text is no id of this kind."""
         ...
 
 
@@ -80,4 +80,4 @@ class _PlainIds:
 
 
 PLAIN_IDS: Final[IdCodec] = _PlainIds()
-"""Numbers as they are: the form of storage."""
+"""Ids as plain numbers, as storage writes them."""

@@ -1,1 +1,1 @@
-"""How conditions are read: their shapes as data, and a parse that finds every problem at once."""
+"""Reads conditions: their shapes as data, and a parser that finds all problems at once."""

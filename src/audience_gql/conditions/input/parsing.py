@@ -1,6 +1,6 @@
-"""The state of one parse: where we are in the input, and what was wrong so far.
+"""The state of one parse: the current place in the input, and the problems so far.
 
-It knows no shape and no kind.
+It must know no shape and no kind.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from audience_gql.conditions.limits import MAX_DEPTH, MAX_LEAVES, MAX_PROBLEMS
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 
 
-class TooMuch(Exception):  # no error, but a way out of the recursion; codec.py catches it
-    """Reading on would help nobody: the problems so far say it all."""
+class TooMuch(Exception):  # not an error but a way out of the recursion; codec.py catches it
+    """Stops the parse, because more problems would not help the author."""
 
 
 class Parsing:
-    """Builders look things up here, and note what they do not like.
+    """Builders look names up here, and note problems here.
 
-    Noting a problem is enough to have the input refused.
+    An input with any problem is refused.
     """
 
     def __init__(self, *, vocabulary: Vocabulary, ids: IdCodec, allow_empty: bool) -> None:
@@ -33,14 +33,14 @@ class Parsing:
         self._leaves = 0
 
     def problem(self, code: ProblemCode, message: str, *steps: str) -> None:
-        """Note a problem with what is being read, or with what lies `steps` below it."""
+        """Note a problem at the current place, or at `steps` below it."""
         self.problems.append(Problem(code=code, message=message, path=(*self._path, *steps)))
         if len(self.problems) >= MAX_PROBLEMS:
             raise TooMuch
 
     @contextmanager
     def at(self, *steps: str) -> Iterator[None]:
-        """Read what lies `steps` below."""
+        """Move the current place down by `steps` for the time of the context."""
         self._path.extend(steps)
         try:
             yield
@@ -49,7 +49,7 @@ class Parsing:
 
     @contextmanager
     def deeper(self) -> Iterator[bool]:
-        """Read a condition; False, and a problem, when it lies too deep to be read at all."""
+        """Read an inner condition. Yields False, and notes a problem, when it is nested too deep."""
         self.depth += 1
         try:
             if self.depth > MAX_DEPTH:

@@ -1,6 +1,6 @@
-"""The input of conditions as data: enough to read it, to derive a GraphQL schema, to draw an editor.
+"""The input types of conditions as data, enough to read input, derive a GraphQL schema and draw an editor.
 
-Nothing here looks at a value; coercion.py does.
+This module must not look at values; coercion.py does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Check: TypeAlias = Callable[[Any, Parsing], object]  # Any: a value of the field
 
 
 class Scalar(StrEnum):
-    """A GraphQL scalar; the Python type that its values are coerced to stands behind it."""
+    """A GraphQL scalar. The comment behind each names the Python type of its coerced values."""
 
     STRING = "String"  # str
     INT = "Int"  # int, 32 bits
@@ -38,7 +38,7 @@ class EnumerationValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enumeration:
-    """A GraphQL enum. Coerced to the value's name."""
+    """A GraphQL enum. A value is coerced to its name."""
 
     name: str
     description: str
@@ -47,7 +47,7 @@ class Enumeration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A shape by name: how conditions hold conditions."""
+    """A shape by name, so that conditions can contain conditions."""
 
     name: str
 
@@ -67,21 +67,20 @@ class InputField:
     default: object = None
     at_most: int = MAX_VALUES
     check: Check | None = None
-    """Turns a coerced value (each item, with `many`) into what the builder gets, or notes a problem."""
+    """Turns a coerced value (with `many`, each item) into the builder's value, or notes a problem."""
 
     @property
     def spelling(self) -> str:
-        """Its type as a GraphQL schema spells it: `[String!]`, `TimeFilter!`."""
+        """The field's type as a GraphQL schema spells it: `[String!]`, `TimeFilter!`."""
         name = self.type.value if isinstance(self.type, Scalar) else self.type.name
         return (f"[{name}!]" if self.many else name) + ("!" if self.required else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """A GraphQL input object. `build` makes a value of its coerced fields, once all of them are sound.
+    """A GraphQL input object. When all fields are valid, `build` makes a value from the coerced fields.
 
-    Fields that were left out and have no default are not among what `build` gets. With `one_of`, exactly
-    one is.
+    `build` does not receive omitted fields without a default. With `one_of`, it receives exactly one field.
     """
 
     name: str

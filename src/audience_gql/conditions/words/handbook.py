@@ -1,6 +1,6 @@
-"""The handbook of conditions, docs/conditions.md: every kind with its meaning, input, an example, and that example's SQL.
+"""The handbook of conditions, docs/conditions.md: every kind with its meaning, its input, an example, and the example's SQL.
 
-All of it from the registry. Nothing here may know a particular kind.
+All of it comes from the registry. This module must not know a particular kind.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FILLED_WIDTH: Final = 100
 _CLAUSES: Final = (" LEFT JOIN ", " WHERE ", " GROUP BY ", " HAVING ", " AND ", " OR ")
 _OPERATORS: Final = (" THEN ", " >= ", " < ", " > ", " - ", " + ")
 _CALLERS: Final = 3
-"""Parameters of a range's statement that are the caller's: its own follow."""
+"""The number of parameters of a range's statement that the caller binds. The condition's own follow them."""
 
 VOCABULARY: Final = Vocabulary(
     fields={"plan": FieldRef(id=11, key="plan", type="TEXT")},
@@ -39,19 +39,19 @@ VOCABULARY: Final = Vocabulary(
     event_names={"email_opened": 31, "order_placed": 32, "page_viewed": 33, "cart_updated": 34},
     timezone="Europe/Vilnius",
 )
-"""What the examples may name."""
+"""The names that the examples may use."""
 _NAMES: Final = Names(groups={21: "VIP"}, segments={41: "Buyers"})
 _BUYERS: Final[Json] = {"event": {"name": "order_placed"}}
 _INTRODUCTION: Final = (
-    "Ids in the examples are numbers, for reading; those of the API are opaque. The field `plan` is a TEXT, 21 is the group "
-    f"“VIP”, and 41 is the segment “Buyers”, with the condition `{json.dumps(_BUYERS)}`. Each kind's SQL is what a fill asks: "
-    "`$1` is the bucket, and the range of people lies after `$2` up to `$3`. Every value is bound; `now` is the instant of "
-    "the evaluation."
+    "To be readable, the examples use numbers as ids; ids of the API are opaque. The field `plan` is a TEXT field, 21 is the group "
+    f"“VIP”, and 41 is the segment “Buyers”, with the condition `{json.dumps(_BUYERS)}`. Each kind shows the SQL that fills a "
+    "segment: `$1` is the bucket, and the ids of the people are greater than `$2` and at most `$3`. Every value is a bound "
+    "parameter. `now` is the instant of the evaluation."
 )
 
 
 def handbook() -> str:
-    """The file as it is checked in."""
+    """The whole text of docs/conditions.md."""
     sections = [
         "<!-- Written by `python3 dev docs` from the code; edit src/audience_gql/conditions instead. -->",
         "# Conditions",
@@ -89,7 +89,7 @@ def _kind(kind: Kind) -> str:
 
 
 def _input(kind: Kind) -> str:
-    """The fields right here, where no other kind has them; else where they are told."""
+    """The table of fields when only this kind has the type, or else a link to it."""
     if isinstance(kind.type, Shape) and kind.type not in _shared():
         return f"`{kind.name}: {kind.type.name}` — {kind.type.description}\n\n{_fields(kind.type.fields)}"
     of_several = f"[{kind.type.name}!]" if kind.many else kind.type.name
@@ -98,7 +98,7 @@ def _input(kind: Kind) -> str:
 
 
 def _shared() -> list[Shape | Enumeration]:
-    """The input types that are not told with the only kind that has them, by name."""
+    """The input types that more than one kind or type uses, by name. The handbook describes them after the kinds."""
     of_kinds = Counter(kind.type.name for kind in kinds().values())
     told = {name for name, count in of_kinds.items() if count == 1}
     inner = {
@@ -137,7 +137,7 @@ def _type(field: InputField) -> str:
 
 
 def _heading(declared: Shape | Enumeration) -> str:
-    """Unlike that of any kind, whose name may differ only in case."""
+    """A heading that differs from every kind's: a type's name may differ from a kind's only in case."""
     return f"{'enum' if isinstance(declared, Enumeration) else 'input'} {declared.name}"
 
 
@@ -174,7 +174,7 @@ def _instant(ago: timedelta) -> str:
 
 
 def _wrapped(sql: str) -> Iterator[str]:
-    """Lines that end before a clause, or else before an operator, the outermost first."""
+    """The SQL broken into lines before clauses, or else before operators, outermost first."""
     for line in sql.split("\n"):
         yield from _broken(line, indent=0)
 
@@ -192,7 +192,7 @@ def _broken(line: str, *, indent: int) -> Iterator[str]:
 
 
 def _filled(parts: Iterable[str]) -> list[str]:
-    """As many operands in a line as have room."""
+    """Joins operands into lines that are as full as possible."""
     lines: list[str] = []
     for part in parts:
         if lines and part.startswith(("AND ", "OR ")) and len(lines[-1]) + len(part) < _FILLED_WIDTH:
@@ -203,7 +203,7 @@ def _filled(parts: Iterable[str]) -> list[str]:
 
 
 def _breaks(line: str, before: tuple[str, ...]) -> dict[int, int]:
-    """Where one of these begins, and in how many parentheses."""
+    """By position at which one of these begins, the number of open parentheses there."""
     depth, found = 0, {}
     for place, character in enumerate(line):
         depth += (character == "(") - (character == ")")

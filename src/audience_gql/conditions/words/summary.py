@@ -1,4 +1,4 @@
-"""A condition in one plain English sentence."""
+"""Says a condition in one English sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from audience_gql.conditions.kinds.combinators import All, AnyOf
 
 
 def summarize(condition: Condition, names: Names) -> str:
-    """For people: long lists and texts are shortened, so two conditions may read alike."""
+    """The sentence. It shortens long lists and texts, so two different conditions may have the same summary."""
     match condition:
         case All(conditions=()):
             return "Everyone."

@@ -1,4 +1,4 @@
-"""How values read in a summary: quoted, counted, shortened."""
+"""Formats values for summaries: quoted, counted, shortened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MONTHS: Final = (
 
 
 def quoted(text: str) -> str:
-    """Quotes inside of it are marked, so that no text can pass for the rest of the sentence."""
+    """The text in quotes. Inner quotes are escaped, so that no text can look like the rest of the sentence."""
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
     return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -39,7 +39,7 @@ def named(name: str) -> str:
 
 
 def listed(words: Sequence[str], *, joint: str = "or") -> str:
-    """`a, b or c`; long lists end in how many more there are."""
+    """`a, b or c`. A list of more than five ends with the number of the others."""
     shown = list(words[:_SHOWN_VALUES])
     if len(words) > _SHOWN_VALUES:
         shown.append(f"{len(words) - _SHOWN_VALUES:,} more")
@@ -49,7 +49,7 @@ def listed(words: Sequence[str], *, joint: str = "or") -> str:
 
 
 def set_apart(clause: str) -> str:
-    """To stand between other clauses: what goes on after a comma must not run into the next one."""
+    """The clause for use between others: in parentheses when it has a comma, so that it cannot run into the next one."""
     return f"({clause})" if ", " in clause else clause
 
 
@@ -69,18 +69,18 @@ def times(count: int) -> str:
 
 
 def month_name(month: int) -> str:
-    """In English, whatever the locale."""
+    """The English name, independent of the locale."""
     return _MONTHS[month - 1]
 
 
 def number(value: Decimal) -> str:
-    """As short as exact: 1500, 0.1, 1E+300."""
+    """The shortest exact form: 1500, 0.1, 1E+300."""
     text = str(value)
     return text.rstrip("0").rstrip(".") if "." in text and "E" not in text else text
 
 
 def instant(moment: datetime) -> str:
-    """Always in UTC: a summary reads the same for everybody."""
+    """The instant in UTC, so that a summary is the same for everybody."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)
     return (
         f"{utc.isoformat(sep=' ', timespec='minutes' if not (utc.second or utc.microsecond) else 'auto')} UTC"
