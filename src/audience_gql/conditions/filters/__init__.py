@@ -1,1 +1,1 @@
-"""The comparisons that kinds of condition share, from their input shape to their SQL: one file each."""
+"""The filters that kinds of condition share, from their input shape to their SQL, one file each."""

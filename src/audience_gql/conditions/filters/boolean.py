@@ -1,4 +1,4 @@
-"""BooleanFilter: yes or no. What is missing is neither, and matches nothing but `isSet: false`."""
+"""BooleanFilter: true or false. A missing value is neither, and matches only `isSet: false`."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _build(given: Given, _: Parsing) -> BooleanFilter:
 BOOLEAN_FILTER: Final = Shape(
     name="BooleanFilter",
     one_of=True,
-    description="Yes or no. `is: false` wants it to be set: what is missing is not false.",
+    description="True or false. A missing value is neither, and matches only `isSet: false`.",
     fields=(
-        InputField(name="is", type=Scalar.BOOLEAN, description="Set, and just so."),
+        InputField(name="is", type=Scalar.BOOLEAN, description="Set, and equal to this."),
         InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is any value."),
     ),
     build=_build,

@@ -1,4 +1,4 @@
-"""CountFilter: how many times."""
+"""CountFilter: how many times an event happened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audience_gql.conditions.words.wording import times
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountRange:
-    """Both ends belong to it."""
+    """A range of counts that includes both ends."""
 
     low: int
     high: int
@@ -49,7 +49,7 @@ class CountFilter:
 
     @property
     def same_from(self) -> int:
-        """From so many on, one more or less makes no difference."""
+        """The smallest count from which on all counts have the same verdict."""
         match self.operator, self.value:
             case "atLeast", int() as least:
                 return least
@@ -61,7 +61,7 @@ class CountFilter:
 
     @property
     def asks_presence_only(self) -> bool:
-        """Whether it tells no counts apart but none from any."""
+        """Whether the verdict depends only on whether there is any event."""
         return (self.operator, self.value) in {("atLeast", 1), ("atMost", 0), ("exactly", 0)}
 
     def dump(self) -> Json:
@@ -110,12 +110,14 @@ def _build(given: Given, _: Parsing) -> CountFilter:
 
 _COUNT_RANGE: Final = Shape(
     name="CountRange",
-    description="From so many to so many times, both included.",
+    description="A range of counts that includes both ends.",
     fields=(
         InputField(
-            name="from", type=Scalar.INT, required=True, check=_not_negative, description="The least."
+            name="from", type=Scalar.INT, required=True, check=_not_negative, description="The least count."
         ),
-        InputField(name="to", type=Scalar.INT, required=True, check=_not_negative, description="The most."),
+        InputField(
+            name="to", type=Scalar.INT, required=True, check=_not_negative, description="The greatest count."
+        ),
     ),
     build=_build_range,
 )
@@ -123,22 +125,22 @@ _COUNT_RANGE: Final = Shape(
 COUNT_FILTER: Final = Shape(
     name="CountFilter",
     one_of=True,
-    description="How many times. Whoever has no such event has it 0 times.",
+    description="How many times the event happened. For people without the event it is 0 times.",
     fields=(
         InputField(
-            name="atLeast", type=Scalar.INT, check=_not_negative, description="So many times or more."
+            name="atLeast", type=Scalar.INT, check=_not_negative, description="This many times or more."
         ),
         InputField(
             name="atMost",
             type=Scalar.INT,
             check=_not_negative,
-            description="So many times or fewer, also never.",
+            description="This many times or fewer; includes people with none.",
         ),
         InputField(
             name="exactly",
             type=Scalar.INT,
             check=_not_negative,
-            description="Just so many times; 0 for never.",
+            description="Exactly this many times; 0 means never.",
         ),
         InputField(name="between", type=_COUNT_RANGE, description="In a range, both ends included."),
     ),

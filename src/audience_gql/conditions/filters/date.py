@@ -1,6 +1,6 @@
-"""DateFilter: where a calendar day lies, absolutely or as seen from today, the day where the person lives.
+"""DateFilter: compares a calendar day with a fixed day, or with today where the person lives.
 
-What is missing matches nothing but `isSet: false`. A day is not its own anniversary: the first one comes a year later.
+A missing day matches only `isSet: false`. A day is not its own anniversary: the first one comes a year later.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from audience_gql.conditions.words.wording import counted, month_name
 
 _LONGEST_YEAR: Final = 366
 _YEARS_AHEAD: Final = 10
-"""The longest that two leap years lie apart is eight; a window of a year less a day turns in no other."""
+"""Enough, because leap years are at most eight years apart. Only in those does a window of a year less a day change its verdict."""
 _MONTHS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateRange:
-    """Both days belong to it."""
+    """A range of days that includes both ends."""
 
     first: date
     last: date
@@ -36,7 +36,7 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
-    """So many days, today included."""
+    """A number of days that includes today."""
 
     count: int
 
@@ -90,7 +90,7 @@ class DateFilter:
         )
 
     def turning_days(self, day: date, today: date) -> Iterable[date]:
-        """The days at whose beginning the verdict may change, from today on."""
+        """All days from today on at whose beginning the verdict may change, for anniversaries within ten years; earlier days too."""
         base = [day]
         if self._is_yearly:
             first = max(day.year + 1, today.year - 1)
@@ -163,14 +163,14 @@ class DateFilter:
         return self.operator.startswith("anniversary")
 
     def _turns(self) -> tuple[int, ...]:
-        """So many days after the day, or its anniversary, the verdict changes at midnight."""
+        """How many days after the day (or its anniversary) the verdict changes, at the beginning of a day."""
         if not isinstance(self.value, Days):
             return ()
         return (0, self.value.count) if self.operator.endswith("Last") else (1 - self.value.count, 1)
 
 
 def anniversary_sql(column: str, year: str) -> str:
-    """When the day is celebrated in that year: 29 February on 1 March where there is none."""
+    """The anniversary of the day in that year. For 29 February it is 1 March in years without one."""
     return (
         f"(make_date({year}, extract(month FROM {column})::integer, 1) "
         f"+ (extract(day FROM {column})::integer - 1))"
@@ -178,7 +178,7 @@ def anniversary_sql(column: str, year: str) -> str:
 
 
 def midnights(days: Iterable[date], person: Facts, moment: Moment) -> Iterator[datetime]:
-    """When these days begin where the person lives."""
+    """The instants at which these days begin where the person lives."""
     zone = zone_of(person.profile.get("timezone"), moment.timezone)
     yield from (day_start(day, zone) for day in days)
 
@@ -217,7 +217,7 @@ def _build(given: Given, _: Parsing) -> DateFilter:
 
 _DATE_RANGE: Final = Shape(
     name="DateRange",
-    description="From one day to another, both included.",
+    description="A range of days that includes both ends.",
     fields=(
         InputField(name="from", type=Scalar.DATE, required=True, description="The first day."),
         InputField(name="to", type=Scalar.DATE, required=True, description="The last day."),
@@ -227,13 +227,13 @@ _DATE_RANGE: Final = Shape(
 
 _DAYS: Final = Shape(
     name="Days",
-    description="A number of calendar days, today included.",
+    description="A number of calendar days that includes today.",
     fields=(
         InputField(
             name="days",
             type=Scalar.INT,
             required=True,
-            description="From 1, which is today alone, to 3,653; for anniversaries to 366.",
+            description="From 1 (today alone) to 3,653; for anniversaries, to 366.",
         ),
     ),
     build=_build_days,
@@ -248,25 +248,25 @@ _DAYS: Final = Shape(
 DATE_FILTER: Final = Shape(
     name="DateFilter",
     one_of=True,
-    description="Where a day lies. Today is the day in the subscriber's time zone, else in the workspace's.",
+    description="Compares a day. Today is the date in the subscriber's time zone, or else in the workspace's.",
     fields=(
-        InputField(name="on", type=Scalar.DATE, description="That very day."),
-        InputField(name="before", type=Scalar.DATE, description="Before that day."),
-        InputField(name="after", type=Scalar.DATE, description="After that day."),
-        InputField(name="between", type=_DATE_RANGE, description="In a range, both days included."),
-        InputField(name="inLast", type=_DAYS, description="Today, or up to so many days back, less one."),
-        InputField(name="inNext", type=_DAYS, description="Today, or up to so many days ahead, less one."),
+        InputField(name="on", type=Scalar.DATE, description="Exactly this day."),
+        InputField(name="before", type=Scalar.DATE, description="Before this day."),
+        InputField(name="after", type=Scalar.DATE, description="After this day."),
+        InputField(name="between", type=_DATE_RANGE, description="In a range that includes both ends."),
+        InputField(name="inLast", type=_DAYS, description="In the last n days, today included."),
+        InputField(name="inNext", type=_DAYS, description="In the next n days, today included."),
         InputField(
             name="anniversaryInNext",
             type=_DAYS,
             check=_within_a_year,
-            description="An anniversary of it is then, the first a year later; of 29 February on 1 March in other years.",
+            description="Has an anniversary in the next n days, today included. The first is a year after the date.",
         ),
         InputField(
             name="anniversaryInLast",
             type=_DAYS,
             check=_within_a_year,
-            description="An anniversary of it was then, the first a year later; of 29 February on 1 March in other years.",
+            description="Has an anniversary in the last n days, today included. The first is a year after the date.",
         ),
         InputField(
             name="month", type=Scalar.INT, check=_is_month, description="In this month, of any year: 1 to 12."

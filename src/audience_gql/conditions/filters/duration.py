@@ -1,4 +1,4 @@
-"""Duration: a fixed length of time. There is no month among them, because months differ."""
+"""Duration: a fixed length of time. Months are not a unit, because their lengths differ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNITS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duration:
-    """In the unit that it was written in: 7 days and 1 week are as long, and not equal."""
+    """A length in the unit of the input: 7 days and 1 week have the same length but are not equal."""
 
     unit: str
     amount: int
@@ -39,7 +39,7 @@ class Duration:
         return counted(self.amount, self.unit.removesuffix("s"))
 
     def words_of_span(self) -> str:
-        """To follow "the last": `day`, `7 days`."""
+        """The words that follow "the last": `day`, `7 days`."""
         return self.words().removeprefix("1 ")
 
 

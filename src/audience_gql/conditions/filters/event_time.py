@@ -1,4 +1,4 @@
-"""EventTimeFilter: when one event of several happened, be it the newest or the oldest. Without any there is no such time."""
+"""EventTimeFilter: when the newest or the oldest of several events happened. Without an event, that time is missing."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from audience_gql.conditions.words.wording import named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventTime(Leaf):
-    """One of these events, which the kind picks by its time, passes a filter.
+    """The time of the event that the kind picks passes a filter.
 
     With `not_followed_by`, there also is no event of that name at or after it.
     """
 
     kind: ClassVar[str]
     word: ClassVar[str]
-    """Before the event's name in a summary: "last"."""
+    """The word before the event's name in a summary: "last"."""
     newest_counting: ClassVar[int | None] = None
-    """How many of the newest events can be the one; None: any of them."""
+    """Only this many of the newest events can be picked; None when any can."""
     pick_sql: ClassVar[str]
 
     events: EventSelection
@@ -43,7 +43,7 @@ class EventTime(Leaf):
 
     @classmethod
     def of(cls, given: Given, _: Parsing) -> Self:
-        """From what EVENT_TIME_FILTER reads."""
+        """The leaf of the coerced fields of EVENT_TIME_FILTER."""
         return cls(
             events=EventSelection.of(given), at=given["at"], not_followed_by=given.get("notFollowedBy")
         )
@@ -51,7 +51,7 @@ class EventTime(Leaf):
     @staticmethod
     @abstractmethod
     def pick(times: Iterable[datetime]) -> datetime | None:
-        """The one that counts, of the times at which the events happened."""
+        """The time that counts among those of the events; None without events."""
 
     def dump(self, ids: IdCodec) -> dict[str, Json]:  # noqa: ARG002  # names no group or segment
         at: dict[str, Json] = {"at": self.at.dump()}
@@ -61,7 +61,7 @@ class EventTime(Leaf):
         return {self.kind: self.events.dump() | at | follower}
 
     def summary(self, names: Names) -> str:  # noqa: ARG002  # same
-        if self.at.holds_when_missing:  # and nothing follows what never was
+        if self.at.holds_when_missing:  # nothing can follow a missing event
             return f"who never did {self.events.words()}"
         if isinstance(self.at.value, bool):
             return f"who at some time did {self.events.words()}{self._follower(f'the {self.word} one')}"
@@ -118,7 +118,7 @@ class EventTime(Leaf):
                 test=lambda time: self.at.sql(time, parameters),
                 holds_without_events=self.at.holds_when_missing,
             )
-        # The newest of the followers: were there one at or after, it would be.
+        # The newest follower is enough: if any follower is at or after the event, the newest is.
         follower = EventSelection(name=self.not_followed_by).aggregate("max(e.occurred_at)", parameters)
         return OfEvents(
             aggregates=(picked, follower),
@@ -127,7 +127,7 @@ class EventTime(Leaf):
         )
 
     def _followers(self, person: Facts, moment: Moment) -> Iterator[datetime]:
-        """When those happened that may follow, before the one that counts as well."""
+        """The times of all events of the name `not_followed_by`, also of those before the picked event."""
         for event in person.events:
             if event.name == self.not_followed_by and event.occurred_at <= moment.now:
                 yield event.occurred_at
@@ -142,7 +142,7 @@ class EventTime(Leaf):
 
 
 def _is_followed(time: datetime | None, followers: Sequence[datetime], now: datetime) -> bool:
-    """Whether one of them, in order of time, is at or after `time`, and has come."""
+    """Whether one of the followers, which are in order of time, is at or after `time` and not after `now`."""
     if time is None:
         return False
     following = bisect_left(followers, time)
@@ -151,7 +151,7 @@ def _is_followed(time: datetime | None, followers: Sequence[datetime], now: date
 
 def _not_ahead(at: TimeFilter, parsing: Parsing) -> TimeFilter:
     if at.operator == "inNext":
-        parsing.problem("OUT_OF_RANGE", "events of the future do not count before their instant", "inNext")
+        parsing.problem("OUT_OF_RANGE", "future events do not count before their instant", "inNext")
     return at
 
 
@@ -165,14 +165,14 @@ EVENT_TIME_FILTER: Final = Shape(
             type=TIME_FILTER,
             required=True,
             check=_not_ahead,
-            description="When it happened. `inNext` is refused: events of the future do not count yet.",
+            description="When it happened. `inNext` is refused, because future events do not count yet.",
         ),
         WHERE,
         InputField(
             name="notFollowedBy",
             type=Scalar.STRING,
             check=event_name,
-            description="And no event of this name happened at or after it: a cart that was not bought.",
+            description="No event of this name happened at or after it. Example: a cart without a later order.",
         ),
     ),
     build=lambda given, _: given,

@@ -1,4 +1,4 @@
-"""Exactly one of several fields, in a shape that has others beside them."""
+"""Requires exactly one of several fields in a shape that also has other fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from audience_gql.conditions.input.shapes import Given
 
 
 def only_one(given: Given, names: Collection[str], parsing: Parsing) -> str | None:
-    """Which of `names` was given; None, and a problem, unless it is exactly one."""
+    """The one of `names` that was given. If it is not exactly one, notes a problem and returns None."""
     present = [name for name in names if name in given]
     if not present:
         parsing.problem("REQUIRED", f"needs exactly one of {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""A stretch of time whose ends stand still or move with the clock: what filters of instants become in SQL."""
+"""An interval of time whose ends are fixed or move with the clock. Filters of instants become intervals in SQL."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from audience_gql.conditions.sql.questions import Parameters, all_of
 End: TypeAlias = datetime | timedelta
 """An instant, or how long before `now` it is (after it, for a negative length)."""
 Bounds: TypeAlias = tuple[str | None, str | None]
-"""The SQL of both ends, None for open ones."""
+"""The SQL of the start and the end; None for an open end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """From `start` to `end`, None for open ends.
+    """From `start` to `end`; None means an open end.
 
-    By default as rolling windows are: without its start, with its end.
+    By default the start is excluded and the end is included, as in rolling windows.
     """
 
     start: End | None = None
@@ -27,11 +27,11 @@ class Interval:
     end_is: Literal["<", "<="] = "<="
 
     def bounds(self, parameters: Parameters) -> Bounds:
-        """Its ends, bound. Use both: Postgres refuses a parameter that nothing refers to."""
+        """Binds both ends. The statement must use both, because Postgres refuses a parameter without a use."""
         return _bound(self.start, parameters), _bound(self.end, parameters)
 
     def sql(self, column: str, bounds: Bounds) -> str | None:
-        """That the column lies in it; None when every instant does, null for a missing one."""
+        """A predicate: the column is in the interval. None when every instant is. In SQL it is null for a missing instant."""
         start, end = bounds
         return all_of(
             None if start is None else f"{column} {self.start_is} {start}",
@@ -39,7 +39,7 @@ class Interval:
         )
 
     def offsets(self) -> frozenset[timedelta]:
-        """So long after an instant the clock alone can take it in or out."""
+        """How long after an instant the clock alone moves it into or out of the interval."""
         return frozenset(end for end in (self.start, self.end) if isinstance(end, timedelta))
 
 

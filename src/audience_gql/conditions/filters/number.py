@@ -1,4 +1,4 @@
-"""NumberFilter: exact comparisons of decimals. What is missing matches nothing but `isSet: false`."""
+"""NumberFilter: exact comparisons of decimals. A missing number matches only `isSet: false`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audience_gql.conditions.words.wording import listed, number
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberRange:
-    """Both ends belong to it."""
+    """A range of numbers that includes both ends."""
 
     low: Decimal
     high: Decimal
@@ -28,7 +28,7 @@ class _Operator:
     description: str
     words: str
     sql: Callable[[str, str], str]
-    """Of the number and the bound value; null for a missing number."""
+    """Makes the SQL of the comparison from the SQL of the number and of the bound value. It is null for a missing number."""
     holds: Callable[[Any, Any], bool]  # Any: two numbers of the same exact type
 
 
@@ -93,7 +93,7 @@ class NumberFilter:
                 return number in values
 
     def matches_ratio(self, total: Decimal, count: int) -> bool:
-        """Whether `total / count`, which may have no decimal form, passes; without a count it is missing."""
+        """Whether `total / count` passes, computed without a division that would round. With a count of 0 the ratio is missing."""
         if isinstance(self.value, bool) or not count:
             return (count > 0) is self.value
         ratio = Fraction(total) / count
@@ -119,7 +119,7 @@ class NumberFilter:
                 return f"{column} = ANY({parameters.constant(list(values), 'numeric[]')})"
 
     def ratio_sql(self, total: str, count: str, parameters: Parameters) -> str:
-        """The same of `total / count`, without a division that would round. `count` is 0 or null over nothing."""
+        """The same for `total / count`, also without a division. `count` is 0 or null when there are no numbers."""
         match self.value:
             case bool():
                 verdict = f"{total} IS {'NOT NULL' if self.value else 'NULL'}"
@@ -171,7 +171,7 @@ def _build(given: Given, _: Parsing) -> NumberFilter:
 
 NUMBER_RANGE: Final = Shape(
     name="NumberRange",
-    description="Numbers from one to another, both included.",
+    description="A range of numbers that includes both ends.",
     fields=(
         InputField(name="from", type=Scalar.FLOAT, required=True, description="The least."),
         InputField(name="to", type=Scalar.FLOAT, required=True, description="The greatest."),
@@ -182,13 +182,13 @@ NUMBER_RANGE: Final = Shape(
 NUMBER_FILTER: Final = Shape(
     name="NumberFilter",
     one_of=True,
-    description="An exact comparison of decimal numbers: 0.1 means one tenth. `ne` wants a number to be set.",
+    description="An exact comparison of decimal numbers: 0.1 means one tenth. A missing number matches only `isSet: false`.",
     fields=(
         *(
             InputField(name=name, type=Scalar.FLOAT, description=operator.description)
             for name, operator in _OPERATORS.items()
         ),
-        InputField(name="between", type=NUMBER_RANGE, description="In a range, both ends included."),
+        InputField(name="between", type=NUMBER_RANGE, description="In a range that includes both ends."),
         InputField(name="in", type=Scalar.FLOAT, many=True, description="Equal to one of these."),
         InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is any number."),
     ),

@@ -1,6 +1,6 @@
-"""PropertyFilter: what an event must have been like to count.
+"""PropertyFilter: a requirement on a property of an event.
 
-A value of another JSON type is as good as missing.
+A value of another JSON type counts as missing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _COLUMN: Final = "e.properties"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropertyFilter:
-    """A property by its key, and the filter that it passes."""
+    """A property's key, and the filter that the property must pass."""
 
     key: str
     filter: TextFilter | NumberFilter | BooleanFilter | TimeFilter
@@ -46,7 +46,7 @@ class PropertyFilter:
                 return self.filter.matches(instant_of(value) if isinstance(value, str) else None, now)
 
     def sql(self, parameters: Parameters) -> str:
-        """Over an event, alias `e`."""
+        """A predicate over an event, alias `e`."""
         key = parameters.constant(self.key, "text")
         match self.filter:
             case TextFilter():
@@ -59,7 +59,7 @@ class PropertyFilter:
             case BooleanFilter():
                 column = json_boolean(_COLUMN, key)
             case TimeFilter():
-                # Written by storage for texts that are instants, so that the cast cannot fail.
+                # Storage writes this column only from texts that are instants, so the cast cannot fail.
                 column = f"({_COLUMN}_times ->> {key})::timestamptz"
         return self.filter.sql(f"({column})", parameters)
 
@@ -77,19 +77,19 @@ class PropertyFilter:
 
 
 def number_in(value: object) -> Decimal | None:
-    """The number that a JSON value is, if it is one."""
+    """The number of a JSON value; None when the value is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     return decimal_of(value)
 
 
 def dump_where(where: tuple[PropertyFilter, ...]) -> dict[str, Json]:
-    """The part of a leaf's input that says them."""
+    """The part of a leaf's input with these filters."""
     return {"where": [item.dump() for item in where]} if where else {}
 
 
 def words_of_where(where: tuple[PropertyFilter, ...]) -> str:
-    """To follow an event's name: ` (brand is "Acme" and price is at least 20)`."""
+    """The words that follow an event's name: ` (brand is "Acme" and price is at least 20)`."""
     if not where:
         return ""
     words = [item.words() for item in where]
@@ -102,7 +102,7 @@ def event_name(text: str, parsing: Parsing) -> str:
 
 
 def nonempty(text: str, parsing: Parsing) -> str:
-    """The check of names and keys."""
+    """The check for names and keys."""
     if not text:
         parsing.problem("REQUIRED", "must not be empty")
     return text
@@ -121,7 +121,7 @@ def _not_relative(time_filter: TimeFilter, parsing: Parsing) -> TimeFilter:
     if time_filter.offsets():
         parsing.problem(
             "OUT_OF_RANGE",
-            "a property cannot be compared with the present; use before, after or between",
+            "a property cannot be compared with now; use before, after or between",
             time_filter.operator,
         )
     return time_filter
@@ -134,14 +134,14 @@ def _build(given: Given, parsing: Parsing) -> PropertyFilter | None:
 
 PROPERTY_FILTER: Final = Shape(
     name="PropertyFilter",
-    description="A property of an event: its key, and exactly one filter. Another type's value is missing.",
+    description="A property of an event: its key and exactly one filter. A value of another type counts as missing.",
     fields=(
         InputField(
             name="key",
             type=Scalar.STRING,
             required=True,
             check=nonempty,
-            description="The property's name, exactly.",
+            description="The property's exact name.",
         ),
         InputField(name="text", type=TEXT_FILTER, description="For a property that is text."),
         InputField(name="number", type=NUMBER_FILTER, description="For a property that is a number."),
@@ -161,5 +161,5 @@ WHERE: Final = InputField(
     type=PROPERTY_FILTER,
     many=True,
     at_most=MAX_PROPERTY_FILTERS,
-    description=f"Only events for which all of these hold, at most {MAX_PROPERTY_FILTERS}.",
+    description=f"Only events for which all of these hold count. At most {MAX_PROPERTY_FILTERS}.",
 )

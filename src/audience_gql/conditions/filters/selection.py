@@ -1,6 +1,6 @@
-"""Which events of a person a leaf is about: their name, what they are like, and when they happened.
+"""The events of a person that a leaf selects, by name, properties and time.
 
-Never those of the future.
+Future events are never selected.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from audience_gql.conditions.words.wording import named
 _ITS_INSTANT: Final = timedelta()
 _NEWEST_SHOWN: Final = 10
 _NEWEST_COUNTED: Final = 20
-"""To find the newest of more events costs more than to evaluate the person."""
+"""For a larger number of events, finding the newest ones costs more than evaluating the person."""
 _TICK: Final = timedelta.resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSelection:
-    """All that is asked holds of the same event."""
+    """All requirements apply to the same event."""
 
     name: str
     where: tuple[PropertyFilter, ...] = ()
@@ -44,7 +44,7 @@ class EventSelection:
 
     @classmethod
     def of(cls, given: Given) -> Self:
-        """From the fields `name`, `where` and `within` of a shape that has them."""
+        """The selection of the coerced fields `name`, `where` and `within` of a shape."""
         return cls(name=given["name"], where=given.get("where", ()), within=given.get("within"))
 
     def among(self, person: Facts, now: datetime) -> list[Event]:
@@ -57,7 +57,7 @@ class EventSelection:
         ]
 
     def observed(self, person: Facts, moment: Moment) -> dict[str, Json]:
-        """For an explanation: how many there are, when the newest of them happened, and which decide what comes."""
+        """For an explanation: how many events there are, when the newest happened, and which of them decide the next change."""
         times = sorted((event.occurred_at for event in self.among(person, moment.now)), reverse=True)
         deciding = [] if moment.until is None else self._turning(person, moment.until)
         return {
@@ -69,7 +69,7 @@ class EventSelection:
     def aggregate(
         self, function: str, parameters: Parameters, *, of_nothing: Literal["0"] | None = None
     ) -> Aggregate:
-        """`function` over these events, alias `e`."""
+        """The aggregate `function` over these events, alias `e`."""
         interval = Interval() if self.within is None else self.within.interval()
         bounds = interval.bounds(parameters)
         in_window = interval.sql("e.occurred_at", bounds)
@@ -85,12 +85,12 @@ class EventSelection:
         return frozenset({Read(source="event", ref=self.name)})
 
     def edges(self, vocabulary: Vocabulary, *, newest: int | None = None) -> frozenset[Edge | DayEdge]:
-        """With `newest`, where the verdict is only about the number of events, and from so many on the same."""
+        """The edges of a leaf. Give `newest` if the verdict depends only on the number of events, and is the same from it on."""
         leaves_by_age = self.within is not None and self.within.operator == "last" and not self.where
         return event_edges(self.name, self._offsets, vocabulary, newest=newest if leaves_by_age else None)
 
     def whenever(self, person: Facts, now: datetime) -> list[Event]:
-        """Those of any time, future ones too, in order of time."""
+        """The selected events at any time, future ones too, in order of time."""
         events = (
             event
             for event in person.events
@@ -99,7 +99,7 @@ class EventSelection:
         return sorted(events, key=lambda event: event.occurred_at)
 
     def window(self, events: Sequence[Event]) -> SlidingWindow:
-        """Which of these count, at one instant after another. They are in order of time."""
+        """A window that says which of these events count at later and later instants. The events are in order of time."""
         interval = Interval() if self.within is None else self.within.interval()
         return SlidingWindow([event.occurred_at for event in events], interval)
 
@@ -111,7 +111,7 @@ class EventSelection:
         return time <= now and (self.within is None or self.within.contains(time, now))
 
     def _turning(self, person: Facts, now: datetime) -> list[datetime]:
-        """When those happened that come in or go out at this very instant."""
+        """The times of the events that enter or leave the window at exactly this instant."""
         before = now - _TICK
         turning = {
             event.occurred_at
@@ -131,16 +131,16 @@ class EventSelection:
         return named(self.name) + words_of_where(self.where)
 
     def words_of_window(self) -> str:
-        """To follow what is said of them: ` in the last 30 days`."""
+        """The words that follow the events: ` in the last 30 days`."""
         return "" if self.within is None else f" {self.within.words()}"
 
 
 def event_edges(
     name: str, offsets: Collection[timedelta], vocabulary: Vocabulary, *, newest: int | None = None
 ) -> frozenset[Edge | DayEdge]:
-    """The edges of a leaf about events of this name; `newest` says how many of them can alter its verdict by their age.
+    """The edges of a leaf about events of this name. `newest` says how many of the newest can alter its verdict by their age.
 
-    An event's own instant is always one, since it may be stamped ahead.
+    An event's own instant is always an edge, because it may be in the future.
     """
     name_id = vocabulary.event_names.get(name)
     if name_id is None:
@@ -160,5 +160,5 @@ NAME: Final = InputField(
     type=Scalar.STRING,
     required=True,
     check=event_name,
-    description="The event's name, exactly. Nobody has events of a name that was never tracked.",
+    description="The event's exact name. Nobody has events of a name that was never tracked.",
 )

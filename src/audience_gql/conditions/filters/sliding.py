@@ -1,6 +1,6 @@
-"""A window that moves ahead over events in order of time: what it holds later on, without looking at all of them again.
+"""A window that moves forward over events in order of time, so that later verdicts need not look at all events again.
 
-Only for outlooks. What holds now is decided by the plain evaluation, which this must agree with.
+Only predictions use it. The plain evaluation decides the verdict of now, and this must agree with it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 class SlidingWindow:
-    """Which of these times lie in an interval, at one instant after another. `times` ascend."""
+    """Says which of `times` are in an interval at a given instant. `times` must ascend."""
 
     def __init__(self, times: Sequence[datetime], interval: Interval) -> None:
         self._times = times
         self._interval = interval
 
     def range_at(self, now: datetime) -> tuple[int, int]:
-        """From which position up to but without which. What lies after `now` never counts."""
+        """The first position and the one after the last. Times after `now` never count."""
         first, end = 0, bisect_right(self._times, now)
         if self._interval.start is not None:
             side = bisect_right if self._interval.start_is == ">" else bisect_left
@@ -38,21 +38,21 @@ class SlidingWindow:
         return first, max(first, end)
 
     def turns(self, after: datetime) -> Iterator[datetime]:
-        """When the clock takes one of them in or out after this, in any order."""
+        """The instants after `after` at which a time enters or leaves the interval, in any order."""
         for offset in {timedelta(), *self._interval.offsets()}:
             start = bisect_right(self._times, after - offset)
             yield from (time + offset for time in self._times[start:])
 
 
 class Running(ABC, Generic[T]):
-    """What the values at some positions come to, while more are added at the end and the first ones are taken away."""
+    """An aggregate over a range of positions that moves forward: values are added at its end and removed at its start."""
 
     def __init__(self, values: Sequence[T | None]) -> None:
         self._values = values
         self._first = self._end = 0
 
     def move(self, first: int, end: int) -> None:
-        """On to the positions from `first` up to but without `end`, neither of which ever goes back. None does not count."""
+        """Move to the positions from `first` to before `end`. Neither may decrease. Values that are None do not count."""
         for value in self._values[self._end : end]:
             if value is not None:
                 self._add(value)
@@ -62,7 +62,7 @@ class Running(ABC, Generic[T]):
         self._first, self._end = first, end
 
     def asking(self, verdict: Callable[[], bool]) -> Callable[[int, int], bool]:
-        """A question about the positions that it is moved to."""
+        """A function that moves to the given positions and then returns `verdict()`."""
 
         def holds(first: int, end: int) -> bool:
             self.move(first, end)
@@ -78,7 +78,7 @@ class Running(ABC, Generic[T]):
 
 
 class RunningTotal(Running[Decimal]):
-    """Of numbers, exactly."""
+    """The exact sum of the numbers, and how many there are."""
 
     def __init__(self, values: Sequence[Decimal | None]) -> None:
         super().__init__(values)
@@ -95,9 +95,9 @@ class RunningTotal(Running[Decimal]):
 
 
 class RunningExtremes(Running[Decimal]):
-    """The least and the greatest.
+    """The least and the greatest number.
 
-    Of each only those are kept that can still become it: none that a later one outdoes.
+    It keeps only numbers that can still become one of them: a later, more extreme number removes the earlier ones.
     """
 
     def __init__(self, values: Sequence[Decimal | None]) -> None:
@@ -107,7 +107,7 @@ class RunningExtremes(Running[Decimal]):
 
     @property
     def both(self) -> Sequence[Decimal]:
-        """Empty when there is none."""
+        """The least and the greatest; empty without numbers."""
         return (self._ascending[0], self._descending[0]) if self._ascending else ()
 
     def _add(self, value: Decimal) -> None:
@@ -147,7 +147,7 @@ class RunningVariety(Running[Hashable]):
 def first_turn(
     turns: Iterable[datetime], now: datetime, holds_at: Callable[[datetime], bool]
 ) -> datetime | None:
-    """The first of these instants at which the verdict is another than now; `holds_at` is asked in order of time."""
+    """The first of these instants at which the verdict differs from now's; None if there is none. Calls `holds_at` in order of time."""
     verdict = holds_at(now)
     return next((at for at in sorted(set(turns)) if holds_at(at) is not verdict), None)
 

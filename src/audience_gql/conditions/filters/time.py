@@ -1,6 +1,6 @@
-"""TimeFilter: where an instant lies, absolutely or as seen from `now`.
+"""TimeFilter: compares an instant with fixed instants or with `now`.
 
-What is missing matches nothing but `isSet: false`.
+A missing instant matches only `isSet: false`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOW: Final = timedelta()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeRange:
-    """From the first instant on, up to but without the last."""
+    """A range of time that includes its start and excludes its end."""
 
     start: datetime
     end: datetime
@@ -71,27 +71,27 @@ class TimeFilter:
         return self.value is False
 
     def offsets(self) -> frozenset[timedelta]:
-        """So long after the instant in question its verdict can change by the clock.
+        """How long after the compared instant the clock can change the verdict.
 
-        Empty for absolute filters.
+        Empty for filters with fixed instants.
         """
         if not isinstance(self.value, Duration):
             return frozenset()
         return self._interval().offsets() | {_NOW}
 
     def instants(self, time: datetime | None) -> Iterator[datetime]:
-        """When the clock can change the verdict on this instant."""
+        """The instants at which the clock can change the verdict on `time`."""
         if time is not None:
             yield from (time + offset for offset in self.offsets())
 
     def next_change(self, time: datetime, now: datetime) -> datetime | None:
-        """When the clock first alters the verdict on this instant; None if it never does."""
+        """The first instant after `now` at which the clock alters the verdict on `time`; None if it never does."""
         verdict = self.matches(time, now)
         ahead = sorted(at for at in self.instants(time) if at > now)
         return next((at for at in ahead if self.matches(time, at) is not verdict), None)
 
     def next_change_of_now(self, now: datetime) -> datetime | None:
-        """Before this the verdict on an instant not before `now` stays, for as long as that instant is the present."""
+        """When the clock may first alter the verdict on the present instant, from `now` on; None if it never does."""
         interval = Interval() if isinstance(self.value, bool) else self._interval()
         fixed = (end for end in (interval.start, interval.end) if isinstance(end, datetime))
         return min((at for at in (*fixed, *self.instants(now)) if at > now), default=None)
@@ -121,7 +121,7 @@ class TimeFilter:
         raise AssertionError(self)
 
     def predicate(self) -> str:
-        """Of a time that need not be set: `is in the last 7 days`, `is not set`."""
+        """A predicate for a time that may be missing: `is in the last 7 days`, `is not set`."""
         if isinstance(self.value, bool):
             return "is set" if self.value else "is not set"
         return f"is {self.words()}"
@@ -156,19 +156,19 @@ def _build(given: Given, _: Parsing) -> TimeFilter:
 
 TIME_RANGE: Final = Shape(
     name="TimeRange",
-    description="From one instant on, up to but without another.",
+    description="A range of time that includes its start and excludes its end.",
     fields=(
         InputField(
             name="from",
             type=Scalar.DATE_TIME,
             required=True,
-            description="The first instant that belongs to it.",
+            description="The start, included.",
         ),
         InputField(
             name="to",
             type=Scalar.DATE_TIME,
             required=True,
-            description="The first instant that no longer does.",
+            description="The end, excluded.",
         ),
     ),
     build=_build_range,
@@ -177,19 +177,21 @@ TIME_RANGE: Final = Shape(
 TIME_FILTER: Final = Shape(
     name="TimeFilter",
     one_of=True,
-    description="Where an instant lies. Relative windows move with the clock, to the microsecond.",
+    description="Compares an instant. Relative windows move with the clock, to the microsecond.",
     fields=(
         InputField(name="before", type=Scalar.DATE_TIME, description="Strictly before this instant."),
         InputField(name="after", type=Scalar.DATE_TIME, description="Strictly after this instant."),
-        InputField(name="between", type=TIME_RANGE, description="In a range: `from` included, `to` not."),
+        InputField(
+            name="between", type=TIME_RANGE, description="In a range that includes `from`, but not `to`."
+        ),
         InputField(
             name="inLast",
             type=DURATION,
-            description="Less than so long ago: 12:00 leaves the last hour at exactly 13:00.",
+            description="Less than this long ago, and not in the future: 12:00 leaves the last hour at exactly 13:00.",
         ),
-        InputField(name="notInLast", type=DURATION, description="Set, and at least so long ago."),
-        InputField(name="inNext", type=DURATION, description="In the future, by at most so long."),
-        InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is any such instant."),
+        InputField(name="notInLast", type=DURATION, description="Set, and at least this long ago."),
+        InputField(name="inNext", type=DURATION, description="In the future, at most this long from now."),
+        InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is an instant at all."),
     ),
     build=_build,
 )

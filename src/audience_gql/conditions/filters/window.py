@@ -1,6 +1,6 @@
-"""TimeWindow: which events count, by when they happened. Events of the future never do.
+"""TimeWindow: selects events by when they happened.
 
-The caller sees to that.
+Future events never count; the caller excludes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from audience_gql.conditions.words.wording import instant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DurationRange:
-    """From longer ago to less long ago."""
+    """A range of ages: events at least `shortest` and less than `longest` ago."""
 
     longest: Duration
     shortest: Duration
@@ -31,7 +31,7 @@ class DurationRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeWindow:
-    """One way of saying it, and its value."""
+    """One operator and its value."""
 
     operator: str
     value: Duration | DurationRange | TimeRange | datetime
@@ -98,10 +98,10 @@ def _build(given: Given, _: Parsing) -> TimeWindow:
 
 _DURATION_RANGE: Final = Shape(
     name="DurationRange",
-    description="From longer ago to less long ago: from 60 days to 30 days.",
+    description="A range from longer ago to less long ago, such as from 60 days to 30 days ago.",
     fields=(
-        InputField(name="from", type=DURATION, required=True, description="Less than so long ago."),
-        InputField(name="to", type=DURATION, required=True, description="At least so long ago."),
+        InputField(name="from", type=DURATION, required=True, description="Less than this long ago."),
+        InputField(name="to", type=DURATION, required=True, description="At least this long ago."),
     ),
     build=_build_range,
 )
@@ -109,18 +109,20 @@ _DURATION_RANGE: Final = Shape(
 TIME_WINDOW: Final = Shape(
     name="TimeWindow",
     one_of=True,
-    description="Which events count, by when they happened. A future event counts from its instant on.",
+    description="Selects events by when they happened. A future event counts from its instant on.",
     fields=(
-        InputField(name="last", type=DURATION, description="Less than so long ago; moves with the clock."),
+        InputField(name="last", type=DURATION, description="Less than this long ago; moves with the clock."),
         InputField(
-            name="olderThan", type=DURATION, description="At least so long ago; moves with the clock."
+            name="olderThan", type=DURATION, description="At least this long ago; moves with the clock."
         ),
         InputField(
             name="ago",
             type=_DURATION_RANGE,
-            description="Between so long and so long ago; moves with the clock.",
+            description="Between two lengths of time ago; moves with the clock.",
         ),
-        InputField(name="between", type=TIME_RANGE, description="In a range: `from` included, `to` not."),
+        InputField(
+            name="between", type=TIME_RANGE, description="In a range that includes `from`, but not `to`."
+        ),
         InputField(name="since", type=Scalar.DATE_TIME, description="At this instant or after it."),
     ),
     build=_build,

@@ -1,7 +1,7 @@
-"""One file a kind of condition.
+"""The kinds of condition, one file each.
 
-Add a file: nothing else needs to know (tests/conditions/cases holds its examples). Whoever imports one imports all, so that their
-order is always the same: those that combine others, then file by file.
+To add a kind, add a file here and its examples in tests/conditions/cases. Importing one kind imports all, so that their order is
+always the same: the combinators, then file by file.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""age: years completed since the birthday. Who has no birthday, or is not born yet, has no age."""
+"""age: the completed years since the birthday. People without a birthday, or with a future one, have no age."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, IdCodec, Vocabular
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Age(Leaf):
-    """The age passes a filter. It grows when the birthday begins, on 1 March for those of 29 February in other years."""
+    """The age passes a filter. It grows when the birthday begins: for 29 February, on 1 March in years without one."""
 
     filter: NumberFilter
 
@@ -46,7 +46,7 @@ class Age(Leaf):
         return frozenset({DayEdge(field_id=BIRTHDAY_DATE, days=0, yearly=True)})
 
     def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:
-        """Each birthday, until the last year that there is in dates."""
+        """The beginning of each birthday, up to the last year that dates can have."""
         birthday = person.birthday
         if birthday is None:
             return
@@ -71,7 +71,7 @@ register(
     Kind(
         name="age",
         label="age",
-        description="The age in completed years. Whoever has no birthday has no age.",
+        description="The age in completed years. People without a birthday have no age.",
         category="DEMOGRAPHIC",
         type=NUMBER_FILTER,
         build=lambda number_filter, _: Age(filter=number_filter),

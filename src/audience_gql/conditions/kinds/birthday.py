@@ -1,4 +1,4 @@
-"""birthday: where the day of birth lies in the calendar, its anniversaries included."""
+"""birthday: the date of birth and its anniversaries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, IdCodec, Vocabular
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Birthday(Leaf):
-    """The birthday passes a filter, as of the day where the person lives."""
+    """The birthday passes a filter. Today is the day where the person lives."""
 
     filter: DateFilter
 
@@ -55,7 +55,7 @@ register(
     Kind(
         name="birthday",
         label="birthday",
-        description="The day of birth. Today is the day in the person's time zone, else in the workspace's.",
+        description="The date of birth. Today is the date in the person's time zone, or else in the workspace's.",
         category="DEMOGRAPHIC",
         type=DATE_FILTER,
         build=lambda date_filter, _: Birthday(filter=date_filter),

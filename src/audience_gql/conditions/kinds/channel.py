@@ -1,4 +1,4 @@
-"""channel: whether a person may be reached through a channel, and since when."""
+"""channel: a person's consent on one channel, and since when it holds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from audience_gql.conditions.words.wording import listed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelIs(Leaf):
-    """The channel's state is one of these, and has been since a time that passes a filter."""
+    """The channel's status is one of these, and the instant of its last change passes a filter."""
 
     channel: str
     statuses: tuple[str, ...] | None = None
@@ -96,18 +96,16 @@ _STATUS: Final = _enumeration(
 
 _CHANNEL_FILTER: Final = Shape(
     name="ChannelFilter",
-    description="The state of a channel. Whoever was never asked about it has none, and does not match.",
+    description="The person's status on one channel. People without a status there do not match.",
     fields=(
         InputField(name="channel", type=_CHANNEL, required=True, description="Which channel."),
         InputField(
             name="status",
             type=_STATUS,
             many=True,
-            description="In one of these states; in any, when left out.",
+            description="The status is one of these. Default: any status.",
         ),
-        InputField(
-            name="changed", type=TIME_FILTER, description="When it came into the state that it is in."
-        ),
+        InputField(name="changed", type=TIME_FILTER, description="When the status last changed."),
     ),
     build=_build,
 )
@@ -116,7 +114,7 @@ register(
     Kind(
         name="channel",
         label="channel",
-        description="A channel is in some state, since some time.",
+        description="The person's status on a channel, and when it last changed.",
         category="ENGAGEMENT",
         type=_CHANNEL_FILTER,
         build=lambda condition, _: condition,

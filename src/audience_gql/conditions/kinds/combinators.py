@@ -1,4 +1,4 @@
-"""all, any, not: the nodes that hold conditions. Truth is two-valued, so `not` is the plain complement."""
+"""all, any, not: the nodes that contain conditions. A condition is true or false, so `not` is the plain complement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from audience_gql.conditions.words.wording import set_apart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class All(Condition):
-    """Every one of its conditions holds; everyone, without any."""
+    """Every inner condition holds. Without any, it matches everyone."""
 
     conditions: tuple[Condition, ...]
 
@@ -36,7 +36,7 @@ class All(Condition):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyOf(Condition):
-    """At least one of its conditions holds; no one, without any."""
+    """At least one inner condition holds. Without any, it matches no one."""
 
     conditions: tuple[Condition, ...]
 
@@ -56,7 +56,7 @@ class AnyOf(Condition):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Not(Condition):
-    """Its condition does not hold, be it for want of a value."""
+    """The inner condition does not hold, also when that is because of a missing value."""
 
     condition: Condition
 
@@ -76,7 +76,7 @@ class Not(Condition):
 
 
 def _joined(joint: str, conditions: tuple[Condition, ...], names: Names) -> str:
-    """In parentheses where the reader could not tell what belongs together, or how far a negation reaches."""
+    """The joined clauses. Parentheses show what belongs together and how far a negation reaches."""
     clauses = [condition.summary(names) for condition in conditions]
     if len(conditions) == 1:
         return clauses[0]
@@ -87,7 +87,7 @@ def _joined(joint: str, conditions: tuple[Condition, ...], names: Names) -> str:
 
 
 def _is_single(condition: Condition) -> bool:
-    """Whether its clause joins no others."""
+    """Whether the condition's clause joins no other clauses."""
     match condition:
         case All(conditions=conditions) | AnyOf(conditions=conditions):
             return not conditions or (len(conditions) == 1 and _is_single(conditions[0]))
@@ -106,14 +106,14 @@ def _all(conditions: tuple[Condition, ...], parsing: Parsing) -> Condition:
     if not (conditions or is_root or parsing.allow_empty):
         parsing.problem(
             "REQUIRED",
-            "needs at least one condition; empty, it is everyone, and only the whole condition can say that",
+            "needs at least one condition; an empty list matches everyone, which only a whole condition may do",
         )
     return All(conditions=conditions)
 
 
 def _any(conditions: tuple[Condition, ...], parsing: Parsing) -> Condition:
     if not (conditions or parsing.allow_empty):
-        parsing.problem("REQUIRED", "needs at least one condition; empty, it is no one")
+        parsing.problem("REQUIRED", "needs at least one condition; an empty list matches no one")
     return AnyOf(conditions=conditions)
 
 
@@ -121,7 +121,7 @@ register(
     Kind(
         name="all",
         label="all of",
-        description="Every one of these holds. An empty list is everyone.",
+        description="Every one of these holds. An empty list matches everyone.",
         type=CONDITION,
         many=True,
         build=_all,
@@ -132,7 +132,7 @@ register(
     Kind(
         name="any",
         label="any of",
-        description="At least one of these holds. An empty list is no one.",
+        description="At least one of these holds. An empty list matches no one.",
         type=CONDITION,
         many=True,
         build=_any,

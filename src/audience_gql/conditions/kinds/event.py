@@ -1,4 +1,4 @@
-"""event: how often something happened."""
+"""event: how often an event happened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventCount(Leaf):
-    """The number of these events passes a filter; without one, there is at least one."""
+    """The number of these events passes a filter. Without a filter, it is at least one."""
 
     events: EventSelection
     times: CountFilter | None = None
@@ -78,11 +78,11 @@ def _build(given: Given, _: Parsing) -> EventCount:
 
 _EVENT_FILTER: Final = Shape(
     name="EventFilter",
-    description="How often an event happened: at least once, ever, unless it says otherwise.",
+    description="How often an event happened. By default: at least once, at any time.",
     fields=(
         NAME,
-        InputField(name="times", type=COUNT_FILTER, description="How often; at least once when left out."),
-        InputField(name="within", type=TIME_WINDOW, description="When; ever when left out."),
+        InputField(name="times", type=COUNT_FILTER, description="How often. Default: at least once."),
+        InputField(name="within", type=TIME_WINDOW, description="When. Default: at any time up to now."),
         WHERE,
     ),
     build=_build,
@@ -92,7 +92,7 @@ register(
     Kind(
         name="event",
         label="did",
-        description="An event happened so many times.",
+        description="An event happened a number of times.",
         category="BEHAVIORAL",
         type=_EVENT_FILTER,
         build=lambda condition, _: condition,

@@ -1,4 +1,4 @@
-"""eventTotal: what the numbers of events add up to."""
+"""eventTotal: an aggregate over one value of each event, such as a sum."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OWN_VALUE: Final = "value"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Function:
-    """`sql` is the aggregate over what counts, `{}`; null, or 0, where nothing does. `words` name it in the same way."""
+    """`sql` and `words` have `{}` for the aggregated value. Over no values, `sql` is null or 0."""
 
     description: str
     words: str
@@ -46,32 +46,32 @@ class _Function:
 
 _FUNCTIONS: Final = {
     "SUM": _Function(
-        description="The exact sum. Nothing adds up to 0.",
+        description="The exact sum; 0 without a number.",
         words="total {} of",
         sql="sum({})",
         of=exact_sum,
         of_nothing=Decimal(0),
     ),
     "AVERAGE": _Function(
-        description="The exact mean. Without a number there is none.",
+        description="The exact average; missing without a number.",
         words="average {} of",
         sql="sum({})",
         of=mean,
     ),
     "MIN": _Function(
-        description="The least number. Without a number there is none.",
+        description="The least number; missing without a number.",
         words="lowest {} of",
         sql="min({})",
         of=lambda numbers: min(numbers, default=None),
     ),
     "MAX": _Function(
-        description="The greatest number. Without a number there is none.",
+        description="The greatest number; missing without a number.",
         words="highest {} of",
         sql="max({})",
         of=lambda numbers: max(numbers, default=None),
     ),
     "DISTINCT": _Function(
-        description="How many different values there are, of any type; upper and lower case aside. 0 of nothing.",
+        description="How many different values there are, of any type, ignoring upper and lower case; 0 without a value.",
         words="number of different {} in",
         sql="count(DISTINCT {})",
         of=lambda numbers: Decimal(len(set(numbers))),
@@ -82,9 +82,9 @@ _FUNCTIONS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventTotal(Leaf):
-    """A function of one number of each of these events passes a filter.
+    """A function over one number of each of these events passes a filter.
 
-    What is not a number does not count.
+    Values that are not numbers do not count.
     """
 
     events: EventSelection
@@ -158,7 +158,7 @@ class EventTotal(Leaf):
         return _FUNCTIONS[self.function].words.format(values)
 
     def _values(self, person: Facts, moment: Moment) -> list[object]:
-        """One for each event that has any."""
+        """One value for each event that has one."""
         values = map(self._value, self.events.among(person, moment.now))
         return [value for value in values if value is not None]
 
@@ -166,7 +166,7 @@ class EventTotal(Leaf):
         return event.value if self.of == _OWN_VALUE else event.properties.get(self.of)
 
     def _holds_over(self, values: Sequence[object]) -> Callable[[int, int], bool]:
-        """The verdict on the values from a position up to another; asked with positions that never go back."""
+        """A function from two positions to the verdict on the values between them. Positions must never decrease."""
         if self.function == "DISTINCT":
             variety = RunningVariety([None if value is None else _sameness(value) for value in values])
             return variety.asking(lambda: self.total_is.matches(Decimal(variety.count)))
@@ -180,7 +180,7 @@ class EventTotal(Leaf):
         return running.asking(lambda: self.total_is.matches(running.total))
 
     def _column(self, parameters: Parameters) -> str:
-        """What is aggregated, null where it does not count."""
+        """The SQL of the aggregated value; null for events that do not count."""
         if self.of == _OWN_VALUE:
             return "e.value"
         key = parameters.constant(self.of, "text")
@@ -200,7 +200,7 @@ def _numbers(values: Iterable[object]) -> list[Decimal]:
 
 
 def _sameness(value: object) -> Hashable:
-    """Equal for values that count as one: numbers by what they are worth, texts folded, the rest as it is."""
+    """A key that is equal for values that count as the same: equal numbers, texts with the same folded form, and equal others."""
     number = number_in(value)
     if number is not None:
         return "number", number
@@ -216,7 +216,7 @@ def _sameness(value: object) -> Hashable:
 
 
 def _sameness_within(value: object) -> Hashable:
-    """The same inside of lists and objects, whose texts are taken as they are."""
+    """The same inside lists and objects, where texts are not folded."""
     return ("exact", value) if isinstance(value, str) else _sameness(value)
 
 
@@ -228,7 +228,7 @@ def _build(given: Given, _: Parsing) -> EventTotal:
 
 _TOTAL_FUNCTION: Final = Enumeration(
     name="TotalFunction",
-    description="How the numbers of several events become one.",
+    description="How the values of several events become one number.",
     values=tuple(
         EnumerationValue(name=name, description=function.description) for name, function in _FUNCTIONS.items()
     ),
@@ -236,7 +236,7 @@ _TOTAL_FUNCTION: Final = Enumeration(
 
 _EVENT_TOTAL_FILTER: Final = Shape(
     name="EventTotalFilter",
-    description="What the numbers of events come to. Events without the number do not count.",
+    description="An aggregate over one number of each event. Events without the number do not count.",
     fields=(
         NAME,
         InputField(
@@ -244,13 +244,15 @@ _EVENT_TOTAL_FILTER: Final = Shape(
             type=Scalar.STRING,
             required=True,
             check=nonempty,
-            description='`"value"` for the event\'s own value; any other text names a property.',
+            description='`"value"` means the event\'s own value. Any other text is the name of a property.',
         ),
         InputField(
-            name="function", type=_TOTAL_FUNCTION, required=True, description="How they are taken together."
+            name="function", type=_TOTAL_FUNCTION, required=True, description="The aggregate function."
         ),
-        InputField(name="is", type=NUMBER_FILTER, required=True, description="What the result must be like."),
-        InputField(name="within", type=TIME_WINDOW, description="When; ever when left out."),
+        InputField(
+            name="is", type=NUMBER_FILTER, required=True, description="The filter that the result must pass."
+        ),
+        InputField(name="within", type=TIME_WINDOW, description="When. Default: at any time up to now."),
         WHERE,
     ),
     build=_build,
@@ -260,7 +262,7 @@ register(
     Kind(
         name="eventTotal",
         label="total of",
-        description="The numbers of an event come to so much.",
+        description="A sum or another aggregate over the values of an event.",
         category="BEHAVIORAL",
         type=_EVENT_TOTAL_FILTER,
         build=lambda condition, _: condition,

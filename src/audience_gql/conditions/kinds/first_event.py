@@ -1,4 +1,4 @@
-"""firstEvent: when something happened for the first time."""
+"""firstEvent: when an event happened for the first time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ register(
     Kind(
         name="firstEvent",
         label="first did",
-        description="An event happened for the first time then.",
+        description="When an event happened for the first time.",
         category="LIFECYCLE",
         type=EVENT_TIME_FILTER,
         build=FirstEvent.of,

@@ -21,7 +21,7 @@ from audience_gql.conditions.words.wording import memberships
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InGroup(Leaf):
-    """A member of at least one of the groups, who joined that one as the filter says."""
+    """The person is a member of at least one of the groups, and when they joined it passes the filter."""
 
     group_ids: tuple[int, ...]
     joined: TimeFilter | None = None
@@ -96,7 +96,7 @@ _GROUP_FILTER: Final = Shape(
             description="At least one of these groups.",
         ),
         InputField(
-            name="joined", type=TIME_FILTER, description="When the person was added to that very group."
+            name="joined", type=TIME_FILTER, description="When the person was added to the same group."
         ),
     ),
     build=_build,

@@ -1,4 +1,4 @@
-"""lastEvent: when something happened for the last time."""
+"""lastEvent: when an event happened for the last time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ register(
     Kind(
         name="lastEvent",
         label="last did",
-        description="An event happened for the last time then.",
+        description="When an event happened for the last time.",
         category="ENGAGEMENT",
         type=EVENT_TIME_FILTER,
         build=LastEvent.of,

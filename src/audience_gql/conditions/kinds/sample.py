@@ -1,4 +1,4 @@
-"""sample: a stable pseudo-random share of the audience, the same people on every machine and at any time."""
+"""sample: a stable pseudo-random share of the audience, with the same people on every machine and at any time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TICKETS: Final = 2 ** (8 * _HASH_BYTES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample(Leaf):
-    """The person's ticket, drawn by salt, lies from `low` up to but without `high` percent of all tickets.
+    """The person's ticket for the salt is at least `low` and less than `high` percent of all tickets.
 
     A ticket is the first six bytes of SHA-256 over the salt, a colon and the number in the subscriber's id.
     """
@@ -66,7 +66,7 @@ def _ticket(salt: str, id_: int) -> int:
 
 
 def _first_ticket(share: Decimal) -> int:
-    """The least ticket that lies at or above a share in percent."""
+    """The lowest ticket at or above a share in percent."""
     return ceil(Fraction(share) * _TICKETS / _WHOLE)
 
 
@@ -79,27 +79,27 @@ def _build(given: Given, parsing: Parsing) -> Sample:
 
 _SAMPLE_FILTER: Final = Shape(
     name="SampleFilter",
-    description="A stable pseudo-random share of the audience, in percent. Disjoint ranges share nobody.",
+    description="A stable pseudo-random share of the audience, in percent. Disjoint ranges have no people in common.",
     fields=(
         InputField(
             name="from",
             type=Scalar.FLOAT,
             required=True,
             default=0,
-            description="Where the share begins, in percent; belongs to it.",
+            description="The start of the share in percent, included.",
         ),
         InputField(
             name="to",
             type=Scalar.FLOAT,
             required=True,
-            description="Where the share ends, in percent; does not belong to it, but for 100.",
+            description="The end of the share in percent, excluded. 100 is the end of the audience.",
         ),
         InputField(
             name="salt",
             type=Scalar.STRING,
             required=True,
             check=nonempty,
-            description="The same people for the same text; another text draws independently.",
+            description="Any text. The same text selects the same people; different texts select independently.",
         ),
     ),
     build=_build,
@@ -109,7 +109,7 @@ register(
     Kind(
         name="sample",
         label="random share",
-        description="In a stable random share of the audience, as for a split test.",
+        description="The person is in a stable random share of the audience, for example for a split test.",
         type=_SAMPLE_FILTER,
         build=lambda condition, _: condition,
         example={"from": 0, "to": 50, "salt": "autumn"},

@@ -1,4 +1,4 @@
-"""segment: whoever another segment's condition matches, at the same instant. The stored list is not asked, but for when a member entered."""
+"""segment: another segment's condition matches at the same instant. The stored membership only says when a member entered."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from audience_gql.conditions.words.wording import memberships
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSegment(Leaf):
-    """Matched by the condition of at least one of the segments, into which the person entered as the filter says.
+    """The condition of at least one of the segments matches, and when the person entered that segment passes the filter.
 
-    Whoever enters only at this moment, enters now.
+    Without a stored entry, the person enters now.
     """
 
     segment_ids: tuple[int, ...]
@@ -63,7 +63,7 @@ class InSegment(Leaf):
     def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # the inner conditions have their own
         if self.entered is None:
             return frozenset()
-        # Also at the instant itself: a fill stores it without a mark.
+        # The entry's own instant is an edge too: a fill stores the entry without a mark.
         return frozenset(
             Edge(table="segment_members", ref=segment_id, offset=offset)
             for segment_id in self.segment_ids
@@ -71,11 +71,11 @@ class InSegment(Leaf):
         )
 
     def next_change(self, person: Facts, moment: Moment) -> datetime | None:
-        """A lower bound: what changes a segment for a moment only, may change nothing here."""
+        """A lower bound. A change of a segment that lasts only a moment may change nothing here."""
         return next_of_any(self._outlook(segment_id, person, moment) for segment_id in self.segment_ids)
 
     def _outlook(self, segment_id: int, person: Facts, moment: Moment) -> Part:
-        """Of one of the segments: the verdict, and until when at least it lasts."""
+        """The verdict on one of the segments, and a lower bound of until when it lasts."""
         matched, until = moment.verdicts[segment_id], moment.next_changes.get(segment_id)
         if self.entered is None or not matched:
             return matched, until
@@ -110,7 +110,7 @@ def _build(given: Given, _: Parsing) -> InSegment:
 
 _SEGMENT_FILTER: Final = Shape(
     name="SegmentFilter",
-    description="Membership in segments, decided anew from their conditions at the same instant.",
+    description="Membership in segments. It evaluates their conditions at the same instant.",
     fields=(
         InputField(
             name="anyOf",
@@ -120,9 +120,7 @@ _SEGMENT_FILTER: Final = Shape(
             check=_known,
             description="At least one of these segments.",
         ),
-        InputField(
-            name="entered", type=TIME_FILTER, description="When the person entered that very segment."
-        ),
+        InputField(name="entered", type=TIME_FILTER, description="When the person entered the same segment."),
     ),
     build=_build,
 )
@@ -131,7 +129,7 @@ register(
     Kind(
         name="segment",
         label="segment",
-        description="Matched by another segment's condition.",
+        description="Another segment's condition matches.",
         type=_SEGMENT_FILTER,
         build=lambda condition, _: condition,
         example={"anyOf": ["41"]},
