@@ -1,5 +1,5 @@
-"""The condition language: what a condition may say, what it means, and the SQL that decides it.
+"""The condition language: the input of conditions, their meaning, and the SQL that decides them.
 
-A pure package: standard library only, no I/O, no clock. Start reading at `base.py`, then any file of
-`kinds/`.
+A pure package: it must import only the standard library, and has no I/O and no clock. Start reading at `base.py`, then
+any file of `kinds/`.
 """

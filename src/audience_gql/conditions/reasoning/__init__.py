@@ -1,1 +1,1 @@
-"""What can be said of a condition without asking the database: what it reads, when it changes, why it holds, what is odd about it."""
+"""Analyses conditions without the database: what one reads, when its verdict changes, why it holds, and what is odd about it."""

@@ -1,6 +1,6 @@
-"""What a verdict depends on: the facts that a condition reads, and the edges at which the clock moves it.
+"""The dependencies of a verdict: the facts that a condition reads, and the edges at which the clock can alter it.
 
-Only what the condition itself says: what its inner segments depend on, these are asked for themselves.
+They do not include the dependencies of segments that the condition names; ask for those segments separately.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ def reads(condition: Condition) -> frozenset[Read]:
 
 
 def edges(condition: Condition, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
-    """Never too few; an event name that nobody has used has none."""
+    """The edges of all leaves. None is missing, some may be unnecessary. An event name that was never used has none."""
     return frozenset(edge for leaf in leaves(condition) for edge in leaf.edges(vocabulary))
 
 
 def merged(crossed: Iterable[Edge | DayEdge]) -> dict[Edge | DayEdge, Edge | DayEdge]:
-    """For each edge the one that stands for all at its place: what may alter a verdict there for any of them, may for this one."""
+    """For each edge, the one that represents all with the same table, ref and offset: whoever crosses any of them crosses it too."""
     widest: dict[Edge | DayEdge, Edge | DayEdge] = {}
     places = {edge: replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in crossed}
     for edge, place in places.items():
@@ -37,5 +37,5 @@ def _wider(one: Edge | DayEdge, other: Edge | DayEdge) -> Edge | DayEdge:
 
 
 def leaf_count(condition: Condition) -> int:
-    """For the limit on a segment together with all that it reads."""
+    """The number of leaves, for the limit on a segment together with all that it reads."""
     return sum(1 for _ in leaves(condition))

@@ -1,6 +1,6 @@
-"""Why a condition holds for one person or not: the truth of every node, what it was decided from, and until when it lasts.
+"""Explains why a condition holds for a person or not: the verdict of every node, the values behind it, and until when it lasts.
 
-From facts alone, by the pure evaluation; it never decides who is a member.
+It uses the evaluation in Python. It must never decide who is a member.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from audience_gql.conditions.vocabulary import IdCodec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One node of the tree. `next_change` is a lower bound, None when the clock alone never changes the verdict."""
+    """The explanation of one node. `next_change` is a lower bound; None when the clock alone never changes the verdict."""
 
     path: Path
     condition: Condition
@@ -40,9 +40,9 @@ def explain(
     names: Names,
     ids: IdCodec,
 ) -> tuple[Finding, ...]:
-    """A finding for every node, each before those inside it; the whole condition's comes first.
+    """A finding for every node, parents before children, so that the first is about the whole condition.
 
-    `segments` has at least those that it reads, directly or through others. `timezone` is the workspace's.
+    `segments` has at least the segments that it reads, directly or through others. `timezone` is the workspace's.
     """
     verdicts: dict[int, bool] = {}
     next_changes: dict[int, datetime | None] = {}
@@ -63,7 +63,7 @@ class _View:
     ids: IdCodec
 
     def findings(self, path: Path, condition: Condition) -> list[Finding]:
-        """Of a node and of all inside it, its own first."""
+        """The findings of a node and of all nodes inside it, its own first."""
         inside = [self.findings((*path, *steps), child) for steps, child in _steps(condition)]
         matches, next_change = self._combined(
             condition, [(child[0].matches, child[0].next_change) for child in inside]
@@ -79,7 +79,7 @@ class _View:
         return [own, *(finding for child in inside for finding in child)]
 
     def part(self, condition: Condition) -> Part:
-        """The verdict on a condition, and until when at least it lasts."""
+        """The verdict on a condition, and a lower bound of until when it lasts."""
         return self._combined(condition, [self.part(child) for child in condition.children])
 
     def _observed(self, condition: Condition, until: datetime | None) -> Json:
@@ -88,7 +88,7 @@ class _View:
         return condition.observe(self.person, replace(self.moment, until=until), self.ids)
 
     def _combined(self, condition: Condition, parts: list[Part]) -> Part:
-        """The same of a node, from its parts: each leaf is gone through but once."""
+        """The same for a node, from its children's, so that each leaf is evaluated once."""
         match condition:
             case All():
                 return all(matches for matches, _ in parts), next_of_all(parts)
@@ -103,7 +103,7 @@ class _View:
 
 
 def _steps(condition: Condition) -> Iterator[tuple[Path, Condition]]:
-    """The conditions inside, and how the input leads to each."""
+    """The inner conditions, each with its path in the input."""
     match condition:
         case Not(condition=child):
             yield ("not",), child

@@ -1,6 +1,6 @@
-"""Segments inside segments: which ones a set of conditions reads, and in which order they can be decided.
+"""Segments that read segments: which ones a set of conditions reads, and an order in which to evaluate them.
 
-Nothing here recurses, so a long chain of segments is as harmless as a short one.
+It must not recurse, so that a long chain of segments cannot exhaust the stack.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from audience_gql.conditions.base import Condition, leaves
 
 
-class ReadsItself(Exception):  # named for what it says, like every expected failure
-    """A segment's condition would read its own verdict. `cycle` is the way round: it ends where it begins."""
+class ReadsItself(Exception):  # without "Error", like every expected failure
+    """A segment's condition would read its own verdict. `cycle` has the segment ids in order and ends with the first one."""
 
     def __init__(self, cycle: tuple[int, ...]) -> None:
         super().__init__(f"segments read each other: {' → '.join(map(str, cycle))}")
@@ -19,15 +19,15 @@ class ReadsItself(Exception):  # named for what it says, like every expected fai
 
 
 def segments_read(condition: Condition) -> tuple[int, ...]:
-    """The segments that a condition names itself, each once, ascending."""
+    """The ids of the segments that a condition itself names, each once, ascending."""
     read = {read.ref for leaf in leaves(condition) for read in leaf.reads() if read.source == "segment"}
     return tuple(sorted(ref for ref in read if isinstance(ref, int)))
 
 
 def reading_order(roots: Iterable[Condition], inner: Mapping[int, Condition]) -> tuple[int, ...]:
-    """Every segment that the roots read, directly or through others, each after all that it reads itself.
+    """All segments that the roots read, directly or through others. Each comes after those that it reads.
 
-    Raises ReadsItself for a cycle, KeyError for a segment that `inner` does not have.
+    Raises ReadsItself for a cycle, and KeyError for a segment that is missing in `inner`.
     """
     order: dict[int, None] = {}
     for root in roots:

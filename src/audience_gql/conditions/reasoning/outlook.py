@@ -1,4 +1,4 @@
-"""Until when a verdict lasts, put together from its parts: tighter than the least of all instants, and never too late."""
+"""Until when a verdict lasts, derived from its parts. The result is never too late, and often later than the parts' first instant."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ Part: TypeAlias = tuple[bool, datetime | None]
 
 
 def next_of_all(parts: Iterable[Part]) -> datetime | None:
-    """When a conjunction may first change.
+    """When a conjunction may first change; None for never.
 
-    While it holds, with the first of its parts that changes; while it does not, not before the last of those
-    that fail.
+    If it holds, it may change with the first of its parts. If not, it cannot change before the last of the parts that fail.
     """
     known = tuple(parts)
     if all(verdict for verdict, _ in known):
@@ -24,5 +23,5 @@ def next_of_all(parts: Iterable[Part]) -> datetime | None:
 
 
 def next_of_any(parts: Iterable[Part]) -> datetime | None:
-    """The same of a disjunction, which fails while the conjunction of the opposites holds."""
+    """The same for a disjunction, which fails exactly when the conjunction of the opposites holds."""
     return next_of_all((not verdict, at) for verdict, at in parts)

@@ -1,1 +1,1 @@
-"""Conditions as SQL: what a leaf can ask, and how it is put to named people, to ranges, and to lists."""
+"""Compiles conditions to SQL: the questions of a leaf, and the statements for named people, for ranges and for lists."""

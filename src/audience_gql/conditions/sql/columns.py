@@ -1,6 +1,6 @@
-"""What several leaves ask of the same rows, answered by one subquery: a column for each different question.
+"""Subqueries that answer the questions of several leaves about the same rows, with one column per different question.
 
-Both are filled while expressions are built; complete, and then rendered, only when all of them have been.
+Building expressions fills them. Render them only after all expressions are built.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class EventColumns:
         self._numbers: dict[tuple[str, str | None], int] = {}
 
     def column(self, aggregate: Aggregate) -> str:
-        """The column that holds an aggregate; the same one for whoever asks the same."""
+        """The column that holds an aggregate. Equal aggregates share a column."""
         number = self._numbers.setdefault((aggregate.function, aggregate.where), len(self._aggregates))
         if number == len(self._aggregates):
             self._aggregates.append(aggregate)
@@ -31,7 +31,7 @@ class EventColumns:
         )
 
     def rows(self, now: str) -> str:
-        """Which events, alias `e`, the subquery reads: for one column just its own, for several all that any may want."""
+        """The predicate on the events, alias `e`, that the subquery reads: a single column's own, or all that several columns need."""
         starts = list(dict.fromkeys(aggregate.since for aggregate in self._aggregates))
         known = [start for start in starts if start is not None]
         since = f"e.occurred_at >= LEAST({', '.join(known)})" if len(known) == len(starts) else None
@@ -47,7 +47,7 @@ class EventColumns:
 
 
 class RowColumns:
-    """Whether rows of a table that hangs off the subscriber pass; null when there is no row at all."""
+    """Columns that say whether any of the subscriber's rows in a table passes; null when the subscriber has no row there."""
 
     def __init__(self, table: str, alias: str) -> None:
         self.name = f"{table}_rows"

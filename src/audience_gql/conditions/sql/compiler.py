@@ -1,7 +1,7 @@
-"""Conditions as SQL, the one place where membership is decided: for named people, for ranges, for lists.
+"""Compiles conditions to SQL statements for named people, for ranges and for lists. This SQL alone decides membership.
 
-The text holds no constant, no clock and no user's word: all of that is bound, so one prepared statement
-serves every instant.
+The text contains no constants, no clock and no user text. They are bound parameters, so one prepared statement serves
+every instant.
 """
 
 from __future__ import annotations
@@ -23,39 +23,38 @@ _PEOPLE: Final = "$2::bigint[]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A SELECT. Its first parameters are the caller's: the bucket, then the people or the range."""
+    """A SELECT. The caller binds its first parameters: the bucket, then the people or the range."""
 
     sql: str
     parameters: Bindings
 
     def bind(self, now: datetime) -> list[object]:
-        """The values that follow the caller's."""
+        """The values of the parameters after the caller's."""
         return self.parameters.at(now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
-    """Parts of a SELECT from `subscribers s`: what follows it in FROM, and a conjunct of WHERE."""
+    """Parts of a SELECT from `subscribers s`: joins for FROM, and a conjunct for WHERE."""
 
     joins: str
     where: str
     parameters: Bindings
 
     def bind(self, now: datetime) -> list[object]:
-        """The values from `first_parameter` on."""
+        """The values of the parameters from `first_parameter` on."""
         return self.parameters.at(now)
 
 
 def compile_people(
     segments: Mapping[int, Condition], *, inner: Mapping[int, Condition], vocabulary: Vocabulary
 ) -> Statement:
-    """Which of the segments each of the people `$2` of the bucket `$1` is in.
+    """Which of the segments match each of the people `$2` in the bucket `$1`.
 
-    Rows (subscriber_id, matched), a row for each person that exists, the matched ids ascending.
+    Rows (subscriber_id, matched): one for each person who exists, with the matched segment ids ascending.
 
-    `inner` has the conditions of at least the segments that others read. One statement holds about 1,600
-    different aggregates of events at most (Postgres' limit on columns); 200 segments of usual size are far
-    from it.
+    `inner` has at least the conditions of the segments that others read. A statement can have at most about 1,600
+    different aggregates of events (Postgres' limit on columns). 200 segments of usual size are far from it.
     """
     parameters = Parameters(first=3, timezone=vocabulary.timezone)
     query = PersonQuery(bucket=BUCKET, parameters=parameters, vocabulary=vocabulary, shares_rows=True)
@@ -77,9 +76,9 @@ def compile_people(
 def compile_range(
     condition: Condition, *, inner: Mapping[int, Condition], vocabulary: Vocabulary
 ) -> Statement:
-    """Whom a condition matches, of the bucket `$1` and the ids in (`$2`, `$3`].
+    """The people in the bucket `$1` with ids in (`$2`, `$3`] whom a condition matches.
 
-    Rows (subscriber_id), each once, in no order.
+    Rows (subscriber_id): one per person, in no order.
     """
     parameters = Parameters(first=4, timezone=vocabulary.timezone)
     query = RangeQuery(parameters=parameters, vocabulary=vocabulary)
@@ -96,10 +95,10 @@ def compile_filter(
     inner: Mapping[int, Condition],
     vocabulary: Vocabulary,
 ) -> Fragment:
-    """A condition on the people `s` of a list.
+    """A condition on the people `s` of a list, as a part of the caller's statement.
 
-    `bucket` is an expression for the bucket that `s` is scoped by, such as `b.id`. The aliases `events_…` and
-    `inner_…` are its own.
+    `bucket` is an expression for the bucket of `s`, such as `b.id`. The caller must not use the aliases `events_…` and
+    `inner_…`.
     """
     parameters = Parameters(first=first_parameter, timezone=vocabulary.timezone)
     query = PersonQuery(bucket=bucket, parameters=parameters, vocabulary=vocabulary, shares_rows=False)

@@ -1,7 +1,7 @@
-"""A condition as a selection from a whole range of people: joined sets of ids, not probes of each person.
+"""Compiles a condition to a selection from a range of people, by joins with sets of ids instead of probes of each person.
 
-What must hold becomes a semi-join, what must not an anti-join; what lies below `any` is joined from the
-left and looked at afterwards. Never NOT IN, which fails on nulls and cannot be hashed.
+A required leaf becomes a semi-join, and a negated one an anti-join. Leaves below `any` become left joins that WHERE
+tests. It never uses NOT IN, which fails on nulls and cannot be hashed.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ BUCKET: Final = "$1::bigint"
 _AFTER: Final = "$2::bigint"
 _THROUGH: Final = "$3::bigint"
 _MAX_CONJUNCTS_AS_SETS: Final = 6
-"""Further ones become joined columns: the planner weighs the orders of semi-joins, and 200 of them take it five seconds."""
+"""More conjuncts become joined columns, because the planner tries the orders of semi-joins: for 200 of them it needs five seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _IdSet:
-    """A query for the people whom a test selects, or, for a complement, for all others."""
+    """A query for the ids of the people who pass a test, or, for a complement, of those who fail it."""
 
     sql: str
     is_complement: bool = False
@@ -52,7 +52,7 @@ class _Selection:
 class RangeQuery:
     """Builds the statement of one condition.
 
-    The range is (`$2`, `$3`] of the bucket `$1`, in every subquery too.
+    Every subquery is limited to the range (`$2`, `$3`] of the bucket `$1`.
     """
 
     def __init__(self, *, parameters: Parameters, vocabulary: Vocabulary) -> None:
@@ -61,7 +61,7 @@ class RangeQuery:
         self._inner: dict[int, str] = {}
 
     def add_inner(self, segment_id: int, condition: Condition) -> None:
-        """Make a segment known to those that read it; after all that it reads itself."""
+        """Add a segment that others read. Add the segments that it reads before."""
         self._inner[segment_id] = self._people(condition)
 
     def statement(self, condition: Condition) -> str:
@@ -87,7 +87,7 @@ class RangeQuery:
             )
 
     def _required(self, condition: Condition, *, wanted: bool, selection: _Selection) -> str:
-        """A conjunct of the WHERE clause: that the condition holds, or that it does not."""
+        """A conjunct for WHERE: the condition holds, or, without `wanted`, it does not."""
         match condition:
             case Not(condition=child):
                 return self._required(child, wanted=not wanted, selection=selection)
@@ -113,7 +113,7 @@ class RangeQuery:
                 return f"s.id IN ({ids.sql})"
 
     def _optional(self, condition: Condition, selection: _Selection) -> str:
-        """An expression whose verdict alone decides nothing yet. Null counts as false."""
+        """An expression for a condition that WHERE need not require by itself. Null counts as false."""
         match condition:
             case All(conditions=children):
                 return f"({' AND '.join(self._optional(child, selection) for child in children) or 'TRUE'})"
@@ -170,9 +170,9 @@ class RangeQuery:
         )
 
     def _id_set_of_events(self, test: OfEvents) -> _IdSet:
-        """Sets know only people with events.
+        """The people who pass a test of events. A set can only contain people with events.
 
-        Where those without pass too, they are found as the complement of those who fail.
+        When people without events pass too, the set has those who fail, and is a complement.
         """
         is_complement = test.holds_without_events
         first, *others = test.aggregates

@@ -1,7 +1,7 @@
-"""Conditions as expressions over one subscriber's row, alias `s`, and the lateral joins they rest on.
+"""Compiles conditions to expressions over one subscriber's row, alias `s`, and the lateral joins that they need.
 
-For people that are known: each event name costs one index probe a person, however many conditions and
-windows ask about it. Null counts as false: whoever uses an expression must not negate it with a plain NOT.
+It is for named people: each event name costs one index probe per person, however many conditions and windows use it.
+Null counts as false, so an expression must not be negated with a plain NOT; use `complement`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _FALSE: Final = "FALSE"
 
 
 class PersonQuery:
-    """Collects what the expressions of one statement have in common.
+    """Builds the expressions of one statement, and collects the joins that they share.
 
-    `bucket` is the SQL that scopes every table. With `shares_rows`, all that is asked of a table is one probe a
-    person, as suits many conditions; without, it is a predicate, which the planner may turn round in a list.
+    `bucket` is the SQL that scopes every table. With `shares_rows`, all questions about a table are one probe per person,
+    which suits many conditions. Without it, each is an EXISTS, which the planner may reorder in a list.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class PersonQuery:
         self._inner: dict[int, tuple[int, int]] = {}
 
     def add_inner(self, segment_id: int, condition: Condition) -> None:
-        """Make a segment known to those that read it; after all that it reads itself."""
+        """Add a segment that others read. Add the segments that it reads before."""
         level = max((self._inner[read][0] + 1 for read in segments_read(condition)), default=0)
         expression = self.expression(condition)
         if level == len(self._levels):
@@ -69,12 +69,12 @@ class PersonQuery:
         raise TypeError(f"no SQL for {condition!r}")
 
     def verdict(self, segment_id: int) -> str:
-        """The expression for a segment that was added."""
+        """The expression for the verdict of an added segment."""
         level, number = self._inner[segment_id]
         return f"inner_{level}.m{number}"
 
     def joins(self) -> str:
-        """What goes between `subscribers s` and WHERE; complete only when all expressions have been built."""
+        """The joins between `subscribers s` and WHERE. Call this after all expressions are built."""
         rows = [self._row_join(columns) for columns in self._rows.values()]
         events = [self._event_join(columns) for columns in self._events.values()]
         return "\n".join(rows + events + [_fence(level, inner) for level, inner in enumerate(self._levels)])
@@ -128,9 +128,9 @@ class PersonQuery:
 
 
 def _fence(level: int, expressions: list[str]) -> str:
-    """The inner segments that read only those of lower levels.
+    """The join with the verdicts of the inner segments of one level. They read only segments of lower levels.
 
-    OFFSET 0 keeps the planner from copying each into all of its readers, which doubles at every level.
+    OFFSET 0 keeps the planner from copying each expression into all of its readers, which would double at every level.
     """
     verdicts = ", ".join(
         f"{expression} IS TRUE AS m{number}" for number, expression in enumerate(expressions)

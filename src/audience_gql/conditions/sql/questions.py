@@ -1,8 +1,7 @@
-"""What a leaf can ask of the database, and the values bound to the question.
+"""The questions that a leaf can ask the database, and the values bound to them.
 
-A leaf says *what* it asks as one of four tests; the compiler alone decides how each is put to a person or
-to a whole range, and scopes it by bucket. Every value is a parameter with a cast: no text of a user and no
-constant ever becomes SQL.
+A leaf returns one of four tests. The compiler decides how to ask it for a person or for a range, and scopes it by
+bucket. Every value is a parameter with a cast: neither user text nor constants become SQL.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Ago:
-    """The instant `now - length`. Computed here, so that no interval and no clock is in the SQL."""
+    """The instant `now - length`. Python computes it, so that the SQL has no interval and no clock."""
 
     length: timedelta
 
@@ -55,7 +54,7 @@ class Ago:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """The day that it is in a zone."""
+    """Today's date in a zone."""
 
     zone: str
 
@@ -65,7 +64,7 @@ class Today:
 
 @dataclass(frozen=True, slots=True)
 class TodayElsewhere:
-    """A JSON object of those zones in which it is another day: Postgres' own zones need not be the same as Python's."""
+    """A JSON object of the zones in which it is another day, with their days. Python computes it, as Postgres' zones may differ."""
 
     zone: str
 
@@ -74,7 +73,7 @@ class TodayElsewhere:
 
 
 class Bindings:
-    """All parameters of one statement, in order. There are hundreds, few of which depend on the instant."""
+    """All parameters of one statement, in order. There can be hundreds, and few depend on the instant."""
 
     def __init__(self, bound: Iterable[Bound]) -> None:
         self._bound = tuple(bound)
@@ -88,7 +87,7 @@ class Bindings:
         return len(self._bound)
 
     def at(self, now: datetime) -> list[object]:
-        """Their values, a list of the caller's own."""
+        """The values at an instant, as a new list."""
         values = self._at_any_time.copy()
         for place, bound in self._moving:
             values[place] = bound.at(now)
@@ -96,9 +95,9 @@ class Bindings:
 
 
 class Parameters:
-    """The values of one statement, in order; each method gives the text that stands for the value.
+    """Collects the values of one statement, in order. Each method returns the SQL text that stands for the value.
 
-    Instants are shared. Constants are not: the SQL stays the same text when an edit makes two of them equal.
+    Equal instants share a parameter. Constants do not, so that an edit which makes two of them equal keeps the SQL text.
     `timezone` is the workspace's.
     """
 
@@ -113,13 +112,13 @@ class Parameters:
         return self.derived(Constant(value), sql_type)
 
     def instant(self, ago: timedelta = timedelta()) -> str:
-        """`now`, or so long before it; after it for a negative length."""
+        """`now`, or the instant `ago` before it; after it when `ago` is negative."""
         if ago not in self._instants:
             self._instants[ago] = self.derived(Ago(ago), "timestamptz")
         return self._instants[ago]
 
     def today(self) -> str:
-        """The day that it is where the subscriber `s` lives."""
+        """Today's date where the subscriber `s` lives."""
         if self._today is None:
             elsewhere = self.derived(TodayElsewhere(self._timezone), "jsonb")
             here = self.derived(Today(self._timezone), "date")
@@ -144,7 +143,7 @@ class OfRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HasRow:
-    """There is a row of a table that hangs off the subscriber for which `where` holds."""
+    """The subscriber has a row in a table for which `where` holds."""
 
     table: Literal["group_members", "channel_states", "segment_members"]
     alias: str
@@ -153,7 +152,7 @@ class HasRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """An aggregate function over the person's events of one name, those of the future left out.
+    """An aggregate function over the person's events of one name. Future events are excluded.
 
     Expressions use the alias `e`.
     """
@@ -162,9 +161,9 @@ class Aggregate:
     function: str
     where: str | None = None
     since: str | None = None
-    """No event before this instant passes `where`: lets the index range be short."""
+    """SQL of an instant. No event before it passes `where`, so that a short range of the index is enough."""
     of_nothing: Literal["0"] | None = None
-    """Its value over no events; null if left out."""
+    """The value over no events. None means null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,16 +173,16 @@ class OfEvents:
     aggregates: tuple[Aggregate, ...]
     test: Callable[..., str]
     holds_without_events: bool
-    """The verdict on people for whom the first aggregate has no event at all: sets know nothing of them."""
+    """The verdict on people without any event for the first aggregate. A set of ids cannot contain them."""
     asks_presence_only: bool = False
-    """The test comes down to whether there is any event (or none, if it holds without events)."""
+    """The test only asks whether there is any event (or none, if it holds without events)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InSegments:
     """The inner condition of at least one of these segments holds.
 
-    With `entered`, a predicate over the instant of entering holds too; whoever enters only now, does so now.
+    `entered` makes a predicate on the instant of entering, which must hold too. Without a stored entry that is `now`.
     """
 
     ids: tuple[int, ...]
@@ -194,13 +193,13 @@ Test: TypeAlias = OfRow | HasRow | OfEvents | InSegments
 
 
 def all_of(*predicates: str | None) -> str | None:
-    """The conjunction of those that are there; None for none."""
+    """The conjunction of the predicates that are not None; None if all are."""
     there = [predicate for predicate in predicates if predicate is not None]
     return " AND ".join(there) if there else None
 
 
 def complement(expression: str) -> str:
-    """That the expression does not hold, be it for want of a value. A plain NOT would lose those people."""
+    """The expression is false or null. A plain NOT would lose people with a missing value."""
     return f"({expression} IS NOT TRUE)"
 
 
