@@ -1,6 +1,6 @@
-"""Everything on one machine, for the demo and `up`: servers, web process and worker, started, watched and stopped together.
+"""Runs everything on one machine for the demo and `up`: it starts, watches and stops servers, web process and worker together.
 
-Without DATABASE_URL and REDIS_URL it brings its own servers; with them the embedded ones are never imported.
+Without DATABASE_URL and REDIS_URL it starts embedded servers. With them, it must not import the embedded package.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ _POLL_SECONDS: Final = 0.2
 
 Say = Callable[[str], None]
 Prepare = Callable[[Ports], Awaitable[Workspace]]
-"""Fills the database before the web process starts, and names the workspace that the printed token opens."""
+"""Fills the database before the web process starts, and returns the workspace of the printed token."""
 
 
 class NotStarted(Exception):
-    """Something did not start. The message tells the person at the terminal what, and what to do."""
+    """Something did not start. The message says what, and what to do."""
 
 
 Play = Callable[[Ports, Workspace, "Addresses"], Coroutine[None, None, None]]
-"""Goes on beside the processes until it is cancelled."""
+"""Runs beside the processes until it is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where a started instance answers, as connection.env says it."""
+    """The addresses of a started instance, as in connection.env."""
 
     graphql_url: str
     websocket_url: str
@@ -76,9 +76,9 @@ async def run(
     greet: Callable[[Addresses], None],
     play: Play | None = None,
 ) -> None:
-    """Start everything, play if there is something to be played, and stay until SIGTERM or SIGINT.
+    """Start everything, run `play` if it is given, and return after SIGTERM or SIGINT.
 
-    Raises NotStarted, and what the embedded servers raise.
+    Raises NotStarted, and EmbeddedError from the embedded servers.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ async def run(
 async def _playing(
     play: Play | None, database_url: str, redis_url: str, workspace: Workspace, addresses: Addresses
 ) -> AsyncIterator[None]:
-    """Play beside what the caller does, and end it with her."""
+    """Run `play` during the context, and cancel it at the end."""
     if play is None:
         yield
         return
@@ -127,7 +127,7 @@ async def _playing(
 
 
 def _refuse_taken_port(port: int) -> None:
-    """Before anything is started: another server's answers must not be taken for ours."""
+    """Raise NotStarted if the port is taken. Checked before any start, so that another server's answers are not taken for ours."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -137,7 +137,7 @@ def _refuse_taken_port(port: int) -> None:
 
 
 async def create_named_token(settings: Settings, *, workspace: str, name: str, scopes: list[str]) -> str:
-    """A token's text for a workspace by name, which is made when there is none. Raises InvalidInput."""
+    """Create a token for the workspace with this name, and the workspace if it is missing. Returns the token's text. Raises InvalidInput."""
     async with _ports(settings.database_url, settings.redis_url) as ports:
         found = await Workspace.get_or_none(name=workspace) or await create_workspace(
             ports=ports, name=workspace
@@ -147,7 +147,7 @@ async def create_named_token(settings: Settings, *, workspace: str, name: str, s
 
 
 async def readiness_of(settings: Settings) -> Readiness:
-    """What a process with these settings would find, part by part."""
+    """The readiness of each part that a process with these settings needs."""
     try:
         async with _ports(settings.database_url, settings.redis_url) as ports:
             return await readiness(ports=ports)
@@ -168,7 +168,7 @@ async def recompute_all(settings: Settings) -> int:
 
 
 async def expire_cursors(settings: Settings) -> None:
-    """Have every cursor expire that was made so far."""
+    """Make all cursors expire that were handed out until now."""
     async with _ports(settings.database_url, settings.redis_url) as ports:
         await begin_new_logs(ports=ports)
 
@@ -184,12 +184,12 @@ async def change_timezone_of(settings: Settings, *, workspace: str, timezone: st
 
 @contextmanager
 def _servers(state: Path, say: Say) -> Iterator[tuple[str, str]]:
-    """The servers' addresses: those given by the environment, or our own."""
+    """The addresses of the servers: those of the environment, or of embedded ones."""
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if database_url and redis_url:
         yield database_url, redis_url
         return
-    from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # a deployment with servers of its own does without this package
+    from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # a deployment with its own servers does not need this package
 
     say("Starting Postgres and Valkey.")
     try:
@@ -216,7 +216,7 @@ async def _ports(database_url: str, redis_url: str) -> AsyncIterator[Ports]:
 async def _child(
     name: str, arguments: list[str], environment: Mapping[str, str], state: Path
 ) -> AsyncIterator[None]:
-    """A process of ours, started again when it dies, stopped at the end, and ended by its stdin if we are killed."""
+    """Run a child process during the context. It is restarted when it dies, and its stdin ends it if this process is killed."""
     stopping = asyncio.Event()
     watch = asyncio.create_task(_keep_running(name, arguments, environment, state, stopping))
     try:
@@ -284,7 +284,7 @@ def _is_ready(port: int) -> bool:
 async def _write_connection(
     ports: Ports, workspace: Workspace, state: Path, port: int, environment: Mapping[str, str]
 ) -> Addresses:
-    """Write connection.env, readable by its owner only; the token of an earlier start is kept while it is good."""
+    """Write connection.env, readable only by its owner. A token of an earlier start is kept while it is valid."""
     path = state / "connection.env"
     token = _read_token(path)
     if token is None or not await _opens(ports, token, workspace):
@@ -329,7 +329,7 @@ def _make_state_folder(state: Path) -> None:
 
 
 def _secret_key(state: Path) -> str:
-    """This instance's own key for cursors, made once."""
+    """The instance's key for cursors, created at its first start."""
     path = state / "secret.key"
     if not path.exists():
         _write_private(path, secrets.token_urlsafe(32))
@@ -337,7 +337,7 @@ def _secret_key(state: Path) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else can read, whole or not at all."""
+    """Write a file that only the owner can read, completely or not at all."""
     temporary = path.with_suffix(".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

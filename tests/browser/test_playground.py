@@ -139,7 +139,7 @@ async def test_the_page_comes_by_itself_once_it_is_built(visit, tmp_path, monkey
 
     await visit.context.route("**/graphiql", wait)
     page = await visit.open()
-    await expect(page.get_by_role("heading")).to_have_text("The playground is not there yet")
+    await expect(page.get_by_role("heading")).to_have_text("The playground is not built yet")
     await visit.context.unroute_all()
 
     await expect(page.get_by_label("API token")).to_be_visible()

@@ -1,1 +1,1 @@
-"""The demo: a real shop's log, loaded through the same application code that the API uses."""
+"""The demo: the purchase log of a real shop, loaded through the same application code that the API uses."""

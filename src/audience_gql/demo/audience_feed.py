@@ -1,6 +1,6 @@
-"""A listener like any other: the demo's own websocket client, which hears of every change and asks for the sizes of segments.
+"""The demo's websocket client: it receives every membership change and asks for the sizes of segments.
 
-It must not look into the database: what it shows is what a client gets.
+It must not read the database, so that it shows exactly what a client gets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIZES: Final = "{ segments(first: 100, orderBy: CREATED_DESC) { edges { node { 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """One change of a segment, as it came."""
+    """One membership change of a segment, as the client received it."""
 
     segment: str
     has_entered: bool
@@ -35,15 +35,15 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Whom to tell."""
+    """The callbacks for received changes and sizes."""
 
     on_change: Callable[[Heard], None]
     on_sizes: Callable[[dict[str, int]], None]
-    """The sizes of all segments by name, again and again."""
+    """Called repeatedly with the sizes of all segments, by name."""
 
 
 async def listen(url: str, token: str, listener: Listener) -> None:
-    """Hear everything from now on, until cancelled. A connection that is lost is taken up again where it was."""
+    """Receive all changes from now on, until cancelled. After a lost connection it resumes from its cursor."""
     cursor: str | None = None
     while True:
         try:
@@ -57,7 +57,7 @@ async def listen(url: str, token: str, listener: Listener) -> None:
                 finally:
                     asking.cancel()
         except (OSError, WebSocketException):
-            pass  # the server is being restarted, or comes to its end
+            pass  # the server restarts or ends
         await asyncio.sleep(_RETRY_SECONDS)
 
 
@@ -82,7 +82,7 @@ async def _send(socket: ClientConnection, message: object) -> None:
 
 
 def _told(message: dict[str, Any], listener: Listener) -> str | None:  # Any: JSON
-    """Pass a message on. The cursor to go on from, if it has one."""
+    """Pass a message to the listener. Returns the cursor to resume from; None when the message has none."""
     if message["type"] != "next":
         return None
     data = message["payload"].get("data") or {}

@@ -1,4 +1,4 @@
-"""Reads the CDNOW log and moves it in time, so that its last day is the day on which the demo first started.
+"""Reads the CDNOW log and shifts it in time, so that its last day is the day of the demo's first start.
 
 It must not know storage or the application: it yields plain purchases.
 """
@@ -22,7 +22,7 @@ _DAY_SECONDS: Final = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purchase:
-    """One line of the log, as it stands there."""
+    """One line of the log, unchanged."""
 
     line: int
     customer_id: str
@@ -32,7 +32,7 @@ class Purchase:
 
 
 def purchases() -> Iterator[Purchase]:
-    """The log, line by line; lines count from 1, after the header."""
+    """The log, line by line. Lines are numbered from 1, without the header."""
     data = files(__package__).joinpath("cdnow.txt.gz").read_bytes()
     for line, text in enumerate(gzip.decompress(data).decode("ascii").splitlines()[1:], 1):
         customer_id, day, quantity, dollars = text.split()
@@ -46,14 +46,14 @@ def purchases() -> Iterator[Purchase]:
 
 
 def part_of_day(purchase: Purchase) -> float:
-    """At what time of its day a purchase is placed, from 0 to 1: the log has days only, so its line decides."""
+    """The time of day of a purchase, from 0 to 1. The log has only days, so the line's number decides the time."""
     return zlib.crc32(str(purchase.line).encode()) / 2**32
 
 
 def occurred_at(purchase: Purchase, first_start: datetime) -> datetime:
-    """When the purchase happens in the demo: shifted by whole days, at a time of day that its line decides.
+    """When the purchase happens in the demo: shifted by whole days, at the time of `part_of_day`.
 
-    On the last day only the part that was past at the first start is used, so that nothing lies in the future.
+    On the last day, all purchases are before the first start, so that none is in the future.
     """
     start = first_start.astimezone(UTC)
     day = purchase.day + (start.date() - LAST_DAY)

@@ -1,4 +1,4 @@
-"""Fills the demo's workspace: people, groups and purchases, then the segments. Interrupted, it goes on where it was."""
+"""Fills the demo's workspace: people, groups and purchases, then the segments. After an interruption it continues where it stopped."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _AT_A_TIME: Final = 3
 _LAST_SEGMENT: Final = "Loyal and lapsing"
 
 Advance = Callable[[int], None]
-"""Told how many people or purchases were just loaded."""
+"""Called with the number of people or purchases that were just loaded."""
 
 STEPS: Final = CUSTOMERS + PURCHASES
 
 
 async def open_workspace(*, ports: Ports) -> Workspace:
-    """The demo's workspace, made at the first start; its age fixes where the log lies in time."""
+    """The demo's workspace, created at the first start. Its time of creation decides how the log is shifted in time."""
     try:
         return await create_workspace(ports=ports, name=WORKSPACE)
     except NameTaken:
@@ -47,7 +47,7 @@ async def is_loaded(workspace: Workspace) -> bool:
 
 
 async def load(*, ports: Ports, workspace: Workspace, advance: Advance) -> None:
-    """Load everything that is not there yet. Every step may be repeated: people have external ids, purchases have keys."""
+    """Load everything that is missing. Each step can be repeated, because people have external ids and purchases have keys."""
     log = list(purchases())
     first_day: dict[str, str] = {}
     for purchase in log:
@@ -111,7 +111,7 @@ async def _in_batches(
     advance: Advance,
     write: Callable[[Sequence[Any]], Awaitable[None]],  # Any: the same
 ) -> None:
-    """A few batches at a time: while Postgres writes one, the next is prepared."""
+    """Write the items in batches, a few at a time: while Postgres writes one, the next is prepared."""
     slots = asyncio.Semaphore(_AT_A_TIME)
 
     async def one(batch: Sequence[Any]) -> None:  # Any: the same
@@ -141,7 +141,7 @@ async def _create_segments(ports: Ports, workspace: Workspace) -> None:
 def _segments() -> Iterable[tuple[str, str, Callable[[dict[str, Segment]], object]]]:
     yield (
         "Big spenders",
-        "Spent more than 200 dollars in all.",
+        "Spent more than 200 dollars in total.",
         lambda _: {
             "eventTotal": {"name": EVENT, "of": "value", "function": "SUM", "is": {"gt": 200}},
         },
@@ -160,7 +160,7 @@ def _segments() -> Iterable[tuple[str, str, Callable[[dict[str, Segment]], objec
     yield "Lost", "No order in 365 days.", lambda _: {"not": _ordered(timedelta(days=365))}
     yield (
         _LAST_SEGMENT,
-        "Loyal customers who are about to go.",
+        "Loyal customers who may be about to leave.",
         lambda made: {"all": [_in(made["Loyal"]), _in(made["Lapsing"])]},
     )
 

@@ -1,4 +1,4 @@
-"""The demo plays: customers of the log buy again, about one a second, while a listener's table shows who enters and leaves."""
+"""Plays the demo: customers of the log buy again, about one per second, while a table shows who enters and leaves segments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 async def play(*, ports: Ports, workspace: Workspace, websocket_url: str, token: str) -> None:
-    """Play until cancelled. While Postgres is away, purchases are left out."""
+    """Play until cancelled. Purchases are skipped while Postgres is unavailable."""
     board = Scoreboard()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(watch(websocket_url, token, board))
@@ -38,7 +38,7 @@ async def play(*, ports: Ports, workspace: Workspace, websocket_url: str, token:
 
 
 async def watch(websocket_url: str, token: str, board: Scoreboard) -> None:
-    """Put on the board what the socket says."""
+    """Show on the board what the socket receives."""
     listener = Listener(
         on_change=lambda heard: board.changed(heard, time.monotonic()),
         on_sizes=lambda sizes: setattr(board, "sizes", sizes),
@@ -47,14 +47,14 @@ async def watch(websocket_url: str, token: str, board: Scoreboard) -> None:
 
 
 async def buy(ports: Ports, workspace: Workspace, board: Scoreboard) -> None:
-    """Have customers buy again, for ever."""
+    """Make customers buy again, without end."""
     rhythm = await asyncio.to_thread(lambda: Rhythm(purchases(), workspace.created_at))
     for replayed in rhythm.since(datetime.now(UTC)):
         await asyncio.sleep((replayed.at - datetime.now(UTC)).total_seconds())
         try:
             await track_events(ports=ports, workspace=workspace, items=[_event(replayed)])
         except Unavailable:
-            logger.warning("Postgres is away; purchase %s is left out", replayed.key)
+            logger.warning("Postgres is unavailable; purchase %s is skipped", replayed.key)
             continue
         board.purchased(replayed.purchase.customer_id, replayed.purchase.dollars, time.monotonic())
 

@@ -1,4 +1,4 @@
-"""When each purchase of the log comes again in the replay: busy and quiet days as they were, one a second all in all.
+"""When the replay repeats each purchase of the log: busy and quiet days stay so, with one purchase per second on average.
 
 It must not know storage, the application or the clock: it yields instants.
 """
@@ -20,18 +20,18 @@ _PURCHASES_A_SECOND: Final = 1.0
 
 
 class Replayed(NamedTuple):
-    """A purchase that somebody makes again."""
+    """A repeated purchase."""
 
     at: datetime
     purchase: Purchase
     key: str
-    """Of its own in every round, so that what was replayed once is not counted twice."""
+    """The key of the event, different in every round. A purchase that is sent twice in a round counts once."""
 
 
 class Rhythm:
-    """The log as a tune that begins with the demo's first start, is played at one purchase a second, and begins anew at its end.
+    """The schedule of the replay. It begins with the demo's first start, has one purchase per second, and repeats at its end.
 
-    It goes by the clock alone: a demo that was stopped goes on where the tune is by then.
+    It depends only on the clock: a demo that was stopped continues at the place of the present instant.
     """
 
     def __init__(self, log: Iterable[Purchase], first_start: datetime) -> None:
@@ -40,7 +40,7 @@ class Rhythm:
         self._seconds = len(self._notes) / _PURCHASES_A_SECOND
 
     def since(self, instant: datetime) -> Iterator[Replayed]:
-        """Everything from an instant on, without end. `instant` is not before the first start."""
+        """All repeated purchases from an instant on, without end. `instant` must not be before the first start."""
         first_round, offset = divmod((instant - self._first_start).total_seconds(), self._seconds)
         first_note = bisect_left(self._notes, offset, key=itemgetter(0))
         for number in count(int(first_round)):
@@ -53,7 +53,7 @@ class Rhythm:
 
 
 def _notes(log: Iterable[Purchase]) -> Iterator[tuple[float, Purchase]]:
-    """Each purchase with its second in the tune. Every month is stretched to one a second: the first three had five times the customers."""
+    """Each purchase with its second in a round. Each month is scaled to one per second, as the first three had five times the customers."""
     months: dict[tuple[int, int], list[Purchase]] = defaultdict(list)
     for purchase in log:
         months[purchase.day.year, purchase.day.month].append(purchase)

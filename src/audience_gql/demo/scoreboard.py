@@ -1,4 +1,4 @@
-"""What the last minute brought, segment by segment, as a table for a terminal and as a line for a log."""
+"""The changes of the last minute by segment, as a table for a terminal and as a line for a log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Change:
     at: float
     heard: Heard
     latency: float | None
-    """Seconds from the commit of the purchase that caused it; of one that the clock caused there is none."""
+    """Seconds from the commit of the purchase that caused the change; None when the clock caused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,23 @@ class _Purchase:
 
 
 class Scoreboard:
-    """Instants are seconds of any one clock, given by the caller."""
+    """The purchases and changes of the last minute. Instants are seconds of one clock that the caller chooses."""
 
     def __init__(self) -> None:
         self.sizes: dict[str, int] = {}
         self._changes: deque[_Change] = deque()
         self._purchases: dict[str, _Purchase] = {}
-        """The last one of each customer, within the last minute."""
+        """By external id, the customer's newest purchase within the last minute."""
         self._shown: deque[_Purchase] = deque(maxlen=_PURCHASES_SHOWN)
 
     def purchased(self, external_id: str, dollars: object, committed_at: float) -> None:
-        """A purchase was committed."""
+        """Note a committed purchase."""
         purchase = _Purchase(external_id, dollars, committed_at)
         self._purchases[external_id] = purchase
         self._shown.append(purchase)
 
     def changed(self, heard: Heard, now: float) -> None:
-        """A change came from the socket. The first members of a segment have not moved, and are passed over."""
+        """Note a change from the socket. Changes by a segment's first fill are ignored."""
         if heard.cause == "DEFINITION":
             return
         purchase = self._purchases.get(heard.external_id or "") if heard.cause != "CLOCK" else None
@@ -62,7 +62,7 @@ class Scoreboard:
             purchase.consequences.append(heard)
 
     def table(self, now: float) -> RenderableType:
-        """The segments with what moved in the last minute, and the last purchases with what followed from them."""
+        """The segments with the changes of the last minute, and the last purchases with the changes that they caused."""
         self._forget(now)
         table = Table(box=box.ROUNDED, header_style="bold", footer_style="bold", show_footer=True)
         entered, left, latency = self._cells(None)
@@ -76,7 +76,7 @@ class Scoreboard:
         return Group(table, *map(_told, self._shown))
 
     def line(self, now: float) -> str:
-        """The same in short, for who reads a log."""
+        """A summary in one line, for a log."""
         self._forget(now)
         entered, left = self._counts(None)
         sizes = ", ".join(f"{name} {size:,}" for name, size in self.sizes.items())

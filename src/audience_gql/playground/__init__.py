@@ -1,6 +1,6 @@
-"""The playground's page and its files, as they were built into this package; they are written in `playground/` at the project's root.
+"""Serves the playground's page and files that were built into this package. Their sources are in `playground/` at the project's root.
 
-It only hands out files: what the page asks of the API goes through the API's own door, with the visitor's token.
+It only serves files. The page sends its requests to the API with the visitor's token.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MEDIA_TYPES: Final = {
     "ttf": "font/ttf",
 }
 _POLICY: Final = (
-    # Monaco writes style elements and attributes, for which there is no other word than 'unsafe-inline'; scripts get no such leave.
+    # Monaco writes style elements and attributes, which only 'unsafe-inline' allows. Scripts do not get this permission.
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -50,17 +50,17 @@ _WAITING_POLICY: Final = (
 _WAITING: Final = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
     f'<title>audience-gql playground</title><link rel="icon" href="data:,"><style>{_STYLE}</style></head>'
-    "<body><h1>The playground is not there yet</h1>{}<p>The API works meanwhile, at <code>/graphql</code>. "
+    "<body><h1>The playground is not built yet</h1>{}<p>The API works already, at <code>/graphql</code>. "
     "This page reloads by itself.</p></body></html>"
 )
 _IS_COMING: Final = (
-    "<p><code>python3 dev demo</code> and <code>up</code> build it beside themselves at their first start, which takes about "
-    "a minute. Anywhere else: <code>python3 dev playground</code>.</p>"
+    "<p><code>python3 dev demo</code> and <code>up</code> build it in the background at their first start, which takes about "
+    "a minute. In other cases, run <code>python3 dev playground</code>.</p>"
 )
 
 
 async def page(request: Request) -> Response:
-    """The page; while it is not built, one that says so, and what is missing."""
+    """The page. While it is not built, a page that says so and what is missing."""
     file = _BUILT / "index.html"
     if file.exists():
         return _file(request, file, "text/html; charset=utf-8", {"Cache-Control": "no-cache"})
@@ -68,7 +68,7 @@ async def page(request: Request) -> Response:
 
 
 async def asset(request: Request) -> Response:
-    """A file that the page names. Its name changes with its content, so that it may be kept for good."""
+    """A file that the page names. Its name changes with its content, so that clients may cache it for ever."""
     name = str(request.path_params["name"])
     matched = _NAME.fullmatch(name)
     file = _BUILT / "graphiql" / name
