@@ -17,6 +17,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 
 from audience_gql.api.transport.connection import TRY_SEND
@@ -133,6 +134,13 @@ class _Socket(WebSocketsSansIOProtocol):
         if self.conn.parser_exc is None:  # else it is what a client still sends that was told to go
             super().data_received(data)
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(b"".join(self.frames)):
+            self.conn.fail(CloseCode.INVALID_DATA, "Messages are UTF-8")
+            self.handle_parser_exception()  # the library tells it as a fault of ours, with a traceback
+            return
+        super().send_receive_event_to_app()
+
     def handle_parser_exception(self) -> None:
         close = self.conn.close_sent
         assert close is not None  # noqa: S101  # the library's own
@@ -176,6 +184,14 @@ class _Socket(WebSocketsSansIOProtocol):
         if self.disconnected or self.close_sent or self.transport.is_closing():
             raise ClientDisconnected
         self.transport.write(_frame(text))
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _frame(text: str) -> bytes:

@@ -176,6 +176,20 @@ async def test_what_is_not_of_the_protocol_closes_the_socket(server, api, messag
         assert await closing_code(socket) == 4400
 
 
+@pytest.mark.faults
+async def test_text_that_is_no_utf_8_closes_the_socket_without_a_traceback(
+    database_url, redis_url, api, tmp_path
+):
+    async with (
+        served_by(database_url, redis_url, tmp_path / "web.log") as server,
+        entered(server, await api.token()) as socket,
+    ):
+        await socket.send(b'{"type": "ping\xff"}', text=True)
+
+        assert await closing_code(socket) == 1007
+    assert "ERROR" not in (tmp_path / "web.log").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("payload", [3, "x", [1]])
 async def test_an_init_payload_is_an_object(server, payload):
     async with opened(server) as socket:
