@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -165,6 +165,107 @@ async def test_unknown_people_are_refused_or_made(house):
 
     made = await track(house, event("new"), event("new"), create_missing=True)
     assert (made.accepted, made.rejects) == (2, [])
+
+
+async def people(house) -> int:
+    return await house.ports.database.fetchval(
+        "SELECT count(*) FROM subscribers WHERE bucket_id = $1", house.bucket_id
+    )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"name": ""},
+        {"occurred_at": datetime(2026, 3, 1)},  # on purpose
+        {"occurred_at": datetime(2999, 3, 1, tzinfo=UTC)},
+        {"value": float("nan")},
+        {"properties": [1]},
+        {"key": "x" * 201},
+    ],
+)
+async def test_nobody_is_made_of_a_refused_event(house, bad):
+    tracked = await track(house, event("new", **bad), create_missing=True)
+
+    assert (tracked.accepted, len(tracked.rejects), await people(house)) == (0, 1, 0)
+
+
+async def test_nobody_is_made_of_an_event_whose_name_is_one_too_many(house, monkeypatch):
+    monkeypatch.setattr("audience_gql.audience.people.events.NAMES_PER_WORKSPACE", 1)
+
+    tracked = await track(
+        house, event("ada"), event("bob", name="another"), event("cyd"), create_missing=True
+    )
+
+    assert [(r.index, r.code) for r in tracked.rejects] == [(1, "TOO_MANY")]
+    assert (tracked.accepted, await people(house)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "code", "path", "message"),
+    [
+        ("email", "nobody", "MALFORMED", ("email",), "email address"),
+        ("phone", "12", "MALFORMED", ("phone",), "E.164"),
+        ("externalId", "x" * 1001, "OUT_OF_RANGE", ("externalId",), "at most 1000"),
+        ("externalId", "\x00", "MALFORMED", ("externalId",), "U+0000"),
+        ("externalId", "", "REQUIRED", (), "give"),
+        ("id", None, "UNKNOWN", (), "no such subscriber"),
+    ],
+)
+async def test_of_a_malformed_key_is_told_what_is_wrong(house, kind, value, code, path, message):
+    one = EventItem(subscriber=SubscriberKey(kind=kind, value=value), name="opened")
+
+    (reject,) = (await track(house, one, create_missing=True)).rejects
+
+    assert (reject.code, reject.path) == (code, ("input", "events", "0", "subscriber", *path))
+    assert message in reject.message
+
+
+async def test_somebody_is_made_as_the_first_event_taken_in_names_them(house):
+    def by(email: str, **more) -> EventItem:
+        return EventItem(subscriber=SubscriberKey(kind="email", value=email), name="opened", **more)
+
+    tracked = await track(
+        house, by("ADA@x.org", value=float("inf")), by("Ada@x.org"), by("ada@x.org"), create_missing=True
+    )
+
+    assert tracked.accepted == 2
+    rows = await house.ports.database.fetch(
+        "SELECT email FROM subscribers WHERE bucket_id = $1", house.bucket_id
+    )
+    assert [row["email"] for row in rows] == ["Ada@x.org"]
+
+
+async def test_people_are_made_with_their_events_or_not_at_all(house, monkeypatch):
+    async def fail(*_args, **_options):
+        raise ConnectionError("lost")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("audience_gql.storage.facts.copy_marks", fail)
+        with pytest.raises(ConnectionError):
+            await track(house, event("new"), create_missing=True)
+
+    assert await people(house) == 0
+
+
+async def test_many_writers_make_the_same_people_once(house):
+    names = [str(n) for n in range(30)]
+
+    results = await asyncio.gather(
+        *(
+            track(
+                house,
+                *(event(one, name=name) for one in (names if writer % 2 else reversed(names))),
+                create_missing=True,
+            )
+            for writer in range(3)
+            for name in ("email_bounced", f"n{writer}")
+        ),
+        *(house.upsert(*({"externalId": one} for one in reversed(names))) for _ in range(3)),
+    )
+
+    assert all(result.rejects == [] for result in results)
+    assert (await people(house), await count(house)) == (30, 6 * 30)
 
 
 async def test_a_workspace_has_at_most_a_thousand_event_names(house):

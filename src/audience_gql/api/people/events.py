@@ -84,7 +84,8 @@ class EventInput:
 class TrackEventsInput:
     events: list[EventInput] = strawberry.field(description="Up to 1,000, in any order.")
     create_missing: bool = strawberry.field(
-        description="Make unknown people from their email, phone or external id; otherwise their events are refused.",
+        description="Make unknown people from their email, phone or external id; otherwise their events are refused. Nobody is "
+        "made of an event that is refused, and a key of which nobody can be made is refused with what is wrong with it.",
         default=False,
     )
 

@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from audience_gql.audience.failures import InvalidInput, Issue, ProblemCode, Reject
+from audience_gql.audience.people.buckets import open_another_if_full
 from audience_gql.audience.people.channels import REFUSAL_OF_EVENT, Refusal, refused_by
 from audience_gql.audience.people.event_items import CheckedEvent, EventItem, RefusedEvent, check_event
-from audience_gql.audience.people.keys import SubscriberRef
-from audience_gql.audience.people.profiles import named_identity
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
+from audience_gql.audience.people.profiles import PersonPatch, named_identity, parse_person
 from audience_gql.audience.people.resolution import resolve_people
-from audience_gql.audience.people.subscribers import upsert_subscribers
+from audience_gql.audience.people.subscribers import upsert_within
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Transaction
-from audience_gql.storage.facts import EventRow, Mark
+from audience_gql.storage.facts import EventRow, Identity, Mark
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT: Final = 1000
@@ -27,6 +28,8 @@ LATEST_AHEAD: Final = timedelta(days=1)
 
 _Good: TypeAlias = tuple[int, SubscriberRef, CheckedEvent]
 """A checked event, with its place in the batch and its person."""
+_Checked: TypeAlias = tuple[int, SubscriberRef | SubscriberKey, CheckedEvent]
+"""The same, as long as the person may be one who is still to be made, and is named by key."""
 
 __all__ = ["EventItem", "Tracked", "track_events"]
 
@@ -51,35 +54,21 @@ async def track_events(
 
     An event that is wrong, or of an unknown person, is a Reject; the others go through. Events may come late, twice and out of
     order; one of the future counts from its instant on, and more than a day ahead is refused. A bounce, unsubscription or
-    complaint also moves the EMAIL channel. `create_missing` makes unknown people from their key. Raises InvalidInput for more than 1,000 events.
+    complaint also moves the EMAIL channel. `create_missing` makes unknown people from their key, those alone of whom an event
+    is taken in. Raises InvalidInput for more than 1,000 events.
     """
     if len(items) > BATCH_LIMIT:
         message = f"at most {BATCH_LIMIT} events a call, not {len(items)}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "events")),))
-    if create_missing:
-        await _create_missing(ports, workspace, items, bulk=bulk)
 
-    async def work(transaction: Transaction) -> Tracked:
-        return await _Ingest(ports, workspace, transaction, bulk=bulk).run(items)
+    async def work(transaction: Transaction) -> tuple[Tracked, int | None]:
+        ingest = _Ingest(ports, workspace, transaction, bulk=bulk)
+        return await ingest.run(items, create_missing=create_missing), ingest.grown_bucket_id
 
-    return await ports.database.run(work)
-
-
-async def _create_missing(
-    ports: Ports, workspace: Workspace, items: Sequence[EventItem], *, bulk: bool
-) -> None:
-    """Make people from their keys, where nobody owns them yet; a bad key stays unknown, and its events are refused with it."""
-    named = ((named_identity(key.kind, key.value), key) for key in (item.subscriber for item in items))
-    wanted = {name: key for name, key in named if name is not None}
-    if not wanted:
-        return
-    async with ports.database.acquire() as connection:
-        known = await facts.owners_of(connection, workspace.id, wanted.keys())
-    people: list[dict[str, object]] = [
-        {key.kind: key.value} for name, key in wanted.items() if name not in known
-    ]
-    if people:
-        await upsert_subscribers(ports=ports, workspace=workspace, items=people, bulk=bulk)
+    tracked, grown_bucket_id = await ports.database.run(work)
+    if grown_bucket_id is not None:
+        await open_another_if_full(ports=ports, workspace_id=workspace.id, bucket_id=grown_bucket_id)
+    return tracked
 
 
 class _Ingest:
@@ -91,13 +80,21 @@ class _Ingest:
         self._transaction = transaction
         self._connection = transaction.connection
         self._lane = facts.BULK if bulk else facts.LIVE
+        self._bulk = bulk
         self._rejects: list[Reject] = []
+        self.grown_bucket_id: int | None = None
+        """A bucket with so many new people that somebody should look how full it is."""
 
-    async def run(self, items: Sequence[EventItem]) -> Tracked:
+    async def run(self, items: Sequence[EventItem], *, create_missing: bool) -> Tracked:
+        """People are held before names are interned, those before people are made, and those before keys are claimed.
+
+        Everybody does it in this order, so that no two callers wait for each other.
+        """
         now = await self._ports.clock.now(self._connection)
-        refs = await resolve_people(self._connection, self._workspace.id, [item.subscriber for item in items])
-        good = self._checked(items, refs, now + LATEST_AHEAD)
-        good, names = await self._named(good)
+        checked = await self._whose(items, self._checked(items, now + LATEST_AHEAD), create_missing)
+        await self._hold_refusing(checked)
+        checked, names = await self._named(checked)
+        good = await self._with_people_made(checked)
         fresh = await self._without_duplicates(good)
         if fresh:
             await self._write(fresh, names, now)
@@ -107,27 +104,70 @@ class _Ingest:
         self._rejects.sort(key=lambda reject: reject.index)
         return Tracked(accepted=len(fresh), duplicates=len(good) - len(fresh), rejects=self._rejects)
 
-    def _checked(
-        self, items: Sequence[EventItem], refs: Sequence[SubscriberRef | None], latest: datetime
-    ) -> list[_Good]:
-        good: list[_Good] = []
-        for index, (item, ref) in enumerate(zip(items, refs, strict=True)):
+    def _checked(self, items: Sequence[EventItem], latest: datetime) -> dict[int, CheckedEvent]:
+        """The events that are right in themselves, by their places."""
+        checked = {}
+        for index, item in enumerate(items):
             try:
-                event = check_event(item, latest)
+                checked[index] = check_event(item, latest)
             except RefusedEvent as refused:
                 self._refuse(index, refused.code, refused.message, *refused.where)
-                continue
-            if ref is None:
+        return checked
+
+    async def _whose(
+        self, items: Sequence[EventItem], checked: Mapping[int, CheckedEvent], create_missing: bool
+    ) -> list[_Checked]:
+        """Find each event's person. Somebody who is not there stays as a key, if they are to be made and can be."""
+        keys = [items[index].subscriber for index in checked]
+        refs = await resolve_people(self._connection, self._workspace.id, keys)
+        found: list[_Checked] = []
+        for (index, event), key, ref in zip(checked.items(), keys, refs, strict=True):
+            if ref is not None:
+                found.append((index, ref, event))
+            elif not create_missing or key.kind == "id":
                 self._refuse(index, "UNKNOWN", "there is no such subscriber", "subscriber")
+            elif issue := _why_nobody(key):
+                self._refuse(index, issue.code, issue.message, "subscriber", *issue.path)
             else:
-                good.append((index, ref, event))
-        return good
+                found.append((index, key, event))
+        return found
+
+    async def _hold_refusing(self, events: Sequence[_Checked]) -> None:
+        """Hold those who refused emails against others who set a status; events alone hold people only against erasure."""
+        refusing: dict[int, set[int]] = defaultdict(set)
+        for _, whose, event in events:
+            if event.name in REFUSAL_OF_EVENT and isinstance(whose, SubscriberRef):
+                refusing[whose.bucket_id].add(whose.id)
+        for bucket_id, ids in sorted(refusing.items()):
+            await facts.lock_people(self._connection, bucket_id, ids)
+
+    async def _with_people_made(self, events: Sequence[_Checked]) -> list[_Good]:
+        """Make the people who are still missing, each once, from the key by which the first of their events names them."""
+        wanted: dict[Identity, SubscriberKey] = {}
+        for _, whose, _ in events:
+            if isinstance(whose, SubscriberKey):
+                wanted.setdefault(_identity(whose), whose)
+        made: dict[Identity, SubscriberRef] = {}
+        if wanted:
+            upserted, self.grown_bucket_id = await upsert_within(
+                self._transaction,
+                ports=self._ports,
+                workspace=self._workspace,
+                items=[{key.kind: key.value} for key in wanted.values()],
+                bulk=self._bulk,
+            )
+            refs = zip(wanted, upserted.subscribers, strict=True)
+            made = {name: ref for name, ref in refs if ref is not None}  # every key was checked before
+        return [
+            (index, made[_identity(whose)] if isinstance(whose, SubscriberKey) else whose, event)
+            for index, whose, event in events
+        ]
 
     def _refuse(self, index: int, code: ProblemCode, message: str, *where: str) -> None:
         path = ("input", "events", str(index), *where)
         self._rejects.append(Reject(index=index, code=code, message=message, path=path))
 
-    async def _named(self, good: list[_Good]) -> tuple[list[_Good], Mapping[str, int]]:
+    async def _named(self, good: list[_Checked]) -> tuple[list[_Checked], Mapping[str, int]]:
         """Intern the events' names; what would be the workspace's 1,001st is refused."""
         remembered = self._ports.database.event_names
         wanted = {event.name for _, _, event in good}
@@ -137,15 +177,15 @@ class _Ingest:
         known = await definitions.event_names(self._connection, self._workspace.id)
         room = NAMES_PER_WORKSPACE - len(known)
         new: set[str] = set()
-        kept: list[_Good] = []
-        for index, ref, event in good:
+        kept: list[_Checked] = []
+        for index, whose, event in good:
             if event.name not in known and event.name not in new:
                 if len(new) >= room:
                     message = f"a workspace has at most {NAMES_PER_WORKSPACE} event names"
                     self._refuse(index, "TOO_MANY", message, "name")
                     continue
                 new.add(event.name)
-            kept.append((index, ref, event))
+            kept.append((index, whose, event))
         names: Mapping[str, int] = known
         if new:
             names = await definitions.intern_event_names(
@@ -188,11 +228,21 @@ class _Ingest:
     async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
         """Move the channels of those who bounced, left or complained. Returns the marks of it."""
         ids = {refusal.subscriber_id for refusal in refusals}
-        # Whoever else sets a status reads the present one under this lock too; events alone hold people only against erasure.
-        await facts.lock_people(self._connection, bucket_id, ids)
         states = await facts.channel_states(self._connection, bucket_id, ids)
         changed = refused_by(refusals, states, now)
         return await facts.write_channels(self._connection, bucket_id, changed) if changed else set()
+
+
+def _why_nobody(key: SubscriberKey) -> Issue | None:
+    """Why nobody can be made from a key; the path begins below the key."""
+    parsed = parse_person({key.kind: key.value}, fields={}, group_ids=frozenset(), path=())
+    return None if isinstance(parsed, PersonPatch) else parsed[0]
+
+
+def _identity(key: SubscriberKey) -> Identity:
+    found = named_identity(key.kind, key.value)
+    assert found is not None  # noqa: S101  # _why_nobody would have told why
+    return found
 
 
 def _marks(events: Sequence[_Good], names: Mapping[str, int], now: datetime) -> dict[int, set[Mark]]:
