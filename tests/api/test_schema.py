@@ -102,7 +102,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
         "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.sizeHistory", "Segment.usedBy", "SegmentCycle.cycle", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
         "Subscriber.channels", "Subscriber.fields",
-        "TrackEventsPayload.rejects", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
+        "TrackEventsPayload.rejects", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
     }  # fmt: skip
 
     lists = {

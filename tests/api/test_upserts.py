@@ -10,6 +10,7 @@ mutation ($input: UpsertSubscribersInput!) {
     __typename
     ... on UpsertSubscribersPayload {
       created updated subscribers { externalId firstName city } rejects { index code message path }
+      kept { index channel status message path }
     }
     ... on InvalidInput { message path issues { code path } }
   }
@@ -32,6 +33,7 @@ async def test_left_out_keeps_and_null_clears(api):
         "updated": 1,
         "subscribers": [{"externalId": "1", "firstName": "Ada", "city": None}],
         "rejects": [],
+        "kept": [],
     }
 
 
@@ -123,13 +125,23 @@ async def test_a_thousand_are_one_answer(api):
     ]
 
 
-async def test_consent_is_not_brought_back(api):
+async def test_consent_is_not_brought_back_and_the_rest_of_the_item_counts(api):
     await upsert(api, {"externalId": "1", "channels": [{"channel": "EMAIL", "status": "UNSUBSCRIBED"}]})
 
-    found = await upsert(api, {"externalId": "1", "channels": [{"channel": "EMAIL", "status": "ACTIVE"}]})
+    found = await upsert(
+        api, {"externalId": "1", "city": "Vilnius", "channels": [{"channel": "EMAIL", "status": "ACTIVE"}]}
+    )
 
-    (reject,) = found["rejects"]
-    assert (reject["code"], reject["path"]) == ("CONSENT", ["input", "subscribers", "0", "channels", "0"])
+    assert (found["updated"], found["subscribers"][0]["city"], found["rejects"]) == (1, "Vilnius", [])
+    assert found["kept"] == [
+        {
+            "index": 0,
+            "channel": "EMAIL",
+            "status": "UNSUBSCRIBED",
+            "message": "EMAIL stays UNSUBSCRIBED: only setChannelStatus may change that",
+            "path": ["input", "subscribers", "0", "channels", "0"],
+        }
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -308,31 +309,180 @@ async def test_a_later_item_of_the_batch_brings_nobody_back(house, refusal, is_k
     if is_known:
         await upsert_status(house, "ACTIVE")
 
-    upserted = await house.upsert(wish(refusal), wish("ACTIVE"), wish("ACTIVE", "bob"))
+    upserted = await house.upsert(wish(refusal), wish("ACTIVE") | {"firstName": "Ada"}, wish("ACTIVE", "bob"))
 
-    where = ("input", "subscribers", "1", "channels", "0")
-    assert [(it.index, it.code, it.path) for it in upserted.rejects] == [(1, "CONSENT", where)]
-    assert (await house.ports.database.fetch(
-        "SELECT c.status FROM channel_states c JOIN subscribers s ON s.bucket_id = c.bucket_id AND s.id = c.subscriber_id "
-        "WHERE c.bucket_id = $1 AND s.external_id = 'ada'", house.bucket_id,
-    ))[0]["status"] == refusal  # fmt: skip
+    assert upserted.rejects == []
+    (kept,) = upserted.kept
+    assert (kept.index, kept.channel, kept.status) == (1, "EMAIL", refusal)
+    assert kept.path == ("input", "subscribers", "1", "channels", "0")
+    (row,) = await house.ports.database.fetch(
+        "SELECT c.status, s.first_name FROM channel_states c "
+        "JOIN subscribers s ON s.bucket_id = c.bucket_id AND s.id = c.subscriber_id "
+        "WHERE c.bucket_id = $1 AND s.external_id = 'ada'",
+        house.bucket_id,
+    )
+    assert tuple(row) == (refusal, "Ada")
 
 
 async def test_one_item_cannot_refuse_and_come_back(house):
     item = wish("UNSUBSCRIBED")
-    item["channels"] += wish("ACTIVE")["channels"]
+    item["channels"] += [*wish("ACTIVE")["channels"], {"channel": "SMS", "status": "ACTIVE"}]
 
     upserted = await house.upsert(item, wish("UNCONFIRMED"))
 
-    assert [(it.index, it.path[-1]) for it in upserted.rejects] == [(0, "1")]
-    assert (await email(house))[0] == "UNCONFIRMED"  # nothing of the refused item counts
+    assert [(it.index, it.path[-1]) for it in upserted.kept] == [(0, "1"), (1, "0")]
+    assert (upserted.created, upserted.rejects) == (1, [])
+    assert {channel: state[0] for channel, state in (await states(house)).items()} == {
+        "EMAIL": "UNSUBSCRIBED", "SMS": "ACTIVE"
+    }  # fmt: skip
 
 
-async def test_nobody_is_made_of_a_refused_item(house):
-    item = wish("UNSUBSCRIBED")
-    item["channels"] += wish("ACTIVE")["channels"]
+# ---- a bounce belongs to its address
 
-    upserted = await house.upsert(item)
 
-    assert (upserted.created, [it.code for it in upserted.rejects]) == (0, ["CONSENT"])
-    assert (await house.upsert({"externalId": "ada"})).created == 1
+async def bounced(house, *, before: str | None) -> None:
+    """Ada at a@x.org, who was of this status on the hour before her mail bounced."""
+    await house.upsert({"externalId": "ada", "email": "a@x.org", "phone": "+37060000001"})
+    if before is not None:
+        await set_status(house, before, reason="asked")
+    house.clock.advance(HOUR)
+    await house.track("ada", "email_bounced")
+    assert (await email(house))[0] == "BOUNCED"
+    house.clock.advance(HOUR)
+
+
+@pytest.mark.parametrize("address", ["b@x.org", None])
+@pytest.mark.parametrize("before", ["ACTIVE", "UNCONFIRMED", None])
+async def test_with_another_address_the_channel_is_what_it_was_before_the_bounce(house, before, address):
+    noon = house.clock.instant
+    await bounced(house, before=before)
+    await house.tick()
+
+    await house.upsert({"externalId": "ada", "email": address})
+
+    assert await states(house) == ({"EMAIL": (before, noon, "asked")} if before else {})
+    assert await channel_marks(house) == [1]
+
+
+async def test_the_same_address_in_other_letters_is_no_other_address(house):
+    await bounced(house, before="ACTIVE")
+
+    await house.upsert({"externalId": "ada", "email": "A@X.org"})
+
+    assert (await email(house))[0] == "BOUNCED"
+
+
+@pytest.mark.parametrize("refusal", ["UNSUBSCRIBED", "SPAM_REPORTED"])
+async def test_what_the_person_refused_stays_with_another_address(house, refusal):
+    await house.upsert({"externalId": "ada", "email": "a@x.org"})
+    await set_status(house, refusal)
+
+    upserted = await house.upsert(wish("ACTIVE") | {"email": "b@x.org"})
+
+    assert [it.status for it in upserted.kept] == [refusal]
+    assert (await email(house))[0] == refusal
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+async def test_a_bounce_that_was_set_over_a_refusal_gives_it_back(house, by_hand):
+    await house.upsert({"externalId": "ada", "email": "a@x.org"})
+    await set_status(house, "UNSUBSCRIBED", reason="asked")
+    house.clock.advance(HOUR)
+    await (set_status(house, "BOUNCED") if by_hand else upsert_status(house, "BOUNCED"))
+
+    upserted = await house.upsert(wish("ACTIVE") | {"email": "b@x.org"})
+
+    assert [it.status for it in upserted.kept] == ["UNSUBSCRIBED"]
+    assert await states(house) == {"EMAIL": ("UNSUBSCRIBED", house.clock.instant - HOUR, "asked")}
+
+
+async def test_a_new_address_and_a_wish_of_one_item_count_together(house):
+    await bounced(house, before=None)
+
+    upserted = await house.upsert(wish("ACTIVE") | {"email": "b@x.org"})
+
+    assert upserted.kept == []
+    assert await email(house) == ("ACTIVE", house.clock.instant)
+
+
+@pytest.mark.parametrize(
+    ("channel", "change", "lifts"),
+    [
+        ("EMAIL", {"email": "b@x.org"}, True),
+        ("EMAIL", {"phone": "+37060000002"}, False),
+        ("TRANSACTIONAL_EMAIL", {"email": "b@x.org"}, True),
+        ("SMS", {"phone": "+37060000002"}, True),
+        ("SMS", {"email": "b@x.org"}, False),
+        ("TRANSACTIONAL_SMS", {"phone": None}, True),
+    ],
+)
+async def test_each_channel_has_its_address(house, channel, change, lifts):
+    await house.upsert({"externalId": "ada", "email": "a@x.org", "phone": "+37060000001"})
+    await set_status(house, "ACTIVE", channel=channel)
+    await set_status(house, "BOUNCED", channel=channel)
+
+    await house.upsert({"externalId": "ada"} | change)
+
+    assert (await states(house))[channel][0] == ("ACTIVE" if lifts else "BOUNCED")
+
+
+async def test_a_bounce_from_before_the_address_came_says_nothing_of_it(house):
+    await house.upsert({"externalId": "ada", "email": "a@x.org"})
+    await set_status(house, "ACTIVE")
+    noon = house.clock.instant
+    house.clock.advance(2 * HOUR)
+    await house.upsert({"externalId": "ada", "email": "b@x.org"})
+    changed = house.clock.instant
+    house.clock.advance(HOUR)
+
+    await house.track("ada", "email_bounced", occurred_at=changed - timedelta(microseconds=1))
+    assert await email(house) == ("ACTIVE", noon)
+
+    await house.track("ada", "email_unsubscribed", occurred_at=noon + HOUR)
+    assert await email(house) == ("UNSUBSCRIBED", noon + HOUR)
+
+
+async def test_a_bounce_of_the_new_address_counts(house):
+    await house.upsert({"externalId": "ada", "email": "a@x.org"})
+    house.clock.advance(HOUR)
+    await house.upsert({"externalId": "ada", "email": "b@x.org"})
+
+    await house.track("ada", "email_bounced", occurred_at=house.clock.instant)
+
+    assert await email(house) == ("BOUNCED", house.clock.instant)
+
+
+@pytest.mark.parametrize("base", ["ACTIVE", None])
+async def test_refusals_come_to_the_same_in_whatever_order_they_are_told(house, base):
+    told = {"email_bounced": 1, "email_unsubscribed": 2, "email_complained": 3, "email_opened": 4}
+    noon = house.clock.instant
+    found = set()
+    for number, order in enumerate(permutations(told)):
+        house.clock.instant = noon
+        await house.upsert(
+            {"externalId": f"p{number}"} | ({"channels": wish(base)["channels"]} if base else {})
+        )
+        house.clock.instant = noon + HOUR
+        for name in order:
+            for minutes in (told[name] + 10, told[name]):
+                await house.track(f"p{number}", name, occurred_at=noon + timedelta(minutes=minutes))
+        rows = await house.ports.database.fetch(
+            "SELECT c.status, c.changed_at, c.reason FROM channel_states c JOIN subscribers s "
+            "ON s.bucket_id = c.bucket_id AND s.id = c.subscriber_id WHERE c.bucket_id = $1 AND s.external_id = $2",
+            house.bucket_id,
+            f"p{number}",
+        )
+        found |= {tuple(row) for row in rows}
+
+    assert found == {("SPAM_REPORTED", noon + timedelta(minutes=3), "email_complained")}
+
+
+async def test_a_bounce_of_before_this_was_noted_stays(house):
+    await bounced(house, before="ACTIVE")
+    await house.ports.database.fetch(
+        "UPDATE channel_states SET before_status = NULL WHERE bucket_id = $1", house.bucket_id
+    )
+
+    await house.upsert({"externalId": "ada", "email": "b@x.org"})
+
+    assert (await email(house))[0] == "BOUNCED"

@@ -206,7 +206,7 @@ async def test_nobody_is_made_of_an_event_whose_name_is_one_too_many(house, monk
     [
         ("email", "nobody", "MALFORMED", ("email",), "email address"),
         ("phone", "12", "MALFORMED", ("phone",), "E.164"),
-        ("externalId", "x" * 1001, "OUT_OF_RANGE", ("externalId",), "at most 1000"),
+        ("externalId", "x" * 1001, "OUT_OF_RANGE", ("externalId",), "at most 1,000"),
         ("externalId", "\x00", "MALFORMED", ("externalId",), "U+0000"),
         ("externalId", "", "REQUIRED", (), "give"),
         ("id", None, "UNKNOWN", (), "no such subscriber"),

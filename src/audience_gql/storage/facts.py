@@ -50,6 +50,7 @@ _COLUMN_TYPES: Final[Mapping[str, str]] = {
     "fields_folded": "jsonb",
     "created_at": "timestamptz",
     "updated_at": "timestamptz",
+    "email_changed_at": "timestamptz",
 }
 _WRITE_PEOPLE: Final = (
     f"INSERT INTO subscribers (bucket_id, {', '.join(_COLUMN_TYPES)}) "
@@ -88,6 +89,8 @@ class ChannelState:
     status: str
     changed_at: datetime
     reason: str | None
+    before: ChannelState | None = None
+    """Of a bounce, and of what an event brought: what the channel was before. It has none itself."""
 
 
 class EventRow(NamedTuple):
@@ -221,21 +224,30 @@ async def write_dates(
 
 
 async def channel_states(
-    connection: Connection, bucket_id: int, ids: Collection[int]
+    connection: Connection, bucket_id: int, ids: Collection[int], *, status: str | None = None
 ) -> dict[tuple[int, str], ChannelState]:
-    """What these people have said, by (subscriber, channel). To write on the strength of it, lock the people before."""
+    """What these people have said, or only where it is one status; by (subscriber, channel).
+
+    To write on the strength of it, lock the people before.
+    """
     rows = await connection.fetch(
-        "SELECT subscriber_id, channel, status, changed_at, reason FROM channel_states "
-        "WHERE bucket_id = $1 AND subscriber_id = ANY($2::bigint[])",
+        "SELECT subscriber_id, channel, status, changed_at, reason, before_status, before_changed_at, before_reason "
+        "FROM channel_states WHERE bucket_id = $1 AND subscriber_id = ANY($2::bigint[]) "
+        "AND ($3::text IS NULL OR status = $3)",
         bucket_id,
         list(ids),
+        status,
     )
-    return {
-        (row["subscriber_id"], row["channel"]): ChannelState(
-            status=row["status"], changed_at=row["changed_at"], reason=row["reason"]
-        )
-        for row in rows
-    }
+    return {(row["subscriber_id"], row["channel"]): _state(row) for row in rows}
+
+
+def _state(row: Any) -> ChannelState:  # Any: a driver record
+    before = row["before_status"] and ChannelState(
+        status=row["before_status"], changed_at=row["before_changed_at"], reason=row["before_reason"]
+    )
+    return ChannelState(
+        status=row["status"], changed_at=row["changed_at"], reason=row["reason"], before=before
+    )
 
 
 async def write_channels(
@@ -243,22 +255,40 @@ async def write_channels(
 ) -> set[Mark]:
     """Set what differs, by (subscriber, channel). Returns the marks of it."""
     await connection.execute(
-        "INSERT INTO channel_states (bucket_id, subscriber_id, channel, status, changed_at, reason) "
-        "SELECT $1::bigint, r.subscriber_id, r.channel, r.status, r.changed_at, r.reason "
-        "FROM unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[]) "
-        "AS r (subscriber_id, channel, status, changed_at, reason) "
+        "INSERT INTO channel_states (bucket_id, subscriber_id, channel, status, changed_at, reason, "
+        "before_status, before_changed_at, before_reason) "
+        "SELECT $1::bigint, r.* FROM unnest($2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], "
+        "$7::text[], $8::timestamptz[], $9::text[]) AS r "
         "ON CONFLICT (bucket_id, subscriber_id, channel) DO UPDATE "
-        "SET status = excluded.status, changed_at = excluded.changed_at, reason = excluded.reason",
+        "SET status = excluded.status, changed_at = excluded.changed_at, reason = excluded.reason, "
+        "before_status = excluded.before_status, before_changed_at = excluded.before_changed_at, "
+        "before_reason = excluded.before_reason",
         bucket_id,
         *_columns(
             [
-                (person_id, channel, state.status, state.changed_at, state.reason)
-                for (person_id, channel), state in sorted(states.items(), key=lambda item: item[0])
+                (*place, *_said(state), *_said(state.before))
+                for place, state in sorted(states.items(), key=lambda item: item[0])
             ],
-            5,
+            8,
         ),
     )
     return {Mark(person_id, "channel", CHANNEL_NUMBERS[channel]) for person_id, channel in states}
+
+
+async def remove_channels(
+    connection: Connection, bucket_id: int, places: Collection[tuple[int, str]]
+) -> None:
+    """Have nothing be said, by (subscriber, channel)."""
+    await connection.execute(
+        "DELETE FROM channel_states c USING unnest($2::bigint[], $3::text[]) AS r (subscriber_id, channel) "
+        "WHERE c.bucket_id = $1 AND c.subscriber_id = r.subscriber_id AND c.channel = r.channel",
+        bucket_id,
+        *_columns(sorted(places), 2),
+    )
+
+
+def _said(state: ChannelState | None) -> tuple[str | None, datetime | None, str | None]:
+    return (None, None, None) if state is None else (state.status, state.changed_at, state.reason)
 
 
 # ---- groups

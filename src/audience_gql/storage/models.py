@@ -182,6 +182,7 @@ class Subscriber(BucketedModel):
     fields_folded: dict[str, Any] = JSONField()  # Any: the same
     created_at: datetime = DatetimeField()
     updated_at: datetime = DatetimeField()
+    email_changed_at: datetime | None = DatetimeField(null=True)
 
     class Meta:
         table = "subscribers"
@@ -207,6 +208,9 @@ class ChannelState(BucketedModel):
     status: str = TextField()
     changed_at: datetime = DatetimeField()
     reason: str | None = TextField(null=True)
+    before_status: str | None = TextField(null=True)
+    before_changed_at: datetime | None = DatetimeField(null=True)
+    before_reason: str | None = TextField(null=True)
 
     class Meta:
         table = "channel_states"

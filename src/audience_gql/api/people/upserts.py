@@ -30,7 +30,8 @@ class FieldValueInput:
 
 
 @strawberry.input(
-    description="A person's wish for a channel. An upsert never brings back one who left, bounced or complained."
+    description="A person's wish for a channel. An upsert brings nobody back who unsubscribed, bounced or complained: the channel stays "
+    "as it is, and is among the `kept`."
 )
 class ChannelStatusInput:
     channel: Channel = strawberry.field(description="Which channel.")
@@ -104,6 +105,20 @@ class UpsertSubscribersInput:
     )
 
 
+@strawberry.type(
+    description="A wish of an item that would have brought back somebody who refused. The channel stays as it is; the rest of the item "
+    "went through."
+)
+class KeptChannel:
+    index: int = strawberry.field(description="The item's place in the batch, from 0.")
+    channel: Channel = strawberry.field(description="Which channel.")
+    status: ChannelStatus = strawberry.field(description="The refusal that it keeps.")
+    message: str = strawberry.field(description="What was not done and why, in words for people.")
+    path: list[str] = strawberry.field(
+        description="Where the wish is in the arguments: names, and indexes as text."
+    )
+
+
 @strawberry.type(description="What became of a batch of people.")
 class UpsertSubscribersPayload:
     created: int = strawberry.field(description="How many people the call made.")
@@ -111,6 +126,9 @@ class UpsertSubscribersPayload:
         description="How many people changed who were there before the call, each counted once."
     )
     rejects: list[Reject] = strawberry.field(description="Those that were refused.")
+    kept: list[KeptChannel] = strawberry.field(
+        description="Channels that stayed as they are, because an upsert brings nobody back who refused."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:

@@ -14,7 +14,7 @@ from audience_gql.conditions.calendar import LEAP_YEAR
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CREATED_DATE, UPDATED_DATE, FieldRef
 from audience_gql.storage import facts
 from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import ChannelState, Mark, PersonRow
+from audience_gql.storage.facts import Mark, PersonRow
 
 
 class BucketWriter:
@@ -49,14 +49,16 @@ class BucketWriter:
             await facts.write_dates(self._connection, self._bucket_id, dates)
 
     async def _write_channels(self) -> None:
-        states: dict[tuple[int, str], ChannelState] = {
+        changed = {
             (draft.owner[1], channel): state
             for draft in self._drafts
             for channel, state in draft.states.items()
             if state != draft.states_before.get(channel)
         }
-        if states:
+        if states := {place: state for place, state in changed.items() if state is not None}:
             await facts.write_channels(self._connection, self._bucket_id, states)
+        if gone := changed.keys() - states.keys():
+            await facts.remove_channels(self._connection, self._bucket_id, gone)
 
     async def _write_groups(self, joined_by_all: Sequence[int]) -> None:
         left = {(group_id, draft.owner[1]) for draft in self._drafts for group_id in draft.left}

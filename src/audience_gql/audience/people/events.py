@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from audience_gql.audience.failures import InvalidInput, Issue, ProblemCode, Reject
 from audience_gql.audience.people.buckets import open_another_if_full
-from audience_gql.audience.people.channels import REFUSAL_OF_EVENT, Refusal, refused_by
+from audience_gql.audience.people.consent import REFUSAL_OF_EVENT, Refusal, refused
 from audience_gql.audience.people.event_items import CheckedEvent, EventItem, RefusedEvent, check_event
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.profiles import PersonPatch, named_identity, parse_person
@@ -19,7 +19,7 @@ from audience_gql.audience.people.subscribers import upsert_within
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Transaction
-from audience_gql.storage.facts import EventRow, Identity, Mark
+from audience_gql.storage.facts import ChannelState, EventRow, Identity, Mark
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT: Final = 1000
@@ -110,8 +110,8 @@ class _Ingest:
         for index, item in enumerate(items):
             try:
                 checked[index] = check_event(item, latest)
-            except RefusedEvent as refused:
-                self._refuse(index, refused.code, refused.message, *refused.where)
+            except RefusedEvent as error:
+                self._refuse(index, error.code, error.message, *error.where)
         return checked
 
     async def _whose(
@@ -228,8 +228,16 @@ class _Ingest:
     async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
         """Move the channels of those who bounced, left or complained. Returns the marks of it."""
         ids = {refusal.subscriber_id for refusal in refusals}
+        people = await facts.lock_people(self._connection, bucket_id, ids)
         states = await facts.channel_states(self._connection, bucket_id, ids)
-        changed = refused_by(refusals, states, now)
+        changed: dict[tuple[int, str], ChannelState] = {}
+        for refusal in refusals:
+            place = (refusal.subscriber_id, "EMAIL")
+            before = changed.get(place) or states.get(place)
+            since = people[refusal.subscriber_id]["email_changed_at"]
+            after = refused(before, refusal, now, address_since=since)
+            if after is not None and after != before:
+                changed[place] = after
         return await facts.write_channels(self._connection, bucket_id, changed) if changed else set()
 
 

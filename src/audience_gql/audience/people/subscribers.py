@@ -14,9 +14,10 @@ from datetime import datetime
 from audience_gql.audience.failures import InvalidInput, Issue, Path, Reject
 from audience_gql.audience.people.bucket_writer import BucketWriter
 from audience_gql.audience.people.buckets import is_look_due, open_another_if_full
+from audience_gql.audience.people.consent import CHANNELS_OF_ADDRESS
 from audience_gql.audience.people.keys import SubscriberRef
 from audience_gql.audience.people.profiles import PersonPatch, identity, named_definitions, parse_person
-from audience_gql.audience.people.working_copy import Draft, KeyChanges, WorkingCopy
+from audience_gql.audience.people.working_copy import Draft, KeptWish, KeyChanges, WorkingCopy
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions, facts
@@ -36,6 +37,19 @@ class Upserted:
     subscribers: list[SubscriberRef | None]
     """Aligned with the items; None where rejected."""
     rejects: list[Reject]
+    kept: list[KeptChannel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptChannel:
+    """What an item wished for a channel of somebody who refused, and did not get; the rest of the item went through."""
+
+    index: int
+    channel: str
+    status: str
+    """Which the channel keeps."""
+    message: str
+    path: Path
 
 
 class _LostClaim(Exception):
@@ -54,8 +68,8 @@ async def upsert_subscribers(
     """Create or change up to 1,000 people in one transaction.
 
     An item names its person by id, externalId, email or phone. Items are applied in order: a key that one gives up is free for
-    those after it. An item that is wrong is a Reject and changes nothing; the others go through. `bulk` lets live changes of
-    membership go first.
+    those after it. An item that is wrong is a Reject and changes nothing; the others go through. A wish that would bring back
+    somebody who refused is not followed, and is among the kept. `bulk` lets live changes of membership go first.
     Raises InvalidInput for more than 1,000 items or an unknown group for all.
     """
     if len(items) > BATCH_LIMIT:
@@ -105,6 +119,7 @@ class _Applied:
     changes: KeyChanges
     subscribers: list[SubscriberRef | None]
     rejects: list[Reject]
+    kept: list[KeptChannel]
     now: datetime
 
 
@@ -142,6 +157,7 @@ class _Upsert:
             updated=updated,
             subscribers=applied.subscribers,
             rejects=applied.rejects,
+            kept=applied.kept,
         )
 
     async def _apply(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]], path: Path) -> _Applied:
@@ -165,24 +181,29 @@ class _Upsert:
         copy, now = await self._working_copy([it for it in parsed if isinstance(it, PersonPatch)])
         subscribers: list[SubscriberRef | None] = []
         rejects: list[Reject] = []
+        kept: list[KeptChannel] = []
         for index, item in enumerate(parsed):
-            outcome = (
-                copy.apply(item, (*path, "subscribers", str(index)))
-                if isinstance(item, PersonPatch)
-                else item[0]
-            )
+            where = (*path, "subscribers", str(index))
+            outcome = copy.apply(item, where) if isinstance(item, PersonPatch) else item[0]
             if isinstance(outcome, Issue):
                 subscribers.append(None)
                 rejects.append(_reject(index, outcome))
             else:
-                subscribers.append(SubscriberRef(*outcome))
+                owner, wishes = outcome
+                subscribers.append(SubscriberRef(*owner))
+                kept += [_kept(index, wish, where) for wish in wishes]
         changes = copy.key_changes()
         if changes.claimed and not await facts.claim_identities(
             self._connection, self._workspace.id, changes.claimed
         ):
             raise _LostClaim
         return _Applied(
-            drafts=list(copy.drafts()), changes=changes, subscribers=subscribers, rejects=rejects, now=now
+            drafts=list(copy.drafts()),
+            changes=changes,
+            subscribers=subscribers,
+            rejects=rejects,
+            kept=kept,
+            now=now,
         )
 
     # ---- who is who
@@ -200,9 +221,7 @@ class _Upsert:
             owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
             if not rows.keys() >= set(owners.values()):
                 raise _LostClaim
-        states: dict[Owner, dict[str, ChannelState]] = {}
-        if any(patch.channels for patch in patches):
-            states = await self._channel_states(rows)
+        states = await self._channel_states(rows, patches)
         now = await self._ports.clock.now(self._connection)
         open_bucket_id = await definitions.open_bucket_id(self._connection, self._workspace.id)
         copy = WorkingCopy(owners=owners, rows=rows, states=states, open_bucket_id=open_bucket_id, now=now)
@@ -222,10 +241,17 @@ class _Upsert:
             found |= {(bucket_id, person_id): row for person_id, row in rows.items()}
         return found
 
-    async def _channel_states(self, people: Iterable[Owner]) -> dict[Owner, dict[str, ChannelState]]:
+    async def _channel_states(
+        self, people: Iterable[Owner], patches: Sequence[PersonPatch]
+    ) -> dict[Owner, dict[str, ChannelState]]:
+        """What the people have said, as far as the items can change it."""
         states: dict[Owner, dict[str, ChannelState]] = defaultdict(dict)
+        has_wishes = any(patch.channels for patch in patches)
+        if not has_wishes and not any(patch.columns.keys() & CHANNELS_OF_ADDRESS for patch in patches):
+            return states
+        only = None if has_wishes else "BOUNCED"  # which is all that another address alone can change
         for bucket_id, ids in _by_bucket(people):
-            found = await facts.channel_states(self._connection, bucket_id, ids)
+            found = await facts.channel_states(self._connection, bucket_id, ids, status=only)
             for (person_id, channel), state in found.items():
                 states[bucket_id, person_id][channel] = state
         return states
@@ -273,6 +299,16 @@ def _known_groups(given: Sequence[int | None], known: frozenset[int], path: Path
 
 def _reject(index: int, issue: Issue) -> Reject:
     return Reject(index=index, code=issue.code, message=issue.message, path=issue.path, people=issue.people)
+
+
+def _kept(index: int, wish: KeptWish, where: Path) -> KeptChannel:
+    return KeptChannel(
+        index=index,
+        channel=wish.channel,
+        status=wish.status,
+        message=f"{wish.channel} stays {wish.status}: only setChannelStatus may change that",
+        path=(*where, "channels", str(wish.position)),
+    )
 
 
 def _by_bucket(owners: Iterable[Owner]) -> list[tuple[int, list[int]]]:

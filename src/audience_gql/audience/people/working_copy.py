@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from audience_gql.audience.failures import Issue, Path
-from audience_gql.audience.people.channels import is_reactivation
+from audience_gql.audience.people.consent import CHANNELS_OF_ADDRESS, is_reactivation, said, without_bounce
 from audience_gql.audience.people.profiles import PersonPatch, apply_columns, identity
 from audience_gql.storage import facts
 from audience_gql.storage.facts import ChannelState, Identity, IdentityKind, Mark, Owner, PersonRow
@@ -33,7 +33,8 @@ class Draft:
     """The stored row; None for somebody whom the batch makes."""
     row: PersonRow
     states_before: Mapping[str, ChannelState]
-    states: dict[str, ChannelState]
+    states: dict[str, ChannelState | None]
+    """By channel; None where nothing is said any more."""
     joined: set[int] = field(default_factory=set)
     """Groups that the person is in at the end of the batch, because an item said so."""
     left: set[int] = field(default_factory=set)
@@ -50,6 +51,17 @@ class KeyChanges:
     """Those that one person of the batch gave up and another one took."""
     released: Mapping[Identity, Owner]
     """Those that nobody of the batch has any more, with who gave them up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptWish:
+    """A wish that would have brought back somebody who refused: the channel stays as it is, the rest of the item counts."""
+
+    position: int
+    """Among the channels of the item."""
+    channel: str
+    status: str
+    """Which the channel keeps."""
 
 
 class WorkingCopy:
@@ -76,8 +88,8 @@ class WorkingCopy:
         self._owners_before: dict[Identity, Owner | None] = {}
         self._drafts: dict[Owner, Draft] = {}
 
-    def apply(self, patch: PersonPatch, path: Path) -> Owner | Issue:
-        """Apply one item. Returns its person, or why it is refused."""
+    def apply(self, patch: PersonPatch, path: Path) -> tuple[Owner, list[KeptWish]] | Issue:
+        """Apply one item. Returns its person and the wishes that were not followed, or why the item is refused."""
         keys = {kind: identity(kind, value) for kind, value in patch.keys.items()}
         if patch.ref is not None and (patch.ref.bucket_id, patch.ref.id) not in self._rows:
             return Issue(code="UNKNOWN", message="there is no subscriber with this id", path=(*path, "id"))
@@ -85,14 +97,16 @@ class WorkingCopy:
         if len(set(named.values())) > 1:
             return _conflict(named, path)
         draft = self._draft(next(iter(named.values()), None))
-        if refused := _reactivation(draft, patch, path):
-            return refused
+        is_made_now = draft.before is None and draft.owner not in self._drafts
         self._drafts[draft.owner] = draft
-        self._change_keys(draft, patch, keys)
+        for kind in self._change_keys(draft, patch, keys):
+            self._lift_bounces(draft, kind)
+            if kind == "email" and not is_made_now:
+                draft.row["email_changed_at"] = self._now
         self._change_profile(draft, patch)
-        self._change_channels(draft, patch)
+        kept = self._change_channels(draft, patch)
         _change_groups(draft, patch)
-        return draft.owner
+        return draft.owner, kept
 
     def drafts(self) -> Iterator[Draft]:
         """Everybody whom an item was applied to."""
@@ -136,7 +150,10 @@ class WorkingCopy:
 
     # ---- what changes
 
-    def _change_keys(self, draft: Draft, patch: PersonPatch, keys: Mapping[str, Identity]) -> None:
+    def _change_keys(
+        self, draft: Draft, patch: PersonPatch, keys: Mapping[str, Identity]
+    ) -> Iterator[IdentityKind]:
+        """Free and take keys. Yields the kinds of those that are others now."""
         for kind, column in _KEY_COLUMNS.items():
             before = draft.row[column]
             new = keys.get(kind)
@@ -147,6 +164,7 @@ class WorkingCopy:
             if old != new or not is_somebodys:
                 self._free(old, draft.owner)
                 self._take(new, draft.owner)
+                yield kind
 
     def _free(self, key: Identity | None, owner: Owner) -> None:
         if key is not None and self._owners.get(key, owner) == owner:
@@ -166,14 +184,29 @@ class WorkingCopy:
         if draft.before is not None:  # of somebody new, one mark says everything
             draft.marks |= marks
 
-    def _change_channels(self, draft: Draft, patch: PersonPatch) -> None:
-        for wish in patch.channels:
+    def _lift_bounces(self, draft: Draft, kind: IdentityKind) -> None:
+        """A bounce goes with the address that bounced."""
+        for channel in CHANNELS_OF_ADDRESS.get(kind, ()):
+            before = draft.states.get(channel)
+            if before is not None:
+                _set(draft, channel, without_bounce(before))
+
+    def _change_channels(self, draft: Draft, patch: PersonPatch) -> list[KeptWish]:
+        """Follow an item's wishes in order, except those that would bring back somebody who refused."""
+        kept = []
+        for position, wish in enumerate(patch.channels):
             before = draft.states.get(wish.channel)
-            if before is None or before.status != wish.status:
-                draft.states[wish.channel] = ChannelState(
-                    status=wish.status, changed_at=self._now, reason=wish.reason
-                )
-                draft.marks.add(Mark(draft.owner[1], "channel", facts.CHANNEL_NUMBERS[wish.channel]))
+            if before is not None and is_reactivation(before.status, wish.status):
+                kept.append(KeptWish(position=position, channel=wish.channel, status=before.status))
+            else:
+                _set(draft, wish.channel, said(before, wish.status, wish.reason, self._now))
+        return kept
+
+
+def _set(draft: Draft, channel: str, state: ChannelState | None) -> None:
+    if state != draft.states.get(channel):
+        draft.states[channel] = state
+        draft.marks.add(Mark(draft.owner[1], "channel", facts.CHANNEL_NUMBERS[channel]))
 
 
 def _conflict(named: Mapping[str, Owner], path: Path) -> Issue:
@@ -181,18 +214,6 @@ def _conflict(named: Mapping[str, Owner], path: Path) -> Issue:
         f"{key} {'is' if key == 'id' else 'belongs to'} {{{position}}}" for position, key in enumerate(named)
     ]
     return Issue(code="CONFLICT", message=", ".join(told), path=path, people=tuple(named.values()))
-
-
-def _reactivation(draft: Draft, patch: PersonPatch, path: Path) -> Issue | None:
-    """Why an item would bring back somebody who left, bounced or complained: an upsert never does."""
-    statuses = {channel: state.status for channel, state in draft.states.items()}
-    for position, wish in enumerate(patch.channels):
-        before = statuses.get(wish.channel)
-        if before is not None and is_reactivation(before, wish.status):
-            message = f"{wish.channel} is {before}; only setChannelStatus may change that"
-            return Issue(code="CONSENT", message=message, path=(*path, "channels", str(position)))
-        statuses[wish.channel] = wish.status
-    return None
 
 
 def _change_groups(draft: Draft, patch: PersonPatch) -> None:
@@ -222,4 +243,4 @@ def _blank_row(person_id: int, now: datetime) -> PersonRow:
     row: PersonRow = {"id": person_id, "birthday": None, "fields": {}, "fields_folded": {}}
     for column in facts.TEXT_COLUMNS:
         row[column] = row[f"{column}_folded"] = None
-    return row | {"created_at": now, "updated_at": now}
+    return row | {"created_at": now, "updated_at": now, "email_changed_at": None}
