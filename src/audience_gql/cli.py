@@ -289,10 +289,14 @@ def _import(parsed: argparse.Namespace) -> int:
         return 1
     for line, message in outcome.rejects:
         print(f"{parsed.file}:{line}: {message}", file=sys.stderr)
+    for line, message in outcome.notices:
+        print(f"{parsed.file}:{line}: notice: {message}", file=sys.stderr)
     would = "would be " if parsed.dry_run else ""
     print(
         f"{outcome.state}: {outcome.rows_read} rows, {would}{outcome.created} created, {outcome.updated} updated, "
-        f"{outcome.rejected} refused" + (f"; {outcome.failure}" if outcome.failure else "")
+        f"{outcome.rejected} refused"
+        + (f", {outcome.noticed} with a notice" if outcome.noticed else "")
+        + (f"; {outcome.failure}" if outcome.failure else "")
     )
     if outcome.state != "DONE":
         return 1

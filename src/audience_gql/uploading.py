@@ -41,8 +41,9 @@ _START: Final = """mutation ($input: StartImportInput!) { startImport(input: $in
   ... on InvalidInput { issues { message path } }
 } }"""
 _PROGRESS: Final = """query ($id: ID!, $first: Int) { node(id: $id) { ... on Import {
-  state fraction rowsRead created updated rejected failure
+  state fraction rowsRead created updated rejected noticed failure
   rejects(first: $first) { edges { node { line message } } }
+  notices(first: $first) { edges { node { line message } } }
 } } }"""
 
 
@@ -82,6 +83,9 @@ class Outcome:
     failure: str | None
     rejects: Sequence[tuple[int, str]]
     """The first refused rows: line and reason."""
+    noticed: int
+    notices: Sequence[tuple[int, str]]
+    """The first rows that were written but for some part: line and what was not written."""
 
 
 Advance = Callable[[str, float], None]
@@ -154,11 +158,15 @@ def _follow(client: Client, import_id: str, advance: Advance) -> Outcome:
                 updated=found["updated"],
                 rejected=found["rejected"],
                 failure=found["failure"],
-                rejects=[
-                    (edge["node"]["line"], edge["node"]["message"]) for edge in found["rejects"]["edges"]
-                ],
+                rejects=_lines(found["rejects"]),
+                noticed=found["noticed"],
+                notices=_lines(found["notices"]),
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _lines(connection: Mapping[str, Any]) -> list[tuple[int, str]]:  # Any: JSON
+    return [(edge["node"]["line"], edge["node"]["message"]) for edge in connection["edges"]]
 
 
 def _ask(client: Client, query: str, **variables: object) -> dict[str, Any]:  # Any: JSON

@@ -21,7 +21,8 @@ mutation ($input: StartImportInput!) {
 IMPORT = """
 query ($id: ID!) {
   node(id: $id) {
-    ... on Import { state dryRun rowsRead created updated rejected fraction failure
+    ... on Import { state dryRun rowsRead created updated rejected noticed fraction failure
+      notices { edges { node { id line message } } }
       rejects(first: 1) { edges { node { id line message } } pageInfo { hasNextPage } } }
   }
 }
@@ -58,7 +59,8 @@ async def test_a_file_goes_to_its_address_and_becomes_people(served, stranger, s
     found = (await served.data(IMPORT, id=made["id"]))["node"]
     rejects = found.pop("rejects")
     assert found == {
-        "state": "DONE", "dryRun": False, "rowsRead": 3, "created": 1, "updated": 0, "rejected": 2, "fraction": 1.0,
+        "state": "DONE", "dryRun": False, "rowsRead": 3, "created": 1, "updated": 0, "rejected": 2, "noticed": 0, "fraction": 1.0,
+        "notices": {"edges": []},
         "failure": None,
     }  # fmt: skip
     refused = rejects["edges"][0]["node"]
@@ -86,6 +88,24 @@ async def test_a_row_whose_keys_belong_to_two_people_names_them(served, server):
     assert edge["node"] | {"id": ""} == {
         "id": "", "line": 2, "message": f"externalId belongs to {one}, email belongs to {other}"
     }  # fmt: skip
+
+
+async def test_a_row_that_was_written_but_for_a_wish_is_found_by_its_id(served, server):
+    columns = [COLUMNS[0], {"header": "news", "to": {"channel": "EMAIL"}}]
+    started = (await served.data(START, input={"columns": columns}))["startImport"]
+    await put(server, started["uploadUrl"], b"id,news\n1,BOUNCED\n1,ACTIVE\n2,x\n")
+    async with served.services.ports.database.acquire() as connection:
+        number = await connection.fetchval("SELECT max(id) FROM imports")
+    await ImportRunner(served.services.ports).work_off(number)
+
+    found = (await served.data(IMPORT, id=started["import"]["id"]))["node"]
+
+    ((notice,), (reject,)) = ([edge["node"] for edge in found[it]["edges"]] for it in ("notices", "rejects"))
+    assert (found["noticed"], notice["line"], reject["line"]) == (1, 3, 4)
+    assert notice["message"] == "EMAIL stays BOUNCED: only setChannelStatus may change that"
+    query = "query ($id: ID!) { node(id: $id) { __typename } }"
+    for row, kind in ((notice, "ImportNotice"), (reject, "ImportReject")):
+        assert await served.data(query, id=row["id"]) == {"node": {"__typename": kind}}
 
 
 async def test_the_address_says_what_it_does_not_take(served, server):

@@ -72,9 +72,7 @@ async def test_what_another_workspace_has_is_not_there(stranger, everything):
 
 @pytest.mark.parametrize("kind", list(Kind))
 async def test_an_id_of_nothing_is_null(api, kind):
-    numbers = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.IMPORT_REJECT: 2, Kind.EVENT: 5}.get(
-        kind, 1
-    )
+    numbers = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.IMPORT_ROW: 2, Kind.EVENT: 5}.get(kind, 1)
 
     for number in (0, 1, 2**63 - 1):
         assert await api.data(NODE, id=ids.encode(kind, *[number] * numbers)) == {"node": None}

@@ -119,7 +119,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
 def test_connections_are_relay_s(exported):
     connections = {name: it for name, it in exported.type_map.items() if name.endswith("Connection")}
 
-    assert len(connections) == 10
+    assert len(connections) == 11
     for name, connection in connections.items():
         edge = exported.type_map[name.removesuffix("Connection") + "Edge"]
         assert str(connection.fields["edges"].type) == f"[{edge.name}!]!"
@@ -142,5 +142,5 @@ def test_node_types_are_those_with_ids(exported):
     node = exported.type_map["Node"]
 
     assert {it.name for it in exported.get_possible_types(node)} == {
-        "ApiToken", "CustomField", "Event", "Group", "Import", "ImportReject", "MembershipChange", "Segment", "Subscriber", "Workspace",
+        "ApiToken", "CustomField", "Event", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "Subscriber", "Workspace",
     }  # fmt: skip

@@ -94,6 +94,18 @@ async def test_a_file_becomes_people(served, server, file):
     assert found == {"group": {"memberCount": 2}, "subscriber": {"email": "ada@example.com", "field": "pro"}}
 
 
+async def test_a_row_that_is_written_but_for_a_wish_is_told(served, server, tmp_path):
+    file = tmp_path / "news.csv"
+    file.write_text("Kunde,News\n1,UNSUBSCRIBED\n1,ACTIVE\n", encoding="utf-8")
+
+    code, out, err = await run(
+        served, server, file, "--map", "Kunde=externalId", "--map", "News=channel:EMAIL"
+    )
+
+    assert (code, out.strip()) == (0, "DONE: 2 rows, 1 created, 0 updated, 0 refused, 1 with a notice"), err
+    assert f"{file}:3: notice: EMAIL stays UNSUBSCRIBED" in err
+
+
 async def test_a_dry_run_writes_nothing(served, server, file):
     code, out, _ = await run(served, server, file, *MAP[:4], "--dry-run")
 

@@ -12,7 +12,7 @@ import pytest
 
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.failures import InvalidInput, NotFound
-from audience_gql.audience.imports import windows
+from audience_gql.audience.imports import runner, windows
 from audience_gql.audience.imports.headers import FILE_COLUMNS
 from audience_gql.audience.imports.lifecycle import (
     FILE_BYTES,
@@ -72,8 +72,10 @@ async def look(house, made):
     return (await imports.imports_by_ids(house.ports.database, house.workspace.id, [made.id]))[made.id]
 
 
-async def rejects(house, made):
-    found = await imports.rejects(house.ports.database, house.workspace.id, made.id, Slice(100))
+async def rejects(house, made, *, are_notices=False):
+    found = await imports.rejects(
+        house.ports.database, house.workspace.id, made.id, Slice(100), are_notices=are_notices
+    )
     return [(entry.node.line, entry.node.message) for entry in found]
 
 
@@ -123,6 +125,41 @@ async def test_what_is_wrong_is_told_by_line_and_the_rest_goes_through(house):
     ]
 
 
+async def test_a_row_is_written_but_for_the_channels_of_somebody_who_refused(house, monkeypatch):
+    monkeypatch.setattr(runner, "REJECTS_KEPT", 2)
+    refused = [{"channel": channel, "status": "UNSUBSCRIBED"} for channel in ("EMAIL", "SMS")]
+    await house.upsert(*({"externalId": str(n), "channels": refused} for n in range(3)))
+    columns = (
+        *NAMED,
+        ColumnPlan(header="news", kind="channel", target="EMAIL"),
+        ColumnPlan(header="text", kind="channel", target="SMS"),
+    )
+    content = b"id,mail,town,news,text\n" + b"".join(b"%d,,Oslo,ACTIVE,ACTIVE\n" % n for n in range(3))
+
+    made = await run(house, content, *columns)
+
+    assert (figures(made), made.noticed) == (("DONE", 3, 0, 3, 0), 3)
+    said = "; ".join(
+        f"{it} stays UNSUBSCRIBED: only setChannelStatus may change that" for it in ("EMAIL", "SMS")
+    )
+    assert await rejects(house, made, are_notices=True) == [(2, said), (3, said)]
+    assert await rejects(house, made) == []
+    assert {town for _, _, town in await people(house)} == {"Oslo"}
+
+
+async def test_a_notice_goes_with_its_person(house):
+    await house.upsert({"externalId": "1", "channels": [{"channel": "EMAIL", "status": "BOUNCED"}]})
+    columns = (*NAMED, ColumnPlan(header="news", kind="channel", target="EMAIL"))
+    made = await run(house, b"id,mail,town,news\n1,,,ACTIVE\n", *columns)
+    assert len(await rejects(house, made, are_notices=True)) == 1
+
+    await erase_subscriber(
+        ports=house.ports, workspace=house.workspace, subscriber=SubscriberKey(kind="externalId", value="1")
+    )
+
+    assert await rejects(house, made, are_notices=True) == []
+
+
 async def test_two_lines_about_one_person_are_applied_in_order(house):
     made = await run(house, b"id,mail,town\n1,a@x.org,Oslo\n1,a@x.org,Bergen\n")
 
@@ -149,8 +186,12 @@ async def test_columns_become_fields_channels_and_groups(house):
 
     made = await run(house, content, *columns, delimiter=";")
 
-    assert figures(made) == ("DONE", 4, 1, 0, 3)
-    assert [line for line, _ in await rejects(house, made)] == [3, 4, 5]
+    assert figures(made) == ("DONE", 4, 1, 0, 2)
+    assert [line for line, _ in await rejects(house, made)] == [4, 5]
+    assert made.noticed == 1
+    assert await rejects(house, made, are_notices=True) == [
+        (3, "EMAIL stays UNSUBSCRIBED: only setChannelStatus may change that")
+    ]
     fields = await house.ports.database.fetchval(
         "SELECT array_agg(v.value::text ORDER BY v.key::bigint) FROM subscribers s, jsonb_each(s.fields) v "
         "WHERE s.bucket_id = $1 AND s.external_id = '1'",
@@ -625,7 +666,7 @@ def test_the_limits_stand_in_the_docs():
         int(number.replace(",", "")) for number in re.findall(r"^\| [^|]+ \| ([\d,]+)", page, re.MULTILINE)
     ]
 
-    limits = [FILE_BYTES, RECORD_BYTES, RECORD_LINES, FILE_COLUMNS, COLUMNS_LIMIT, REJECTS_KEPT]
+    limits = [FILE_BYTES, RECORD_BYTES, RECORD_LINES, FILE_COLUMNS, COLUMNS_LIMIT, REJECTS_KEPT, REJECTS_KEPT]
     assert written == limits
     assert f"batches of {BATCH_LIMIT:,}" in page
     assert f"{MESSAGE_DAYS} days after" in page

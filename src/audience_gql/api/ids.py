@@ -35,7 +35,7 @@ class Kind(StrEnum):
     MEMBERSHIP_CHANGE = "chg"
     WORKSPACE = "wsp"
     IMPORT = "imp"
-    IMPORT_REJECT = "row"
+    IMPORT_ROW = "row"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -46,7 +46,7 @@ _MODELS: Final[Mapping[Kind, type[Group | Segment | CustomField | Workspace | Ap
     Kind.WORKSPACE: Workspace,
     Kind.API_TOKEN: ApiToken,
 }
-_LENGTHS: Final = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.IMPORT_REJECT: 2, Kind.EVENT: 5}
+_LENGTHS: Final = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.IMPORT_ROW: 2, Kind.EVENT: 5}
 
 
 def encode(kind: Kind, *numbers: int) -> str:
@@ -91,7 +91,7 @@ def id_of(row: object) -> str:
         case ImportRecord():
             return encode(Kind.IMPORT, row.id)
         case RejectRecord():
-            return encode(Kind.IMPORT_REJECT, row.import_id, row.line)
+            return encode(Kind.IMPORT_ROW, row.import_id, row.line)
         case LoggedChange():
             return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
     for kind, model in _MODELS.items():
@@ -137,7 +137,7 @@ def change_key_of(text: str) -> ChangeKey | None:
 
 
 def reject_key_of(text: str) -> RejectKey | None:
-    match decode(Kind.IMPORT_REJECT, text):
+    match decode(Kind.IMPORT_ROW, text):
         case (import_id, line):
             return import_id, line
     return None

@@ -32,6 +32,7 @@ from audience_gql.storage import imports
 from audience_gql.storage.imports import ImportRecord, RejectRecord
 
 _REJECTS: Final = Listing("import.rejects", int)
+_NOTICES: Final = Listing("import.notices", int)
 
 
 @enum(
@@ -91,7 +92,7 @@ class ImportReject(Node):
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
-        return isinstance(row, RejectRecord)
+        return isinstance(row, RejectRecord) and not row.is_notice
 
 
 @strawberry.type(description="A refused row in a list.")
@@ -105,6 +106,29 @@ class ImportRejectConnection(Connection):
     edges: list[ImportRejectEdge] = strawberry.field(description=EDGES)
 
 
+@strawberry.type(
+    description="A row that was written but for some part, such as a wish of somebody who refused."
+)
+class ImportNotice(Node):
+    line: int = strawberry.field(description="The line of the file on which the row begins, from 1.")
+    message: str = strawberry.field(description="What was not written, and why.")
+
+    @classmethod
+    def is_type_of(cls, row: object, _: object) -> bool:
+        return isinstance(row, RejectRecord) and row.is_notice
+
+
+@strawberry.type(description="A row with a notice in a list.")
+class ImportNoticeEdge:
+    cursor: str = strawberry.field(description=CURSOR)
+    node: ImportNotice = strawberry.field(description="The row.")
+
+
+@strawberry.type(description="A page of rows with notices, by line.")
+class ImportNoticeConnection(Connection):
+    edges: list[ImportNoticeEdge] = strawberry.field(description=EDGES)
+
+
 @strawberry.type(name="Import", description="Many people from a file.")
 class Import(Node):
     state: ImportState = strawberry.field(description="How far it is.")
@@ -115,6 +139,7 @@ class Import(Node):
     created: int = strawberry.field(description="How many people are new.")
     updated: int = strawberry.field(description="How many others changed.")
     rejected: int = strawberry.field(description="How many rows were refused.")
+    noticed: int = strawberry.field(description="How many rows were written but for some part.")
     fraction: float = strawberry.field(description="How much of the file is done, from 0 to 1.")
     failure: str | None = strawberry.field(
         description=f"Why the file could not be read on. Kept for {MESSAGE_DAYS} days, unless it quotes somebody who is erased."
@@ -137,7 +162,24 @@ class Import(Node):
         part = _REJECTS.slice(first, after)
         database = info.context.ports.database
         return _REJECTS.page(
-            await imports.rejects(database, info.context.workspace.id, parent.id, part), part
+            await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=False),
+            part,
+        )
+
+    @strawberry.field(
+        description=f"The first rows with notices, by line: up to {REJECTS_KEPT:,} are kept, for {MESSAGE_DAYS} days after the import was "
+        "started, or until their person is erased. `noticed` counts all.",
+        graphql_type=ImportNoticeConnection,
+    )
+    @staticmethod
+    async def notices(
+        parent: strawberry.Parent[ImportRecord], info: Info, first: First = 50, after: After = None
+    ) -> Page[RejectRecord]:
+        part = _NOTICES.slice(first, after)
+        database = info.context.ports.database
+        return _NOTICES.page(
+            await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=True),
+            part,
         )
 
 

@@ -101,6 +101,6 @@ _FINDERS: Final[Mapping[Kind, Finder]] = {
     Kind.MEMBERSHIP_CHANGE: _loaded(ids.change_key_of, lambda loaders: loaders.changes),
     Kind.WORKSPACE: _workspace,
     Kind.IMPORT: _loaded(partial(ids.number_of, Kind.IMPORT), lambda loaders: loaders.imports),
-    Kind.IMPORT_REJECT: _loaded(ids.reject_key_of, lambda loaders: loaders.import_rejects),
+    Kind.IMPORT_ROW: _loaded(ids.reject_key_of, lambda loaders: loaders.import_rejects),
     Kind.API_TOKEN: _api_token,
 }

@@ -21,7 +21,7 @@ from audience_gql.storage.reads.slices import Entry, Slice
 _FORGOTTEN: Final = "the reason is no longer kept"
 _COLUMNS: Final = (
     "id, workspace_id, state, plan, dry_run, secret_hash, upload_id, bytes, bytes_read, lines_read, header, rows_read, created, "
-    "updated, rejected, failure, created_at"
+    "updated, rejected, noticed, failure, created_at"
 )
 
 
@@ -44,6 +44,7 @@ class ImportRecord:
     created: int
     updated: int
     rejected: int
+    noticed: int
     failure: str | None
     created_at: datetime
 
@@ -56,7 +57,7 @@ class ImportRecord:
 
 @dataclass(frozen=True, slots=True)
 class RejectRecord:
-    """A refused row."""
+    """A row that was refused, or one that was written but for the part that a notice tells of."""
 
     line: int
     message: str
@@ -66,11 +67,13 @@ class RejectRecord:
     """The keys in the row. They are kept as hashes, so that the row goes with each of their owners."""
     import_id: int = 0
     """Its import, where it was read from there."""
+    is_notice: bool = False
+    """Whether the row was written, but for the part that the message names."""
 
 
 RejectKey: TypeAlias = tuple[int, int]
-"""A refused row's place: import, line."""
-_REJECT_COLUMNS: Final = "r.import_id, r.line, r.message, r.people"
+"""A row's place: import, line."""
+_REJECT_COLUMNS: Final = "r.import_id, r.line, r.message, r.people, r.is_notice"
 
 
 async def add(
@@ -213,10 +216,11 @@ async def advance(
     created: int,
     updated: int,
     rejected: int,
+    noticed: int,
 ) -> None:
     await connection.execute(
         "UPDATE imports SET bytes_read = $2, lines_read = $3, rows_read = rows_read + $4, created = created + $5, "
-        "updated = updated + $6, rejected = rejected + $7 WHERE id = $1",
+        "updated = updated + $6, rejected = rejected + $7, noticed = noticed + $8 WHERE id = $1",
         import_id,
         bytes_read,
         lines_read,
@@ -224,6 +228,7 @@ async def advance(
         created,
         updated,
         rejected,
+        noticed,
     )
 
 
@@ -235,21 +240,23 @@ async def end(connection: Connection, import_id: int, state: str, failure: str |
 
 async def add_rejects(connection: Connection, import_id: int, rejects: Sequence[RejectRecord]) -> None:
     await connection.execute(
-        "INSERT INTO import_rejects (import_id, line, message, people, key_hashes) "
-        "SELECT $1::bigint, r.line, r.message, r.people::bigint[], r.key_hashes::text[] "
-        "FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) AS r (line, message, people, key_hashes)",
+        "INSERT INTO import_rejects (import_id, line, message, people, key_hashes, is_notice) "
+        "SELECT $1::bigint, r.line, r.message, r.people::bigint[], r.key_hashes::text[], r.is_notice "
+        "FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[]) "
+        "AS r (line, message, people, key_hashes, is_notice)",
         import_id,
         [reject.line for reject in rejects],
         [reject.message for reject in rejects],
         [f"{{{','.join(str(number) for owner in reject.people for number in owner)}}}" for reject in rejects],
         [f"{{{','.join(map(_key_hash, reject.keys))}}}" for reject in rejects],
+        [reject.is_notice for reject in rejects],
     )
 
 
 async def forget_person(
     connection: Connection, workspace_id: int, subscriber_id: int, keys: Collection[Identity]
 ) -> None:
-    """Drop the refused rows that name this person or one of these keys, and the reasons of failures that quote one."""
+    """Drop the refused and noticed rows that name this person or one of these keys, and the reasons of failures that quote one."""
     quoted = [repr(value) if kind == "externalId" else value for kind, value in keys]
     needles = [text.lower() for text in quoted]
     await connection.execute(
@@ -271,7 +278,7 @@ async def forget_person(
 
 
 async def forget_messages(connection: Connection, started_before: datetime) -> None:
-    """Drop the refused rows of imports from before an instant, and the reasons of failures."""
+    """Drop the refused and noticed rows of imports from before an instant, and the reasons of failures."""
     await connection.execute(
         "DELETE FROM import_rejects r USING imports i WHERE i.id = r.import_id AND i.created_at < $1",
         started_before,
@@ -286,15 +293,16 @@ def _key_hash(key: Identity) -> str:
 
 
 async def rejects(
-    database: Database, workspace_id: int, import_id: int, part: Slice
+    database: Database, workspace_id: int, import_id: int, part: Slice, *, are_notices: bool
 ) -> list[Entry[RejectRecord]]:
-    """A page of an import's kept rejects, by line, and one more when there is one."""
+    """A page of an import's kept rejects or notices, by line, and one more when there is one."""
     rows = await database.fetch(
         f"SELECT {_REJECT_COLUMNS} FROM import_rejects r JOIN imports i ON i.id = r.import_id "
-        f"WHERE i.workspace_id = $1 AND i.id = $2 AND r.line > $3 ORDER BY r.line {part.limit}",
+        f"WHERE i.workspace_id = $1 AND i.id = $2 AND r.line > $3 AND r.is_notice = $4 ORDER BY r.line {part.limit}",
         workspace_id,
         import_id,
         part.after[0] if part.after else 0,
+        are_notices,
     )
     return [Entry(_reject(row), (row["line"],)) for row in rows]
 
@@ -314,7 +322,13 @@ async def rejects_by_keys(
 
 
 def _reject(row: asyncpg.Record) -> RejectRecord:
-    return RejectRecord(row["line"], row["message"], _pairs(row["people"]), import_id=row["import_id"])
+    return RejectRecord(
+        row["line"],
+        row["message"],
+        _pairs(row["people"]),
+        import_id=row["import_id"],
+        is_notice=row["is_notice"],
+    )
 
 
 def _pairs(numbers: Sequence[int]) -> list[tuple[int, int]]:

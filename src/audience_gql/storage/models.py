@@ -398,6 +398,7 @@ class Import(Model):
     created: int = BigIntField(default=0)
     updated: int = BigIntField(default=0)
     rejected: int = BigIntField(default=0)
+    noticed: int = BigIntField(default=0)
     failure: str | None = TextField(null=True)
     created_at: datetime = DatetimeField()
 
@@ -422,6 +423,7 @@ class ImportReject(Model):
     message: str = TextField()
     people: list[int] = ArrayField("bigint", default=list)
     key_hashes: list[str] = ArrayField("text", default=list)
+    is_notice = BooleanField(default=False)
 
     class Meta:
         table = "import_rejects"

@@ -5,11 +5,12 @@ It may be killed anywhere: another worker continues where the last commit was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from audience_gql.audience.failures import InvalidInput, Reject
+from audience_gql.audience.failures import InvalidInput, People, Reject
 from audience_gql.audience.imports.headers import layout, read_header
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS, REJECTS_KEPT
 from audience_gql.audience.imports.plans import BadCell, ImportPlan
@@ -137,9 +138,13 @@ class ImportRunner:
         for it in upserted.rejects:
             row = taken[it.index]
             refused.append(RejectRecord(row.line, _said(it), it.people, keys_of(row)))
-        kept = sorted(refused, key=lambda reject: reject.line)[: max(0, REJECTS_KEPT - before.rejected)]
-        if kept:
-            await imports.add_rejects(connection, before.id, kept)
+        noticed = [
+            RejectRecord(taken[index].line, message, people, keys_of(taken[index]), is_notice=True)
+            for index, message, people in _notices(upserted)
+        ]
+        told = [*_first(refused, before.rejected), *_first(noticed, before.noticed)]
+        if told:
+            await imports.add_rejects(connection, before.id, told)
         await imports.advance(
             connection,
             before.id,
@@ -149,6 +154,7 @@ class ImportRunner:
             created=upserted.created,
             updated=upserted.updated,
             rejected=len(refused),
+            noticed=len(noticed),
         )
         await imports.forget_pieces(connection, before.id, before=floor(batch.end))
         return grown
@@ -185,6 +191,22 @@ class ImportRunner:
 
 def _is_open(record: ImportRecord) -> bool:
     return record.state in ("WAITING", "RUNNING")
+
+
+def _first(rows: list[RejectRecord], kept_before: int) -> list[RejectRecord]:
+    """As many rows as an import still keeps, by line."""
+    return sorted(rows, key=lambda row: row.line)[: max(0, REJECTS_KEPT - kept_before)]
+
+
+def _notices(upserted: Upserted) -> Iterator[tuple[int, str, People]]:
+    """(index, message, whom it is about) of each item that was applied but for the channels that stay as they are."""
+    kept: dict[int, list[str]] = defaultdict(list)
+    for it in upserted.kept:
+        kept[it.index].append(it.message)
+    for index, messages in kept.items():
+        ref = upserted.subscribers[index]
+        people: People = () if ref is None else ((ref.bucket_id, ref.id),)
+        yield index, "; ".join(messages)[:_MESSAGE_LIMIT], people
 
 
 def _said(reject: Reject) -> str:
