@@ -79,7 +79,7 @@ _RUN = pytest.StashKey[Run]()
 _SKIPPED_LOUDLY = {
     "browser": "BROWSER TESTS",
     "newcomer": "COMMANDS OF THE README AND THE DOCS",
-    "other_postgres": "TESTS ON THE DISTRIBUTION'S POSTGRES",
+    "distribution": "TESTS ON THE DISTRIBUTION'S SERVERS",
 }
 """By marker: tests that need what a machine may lack. Who reads a run's end must know that they are missing from it."""
 

@@ -25,18 +25,18 @@ PLACES = ("usr/lib/postgresql/*/bin/postgres", "usr/pgsql-*/bin/postgres")
 OLDEST = 15
 LEFT_OUT = "not faults and not fuzz and not browser and not bulk"
 
-pytestmark = [pytest.mark.faults, pytest.mark.other_postgres]
+pytestmark = [pytest.mark.faults, pytest.mark.distribution]
 
 
 @pytest.fixture
 def programs() -> Path:
-    """Of the oldest Postgres here. Without one these tests do not run, or fail where AUDIENCE_REQUIRE_POSTGRES=1 wants one."""
+    """Of the oldest Postgres here. Without one these tests do not run, or fail where AUDIENCE_REQUIRE_DISTRIBUTION=1 wants one."""
     found = {major(program): program.parent for place in PLACES for program in Path("/").glob(place)}
     supported = [number for number in found if number >= OLDEST]
     if supported:
         return found[min(supported)]
-    if os.environ.get("AUDIENCE_REQUIRE_POSTGRES"):
-        pytest.fail("AUDIENCE_REQUIRE_POSTGRES is set, and there is no Postgres but the wheel's")
+    if os.environ.get("AUDIENCE_REQUIRE_DISTRIBUTION"):
+        pytest.fail("AUDIENCE_REQUIRE_DISTRIBUTION is set, and there is no Postgres but the wheel's")
     pytest.skip("there is no Postgres here but the wheel's; on Debian and Ubuntu: apt-get install postgresql")
 
 
