@@ -37,14 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if getattr(parsed, "stop_with_stdin", False):
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
-    from audience_gql.config import MalformedSetting, MissingSetting
-
     try:
         code: int = parsed.run(parsed)
-    except (MissingSetting, MalformedSetting) as error:
+    except _explained() as error:
         print(f"audience-gql: {error}", file=sys.stderr)
         return 1
     return code
+
+
+def _explained() -> tuple[type[Exception], ...]:
+    """What is told in a line: it is no bug, and whoever typed the command can mend it."""
+    from audience_gql.audience.failures import Failure
+    from audience_gql.config import MalformedSetting, MissingSetting
+    from audience_gql.storage.database import Unavailable
+
+    return Failure, MalformedSetting, MissingSetting, Unavailable
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -365,17 +372,12 @@ def _create_token(parsed: argparse.Namespace) -> int:
 
 
 def _change_timezone(parsed: argparse.Namespace) -> int:
-    from audience_gql.audience.failures import Failure
     from audience_gql.config import settings_from_environment
     from audience_gql.standalone import change_timezone_of
 
-    try:
-        asyncio.run(
-            change_timezone_of(settings_from_environment(), workspace=parsed.workspace, timezone=parsed.zone)
-        )
-    except Failure as failure:
-        print(f"audience-gql: {failure}", file=sys.stderr)
-        return 1
+    asyncio.run(
+        change_timezone_of(settings_from_environment(), workspace=parsed.workspace, timezone=parsed.zone)
+    )
     return 0
 
 

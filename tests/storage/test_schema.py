@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tortoise.exceptions import OperationalError
 from tortoise.models import Model
 
 from audience_gql.storage import migrations, models
@@ -89,6 +90,22 @@ async def test_many_may_migrate_an_empty_database_at_once(empty_database_url):
     applied = await connection.fetch("SELECT name FROM tortoise_migrations")
     await connection.close()
     assert len(applied) == len(list(MIGRATIONS.glob("m0*.py")))
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url):
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute(
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE audits (taken int)"
+    )
+
+    with pytest.raises(OperationalError, match="audits"):  # of the second migration
+        await migrate(empty_database_url)
+
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    applied = await connection.fetchval("SELECT count(*) FROM tortoise_migrations")
+    await connection.close()
+    assert [row["tablename"] for row in tables] == ["audits", "tortoise_migrations"]
+    assert applied == 0
 
 
 async def test_what_postgres_15_has_no_words_for_in_create_table_is_there_all_the_same(database):

@@ -16,7 +16,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
-from tortoise.exceptions import IntegrityError
+from tortoise.exceptions import DBConnectionError, IntegrityError
 
 from audience_gql.storage.connections import (
     CONNECT_SECONDS,
@@ -60,6 +60,13 @@ UNREACHABLE: tuple[type[Exception], ...] = (
 )
 """What a driver call raises while Postgres is away: latency, never a verdict."""
 
+_REFUSALS: tuple[type[Exception], ...] = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    DBConnectionError,  # what the ORM makes of the one before
+)
+"""What a wrong user, password or database in the address is answered with."""
+
 RETRIABLE: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Postgres asks for the transaction to be run again."""
 
@@ -85,6 +92,17 @@ class Transaction:
     def run_callbacks(self) -> None:
         for callback in self._callbacks:
             callback()
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """While a connection is opened. Raises Unavailable, which says whether Postgres is away or refuses us."""
+    try:
+        yield
+    except _REFUSALS as error:  # before the other, for the ORM's is an OSError, too
+        raise Unavailable(f"Postgres refuses the connection: {error}") from error
+    except UNREACHABLE as error:
+        raise Unavailable("Postgres cannot be reached") from error
 
 
 class Database:
@@ -125,10 +143,11 @@ class Database:
             )
         client = context.connections.get("default")
         try:
-            await client.create_connection(with_db=True)
-        except UNREACHABLE as error:
+            with connecting():
+                await client.create_connection(with_db=True)
+        except Unavailable:
             await context.close_connections()
-            raise Unavailable("Postgres cannot be reached") from error
+            raise
         return cls(context, client._pool, pool_wait_seconds=pool_wait_seconds)  # noqa: SLF001  # the ORM and set work share one pool, so that both see one transaction
 
     async def close(self) -> None:

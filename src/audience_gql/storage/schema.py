@@ -12,19 +12,20 @@ from tortoise.exceptions import IntegrityError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
-from audience_gql.storage.database import MODELS, Database, tortoise_config
+from audience_gql.storage.database import MODELS, Database, connecting, tortoise_config
 
 _SECONDS: Final = 3600.0
 """How long one statement of a migration may take, or wait for somebody else's."""
 
 
 async def migrate(url: str) -> None:
-    """Bring the schema up to date: all or nothing, and once, however many processes ask at the same time."""
+    """Bring the schema up to date: all or nothing, and once, however many processes ask at the same time. Raises Unavailable."""
     context = TortoiseContext()
     with context:
         await context.init(config=tortoise_config(url, 2, _SECONDS, _SECONDS))
         try:
-            await _make_history()
+            with connecting():
+                await _make_history()
             async with in_transaction("default") as client:
                 # Others may read meanwhile which migrations there are; who wants to migrate waits for the end of this one.
                 await client.execute_query("LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE")

@@ -1,0 +1,119 @@
+"""The commands of a deployment: what goes wrong is told in a line, and the exit code says that it did."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+COMMANDS = {
+    "serve": ("serve", "--port", "0"),
+    "worker": ("worker",),
+    "migrate": ("migrate",),
+    "ready": ("ready",),
+    "recompute": ("recompute",),
+    "restored": ("restored",),
+    "token": ("token", "create", "--workspace", "Shop", "--name", "first"),
+    "timezone": ("timezone", "--workspace", "Shop", "Europe/Vilnius"),
+}
+AWAY = "postgres://nobody@127.0.0.1:1/nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+async def run(*words: str, **settings: str) -> Ended:
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "audience_gql.cli", *words),
+        env={**kept, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "REDIS_URL"])
+async def test_a_missing_setting_is_named(name, missing):
+    given = {"DATABASE_URL": AWAY, "REDIS_URL": "redis://127.0.0.1:1"} | {missing: ""}
+
+    ended = await run(*COMMANDS[name], **given)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(f"audience-gql: {missing} ")
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["migrate", "recompute", "restored", "token", "timezone"])
+async def test_a_database_that_is_away_is_told(name, redis_url):
+    ended = await run(*COMMANDS[name], DATABASE_URL=AWAY, REDIS_URL=redis_url)
+
+    assert ended.code == 1
+    assert ended.err.startswith("audience-gql: ")
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("name", ["migrate", "restored", "timezone"])
+@pytest.mark.parametrize("wrong", [{"path": "/no_such_database"}, {"netloc": "nobody:guess@"}])
+async def test_a_database_that_refuses_is_told(name, wrong, database_url, redis_url):
+    url = urlsplit(database_url)
+    if "netloc" in wrong:
+        wrong = {"netloc": wrong["netloc"] + url.netloc.rpartition("@")[2]}
+
+    ended = await run(*COMMANDS[name], DATABASE_URL=urlunsplit(url._replace(**wrong)), REDIS_URL=redis_url)
+
+    assert ended.code == 1
+    assert ended.err.startswith("audience-gql: Postgres refuses the connection: ")
+    assert "guess" not in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("timezone", "--workspace", "Shop", "Europe/Vilnius"), "no workspace called 'Shop'"),
+        (("token", "create", "--workspace", "Shop", "--name", ""), "name"),
+        (("token", "create", "--workspace", "", "--name", "first"), "name"),
+    ],
+)
+async def test_what_is_refused_says_why(words, said, empty_database_url, redis_url):
+    ended = await run(*words, DATABASE_URL=empty_database_url, REDIS_URL=redis_url)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("audience-gql: ")
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_ready_says_which_part_is_missing(empty_database_url, redis_url):
+    alone = await run("ready", DATABASE_URL=empty_database_url, REDIS_URL=redis_url)
+    without = await run("ready", DATABASE_URL=AWAY, REDIS_URL="redis://127.0.0.1:1")
+
+    assert alone.code == 1
+    assert "postgres: ok\nmigrations: ok\nworker: no worker was seen so far\n" in alone.out
+    assert (without.code, without.out.count("postgres: does not answer")) == (1, 1)
+    assert "Traceback" not in alone.err + without.err
+
+
+async def test_a_token_and_a_time_zone(empty_database_url, redis_url):
+    settings = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url}
+
+    made = await run(*COMMANDS["token"], "--scope", "ADMIN", **settings)
+    moved = await run(*COMMANDS["timezone"], **settings)
+    refused = await run("timezone", "--workspace", "Shop", "Mars/Olympus", **settings)
+
+    assert (made.code, made.out.startswith("agq_")) == (0, True)
+    assert (moved.code, moved.out + moved.err) == (0, "")
+    assert refused.code == 1
+    assert "Mars/Olympus" in refused.err
