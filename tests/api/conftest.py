@@ -20,11 +20,19 @@ import pytest
 import pytest_asyncio
 from asyncpg.connection import LoggedQuery
 from graphql import GraphQLFormattedError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
 from audience_gql.api.schema import Schema
+from audience_gql.api.transport.edge import guarded
+from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.live import Live
+from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Access, Doorkeeper, create_token
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.log.cursors import CursorCodec
@@ -228,6 +236,30 @@ async def _wait_for(port: int) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
     return await _workspace(schema, database, tick_pool, MemorySignals())
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def web(api) -> AsyncIterator[httpx.AsyncClient]:
+    """The addresses of the application, in this process."""
+    subscriptions = Subscriptions(api.schema, api.services)
+
+    async def graphql(request: Request) -> Response:
+        return await answer(request, api.schema, api.services, subscriptions)
+
+    async def upload(request: Request) -> Response:
+        return await receive(request, api.services)
+
+    app = Starlette(
+        routes=[
+            Route("/graphql", guarded(graphql), methods=["GET", "POST"]),
+            Route("/imports/{import_id}/{secret}", guarded(upload), methods=["PUT"]),
+        ]
+    )
+    headers = {"authorization": f"Bearer {await api.token()}"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://x", headers=headers
+    ) as client:
+        yield client
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -136,12 +136,23 @@ def _fields(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[str, ...], Graph
         for name, field in type_.fields.items():
             named = get_named_type(field.type)
             if field.args:
-                leaf = "{ __typename }" if is_composite_type(named) else ""
+                leaf = f"{{ {_told(schema, named)} }}" if is_composite_type(named) else ""
                 yield operation, (*way, f"{name}() {leaf}"), field
             for inner in _members(schema, named):
                 fragment = f"... on {inner.name}" if inner is not named else ""
                 step = (f"{name}{_needed(field)}", *((fragment,) if fragment else ()))
                 waiting.append((operation, (*way, *step), inner))
+
+
+def _told(schema: GraphQLSchema, named: Any) -> str:
+    """What a result says of what is wrong."""
+    selections = ["__typename"]
+    for it in _members(schema, named):
+        if "UserError" in {interface.name for interface in it.interfaces}:
+            selections.append(f"... on {it.name} {{ message path }}")
+        elif "rejects" in it.fields and not it.fields["rejects"].args:
+            selections.append(f"... on {it.name} {{ rejects {{ message path }} }}")
+    return " ".join(selections)
 
 
 def _members(schema: GraphQLSchema, named: Any) -> list[Any]:

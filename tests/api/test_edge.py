@@ -12,49 +12,17 @@ from unittest.mock import patch
 import asyncpg
 import httpx
 import pytest
-import pytest_asyncio
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from audience_gql.api.schema import Schema
-from audience_gql.api.transport.edge import guarded
-from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.shared_feed import SharedFeed
 from audience_gql.api.transport.socket import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Doorkeeper
 from tests.api.test_socket_crowd import Wire
 
 VIEWER = "{ viewer { token { name } } }"
 FEED = "subscription { membershipChanges { cursor } }"
 SECRET = "password=hunter2"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def web(api) -> AsyncIterator[httpx.AsyncClient]:
-    """The addresses of the application, in this process."""
-    subscriptions = Subscriptions(api.schema, api.services)
-
-    async def graphql(request: Request) -> Response:
-        return await answer(request, api.schema, api.services, subscriptions)
-
-    async def upload(request: Request) -> Response:
-        return await receive(request, api.services)
-
-    app = Starlette(
-        routes=[
-            Route("/graphql", guarded(graphql), methods=["GET", "POST"]),
-            Route("/imports/{import_id}/{secret}", guarded(upload), methods=["PUT"]),
-        ]
-    )
-    headers = {"authorization": f"Bearer {await api.token()}"}
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://x", headers=headers
-    ) as client:
-        yield client
 
 
 def failing(error: Exception):

@@ -114,7 +114,7 @@ class Documents:
         try:
             document = parse(text, max_tokens=TOKENS)
         except GraphQLSyntaxError as error:
-            return Refused(errors=[coded(error, "GRAPHQL_PARSE_FAILED")])
+            return Refused(errors=[coded(_in_our_words(error), "GRAPHQL_PARSE_FAILED")])
         if errors := size_errors(document):
             return Refused(errors=errors)
         measure = Measure(self._schema, document)
@@ -130,6 +130,11 @@ class Documents:
             for (name, definition), cost in zip(_operations(document), costs, strict=True)
         }
         return Prepared(document=document, operations=operations)
+
+
+def _in_our_words(error: GraphQLSyntaxError) -> GraphQLError:
+    message = error.message.replace("Syntax Error: ", "The document is not GraphQL: ", 1)
+    return GraphQLError(message, source=error.source, positions=error.positions)
 
 
 def _size(text: str, prepared: Prepared | Refused) -> int:

@@ -38,8 +38,9 @@ from graphql.validation.validate import ValidationAbortedError
 from audience_gql.api.errors import coded
 from audience_gql.api.inputs.checking import check
 from audience_gql.api.inputs.literals import Literal, variable_paths
-from audience_gql.api.inputs.problems import MOST_PROBLEMS, Enough, Problems, shown, suggestion
+from audience_gql.api.inputs.problems import MOST_PROBLEMS, Enough, Problems, suggestion
 from audience_gql.audience.failures import Path
+from audience_gql.conditions.given_values import shown
 
 CODE: Final = "GRAPHQL_VALIDATION_FAILED"
 

@@ -20,6 +20,7 @@ MORE_DIGITS: Final = "has more digits than a number carries, which is about 16"
 _TOO_LARGE: Final = "is too large"
 MAX_BITS: Final = 1_024
 """The most bits of an integer that a double can hold. Longer integers are refused before any costly work."""
+_SHOWN_CHARACTERS: Final = 40
 _EXACT_INTEGERS: Final = 2**53
 _YEARS: Final = range(FIRST_YEAR, LAST_YEAR + 1)
 
@@ -182,3 +183,9 @@ def _is_blank(text: str) -> bool:
 def _character(character: str) -> str:
     called = name(character, "")
     return f"U+{ord(character):04X}{f' ({called})' if called else ''}"
+
+
+def shown(text: str) -> str:
+    """A stranger's text for a message or path: short, and valid Unicode."""
+    clean = text[:_SHOWN_CHARACTERS].encode(errors="replace").decode().replace("\0", "?")
+    return clean if len(text) <= _SHOWN_CHARACTERS else f"{clean}…"

@@ -24,8 +24,9 @@ from graphql import (
     is_required_input_field,
 )
 
-from audience_gql.api.inputs.problems import Problems, listed, shown, suggestion
+from audience_gql.api.inputs.problems import Problems, listed, suggestion
 from audience_gql.audience.failures import Path, ProblemCode
+from audience_gql.conditions.given_values import shown
 from audience_gql.conditions.registry import instead_of
 
 Leaf: TypeAlias = GraphQLScalarType | GraphQLEnumType

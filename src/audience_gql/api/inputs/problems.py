@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS: Final = 5
 """In one answer. A caller with more than these needs the first ones, and each one costs time to tell."""
-_SHOWN_CHARACTERS: Final = 40
+_LONGEST_NAME: Final = 40
 _CLOSE: Final = 0.7
 _OFF: Final = 3
 """Characters by which a name that is looked at may be longer or shorter."""
@@ -52,16 +52,9 @@ def told(issue: Issue, code: str, node: Node | None = None) -> GraphQLError:
     return GraphQLError(message, node, extensions={"code": code, "issues": issues})
 
 
-def shown(name: object) -> str:
-    """A stranger's name for a message or path: short, and valid Unicode."""
-    text = str(name)
-    clean = text[:_SHOWN_CHARACTERS].encode(errors="replace").decode().replace("\0", "?")
-    return clean if len(text) <= _SHOWN_CHARACTERS else f"{clean}…"
-
-
 def suggestion(name: str, names: Collection[str]) -> str:
     """The one or two names that a misspelt one may stand for, as a sentence's end; empty where none begins alike and is close."""
-    if len(name) > _SHOWN_CHARACTERS:
+    if len(name) > _LONGEST_NAME:
         return ""
     near = [it for it in names if it[:1] == name[:1] and abs(len(it) - len(name)) <= _OFF]
     close = get_close_matches(name, near, n=2, cutoff=_CLOSE)

@@ -121,7 +121,7 @@ def _key(asked: Asked, permitted: Permitted, context: Context) -> Hashable:
         frozenset(context.access.token.scopes),
         asked.query,
         asked.operation_name,
-        json.dumps(variables, sort_keys=True),
+        json.dumps(variables, sort_keys=True, default=repr),  # of numbers that fit no argument
     )
 
 

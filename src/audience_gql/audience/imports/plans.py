@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from audience_gql.audience.failures import Issue, Path
+from audience_gql.conditions.given_values import shown
 from audience_gql.conditions.values import read_number
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 
@@ -84,7 +85,9 @@ class ImportPlan:
             }
             if not known[column.kind]:
                 message = (
-                    f"there is no {column.kind} {column.target!r}" if column.kind != "group" else _NO_GROUP
+                    f"there is no {column.kind} {shown(str(column.target))!r}"
+                    if column.kind != "group"
+                    else _NO_GROUP
                 )
                 found.append(
                     Issue(
@@ -161,7 +164,7 @@ def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[st
         case "channel":
             status = cell.upper()
             if status not in CHANNEL_STATUSES:
-                raise BadCell(f"{column.header}: {cell!r} is none of {', '.join(CHANNEL_STATUSES)}")
+                raise BadCell(f"{column.header}: {shown(cell)!r} is none of {', '.join(CHANNEL_STATUSES)}")
             item.setdefault("channels", []).append({"channel": target, "status": status})
         case "group":
             name = "addToGroupIds" if _yes_or_no(column, cell) else "removeFromGroupIds"
@@ -175,7 +178,7 @@ def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
             if (
                 _NUMBER.fullmatch(cell) is None
             ):  # Python would take 1_000, nan and digits of any script besides
-                raise BadCell(f"{column.header}: expected a number such as 12.5, not {cell!r}")
+                raise BadCell(f"{column.header}: expected a number such as 12.5, not {shown(cell)!r}")
             return read_number(cell)
         case "BOOLEAN":
             return _yes_or_no(column, cell)
@@ -187,5 +190,5 @@ def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
 def _yes_or_no(column: ColumnPlan, cell: str) -> bool:
     folded = cell.lower()
     if folded not in _YES | _NO:
-        raise BadCell(f"{column.header}: expected true or false, not {cell!r}")
+        raise BadCell(f"{column.header}: expected true or false, not {shown(cell)!r}")
     return folded in _YES

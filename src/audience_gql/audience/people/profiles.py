@@ -31,6 +31,7 @@ from audience_gql.conditions.given_values import (
     given_line,
     given_number,
     given_text,
+    shown,
 )
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
@@ -239,7 +240,9 @@ def _read_fields(
         where = ("fields", str(index))
         ref = fields.get(str(entry.get("key")))
         if ref is None:
-            problems.add("UNKNOWN", f"there is no custom field {entry.get('key')!r}", *where, "key")
+            problems.add(
+                "UNKNOWN", f"there is no custom field {shown(str(entry.get('key')))!r}", *where, "key"
+            )
             continue
         try:
             patch.fields[ref] = _field_value(ref, entry.get("value"))

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from audience_gql.conditions.given_values import BadValue, given_day, given_instant, given_number
+from audience_gql.conditions.given_values import BadValue, given_day, given_instant, given_number, shown
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.limits import MAX_INT, MAX_TEXT
@@ -18,7 +18,6 @@ from audience_gql.conditions.registry import condition_shape
 
 Value = TypeVar("Value")
 
-_SHOWN_CHARACTERS: Final = 40
 _MAX_BITS: Final = 1_024
 """Of an integer that may stand for an id; a longer one is refused before it costs anything."""
 
@@ -169,12 +168,6 @@ def _coerce_date_time(value: object, parsing: Parsing) -> datetime | None:
 
 def _coerce_date(value: object, parsing: Parsing) -> date | None:
     return _read(given_day, value, parsing)
-
-
-def shown(text: str) -> str:
-    """A stranger's text for a path: short, and valid Unicode."""
-    clean = text[:_SHOWN_CHARACTERS].encode(errors="replace").decode().replace("\0", "?")
-    return clean if len(text) <= _SHOWN_CHARACTERS else f"{clean}…"
 
 
 _SCALARS: Final[Mapping[Scalar, Callable[[object, Parsing], object]]] = {
