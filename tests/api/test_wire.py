@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
+import re
+from decimal import Decimal
 
 import pytest
 
 from audience_gql.api.transport.wire import JSON_DEPTH, Unreadable, decode, encode
+from audience_gql.conditions.values import Inexact, decimal_of
 
 
 def nested(levels: int, opening: str = "[", closing: str = "]") -> str:
@@ -34,3 +38,45 @@ def test_depth_is_counted_in_values_not_brackets():
 
 def test_integers_beyond_64_bits_are_written():
     assert encode({"a": [2**70, "ß"]}) == f'{{"a":[{2**70},"ß"]}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "place", ['{"a":%s}', '{"a": [1, %s ], "c1e5, ": "y"}', '{"1e5":{\n"b" :\t%s\n}}', "[%s,%s]"]
+)
+def test_no_number_is_rounded_wherever_it_is(place):
+    chance = random.Random(14)
+    for _ in range(3_000):
+        spelled = number(chance)
+
+        value = json.loads(place.replace("%s", '"x"').replace("x", spelled))
+        found = decode(place.replace("%s", spelled))
+
+        assert found == decode(place.replace("%s", spelled).encode())
+        assert seen(found) == seen(value), spelled
+
+
+def seen(value: object) -> object:
+    """The value with numbers, and texts that are numbers, as what they say exactly."""
+    match value:
+        case dict():
+            return {key: seen(inner) for key, inner in value.items()}
+        case list():
+            return [seen(inner) for inner in value]
+        case Inexact(text=text):
+            return Decimal(text)
+        case str() if re.fullmatch(r"-?[0-9][0-9.]*([eE][+-]?[0-9]+)?", value):
+            return Decimal(value)
+        case str():
+            return value
+        case _:
+            return decimal_of(value)
+
+
+def number(chance: random.Random) -> str:
+    """A number in JSON, with few digits or many."""
+    digits = "".join(chance.choices("0123456789", k=chance.choice([1, 3, 15, 16, 17, 30]))).lstrip("0") or "0"
+    fraction = chance.choice(
+        ["", "", ".5", f".{chance.randrange(10**15):015}", f".{chance.randrange(10**17)}"]
+    )
+    exponent = chance.choice(["", "", "e5", "E-3", "e+20", "e-400", "e-0400", "e0005"])
+    return f"{chance.choice(['', '-'])}{digits}{fraction}{exponent}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Final, TypeAlias
@@ -43,16 +44,14 @@ def fold(text: str) -> str:
     return text.lower() if text.isascii() else normalize("NFC", normalize("NFC", text).casefold())
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Inexact:
     """The text of a number that is not an integer and not exactly a double, or that is too large for a double.
 
     JSON and GraphQL can spell such numbers. A reader that needs a number must refuse them.
     """
 
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+    text: str
 
     def __repr__(self) -> str:
         return self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}…"

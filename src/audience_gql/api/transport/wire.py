@@ -16,7 +16,8 @@ _KINDS: Final = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
 """Digits and points become 0, what ends a number becomes a comma."""
 _LONG: Final = b"0" * 16
 _LONG_NUMBER: Final = re.compile(rb"0000000000000000[0e]*(,)?")
-_EXPONENTS: Final = (b"0e0,", b"0e00,", b"0e000,", b"0e0000")
+_EXPONENTS: Final = (b"0e000,", b"0e0000")
+"""Of more than two digits: with a shorter one, a number of up to 15 digits is exactly a double."""
 _MAY_BE_INEXACT: Final = re.compile(rb"(?<=[:,\[\s])-?(?:[0-9.]{16,}|[0-9.]+[eE])[0-9.eE+-]*")
 """Numbers of more than 15 digits or with an exponent; also what looks like one inside a text."""
 
