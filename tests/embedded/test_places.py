@@ -77,7 +77,7 @@ def test_a_folder_with_other_things_is_refused_and_left_as_it_was(room):
     (home / "letters").write_text("mine")
     before = facts(home)
 
-    with pytest.raises(StateUnusable, match="there are other things in it"):
+    with pytest.raises(StateUnusable, match="it contains other files"):
         Servers.start(home)
 
     assert facts(home) == before
@@ -110,7 +110,7 @@ def test_an_ordinary_user_is_refused_somebody_elses_folder(ordinary, room):
 
     said = ordinary.keep(theirs).said
 
-    assert "it belongs to the user id 0, while the servers run as nobody" in str(said["error"])
+    assert "it belongs to the user id 0, but the servers run as nobody" in str(said["error"])
 
 
 @root_only

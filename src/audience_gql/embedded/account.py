@@ -1,6 +1,6 @@
-"""The operating-system account that the servers run as, and how a process is started under it.
+"""The operating-system account of the servers, and how to start a process under it.
 
-Postgres refuses to run as root, so root hands its servers to an ordinary account. Nobody's folders change for that.
+Postgres refuses to run as root, so root starts the servers under an ordinary account. It must not change existing folders.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import IO, Self
 from audience_gql.embedded.errors import EmbeddedError
 
 _ENVIRONMENT: Mapping[str, str] = {"LANG": "C", "LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
-"""All that a server sees: an unknown LANG or a stray PGDATA of the caller must not reach it."""
+"""The whole environment of a server, so that an unknown LANG or a stray PGDATA of the caller does not reach it."""
 
 
 class NoAccountForServers(EmbeddedError):
-    """Root finds no ordinary account to run the servers as."""
+    """The caller is root and finds no ordinary account for the servers."""
 
     def __init__(self, tried: Sequence[str]) -> None:
         super().__init__(
             f"Postgres does not run as root, and root can use none of the accounts {', '.join(tried)} here. "
-            "Run the command as an ordinary user, or set DATABASE_URL and REDIS_URL to servers of your own."
+            "Run the command as an ordinary user, or set DATABASE_URL and REDIS_URL to your own servers."
         )
 
 
 class NamelessAccount(EmbeddedError):
-    """The caller's user id is in no list of accounts, and Postgres looks itself up there."""
+    """The caller's user id has no account on this machine, and Postgres needs one."""
 
     def __init__(self, uid: int) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class NamelessAccount(EmbeddedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who the servers run as. `is_other` says that it is not the caller, and that only root can start them."""
+    """The account of the servers. With `is_other` it is not the caller's, and only root can start processes under it."""
 
     name: str
     uid: int
@@ -50,7 +50,7 @@ class Account:
 
     @classmethod
     def for_servers(cls, *, owner_uid: int, environment: Mapping[str, str] = os.environ) -> Self:
-        """The caller; for root the first that exists of the folder's owner, who called sudo, `postgres`, `nobody`."""
+        """The caller's account. For root, the first that exists of: the folder's owner, the caller of sudo, `postgres`, `nobody`."""
         if os.geteuid() != 0:
             return cls._of_caller()
         tried = {}
@@ -70,18 +70,18 @@ class Account:
             raise NamelessAccount(uid) from None
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether the account gets into the folder, through all of its parents."""
+        """Whether the account may enter the folder and all of its parents."""
         return self.can_run(["sh", "-c", 'cd -- "$1"', "sh", folder])
 
     def can_run(self, command: Sequence[str | Path]) -> bool:
-        """Whether the command starts and succeeds. Asking the kernel, not the mode bits, covers containers and ACLs."""
+        """Whether the command starts and succeeds. Unlike a look at mode bits, this also respects containers and ACLs."""
         try:
             return self.run(command).returncode == 0
         except OSError:
             return False
 
     def run(self, command: Sequence[str | Path], *, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Runs a short command to its end; what it says on either output is in `stdout`."""
+        """Runs a short command to its end. `stdout` has both of its outputs."""
         with self.launch(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
                 output, _ = process.communicate(stdin)
@@ -97,7 +97,7 @@ class Account:
         stdin: int = subprocess.DEVNULL,
         stdout: int | IO[bytes] = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
-        """Starts a process in a session of its own, out of reach of Ctrl-C and of signals to the caller's group."""
+        """Starts a process in its own session, so that Ctrl-C and signals to the caller's group do not reach it."""
         return subprocess.Popen(  # noqa: S603  # the commands are ours, and no shell reads their words
             command,
             stdin=stdin,

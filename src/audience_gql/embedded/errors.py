@@ -1,5 +1,5 @@
-"""The common ancestor of this package's expected failures, so that a command can print any of them as one message."""
+"""The base class of this package's expected failures, so that a command can print any of them as one message."""
 
 
 class EmbeddedError(Exception):
-    """The servers cannot be started here; the message says why, and what to do."""
+    """The servers cannot be started here. The message says why, and what to do."""

@@ -1,7 +1,7 @@
-"""A small process that outlives ours by a moment: when we are gone, however we went, it stops the servers.
+"""A small process that stops the servers after the owning process ended in any way, even by SIGKILL.
 
-It blocks on a pipe whose other end only we hold, and which the kernel closes at our death, SIGKILL included. It also holds
-the lock of the state folder, so that nobody starts new servers there while it stops the old ones.
+It blocks on a pipe whose other end only the owning process holds. The kernel closes that end at the owner's death. The
+guardian also holds the lock of the state folder, so that no new servers start there while it stops the old ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAIN = f"import sys; sys.path.insert(0, sys.argv[1]); from {__name__} import ma
 
 
 class Guardian:
-    """Our side: the process stands guard from the beginning to `dismiss`."""
+    """The owner's side. The guardian process runs from the creation of this object until `dismiss`."""
 
     def __init__(self, folder: StateFolder, *, remove_folder: bool) -> None:
         fate = "remove" if remove_folder else "keep"
@@ -35,12 +35,12 @@ class Guardian:
             )
 
     def dismiss(self) -> None:
-        """Lets it do its work now, which is little once the servers have ended, and waits for it."""
+        """Makes the guardian stop remaining servers now, and waits until it ends."""
         self._process.communicate()
 
 
 def main(folder: str, fate: str) -> None:
-    """The guardian's side: waits for the end of standard input, then stops what runs on the folder."""
+    """The guardian's side. Waits for the end of standard input, then stops all servers that work in the folder."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     sys.stdin.buffer.read()

@@ -1,7 +1,7 @@
-"""Finds and ends the servers that work in a state folder, whoever started them.
+"""Finds and ends the servers that work in a state folder, no matter who started them.
 
-The kernel's list of processes is the only witness: pid files are never trusted, since a pid is soon somebody else's. A
-process is ours when its program is one of ours and an argument of its command line lies in our folder.
+It uses only the kernel's list of processes and must not trust pid files, because pids are reused. A process counts when
+its program is one of the servers' and an argument of its command line is inside the folder.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STOP_SIGNALS: Mapping[str, tuple[signal.Signals, ...]] = {
-    "postgres": (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL),  # fast, immediate, and then by force
+    "postgres": (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL),  # fast, immediate, forced
     "initdb": (signal.SIGTERM, signal.SIGKILL),
     "valkey-server": (signal.SIGTERM, signal.SIGKILL),
 }
-"""The programs that we start, and what each is told to stop with, ever less politely."""
+"""The servers' programs, each with the signals that stop it, from polite to forced."""
 
 PATIENCE_SECONDS = 10.0
-"""How long a signal is given before the next one: a fast shutdown of Postgres writes a checkpoint first."""
+"""The time between one signal and the next. A fast shutdown of Postgres writes a checkpoint first."""
 
 POLL_SECONDS = 0.02
 
@@ -40,7 +40,7 @@ class Leftover:
 
 
 def stop_leftovers(folder: Path) -> None:
-    """Ends every server of the folder, and returns when none is left."""
+    """Stops all servers of the folder, and returns when none runs."""
     for attempt in range(max(map(len, STOP_SIGNALS.values()))):
         leftovers = find_leftovers(folder)
         for leftover in leftovers:
@@ -52,7 +52,7 @@ def stop_leftovers(folder: Path) -> None:
 
 
 def find_leftovers(folder: Path) -> list[Leftover]:
-    """The folder's servers that run at this moment."""
+    """The servers of the folder that are running now."""
     return list(
         leftovers_among(_processes(), folder) if PROCESSES.is_dir() else leftovers_among(_ps(), folder, " ")
     )
@@ -61,7 +61,7 @@ def find_leftovers(folder: Path) -> list[Leftover]:
 def leftovers_among(
     command_lines: Iterable[tuple[int, str]], folder: Path, separator: str = "\0"
 ) -> Iterator[Leftover]:
-    """The processes whose program is ours and that have an argument inside the folder."""
+    """The processes of the servers' programs that have an argument inside the folder."""
     ours = re.compile(
         rf"(?:[^\0]*/)?({'|'.join(STOP_SIGNALS)}){separator}(?:.*{separator})?{re.escape(f'{folder}/')}",
         re.DOTALL,
@@ -72,7 +72,7 @@ def leftovers_among(
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the number is some process's, not necessarily one of ours."""
+    """Whether any process has this pid, not necessarily a server."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -85,12 +85,12 @@ def is_alive(pid: int) -> bool:
 def _processes() -> Iterator[tuple[int, str]]:
     for entry in PROCESSES.iterdir():
         if entry.name.isdigit():
-            with suppress(OSError):  # it ended between the two looks
+            with suppress(OSError):  # the process ended in the meantime
                 yield int(entry.name), os.fsdecode((entry / "cmdline").read_bytes())
 
 
 def _ps() -> Iterator[tuple[int, str]]:
-    """For systems without /proc, such as macOS; `ps` joins the arguments with spaces."""
+    """The pids and command lines on systems without /proc, such as macOS. `ps` joins the arguments with spaces."""
     listing = subprocess.run(["/bin/ps", "-axww", "-o", "pid=,command="], capture_output=True, check=True)
     for line in listing.stdout.splitlines():
         pid, _, command = os.fsdecode(line.strip()).partition(" ")
@@ -102,5 +102,5 @@ def _are_gone(folder: Path) -> bool:
     while find_leftovers(folder):
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL_SECONDS)  # they are not our children: there is no event to wait on
+        time.sleep(POLL_SECONDS)  # they are not children of this process, so it cannot wait for them
     return True

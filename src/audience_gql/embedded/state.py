@@ -1,7 +1,7 @@
-"""The folder that holds everything the servers keep: data, passwords, logs, and the lock that makes it ours alone.
+"""The state folder of the servers: data, passwords, logs, and a lock that reserves it for one process.
 
-It belongs to the servers' account, mode 0700. Root writes here too, so it creates only plain files directly inside, and
-never follows a link: whoever owns a folder can put one there.
+It belongs to the servers' account and has mode 0700. Root writes here too, but must create only plain files directly
+inside and must not follow links, because the folder's owner could put one there.
 """
 
 from __future__ import annotations
@@ -22,26 +22,28 @@ from audience_gql.embedded.leftovers import is_alive
 _LOCK = "lock"
 
 _HANDOVER_SECONDS = 30.0
-"""How long we wait for the folder of a process that died, while its guardian stops the servers."""
+"""How long to wait for the folder of a process that died, while its guardian stops the servers."""
 
 _POLL_SECONDS = 0.05
 
 _LOG_BYTES = 10_000_000
-"""A log that has grown beyond this is begun anew at the next start."""
+"""A larger log is emptied at the next start."""
 
 
 class FolderInUse(EmbeddedError):
-    """Another process keeps its servers in the folder."""
+    """Another process runs its servers in the folder."""
 
     def __init__(self, folder: Path, pid: int | None) -> None:
         holder = f"process {pid}" if pid else "another process"
-        super().__init__(f"{folder} is in use by {holder}. Stop that one, or choose another state folder.")
+        super().__init__(
+            f"{folder} is in use by {holder}. Stop that process, or choose another state folder."
+        )
         self.folder = folder
         self.pid = pid
 
 
 class StateUnusable(EmbeddedError):
-    """The folder cannot hold the servers' state."""
+    """The folder is unsuitable for the servers' state."""
 
     def __init__(self, folder: Path, reason: str) -> None:
         super().__init__(f"{folder} cannot hold the servers' data: {reason}. Choose another state folder.")
@@ -49,7 +51,7 @@ class StateUnusable(EmbeddedError):
 
 
 def default_state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where such state belongs: $XDG_STATE_HOME, else for root the system's folder, else the user's own."""
+    """The default folder: in $XDG_STATE_HOME, or else in the system's folder for root, or else in the user's own."""
     base = environment.get("XDG_STATE_HOME", "")
     if Path(base).is_absolute():
         return Path(base, "audience-gql")
@@ -60,7 +62,7 @@ def default_state_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateFolder:
-    """A folder that is ours, until every process that holds the open file `lock` has closed it."""
+    """A folder that is reserved until all processes with the open file `lock` have closed it."""
 
     path: Path
     account: Account
@@ -68,7 +70,7 @@ class StateFolder:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Makes the folder if need be, and locks it. Raises StateUnusable or FolderInUse when it cannot be ours."""
+        """Creates the folder if necessary, and locks it. Raises StateUnusable, FolderInUse."""
         path = path.resolve()
         try:
             account = _prepare(path)
@@ -83,11 +85,11 @@ class StateFolder:
         return cls(path=path, account=account, lock=lock)
 
     def close(self) -> None:
-        """Gives up our hold on the folder."""
+        """Releases this process's lock on the folder."""
         os.close(self.lock)
 
     def secret(self, name: str) -> str:
-        """The random secret in the file of that name, made up at the first call."""
+        """The random secret in the file of that name, which the first call creates."""
         try:
             descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -98,7 +100,7 @@ class StateFolder:
             return file.read()
 
     def write(self, name: str, text: str) -> Path:
-        """Writes a file that only the account can read, whole or not at all."""
+        """Writes a file that only the account can read, completely or not at all."""
         draft = self.path / f"{name}.new"
         draft.unlink(missing_ok=True)
         with os.fdopen(_open(draft, os.O_WRONLY, self.account), "wb") as file:
@@ -106,7 +108,7 @@ class StateFolder:
         return draft.replace(self.path / name)
 
     def open_log(self, name: str) -> IO[bytes]:
-        """The log of that name, to be appended to."""
+        """Opens the log of that name for appending."""
         file = os.fdopen(_open(self.path / name, os.O_WRONLY | os.O_APPEND, self.account), "ab", buffering=0)
         if file.tell() > _LOG_BYTES:
             file.truncate(0)
@@ -114,34 +116,32 @@ class StateFolder:
 
 
 def _prepare(path: Path) -> Account:
-    """Makes what is missing. Only a folder that is new or empty is given to the account; others stay as they are."""
+    """Creates missing folders. It gives only a new or empty folder to the account, and does not change others."""
     for parent in reversed(path.parents):
         if not parent.exists():
             parent.mkdir(exist_ok=True)
-            parent.chmod(0o755)  # else root's umask could shut the account out
+            parent.chmod(0o755)  # otherwise root's umask could lock the account out
     path.mkdir(mode=0o700, exist_ok=True)
     found = {entry.name for entry in path.iterdir()}
     if found and _LOCK not in found:
-        raise StateUnusable(path, "there are other things in it")
+        raise StateUnusable(path, "it contains other files")
     account = Account.for_servers(owner_uid=path.stat().st_uid)
     is_new = not found - {_LOCK}
     if is_new and account.is_other:
         os.chown(path, account.uid, account.gid)
     if (owner := path.stat().st_uid) != account.uid:
-        raise StateUnusable(
-            path, f"it belongs to the user id {owner}, while the servers run as {account.name}"
-        )
+        raise StateUnusable(path, f"it belongs to the user id {owner}, but the servers run as {account.name}")
     if is_new:
         path.chmod(0o700)
     if not account.can_enter(path):
         raise StateUnusable(
-            path, f"{account.name}, as whom the servers run, may not enter one of its parent folders"
+            path, f"the servers run as {account.name}, which may not enter one of its parent folders"
         )
     return account
 
 
 def _open(path: Path, flags: int, account: Account) -> int:
-    """Opens a file, new or there. Only a new one is given to the account: what is there may be a link to another's."""
+    """Opens a new or existing file. It gives only a new one to the account: an existing one may be a link to another user's file."""
     flags |= os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
@@ -158,7 +158,7 @@ def _take(lock: int, folder: Path) -> None:
         pid = _holder(lock)
         if (pid and is_alive(pid)) or time.monotonic() > deadline:
             raise FolderInUse(folder, pid)
-        time.sleep(_POLL_SECONDS)  # waiting inside flock could not notice who holds it now
+        time.sleep(_POLL_SECONDS)  # a blocking flock would not notice a new holder
     os.ftruncate(lock, 0)
     os.pwrite(lock, b"%d\n" % os.getpid(), 0)
 

@@ -1,4 +1,4 @@
-"""Keeps one server running: starts it again, as it was, whenever it ends without being asked to."""
+"""Keeps one server running: restarts it with the same settings when it ends unexpectedly."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.02
 
 _READY_SECONDS = 120.0
-"""How long a server may take until it answers; after a crash Postgres first replays its log."""
+"""How long a server may take until it answers. After a crash, Postgres replays its log first."""
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
-"""Before a server is started again. The pause doubles while the server does not come up."""
+"""The longest pause before a restart. The pause doubles while the server fails to start."""
 
 _TAIL_BYTES = 2_000
 
 
 class Server(Protocol):
-    """What is needed to start a server, and to know that it is there. The name is its program's, and its log's."""
+    """How to start a server and to see that it answers. Its program and its log have the same name."""
 
     @property
     def name(self) -> str: ...
@@ -40,7 +40,7 @@ class Server(Protocol):
 
 
 class ServerNotReady(EmbeddedError):
-    """A server ended, or did not answer in time, when it was started."""
+    """A server ended or did not answer in time after its start."""
 
     def __init__(self, name: str, log: Path) -> None:
         tail = log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
@@ -49,7 +49,7 @@ class ServerNotReady(EmbeddedError):
 
 
 class Supervised:
-    """One server. `start` and `stop` are for its owner; between them a thread watches it."""
+    """One server. Its owner calls `start` and `stop`; between them, a thread watches it."""
 
     def __init__(self, server: Server, folder: StateFolder) -> None:
         self._server = server
@@ -57,15 +57,13 @@ class Supervised:
         self._log_name = f"{server.name}.log"
         self._is_ready = threading.Event()
         self._is_ending = threading.Event()
-        self._launching = (
-            threading.Lock()
-        )  # so that `stop` never overlooks a process that is just being started
+        self._launching = threading.Lock()  # so that `stop` never misses a process that is just starting
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: threading.Thread | None = None
 
     @property
     def pid(self) -> int | None:
-        """Of the process that runs now, if any."""
+        """The pid of the running process; None if there is none."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
@@ -86,7 +84,7 @@ class Supervised:
         self._watcher.start()
 
     def stop(self) -> None:
-        """Stops the server, ever less politely, and returns when it has ended. `start` would bring it back."""
+        """Stops the server with stronger and stronger signals, and returns when it has ended. `start` can start it again."""
         with self._launching:
             self._is_ending.set()
         if self._process is not None:
@@ -96,13 +94,13 @@ class Supervised:
         self._is_ready.clear()
 
     def kill(self) -> None:
-        """Crashes the server; it comes back by itself, see `wait_until_ready`."""
+        """Crashes the server. The watching thread restarts it; see `wait_until_ready`."""
         self._is_ready.clear()
         if self._process is not None:
             self._process.kill()
 
     def wait_until_ready(self, timeout_seconds: float) -> bool:
-        """Whether the server answers, or does so in time."""
+        """Whether the server answers within this time."""
         return self._is_ready.wait(timeout_seconds)
 
     def _watch(self, process: subprocess.Popen[bytes] | None) -> None:
@@ -122,7 +120,7 @@ class Supervised:
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     def _launch(self) -> subprocess.Popen[bytes] | None:
-        """Starts the process; none when the server is to end, or when its program cannot be started now."""
+        """Starts the process. Returns None after `stop`, or when the program cannot be started now."""
         with self._launching, self._folder.open_log(self._log_name) as log:
             if self._is_ending.is_set():
                 return None

@@ -1,4 +1,4 @@
-"""Valkey: its configuration, and how it tells that it answers. It keeps nothing on disk: it holds only wake-ups."""
+"""Valkey: its configuration, and how to see that it answers. It stores nothing on disk, because it only carries wake-ups."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ appendonly no
 loglevel warning
 set-proc-title no
 """
-"""`set-proc-title no` keeps the command line, by which a left-over is known to be ours."""
+"""`set-proc-title no` keeps the command line, by which leftovers.py recognises the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Valkey:
-    """One server over a configuration that is written."""
+    """One server with a written configuration file."""
 
     program: Path
     configuration: Path
@@ -48,7 +48,7 @@ class Valkey:
         return [self.program, self.configuration]
 
     def is_ready(self, _pid: int) -> bool:
-        """Whether a server answers that knows the password, and so is ours."""
+        """Whether a server answers that accepts the password, and so is this one."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=_PATIENCE_SECONDS) as connection:
                 connection.sendall(f"AUTH {self.password}\r\n".encode())
@@ -58,11 +58,11 @@ class Valkey:
 
 
 def prepare(programs: Programs, folder: StateFolder) -> Callable[[int], Valkey]:
-    """The server, but for its port, which goes into its configuration."""
+    """A function from a port to the server. It writes the port into the configuration."""
     password = folder.secret("valkey.password")
 
     def on(port: int) -> Valkey:
-        # In a file: a command line, which could hold it too, is for everybody to read.
+        # The password is in a file, because everybody can read command lines.
         text = _CONFIGURATION.format(host=LOOPBACK, port=port, password=password)
         configuration = folder.write("valkey.conf", text)
         return Valkey(program=programs.valkey, configuration=configuration, port=port, password=password)
