@@ -1,10 +1,10 @@
-"""How quickly a large file becomes people, and how much memory the web process and the worker take meanwhile.
+"""Measures how fast a large file is imported, and how much memory the web process and the worker use meanwhile.
 
     . <state>/connection.env        # of a running `python3 dev up`
     python3 dev run benchmarks/imports.py --rows 1000000
 
-It writes a file of made-up people, imports it as `audience-gql import` does, and looks at the processes of this machine that
-serve and work. Figures are for reading; it asserts only that every row became a person.
+It writes a file of made-up people, imports it as `audience-gql import` does, and observes the `serve` and `worker` processes of
+this machine. It prints figures; it asserts only that every row became a person.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def write(file: Path, rows: int) -> None:
 
 
 class Memory:
-    """What `serve` and `worker` processes take, looked at twice a second."""
+    """The memory of `serve` and `worker` processes, sampled twice a second."""
 
     def __init__(self) -> None:
         self.megabytes: dict[str, list[float]] = defaultdict(list)

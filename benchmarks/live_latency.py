@@ -1,10 +1,10 @@
-"""How long after a mutation's answer a websocket client hears of the change, and how late people leave by the clock alone.
+"""Measures how long after a mutation's answer a websocket client gets the change, and how late people leave by the clock alone.
 
     . <state>/connection.env        # of a running `python3 dev demo` or `python3 dev up`
     python3 dev run benchmarks/live_latency.py --rate 50 --seconds 20
 
-It makes its own people and a segment "opened in the last minute", tracks one event for each person at a steady rate, and listens
-on a socket of its own. It asserts that nobody is lost; the figures are for reading.
+It creates its own people and a segment "opened in the last minute", tracks one event for each person at a steady rate, and listens
+on its own socket. It asserts that no change is lost, and prints figures.
 """
 
 from __future__ import annotations

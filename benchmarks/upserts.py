@@ -1,10 +1,10 @@
-"""Upserts a second in batches of 1,000, of this checkout and of another one, in turn on the same server.
+"""Measures upserts per second in batches of 1,000, of this checkout and of another one in turn on the same server.
 
     git worktree add /tmp/before <commit>
     python3 dev run benchmarks/upserts.py --against /tmp/before --rounds 15
 
-Each checkout has a process and a database of its own. A round has some batches of every workload; the checkouts take turns, and
-which of them begins alternates too. Printed are medians over the rounds, and the median of each round's ratio. It asserts no time.
+Each checkout has its own process and database. A round has some batches of every workload. The checkouts take turns, and the one
+that begins alternates. It prints medians over the rounds and the median of the rounds' ratios. It asserts no time.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ import asyncpg
 ROOT: Final = Path(__file__).parents[1]
 BATCH: Final = 1000
 BATCHES: Final = 4
-"""Of each workload in a round."""
+"""The number of batches of each workload in a round."""
 
 Item: TypeAlias = dict[str, object]
 Figures: TypeAlias = dict[str, dict[str, float]]
-"""By workload: "rate" in upserts a second, and "cpu" in milliseconds of the process for a batch."""
+"""By workload: "rate" in upserts per second, and "cpu" in the process' milliseconds per batch."""
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def compare(against: Path, rounds: int) -> None:
-    from audience_gql.embedded import Servers  # noqa: PLC0415  # a checkout's own process needs none
+    from audience_gql.embedded import Servers  # noqa: PLC0415  # a checkout's own process starts no servers
 
     servers = Servers.throwaway()
     try:
@@ -69,7 +69,7 @@ def compare(against: Path, rounds: int) -> None:
 
 @contextmanager
 def subject(checkout: Path, database_url: str, name: str) -> Iterator[Callable[[], Figures]]:
-    """A process of one checkout, which runs a round whenever it is asked to."""
+    """A process of one checkout. Calling the yielded function runs a round."""
     asyncio.run(create_database(database_url, name))
     process = subprocess.Popen(  # noqa: S603  # this file again
         [sys.executable, __file__, "--serve", f"{database_url.rsplit('/', 1)[0]}/{name}"],
@@ -124,7 +124,7 @@ def report(pairs: Sequence[tuple[Figures, Figures]]) -> None:
 
 
 async def serve(database_url: str) -> None:
-    import audience_gql  # noqa: PLC0415  # whichever checkout's it is
+    import audience_gql  # noqa: PLC0415  # of the checkout under test
     from audience_gql.audience.people.subscribers import upsert_subscribers  # noqa: PLC0415
     from audience_gql.audience.ports import Ports  # noqa: PLC0415
     from audience_gql.audience.testing import MemorySignals, NotedJobs  # noqa: PLC0415
@@ -167,7 +167,7 @@ async def timed(
 
 
 def _new(batch: int) -> list[Item]:
-    """People nobody knows yet."""
+    """People who are not stored yet."""
     return [
         {
             "externalId": str(number),
@@ -186,7 +186,7 @@ def _changed(batch: int) -> list[Item]:
 
 
 def _wishes(batch: int) -> list[Item]:
-    """The same people, who say something of two channels."""
+    """The same people, with statuses of two channels."""
     channels = [{"channel": channel, "status": "ACTIVE"} for channel in ("EMAIL", "SMS")]
     return [item | {"channels": channels} for item in _changed(batch)]
 
@@ -203,7 +203,7 @@ WORKLOADS: Final[dict[str, Callable[[int], list[Item]]]] = {
     "wishes": _wishes,
     "addresses": _addresses,
 }
-"""In this order, on the same people in each round."""
+"""The workloads, in this order, with the same people in each round."""
 
 
 if __name__ == "__main__":

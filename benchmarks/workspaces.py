@@ -1,10 +1,10 @@
-"""10,000 workspaces with 20 segments each under one worker: what they cost while nobody does anything, and how fast a change is anywhere.
+"""Measures 10,000 workspaces with 20 segments each under one worker: their cost while nothing happens, and how fast changes are.
 
     python3 dev run benchmarks/workspaces.py
     python3 dev run benchmarks/workspaces.py --workspaces 1000 --people 5
 
-It starts servers of its own in a temporary folder, loads the workspaces straight into the tables (with the right members, found by
-the pure evaluation), starts a worker as in production, and lets it tick every bucket once before it measures. It writes
+It starts its own servers in a temporary folder, loads the workspaces straight into the tables (with the right members, found by
+the evaluation in Python), starts a worker as in production, and lets it tick every bucket once before it measures. It writes
 docs/benchmarks/workspaces.md.
 """
 
@@ -54,14 +54,14 @@ COUNTRIES = ("LT", "DE", "FR", "EE")
 WINDOWS = (1, 7, 14, 30, 90)
 DAYS = 120
 BEGIN = 1_000_000_000
-"""Ids below are the application's to draw."""
+"""The first id of this loader. The application draws its ids below."""
 REPORT = Path(__file__).parents[1] / "docs/benchmarks/workspaces.md"
 HEAD = """<!-- Written by benchmarks/workspaces.py; do not edit. -->
 
 # Many small customers
 
-{loaded} in one installation, under one worker. No two workspaces have the same segments, so that no statement serves two of them. Postgres, the
-worker and whoever writes share one machine; what is used is the worker's and its backends' processor time.
+{loaded} in one installation, under one worker. No two workspaces have the same segments, so that no two share a statement. Postgres, the
+worker and the writer run on one machine. Shares of a core are the processor time of the worker and its Postgres backends.
 
 | | measured | target |
 |---|--:|--:|
@@ -71,9 +71,9 @@ SEGMENTS = 20
 
 
 def drawn_conditions(chance: random.Random) -> list[dict[str, Any]]:  # Any: a condition's JSON
-    """A workspace's own, of usual kinds in any mixture, so that no two workspaces have the same statements.
+    """A workspace's conditions: a random mixture of usual kinds, so that no two workspaces have the same statements.
 
-    The last one is what the live changes enter.
+    People enter the segment of the last condition during the live changes.
     """
     drawn = [_leaf(chance) for _ in range(11)]
     drawn += [{"all": [_leaf(chance), {"not": _leaf(chance)}]} for _ in range(4)]
@@ -130,7 +130,7 @@ _VOCABULARY = Vocabulary(
 
 
 class Loader:
-    """Makes workspaces and what is in them, and writes them in slices."""
+    """Draws workspaces with their contents, and writes them in slices."""
 
     def __init__(self, *, people: int, events: int, now: datetime) -> None:
         self._people = people
@@ -139,7 +139,7 @@ class Loader:
         self._chance = random.Random(20)
         self._ids = itertools.count(BEGIN)
         self._conditions: dict[str, tuple[str, Condition]] = {}
-        """By their JSON: the summary, and the condition itself."""
+        """By its JSON, each condition with its summary."""
 
     async def load(self, connection: Connection, count: int) -> None:
         for start in range(0, count, 500):
@@ -157,7 +157,7 @@ class Loader:
         tables.add("workspaces", workspace_id, f"Workspace {number}", now)
         tables.add(
             "buckets", bucket_id, workspace_id, now, now, now
-        )  # due at once: the first tick finds when
+        )  # due at once; the first tick finds the next due instant
         name_ids = {name: next(self._ids) for name in (*EVENTS, PROBE)}
         for name, name_id in name_ids.items():
             tables.add("event_names", name_id, workspace_id, name)
@@ -203,7 +203,7 @@ class Loader:
 
 @dataclass(slots=True)
 class Report:
-    """What was measured, told as it comes and written at the end."""
+    """The figures. They are printed one by one and written to a file at the end."""
 
     rows: list[str] = field(default_factory=list)
 
@@ -234,13 +234,13 @@ async def _measure(options: argparse.Namespace, database_url: str, redis_url: st
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=NotedJobs())
     start = time.monotonic()
     async with ObservedWorker.started(database, database_url=database_url, redis_url=redis_url) as worker:
-        report.add("the worker's memory at its start", f"{worker.memory_mb:.0f} MB")
+        report.add("memory of the worker at its start", f"{worker.memory_mb:.0f} MB")
         await _until_quiet(database)
         report.add("until every bucket was ticked once", f"{time.monotonic() - start:.1f} s")
         await asyncio.sleep(10)
         await _idle(options, worker, report)
         await _change(options, ports, worker, report)
-        report.add("the worker's memory at the most", f"{worker.peak_memory_mb:.0f} MB", "<= 200 MB")
+        report.add("memory of the worker at its peak", f"{worker.peak_memory_mb:.0f} MB", "<= 200 MB")
     await signals.close()
     await database.close()
     command = shlex.join(["python", "benchmarks/workspaces.py", *sys.argv[1:]])
@@ -248,7 +248,7 @@ async def _measure(options: argparse.Namespace, database_url: str, redis_url: st
 
 
 async def _load(options: argparse.Namespace, database_url: str) -> str:
-    """What there is then, in words."""
+    """Load everything. Returns what was loaded, in words."""
     connection: Connection = await asyncpg.connect(database_url)
     try:
         now = await connection.fetchval("SELECT now()")
@@ -271,7 +271,7 @@ async def _load(options: argparse.Namespace, database_url: str) -> str:
 
 
 async def _until_quiet(database: Database) -> None:
-    """Until nothing is due or marked."""
+    """Wait until nothing is due and no marks are left."""
     while await database.fetchval(
         "SELECT EXISTS (SELECT FROM dirty) OR EXISTS (SELECT FROM buckets WHERE next_due_at < now() - interval '1 second')"
     ):
@@ -291,7 +291,7 @@ def _add_shares(report: Report, when: str, used: Usage, seconds: float, target: 
 
 
 async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWorker, report: Report) -> None:
-    """An event at a time in random workspaces, each of which makes somebody a member."""
+    """Track one event at a time in random workspaces. Each makes a person a member."""
     chosen = await _probes(ports, options.changes)
     async with AsyncExitStack() as listening:
         watches: dict[int, Watch] = {}
@@ -312,14 +312,14 @@ async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWor
     delays = [
         1000 * (next(iter(watches[segment_id].seen.values())).at - at) for segment_id, at in committed.items()
     ]
-    when = f"changes in {len(delays)} random workspaces at {options.rate:g} a second"
+    when = f"changes in {len(delays)} random workspaces at {options.rate:g} per second"
     for name, share, target in (("p50", 0.5, ""), ("p99", 0.99, "<= 100 ms"), ("longest", 1, "")):
         report.add(f"{when}: commit to change, {name}", f"{share_at(delays, share):.1f} ms", target)
     _add_shares(report, when, used, seconds)
 
 
 async def _probes(ports: Ports, count: int) -> list[tuple[int, Workspace, SubscriberRef]]:
-    """Random workspaces: the segment to be entered, and somebody to enter it."""
+    """Random workspaces: of each, the segment to enter, and a person to enter it."""
     last = f"Segment {SEGMENTS - 1}"
     rows = await ports.database.fetch(
         "SELECT s.id AS segment_id, s.workspace_id, b.id AS bucket_id, "
@@ -343,11 +343,11 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workspaces", type=int, default=10_000)
-    parser.add_argument("--people", type=int, default=5, help="of each workspace")
-    parser.add_argument("--events", type=int, default=10, help="of each person, on the average")
+    parser.add_argument("--people", type=int, default=5, help="people per workspace")
+    parser.add_argument("--events", type=int, default=10, help="events per person, on average")
     parser.add_argument("--idle-seconds", type=int, default=30)
     parser.add_argument("--changes", type=int, default=500, help="workspaces in which something happens")
-    parser.add_argument("--rate", type=float, default=20, help="changes a second")
+    parser.add_argument("--rate", type=float, default=20, help="changes per second")
     return parser.parse_args()
 
 

@@ -1,9 +1,9 @@
-"""Measures the engine: starts servers, loads once, measures, reports.
+"""Measures the engine: it starts servers, loads the data once, measures and writes the report.
 
     python3 dev run benchmarks/engine --people 1000000 --events 20000000 --only a,b,g --keep-state DIR
 
-Every size has a database of its own, which a kept state folder has ready for the next run. Each measurement is a process
-of its own, and its figures are written as soon as it has ended.
+Every size has its own database, which a kept state folder keeps for the next run. Each measurement is its own process, and its
+figures are written as soon as it ends.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HERE = Path(__file__).parent
 _DOCS = _HERE.parents[1] / "docs/benchmarks"
 _GROWTH = "g"
 _GROWN = "ab"
-"""What is measured again at smaller sizes for the growth."""
+"""The measurements that are repeated at smaller sizes, for the growth."""
 _SHARES = (0.1, 0.3)
 _SETTINGS = {
     "effective_cache_size": "16GB",
@@ -45,7 +45,7 @@ _SETTINGS = {
     "wal_buffers": "64MB",
     "track_commit_timestamp": "on",
 }
-"""A server for nothing else, with the data in its memory. The embedded one of the demo is a small one."""
+"""Settings of a dedicated server with the data in its memory. The demo's embedded server is smaller."""
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _servers(options: argparse.Namespace, folder: Path) -> Servers:
-    """Durable ones: what is measured includes the disk."""
+    """Durable servers, because the measurements include the disk."""
     settings = {**_SETTINGS, "shared_buffers": options.shared_buffers}
     return Servers.start(options.keep_state or folder, settings=settings)
 
@@ -71,7 +71,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--keep-state", type=Path, help="a folder for the databases, used again by the next run"
     )
-    parser.add_argument("--shared-buffers", default="12GB", help="of Postgres; more than the data")
+    parser.add_argument(
+        "--shared-buffers",
+        default="12GB",
+        help="shared_buffers of Postgres; choose more than the size of the data",
+    )
     parser.add_argument("--output", type=Path, default=_DOCS, help="where the report goes")
     return _with_growth(parser.parse_args())
 
@@ -84,7 +88,7 @@ def _letters(text: str) -> list[str]:
 
 
 def _with_growth(options: argparse.Namespace) -> argparse.Namespace:
-    """Growth is no measurement by itself: it wants those that it compares, at this size too."""
+    """Growth is derived from other measurements, so it adds those at this size."""
     options.grows = _GROWTH in options.only
     wanted = {*options.only, *_GROWN} if options.grows else set(options.only)
     options.only = sorted(wanted - {_GROWTH})
@@ -102,7 +106,7 @@ def _sizes(options: argparse.Namespace) -> list[Size]:
 
 
 async def _loaded(addresses: ServerAddresses, size: Size) -> str:
-    """The URL of this size's database; loaded where it is missing. It gets its name only when it is whole."""
+    """The URL of this size's database, which is loaded if it is missing. It gets its name only when it is complete."""
     name = f"bench_{size.people}_{size.events}_{size.days}_{size.groups}_{size.segments}_{size.seed}"
     draft = f"{name}_loading"
     connection = await asyncpg.connect(addresses.database_url)
@@ -154,7 +158,7 @@ def _measure(
 
 
 def _command(options: argparse.Namespace) -> str:
-    """What the reader types to get the same; where the state lies is hers to say."""
+    """The command that repeats this run. The reader chooses the state folder."""
     only = ",".join([*options.only, *([_GROWTH] if options.grows else [])])
     kept = " --keep-state DIR" if options.keep_state else ""
     words = {
@@ -165,7 +169,7 @@ def _command(options: argparse.Namespace) -> str:
 
 
 async def _warm(url: str) -> None:
-    """Read everything into the server's memory, so that the first measurement is not one of the disk."""
+    """Read everything into the server's memory, so that the first measurement does not measure the disk."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm")

@@ -1,4 +1,4 @@
-"""Draws what people do: a few do very much, the recent past is denser than the distant, and nights are quiet."""
+"""Draws events: a few people have very many, the recent past has more than the distant past, and nights are quiet."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _HOUR: Final = 3_600_000_000
 _DAY: Final = 24 * _HOUR
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RECENCY: Final = 1.5
-"""1 spreads events evenly over the days; above it, the later the denser."""
+"""1 spreads events evenly over the days. A larger value puts more events on later days."""
 _SPREAD: Final = 1.3
-"""Of the logarithm of how much people do: a hundredth of them does a fifth of everything."""
+"""The spread of the logarithm of events per person: a hundredth of the people has a fifth of all events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an event carries besides its name and its time: the value, and its properties as they are stored."""
+    """The value of an event, and its properties as they are stored."""
 
     value: Decimal | None = None
     properties: str = "{}"
@@ -58,7 +58,7 @@ _NOTHING: Final = Said()
 
 
 def draw_amounts(chance: Random, people: int, events: int) -> list[int]:
-    """How many events each of so many people has; about `events` in all."""
+    """The number of events of each person; about `events` in total."""
     weights = [chance.lognormvariate(0, _SPREAD) for _ in range(people)]
     scale = events / sum(weights)
     return [int(weight * scale + chance.random()) for weight in weights]
@@ -75,7 +75,7 @@ class Behaviour:
         self._said = [_sayings(name, chance) for name in NAMES]
 
     def events_of_one(self, amount: int) -> Iterator[tuple[int, datetime, Said]]:
-        """One person's events: (position of the name in NAMES, time, what it says), by name and time."""
+        """One person's events as (position of the name in NAMES, time, value and properties), by name and time."""
         rare = self._chance.random
         cumulated = _CUMULATED[int(3 * rare())]
         total = cumulated[-1]
@@ -95,7 +95,7 @@ class Behaviour:
 
 
 def _sayings(name: str, chance: Random) -> Sequence[Said] | None:
-    """What events of this name say; each of these is equally likely. None for nothing."""
+    """The possible values and properties of events of this name, all equally likely. None if they have none."""
     match name:
         case "order_placed":
             return [_order(chance) for _ in range(1000)]

@@ -1,4 +1,4 @@
-"""What every measurement gets: a loaded workspace with an engine on it; and what it gives back: figures."""
+"""The input of every measurement, a loaded workspace with an engine, and its output: figures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Figure:
 
     @property
     def is_met(self) -> bool | None:
-        """None without a target."""
+        """Whether the value meets the target; None without a target."""
         if self.target is None:
             return None
         comparison, bound = self.target.split()
@@ -48,7 +48,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """A loaded database and an engine in this process. No worker runs; who wants one starts it."""
+    """A loaded database and an engine in this process. No worker runs; a measurement that needs one starts it."""
 
     database_url: str
     redis_url: str
@@ -58,12 +58,12 @@ class Bench:
     workspace: Workspace
     bucket_ids: list[int]
     segments: dict[str, Segment]
-    """By name; those that others read come first."""
+    """Segments by name. Those that others read come first."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, *, database_url: str, redis_url: str) -> AsyncIterator[Bench]:
-        """On a database that the generator has loaded. Segments may still wait for their first fill."""
+        """Open a database that the generator loaded. Segments may still wait for their first fill."""
         database = await Database.open(database_url, statement_timeout_seconds=_NO_TIMEOUT)
         pool = await TickPool.open(database_url, size=2, fill_size=1, statement_timeout_seconds=_NO_TIMEOUT)
         signals = RedisSignals(redis_url)
@@ -89,16 +89,16 @@ class Bench:
             await database.close()
 
     async def fill_all(self) -> None:
-        """Work off every fill that is wanted."""
+        """Do all waiting fills."""
         await FillQueue(self.ports, self.membership, lambda _: True).work_off()
 
     async def fill(self, segment_id: int) -> None:
-        """Fill or recompute a segment in every bucket, one after the other: there is one connection for fills."""
+        """Fill or recompute a segment in all buckets, one after the other, because there is one connection for fills."""
         for bucket_id in self.bucket_ids:
             await self.membership.fill(bucket_id, segment_id)
 
     async def want_recomputed(self, segment_ids: Sequence[int]) -> None:
-        """Ask for recomputes, also of what was recomputed a moment ago."""
+        """Request recomputes, also of segments that were just recomputed."""
         async with self.ports.database.transaction() as transaction:
             connection = transaction.connection
             later = await self.ports.clock.now(connection) + _NO_RESULT_STANDS
@@ -106,17 +106,17 @@ class Bench:
             await fills.request_recompute(connection, segment_ids, now=later, ticket=ticket)
 
     async def tick_all(self) -> None:
-        """Bring every bucket up to the present."""
+        """Tick every bucket up to the present."""
         for bucket_id in self.bucket_ids:
             await self.tick(bucket_id)
 
     async def tick(self, bucket_id: int) -> None:
-        """Tick until nothing is left."""
+        """Tick until no work is left."""
         while (ticked := await self.membership.tick(bucket_id)) and not ticked.is_drained:
             pass
 
     async def changes(self) -> int:
-        """How many changes the log has."""
+        """The number of changes in the log."""
         logged: int = await self.ports.database.fetchval(
             "SELECT sum(b.next_sequence - 1)::bigint FROM buckets b WHERE b.id = ANY($1::bigint[])",
             self.bucket_ids,

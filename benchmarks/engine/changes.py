@@ -1,8 +1,8 @@
-"""(b) What a change costs: some people do something, all segments are looked at, and the membership is exact again.
+"""(b) The cost of a change: some people get an event, ticks evaluate all segments, and the membership is exact again.
 
-The events are written before by the application's own path; the clock runs from the tick's start until nothing is left to do. All
-the people are of one bucket, which is the hardest: its ticks go one after the other. They are drawn as they act, the busy ones more
-often; and once more each as often as any other, so that most have been silent for long, and one event moves them through many segments.
+The application writes the events before. The time is from the first tick's start until no work is left. All people are in one bucket,
+which is the hardest case, because its ticks run one after the other. People are first drawn by their activity, then all equally. In the
+second case most had no events for a long time, so that one event moves them through many segments.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_ev
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 
 MEASUREMENT: Final = "b"
-_EVENT: Final = "email_opened"  # which most of the segments read
+_EVENT: Final = "email_opened"  # most of the segments read it
 _WARM_UPS: Final = 5
 _DAYS: Final = 175  # of the generator's 180
 _DRAWS: Final = 20
@@ -53,7 +53,7 @@ async def measure(bench: Bench) -> list[Figure]:
     await bench.tick_all()
     chance = (
         Random()
-    )  # others at every run: in a kept database those of the run before have little left to change
+    )  # other people at every run: in a kept database, those of the run before would change little
     for _ in range(_WARM_UPS):
         for bucket_id in bench.bucket_ids:
             await _change(bench, bucket_id, await _people(bench, bucket_id, 1, chance))
@@ -73,7 +73,7 @@ async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figur
             bench, bucket_id, step.people, chance
         )
         if len(people) < step.people:
-            return []  # the bucket is too small for it
+            return []  # the bucket is too small
         took.append(1000 * await _change(bench, bucket_id, people))
     took.sort()
     changes = (await bench.changes() - before) / (step.people * step.times)
@@ -88,7 +88,7 @@ async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figur
 
 
 async def _change(bench: Bench, bucket_id: int, people: list[int]) -> float:
-    """Have these people do something, and give the seconds until their bucket is drained."""
+    """Give each of these people an event. Returns the seconds until their bucket has no work left."""
     for start in range(0, len(people), BATCH_LIMIT):
         items = [
             EventItem(
@@ -103,7 +103,7 @@ async def _change(bench: Bench, bucket_id: int, people: list[int]) -> float:
 
 
 async def _people(bench: Bench, bucket_id: int, count: int, chance: Random) -> list[int]:
-    """Those who did it next after random instants of the past."""
+    """People whose event is the first after a random instant of the past."""
     name_id = await bench.ports.database.fetchval(
         "SELECT id FROM event_names WHERE workspace_id = $1 AND name = $2", bench.workspace.id, _EVENT
     )

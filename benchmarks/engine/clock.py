@@ -1,7 +1,7 @@
-"""(e) What the clock costs: its share of a core, how late it moves people, and 100,000 of them due at one instant.
+"""(e) The cost of the clock: its share of a core, how late it moves people, and 100,000 people due at one instant.
 
-People are due where an event's window ends; the events are stamped so that this is soon. Lateness counts until a listener has
-read the change.
+People are due when an event leaves a window; the events' times are chosen so that this is soon. Lateness counts until a listener
+has read the change.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def measure(bench: Bench) -> list[Figure]:
 
 
 async def _idle(bench: Bench, worker: ObservedWorker) -> list[Figure]:
-    await asyncio.sleep(_WARM_SECONDS)  # each kind of crossing has its statement prepared when it first comes
+    await asyncio.sleep(_WARM_SECONDS)  # the first crossing of each kind prepares its statement
     before, logged = await worker.usage(), await bench.changes()
     await asyncio.sleep(IDLE_SECONDS)
     used, moved = (await worker.usage()).since(before), await bench.changes() - logged
@@ -66,7 +66,7 @@ async def _idle(bench: Bench, worker: ObservedWorker) -> list[Figure]:
 
 
 async def _lateness(bench: Bench) -> list[Figure]:
-    """People whose window ends one after the other."""
+    """The lateness of people whose windows end one after the other."""
     chosen = take(await strangers(bench), DUE_SECONDS * DUE_A_SECOND)
     async with probe(bench, "due", WITHIN) as due, _watching(bench, due) as watch:
         start = datetime.now(UTC) + timedelta(seconds=10)
@@ -84,7 +84,7 @@ async def _lateness(bench: Bench) -> list[Figure]:
 
 
 async def _all_at_once(bench: Bench) -> list[Figure]:
-    """As many as there may be, of as few buckets as hold them, at the same microsecond; others do something meanwhile."""
+    """As many people as possible, in as few buckets as possible, due at the same microsecond, while others get events."""
     crowd, same, other = await _crowd_and_others(bench)
     leave_to_no_collection()
     event = new_event("crowd")
@@ -93,7 +93,7 @@ async def _all_at_once(bench: Bench) -> list[Figure]:
     async with (
         probe(
             bench, "crowd", WITHIN, event=event
-        ) as due,  # filled with them: so many ticks would take longer
+        ) as due,  # a fill finds them, which is faster than that many ticks
         probe(bench, "meanwhile", {}) as meanwhile,
         _watching(bench, due, meanwhile) as watch,
     ):
@@ -117,8 +117,8 @@ async def _all_at_once(bench: Bench) -> list[Figure]:
 async def _crowd_and_others(
     bench: Bench,
 ) -> tuple[list[SubscriberRef], list[SubscriberRef], list[SubscriberRef]]:
-    """Those due, some others of the same buckets, and some of other buckets, if there are any."""
-    # The order is a stable one: random within a bucket.
+    """The people who are due, some others of the same buckets, and some of other buckets, if there are any."""
+    # The order is stable, and random within a bucket.
     everybody = sorted(await strangers(bench), key=lambda ref: ref.bucket_id)
     count = min(AT_ONCE, len(everybody) * 9 // 10)
     crowd, rest = everybody[:count], everybody[count:]
@@ -144,7 +144,7 @@ def _watching(bench: Bench, *probes: Probe) -> AbstractAsyncContextManager[Watch
 
 
 async def _until_gone(due: Probe, crowd: Sequence[SubscriberRef], watch: Watch) -> float:
-    """When the last of them was seen to leave."""
+    """Wait until all have left. Returns when the listener saw the last one leave."""
     keys = {(due.segment_id, ref.id, False) for ref in crowd}
     assert await watch.until(lambda: keys <= watch.seen.keys(), seconds=_PATIENCE_SECONDS), "somebody stays"
     return max(watch.seen[key].at for key in keys)
@@ -153,7 +153,7 @@ async def _until_gone(due: Probe, crowd: Sequence[SubscriberRef], watch: Watch) 
 async def _live_until(
     end: asyncio.Task[float], bench: Bench, meanwhile: Probe, people: Sequence[SubscriberRef]
 ) -> dict[int, float]:
-    """An event every so often, of another person each. When each was committed."""
+    """Track one event of another person at regular intervals. Returns when each was committed."""
     committed = {}
     for ref in people:
         if end.done():
@@ -172,7 +172,7 @@ async def _delays(meanwhile: Probe, committed: dict[int, float], watch: Watch) -
 
 
 async def _stamp(bench: Bench, event: str, ends: dict[SubscriberRef, datetime]) -> None:
-    """Give each an event whose window ends at that instant."""
+    """Give each person an event whose window ends at the given instant."""
     refs = list(ends)
     starts = iter(range(0, len(refs), BATCH_LIMIT))
 
@@ -190,7 +190,7 @@ async def _stamp(bench: Bench, event: str, ends: dict[SubscriberRef, datetime]) 
 
 
 async def _until_caught_up(bench: Bench) -> None:
-    """Until the worker has taken all marks and everything that was due, and has been quiet for a while."""
+    """Wait until the worker has no marks and nothing due, and has been quiet for a while."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while await bench.ports.database.fetchval(
         "SELECT EXISTS (SELECT FROM dirty WHERE bucket_id = ANY($1::bigint[])) "

@@ -1,7 +1,7 @@
-"""(h) What a day of exactness costs, against a day of recomputing everything every 15 minutes: processor seconds, measured and multiplied.
+"""(h) The cost of a day of exactness, compared with recomputing everything every 15 minutes, in processor seconds.
 
-Ours: the events of a usual day at what one of them costs a worker when they come 5 a second, and the clock's idle cost for a day.
-Theirs: one recompute of all segments, as cheap as ours, 96 times. Both with what Python takes.
+Ours: the events of a usual day times the measured cost of one at 5 per second, plus the clock's idle cost for a day.
+Theirs: 96 recomputes of all segments, each as cheap as ours. Both include the processor time of Python.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RATE = 5
 SECONDS = 30
 RECOMPUTES_A_DAY = 96
 RECOMPUTED_BUCKETS = 2
-"""So many are recomputed, and stand for the others, which are of the same size."""
+"""How many buckets are recomputed. They represent the others, which have the same size."""
 OFTEN = "recomputing every 15 minutes takes as much more"
 _DAY_SECONDS = 86_400
 
@@ -36,7 +36,7 @@ async def measure(bench: Bench) -> list[Figure]:
     async with ObservedWorker.started(
         bench.ports.database, database_url=bench.database_url, redis_url=bench.redis_url
     ) as worker:
-        await asyncio.sleep(5)  # what its start takes is not a day's
+        await asyncio.sleep(5)  # the start does not belong to the cost of a day
         idle = await _over(worker, SECONDS)
         busy = await _with_events(bench, worker)
     more = busy.since(idle)
@@ -60,7 +60,7 @@ async def measure(bench: Bench) -> list[Figure]:
 
 
 async def _events_of_a_day(bench: Bench) -> int:
-    """Of the last thirty days' the median: measurements leave events of their own on the day of the run."""
+    """The median of the last thirty days, because measurements add events on the day of the run."""
     rows = await bench.ports.database.fetch(
         "SELECT count(*) AS count FROM event_names n JOIN events e ON e.name_id = n.id "
         "WHERE n.workspace_id = $1 AND e.bucket_id = ANY($2::bigint[]) "
@@ -73,12 +73,12 @@ async def _events_of_a_day(bench: Bench) -> int:
 
 
 async def _events_of_last_day(bench: Bench) -> dict[str, int]:
-    """How many there were of each name, in the day before the newest."""
+    """The number of events by name, within the last day."""
     rows = await bench.ports.database.fetch(
         "SELECT n.name, count(*) AS count FROM event_names n JOIN events e ON e.name_id = n.id "
         "WHERE n.workspace_id = $1 AND e.bucket_id = ANY($2::bigint[]) "
         "AND e.occurred_at > now() - interval '1 day' AND e.occurred_at <= now() "
-        "AND NOT starts_with(n.name, 'bench_') GROUP BY n.name",  # those are what measurements leave behind
+        "AND NOT starts_with(n.name, 'bench_') GROUP BY n.name",  # those come from measurements
         bench.workspace.id,
         list(bench.bucket_ids),
     )
@@ -102,7 +102,7 @@ async def _recompute_seconds(bench: Bench) -> float:
 
 
 async def _own_usage(bench: Bench) -> Usage:
-    """Of this process and the backends of its fills."""
+    """The usage of this process and of the backends of its fills."""
     rows = await bench.ports.database.fetch(
         "SELECT pid FROM pg_stat_activity WHERE application_name = 'audience-gql fill'"
     )
@@ -116,7 +116,7 @@ async def _over(worker: ObservedWorker, seconds: float) -> Usage:
 
 
 async def _with_events(bench: Bench, worker: ObservedWorker) -> Usage:
-    """What the worker uses while events come, of the names and as often as in the last day."""
+    """The worker's usage while events arrive. Their names are as frequent as in the last day."""
     names = await _events_of_last_day(bench)
     people = await _people(bench, RATE * SECONDS)
     before = await worker.usage()
@@ -132,7 +132,7 @@ async def _with_events(bench: Bench, worker: ObservedWorker) -> Usage:
 
 
 async def _people(bench: Bench, count: int) -> Sequence[SubscriberRef]:
-    """Random ones, of all buckets alike."""
+    """Random people, equally many of each bucket."""
     chance = random.Random(count)
     found = []
     for bucket_id in chance.choices(bench.bucket_ids, k=count):

@@ -1,4 +1,4 @@
-"""What follows from figures of several measurements: (g) how a change's cost grows with the audience, and (h) a day of a peer's way."""
+"""Figures derived from several measurements: (g) how a change's cost grows with the audience, and (h) a day of a peer's way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MEMBERSHIP: Final = ", a membership that changed"
 
 
 def figures(runs: Sequence[Run]) -> list[Figure]:
-    """Those of which everything is there that they follow from."""
+    """The derived figures whose measurements exist."""
     return [*_growth(runs), *_a_day_of_mautic(runs)]
 
 
@@ -43,7 +43,7 @@ def _growth(runs: Sequence[Run]) -> list[Figure]:
 
 
 def _costs(changes: Run) -> dict[str, float]:
-    """What each step took, and for each membership that it changed: a crowd of a small audience has fewer left to change each time."""
+    """The time of each step, also per changed membership, because in a small audience later steps change fewer memberships."""
     found = {figure.what: figure.value for figure in changes.figures}
     took = {what.removesuffix(_MEDIAN): value for what, value in found.items() if what.endswith(_MEDIAN)}
     changed = {step: found.get(f"{step}, memberships that changed, a person") for step in took}
@@ -51,7 +51,7 @@ def _costs(changes: Run) -> dict[str, float]:
 
 
 def _a_day_of_mautic(runs: Sequence[Run]) -> list[Figure]:
-    """At the largest size: recomputing as often in Mautic's way, which on the segments of (f) takes so much more than in ours."""
+    """At the largest size, recomputing as often in Mautic's way: our cost times the ratio that (f) measured."""
     largest = max(run.people for run in runs)
     found = {figure.what: figure.value for run in runs if run.people == largest for figure in run.figures}
     segments = "unchanged recompute of 3 segments, processor in Postgres"

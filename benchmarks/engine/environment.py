@@ -1,4 +1,4 @@
-"""Where something was measured: the machine, the versions, and what Postgres was started with. Linux only."""
+"""Describes the environment of a measurement: the machine, the versions and Postgres' settings. Linux only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import asyncpg
 
 
 async def describe(database_url: str) -> dict[str, str]:
-    """By "machine", "versions" and "settings"."""
+    """Texts by "machine", "versions" and "settings"."""
     connection = await asyncpg.connect(database_url)
     try:
         rows = await connection.fetch(

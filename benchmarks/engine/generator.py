@@ -1,10 +1,10 @@
-"""Writes a workspace of any size straight into the tables: people, groups and events as the application would have left them, and segments that wait to be filled.
+"""Writes a workspace of any size straight into the tables: people, groups and events as the application writes them, and unfilled segments.
 
     DATABASE_URL=postgres://… python3 dev run benchmarks/engine/generator.py --people 100000 --events 2000000
 
-The same options give the same people and the same behaviour, whatever the ids that the database deals out. What is derived
-from a person (identities, dates, folded twins) is derived by the application's own functions; a test compares the
-outcome with what the application writes. There are no marks and no log: this is an audience at rest.
+The same options give the same people and the same behaviour, only the ids differ. The application's own functions derive
+identities, dates and folded columns from people; a test compares the result with what the application writes. There are no
+marks and no log, as in an audience without pending work.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WORKSPACE: Final = "Benchmark"
 TIMEZONE: Final = "Europe/Berlin"
 _PEOPLE_AT_ONCE: Final = 10_000
 _BUCKETS_AT_ONCE: Final = 2
-"""While Postgres writes rows of one, those of the other are drawn."""
+"""While Postgres writes the rows of one bucket, those of the other are drawn."""
 _SMALLEST_GROUP: Final = 0.00001
 _LARGEST_GROUP: Final = 0.3
 
@@ -65,7 +65,7 @@ Row = tuple[Any, ...]  # Any: the columns' own types
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much of everything. `now` is where the data end."""
+    """The size of the data. `now` is the instant at which they end."""
 
     people: int
     events: int
@@ -84,7 +84,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Definitions:
-    """What the rows refer to."""
+    """The definitions that the rows refer to."""
 
     workspace: Workspace
     fields: Mapping[str, FieldRef]
@@ -93,7 +93,7 @@ class _Definitions:
 
 
 async def load(database: Database, size: Size) -> Workspace:
-    """Write everything, look at it (VACUUM, ANALYZE) and return the workspace, whose segments have no members yet."""
+    """Write everything, run VACUUM and ANALYZE, and return the workspace. Its segments have no members yet."""
     ports = Ports(database=database, clock=DatabaseClock(), signals=MemorySignals(), jobs=NotedJobs())
     defined = await _define(ports, size)
     buckets = await _open_buckets(ports, defined.workspace, len(size.people_by_bucket()))
@@ -135,7 +135,7 @@ async def _define(ports: Ports, size: Size) -> _Definitions:
 
 
 async def _open_buckets(ports: Ports, workspace: Workspace, count: int) -> list[int]:
-    """The workspace's own and further ones, of which the last takes new people."""
+    """The ids of the workspace's first bucket and of further ones. Only the last is open for new people."""
     async with ports.database.transaction() as transaction:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace.id)
@@ -187,7 +187,7 @@ _EVENT_COLUMNS: Final = (
 
 
 class _Slice:
-    """A range of one bucket's people, with the rows of all tables that hang off them."""
+    """A range of one bucket's people, with their rows in all tables."""
 
     def __init__(
         self, *, bucket_id: int, ids: Sequence[int], first_number: int, chance: Random, now: datetime
@@ -259,7 +259,7 @@ class _Slice:
         name_ids: Sequence[int],
         event_ids: Iterator[int],
     ) -> Iterator[Row]:
-        """Their rows in the order of the primary key, so that each lands beside the last."""
+        """The rows in the order of the primary key, so that each is written next to the previous one."""
         bucket_id = self._bucket_id
         for person_id, amount in zip(self._ids, amounts, strict=True):
             for name, occurred_at, said in behaviour.events_of_one(amount):
@@ -277,7 +277,7 @@ class _Slice:
 
 
 def _shares(count: int) -> Iterator[float]:
-    """Each group's share of the people: from a handful to three in ten, evenly on a logarithmic scale."""
+    """Each group's share of the people, from very few to three in ten, evenly on a logarithmic scale."""
     for number in range(count):
         yield _SMALLEST_GROUP * (_LARGEST_GROUP / _SMALLEST_GROUP) ** ((number + 1) / count)
 
@@ -308,7 +308,7 @@ def add_size_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--segments", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--now", type=datetime.fromisoformat, help="where the data end; the present when left out"
+        "--now", type=datetime.fromisoformat, help="the instant at which the data end; default: now"
     )
 
 

@@ -1,7 +1,7 @@
-"""(d) Events a second through the application's batch path, with and without marks.
+"""(d) Events per second through the application's batch path, with and without marks.
 
-Every client is a process of its own (this file, run as a program) with some batches of 1,000 under way at once, people named in
-turn by id and by external id. No worker runs meanwhile. Nothing reads the events' names, so their marks can be dropped at the end.
+Every client is its own process (this file, run as a program) with several batches of 1,000 at once. They name people alternately by
+id and by external id. No worker runs. No segment reads the events' names, so their marks can be deleted at the end.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 MEASUREMENT = "d"
 CLIENTS = (1, 2)
 BATCHES = 60
-"""A client's, in one run."""
+"""The number of batches of a client in one run."""
 PREPARED = 10
-"""Different ones, sent in turn, so that making them costs the client nothing."""
+"""The number of different batches, which are sent in turn, so that the client does not spend time on making them."""
 UNDER_WAY = 4
 RUNS = 3
 PEOPLE = 20_000
@@ -45,7 +45,7 @@ NAMES = ("bench_ingest_opened", "bench_ingest_clicked", "bench_ingest_ordered")
 
 
 async def measure(bench: Bench) -> list[Figure]:
-    from bench import Figure  # noqa: PLC0415  # the clients do without
+    from bench import Figure  # noqa: PLC0415  # the clients do not need it
 
     def figure(what: str, value: float, unit: str, target: str | None = None) -> Figure:
         return Figure(measurement=MEASUREMENT, what=what, value=value, unit=unit, target=target)
@@ -80,7 +80,7 @@ async def measure(bench: Bench) -> list[Figure]:
 
 
 async def _run(bench: Bench, clients: int, *, with_marks: bool) -> float:
-    """Events a second of so many clients together, from the first's beginning to the last's end."""
+    """Events per second of this many clients together, from the first one's start to the last one's end."""
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable,
@@ -112,7 +112,7 @@ async def _run(bench: Bench, clients: int, *, with_marks: bool) -> float:
 
 
 async def _clear(bench: Bench) -> None:
-    """Take the events and marks away again, and what they leave in the tables for the next run to trip over."""
+    """Delete the events and marks, and clean the tables for the next run."""
     async with bench.ports.database.acquire() as connection:
         names = await connection.fetch(
             "SELECT id FROM event_names WHERE workspace_id = $1 AND name = ANY($2::text[])",
@@ -142,7 +142,7 @@ class _Client:
     prepared: Sequence[Sequence[EventItem]]
 
     async def run(self) -> int:
-        """All batches. How many events were accepted."""
+        """Send all batches. Returns how many events were accepted."""
         left: Iterator[int] = iter(range(BATCHES))
         return sum(await asyncio.gather(*(self._work(left) for _ in range(UNDER_WAY))))
 
@@ -166,7 +166,7 @@ async def _be_client(given: dict[str, Any]) -> None:  # Any: JSON
     client = _Client(ports=ports, workspace=workspace, prepared=prepared)
     await track_events(
         ports=ports, workspace=workspace, items=prepared[0], bulk=True
-    )  # what only the first costs
+    )  # costs that only the first batch has
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     start = time.time()
@@ -188,7 +188,7 @@ def _batch(keys: Sequence[SubscriberKey], chance: random.Random) -> list[EventIt
 
 
 async def _keys(database: Database, bucket_ids: Sequence[int]) -> list[SubscriberKey]:
-    """People of all buckets, every other one by her external id."""
+    """Keys of people of all buckets; every other key is an external id."""
     keys: list[SubscriberKey] = []
     for bucket_id in bucket_ids:
         rows = await database.fetch(
@@ -205,7 +205,7 @@ async def _keys(database: Database, bucket_ids: Sequence[int]) -> list[Subscribe
 
 
 async def _copy_no_marks(connection: object, marks: Mapping[int, set[Mark]], *, lane: int) -> None:
-    """What is measured against."""
+    """Replaces the copying of marks, for the comparison without marks."""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""(c) From an event's commit to the commit of the change that it causes, through a worker process as in production.
+"""(c) The time from an event's commit to the commit of the change that it causes, through a worker process as in production.
 
-With `track_commit_timestamp` on in Postgres both instants are its own. Without, a change counts from the answer to the event's
-transaction to when a listener, woken by the signal, has read it: a little too long, never too short.
+With `track_commit_timestamp`, Postgres gives both instants. Without it, the time is from the answer to the event's transaction until
+a listener that the signal wakes has read the change. That is slightly too long, never too short.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RATE = 50
 SECONDS = 30
 STEP_SECONDS = 10
 CALLS_A_SECOND = 50
-"""At higher rates, calls hold more than one event."""
+"""At higher rates, calls have more than one event."""
 _SETTLE_SECONDS = 3
 _PATIENCE_SECONDS = 30
 
@@ -43,7 +43,7 @@ WHERE c.bucket_id = ANY($1::bigint[]) AND c.list_id = $2 AND c.entered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A segment that everybody enters with her first event of one name."""
+    """A segment that people enter with their first event of one name."""
 
     segment_id: int
     event: str
@@ -60,7 +60,7 @@ async def measure(bench: Bench) -> list[Figure]:
         watching(bench.ports, bench.workspace.id, bench.bucket_ids, [probed.segment_id]) as watch,
     ):
         await asyncio.sleep(_SETTLE_SECONDS)
-        await send(bench, probed, watch, take(people, RATE), rate=RATE)  # so that all is prepared
+        await send(bench, probed, watch, take(people, RATE), rate=RATE)  # prepares all statements
         figures = await _at_steady_rate(bench, probed, watch, people)
         figures.append(await _highest_rate(bench, probed, watch, people))
         figures.append(figure("memory of the worker at the most", worker.peak_memory_mb, "MB", "<= 200"))
@@ -92,7 +92,7 @@ async def _delays_by_commit(bench: Bench, probed: Probe) -> list[float]:
 
 
 async def _highest_rate(bench: Bench, probed: Probe, watch: Watch, people: Iterator[SubscriberRef]) -> Figure:
-    """Double the rate until the worker falls behind, or we do."""
+    """Double the rate until the worker or this process falls behind."""
     best, why = 0.0, "people ran out"
     for rate in (RATE * 2**n for n in itertools.count(1)):
         chosen = take(people, rate * STEP_SECONDS)
@@ -100,7 +100,7 @@ async def _highest_rate(bench: Bench, probed: Probe, watch: Watch, people: Itera
             break
         growth = asyncio.create_task(_backlog_growth(bench))
         delays, seconds = await send(bench, probed, watch, chosen, rate=rate)
-        if await growth > rate:  # a second's worth more at the end than at the beginning
+        if await growth > rate:  # at the end, the marks of one more second wait than at the beginning
             why = "marks pile up"
         elif seconds > 1.1 * STEP_SECONDS:
             why = "the sender is no faster"
@@ -132,7 +132,7 @@ async def _backlog_growth(bench: Bench) -> int:
 async def send(
     bench: Bench, probed: Probe, watch: Watch, people: Sequence[SubscriberRef], *, rate: float
 ) -> tuple[list[float], float]:
-    """An event for each at a steady rate. Milliseconds from each commit to its change, and the seconds it took to send."""
+    """Track an event of each person at a steady rate. Returns the milliseconds from each commit to its change, and the seconds of sending."""
     committed: dict[int, float] = {}
 
     async def track(batch: Sequence[SubscriberRef]) -> None:
@@ -169,7 +169,7 @@ def _batches(people: Sequence[SubscriberRef], rate: float) -> Iterator[Sequence[
 async def probe(
     bench: Bench, name: str, within: dict[str, object], *, event: str | None = None
 ) -> AsyncIterator[Probe]:
-    """A segment of people who did something, by default what nobody has done; filled, and gone at the end."""
+    """A filled segment of people with an event, by default one that nobody has. It is deleted at the end."""
     event = event or new_event(name)
     segment = await create_segment(
         ports=bench.ports,
@@ -188,12 +188,12 @@ async def probe(
 
 
 def new_event(name: str) -> str:
-    """The name of an event that nobody has had."""
+    """The name of an event that nobody has."""
     return f"bench_{name}_{random.getrandbits(32):08x}"
 
 
 async def strangers(bench: Bench) -> Iterator[SubscriberRef]:
-    """Everybody, each once, in a random order. Before anything is listened to: to read a million people stops the process for seconds."""
+    """Everybody once, in random order. Call this before listening, because reading a million people blocks the process for seconds."""
     rows = await bench.ports.database.fetch(
         "SELECT bucket_id, id FROM subscribers WHERE bucket_id = ANY($1::bigint[]) ORDER BY bucket_id, id",
         bench.bucket_ids,
@@ -204,7 +204,7 @@ async def strangers(bench: Bench) -> Iterator[SubscriberRef]:
 
 
 def take(people: Iterator[SubscriberRef], count: int) -> list[SubscriberRef]:
-    """The next ones, or as many as there are left."""
+    """The next `count` people, or fewer if not so many are left."""
     return list(itertools.islice(people, count))
 
 

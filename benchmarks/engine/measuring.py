@@ -1,4 +1,4 @@
-"""Runs one measurement on a loaded database, in a process of its own, so that its memory is its own too.
+"""Runs one measurement on a loaded database, in its own process, so that the process' memory is that of the measurement.
 
 DATABASE_URL=… REDIS_URL=… python3 dev run benchmarks/engine/measuring.py a figures.json
 """
@@ -28,7 +28,7 @@ MEASUREMENTS: Final = {
     ),
     "h": ("day", "A day of exactness"),
 }
-"""The module of each, and what it is about. A module has `measure`."""
+"""The module of each measurement, and its heading. A module has the function `measure`."""
 
 
 async def measure(letter: str) -> list[Figure]:

@@ -1,6 +1,6 @@
-"""A worker process under observation: started as in production, its memory and the processor time of it and its Postgres backends.
+"""Starts a worker as in production, and observes its memory and the processor time of it and its Postgres backends.
 
-Linux only, and on the machine that Postgres runs on: what a process has used is read from its own clock and from /proc.
+Linux only, and on Postgres' machine: usage is read from the processes' clocks and from /proc.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATIENCE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Processor seconds from a process' start on."""
+    """Processor seconds since the start of a process."""
 
     worker: float
     backends: float
@@ -44,14 +44,14 @@ class ObservedWorker:
         self._process = process
         self._database = database
         self._of_backends: dict[int, float] = {}
-        """What each had used when it was last looked at: connections come and go."""
+        """The last known usage of each backend, because connections open and close."""
 
     @classmethod
     @asynccontextmanager
     async def started(
         cls, database: Database, *, database_url: str, redis_url: str, **settings: str
     ) -> AsyncIterator[ObservedWorker]:
-        """Start one, wait until it is at work, and end it after. `settings` are names and values of its environment."""
+        """Start a worker, wait until it works, and end it after the context. `settings` are variables of its environment."""
         environment = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url, **settings}
         command = [sys.executable, "-m", "audience_gql.cli", "worker"]
         before = await _beats(database)
@@ -74,19 +74,19 @@ class ObservedWorker:
             said.close()
 
     async def usage(self) -> Usage:
-        """What the worker has used until now, and its backends; of one that has gone, until it was last looked at."""
+        """The usage of the worker and its backends until now; of a closed backend, until it was last observed."""
         for pid in await self._backend_pids():
             self._of_backends[pid] = cpu_seconds([pid])
         return Usage(worker=cpu_seconds([self._process.pid]), backends=sum(self._of_backends.values()))
 
     @property
     def memory_mb(self) -> float:
-        """Resident at this moment."""
+        """The present resident memory."""
         return _status_kb(self._process.pid, "VmRSS") / 1024
 
     @property
     def peak_memory_mb(self) -> float:
-        """The most that was ever resident."""
+        """The peak of resident memory."""
         return _status_kb(self._process.pid, "VmHWM") / 1024
 
     async def _backend_pids(self) -> list[int]:
@@ -98,7 +98,7 @@ class ObservedWorker:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """What these processes have used, user and system together; those that are gone count nothing."""
+    """The processor seconds of these processes, user and system together. Ended processes count as 0."""
     total = 0.0
     for pid in pids:
         try:
@@ -128,7 +128,7 @@ def _ports_of(pid: int) -> set[int]:
     inodes: set[str] = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            target = os.readlink(entry)  # noqa: PTH115  # what it points to is no path
+            target = os.readlink(entry)  # noqa: PTH115  # the target is no path
         except FileNotFoundError:
             continue
         if target.startswith("socket:["):

@@ -1,6 +1,6 @@
-"""Draws people: who they are, where they live, what they agreed to. Everything comes from the chance that is handed in.
+"""Draws people: their profile, fields and channels. All randomness comes from the caller's generator.
 
-Some names and cities have letters that folding changes, so that the folded twins are not for nothing.
+Some names and cities have letters that folding changes, so that the folded columns differ from the plain ones.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _PLACES: Final = (
     (2, "NZ", ("Pacific/Auckland",), "en-NZ", "+64", (("Auckland", "Auckland", "10"),)),
 )  # fmt: skip
 _PHONE_DIGITS: Final = {"+1": 10, "+91": 10, "+55": 10, "+370": 8}
-"""After the dialling code; nine after the others."""
+"""The number of digits after the dialling code. After the other codes there are nine."""
 _SHARES: Final = tuple(place[0] for place in _PLACES)
 _MAILS: Final = ("example.com", "example.org", "mail.example.net", "post.example.de")
 _OLDEST: Final = date(1940, 1, 1)
@@ -71,7 +71,7 @@ _OLDEST: Final = date(1940, 1, 1)
 def draw_person(
     chance: Random, number: int, fields: Mapping[str, FieldRef], now: datetime
 ) -> tuple[PersonPatch, datetime, datetime]:
-    """The person of this number: what an upsert would say of her, and when she was created and last updated."""
+    """The person of this number: the input of an upsert, and when the person was created and last updated."""
     rare = chance.random
     _, country, zones, language, code, places = chance.choices(_PLACES, _SHARES)[0]
     region, city, postal = places[int(len(places) * rare() ** 1.5)]
@@ -117,7 +117,7 @@ def _draw_fields(chance: Random, patch: PersonPatch, fields: Mapping[str, FieldR
 
 
 def draw_channels(chance: Random, now: datetime) -> dict[str, ChannelState]:
-    """What she agreed to, by channel."""
+    """The person's statuses, by channel."""
     drawn = {}
     for channel, share in (("EMAIL", 0.95), ("SMS", 0.35), ("TRANSACTIONAL_EMAIL", 0.3)):
         if chance.random() < share:

@@ -1,4 +1,4 @@
-"""Draws cost against size, both on logarithmic axes, as an SVG that can be read on a light and on a dark page."""
+"""Draws cost against size on logarithmic axes, as an SVG that is readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Points = dict[int, float]
 
 
 def svg(runs: Sequence[Run]) -> str:
-    """The picture of these runs; without axes where there is nothing to draw."""
+    """The picture of these runs. Without figures to draw, it has no axes."""
     lines = {label: (colour, points) for label, colour, points in _lines(runs)}
     parts = [f"<style>{_STYLE}</style>"]
     if lines:
@@ -54,7 +54,7 @@ def _lines(runs: Sequence[Run]) -> Iterator[tuple[str, str, Points]]:
 
 
 class _Plane:
-    """The axes, and where a point lies on them."""
+    """The axes, and the positions of points on them."""
 
     def __init__(self, lines: Mapping[str, tuple[str, Points]]) -> None:
         self._lines = lines

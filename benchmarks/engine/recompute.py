@@ -1,8 +1,8 @@
 """(a) A segment over everybody: the bare count of its condition, the first fill, a recompute that finds nothing, one that repairs.
 
-Segment by segment, and in each round one after the other, so that whatever else the machine does falls on all of them. The bare
-count is the same condition in the same form on the same connection, a bucket at a time: what Postgres needs to find
-the people, without comparing them with anything.
+Each round runs them one after the other for each segment, so that other work of the machine affects all of them equally. The bare
+count is the same condition in the same form on the same connection, a bucket at a time. It is the time that Postgres needs to
+find the people, without comparing them with the stored members.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from audience_gql.storage.models import Segment
 MEASUREMENT: Final = "a"
 ROUNDS: Final = 3
 EVERY: Final = 3
-"""Of the segments, which go through all kinds of conditions in turn, one in so many is measured."""
+"""One in this many segments is measured. The list of segments has all kinds of conditions in turn."""
 _FIRST, _LAST = -1, 2**62
 _CHANGED: Final = 100
-"""One membership in so many is made wrong."""
+"""One in this many memberships is made wrong."""
 
-# Members whose id leaves a remainder go, and as many others come, so that the segment keeps about its size.
+# Some members are deleted and as many other people are inserted, so that the segment keeps about its size.
 _GONE = "DELETE FROM segment_members WHERE bucket_id = $1 AND segment_id = $2 AND subscriber_id % $3 = 0"
 _COME = (
     "INSERT INTO segment_members (bucket_id, segment_id, subscriber_id, entered_at) "
@@ -45,7 +45,7 @@ _COME = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measured:
-    """One segment's seconds."""
+    """The seconds of one segment."""
 
     members: int
     count: float
@@ -80,7 +80,7 @@ async def _measure_one(bench: Bench, segment: Segment, statement: Statement) -> 
     spoiled = await _spoil(bench, segment)
     repair = await _recompute(bench, segment)
     repaired = await _repaired(bench, segment)
-    assert repaired >= 0.9 * spoiled - 10, f"{spoiled} wrong, {repaired} repaired"  # the clock mends a few
+    assert repaired >= 0.9 * spoiled - 10, f"{spoiled} wrong, {repaired} repaired"  # the clock repairs a few
     return _Measured(
         members=found,
         count=median(counts),
@@ -98,7 +98,7 @@ async def _seconds(work: Awaitable[object]) -> float:
 
 
 async def _counts(bench: Bench) -> Mapping[int, Statement]:
-    """The statement of every segment's condition, as a fill has it."""
+    """By segment id, the statement of its condition as in a fill."""
     async with bench.ports.database.acquire() as connection:
         vocabulary = await definitions.vocabulary(connection, bench.workspace.id)
         conditions = {
@@ -112,7 +112,7 @@ async def _counts(bench: Bench) -> Mapping[int, Statement]:
 
 
 async def _count(bench: Bench, statement: Statement) -> int:
-    """As many buckets at a time as a worker fills, so that both have the same of the machine."""
+    """Count as many buckets at a time as a worker fills, so that both use as much of the machine."""
     slots = asyncio.Semaphore(BUCKETS_AT_A_TIME)
 
     async def one(bucket_id: int) -> int:
@@ -131,9 +131,9 @@ async def _recompute(bench: Bench, segment: Segment) -> float:
 
 
 async def _first_fill(bench: Bench, segment: Segment) -> tuple[int, float]:
-    """The members that a new segment of the same condition finds, and the seconds that it takes.
+    """The number of members that a new segment with the same condition finds, and the seconds that its fill takes.
 
-    A new one, for in the place of members that were deleted the indexes are worn until they are vacuumed.
+    The segment is new because indexes with deleted members are slow until they are vacuumed.
     """
     twin = await create_segment(
         ports=bench.ports,
@@ -151,9 +151,9 @@ async def _first_fill(bench: Bench, segment: Segment) -> tuple[int, float]:
 
 
 async def _spoil(bench: Bench, segment: Segment) -> int:
-    """Make one membership in a hundred wrong behind the engine's back, half of it missing and half of it too much.
+    """Make one in a hundred memberships wrong without the engine's knowledge: half are missing, half are too many.
 
-    Returns how many.
+    Returns how many are wrong.
     """
     spoiled = 0
     async with bench.ports.database.transaction() as transaction:

@@ -1,4 +1,4 @@
-"""Writes what was measured as one Markdown page with its picture."""
+"""Writes the figures as one Markdown page with its picture."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _HEAD: Final = """<!-- Written by benchmarks/engine; do not edit. -->
 
 # The engine at size
 
-How long it takes until every membership is exact again, and what it costs. Everything is measured on one machine that
-Postgres, the worker and whoever asks share. The data are made up with the skew of real ones: `benchmarks/engine/generator.py`.
+How long it takes until every membership is exact again, and what it costs. Postgres, the worker and the clients run on
+one machine. The data are made up, and as uneven as real data: see `benchmarks/engine/generator.py`.
 The raw figures are in `engine.json`.
 
 ![Time until exact, against the number of people](engine.svg)
@@ -70,7 +70,7 @@ def _about(letter: str) -> str:
 
 
 def _made_by(runs: Sequence[Run]) -> Iterator[str]:
-    """Each way of measuring, with what was measured so."""
+    """Each command and environment, with the measurements that used it."""
     ways: dict[tuple[str, ...], list[Run]] = {}
     for run in runs:
         ways.setdefault((run.command, run.measured_on, *run.environment.values()), []).append(run)

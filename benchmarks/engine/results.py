@@ -1,4 +1,4 @@
-"""The raw figures of all runs, kept in one JSON file: a later run replaces what it measured anew and leaves the rest."""
+"""Stores the raw figures of all runs in one JSON file. A later run replaces only the measurements that it repeats."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read(path: Path) -> list[Run]:
 
 
 def keep(path: Path, new: Run) -> list[Run]:
-    """Put a run in the place of the one before it. Returns all."""
+    """Store a run in place of the earlier one. Returns all runs."""
     place = (new.people, new.measurement)
     runs = [run for run in read(path) if (run.people, run.measurement) != place]
     runs = sorted([*runs, new], key=lambda run: (run.people, run.measurement))

@@ -1,6 +1,6 @@
-"""A hundred conditions of every kind, from one in a thousand people to three in five.
+"""A hundred conditions of every kind, which match from one in a thousand people to three in five.
 
-Groups and other segments are named by their names here; `with_ids` puts the ids in.
+They refer to groups and segments by name; `with_ids` replaces the names by ids.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def group_name(number: int) -> str:
 
 
 def with_ids(condition: Any, *, groups: Mapping[str, int], segments: Mapping[str, int]) -> Any:
-    """The same condition with ids where it says names of groups and segments."""
+    """The same condition with ids in place of the names of groups and segments."""
     if isinstance(condition, list):
         return [with_ids(child, groups=groups, segments=segments) for child in condition]
     if not isinstance(condition, dict):
@@ -31,7 +31,7 @@ def with_ids(condition: Any, *, groups: Mapping[str, int], segments: Mapping[str
     }
 
 
-# ---- words for the conditions below
+# ---- helpers for the conditions below
 
 
 def _did(name: str, *, last: Json | None = None, at_least: int | None = None, **more: Any) -> Json:
@@ -101,7 +101,7 @@ def _hours(number: int) -> Json:
     return {"hours": number}
 
 
-# ---- the segments, the read before their readers
+# ---- the segments; those that others read come first
 
 _PROFILE: Final[Mapping[str, Json]] = {
     "From the US": {"country": {"is": "us"}},
@@ -268,7 +268,7 @@ SEGMENTS: Final[Mapping[str, Json]] = dict(
 
 
 def chosen(count: int) -> Iterator[tuple[str, Json]]:
-    """So many of them, spread over the kinds; with those that they read, which come first."""
+    """`count` segments of all kinds, and before them those that they read."""
     names = list(SEGMENTS)
     if count >= len(names):
         yield from SEGMENTS.items()

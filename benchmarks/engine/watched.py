@@ -1,6 +1,6 @@
-"""Hears of membership changes as a client would: woken by the signal, it reads the log and notes when each change was there.
+"""Listens to membership changes as a client would: the signal wakes it, it reads the log and notes when it saw each change.
 
-That is a little later than the commit itself (the signal and the read), so delays measured with it are not too small.
+That is slightly later than the commit itself, by the signal and the read, so the measured delays are never too small.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """When a change was there for a reader, by the machine's clock, and the instant that the log says."""
+    """When a reader saw a change, by the machine's clock, and the change's instant in the log."""
 
     at: float
     occurred_at: datetime
@@ -35,7 +35,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Watch:
-    """What has been heard of some segments until now, by (segment, person, whether she entered)."""
+    """The changes of some segments until now, by (segment, person, whether the person entered)."""
 
     seen: dict[tuple[int, int, bool], Seen] = field(default_factory=dict)
     listener: asyncio.Task[None] | None = None
@@ -45,7 +45,7 @@ class Watch:
         return len(self.seen)
 
     async def until(self, is_reached: Callable[[], bool], *, seconds: float) -> bool:
-        """Wait for it; False when the time is over before. Raises what has ended the listening."""
+        """Wait until `is_reached` is true; False after a timeout. Raises the exception that ended the listening, if any."""
         deadline = time.monotonic() + seconds
         while not is_reached():
             if self.listener is not None and self.listener.done():
@@ -96,7 +96,7 @@ async def _listen(
 
 
 async def _read(ports: Ports, last: dict[int, int], segment_ids: frozenset[int], watch: Watch) -> bool:
-    """Note what is new. Whether there was anything."""
+    """Note new changes. Returns whether there were any."""
     rows = await ports.database.fetch(_NEW_CHANGES, list(last), list(last.values()))
     now = time.time()
     for row in rows:

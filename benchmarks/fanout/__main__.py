@@ -1,10 +1,10 @@
-"""What it costs to tell many websocket clients of a change, beside the same subscription in plain Strawberry.
+"""Measures the cost of sending changes to many websocket clients, compared with the same subscription in plain Strawberry.
 
-    python3 dev run benchmarks/fanout                       # all of it, in some six minutes; writes docs/benchmarks/fanout.md
+    python3 dev run benchmarks/fanout                       # everything, in about six minutes; writes docs/benchmarks/fanout.md
     python3 dev run benchmarks/fanout --sockets 200 --idle 500 --seconds 3 --out /tmp/fanout
 
-It starts Postgres and Valkey of its own, one server process at a time, and clients in processes of their own. CPU is that of the
-server process alone. Nothing is asserted of a time; the page says whether a target was met.
+It starts its own Postgres and Valkey, one server process at a time, and clients in their own processes. CPU is that of the
+server process alone. It asserts no times; the page says whether a target was met.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROOT = HERE.parent.parent
 CLIENTS_A_PROCESS = 5_000
 SETTLE_SECONDS = 2.0
 FEWER = 10
-"""How many times fewer deliveries than of us are enough to ask of the idiomatic subject for it to be busy all the time."""
+"""The idiomatic subject is asked for this many times fewer deliveries than ours. They are enough to keep it busy all the time."""
 
 
 async def main(options: argparse.Namespace) -> None:
@@ -81,7 +81,7 @@ async def measure(
 async def steady(
     subject: Subject, publisher: Publisher, sockets: int, most: float, options: argparse.Namespace
 ) -> Steady:
-    """Changes at a steady rate, and then as many as the server can tell."""
+    """Changes at a steady rate, and then as many as the server can send."""
     print(f"{subject.name}: {sockets:,} sockets", file=sys.stderr, flush=True)
     async with clients(subject, sockets) as crowd:
         await asyncio.sleep(SETTLE_SECONDS)
@@ -115,9 +115,9 @@ async def _run(
 
 
 async def idle(subject: Subject, sockets: int) -> Idle:
-    """What subscribed clients cost when nothing happens."""
+    """The cost of subscribed clients while nothing happens."""
     print(f"{subject.name}: {sockets:,} idle sockets", file=sys.stderr, flush=True)
-    async with clients(subject, 50):  # what is loaded at the first use is not the sockets'
+    async with clients(subject, 50):  # memory of the first use does not belong to the sockets
         await asyncio.sleep(1)
     before = subject.resident_bytes()
     async with clients(subject, sockets):
@@ -138,7 +138,7 @@ class Crowd:
         await self._ask("forget")
 
     async def until_quiet(self) -> dict[str, float]:
-        """The figures once nothing more has come for a second."""
+        """The figures, after a second without deliveries."""
         before, told = -1.0, await self._ask("tell")
         while told["deliveries"] != before:
             before = told["deliveries"]
@@ -193,10 +193,14 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sockets", type=_numbers, default=[1_000, 10_000], help="such as 1000,10000")
-    parser.add_argument("--idle", type=int, default=10_000, help="sockets to which nothing is told")
-    parser.add_argument("--seconds", type=float, default=15, help="of each measurement")
-    parser.add_argument("--deliveries", type=int, default=2_000, help="a second, when it is calm")
-    parser.add_argument("--full", type=int, default=50_000, help="a second, when it is too much for us")
+    parser.add_argument("--idle", type=int, default=10_000, help="number of sockets that receive nothing")
+    parser.add_argument("--seconds", type=float, default=15, help="length of each measurement")
+    parser.add_argument(
+        "--deliveries", type=int, default=2_000, help="deliveries per second at the steady rate"
+    )
+    parser.add_argument(
+        "--full", type=int, default=50_000, help="deliveries per second at full load, more than ours can send"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks")
     return parser.parse_args()
 

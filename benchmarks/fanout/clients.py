@@ -1,9 +1,9 @@
-"""Many websocket clients in one process, as cheap as they can be: they subscribe, count what they are told, and say how late it was.
+"""Many websocket clients in one process, as cheap as possible: they subscribe, count deliveries and report their latency.
 
     python clients.py ws://127.0.0.1:8000/graphql TOKEN 1000
 
-It writes one line of JSON when all have had their first result, and one with the figures for every line that it reads; "forget" begins
-them anew.
+It writes one line of JSON when all clients have their first result, and a line with the figures for every line that it reads. "forget"
+resets the figures.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PONG: Final = b'{"type":"pong"}'
 
 
 class Tally:
-    """What all clients of this process have been told."""
+    """What all clients of this process have received."""
 
     def __init__(self) -> None:
         self.first = 0
@@ -68,7 +68,7 @@ class Tally:
 
 
 class Client(asyncio.Protocol):
-    """One socket: a handshake, an init, a subscription, and then only ears."""
+    """One socket: a handshake, an init and a subscription. After that it only reads."""
 
     def __init__(self, tally: Tally, host: str, path: str, token: str, ready: asyncio.Future[None]) -> None:
         self.tally = tally
@@ -132,7 +132,7 @@ class Client(asyncio.Protocol):
             raise RuntimeError(payload)
 
     def send(self, payload: bytes, opcode: int = 1) -> None:
-        """A masked frame; the mask is zero, which says nothing against the protocol and spares the work."""
+        """Send a masked frame. The mask is zero, which the protocol allows and which needs no work."""
         length = len(payload)
         head = bytes([128 | opcode]) + (
             bytes([128 | length]) if length < 126 else bytes([128 | 126]) + struct.pack("!H", length)

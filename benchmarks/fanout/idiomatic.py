@@ -1,7 +1,7 @@
-"""What the same subscription is in plain Strawberry, as its documentation shows it: an async generator and a queue for every client.
+"""The same subscription in plain Strawberry, as its documentation shows it: an async generator and a queue per client.
 
-It is spared all that could be held against it: messages come complete over Redis, so that nothing is read from a database, nobody
-is asked for a token, and compression is off. It cannot resume.
+The comparison favours it: messages arrive complete over Redis, so that it reads no database. It checks no token, and compression
+is off. It cannot resume.
 
     REDIS_URL=… uvicorn --app-dir benchmarks/fanout idiomatic:app
 """

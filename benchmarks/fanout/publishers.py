@@ -1,4 +1,4 @@
-"""Who makes what the clients are told: for us a fact and a tick, for the idiomatic subject the same change over Redis."""
+"""Publishes the changes that clients receive: for ours a fact and a tick, for the idiomatic subject the same change over Redis."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ PEOPLE = 100
 
 class Publisher(Protocol):
     async def publish(self) -> None:
-        """One change of one person, told to everybody."""
+        """Publish one change of one person to all clients."""
         ...
 
 
 class OurPublisher:
-    """Lets a hundred people enter the segment in turn, and leave it in turn: each change is a fact, a tick and a signal."""
+    """Makes a hundred people enter the segment and then leave it, one by one. Each change is a fact, a tick and a signal."""
 
     def __init__(self, ports: Ports, workspace: Workspace, membership: Membership, bucket_id: int) -> None:
         self._ports = ports

@@ -1,4 +1,4 @@
-"""Writes what was measured as one Markdown page."""
+"""Writes the figures as one Markdown page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 HEAD = """<!-- Written by benchmarks/fanout; do not edit. -->
 
-# Telling many clients
+# Fan-out to many clients
 
-What it costs to tell N websocket clients of one change, beside the idiomatic way in plain Strawberry: an async generator and a queue for every
-client (`benchmarks/fanout/idiomatic.py`). The subscription asks for the same fields of both. Ours is read from the log, executed and encoded once, and resumes;
-the other gets its changes complete over Redis, reads no database and checks no token, so that its figures flatter it. One server process each, on one core at
-most; the clients run beside it on the same machine. CPU is the server process' alone, in user and kernel mode.
+The cost of sending one change to N websocket clients, compared with the idiomatic way in plain Strawberry: an async generator and a queue per client
+(`benchmarks/fanout/idiomatic.py`). Both get a subscription with the same fields. Ours reads the change from the log, executes and encodes it once, and can resume.
+The other one receives its changes complete over Redis, reads no database and checks no token, which favours it. Each has one server process, which uses at most
+one core. The clients run on the same machine. CPU is that of the server process alone, in user and kernel mode.
 """
 LEAST_RATIO = 15.0
 MOST_P99 = 150.0
@@ -26,7 +26,7 @@ FEWER = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """One run: milliseconds are from the instant of the change to the client's ears, the commit included."""
+    """One run. Milliseconds are from the instant of the change to its receipt by the client, including the commit."""
 
     published: int
     deliveries: int
@@ -71,9 +71,9 @@ def _lines(results: Results, command: str) -> Iterator[str]:
     for sockets in dict.fromkeys(run.sockets for run in results.steady):
         runs = [run for run in results.steady if run.sockets == sockets]
         yield f"## {sockets:,} sockets\n"
-        yield f"At about {runs[0].asked:,} deliveries a second:\n"
+        yield f"At about {runs[0].asked:,} deliveries per second:\n"
         yield from _table([(run.subject, run.calm) for run in runs])
-        yield "With more changes than can be told in time:\n"
+        yield "With more changes than the server can send in time:\n"
         yield from _table([(run.subject, run.full) for run in runs])
     yield "## Idle sockets\n"
     yield "| | subscribed sockets | memory each | of one core |\n|---|--:|--:|--:|"

@@ -1,4 +1,4 @@
-"""The servers under test, each a process of its own, and what such a process has used so far."""
+"""The servers under test, each in its own process, and the resources that the process has used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MANY = "1000000"
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A server that runs."""
+    """A running server."""
 
     name: str
     url: str
@@ -25,7 +25,7 @@ class Subject:
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Of this process alone, in user and kernel mode."""
+        """The processor time of this process alone, in user and kernel mode."""
         fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -74,7 +74,7 @@ async def _running(
             yield Subject(name=name, url=f"ws://127.0.0.1:{port}/graphql", token=token, pid=process.pid)
         finally:
             if process.returncode is None:
-                process.kill()  # one that is drowned in what it has yet to send would not hear anything else
+                process.kill()  # an overloaded server would not react to anything else
             await process.wait()
 
 

@@ -1,1 +1,1 @@
-"""How others keep segments, as plain SQL on the same data; each file says whose published source its steps follow."""
+"""How other products maintain segments, as plain SQL on the same data. Each file names the published source that it follows."""

@@ -1,4 +1,4 @@
-"""(f) Our fill, recompute and ticks against the peers' algorithms: time, processor time, and how stale their answer is."""
+"""(f) Compares our fill, recompute and ticks with the peers' algorithms: time, processor time, and how stale their answer is."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ MEASUREMENT = "f"
 OURS = "ours"
 CHANGED_SHARE = 0.01
 INSTANTS = 9
-"""At which staleness is sampled, spread over a poll period."""
+"""The number of instants at which staleness is sampled, spread over a poll period."""
 _SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
-    "plan_cache_mode": "force_custom_plan",  # as our fills have it
-    "work_mem": "256MB",  # so that no NOT IN falls back to comparing everybody with everybody
+    "plan_cache_mode": "force_custom_plan",  # as in our fills
+    "work_mem": "256MB",  # so that no NOT IN compares every pair of people
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Room:
-    """Everything that the steps need."""
+    """The state that all steps share."""
 
     bench: Bench
     subjects: Sequence[Subject]
@@ -74,9 +74,9 @@ async def measure(bench: Bench) -> list[Figure]:
 
 @asynccontextmanager
 async def _subjects(bench: Bench) -> AsyncIterator[list[Subject]]:
-    """The representative segments, defined and not filled yet; gone at the end."""
+    """The representative segments, not filled yet. They are deleted at the end."""
     ids = {}
-    run = f"{random.getrandbits(32):08x}"  # an interrupted one may have left its segments
+    run = f"{random.getrandbits(32):08x}"  # an interrupted run may have left its segments
     for name, json in SUBJECTS.items():
         segment = await create_segment(
             ports=bench.ports,
@@ -99,7 +99,7 @@ async def _subjects(bench: Bench) -> AsyncIterator[list[Subject]]:
 
 @asynccontextmanager
 async def _room(bench: Bench, subjects: Sequence[Subject]) -> AsyncIterator[_Room]:
-    """The peers, on a connection of their own, with empty tables that go at the end."""
+    """The peers, on their own connection, with empty tables that are dropped at the end."""
     connection: Connection = await asyncpg.connect(bench.database_url, server_settings=_SETTINGS)
     modules = (mautic, posthog, dittofeed)
     try:
@@ -122,7 +122,7 @@ async def _room(bench: Bench, subjects: Sequence[Subject]) -> AsyncIterator[_Roo
 
 
 async def _arrive(room: _Room, *, after_event_id: int) -> None:
-    """Hand Dittofeed the events of the names that it looks at."""
+    """Give Dittofeed the new events of the names that its segments read."""
     names = {id_ for subject in room.subjects for id_ in subject.names_read()}
     await room.connection.execute(dittofeed.ARRIVE, list(room.bench.bucket_ids), list(names), after_event_id)
     await room.connection.execute("ANALYZE peers_dittofeed_arrived")
@@ -158,7 +158,7 @@ async def _recomputes(room: _Room, step: str) -> list[Figure]:
         truth = await _truth(room.bench, subject, now)
         for name, _, peer in room.peers():
             results[name] = await timed([room.pid], peer.run(subject, now))
-            if peer is not room.dittofeed:  # which rounds
+            if peer is not room.dittofeed:  # which rounds times
                 assert await peer.members(subject) == truth, f"{name} is not done right"
         for name, one in results.items():
             total[name] = total.get(name, Took()) + one
@@ -166,7 +166,7 @@ async def _recomputes(room: _Room, step: str) -> list[Figure]:
 
 
 async def _ours(bench: Bench, subject: Subject) -> Took:
-    """Fill what is not filled, or recompute."""
+    """Fill the segment, or recompute it if it is filled."""
     await bench.want_recomputed([subject.id])
     return await timed(await backends(bench, "audience-gql fill"), bench.fill(subject.id))
 
@@ -179,7 +179,7 @@ async def backends(bench: Bench, application: str) -> list[int]:
 
 
 async def _change_people(bench: Bench) -> Figure:
-    """One per cent of everybody opens an email, and our ticks find for all segments what that changes."""
+    """One per cent of all people open an email, and our ticks update all segments."""
     people = await some_people(bench, CHANGED_SHARE)
     for start in range(0, len(people), BATCH_LIMIT):
         items = [
@@ -194,7 +194,7 @@ async def _change_people(bench: Bench) -> Figure:
 
 
 async def some_people(bench: Bench, share: float) -> list[SubscriberRef]:
-    """A random part of everybody."""
+    """A random share of all people."""
     chosen = []
     for bucket_id in bench.bucket_ids:
         rows = await bench.ports.database.fetch("SELECT id FROM subscribers WHERE bucket_id = $1", bucket_id)
@@ -204,7 +204,7 @@ async def some_people(bench: Bench, share: float) -> list[SubscriberRef]:
 
 
 async def _staleness(room: _Room) -> list[Figure]:
-    """How many are wrong between two polls of the windowed segment, with nothing but the clock moving."""
+    """How many people are wrong between two polls of the windowed segment, when only the clock moves them."""
     subject = next(one for one in room.subjects if one.name == WINDOW)
     figures = []
     for name, every_seconds, peer in room.peers():

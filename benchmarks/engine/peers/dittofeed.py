@@ -1,15 +1,15 @@
-"""Dittofeed's way: every two minutes, fold the events that arrived into states, and assign anew whoever's states changed.
+"""Dittofeed's way: every two minutes, fold new events into states, and assign again the people whose states changed.
 
 Written from the published source (github.com/dittofeed/dittofeed, packages/backend-lib/src), step by step:
 
 - config.ts: `computePropertiesInterval` is 120 seconds.
-- computedProperties/computePropertiesIncremental.ts `segmentNodeToStateSubQuery`: a state a leaf, person and span of time; within a
-  window of W an event's time is cut down to a multiple of W / 10, at least a second and at most a day (`truncateEventTimeExpression`).
-- `computeState`: only what arrived since the last period's end is folded in.
-- `computeAssignments`: leaves whose window has run out become false, leaves with new states are resolved again; then the tree of
-  whoever has a newly resolved leaf is worked out, and the assignment written where it differs.
+- computedProperties/computePropertiesIncremental.ts `segmentNodeToStateSubQuery`: one state per leaf, person and span of time. For a
+  window of W, event times are truncated to a multiple of W / 10, at least a second and at most a day (`truncateEventTimeExpression`).
+- `computeState`: only events that arrived since the last period's end are folded in.
+- `computeAssignments`: leaves whose window has expired become false, and leaves with new states are resolved again. Then the tree is
+  evaluated for people with a newly resolved leaf, and different assignments are written.
 
-What arrived is handed over in a table of its own, free of charge, as ClickHouse finds it by its sort key.
+New events come in their own table, whose writing is not measured, because ClickHouse finds them by its sort key.
 """
 
 from __future__ import annotations
@@ -97,12 +97,12 @@ class _Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dittofeed:
-    """Works on all buckets, on what `ARRIVE` has brought since the last run."""
+    """Works on all buckets and on the events that `ARRIVE` has written since the last run."""
 
     connection: Connection
 
     async def first_fill(self, subject: Subject, now: datetime) -> None:
-        """The first round, whose tables are new to the planner: it is told of them on the way."""
+        """The first round. It analyses the new tables for the planner on the way."""
         await self._round(subject, now, is_first=True)
 
     async def run(self, subject: Subject, now: datetime) -> None:
@@ -148,7 +148,7 @@ class Dittofeed:
 def _verdict(
     node: Mapping[str, Any], subject: Subject, leaves: list[_Leaf]
 ) -> str:  # Any: a condition's JSON
-    """The tree as SQL over its leaves' states `r<n>`, which are gathered on the way."""
+    """The tree as SQL over its leaves' states `r<n>`. Adds each leaf to `leaves`."""
     ((kind, value),) = node.items()
     match kind:
         case "all" | "any":

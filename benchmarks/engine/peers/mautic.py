@@ -1,18 +1,18 @@
-"""Mautic's way, as `mautic:segments:update` goes about it: fetch who is missing 300 at a time, and write them one by one.
+"""Mautic's way, as in `mautic:segments:update`: fetch missing people 300 at a time, and write them one by one.
 
 Written from the published source (github.com/mautic/mautic, app/bundles/LeadBundle), step by step:
 
 - Command/UpdateLeadListsCommand.php: `--batch-limit` is 300, each segment in turn, started by cron every 15 minutes as the
   documentation proposes.
-- Model/ListModel.php `rebuildListLeads`: count who is to be added, then fetch and add them a batch at a time; then the same for who
-  is to be removed.
-- Segment/Query/ContactSegmentQueryBuilder.php `addNewContactsRestrictions`: new are those of the filters' query who are
-  `NOT IN` (the segment's members); Segment/ContactSegmentService.php `getOrphanedLeadListLeadsQueryBuilder`: to be removed are those
-  members, not manually added, who are `NOT IN` (the filters' query).
-- `addLead` and `removeLead`: one statement and one transaction a person, through the ORM's flush.
+- Model/ListModel.php `rebuildListLeads`: count the people to add, then fetch and add them a batch at a time; then do the same for
+  the people to remove.
+- Segment/Query/ContactSegmentQueryBuilder.php `addNewContactsRestrictions`: people to add match the filters' query and are
+  `NOT IN` (the segment's members); Segment/ContactSegmentService.php `getOrphanedLeadListLeadsQueryBuilder`: people to remove are
+  members who were not added manually and are `NOT IN` (the filters' query).
+- `addLead` and `removeLead`: one statement and one transaction per person, through the ORM's flush.
 
-What PHP, the ORM and its events take is left out, and the filters are compiled by us: both favour Mautic. A first fill of many is
-too slow to be waited for: some of its batches are run, with the members there that it would have found before, and stand for all.
+The time of PHP, the ORM and its events is excluded, and our compiler makes the filters' SQL: both favour Mautic. A first fill of many
+people is too slow to wait for. Some of its batches run, with the members that earlier batches would have added, and represent all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAME = "Mautic"
 EVERY_SECONDS = 15 * 60
 BATCH = 300
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""How full the segment is when a batch is sampled: the middles of fifths."""
+"""How full the segment is when a batch is sampled: the middle of each fifth."""
 
 TABLES = """
 DROP TABLE IF EXISTS peers_mautic_members;
@@ -59,15 +59,15 @@ _TOP_UP = "INSERT INTO peers_mautic_members SELECT $2::bigint, q.id, now(), fals
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mautic:
-    """Works on all buckets as on one table of leads. The connection must be outside of transactions: each person is one."""
+    """Works on all buckets as one table of leads. The connection must be outside of a transaction, because each person is one."""
 
     connection: Connection
     pid: int
-    """Of the connection's backend."""
+    """The process id of the connection's backend."""
     bucket_ids: Sequence[int]
 
     async def first_fill(self, subject: Subject, now: datetime) -> tuple[Took, int]:
-        """What it takes, as far as some batches stand for all, and for how many members. The segment is full after."""
+        """The extrapolated time of a first fill, and the number of members. The segment is full afterwards."""
         new, _, values = self._queries(subject, now)
         total = await self._count(new, values)
         took = await timed([self.pid], self._count(new, values))
@@ -96,7 +96,7 @@ class Mautic:
         return {row["lead_id"] for row in rows}
 
     def _queries(self, subject: Subject, now: datetime) -> tuple[str, str, list[object]]:
-        """Who is to be added, who is to be removed, and the values of both."""
+        """The queries for people to add and for people to remove, and the values of both."""
         fragment = subject.of_person
         filters = _FILTERS.format(joins=fragment.joins, where=fragment.where)
         values = [list(self.bucket_ids), subject.id, *fragment.bind(now)]

@@ -1,13 +1,13 @@
-"""PostHog's way: calculate the whole cohort again as a new version, point to that, and clear the version before.
+"""PostHog's way: calculate the whole cohort again as a new version, switch to it, and delete the previous version.
 
 Written from the published source (github.com/PostHog/posthog), step by step:
 
 - posthog/tasks/calculate_cohort.py: a cohort is calculated again when its last calculation is 15 minutes old (MAX_AGE_MINUTES).
 - posthog/models/cohort/util.py `recalculate_cohortpeople`: the size before, RECALCULATE_COHORT_BY_ID with a new version, the size after.
-- posthog/models/cohort/sql.py: that inserts everybody who matches with the new version, and cancels each row of the versions before
-  (ClickHouse folds row and cancellation away later; Postgres deletes). Readers take the rows of the cohort's version only.
+- posthog/models/cohort/sql.py: that statement inserts everybody who matches with the new version, and cancels each row of earlier
+  versions (ClickHouse later removes row and cancellation; Postgres deletes). Readers use only rows of the cohort's version.
 
-Everything in one INSERT … SELECT for each bucket, which is as good as Postgres does it.
+Here it is one INSERT … SELECT per bucket, which is the fastest way in Postgres.
 """
 
 from __future__ import annotations

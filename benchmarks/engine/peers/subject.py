@@ -1,6 +1,6 @@
-"""What a peer's algorithm is given: a segment, as the statements of ours that say whom it matches.
+"""The input of a peer's algorithm: a segment, as our statements for the people whom it matches.
 
-All of them ask Postgres the same question in the same words, so that what differs is only how they keep the answer.
+All peers use the same SQL for the condition, so that only their ways to maintain the members differ.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ SUBJECTS: Mapping[str, dict[str, Any]] = {  # Any: a condition's JSON
         ]
     },
 }
-"""An event in a window, a count with a negation, and both kinds nested. Every one is false of somebody who did nothing."""
+"""An event in a window, a count with a negation, and both kinds nested. Each is false for a person without events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One segment in the forms in which the peers ask for it."""
+    """One segment in the forms that the peers use."""
 
     id: int
     name: str
@@ -64,7 +64,7 @@ class Subject:
     condition: Condition
     of_range: Statement
     of_person: Fragment
-    """A conjunct on `subscribers s`, whose first parameter is the third."""
+    """A conjunct on `subscribers s`. Its first parameter is `$3`."""
     event_names: Mapping[str, int]
 
     @classmethod
@@ -88,6 +88,6 @@ class Subject:
         return {self.event_names[str(read.ref)] for read in reads(self.condition) if read.source == "event"}
 
     async def members(self, connection: Connection, bucket_id: int, now: datetime) -> set[int]:
-        """The truth: whom the segment matches at an instant."""
+        """The correct members: the people whom the segment matches at an instant."""
         rows = await connection.fetch(self.of_range.sql, bucket_id, -1, END, *self.of_range.bind(now))
         return {row["subscriber_id"] for row in rows}

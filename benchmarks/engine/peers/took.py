@@ -1,4 +1,4 @@
-"""How long a piece of work took, and how much of a processor in Postgres."""
+"""Measures the time of a piece of work, and its processor time in Postgres."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from observed import cpu_seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Took:
-    """Seconds on the clock, and of processor."""
+    """Elapsed seconds and processor seconds."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -24,7 +24,7 @@ class Took:
 
 
 async def timed(pids: Sequence[int], work: Awaitable[object]) -> Took:
-    """Do it, and say what it took; of processor, in these processes."""
+    """Run the work and measure it. The processor time is that of these processes."""
     cpu, start = cpu_seconds(pids), time.perf_counter()
     await work
     return Took(seconds=time.perf_counter() - start, cpu_seconds=cpu_seconds(pids) - cpu)
