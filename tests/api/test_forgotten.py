@@ -17,7 +17,7 @@ from tests.product import Product
 
 PHONE = "+37061999887"
 CANARIES = ("canary", PHONE.removeprefix("+"), "1931-07-19")
-"""What everything below contains of her, in lower case."""
+"""What everything below contains of the person, in lower case."""
 PATIENCE_SECONDS = 60
 
 DEFINE = 'mutation { defineCustomField(input: {key: "note", label: "Note", type: TEXT}) { __typename } }'
@@ -133,7 +133,7 @@ async def _say_it_everywhere(ask: Asking) -> None:
 
 
 async def _refuse_it_everywhere(ask: Asking) -> Any:
-    """Every door says no to something about her. Returns what an import said of its rows."""
+    """Every door refuses something about the person. Returns what an import said of its rows."""
     await ask(UPSERT, people=[ADA | {"email": "canary at example"}, ADA | {"externalId": "bob"}])
     await ask(TRACK, events=[{"subscriber": {"externalId": "canary-1"}, "name": "", "key": "canary-2"}])
     await ask('{ subscriber(by: {email: "canary.mail@example.com"}) { canary } }')

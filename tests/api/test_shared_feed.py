@@ -1,4 +1,4 @@
-"""The feed for many tells each client what the schema alone would tell him, from wherever he comes, and does the work once."""
+"""The shared feed tells each client what the schema alone would tell it, from any cursor, and does the work once."""
 
 from __future__ import annotations
 

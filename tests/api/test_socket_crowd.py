@@ -68,7 +68,7 @@ class SlowReader:
 
 
 class Wire:
-    """What a server is to an application, without a network: a client's messages in a queue, and what he is sent in another."""
+    """What a server is to an application, without a network: a client's messages in a queue, and what it is sent in another."""
 
     def __init__(self) -> None:
         self.heard: asyncio.Queue[dict] = asyncio.Queue()

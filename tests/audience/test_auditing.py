@@ -239,7 +239,7 @@ async def test_a_segment_that_is_gone_or_failed_is_not_audited(house, state):
 
 
 async def test_an_audit_between_two_slices_of_a_crowd_waits_for_the_last(house, monkeypatch, caplog):
-    """Whom no slice has reached yet is no difference, nor is she repaired."""
+    """People whom no slice has reached yet are not a difference and are not repaired."""
     for bound in ("LEAST_A_TICK", "PEOPLE_A_TICK"):
         monkeypatch.setattr(f"audience_gql.audience.engine.membership.{bound}", 1)
     for bound in ("LEAST_SLICE", "LARGEST_SLICE"):

@@ -140,7 +140,7 @@ async def test_nobody_gets_into_a_group_that_is_being_deleted(house, clearing, m
     add_members, tasks = facts.add_members, []
 
     async def late(*given):
-        """The group is deleted and cleared between the writer's look and her write, if nothing keeps it."""
+        """The group is deleted and cleared between the writer's look and its write, if nothing keeps it."""
         task = asyncio.create_task(delete_and_clear(house, clearing, delete(house, group)))
         tasks.append(task)
         await asyncio.wait([task], timeout=0.3)

@@ -1,4 +1,4 @@
-"""An erased person leaves every list, which the log says, and nothing of her stays but her random id there."""
+"""An erased person leaves every list, which the log says, and nothing of them stays but their random id there."""
 
 from __future__ import annotations
 

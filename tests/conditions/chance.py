@@ -243,7 +243,7 @@ class Chance:
         return self.random.choice(facts) + self.random.choice(offsets) + beside
 
     def _midnight(self, person: Facts, days: int) -> datetime:
-        """Where the person lives, so many days after one of her days."""
+        """Midnight where the person lives, this many days after one of their days."""
         day = self.random.choice([person.birthday or self.day(), self.day()])
         year = self.random.choice([day.year, NOON.year, NOON.year + 1])
         zone = zone_of(person.profile.get("timezone"), VOCABULARY.timezone)

@@ -205,7 +205,7 @@ def test_a_planted_bug_is_found(monkeypatch, plant):
 
 
 def walk(case: Case, *, until: datetime) -> tuple[int, int]:
-    """How often the person was predicted to enter or leave, and how often she did, when a tick looks at each prediction."""
+    """How often the person was predicted to enter or leave, and how often they did, when a tick looks at each prediction."""
     predictions = changes = 0
     case = case.ticked()
     while True:

@@ -116,7 +116,7 @@ async def ask(said: dict[str, Any], sql: str) -> Any:
 
 
 ACCOUNTS = [None, "nobody"] if os.geteuid() == 0 else [None]
-"""The caller herself, and, where she is root, an ordinary account too."""
+"""The caller's account and, if the caller is root, an ordinary account too."""
 
 
 @pytest.mark.parametrize("user", ACCOUNTS)

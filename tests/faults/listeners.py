@@ -46,7 +46,7 @@ class Listener(ABC):
     """(bucket, sequence) of every change, in order."""
     wrong: list[str] = field(default_factory=list)
     visits: int = 0
-    """How often he has connected and heard something."""
+    """How often it has connected and heard something."""
     broken: int = 0
     """How often the other end has broken off."""
 

@@ -35,7 +35,7 @@ Act = Callable[[], Awaitable[None]]
 
 
 class _RolledBack(Exception):
-    """A writer changed her mind after everything was written."""
+    """A writer cancelled after everything was written."""
 
 
 class Dawdling:

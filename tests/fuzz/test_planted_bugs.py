@@ -205,7 +205,7 @@ def with_cached_definitions(monkeypatch) -> None:
 
 
 async def a_writer_who_commits_after_the_tick(house, monkeypatch) -> list[str]:  # noqa: ARG001  # the scenarios' shape
-    """Her mark is written while an earlier one of the same kind still waits, which the tick then takes."""
+    """The person's mark is written while an earlier one of the same kind still waits, which the tick then takes."""
     await house.upsert({"externalId": "ada"})
     await house.segment("S", LITHUANIA)
     await house.tick()
