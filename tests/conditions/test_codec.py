@@ -143,7 +143,7 @@ _DAY = {"days": 1}
 @pytest.mark.parametrize(
     ("value", "code", "path"),
     [
-        (None, "WRONG_TYPE", ()),
+        (None, "REQUIRED", ()),
         ([], "WRONG_TYPE", ()),
         ("country", "WRONG_TYPE", ()),
         ({}, "REQUIRED", ()),
@@ -151,7 +151,7 @@ _DAY = {"days": 1}
         ({"contry": {"is": "LT"}}, "UNKNOWN", ("contry",)),
         ({"city": {"is": "x"}, "country": {"is": "LT"}}, "CONFLICT", ()),
         ({"all": {"country": {"is": "LT"}}}, "WRONG_TYPE", ("all",)),
-        ({"all": [None]}, "WRONG_TYPE", ("all", "0")),
+        ({"all": [None]}, "REQUIRED", ("all", "0")),
         ({"not": []}, "WRONG_TYPE", ("not",)),
         ({"country": "LT"}, "WRONG_TYPE", ("country",)),
         ({"country": {}}, "REQUIRED", ("country",)),
