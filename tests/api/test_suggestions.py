@@ -117,7 +117,9 @@ async def test_a_search_narrows_and_first_cuts_off(api):
     assert await values(api, {"profile": "city"}, first=1) == [("Berlin", 3)]
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\t\r\n", "\u00a0\u2003", "\x1c\u3000"], ids=ascii)
+@pytest.mark.parametrize(
+    "blank", ["", " ", "\t\r\n", "\u00a0\u2003", "\x1c\u3000", "\u200b\ufeff"], ids=ascii
+)
 async def test_blanks_are_not_suggested(api, blank):
     """Older versions kept them."""
     await people(api)

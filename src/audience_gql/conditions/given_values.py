@@ -134,7 +134,7 @@ def is_keepable(text: str, limit: int = MAX_TEXT) -> bool:
 def given_text(value: object, limit: int = MAX_TEXT) -> str | None:
     """The text without the blanks around it, which may have several lines; None when nothing visible is left. Raises BadValue."""
     text = _kept(value, limit)
-    return text if text and (_is_plain(text) or not _is_blank(text)) else None
+    return text if text and (_is_plain(text) or not is_blank(text)) else None
 
 
 def given_line(value: object, limit: int = MAX_TEXT) -> str | None:
@@ -142,7 +142,7 @@ def given_line(value: object, limit: int = MAX_TEXT) -> str | None:
     text = _kept(value, limit)
     if _is_plain(text):
         return text or None
-    if _is_blank(text):
+    if is_blank(text):
         return None
     if found := _NOT_OF_A_LINE.search(text):
         raise BadValue("MALFORMED", f"must be one line of plain text, without {_character(found[0])}")
@@ -176,7 +176,8 @@ def _is_plain(text: str) -> bool:
     return text.isprintable() and (text.isascii() or _INVISIBLE_LETTERS.search(text) is None)
 
 
-def _is_blank(text: str) -> bool:
+def is_blank(text: str) -> bool:
+    """Whether nothing of the text can be seen."""
     return all(category(it) in _BLANK or _INVISIBLE_LETTERS.match(it) for it in text)
 
 
