@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from audience_gql.audience.definitions import definition_limits, stored_conditions
 from audience_gql.audience.definitions.segments import (
     InUse,
     RevisionConflict,
@@ -124,6 +125,45 @@ async def test_names_are_unique_and_missing_ones_refused(house):
         ("input", "name"),
         ("input", "condition", "country", "is"),
     }
+
+
+async def test_a_workspace_has_so_many_segments_and_no_more(house, monkeypatch):
+    monkeypatch.setattr(definition_limits, "SEGMENTS_A_WORKSPACE", 2)
+    first = await house.segment("First", {"country": {"is": "LT"}})
+    await house.segment("Second", {"country": {"is": "LV"}})
+
+    with pytest.raises(InvalidInput) as refused:
+        await house.segment("Third", {"country": {"is": "EE"}})
+
+    (issue,) = refused.value.issues
+    assert (issue.code, issue.path) == ("TOO_MANY", ("input",))
+    assert issue.message == "a workspace has at most 2 segments; delete one that is not needed"
+    assert await Segment.filter(workspace_id=house.workspace.id).count() == 2
+    await house.edit(first, {"country": {"is": "EE"}})
+    await delete_segment(ports=house.ports, workspace=house.workspace, segment_id=first.id)
+    await house.segment("Third", {"country": {"is": "EE"}})
+
+
+async def test_a_save_reads_only_the_conditions_that_it_needs(house, monkeypatch):
+    segments = [await house.segment(f"S {number}", {"country": {"is": "LT"}}) for number in range(10)]
+    reader = await house.segment("Reader", {"segment": {"anyOf": [str(segments[0].id)]}})
+    last = await house.segment("Last", {"not": {"segment": {"anyOf": [str(reader.id)]}}})
+    read: list[object] = []
+    honest = stored_conditions.parse
+
+    def parse(stored, **more):
+        read.append(stored)
+        return honest(stored, **more)
+
+    monkeypatch.setattr(stored_conditions, "parse", parse)
+
+    await house.segment("New", {"segment": {"anyOf": [str(last.id)]}})
+    of_a_new_one = len(read)
+    read.clear()
+    await house.edit(segments[0], {"country": {"is": "LV"}})
+
+    assert of_a_new_one == 3  # those that it reads
+    assert len(read) == 3  # those that read it: the two, and the new one
 
 
 async def test_a_stale_edit_is_refused(house):

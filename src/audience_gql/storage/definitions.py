@@ -274,6 +274,17 @@ async def segments_using(connection: Connection, segment_id: int) -> tuple[int, 
     return tuple(row["segment_id"] for row in rows)
 
 
+async def readers_of(connection: Connection, segment_id: int) -> list[int]:
+    """The segments that read this one, directly or through others, itself not included."""
+    rows = await connection.fetch(
+        "WITH RECURSIVE readers (id) AS (SELECT d.segment_id FROM segment_dependencies d WHERE d.depends_on_id = $1 "
+        "UNION SELECT d.segment_id FROM readers r JOIN segment_dependencies d ON d.depends_on_id = r.id) "
+        "SELECT r.id FROM readers r WHERE r.id <> $1 ORDER BY r.id",
+        segment_id,
+    )
+    return [row["id"] for row in rows]
+
+
 async def raise_generations(connection: Connection, segment_ids: Collection[int]) -> None:
     """Raise the generation of these segments, so that they are filled again: what they read has changed."""
     await connection.execute(

@@ -20,6 +20,7 @@ from audience_gql.api.failures import (
 )
 from audience_gql.api.ids import OPAQUE_IDS, Kind
 from audience_gql.api.lists.segments import Segment
+from audience_gql.audience.definitions.definition_limits import SEGMENTS_A_WORKSPACE
 from audience_gql.audience.definitions.pausing import pause_segment, resume_segment
 from audience_gql.audience.definitions.segments import (
     create_segment,
@@ -111,7 +112,8 @@ RecomputeSegmentResult: TypeAlias = Annotated[
 @strawberry.type
 class SegmentMutation:
     @strawberry.mutation(
-        description="Define a segment. Its members are found at once, in the background.",
+        description="Define a segment. Its members are found at once, in the background. "
+        f"A workspace has at most {SEGMENTS_A_WORKSPACE:,}; more are InvalidInput with TOO_MANY.",
         graphql_type=CreateSegmentResult,
     )
     @staticmethod

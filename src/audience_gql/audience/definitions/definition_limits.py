@@ -1,4 +1,4 @@
-"""How large a segment may be together with all that it reads: what one statement can still decide in a moment."""
+"""How large a segment may be together with all that it reads, so that one statement still decides it in a moment, and how many there may be."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from audience_gql.conditions.reasoning.nesting import reading_order, segments_re
 
 LEAVES_WITH_INNER: Final = 1_000
 SEGMENT_DEPTH: Final = 20
+SEGMENTS_A_WORKSPACE: Final = 2_000
+"""What so many cost is in docs/benchmarks/segments.md."""
+
+
+def check_count(segments: int) -> None:
+    """Raise InvalidInput for a workspace that would have too many segments."""
+    if segments > SEGMENTS_A_WORKSPACE:
+        message = f"a workspace has at most {SEGMENTS_A_WORKSPACE:,} segments; delete one that is not needed"
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input",)),))
 
 
 def check_size(

@@ -5,11 +5,11 @@ Saves of one workspace go one after the other, so that no two of them can close 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from audience_gql.audience.definitions.definition_limits import check_size
+from audience_gql.audience.definitions.definition_limits import check_count, check_size
 from audience_gql.audience.definitions.given_conditions import parse_given
 from audience_gql.audience.definitions.groups import (
     description_issues,
@@ -17,12 +17,13 @@ from audience_gql.audience.definitions.groups import (
     name_issues,
     name_taken,
 )
+from audience_gql.audience.definitions.stored_conditions import StoredConditions
 from audience_gql.audience.definitions.summaries import rewrite_summaries
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Condition
-from audience_gql.conditions.codec import dump, parse
+from audience_gql.conditions.codec import dump
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
 from audience_gql.conditions.values import fold
@@ -90,7 +91,8 @@ async def create_segment(
         saving = await _Saving.begin(ports, workspace, connection)
         tree = saving.parse(condition, ids, issues)
         segment_id = await ports.database.ids.one(connection)
-        check_size({**saving.conditions, segment_id: tree}, segment_id)
+        check_count(len(saving.conditions) + 1)
+        check_size(saving.conditions.with_edited(segment_id, tree), segment_id)
         await saving.intern_names(tree)
         segment = await Segment.create(
             id=segment_id,
@@ -232,7 +234,7 @@ class _Saving:
         workspace: Workspace,
         connection: Connection,
         vocabulary: Vocabulary,
-        conditions: Mapping[int, Condition],
+        conditions: StoredConditions,
         paused_ids: frozenset[int],
     ) -> None:
         self._ports = ports
@@ -246,9 +248,7 @@ class _Saving:
     async def begin(cls, ports: Ports, workspace: Workspace, connection: Connection) -> _Saving:
         vocabulary = await definitions.vocabulary(connection, workspace.id)
         segments = await definitions.segments(connection, workspace.id)
-        conditions = {
-            segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in segments
-        }
+        conditions = StoredConditions(segments, vocabulary)
         paused_ids = frozenset(segment.id for segment in segments if segment.is_paused)
         return cls(ports, workspace, connection, vocabulary, conditions, paused_ids)
 
@@ -265,16 +265,12 @@ class _Saving:
 
     async def replace(self, segment: Segment, tree: Condition, transaction: Transaction) -> None:
         """Give a segment another condition, and have it and everything that reads it filled anew."""
-        edited = {**self.conditions, segment.id: tree}
+        edited = self.conditions.with_edited(segment.id, tree)
         try:
             reading_order((tree,), edited)
         except ReadsItself as circle:
             raise SegmentCycle(circle.cycle) from circle
-        users = [
-            user
-            for user, condition in edited.items()
-            if user != segment.id and segment.id in reading_order((condition,), edited)
-        ]
+        users = await definitions.readers_of(self._connection, segment.id)
         for user in (segment.id, *users):
             check_size(edited, user)
         await self.intern_names(tree)
