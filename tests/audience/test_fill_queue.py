@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from audience_gql.audience.definitions.segments import create_segment, delete_segment, update_segment
-from audience_gql.audience.engine import fill_queue, filling
+from audience_gql.audience.engine import fill_queue, filling, plans
 from audience_gql.audience.engine.fill_queue import FillQueue, recompute_everything
 from audience_gql.audience.engine.sharing import Share
 from audience_gql.audience.people.subscribers import upsert_subscribers
@@ -251,6 +251,25 @@ async def test_more_segments_than_one_look_reads_are_all_filled(lone_house, monk
 
     assert sorted(engine.turns) == sorted(asked)
     assert max(engine.turns.index(segment_id) for segment_id in asked[-2:]) < 4
+
+
+async def test_each_condition_is_read_once_however_many_are_filled(lone_house, monkeypatch):
+    read: list[object] = []
+    honest = plans.parse
+
+    def parse(stored, **more):
+        read.append(stored)
+        return honest(stored, **more)
+
+    monkeypatch.setattr(plans, "parse", parse)
+    await people(lone_house, 3)
+    asked = await wanted(lone_house, MANY)
+
+    await work_off(lone_house, Noting(lone_house.membership))
+    await lone_house.edit(Segment(id=asked[0]), {"country": {"is": "LV"}})
+    await lone_house.tick()
+
+    assert len(read) == MANY + 1  # the edited one is another
 
 
 async def test_a_long_fill_goes_on_in_its_workspace_s_next_turn(lone_house, monkeypatch):

@@ -11,14 +11,16 @@ from typing import Final
 from audience_gql.audience.engine.affected import Plan, plan_of
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
+from audience_gql.storage.definitions import SegmentDefinition
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import BucketHead, TickSegments
 
 _PLANS_KEPT: Final = 300
 _BUCKETS_KEPT: Final = 3_000
+_CONDITIONS_KEPT: Final = 6_000
 
 
 class Plans:
@@ -28,6 +30,8 @@ class Plans:
         self._segments: OrderedDict[int, tuple[tuple[int, int], TickSegments]] = OrderedDict()
         """By bucket id, its segments and the versions under which they were read."""
         self._kept: OrderedDict[tuple[int, TickSegments], Plan] = OrderedDict()
+        self._conditions: OrderedDict[tuple[int, int], Condition] = OrderedDict()
+        """By segment id and revision: while many segments are filled, plan follows plan, each with one segment more."""
 
     async def plan(self, connection: Connection, bucket: BucketHead, definitions_version: int) -> Plan:
         """The plan for a bucket. Reads its segments when a version is new, and their conditions when a revision is new."""
@@ -54,26 +58,36 @@ class Plans:
         if kept is not None:
             self._kept.move_to_end(key)
             return kept
-        plan = await _make(connection, workspace_id, segments)
+        plan = await self._make(connection, workspace_id, segments)
         self._kept[key] = plan
         if len(self._kept) > _PLANS_KEPT:
             self._kept.popitem(last=False)
         return plan
 
+    async def _make(self, connection: Connection, workspace_id: int, wanted: TickSegments) -> Plan:
+        vocabulary = await definitions.vocabulary(connection, workspace_id)
+        conditions: dict[int, Condition] = {}
+        revisions: dict[int, int] = {}
+        for segment in await definitions.segments(connection, workspace_id):
+            conditions[segment.id] = self._condition_of(segment, vocabulary)
+            revisions[segment.id] = segment.revision
+        # A segment that was edited between the two reads has a new generation and waits for its fill.
+        evaluated = [
+            segment_id
+            for segment_id, revision, is_evaluated in zip(
+                wanted.ids, wanted.revisions, wanted.evaluated, strict=True
+            )
+            if is_evaluated and revisions.get(segment_id) == revision
+        ]
+        return plan_of(conditions, revisions, evaluated, vocabulary)
 
-async def _make(connection: Connection, workspace_id: int, wanted: TickSegments) -> Plan:
-    vocabulary = await definitions.vocabulary(connection, workspace_id)
-    conditions: dict[int, Condition] = {}
-    revisions: dict[int, int] = {}
-    for segment in await definitions.segments(connection, workspace_id):
-        conditions[segment.id] = parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-        revisions[segment.id] = segment.revision
-    # A segment that was edited between the two reads has a new generation and waits for its fill.
-    evaluated = [
-        segment_id
-        for segment_id, revision, is_evaluated in zip(
-            wanted.ids, wanted.revisions, wanted.evaluated, strict=True
-        )
-        if is_evaluated and revisions.get(segment_id) == revision
-    ]
-    return plan_of(conditions, revisions, evaluated, vocabulary)
+    def _condition_of(self, segment: SegmentDefinition, vocabulary: Vocabulary) -> Condition:
+        """A revision has one condition. What it names stays: nothing that a segment reads can be deleted."""
+        key = segment.id, segment.revision
+        found = self._conditions.pop(key, None)
+        if found is None:
+            found = parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
+        self._conditions[key] = found
+        if len(self._conditions) > _CONDITIONS_KEPT:
+            self._conditions.popitem(last=False)
+        return found
