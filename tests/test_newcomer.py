@@ -41,6 +41,7 @@ SHORTENED = {
     "benchmarks/engine": "--help",
     "benchmarks/fanout": "--help",
     "benchmarks/workspaces.py": "--help",
+    "benchmarks/segments.py": "--help",
     "benchmarks/imports.py": "--rows 2000",
     "benchmarks/live_latency.py": "--seconds 2 --no-leave",
 }

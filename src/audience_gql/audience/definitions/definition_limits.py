@@ -13,7 +13,7 @@ from audience_gql.conditions.reasoning.nesting import reading_order, segments_re
 LEAVES_WITH_INNER: Final = 1_000
 SEGMENT_DEPTH: Final = 20
 SEGMENTS_A_WORKSPACE: Final = 2_000
-"""What so many cost is in docs/benchmarks/segments.md."""
+"""What so many cost is measured by benchmarks/segments.py."""
 
 
 def check_count(segments: int) -> None:
