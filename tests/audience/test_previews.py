@@ -56,7 +56,7 @@ async def populate(house, count: int, seed: int, monkeypatch) -> None:
     """People with ids, facts and events that depend on nothing but the seed."""
     chance = Random(seed)
     monkeypatch.setattr(
-        "audience_gql.audience.people.subscribers.random_subscriber_id", lambda: chance.getrandbits(62)
+        "audience_gql.audience.people.working_copy.random_subscriber_id", lambda: chance.getrandbits(62)
     )
     people = [{"externalId": str(n), "country": chance.choice(COUNTRIES)} for n in range(count)]
     for start in range(0, count, 1000):
