@@ -24,6 +24,15 @@ _KEY_COLUMNS: Final[Mapping[IdentityKind, str]] = {
 }
 
 
+_BLANK: Final[PersonRow] = dict.fromkeys(
+    (
+        "birthday",
+        "email_changed_at",
+        *(name for column in facts.TEXT_COLUMNS for name in (column, f"{column}_folded")),
+    )
+)
+
+
 @dataclass(slots=True, kw_only=True)
 class Draft:
     """One person after the items so far, beside what is stored."""
@@ -240,7 +249,11 @@ def _copied(row: PersonRow) -> PersonRow:
 
 
 def _blank_row(person_id: int, now: datetime) -> PersonRow:
-    row: PersonRow = {"id": person_id, "birthday": None, "fields": {}, "fields_folded": {}}
-    for column in facts.TEXT_COLUMNS:
-        row[column] = row[f"{column}_folded"] = None
-    return row | {"created_at": now, "updated_at": now, "email_changed_at": None}
+    return {
+        **_BLANK,
+        "id": person_id,
+        "fields": {},
+        "fields_folded": {},
+        "created_at": now,
+        "updated_at": now,
+    }
