@@ -24,7 +24,6 @@ from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import definitions
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
-from audience_gql.storage.engine import fills
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
@@ -61,7 +60,7 @@ class OurPublisher:
             ids=PLAIN_IDS,
         )
         async with self._ports.database.acquire() as connection:
-            bucket_ids = await fills.buckets_to_fill(connection, segment.id)
+            bucket_ids = await definitions.bucket_ids(connection, self._workspace.id)
         for bucket_id in bucket_ids:
             await self._membership.fill(bucket_id, segment.id)
         await self._membership.tick(self._bucket_id)
