@@ -60,7 +60,7 @@ async def test_a_template_of_a_custom_field_is_offered_once_the_field_is_defined
             "key": "company_size",
             "category": "DEMOGRAPHIC",
             "name": "At companies of a certain size",
-            "description": "People whose company employs 50 to 249. Needs the NUMBER field `company_size`.",
+            "description": "People whose company employs 50 to 249 people. Needs the NUMBER field `company_size`.",
             "condition": {"field": {"key": "company_size", "number": {"between": {"from": 50, "to": 249}}}},
         }
     ]
