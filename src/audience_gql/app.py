@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -21,6 +22,11 @@ from audience_gql.api.transport.edge import Endpoint, guarded
 from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.live import Live
 from audience_gql.api.transport.metrics import metrics_page
+from audience_gql.api.transport.operating import (
+    OperationQueue,
+    connection_bounds,
+    heavy_connection_bounds,
+)
 from audience_gql.api.transport.socket import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
@@ -90,8 +96,20 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
             lock_timeout_seconds=settings.lock_timeout_seconds,
             pool_wait_seconds=settings.pool_wait_seconds,
             presence=presence,
+            bounds=connection_bounds(settings),
         )
         stack.push_async_callback(database.close)
+        heavy = await Database.open(
+            settings.database_url,
+            pool_size=settings.heavy_pool_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            lock_timeout_seconds=settings.lock_timeout_seconds,
+            pool_wait_seconds=settings.queue_seconds,
+            is_default=False,
+            presence=presence,
+            bounds=heavy_connection_bounds(settings),
+        )
+        stack.push_async_callback(heavy.close)
         watching = asyncio.create_task(presence.watch(), name="presence")
         stack.push_async_callback(end, watching)
         signals = RedisSignals(settings.redis_url)
@@ -101,6 +119,8 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
         ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
         yield Services(
             ports=ports,
+            heavy_ports=replace(ports, database=heavy),
+            operations=OperationQueue(settings),
             doorkeeper=Doorkeeper(ports),
             cursors=CursorCodec(settings.secret_keys),
             settings=settings,

@@ -42,6 +42,21 @@ class Settings:
     lock_timeout_seconds: float = 2.0
     pool_wait_seconds: float = 2.0
 
+    heavy_pool_size: int = 3
+    """Connections of a web process for previews, explanations, overlaps and histories, apart from all others."""
+    operations_at_once: int = 32
+    """Queries and mutations that a web process runs at a time; what listens does not count."""
+    operations_per_token: int = 8
+    """Of these, how many may be one token's. Its others wait, and those of other tokens pass them."""
+    heavy_operations_at_once: int = 3
+    """Queries whose response may hold more than `heavy_cost` objects; one a token."""
+    heavy_cost: int = 1_000
+    operations_waiting_per_token: int = 100
+    queue_seconds: float = 10.0
+    """How long an operation, or a heavy read, waits for a place before it is told OVERLOADED."""
+    operation_seconds: float = 30.0
+    """How long a query or mutation may take, from when it has its place."""
+
     preview_seconds: float = 0.3
     """How long a preview may count; an audience that takes longer is estimated."""
 
@@ -114,6 +129,10 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         redis_url=_required(environment, "REDIS_URL", "redis://localhost:6379/0"),
         secret_keys=keys or (secrets.token_urlsafe(32),),
         pool_size=_whole(environment, "AUDIENCE_POOL_SIZE", 10),
+        heavy_pool_size=_whole(environment, "AUDIENCE_HEAVY_POOL_SIZE", 3),
+        operations_at_once=_whole(environment, "AUDIENCE_OPERATIONS_AT_ONCE", 32),
+        operations_per_token=_whole(environment, "AUDIENCE_OPERATIONS_PER_TOKEN", 8),
+        operations_waiting_per_token=_whole(environment, "AUDIENCE_OPERATIONS_WAITING_PER_TOKEN", 100),
         tick_pool_size=_whole(environment, "AUDIENCE_TICK_POOL_SIZE", 4),
         recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
         retention_days=_whole(environment, "AUDIENCE_RETENTION_DAYS", 400),

@@ -31,6 +31,7 @@ from audience_gql.api.schema import Schema
 from audience_gql.api.transport.edge import guarded
 from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.live import Live
+from audience_gql.api.transport.operating import OperationQueue
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Access, Doorkeeper, create_token
@@ -286,11 +287,14 @@ async def _workspace(schema: Schema, database: Database, tick_pool: TickPool, si
     token, _ = await create_token(ports=ports, workspace=workspace, name="test", scopes=["ADMIN"])
     async with database.acquire() as connection:
         bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+    settings = Settings(database_url="", redis_url="", secret_keys=("a key",))
     services = Services(
         ports=ports,
+        heavy_ports=ports,
+        operations=OperationQueue(settings),
         doorkeeper=Doorkeeper(ports),
         cursors=CursorCodec(("a key",)),
-        settings=Settings(database_url="", redis_url="", secret_keys=("a key",)),
+        settings=settings,
         live=Live(most_per_token=50),
         watch=SegmentWatch(ports, pause_seconds=0.05),
     )

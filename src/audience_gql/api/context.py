@@ -9,6 +9,7 @@ import strawberry
 
 from audience_gql.api.loaders import Loaders
 from audience_gql.api.transport.live import Live
+from audience_gql.api.transport.operating import OperationQueue
 from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
@@ -22,6 +23,9 @@ class Services:
     """What all operations of a process share."""
 
     ports: Ports
+    heavy_ports: Ports
+    """The same with connections apart, for reads that may take long."""
+    operations: OperationQueue
     doorkeeper: Doorkeeper
     cursors: CursorCodec
     settings: Settings
@@ -47,12 +51,16 @@ class Context:
         return self.services.ports
 
     @property
+    def heavy_ports(self) -> Ports:
+        return self.services.heavy_ports
+
+    @property
     def workspace(self) -> Workspace:
         return self.access.workspace
 
     def forget(self) -> None:
         """Start with fresh loaders: between the results of a subscription, so that none tells what was true before."""
-        self.loaders = Loaders(self.ports, self.workspace.id)
+        self.loaders = Loaders(self.ports, self.heavy_ports, self.workspace.id)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

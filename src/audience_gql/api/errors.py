@@ -15,6 +15,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
 from audience_gql.audience.log.cursors import CursorExpired, CursorInvalid
 from audience_gql.storage.database import UNREACHABLE, OutcomeUnknown
+from audience_gql.storage.fair_queue import Overloaded
 from audience_gql.storage.reads.person_facts import TooManyEvents
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -24,6 +25,8 @@ _PLACES: Final = 5
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})
 """SQLSTATEs of a statement that ran out of time, and of a lock that did not become free in time."""
 _CODES: Final = {CursorInvalid: "CURSOR_INVALID", TooManyEvents: "COST_LIMIT"}
+_COME_AGAIN: tuple[type[Exception], ...] = (Overloaded, *UNREACHABLE)
+_TOO_MUCH: Final = "Too much is asked of this server at a time. Nothing was changed; ask for less at a time, or try again later."
 
 REQUEST_ID: Final = ContextVar("request_id", default="")
 """The id of the HTTP request that is answered, which the client has too; empty on a websocket."""
@@ -102,7 +105,7 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
             told = cause.message, {"code": "BAD_USER_INPUT"}
         case _ if getattr(cause, "sqlstate", None) in _TIMED_OUT:
             told = "The database took too long. Ask for less, or try again.", {"code": "TIMEOUT"}
-        case _ if isinstance(cause, UNREACHABLE):
+        case _ if isinstance(cause, _COME_AGAIN):
             told = _unavailable(cause)
         case _:
             told = _unexpected(cause, error)
@@ -110,6 +113,9 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
 
 
 def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:
+    if isinstance(cause, Overloaded):
+        logger.info("overloaded: %s", cause)
+        return _TOO_MUCH, {"code": "OVERLOADED", "retryAfter": RETRY_AFTER_SECONDS}
     logger.warning("the database is away: %s", cause)
     extensions: dict[str, object] = {"code": "UNAVAILABLE", "retryAfter": RETRY_AFTER_SECONDS}
     if isinstance(cause, OutcomeUnknown):

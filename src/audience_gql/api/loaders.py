@@ -54,8 +54,9 @@ PageLoader: TypeAlias = DataLoader[tuple[Key, Slice], list[Entry[Value]]]
 class Loaders:
     """One operation's loaders, all of one workspace. They remember what they read, so they must not outlive it."""
 
-    def __init__(self, ports: Ports, workspace_id: int) -> None:
+    def __init__(self, ports: Ports, heavy_ports: Ports, workspace_id: int) -> None:
         self._ports = ports
+        self._heavy_ports = heavy_ports
         self._workspace_id = workspace_id
         self._events_by_name: dict[str | None, PageLoader[Owner, EventRecord]] = {}
 
@@ -228,7 +229,7 @@ class Loaders:
         return await batches.evaluated_through(database, workspace_id, await self.now.load(None))
 
     async def _sizes(self, questions: list[SizeQuestion]) -> list[list[Size]]:
-        database, now = self._ports.database, await self.now.load(None)
+        database, now = self._heavy_ports.database, await self.now.load(None)
         found = []
         for segment_id, starts, end in questions:
             begun = [start for start in starts if start <= now]
@@ -253,7 +254,7 @@ class Loaders:
 
     async def _explanations(self, questions: list[Question]) -> list[Explanation | None]:
         return await explain_memberships(
-            ports=self._ports, workspace_id=self._workspace_id, questions=questions, ids=OPAQUE_IDS
+            ports=self._heavy_ports, workspace_id=self._workspace_id, questions=questions, ids=OPAQUE_IDS
         )
 
     @staticmethod

@@ -127,6 +127,14 @@ class Schema(strawberry.Schema):
         operation = None if isinstance(prepared, Refused) else _chosen(prepared, operation_name)
         return OperationType(operation.type) if operation else None
 
+    def query_cost(self, asked: Asked) -> int:
+        """How many objects the response of a query may hold; 0 for what is none, or is refused when it is run."""
+        prepared = self.documents.prepare(asked.query)
+        operation = None if isinstance(prepared, Refused) else _chosen(prepared, asked.operation_name)
+        if operation is None or operation.type != "query":
+            return 0
+        return operation.cost.points({**operation.defaults, **(asked.variables or {})})
+
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
     ) -> PreExecutionError | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +27,7 @@ from audience_gql.storage.connections import (
     command_timeout,
 )
 from audience_gql.storage.event_names import EventNames
+from audience_gql.storage.fair_queue import Bounds, FairQueue
 from audience_gql.storage.ids import IdBlocks
 
 if TYPE_CHECKING:
@@ -109,10 +110,16 @@ class Database:
     """The pools of one process."""
 
     def __init__(
-        self, context: TortoiseContext, pool: asyncpg.Pool[asyncpg.Record], *, pool_wait_seconds: float
+        self,
+        context: TortoiseContext,
+        pool: asyncpg.Pool[asyncpg.Record],
+        queue: FairQueue | None,
+        *,
+        pool_wait_seconds: float,
     ) -> None:
         self._context = context
         self._pool = pool
+        self._queue = queue
         self._pool_wait_seconds = pool_wait_seconds
         self.ids = IdBlocks()
         self.event_names = EventNames()
@@ -128,10 +135,12 @@ class Database:
         pool_wait_seconds: float = 2.0,
         is_default: bool = True,
         presence: Presence | None = None,
+        bounds: Bounds | None = None,
     ) -> Database:
         """Connect. The default one, of which a process has one, also serves models outside transactions.
 
-        `presence` has its connections thrown away when the server is silent. Raises Unavailable when the server cannot be reached.
+        `presence` has its connections thrown away when the server is silent; `bounds` say how many a token may have at a time.
+        Raises Unavailable when the server cannot be reached.
         """
         context = TortoiseContext()
         with context:
@@ -148,7 +157,8 @@ class Database:
         except Unavailable:
             await context.close_connections()
             raise
-        return cls(context, client._pool, pool_wait_seconds=pool_wait_seconds)  # noqa: SLF001  # the ORM and set work share one pool, so that both see one transaction
+        queue = None if bounds is None else FairQueue(bounds)
+        return cls(context, client._pool, queue, pool_wait_seconds=pool_wait_seconds)  # noqa: SLF001  # the ORM and set work share one pool, so that both see one transaction
 
     async def close(self) -> None:
         await close_pool(self._pool)
@@ -162,7 +172,7 @@ class Database:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
-        """A connection for reads outside a transaction. Raises Unavailable when none is free in time."""
+        """A connection for reads outside a transaction. Raises Unavailable when none is free in time, Overloaded for too long a queue."""
         async with self._borrow() as connection:
             yield connection
 
@@ -186,6 +196,11 @@ class Database:
 
     @asynccontextmanager
     async def _borrow(self) -> AsyncIterator[Connection]:
+        async with nullcontext() if self._queue is None else self._queue.place(), self._borrow_now() as it:
+            yield it
+
+    @asynccontextmanager
+    async def _borrow_now(self) -> AsyncIterator[Connection]:
         try:
             connection = await self._pool.acquire(timeout=self._pool_wait_seconds)
         except UNREACHABLE as error:

@@ -97,7 +97,7 @@ class PreviewQuery:
         ] = None,
     ) -> Preview:
         return await preview_segment(
-            ports=info.context.ports,
+            ports=info.context.heavy_ports,
             workspace=info.context.workspace,
             condition=condition,
             ids=OPAQUE_IDS,

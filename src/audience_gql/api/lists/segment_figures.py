@@ -136,7 +136,7 @@ class SegmentOverlapQuery:
             if segment is None:
                 raise NotFound("there is no segment with this id", ("segmentIds", str(index)))
         return await segment_figures.overlaps(
-            info.context.ports.database,
+            info.context.heavy_ports.database,
             info.context.workspace.id,
             {segment.id for segment in found if segment is not None},
         )

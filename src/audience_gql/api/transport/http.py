@@ -19,6 +19,7 @@ from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport import sse
+from audience_gql.api.transport.operating import NotAnswered
 from audience_gql.api.transport.requests import (
     EVENT_STREAM,
     GRAPHQL_JSON,
@@ -39,8 +40,11 @@ _METHODS: Final[Mapping[str, frozenset[OperationType]]] = {
 }
 _STATUS_OF_CODES: Final = {
     "FORBIDDEN": HTTPStatus.FORBIDDEN,
+    "OVERLOADED": HTTPStatus.TOO_MANY_REQUESTS,
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+_COME_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def answer(
@@ -64,11 +68,18 @@ async def _answer(
         raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="GET, POST")
     access = await access_of(request, services)
     asked = await asked_by(request, services.settings)
-    type_ = schema.operation_type(asked.query, asked.operation_name)
-    _check_type(type_, request.method, media_type)
-    if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
-        return sse.subscribe(request, asked, subscriptions, services, access)
-    result = await _run(asked, schema, Context(services, access))
+    try:
+        async with services.operations.operating(access):
+            type_ = schema.operation_type(asked.query, asked.operation_name)
+            _check_type(type_, request.method, media_type)
+            if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
+                return sse.subscribe(request, asked, subscriptions, services, access)
+            return _answered(await _run(asked, schema, Context(services, access)), media_type)
+    except NotAnswered as error:
+        return _answered(ExecutionResult(data=None, errors=[error.told]), media_type)
+
+
+def _answered(result: ExecutionResult, media_type: str) -> Response:
     return sse.single(result) if media_type == EVENT_STREAM else _response(result, media_type)
 
 
@@ -86,19 +97,20 @@ def _check_type(type_: OperationType | None, method: str, media_type: str) -> No
 async def _run(asked: Asked, schema: Schema, context: Context) -> ExecutionResult:
     if asked.is_hash:
         return ExecutionResult(data=None, errors=[hash_not_taken()])
-    return await schema.execute(
-        asked.query,
-        variable_values=asked.variables,
-        context_value=context,
-        operation_name=asked.operation_name,
-    )
+    async with context.services.operations.weighing(schema.query_cost(asked)):
+        return await schema.execute(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=context,
+            operation_name=asked.operation_name,
+        )
 
 
 def _response(result: ExecutionResult, media_type: str) -> Response:
     errors = result.errors or []
     body = body_of(result)
     status = _status(result.data, errors, media_type, never_ran="data" not in body)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in _COME_AGAIN else {}
     return Response(encode(body), status, headers, _with_charset(media_type))
 
 

@@ -7,10 +7,12 @@ from contextlib import aclosing
 
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from audience_gql.api.context import Context, Services
 from audience_gql.api.documents import Refused
 from audience_gql.api.schema import Schema
+from audience_gql.api.transport.operating import NotAnswered
 from audience_gql.api.transport.shared_feed import SharedFeed, is_of_the_feed
 from audience_gql.api.transport.told import Asked, OperationRefused, Take, Told, failed, hash_not_taken, told
 from audience_gql.audience.log.broadcast import LeftBehind
@@ -33,6 +35,10 @@ class Subscriptions:
         """
         if asked.is_hash:
             raise OperationRefused([hash_not_taken()])
+        if self._schema.operation_type(asked.query, asked.operation_name) is not OperationType.SUBSCRIPTION:
+            for it in await self._answered(asked, context):
+                yield it
+            return
         permitted = self._schema.permit(asked.query, asked.operation_name, asked.variables, context.access)
         if isinstance(permitted, Refused):
             raise OperationRefused(permitted.errors)
@@ -49,6 +55,18 @@ class Subscriptions:
                 raise
             except Exception as error:  # noqa: BLE001  # an edge: it is logged, masked and told
                 yield failed(error)
+
+    async def _answered(self, asked: Asked, context: Context) -> list[Told]:
+        """A query's or mutation's result. Its place is given back before the result waits for a client that reads slowly."""
+        operations = context.services.operations
+        try:
+            async with (
+                operations.operating(context.access),
+                operations.weighing(self._schema.query_cost(asked)),
+            ):
+                return [it async for it in self._run_alone(asked, context)]
+        except NotAnswered as error:
+            raise OperationRefused([error.told]) from error
 
     async def _run_alone(self, asked: Asked, context: Context) -> AsyncGenerator[Told, None]:
         """By the library, for this client only."""

@@ -1,0 +1,182 @@
+"""One token that asks for too much: it waits for itself, others do not, and it is told of it as overload, whatever the transport."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from audience_gql.api.context import Context
+from audience_gql.api.transport import operating
+from audience_gql.config import Settings
+from audience_gql.storage.database import Database
+from tests.api.conftest import Api, Server, served_by
+from tests.api.test_socket import entered, received, send, subscribe
+
+SLOW = "{ segments(first: 1) { edges { node { id } } } }"
+"""While somebody holds the table's lock."""
+CHEAP = "{ viewer { workspace { name } } }"
+ITSELF_SECONDS = 1.5
+"""A slow read ends after two, by the limit of waiting for locks."""
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
+async def narrow(database_url, redis_url, tmp_path_factory) -> AsyncIterator[Server]:
+    """A web process that runs one operation of a token at a time, and lets one wait."""
+    log = tmp_path_factory.mktemp("narrow") / "web.log"
+    limits = {"AUDIENCE_OPERATIONS_PER_TOKEN": "1", "AUDIENCE_OPERATIONS_WAITING_PER_TOKEN": "1"}
+    async with served_by(database_url, redis_url, log, **limits) as started:
+        yield started
+
+
+class Client:
+    def __init__(self, server: Server, token: str) -> None:
+        self.token = token
+        self._http = httpx.AsyncClient(
+            base_url=server.url, headers={"authorization": f"Bearer {token}"}, timeout=20
+        )
+
+    async def ask(self, query: str, **headers: str) -> httpx.Response:
+        return await self._http.post("/graphql", json={"query": query}, headers=headers)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+@asynccontextmanager
+async def slow_segments(database_url: str) -> AsyncIterator[None]:
+    blocker = await asyncpg.connect(database_url)
+    try:
+        async with blocker.transaction():
+            await blocker.execute("LOCK TABLE segments IN ACCESS EXCLUSIVE MODE")
+            yield
+    finally:
+        await blocker.close()
+
+
+@asynccontextmanager
+async def busy(database_url: str, client: Client) -> AsyncIterator[list[asyncio.Task[httpx.Response]]]:
+    """A token with one operation that runs, and one that waits."""
+    await client.ask(CHEAP)
+    async with slow_segments(database_url):
+        tasks = [asyncio.create_task(client.ask(SLOW)), asyncio.create_task(client.ask(CHEAP))]
+        await asyncio.sleep(0.3)
+        yield tasks
+    await asyncio.gather(*tasks)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def greedy(narrow: Server, api: Api) -> AsyncIterator[Client]:
+    client = Client(narrow, await api.token())
+    yield client
+    await client.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def modest(narrow: Server, stranger: Api) -> AsyncIterator[Client]:
+    client = Client(narrow, await stranger.token())
+    await client.ask(CHEAP)
+    yield client
+    await client.close()
+
+
+async def test_another_token_does_not_wait(database_url, greedy, modest):
+    async with busy(database_url, greedy) as tasks:
+        begun = time.monotonic()
+        answer = await modest.ask(CHEAP)
+
+        assert answer.status_code == 200
+        assert answer.json()["data"]
+        assert time.monotonic() - begun < ITSELF_SECONDS
+        assert not any(task.done() for task in tasks)
+
+    assert [task.result().status_code for task in tasks] == [200, 200]
+    assert tasks[1].result().json()["data"], "the one that waited was answered after the other"
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/json", "application/graphql-response+json", "text/event-stream"]
+)
+async def test_too_many_are_told_of_overload_by_http(database_url, greedy, accept):
+    async with busy(database_url, greedy):
+        answer = await greedy.ask(CHEAP, accept=accept)
+
+    assert '"code":"OVERLOADED"' in answer.text
+    assert "database" not in answer.text
+    if accept != "text/event-stream":  # whose status says only that a stream has begun
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+async def test_too_many_are_told_of_overload_on_a_socket(database_url, narrow, greedy):
+    async with entered(narrow, greedy.token) as socket, busy(database_url, greedy):
+        await send(socket, subscribe(CHEAP))
+
+        told = await received(socket)
+
+    assert (told["type"], told["payload"][0]["extensions"]["code"]) == ("error", "OVERLOADED")
+
+
+async def test_who_listens_needs_no_place(database_url, narrow, greedy):
+    async with entered(narrow, greedy.token) as socket, busy(database_url, greedy):
+        await send(socket, subscribe("subscription { membershipChanges { cursor } }"))
+
+        told = await received(socket, ITSELF_SECONDS)
+
+    assert told["type"] == "next"
+
+
+HEAVY = {
+    "previewSegment": '{ previewSegment(condition: {country: {is: "LT"}}) { ... on SegmentPreview { memberCount } } }',
+    "explain": '{ segments(first: 1) { edges { node { explain(subscriber: {externalId: "ada"}) { revision } } } } }',
+    "segmentOverlap": '{ segmentOverlap(segmentIds: ["SEGMENT"]) { members } }',
+    "sizeHistory": '{ segments(first: 1) { edges { node { sizeHistory(from: "2026-01-01T00:00:00Z") { members } } } } }',
+}
+
+
+@pytest.mark.parametrize("field", HEAVY)
+async def test_a_heavy_read_has_connections_apart(api, monkeypatch, field):
+    segment = await api.segment("Everyone", {"createdAt": {"inLast": {"days": 1}}})
+    await api.upsert({"externalId": "ada"})
+    borrowed: list[Database] = []
+    honest = Database._borrow
+
+    def noting(database: Database):
+        borrowed.append(database)
+        return honest(database)
+
+    monkeypatch.setattr(Database, "_borrow", noting)
+    ports = api.services.ports
+    apart = Database(ports.database._context, ports.database._pool, None, pool_wait_seconds=2.0)
+    services = replace(api.services, heavy_ports=replace(ports, database=apart))
+
+    for document, is_heavy in ((HEAVY[field].replace("SEGMENT", segment), True), (CHEAP, False)):
+        borrowed.clear()
+        result = await api.schema.execute(document, context_value=Context(services, api.access))
+        assert result.errors is None
+        assert (apart in borrowed) is is_heavy
+
+
+def test_every_queue_leaves_something_to_others():
+    """At the sizes that come by default, and at the least that can be set."""
+    of = {"database_url": "", "redis_url": "", "secret_keys": ("k",)}
+    usual, least = (
+        Settings(**of),
+        Settings(**of, pool_size=4, heavy_pool_size=2, operations_at_once=2, heavy_operations_at_once=2),
+    )
+    for settings in (usual, least):
+        for bounds in (
+            operating.operation_bounds,
+            operating.heavy_operation_bounds,
+            operating.connection_bounds,
+            operating.heavy_connection_bounds,
+        ):
+            made = bounds(settings)
+            assert 0 < made.per_token <= made.per_workspace < made.places, bounds.__name__
+        assert operating.connection_bounds(settings).places < settings.pool_size

@@ -1,0 +1,177 @@
+"""Places that are shared among tokens and workspaces: who gets one, who waits, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+
+import pytest
+
+from audience_gql.storage.fair_queue import Asker, Bounds, FairQueue, Overloaded, asking
+
+ADA, BOB, CYD = (
+    Asker(workspace_id=1, token_id=1),
+    Asker(workspace_id=1, token_id=2),
+    Asker(workspace_id=2, token_id=3),
+)
+
+
+def queue(**changed) -> FairQueue:
+    usual = {"places": 4, "per_token": 2, "per_workspace": 3, "waiting_per_token": 10, "wait_seconds": 5.0}
+    return FairQueue(Bounds(**{**usual, **changed}))
+
+
+async def hold(of: FairQueue, asker: Asker, until: asyncio.Event) -> None:
+    with asking(asker):
+        async with of.place():
+            await until.wait()
+
+
+class Crowd:
+    """Askers that hold what they get until they are let go, and in which order they got it."""
+
+    def __init__(self, of: FairQueue) -> None:
+        self._of = of
+        self.came: list[Asker] = []
+        self._holds: dict[Asker, list[asyncio.Event]] = {}
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def ask(self, *askers: Asker) -> None:
+        for asker in askers:
+            self.tasks.append(asyncio.create_task(self._ask(asker)))
+            await asyncio.sleep(0)
+
+    async def _ask(self, asker: Asker) -> None:
+        until = asyncio.Event()
+        with asking(asker):
+            async with self._of.place():
+                self.came.append(asker)
+                self._holds.setdefault(asker, []).append(until)
+                await until.wait()
+
+    async def let_go(self, asker: Asker) -> None:
+        self._holds[asker].pop(0).set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def test_a_token_has_its_share_and_others_pass():
+    crowd = Crowd(queue())
+
+    await crowd.ask(ADA, ADA, ADA, BOB, CYD)
+
+    assert crowd.came == [ADA, ADA, BOB, CYD]
+    await crowd.let_go(ADA)
+    assert crowd.came[-1] == ADA
+    await crowd.end()
+
+
+async def test_a_workspace_with_many_tokens_leaves_a_place_to_others():
+    crowd = Crowd(queue())
+
+    await crowd.ask(*(Asker(workspace_id=1, token_id=number) for number in range(10, 20)), CYD)
+
+    assert [asker.workspace_id for asker in crowd.came] == [1, 1, 1, 2]
+    await crowd.end()
+
+
+async def test_those_who_wait_are_served_workspace_by_workspace_and_token_by_token():
+    crowd = Crowd(queue(places=1, per_token=1, per_workspace=1))
+    await crowd.ask(ADA, ADA, ADA, BOB, BOB, CYD, CYD)
+
+    while len(crowd.came) < 7:
+        await crowd.let_go(crowd.came[-1])
+
+    assert crowd.came == [ADA, ADA, CYD, BOB, CYD, ADA, BOB]
+    await crowd.end()
+
+
+async def test_a_queue_has_a_bound_and_an_end():
+    of = queue(places=1, per_token=1, per_workspace=1, waiting_per_token=1, wait_seconds=0.05)
+    until = asyncio.Event()
+    holding = asyncio.create_task(hold(of, ADA, until))
+    waiting = asyncio.create_task(hold(of, ADA, until))
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded, match="too many"):
+        await hold(of, ADA, until)
+    with pytest.raises(Overloaded, match="in time"):
+        await waiting
+    until.set()
+    await holding
+    await hold(of, ADA, until)
+
+
+async def test_those_who_pass_through_do_so_one_in_a_round_of_the_event_loop_and_token_by_token():
+    of = queue(places=1, per_token=1, per_workspace=1)
+    rounds: list[tuple[int, Asker]] = []
+    round_ = 0
+
+    async def pass_through(asker: Asker) -> None:
+        with asking(asker):
+            await of.pass_through()
+        rounds.append((round_, asker))
+
+    tasks = [asyncio.create_task(pass_through(asker)) for asker in (ADA, ADA, ADA, ADA, CYD)]
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        round_ += 1
+
+    assert [asker for _, asker in rounds] == [ADA, ADA, CYD, ADA, ADA]
+    assert len({number for number, _ in rounds}) == len(rounds)
+
+
+async def test_the_process_own_work_never_waits():
+    of = queue(places=1, per_token=1, per_workspace=1)
+    until = asyncio.Event()
+    holding = asyncio.create_task(hold(of, ADA, until))
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(1), of.place():
+        pass
+
+    until.set()
+    await holding
+
+
+async def test_no_place_is_lost_whoever_breaks_off():
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    of = queue(wait_seconds=0.02, waiting_per_token=5)
+    held = {"all": 0, ADA: 0, BOB: 0, CYD: 0}
+
+    async def visit(asker: Asker) -> None:
+        with asking(asker):
+            async with of.place():
+                held["all"] += 1
+                held[asker] += 1
+                assert held["all"] <= 4, seed
+                assert held[asker] <= 2, seed
+                assert held[ADA] + held[BOB] <= 3, seed
+                try:
+                    await asyncio.sleep(chance.random() * 0.01)
+                finally:
+                    held["all"] -= 1
+                    held[asker] -= 1
+
+    tasks = []
+    for _ in range(2_000):
+        tasks.append(asyncio.create_task(visit(chance.choice([ADA, BOB, CYD]))))
+        if chance.random() < 0.3:
+            chance.choice(tasks).cancel()
+        if chance.random() < 0.3:
+            await asyncio.sleep(0.001)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert {type(it) for it in results} <= {type(None), Overloaded, asyncio.CancelledError}, seed
+    assert any(it is None for it in results)
+    async with AsyncExitStack() as stack:
+        for asker in (ADA, ADA, BOB, CYD):
+            with asking(asker):
+                await stack.enter_async_context(of.place())
