@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -88,6 +89,28 @@ async def test_a_remembered_token_is_looked_up_again_soon(house, monkeypatch):
 
     with pytest.raises(Unauthenticated):
         await keeper.authenticate(secret)
+
+
+async def test_many_requests_of_one_token_look_it_up_once(house, monkeypatch):
+    """They come before it is known whose they are: each with a connection of its own would keep all others from theirs."""
+    _, secret = await make(house)
+    looked: list[bytes] = []
+    honest = Doorkeeper._look_up
+
+    async def noting(doorkeeper, prefix, digest):
+        looked.append(digest)
+        return await honest(doorkeeper, prefix, digest)
+
+    monkeypatch.setattr(Doorkeeper, "_look_up", noting)
+    doorkeeper = Doorkeeper(house.ports)
+    first = asyncio.create_task(doorkeeper.authenticate(secret))
+    await asyncio.sleep(0)
+    first.cancel()  # the others do not end with whoever asked first
+
+    found = await asyncio.gather(*(doorkeeper.authenticate(secret) for _ in range(200)))
+
+    assert {access.workspace.id for access in found} == {house.workspace.id}
+    assert len(looked) == 1
 
 
 async def test_scopes_are_checked(house):

@@ -5,6 +5,7 @@ A token reads agq_<8 characters that name it>_<32 of secret><6 of checksum>, so 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -54,6 +55,8 @@ class Doorkeeper:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._remembered: OrderedDict[bytes, tuple[float, Access]] = OrderedDict()
+        self._lookups: dict[bytes, asyncio.Task[Access]] = {}
+        """Under way, by a token's hash. Each ends by the limits of the database."""
 
     async def authenticate(self, secret: str) -> Access:
         """What this token opens. Raises Unauthenticated, Unavailable."""
@@ -65,8 +68,16 @@ class Doorkeeper:
         if remembered is not None and remembered[0] > time.monotonic():
             return remembered[1]
         self._remembered.pop(digest, None)
+        if digest not in self._lookups:
+            # One for all who ask at the same moment: a token's requests must not have a connection each before they are its own.
+            lookup = asyncio.create_task(self._look_up_and_remember(match[1], digest), name="token")
+            lookup.add_done_callback(lambda _: self._lookups.pop(digest))
+            self._lookups[digest] = lookup
+        return await asyncio.shield(self._lookups[digest])
+
+    async def _look_up_and_remember(self, prefix: str, digest: bytes) -> Access:
         begun = time.monotonic()
-        access, seconds = await self._look_up(match[1], digest)
+        access, seconds = await self._look_up(prefix, digest)
         self._remembered[digest] = (begun + seconds, access)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
