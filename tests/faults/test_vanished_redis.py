@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from audience_gql.audience.imports.lifecycle import receive_file, start_import
+from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
 from audience_gql.audience.readiness import readiness
 from audience_gql.messaging.signals import RedisSignals
 from tests.faults.conftest import World
@@ -67,19 +69,37 @@ async def looks_for_jobs(world) -> bool:
     )
 
 
+async def import_somebody(world) -> int:
+    """The id of an import whose rows are the worker's to write."""
+    column = ColumnPlan(header="id", kind="profile", target="externalId")
+    made, secret = await start_import(
+        ports=world.ports, workspace=world.workspace, plan=ImportPlan(columns=(column,)), dry_run=False
+    )
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"id\nada\n"
+
+    await receive_file(ports=world.ports, import_id=made.id, secret=secret, content=content())
+    return made.id
+
+
+async def is_done(world, import_id: int) -> bool:
+    return await world.fetchval("SELECT state = 'DONE' FROM imports WHERE id = $1", import_id)
+
+
 @FAULTS
 async def test_the_loop_of_jobs_is_back_within_ten_seconds(world, proxy, fault):
     worker = world.start_worker()
-    first = await world.segment("First", LT)
-    await world.eventually(lambda: is_ready(world, first), True)
+    first = await import_somebody(world)
+    await world.eventually(lambda: is_done(world, first), True)
 
     await fault(proxy)
-    second = await world.segment("Second", {"not": LT})
+    second = await import_somebody(world)
 
-    filled = await world.eventually(lambda: is_ready(world, second), True, patience_seconds=BACK_SECONDS)
+    done = await world.eventually(lambda: is_done(world, second), True, patience_seconds=BACK_SECONDS)
     looked = await world.eventually(lambda: looks_for_jobs(world), True, patience_seconds=BACK_SECONDS)
     print(
-        f"{fault.__name__}: a new segment is filled after {filled:.1f} s, jobs are looked for after {filled + looked:.1f} s"
+        f"{fault.__name__}: an import is written after {done:.1f} s, jobs are looked for after {done + looked:.1f} s"
     )
     assert worker.poll() is None
 

@@ -109,7 +109,7 @@ def connection_bounds(settings: Settings) -> Bounds:
         per_token=_half(most),
         per_workspace=_all_but_one(most),
         waiting_per_token=settings.operations_waiting_per_token,
-        wait_seconds=settings.pool_wait_seconds,
+        wait_seconds=settings.queue_seconds,  # longer than a silent Postgres is waited for: that is no overload
     )
 
 
