@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 PATHS = (
     "tests/storage",
     "tests/audience",
-    "tests/conditions/test_cases.py",
     "tests/conditions/test_differential.py",
 )
 PLACES = ("usr/lib/postgresql/*/bin/postgres", "usr/pgsql-*/bin/postgres")
 """Where Debian's packages and Postgres' own keep their programs, a folder each major version."""
 OLDEST = 15
-LEFT_OUT = "not faults and not fuzz and not browser and not bulk"
+WORDS = ("-n", "0", "-q", "-m", "not faults and not fuzz and not browser and not bulk", "-k", "not planted")
+"""Without slow tests, and without those that plant bugs in our own code: they try the tests, not Postgres."""
 
 pytestmark = [pytest.mark.faults, pytest.mark.distribution]
 
@@ -47,9 +47,9 @@ def test_memberships_are_exact_on_the_distribution_s_postgres(programs):
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
     done = subprocess.run(
-        [*(sys.executable, "-m", "pytest", "-n", "0", "-q", "-m", LEFT_OUT, "--postgres", programs), *PATHS],
+        [sys.executable, "-m", "pytest", *WORDS, "--postgres", programs, *PATHS],
         cwd=ROOT,
-        env={**environment, "AUDIENCE_FUZZ_CASES": "500"},
+        env={**environment, "AUDIENCE_FUZZ_CASES": "100"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -60,7 +60,7 @@ def test_memberships_are_exact_on_the_distribution_s_postgres(programs):
     assert re.search(r"^Postgres (\d+) of ", done.stdout, re.MULTILINE)[1] == str(
         major(programs / "postgres")
     )
-    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 1_000
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 800
 
 
 def major(program: Path) -> int:
