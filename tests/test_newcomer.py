@@ -42,6 +42,7 @@ SHORTENED = {
     "benchmarks/fanout": "--help",
     "benchmarks/workspaces.py": "--help",
     "benchmarks/segments.py": "--help",
+    "benchmarks/upserts.py": "--help",
     "benchmarks/imports.py": "--rows 2000",
     "benchmarks/live_latency.py": "--seconds 2 --no-leave",
 }

@@ -76,7 +76,7 @@ async def test_a_backup_is_restored_and_every_membership_found_again(world):
     world.start_worker()
     said = follow(world, "audience-gql recompute")
 
-    assert said.startswith("1 segments recomputed")
+    assert said.startswith("1 segment recomputed")
     assert await world.members(segment) == {"bob"}
     assert await world.fetchval("SELECT sum(members) FROM segment_states") == 1
     await world.track("cyd")
