@@ -222,6 +222,26 @@ async def test_nothing_is_filled_twice_however_often_somebody_looks(lone_house):
     assert await waiting(lone_house) == set()
 
 
+async def test_a_fill_that_ends_while_somebody_looks_is_not_started_again(lone_house, monkeypatch):
+    (segment_id,) = await wanted(lone_house, 1)
+    engine = Noting(lone_house.membership)
+    queue = FillQueue(lone_house.ports, engine, everybody_s)
+    honest = fills.waiting_fills
+
+    async def waiting_fills(connection, segment_ids):
+        found = await honest(connection, segment_ids)
+        while queue._running:
+            await asyncio.wait(queue._running)
+        return found
+
+    await queue.look()
+    monkeypatch.setattr(fills, "waiting_fills", waiting_fills)
+    await queue.look()
+    await queue.work_off()
+
+    assert engine.turns == [segment_id]
+
+
 async def test_workers_share_the_fills_and_do_none_of_them_twice(lone_house):
     houses = [lone_house, *[await neighbour(lone_house, f"N {number}") for number in range(9)]]
     asked = [segment_id for house in houses for segment_id in await wanted(house, 3)]

@@ -41,6 +41,8 @@ class FillQueue:
         self._lines: dict[int, list[WaitingFill]] = {}
         """What waits in each bucket, in the order in which it is worked off."""
         self._running: set[asyncio.Task[None]] = set()
+        self._ended: set[WaitingFill] = set()
+        """The fills that ended since the last look began. A look may have read them as waiting just before they were committed."""
         self._has_more = False
         """Whether the last look left segments in the table."""
         self._wakeups = Listener()
@@ -60,6 +62,7 @@ class FillQueue:
 
     async def look(self) -> None:
         """Read what waits, and start as many fills as there are slots. What is under way is not started again."""
+        self._ended.clear()
         async with self._ports.database.acquire() as connection:
             first = await fills.first_segments(connection, _SEGMENTS_A_LOOK)
             idle = await fills.settle(connection, first)
@@ -68,7 +71,7 @@ class FillQueue:
         self._has_more = len(first) == _SEGMENTS_A_LOOK
         self._lines = {}
         for fill in found:
-            if self._is_own(fill.bucket_id):
+            if self._is_own(fill.bucket_id) and fill not in self._ended:
                 self._lines.setdefault(fill.bucket_id, []).append(fill)
         for bucket_id in self._lines:
             self._want(bucket_id)
@@ -123,6 +126,7 @@ class FillQueue:
 
     def _leave_line(self, fill: WaitingFill) -> None:
         """Take a fill out of its bucket's line, unless it was wanted once more in the meantime."""
+        self._ended.add(fill)
         line = self._lines.get(fill.bucket_id, [])
         if fill in line:
             line.remove(fill)
