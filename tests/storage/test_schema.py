@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from importlib import import_module
 from pathlib import Path
 
 import asyncpg
@@ -73,6 +74,14 @@ async def test_the_steps_to_citus_name_every_table_once(database):
 def test_a_query_without_its_bucket_is_refused(model):
     with pytest.raises(LookupError, match="in_bucket"):
         model.filter(subscriber_id=1)
+
+
+def test_migrations_are_one_chain_in_the_order_of_their_numbers():
+    names = sorted(path.stem for path in MIGRATIONS.glob("m[0-9]*.py"))
+    needed = [import_module(f"{migrations.__name__}.{name}").Migration.dependencies for name in names]
+
+    assert [int(name[1:5]) for name in names] == list(range(1, len(names) + 1))
+    assert needed == [[], *([("audience", name)] for name in names[:-1])]
 
 
 async def test_migrating_twice_at_once_is_harmless(database, database_url):

@@ -12,5 +12,5 @@ from audience_gql.storage.refolding import refold
 class Migration(migrations.Migration):
     """Nobody is merged: whom the new form of a key leaves without it is told in the log. Those who were merged before stay one."""
 
-    dependencies = [("audience", "m0014_fill_lanes")]
+    dependencies = [("audience", "m0016_import_notices")]
     operations = [operations.RunPython(lambda _, editor: refold(editor.client._connection))]  # noqa: SLF001  # set work goes past the ORM, as in database.py
