@@ -16,11 +16,11 @@ DEFINE = """mutation ($key: String!, $type: CustomFieldType!) {
   defineCustomField(input: {key: $key, label: $key, type: $type}) { __typename }
 }"""
 LINE = "must be one line of plain text, without"
-UNSEEN = "which nobody can see"
+UNSEEN = "which is invisible"
 NO_INSTANT = Refused("expected a date and time with a zone in RFC 3339, such as 2026-07-30T12:00:00Z")
 NO_DAY = Refused("expected a date such as 2026-07-30")
 YEARS = Refused("must be in the years 1900 to 2200")
-DIGITS = Refused("has more digits than a number carries, which is about 16")
+DIGITS = Refused("has more digits than a number can hold, which is about 16")
 LARGE = Refused("is too large")
 NO_NUMBER = Refused("expected a number")
 
@@ -294,7 +294,7 @@ async def test_the_properties_of_an_event(api, way, given, outcome):
             (given, instant_text(datetime.fromisoformat(outcome)) if isinstance(outcome, str) else outcome)
             for given, outcome in INSTANTS
         ],
-        ("2026-03-02T12:00:01Z", Refused("at most one day ahead of now")),
+        ("2026-03-02T12:00:01Z", Refused("can be at most one day ahead of now")),
         ("yesterday", NO_INSTANT),
     ],
 )

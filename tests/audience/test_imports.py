@@ -118,7 +118,7 @@ async def test_what_is_wrong_is_told_by_line_and_the_rest_goes_through(house):
     assert figures(made) == ("DONE", 6, 1, 0, 5)
     assert await rejects(house, made) == [
         (2, "city: must be one line of plain text, without U+000A"),
-        (4, "email: 'no address' is no email address: An email address must have an @-sign."),
+        (4, "email: 'no address' is not an email address: An email address must have an @-sign."),
         (5, "4 cells, where the header has 3"),
         (6, "not UTF-8; save the file as UTF-8"),
         (7, "give at least one of id, externalId, email and phone"),
@@ -652,7 +652,7 @@ async def test_what_was_said_of_rows_goes_after_a_month(house):
     await runner.forget_messages()
 
     assert after_a_month == (
-        [(2, "email: 'bad' is no email address: An email address must have an @-sign.")],
+        [(2, "email: 'bad' is not an email address: An email address must have an @-sign.")],
         failed.failure,
     )
     assert await rejects(house, refused) == []

@@ -78,7 +78,7 @@ def test_numbers_of_both_sorts_are_among_them():
         ("860000000", ("MALFORMED", "expected E.164, such as +37060000000, not '860000000'")),
         ("+370 600 00000", ("MALFORMED", "expected E.164, such as +37060000000, not '+370 600 00000'")),
         ("+3706000", ("MALFORMED", "after +370 a number has 8 digits, not 4")),
-        ("+9991234567", ("UNKNOWN", "'+9991234567' begins with no country calling code")),
+        ("+9991234567", ("UNKNOWN", "'+9991234567' does not begin with a country calling code")),
     ],
 )
 def test_what_is_wrong_with_a_number_is_said(number, problem):

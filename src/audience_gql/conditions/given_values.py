@@ -16,7 +16,7 @@ from audience_gql.conditions.values import Inexact, date_of, decimal_of, instant
 
 ValueCode: TypeAlias = Literal["MALFORMED", "OUT_OF_RANGE", "WRONG_TYPE"]
 
-MORE_DIGITS: Final = "has more digits than a number carries, which is about 16"
+MORE_DIGITS: Final = "has more digits than a number can hold, which is about 16"
 _TOO_LARGE: Final = "is too large"
 MAX_BITS: Final = 1_024
 """The most bits of an integer that a double can hold. Longer integers are refused before any costly work."""
@@ -156,7 +156,7 @@ def given_key(value: object, limit: int = MAX_TEXT) -> str | None:
         return text or None
     for character in text:
         if category(character) in _INVISIBLE or _INVISIBLE_LETTERS.match(character):
-            raise BadValue("MALFORMED", f"holds {_character(character)}, which nobody can see")
+            raise BadValue("MALFORMED", f"contains {_character(character)}, which is invisible")
     return text or None
 
 
@@ -167,7 +167,7 @@ def _kept(value: object, limit: int) -> str:
     if len(text) > limit:
         raise BadValue("OUT_OF_RANGE", f"can have at most {limit:,} characters, not {len(text):,}")
     if not text.isprintable() and _UNKEEPABLE.search(text):
-        raise BadValue("MALFORMED", "holds U+0000 or half of a surrogate pair, which are no text")
+        raise BadValue("MALFORMED", "contains U+0000 or half of a surrogate pair, which are not valid text")
     return text
 
 

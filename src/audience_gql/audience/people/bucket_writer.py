@@ -1,6 +1,6 @@
-"""Writes what became of one bucket's people, in a handful of statements.
+"""Writes the changes of one bucket's people in a few statements.
 
-What each item means is settled before, in working_copy.py, and everybody here is held by the transaction.
+working_copy.py has already decided what each item means, and the transaction has locked everybody here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from audience_gql.storage.facts import Mark, PersonRow
 
 
 class BucketWriter:
-    """The people of one bucket whom a batch was applied to."""
+    """Those people of a batch who belong to one bucket."""
 
     def __init__(
         self, connection: Connection, bucket_id: int, drafts: Sequence[Draft], now: datetime
@@ -30,13 +30,16 @@ class BucketWriter:
         self.marks: set[Mark] = set().union(*(draft.marks for draft in drafts))
 
     async def write(self, fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]) -> None:
-        """Write what differs, and complete the marks. `fields` are the custom fields that the batch names."""
+        """Write the differences and complete `marks`.
+
+        `fields` are the custom fields that the batch names. `joined_by_all` are ids of groups that everybody joins.
+        """
         await self._write_rows(fields)
         await self._write_channels()
         await self._write_groups(joined_by_all)
 
     def changed_ids(self) -> set[int]:
-        """Of those who were there before, those of whom anything changed. Complete once they are written."""
+        """Ids of the people who existed before the batch and changed. Complete only after `write`."""
         there = {draft.owner[1] for draft in self._drafts if draft.before is not None}
         return there & {mark.subscriber_id for mark in self.marks}
 

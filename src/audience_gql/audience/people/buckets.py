@@ -1,6 +1,6 @@
-"""Opens another bucket when one is full: new people go there, and nobody ever moves.
+"""Opens another bucket when one is full. New people go to the new bucket; nobody ever moves.
 
-How full a bucket is, is estimated from a slice of it: ids of people are drawn evenly, and a few per cent more or less do no harm.
+The number of people in a bucket is estimated from a slice: ids of people are evenly distributed, and an error of a few per cent does no harm.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
 
 PEOPLE_A_BUCKET: Final = 100_000
 _LOOK_EVERY: Final = 1_024
-"""New people between two looks, on average."""
+"""Average number of new people between two checks."""
 
 logger = logging.getLogger(__name__)
 
 
 def is_look_due(subscriber_ids: Iterable[int]) -> bool:
-    """Whether so many new people are reason to look how full their bucket is. Their random ids decide, so nobody has to count."""
+    """Whether to check how full the bucket of these new people is. Their random ids decide, so no counter is needed."""
     return any(subscriber_id % _LOOK_EVERY == 0 for subscriber_id in subscriber_ids)
 
 
 async def open_another_if_full(*, ports: Ports, workspace_id: int, bucket_id: int) -> int | None:
-    """Open another bucket if this one is full and still takes new people. Returns the new one's id.
+    """Open another bucket if this one is full and still takes new people. Returns the new bucket's id, or None.
 
-    In a transaction of its own: a tick of the bucket under way is waited for. Never fails: what does not succeed now is
-    tried again some people later.
+    It uses a transaction of its own and waits for a tick of the bucket that is under way. If the database is busy or unreachable,
+    it logs that and returns None; the next check, some new people later, tries again.
     """
 
     async def work(transaction: Transaction) -> int | None:
@@ -47,5 +47,5 @@ async def open_another_if_full(*, ports: Ports, workspace_id: int, bucket_id: in
     try:
         return await ports.database.run(work)
     except (*UNREACHABLE, *BUSY) as error:
-        logger.warning("opening a bucket beside %d put off: %s", bucket_id, error)
+        logger.warning("could not open another bucket beside %d yet: %s", bucket_id, error)
         return None

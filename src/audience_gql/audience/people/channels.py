@@ -1,6 +1,6 @@
-"""Set by hand what a person agreed to on a channel: the one way back for somebody who refused.
+"""Sets a channel's status by hand: the only way back for a person who refused.
 
-What a status does to the one before is in consent.py, which upserts and events use too.
+consent.py decides how a new status combines with the present one; upserts and events use it too.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ async def set_channel_status(
     status: str,
     reason: str | None = None,
 ) -> SubscriberRef:
-    """Set what one person agreed to. Setting the status that they have already changes nothing.
+    """Set the status of one channel of a person. If the channel already has this status, nothing changes.
 
-    Only a reason brings back somebody who left, bounced or complained. Raises InvalidInput, NotFound.
+    A reason is required to bring back a person who bounced, unsubscribed or complained. Raises InvalidInput, NotFound.
     """
     reason = _checked(channel, status, reason)
 
@@ -55,7 +55,7 @@ async def set_channel_status(
 
 
 def _checked(channel: str, status: str, reason: str | None) -> str | None:
-    """The reason, when there is one. Raises InvalidInput."""
+    """The reason; None if it is null or blank. Raises InvalidInput."""
     if channel not in CHANNELS or status not in CHANNEL_STATUSES:
         path = ("input", "status" if channel in CHANNELS else "channel")
         raise InvalidInput((Issue(code="UNKNOWN", message="unknown channel or status", path=path),))

@@ -1,4 +1,4 @@
-"""What a new status does to the one that a channel has: said by somebody, brought by an event, or with another address.
+"""Decides how a channel's state changes when a caller sets a status, an event reports a refusal, or the address changes.
 
 It must not touch the database, nor decide whether a message may be sent.
 """
@@ -13,28 +13,28 @@ from typing import Final
 from audience_gql.storage.facts import ChannelState
 
 _STRENGTH: Final[Mapping[str, int]] = {"BOUNCED": 1, "UNSUBSCRIBED": 2, "SPAM_REPORTED": 3}
-"""How much a refusal says; what is not in here is none."""
+"""How strong each refusal is. A status that is missing here is not a refusal."""
 
 REFUSAL_OF_EVENT: Final[Mapping[str, str]] = {
     "email_bounced": "BOUNCED",
     "email_unsubscribed": "UNSUBSCRIBED",
     "email_complained": "SPAM_REPORTED",
 }
-"""The status of the EMAIL channel that an event of this name brings."""
+"""The status that an event of this name sets on the EMAIL channel."""
 
 CHANNELS_OF_ADDRESS: Final = {
     "email": ("EMAIL", "TRANSACTIONAL_EMAIL"),
     "phone": ("SMS", "TRANSACTIONAL_SMS"),
 }
-"""The channels that reach somebody at an address of this kind."""
+"""The channels that send to an address of this kind."""
 
 NOTHING_SAID: Final = ChannelState(status="NONE", changed_at=datetime(1000, 1, 1, tzinfo=UTC), reason=None)
-"""What a channel was before its first status: the instant is before that of any event."""
+"""A channel's state before its first status. Its instant is earlier than that of any event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """An event by which somebody refused emails."""
+    """An event by which a person refused emails."""
 
     subscriber_id: int
     name: str
@@ -42,12 +42,12 @@ class Refusal:
 
 
 def is_reactivation(before: str, after: str) -> bool:
-    """Whether a status would bring back somebody who refused."""
+    """Whether the status `after` would bring back a person who refused."""
     return before in _STRENGTH and after not in _STRENGTH
 
 
 def said(before: ChannelState | None, status: str, reason: str | None, now: datetime) -> ChannelState:
-    """The state once somebody says a status. Nothing changes when it is that already."""
+    """The state after a caller sets a status. The same status again changes nothing."""
     if before is not None and before.status == status:
         return before
     earlier = replace(before or NOTHING_SAID, before=None) if status == "BOUNCED" else None
@@ -57,10 +57,11 @@ def said(before: ChannelState | None, status: str, reason: str | None, now: date
 def refused(
     state: ChannelState | None, refusal: Refusal, now: datetime, *, address_since: datetime | None
 ) -> ChannelState | None:
-    """The state once an event tells of a refusal.
+    """The state after an event reports a refusal.
 
-    Events count where they happened, in whatever order they are told: of those since somebody last said a status, the strongest
-    counts, from its first event on. A bounce from before the address came says nothing of it. A refusal of the future counts from now.
+    An event counts at the instant when it happened; the order of arrival does not matter. Of the refusals since a caller last set a
+    status, the strongest counts, from its first event on. A bounce that is older than the present address does not count. A refusal in
+    the future counts from now on.
     """
     status, at = REFUSAL_OF_EVENT[refusal.name], min(refusal.occurred_at, now)
     present = state or NOTHING_SAID
@@ -74,9 +75,9 @@ def refused(
 
 
 def without_bounce(state: ChannelState) -> ChannelState | None:
-    """The state with another address: a bounce goes with the address that bounced, and what was before it is true again.
+    """The state after the address changes: a bounce ends, and the state before it returns. None if there was no status before.
 
-    Only a bounce of which nobody noted what was before it stays.
+    A bounce stays only if the state before it was not recorded.
     """
     if state.status != "BOUNCED" or state.before is None:
         return state

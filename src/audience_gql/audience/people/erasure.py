@@ -1,4 +1,4 @@
-"""Forget a person: she leaves every list, which the log says, and then everything about her goes."""
+"""Erases a person: the log records that they leave every list, then everything about them is deleted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from audience_gql.storage.models import Workspace
 
 
 async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: SubscriberKey) -> SubscriberRef:
-    """Erase one person, at once and for good. In the log their id stays, which is random, never used again, and leads nowhere.
+    """Erase one person, at once and permanently. What imports recorded about their rows is deleted, too.
 
-    Their keys are free from then on. What imports said of their rows goes, too. Raises NotFound.
+    Only their id stays, in the log. It is random, is never used again, and leads nowhere. Their keys are free at once. Raises NotFound.
     """
 
     async def work(transaction: Transaction) -> SubscriberRef:
@@ -24,7 +24,7 @@ async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: Su
         (ref,) = await resolve_people(connection, workspace.id, [subscriber])
         if ref is None:
             raise NotFound("there is no such subscriber", ("input", "subscriber"))
-        # The person before the bucket: a writer who holds her never waits for a bucket, and a tick never for a person.
+        # Lock the person before the bucket: a writer that holds a person never waits for a bucket, and a tick never waits for a person.
         if not await erasure.hold_person(connection, ref.bucket_id, ref.id):
             raise NotFound("there is no such subscriber", ("input", "subscriber"))
         bucket = await membership.lock_bucket(connection, ref.bucket_id)

@@ -1,6 +1,6 @@
-"""One event as it is given, and what it must be to be taken in.
+"""One event as a caller gives it, and the checks that it must pass.
 
-It must not look anything up: whose event it is, and whether it came before, is settled in events.py.
+It must not look anything up: events.py finds the event's person and refuses duplicates.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class EventItem:
     subscriber: SubscriberKey
     name: str
     occurred_at: object = None
-    """An instant, or a text that may be one."""
+    """An instant, or a text in RFC 3339."""
     value: object = None
-    """A number, or what is to be refused as none."""
+    """A number. Anything else is refused."""
     properties: object = None
     key: str | None = None
 
 
 class CheckedEvent(NamedTuple):
-    """An event as it is stored. A tuple, since making one is a good part of the cost of an event."""
+    """An event as it is stored. It is a tuple because creating it is a large part of an event's cost."""
 
     name: str
     occurred_at: datetime | None
@@ -67,7 +67,7 @@ class CheckedEvent(NamedTuple):
 
 
 class RefusedEvent(Exception):
-    """The event cannot be taken in as it is; `where` leads to the part that is wrong."""
+    """The event is invalid; `where` is the path to the wrong part."""
 
     def __init__(self, code: ProblemCode, message: str, *where: str) -> None:
         super().__init__(message)
@@ -75,7 +75,7 @@ class RefusedEvent(Exception):
 
 
 def check_event(item: EventItem, latest: datetime) -> CheckedEvent:
-    """The event, if it is right and not of after `latest`. Raises RefusedEvent."""
+    """The checked event. Raises RefusedEvent if a part is invalid or the event is later than `latest`."""
     name = _read(item.name, _NAME, "name")
     if name is None:
         raise RefusedEvent("REQUIRED", "an event needs a name", "name")
@@ -103,20 +103,20 @@ def _instant(occurred_at: object, latest: datetime) -> datetime | None:
         return None
     instant = _read(occurred_at, given_instant, "occurredAt")
     if instant is not None and instant > latest:
-        raise RefusedEvent("OUT_OF_RANGE", "at most one day ahead of now", "occurredAt")
+        raise RefusedEvent("OUT_OF_RANGE", "can be at most one day ahead of now", "occurredAt")
     return instant
 
 
 def _properties(given: object) -> tuple[str, str, str | None]:
-    """The JSON of the properties, of the folded twins of those texts that folding changes, and of those that are instants."""
+    """Three JSON texts: the properties, the folded form of each text that folding changes, and the texts that are instants."""
     if not isinstance(given, dict):
-        raise RefusedEvent("WRONG_TYPE", "properties are an object", "properties")
+        raise RefusedEvent("WRONG_TYPE", "expected an object", "properties")
     if len(given) > PROPERTY_KEYS:
         raise RefusedEvent("TOO_MANY", f"at most {PROPERTY_KEYS} properties", "properties")
     _check_json(given, ("properties",))
     kept = {
         key: value for key, value in given.items() if value != ""
-    }  # empty text is missing text, as everywhere
+    }  # empty text counts as missing, as everywhere
     text = facts.json_text(kept)
     if len(text.encode()) > PROPERTY_BYTES:
         raise RefusedEvent("OUT_OF_RANGE", f"at most {PROPERTY_BYTES} bytes of properties", "properties")
@@ -137,7 +137,7 @@ def _properties(given: object) -> tuple[str, str, str | None]:
 
 def _check_json(value: object, where: tuple[str, ...]) -> None:
     if len(where) > PROPERTY_DEPTH:
-        raise RefusedEvent("OUT_OF_RANGE", f"properties nest at most {PROPERTY_DEPTH} deep", *where)
+        raise RefusedEvent("OUT_OF_RANGE", f"properties can nest at most {PROPERTY_DEPTH} deep", *where)
     match value:
         case str():
             _check_text(value, _PROPERTY_TEXT, where)
@@ -157,11 +157,13 @@ def _check_text(text: str, limit: int, where: tuple[str, ...]) -> None:
         message = f"can have at most {limit:,} characters, not {len(text):,}"
         raise RefusedEvent("OUT_OF_RANGE", message, *where)
     if not is_keepable(text, limit):
-        raise RefusedEvent("MALFORMED", "holds U+0000 or half of a surrogate pair, which are no text", *where)
+        raise RefusedEvent(
+            "MALFORMED", "contains U+0000 or half of a surrogate pair, which are not valid text", *where
+        )
 
 
 def _check_number(value: object, where: tuple[str, ...]) -> None:
-    """Integers of any size are kept as they are; other numbers must be exactly a double."""
+    """Integers of up to MAX_BITS are kept exactly; other numbers must be exactly a double."""
     if isinstance(value, int) and value.bit_length() <= MAX_BITS:
         return
     _read(value, given_number, *where)

@@ -1,4 +1,4 @@
-"""Take in what people did: any number of writers at once, each event counted once by its key."""
+"""Records events. Many writers can do so at the same time; an event with a key counts once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LATEST_AHEAD: Final = timedelta(days=1)
 _Good: TypeAlias = tuple[int, SubscriberRef, CheckedEvent]
 """A checked event, with its place in the batch and its person."""
 _Checked: TypeAlias = tuple[int, SubscriberRef | SubscriberKey, CheckedEvent]
-"""The same, as long as the person may be one who is still to be made, and is named by key."""
+"""The same, or with a key instead of a person who still has to be created."""
 
 __all__ = ["EventItem", "Tracked", "track_events"]
 
@@ -50,12 +50,12 @@ async def track_events(
     create_missing: bool = False,
     bulk: bool = False,
 ) -> Tracked:
-    """Take in up to 1,000 events in one transaction.
+    """Record up to 1,000 events in one transaction.
 
-    An event that is wrong, or of an unknown person, is a Reject; the others go through. Events may come late, twice and out of
-    order; one of the future counts from its instant on, and more than a day ahead is refused. A bounce, unsubscription or
-    complaint also moves the EMAIL channel. `create_missing` makes unknown people from their key, those alone of whom an event
-    is taken in. Raises InvalidInput for more than 1,000 events.
+    An event that is invalid, or whose person is unknown, becomes a Reject; the others are recorded. Events may arrive late, twice and
+    out of order. An event in the future counts from its instant on; one more than a day ahead is refused. A bounce, unsubscription or
+    complaint also changes the EMAIL channel. `create_missing` creates unknown people from their key, but only those with an event
+    that is recorded. `bulk` lets live changes of membership go first. Raises InvalidInput for more than 1,000 events.
     """
     if len(items) > BATCH_LIMIT:
         message = f"at most {BATCH_LIMIT} events a call, not {len(items)}"
@@ -83,12 +83,12 @@ class _Ingest:
         self._bulk = bulk
         self._rejects: list[Reject] = []
         self.grown_bucket_id: int | None = None
-        """A bucket with so many new people that somebody should look how full it is."""
+        """A bucket that received new people, and whose size the caller should check."""
 
     async def run(self, items: Sequence[EventItem], *, create_missing: bool) -> Tracked:
-        """People are held before names are interned, those before people are made, and those before keys are claimed.
+        """Lock people, then intern names, then create people, then claim keys.
 
-        Everybody does it in this order, so that no two callers wait for each other.
+        All callers use this order, so that no two callers wait for each other.
         """
         now = await self._ports.clock.now(self._connection)
         checked = await self._whose(items, self._checked(items, now + LATEST_AHEAD), create_missing)
@@ -99,13 +99,13 @@ class _Ingest:
         if fresh:
             await self._write(fresh, names, now)
         bucket_ids = {ref.bucket_id for _, ref, _ in good}
-        if self._lane == facts.LIVE:  # what is bulk, sweeps find soon enough
+        if self._lane == facts.LIVE:  # sweeps find bulk marks soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(bucket_ids))
         self._rejects.sort(key=lambda reject: reject.index)
         return Tracked(accepted=len(fresh), duplicates=len(good) - len(fresh), rejects=self._rejects)
 
     def _checked(self, items: Sequence[EventItem], latest: datetime) -> dict[int, CheckedEvent]:
-        """The events that are right in themselves, by their places."""
+        """The events that pass their own checks, by index."""
         checked = {}
         for index, item in enumerate(items):
             try:
@@ -117,7 +117,7 @@ class _Ingest:
     async def _whose(
         self, items: Sequence[EventItem], checked: Mapping[int, CheckedEvent], create_missing: bool
     ) -> list[_Checked]:
-        """Find each event's person. Somebody who is not there stays as a key, if they are to be made and can be."""
+        """Find each event's person. A person whom the batch should and can create stays a key."""
         keys = [items[index].subscriber for index in checked]
         refs = await resolve_people(self._connection, self._workspace.id, keys)
         found: list[_Checked] = []
@@ -133,7 +133,7 @@ class _Ingest:
         return found
 
     async def _hold_refusing(self, events: Sequence[_Checked]) -> None:
-        """Hold those who refused emails against others who set a status; events alone hold people only against erasure."""
+        """Lock people who refused emails against other writers of a status. Other events only protect people from erasure."""
         refusing: dict[int, set[int]] = defaultdict(set)
         for _, whose, event in events:
             if event.name in REFUSAL_OF_EVENT and isinstance(whose, SubscriberRef):
@@ -142,7 +142,7 @@ class _Ingest:
             await facts.lock_people(self._connection, bucket_id, ids)
 
     async def _with_people_made(self, events: Sequence[_Checked]) -> list[_Good]:
-        """Make the people who are still missing, each once, from the key by which the first of their events names them."""
+        """Create the missing people, each once, from the key in their first event."""
         wanted: dict[Identity, SubscriberKey] = {}
         for _, whose, _ in events:
             if isinstance(whose, SubscriberKey):
@@ -168,7 +168,7 @@ class _Ingest:
         self._rejects.append(Reject(index=index, code=code, message=message, path=path))
 
     async def _named(self, good: list[_Checked]) -> tuple[list[_Checked], Mapping[str, int]]:
-        """Intern the events' names; what would be the workspace's 1,001st is refused."""
+        """Intern the events' names. A name beyond the workspace's first 1,000 is refused."""
         remembered = self._ports.database.event_names
         wanted = {event.name for _, _, event in good}
         known = remembered.known(self._workspace.id)
@@ -195,7 +195,7 @@ class _Ingest:
         return kept, names
 
     async def _without_duplicates(self, good: list[_Good]) -> list[_Good]:
-        """Claim the events' keys, bucket by bucket, and leave out the events that were told before."""
+        """Claim the events' keys bucket by bucket, and drop the events that were recorded before."""
         keys: dict[int, set[tuple[int, str]]] = defaultdict(set)
         for _, ref, event in good:
             if event.key is not None:
@@ -226,7 +226,7 @@ class _Ingest:
         await facts.copy_marks(self._connection, marks, lane=self._lane)
 
     async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
-        """Move the channels of those who bounced, left or complained. Returns the marks of it."""
+        """Change the EMAIL channel of people who bounced, unsubscribed or complained. Returns the marks for it."""
         ids = {refusal.subscriber_id for refusal in refusals}
         people = await facts.lock_people(self._connection, bucket_id, ids)
         states = await facts.channel_states(self._connection, bucket_id, ids)
@@ -242,19 +242,19 @@ class _Ingest:
 
 
 def _why_nobody(key: SubscriberKey) -> Issue | None:
-    """Why nobody can be made from a key; the path begins below the key."""
+    """Why no person can be created from a key, or None. The path begins below the key."""
     parsed = parse_person({key.kind: key.value}, fields={}, group_ids=frozenset(), path=())
     return None if isinstance(parsed, PersonPatch) else parsed[0]
 
 
 def _identity(key: SubscriberKey) -> Identity:
     found = named_identity(key.kind, key.value)
-    assert found is not None  # noqa: S101  # _why_nobody would have told why
+    assert found is not None  # noqa: S101  # _why_nobody has refused any other key
     return found
 
 
 def _marks(events: Sequence[_Good], names: Mapping[str, int], now: datetime) -> dict[int, set[Mark]]:
-    """By bucket, one for each person and name: with the instant, where there is but one."""
+    """By bucket, one mark for each person and name. The mark has the instant if there is only one."""
     instants: dict[tuple[int, int, int], set[datetime]] = defaultdict(set)
     for _, ref, event in events:
         instants[ref.bucket_id, ref.id, names[event.name]].add(event.occurred_at or now)
@@ -284,7 +284,7 @@ def _rows(
 
 
 def _refusals(events: Sequence[_Good], now: datetime) -> list[tuple[int, list[Refusal]]]:
-    """Those events by which somebody refused emails, by bucket, in the buckets' order."""
+    """The events by which people refused emails, by bucket, in the order of bucket ids."""
     found: dict[int, list[Refusal]] = defaultdict(list)
     for _, ref, event in events:
         if event.name in REFUSAL_OF_EVENT:

@@ -20,7 +20,7 @@ UNSET: Final = Unset.UNSET
 
 @dataclass(frozen=True, slots=True, order=True)
 class SubscriberRef:
-    """Where a person is kept: the bucket is part of the name."""
+    """Where a person is stored. The bucket is part of the address."""
 
     bucket_id: int
     id: int
@@ -28,7 +28,7 @@ class SubscriberRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberKey:
-    """A person by id, email, phone or external id. `value` is None for an id that cannot be one."""
+    """A person named by id, email, phone or external id. `value` is None for a malformed id."""
 
     kind: KeyKind
     value: str | SubscriberRef | None

@@ -1,6 +1,6 @@
-"""What a caller may say about a person, checked and typed: from loose input to a patch that can be applied to a row.
+"""Checks one item of an upsert and turns it into a patch for a person's row.
 
-It must not touch the database; who the person is, is found in subscribers.py.
+It must not touch the database; subscribers.py finds out who the person is.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TEXT_COLUMNS: Final = {
 }
 """The columns of the profile's texts, by their names in SubscriberInput."""
 FIELD_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
-"""What a custom field can be called."""
+"""A valid key of a custom field."""
 _KEYS: Final = ("externalId", "email", "phone")
 _LARGEST: Final = Decimal("1e300")
 
@@ -68,11 +68,11 @@ class ChannelPatch:
 
 @dataclass(slots=True, kw_only=True)
 class PersonPatch:
-    """One checked item: what it changes, and by which keys it names its person."""
+    """One checked item: its changes, and the keys by which it names its person."""
 
     ref: SubscriberRef | None = None
     keys: dict[str, str] = field(default_factory=dict)
-    """The identities it gives, by kind."""
+    """The identities in the item, by kind."""
     columns: dict[str, str | date | None] = field(default_factory=dict)
     fields: dict[FieldRef, object] = field(default_factory=dict)
     channels: list[ChannelPatch] = field(default_factory=list)
@@ -81,7 +81,7 @@ class PersonPatch:
 
 
 class _Problems:
-    """Collects what is wrong while an item is read."""
+    """Collects the problems of an item while it is read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -94,9 +94,9 @@ class _Problems:
 def parse_person(
     item: Mapping[str, object], *, fields: Mapping[str, FieldRef], group_ids: frozenset[int], path: Path
 ) -> PersonPatch | tuple[Issue, ...]:
-    """Check one item of an upsert. Gives every issue found, or the patch.
+    """Check one item of an upsert. Returns the patch, or all issues found.
 
-    `item` has only the keys that the caller gave, named as in SubscriberInput; None clears, empty text counts as None.
+    `item` has only the keys that the caller gave, named as in SubscriberInput. None clears a value, and so does an empty text.
     """
     problems = _Problems(path)
     patch = PersonPatch()
@@ -115,7 +115,7 @@ def parse_person(
 
 
 def named_definitions(items: Iterable[Mapping[str, object]]) -> tuple[set[str], set[int]]:
-    """The keys of the custom fields, and the ids of the groups, that items of an upsert name, right or wrong."""
+    """The well-formed keys of custom fields, and the ids of groups, that items of an upsert name. They may be unknown."""
     keys: set[str] = set()
     group_ids: set[int] = set()
     for item in items:
@@ -129,7 +129,7 @@ def named_definitions(items: Iterable[Mapping[str, object]]) -> tuple[set[str], 
 
 
 def named_identity(kind: str, value: object) -> Identity | None:
-    """The identity that a key names; None for a text that nobody can be called."""
+    """The identity that a key names; None if the text cannot be a key."""
     try:
         text = given_key(value)
     except BadValue:
@@ -138,7 +138,7 @@ def named_identity(kind: str, value: object) -> Identity | None:
 
 
 def identity(kind: str, value: str) -> Identity:
-    """The form in which a key is unique: email addresses as mail compares them, the others as written."""
+    """The form in which a key is unique: an email address folded for comparison, other keys as written."""
     match kind:
         case "email":
             return "email", fold_address(value)
@@ -146,11 +146,11 @@ def identity(kind: str, value: str) -> Identity:
             return "phone", value
         case "externalId":
             return "externalId", value
-    raise ValueError(f"{kind} is no identity")
+    raise ValueError(f"{kind} is not a kind of identity")
 
 
 def apply_columns(row: PersonRow, patch: PersonPatch) -> None:
-    """Write a patch's columns and fields into a row, folded twins included."""
+    """Write a patch's columns and custom fields into a row, with their folded forms."""
     for column, value in patch.columns.items():
         row[column] = value
         if isinstance(value, str):
@@ -168,7 +168,7 @@ def apply_columns(row: PersonRow, patch: PersonPatch) -> None:
 
 
 def field_date(value: object) -> datetime | None:
-    """The instant under which a DATE or DATETIME field is kept in subscriber_dates."""
+    """The instant of a DATE or DATETIME field's value in subscriber_dates; None for null."""
     if not isinstance(value, str):
         return None
     instant = datetime.fromisoformat(value)
@@ -176,9 +176,9 @@ def field_date(value: object) -> datetime | None:
 
 
 def kept_number(value: object) -> Decimal:
-    """A number that may be stored of people and events. Raises BadValue."""
+    """A number that may be stored for a person or an event. Raises BadValue."""
     number = given_number(value)
-    if abs(number) > _LARGEST:  # so that a sum of them stays a number
+    if abs(number) > _LARGEST:  # so that sums stay finite
         raise BadValue("OUT_OF_RANGE", "must be between -1e300 and 1e300")
     return number
 
@@ -212,7 +212,7 @@ def _profile_text(name: str, value: object) -> str | None:
 
 
 def _day(value: object) -> date | None:
-    """A day; None for what clears one."""
+    """The day; None for null and blank text, which clear it."""
     return None if value is None or (isinstance(value, str) and not value.strip()) else given_day(value)
 
 
@@ -230,7 +230,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], Problem | None]]] = {
 
 
 _STORED: Final[Mapping[str, Callable[[str], str | None]]] = {"country": str.upper, "timezone": zone_named}
-"""What is written of a right text, where it is not the text itself."""
+"""How a valid text becomes the stored one, where the two differ."""
 
 
 def _read_fields(
@@ -251,7 +251,7 @@ def _read_fields(
 
 
 def _field_value(ref: FieldRef, value: object) -> object:
-    """The value as it is stored; None for what removes one: null, and a text with nothing in it. Raises BadValue."""
+    """The value as it is stored; None for null and blank text, which remove it. Raises BadValue."""
     if value is None or (isinstance(value, str) and given_text(value) is None):
         return None
     return _FIELD_TYPES[ref.type](value)

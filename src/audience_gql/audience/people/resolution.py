@@ -1,4 +1,4 @@
-"""Find the people that keys name, and hold them against erasure while facts about them are written."""
+"""Finds the people that keys name, and protects them from erasure until the transaction ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from audience_gql.storage.facts import Identity
 async def resolve_people(
     connection: Connection, workspace_id: int, keys: Sequence[SubscriberKey]
 ) -> list[SubscriberRef | None]:
-    """Each key's person, or None, aligned with the keys. Those found cannot be erased before the transaction ends."""
+    """Each key's person or None, in the order of the keys. The people found cannot be erased before the transaction ends."""
     identities = [_identity(key) for key in keys]
     owners = await _owners(connection, workspace_id, {name for name in identities if name is not None})
     bucket_ids: frozenset[int] = frozenset()
@@ -33,7 +33,7 @@ async def resolve_people(
 
 
 def _identity(key: SubscriberKey) -> Identity | None:
-    """What is to be looked up; None for an id, and for what nobody can be called."""
+    """The identity to look up; None for an id, and for a text that cannot be a key."""
     return None if key.kind == "id" else named_identity(key.kind, key.value)
 
 

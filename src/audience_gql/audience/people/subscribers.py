@@ -1,7 +1,7 @@
-"""Create and change people, many at a time, matched by any of their keys.
+"""Creates and changes people, many at a time, matched by any of their keys.
 
-The result of a batch, rejects included, equals that of its items applied one after the other, each in a call of its own.
-Concurrent callers may name the same new person at the same time: every key has one owner, claimed before anything is written.
+The result of a batch, rejects included, is the same as if each item were a call of its own, in the same order.
+Concurrent callers may name the same new person: every key has one owner, and is claimed before anything is written.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ _CLAIM_ATTEMPTS = 20
 class Upserted:
     created: int
     updated: int
-    """How many people changed who were there before the batch, each counted once."""
+    """How many people who existed before the batch changed. Each counts once."""
     subscribers: list[SubscriberRef | None]
-    """Aligned with the items; None where rejected."""
+    """In the order of the items; None for a rejected item."""
     rejects: list[Reject]
     kept: list[KeptChannel]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptChannel:
-    """What an item wished for a channel of somebody who refused, and did not get; the rest of the item went through."""
+    """A status that an item asked for and did not get, because the person refused. The rest of the item was applied."""
 
     index: int
     channel: str
     status: str
-    """Which the channel keeps."""
+    """The status that the channel keeps."""
     message: str
     path: Path
 
 
 class _LostClaim(Exception):
-    """Somebody else took a key between our look and our claim; look again."""
+    """Another caller claimed a key after this one had read it; the batch must be read and applied again."""
 
 
 async def upsert_subscribers(
@@ -67,10 +67,10 @@ async def upsert_subscribers(
 ) -> Upserted:
     """Create or change up to 1,000 people in one transaction.
 
-    An item names its person by id, externalId, email or phone. Items are applied in order: a key that one gives up is free for
-    those after it. An item that is wrong is a Reject and changes nothing; the others go through. A wish that would bring back
-    somebody who refused is not followed, and is among the kept. `bulk` lets live changes of membership go first.
-    Raises InvalidInput for more than 1,000 items or an unknown group for all.
+    An item names its person by id, externalId, email or phone. Items are applied in order: a key that one item gives up is free for
+    later items. An invalid item becomes a Reject and changes nothing; the others are applied. A status that would bring back a person
+    who refused is not set, and is listed in `kept`. `bulk` lets live changes of membership go first.
+    Raises InvalidInput for more than 1,000 items, or for an unknown id in `add_to_group_ids`.
     """
     if len(items) > BATCH_LIMIT:
         message = f"at most {BATCH_LIMIT} subscribers a call, not {len(items)}"
@@ -103,9 +103,9 @@ async def upsert_within(
     path: Path = ("input",),
     bulk: bool = False,
 ) -> tuple[Upserted, int | None]:
-    """The same as a part of the caller's transaction, which Database.run must have begun. Raises InvalidInput.
+    """The same in the caller's transaction, which Database.run must have begun. Raises InvalidInput.
 
-    Returns a bucket besides that may be full by now: once the transaction is committed, open_another_if_full looks.
+    Also returns a bucket that may be full now, or None: after the commit, call open_another_if_full with it.
     """
     upsert = _Upsert(ports, workspace, transaction, bulk=bulk)
     return await upsert.run(items, add_to_group_ids, path), upsert.grown_bucket_id
@@ -113,7 +113,7 @@ async def upsert_within(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Applied:
-    """A batch as it is in memory once all its items were applied."""
+    """A batch in memory, after all its items were applied."""
 
     drafts: list[Draft]
     changes: KeyChanges
@@ -133,7 +133,7 @@ class _Upsert:
         self._connection: Connection = transaction.connection
         self._lane = facts.BULK if bulk else facts.LIVE
         self.grown_bucket_id: int | None = None
-        """A bucket with so many new people that somebody should look how full it is."""
+        """A bucket that received new people, and whose size the caller should check."""
 
     async def run(
         self, items: Sequence[Mapping[str, object]], add_to_group_ids: Sequence[int | None], path: Path
@@ -161,7 +161,7 @@ class _Upsert:
         )
 
     async def _apply(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]], path: Path) -> _Applied:
-        """Apply the items in memory and claim the new keys; everybody is held until the end of the transaction."""
+        """Apply the items in memory and claim the new keys. Everybody stays locked until the transaction ends."""
         for _ in range(_CLAIM_ATTEMPTS):
             savepoint = self._connection.transaction()
             await savepoint.start()
@@ -209,15 +209,15 @@ class _Upsert:
     # ---- who is who
 
     async def _working_copy(self, patches: Sequence[PersonPatch]) -> tuple[WorkingCopy, datetime]:
-        """Read and hold everybody whom the items may mean.
+        """Read and lock everybody whom the items may mean.
 
-        People are held before keys are claimed, by everybody and in the same order, so that no two callers wait for each other.
+        All callers lock people before they claim keys, and in the same order, so that no two callers wait for each other.
         """
         wanted = {identity(kind, value) for patch in patches for kind, value in patch.keys.items()}
         owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
         by_id = await self._named_by_id(patches)
         rows = await self._lock(by_id.union(owners.values()))
-        if owners:  # the keys of those who are held stay as they are now
+        if owners:  # read again: the keys of locked people cannot change any more
             owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
             if not rows.keys() >= set(owners.values()):
                 raise _LostClaim
@@ -244,12 +244,12 @@ class _Upsert:
     async def _channel_states(
         self, people: Iterable[Owner], patches: Sequence[PersonPatch]
     ) -> dict[Owner, dict[str, ChannelState]]:
-        """What the people have said, as far as the items can change it."""
+        """The people's channel states, as far as the items can change them."""
         states: dict[Owner, dict[str, ChannelState]] = defaultdict(dict)
         has_wishes = any(patch.channels for patch in patches)
         if not has_wishes and not any(patch.columns.keys() & CHANNELS_OF_ADDRESS for patch in patches):
             return states
-        only = None if has_wishes else "BOUNCED"  # which is all that another address alone can change
+        only = None if has_wishes else "BOUNCED"  # a new address alone changes no other status
         for bucket_id, ids in _by_bucket(people):
             found = await facts.channel_states(self._connection, bucket_id, ids, status=only)
             for (person_id, channel), state in found.items():
@@ -261,7 +261,7 @@ class _Upsert:
     async def _write(
         self, applied: _Applied, fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]
     ) -> int:
-        """Write what became of the people. Returns how many of those who were there changed."""
+        """Write the changes. Returns how many people who existed before changed."""
         if applied.changes.moved:
             await facts.move_identities(self._connection, self._workspace.id, applied.changes.moved)
         if applied.changes.released:
@@ -277,7 +277,7 @@ class _Upsert:
             await writer.write(fields, joined_by_all)
             updated += len(writer.changed_ids())
             await facts.write_marks(self._connection, bucket_id, writer.marks, lane=self._lane)
-        if self._lane == facts.LIVE:  # what is bulk, sweeps find soon enough
+        if self._lane == facts.LIVE:  # sweeps find bulk marks soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
         return updated
 

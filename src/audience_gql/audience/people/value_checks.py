@@ -1,7 +1,7 @@
-"""Whether a text is an email address, a phone number, a country, a language or a time zone, by the data of libraries that keep up.
+"""Checks email addresses, phone numbers, countries, languages and time zones against the data of maintained libraries.
 
-Most values are settled by a cheap look, since ingest asks for every person; what that cannot settle goes to the library.
-It must not ask anybody outside: whether mail arrives, the bounces tell.
+Ingest checks every person, so a cheap test decides for most values; only the rest goes to the library.
+It must not ask the network: bounces show whether mail arrives.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 
 
 def email_problem(value: str) -> Problem | None:
-    """By the grammar of RFC 5321 and 6531, without asking the domain."""
+    """What is wrong with an email address by the grammar of RFC 5321 and RFC 6531. The domain is not looked up."""
     local, _, domain = value.rpartition("@")
     is_plain = len(local) <= _LONGEST_LOCAL_PART and _PLAIN_LOCAL_PART.fullmatch(local) is not None
     reason = _why_no_domain(domain) if is_plain and len(value) <= _LONGEST_ADDRESS else _why_no_address(value)
-    return None if reason is None else ("MALFORMED", f"{_shown(value)} is no email address: {reason}")
+    return None if reason is None else ("MALFORMED", f"{_shown(value)} is not an email address: {reason}")
 
 
 @lru_cache(_REMEMBERED)
@@ -43,7 +43,7 @@ def _why_no_domain(domain: str) -> str | None:
 
 def _why_no_address(value: str) -> str | None:
     try:
-        # Domains of tests are as good as any, in an environment of tests; nobody else has them.
+        # test_environment allows addresses in .test, a domain that only test environments use.
         validate_email(value, check_deliverability=False, test_environment=True, strict=True)
     except EmailNotValidError as error:
         return str(error)
@@ -51,7 +51,10 @@ def _why_no_address(value: str) -> str | None:
 
 
 def phone_problem(value: str) -> Problem | None:
-    """E.164: a country calling code that there is, and as many digits as its numbers have. Whether it was given out is not asked."""
+    """What is wrong with a phone number: E.164, a known country calling code, and a number of digits that is possible after it.
+
+    Whether the number is assigned to anybody is not checked.
+    """
     if _E164.fullmatch(value) is None:
         return "MALFORMED", f"expected E.164, such as +37060000000, not {_shown(value)}"
     for digits in (1, 2, 3):
@@ -61,12 +64,12 @@ def phone_problem(value: str) -> Problem | None:
         if lengths:
             code, wanted = value[: 1 + digits], " or ".join(map(str, sorted(lengths)))
             return "MALFORMED", f"after {code} a number has {wanted} digits, not {len(value) - 1 - digits}"
-    return "UNKNOWN", f"{_shown(value)} begins with no country calling code"
+    return "UNKNOWN", f"{_shown(value)} does not begin with a country calling code"
 
 
 @cache
 def _lengths_of_numbers(calling_code: str) -> frozenset[int]:
-    """How many digits may follow a calling code, in any of the regions that share it; none for what is no code."""
+    """How many digits may follow a calling code, in any of the regions that share it. Empty for an unknown code."""
     if not calling_code.isdigit() or int(calling_code) not in COUNTRY_CODE_TO_REGION_CODE:
         return frozenset()
     code = int(calling_code)
@@ -83,17 +86,17 @@ def _lengths_of_numbers(calling_code: str) -> frozenset[int]:
 
 
 def country_problem(value: str) -> Problem | None:
-    """ISO 3166-1 alpha-2, upper and lower case aside."""
+    """What is wrong with a country code of ISO 3166-1 alpha-2. Upper and lower case do not matter."""
     if value.upper() in countries_by_alpha2:
         return None
     if len(value) != len("LT"):
         return "MALFORMED", f"expected two letters of ISO 3166-1, such as LT, not {_shown(value)}"
-    return "UNKNOWN", f"{_shown(value)} is no country of ISO 3166-1"
+    return "UNKNOWN", f"{_shown(value)} is not a country of ISO 3166-1"
 
 
 @lru_cache(_REMEMBERED)
 def language_problem(value: str) -> Problem | None:
-    """BCP 47, with subtags that are registered."""
+    """What is wrong with a language tag of BCP 47. Every subtag must be registered."""
     if _LANGUAGE.fullmatch(value) is None:
         return "MALFORMED", f"expected a BCP 47 tag such as en or pt-BR, not {_shown(value)}"
     if not tag_is_valid(value):
@@ -110,4 +113,4 @@ def no_zone(value: str) -> Problem:
 
 
 def _shown(value: str) -> str:
-    return repr(value if len(value) <= 100 else f"{value[:100]}…")  # noqa: PLR2004  # so much is enough to find it
+    return repr(value if len(value) <= 100 else f"{value[:100]}…")  # noqa: PLR2004  # enough to recognise the value

@@ -1,6 +1,6 @@
-"""What a batch makes of people, item by item, before anything is written: who owns which key, and what each person is by now.
+"""Applies a batch in memory, item by item, before anything is written: who owns which key, and what each person looks like.
 
-It must not touch the database: subscribers.py reads and locks what a batch names before, and writes what comes out.
+It must not touch the database: subscribers.py first reads and locks everybody whom a batch names, and later writes the result.
 """
 
 from __future__ import annotations
@@ -35,48 +35,48 @@ _BLANK: Final[PersonRow] = dict.fromkeys(
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """One person after the items so far, beside what is stored."""
+    """One person after the items so far, and their stored state for comparison."""
 
     owner: Owner
     before: PersonRow | None
-    """The stored row; None for somebody whom the batch makes."""
+    """The stored row; None for a person whom the batch creates."""
     row: PersonRow
     states_before: Mapping[str, ChannelState]
     states: dict[str, ChannelState | None]
-    """By channel; None where nothing is said any more."""
+    """By channel; None for a channel that no longer has a status."""
     joined: set[int] = field(default_factory=set)
-    """Groups that the person is in at the end of the batch, because an item said so."""
+    """Groups to which an item added the person, and from which no later item removed them."""
     left: set[int] = field(default_factory=set)
-    """Groups that the person was taken out of on the way, also where a later item puts them in again."""
+    """Groups from which an item removed the person, even if a later item adds them again."""
     marks: set[Mark] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyChanges:
-    """What becomes of keys in the end."""
+    """How the owners of keys differ at the end of the batch."""
 
     claimed: Mapping[Identity, Owner]
     moved: Mapping[Identity, Owner]
-    """Those that one person of the batch gave up and another one took."""
+    """Keys that one person of the batch gave up and another one took."""
     released: Mapping[Identity, Owner]
-    """Those that nobody of the batch has any more, with who gave them up."""
+    """Keys that nobody owns any more, with the person who gave them up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptWish:
-    """A wish that would have brought back somebody who refused: the channel stays as it is, the rest of the item counts."""
+    """A status that would have brought back a person who refused. The channel stays as it is; the rest of the item is applied."""
 
     position: int
-    """Among the channels of the item."""
+    """Index in the item's channels."""
     channel: str
     status: str
-    """Which the channel keeps."""
+    """The status that the channel keeps."""
 
 
 class WorkingCopy:
-    """Everybody whom a batch names, held in memory while its items are applied in their order.
+    """Everybody whom a batch names, in memory, while its items are applied in order.
 
-    An item sees what the items before it did, exactly as if each were a batch of its own. A refused item changes nothing.
+    An item sees the effects of all earlier items, exactly as if each were a batch of its own. A refused item changes nothing.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class WorkingCopy:
         open_bucket_id: int,
         now: datetime,
     ) -> None:
-        """`owners` has every key that an item gives and somebody owns; `rows` has every owner, and everybody named by id."""
+        """`owners` has every key in the items that has an owner. `rows` has every owner and everybody named by id."""
         self._owners = dict(owners)
         self._rows = rows
         self._states = states
@@ -98,7 +98,7 @@ class WorkingCopy:
         self._drafts: dict[Owner, Draft] = {}
 
     def apply(self, patch: PersonPatch, path: Path) -> tuple[Owner, list[KeptWish]] | Issue:
-        """Apply one item. Returns its person and the wishes that were not followed, or why the item is refused."""
+        """Apply one item. Returns its person and the statuses that were not set, or the reason why the item is refused."""
         keys = {kind: identity(kind, value) for kind, value in patch.keys.items()}
         if patch.ref is not None and (patch.ref.bucket_id, patch.ref.id) not in self._rows:
             return Issue(code="UNKNOWN", message="there is no subscriber with this id", path=(*path, "id"))
@@ -118,7 +118,7 @@ class WorkingCopy:
         return draft.owner, kept
 
     def drafts(self) -> Iterator[Draft]:
-        """Everybody whom an item was applied to."""
+        """Everybody to whom an item was applied."""
         yield from self._drafts.values()
 
     def key_changes(self) -> KeyChanges:
@@ -133,15 +133,15 @@ class WorkingCopy:
             released={key: before for key, (before, after) in changed.items() if before and after is None},
         )
 
-    # ---- who is meant
+    # ---- whom an item means
 
     def _named(self, patch: PersonPatch, keys: Mapping[str, Identity]) -> dict[str, Owner]:
-        """The people that an item's id and keys lead to by now."""
+        """The people whom an item's id and keys name at this point of the batch."""
         named = {} if patch.ref is None else {"id": (patch.ref.bucket_id, patch.ref.id)}
         return named | {kind: self._owners[key] for kind, key in keys.items() if key in self._owners}
 
     def _draft(self, owner: Owner | None) -> Draft:
-        """The person as they are by now; None stands for somebody new."""
+        """The person at this point of the batch; None creates a new person."""
         if owner is None:
             owner = (self._open_bucket_id, random_subscriber_id())
         elif owner in self._drafts:
@@ -162,7 +162,7 @@ class WorkingCopy:
     def _change_keys(
         self, draft: Draft, patch: PersonPatch, keys: Mapping[str, Identity]
     ) -> Iterator[IdentityKind]:
-        """Free and take keys. Yields the kinds of those that are others now."""
+        """Release and take keys. Yields the kinds of keys that changed."""
         for kind, column in _KEY_COLUMNS.items():
             before = draft.row[column]
             new = keys.get(kind)
@@ -190,18 +190,18 @@ class WorkingCopy:
             return
         apply_columns(draft.row, patch)
         draft.row["updated_at"] = self._now
-        if draft.before is not None:  # of somebody new, one mark says everything
+        if draft.before is not None:  # a new person needs only the mark "created"
             draft.marks |= marks
 
     def _lift_bounces(self, draft: Draft, kind: IdentityKind) -> None:
-        """A bounce goes with the address that bounced."""
+        """A bounce ends when its address changes."""
         for channel in CHANNELS_OF_ADDRESS.get(kind, ()):
             before = draft.states.get(channel)
             if before is not None:
                 _set(draft, channel, without_bounce(before))
 
     def _change_channels(self, draft: Draft, patch: PersonPatch) -> list[KeptWish]:
-        """Follow an item's wishes in order, except those that would bring back somebody who refused."""
+        """Set an item's statuses in order, except those that would bring back a person who refused."""
         kept = []
         for position, wish in enumerate(patch.channels):
             before = draft.states.get(wish.channel)
@@ -232,7 +232,7 @@ def _change_groups(draft: Draft, patch: PersonPatch) -> None:
 
 
 def _marks(row: PersonRow, patch: PersonPatch) -> set[Mark]:
-    """What a patch would change in a row, as marks."""
+    """Marks for the changes that a patch would make to a row."""
     person_id, fields = row["id"], row["fields"]
     marks = {
         Mark(person_id, "field", ref.id)
@@ -240,7 +240,7 @@ def _marks(row: PersonRow, patch: PersonPatch) -> set[Mark]:
         if fields.get(str(ref.id)) != value
     }
     if marks or any(row[column] != value for column, value in patch.columns.items()):
-        marks.add(Mark(person_id, "profile"))  # with any of them `updatedAt` changes too
+        marks.add(Mark(person_id, "profile"))  # every change also changes `updatedAt`
     return marks
 
 
