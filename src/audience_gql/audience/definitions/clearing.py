@@ -1,6 +1,6 @@
-"""Clears what deleted groups and custom fields leave behind: bucket by bucket, in slices, each a transaction of its own.
+"""Clears what deleted groups and custom fields leave behind, bucket by bucket. Each slice is one transaction.
 
-It may be interrupted anywhere, and called again by anybody: what is done is gone, and the rest is found by what is left.
+It may be interrupted anywhere and called again by any worker: it deletes what it has cleared, so the remaining rows are the remaining work.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from audience_gql.storage.engine.membership import Change
 from audience_gql.storage.engine.tick_pool import TickPool
 
 _PEOPLE: Final = 5_000
-"""Of one slice: ticks and writers wait no longer than for another tick."""
+"""People in one slice: few enough that ticks and writers wait no longer than for another tick."""
 
 logger = logging.getLogger(__name__)
 
 
 class Clearing:
-    """The clearings of one worker process. The queue lies in Postgres."""
+    """The clearings of one worker process. Their queue is in Postgres."""
 
     def __init__(self, ports: Ports, pool: TickPool, *, people: int = _PEOPLE) -> None:
         self._ports = ports
@@ -32,21 +32,21 @@ class Clearing:
         self._under_way: set[int] = set()
 
     async def clear(self, workspace_id: int) -> None:
-        """Clear all that this workspace has deleted. What cannot be done now stays in the queue."""
+        """Clear everything that this workspace has deleted. If the database is busy or unreachable, the rest stays in the queue."""
         if workspace_id in self._under_way:
-            return  # that one goes on until nothing is left
+            return  # the clearing under way continues until nothing is left
         self._under_way.add(workspace_id)
         try:
             while all_wanted := await self._wanted(workspace_id):
                 for wanted in all_wanted:
                     await self._clear(workspace_id, wanted)
         except (*UNREACHABLE, *BUSY) as error:
-            logger.warning("clearing of workspace %d put off: %s", workspace_id, error)
+            logger.warning("could not finish the clearing of workspace %d yet: %s", workspace_id, error)
         finally:
             self._under_way.discard(workspace_id)
 
     async def sweep(self) -> None:
-        """Ask for every clearing whose job was lost."""
+        """Request every clearing in the queue again, because its job may have been lost."""
         async with self._ports.database.acquire() as connection:
             workspace_ids = await clearing.workspaces(connection)
         for workspace_id in workspace_ids:
@@ -72,7 +72,7 @@ class Clearing:
             pass
 
     async def _take_members(self, bucket_id: int, group_id: int) -> bool:
-        """Have a slice of a group's members leave it. True when there are more."""
+        """Remove a slice of a group's members. Returns whether there are more."""
         async with self._pool.filling() as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
             if bucket is None:
@@ -100,7 +100,7 @@ class Clearing:
         return end is not None
 
     async def _drop_values(self, bucket_id: int, field_id: int) -> None:
-        """No list changes: a field that a segment reads cannot be deleted."""
+        """Delete a field's values. This changes no list, because a field that a segment reads cannot be deleted."""
         after: int | None = -1
         while after is not None:
             async with self._pool.filling() as connection:

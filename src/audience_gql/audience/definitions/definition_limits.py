@@ -1,4 +1,4 @@
-"""How large a segment may be together with all that it reads, so that one statement still decides it in a moment, and how many there may be."""
+"""Limits the number of segments, and the size of a segment with all segments that it reads, so that one statement evaluates it quickly."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from audience_gql.conditions.reasoning.nesting import reading_order, segments_re
 LEAVES_WITH_INNER: Final = 1_000
 SEGMENT_DEPTH: Final = 20
 SEGMENTS_A_WORKSPACE: Final = 2_000
-"""What so many cost is measured by benchmarks/segments.py."""
+"""benchmarks/segments.py measures what this many segments cost."""
 
 
 def check_count(segments: int) -> None:
-    """Raise InvalidInput for a workspace that would have too many segments."""
+    """Raise InvalidInput if the workspace would have too many segments."""
     if segments > SEGMENTS_A_WORKSPACE:
         message = f"a workspace has at most {SEGMENTS_A_WORKSPACE:,} segments; delete one that is not needed"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input",)),))
@@ -26,7 +26,7 @@ def check_count(segments: int) -> None:
 def check_size(
     conditions: Mapping[int, Condition], segment_id: int, path: Path = ("input", "condition")
 ) -> None:
-    """Raise InvalidInput for a segment that is too large together with the segments that it reads."""
+    """Raise InvalidInput if a segment, with the segments that it reads, has too many leaves or nests too deep."""
     order = reading_order((conditions[segment_id],), conditions)
     depth: dict[int, int] = {}
     for reached_id in (*order, segment_id):
@@ -34,9 +34,9 @@ def check_size(
             (depth[inner] for inner in segments_read(conditions[reached_id])), default=0
         )
     if depth[segment_id] > SEGMENT_DEPTH:
-        message = f"segments nest at most {SEGMENT_DEPTH} deep, not {depth[segment_id]}"
+        message = f"segments can nest at most {SEGMENT_DEPTH} deep, not {depth[segment_id]}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=path),))
     total = sum(leaf_count(conditions[reached_id]) for reached_id in (segment_id, *order))
     if total > LEAVES_WITH_INNER:
-        message = f"with the segments that it reads, a condition has at most {LEAVES_WITH_INNER} leaves, not {total}"
+        message = f"a condition and the segments that it reads can have at most {LEAVES_WITH_INNER} leaves, not {total}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=path),))

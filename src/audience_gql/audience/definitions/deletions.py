@@ -1,6 +1,6 @@
-"""Delete a group or a custom field: nobody sees it from then on, and what it leaves behind is cleared in the background.
+"""Deletes groups and custom fields: they disappear at once, and what they leave behind is cleared in the background.
 
-A million people may be in a group, or have a value: what hangs off them goes bucket by bucket, see clearing.py.
+A million people may be in a group or have a value, so clearing.py removes members and values bucket by bucket.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from audience_gql.storage.models import CustomField, Group, Workspace
 
 
 async def delete_group(*, ports: Ports, workspace: Workspace, group_id: int | None) -> None:
-    """Delete a group. Its members leave it in the background, which the log says. Raises NotFound, InUse."""
+    """Delete a group. Its members leave it in the background, and the log records it. Raises NotFound, InUse."""
     await _delete(ports, workspace, Group, "group", group_id)
 
 
 async def delete_custom_field(*, ports: Ports, workspace: Workspace, field_id: int | None) -> None:
-    """Delete a custom field. People's values go in the background; its key is free at once. Raises NotFound, InUse."""
+    """Delete a custom field. Its key is free at once; people's values are deleted in the background. Raises NotFound, InUse."""
     await _delete(ports, workspace, CustomField, "field", field_id)
 
 
@@ -42,7 +42,7 @@ async def _delete(
             raise NotFound(f"there is no {noun} with this id", ("input", "id"))
         if used_by := await segments_reading(connection, workspace.id, Read(source=kind, ref=row.id)):
             raise InUse(used_by)
-        await row.delete()  # waits for those who are writing what belongs to it, and keeps others from it
+        await row.delete()  # waits for transactions that write members or values, and keeps out new ones
         await clearing.want(connection, workspace.id, kind, row.id)
         transaction.after_commit(lambda: ports.jobs.clear(workspace.id))
 

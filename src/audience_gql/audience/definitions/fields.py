@@ -1,4 +1,4 @@
-"""Custom fields: what a workspace keeps about people beyond the profile, each with one declared type."""
+"""Creates custom fields: values that a workspace keeps about people beyond the profile, each field with one declared type."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ async def define_custom_field(
     workspace: Workspace,
     key: str,
     label: str,
-    type: str,  # noqa: A002  # the field's own word for it
-    options: Sequence[str] | None = None,  # the field's own word for it
+    type: str,  # noqa: A002  # the name in the schema
+    options: Sequence[str] | None = None,
 ) -> CustomField:
-    """Declare a field. Its key and type stay for ever. Raises InvalidInput, NameTaken."""
+    """Create a custom field. Its key and type never change. Raises InvalidInput, NameTaken."""
     issues = _issues(key, label, type, options)
     if issues:
         raise InvalidInput(tuple(issues))
@@ -54,11 +54,11 @@ def _kept_options(options: Sequence[str]) -> list[str]:
 def _issues(key: str, label: str, type_: str, options: Sequence[str] | None) -> list[Issue]:
     issues = []
     if not FIELD_KEY.fullmatch(key):
-        message = "a key is a lower-case letter, then up to 62 lower-case letters, digits and underscores"
+        message = "expected a lower-case letter, then up to 62 lower-case letters, digits and underscores"
         issues.append(Issue(code="MALFORMED", message=message, path=("input", "key")))
     issues += line_issues(label, LABEL_LIMIT, "label")
     if type_ not in FIELD_TYPES:
-        issues.append(Issue(code="UNKNOWN", message="no such type", path=("input", "type")))
+        issues.append(Issue(code="UNKNOWN", message="unknown type", path=("input", "type")))
     if options is not None and len(options) > LIST_LIMIT:
         issues.append(
             Issue(code="TOO_MANY", message=f"at most {LIST_LIMIT} options", path=("input", "options"))

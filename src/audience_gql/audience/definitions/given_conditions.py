@@ -1,6 +1,6 @@
-"""A condition as a caller gives it: parsed, or refused with every problem and its path in the caller's input.
+"""Parses a condition that a caller gives, or refuses it with every problem and its path in the caller's input.
 
-It must not be asked of stored conditions: those were given once, and stay what they are.
+It must not be used for stored conditions: they were checked when they were given.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def parse_given(
     other_issues: Sequence[Issue] = (),
     allow_empty: bool = False,
 ) -> Condition:
-    """The condition that an input in the shape of ConditionInput says; it names no paused segment.
+    """Parse a condition in the shape of ConditionInput. It must not name a paused segment.
 
-    Raises InvalidInput with its problems, and what else was wrong with the input, all at once.
+    Raises InvalidInput with all problems of the condition and with `other_issues`, which were found elsewhere in the input.
     """
     words = replace(vocabulary, paused_segment_ids=paused_ids)
     issues = list(other_issues)

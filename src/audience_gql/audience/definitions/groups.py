@@ -1,4 +1,4 @@
-"""Static lists: people stay until somebody removes them."""
+"""Creates and edits groups and their members. People stay in a group until somebody removes them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MEMBERS_A_CALL: Final = 1000
 class GroupChanged:
     group: Group
     changed: int
-    """How many really came or went."""
+    """How many people were really added or removed."""
     rejects: list[Reject]
 
 
 async def create_group(
     *, ports: Ports, workspace: Workspace, name: str, description: str | None = None
 ) -> Group:
-    """Make an empty group. Raises InvalidInput, NameTaken."""
+    """Create an empty group. Raises InvalidInput, NameTaken."""
     issues = [*name_issues(name), *description_issues(description)]
     if issues:
         raise InvalidInput(tuple(issues))
@@ -69,7 +69,7 @@ async def update_group(
     name: str | Unset | None = UNSET,
     description: str | Unset | None = UNSET,
 ) -> Group:
-    """Change what is given; a name cannot be cleared. Raises NotFound, InvalidInput, NameTaken."""
+    """Change the values that are given. The name cannot be cleared. Raises NotFound, InvalidInput, NameTaken."""
 
     async def work(transaction: Transaction) -> Group:
         connection = transaction.connection
@@ -108,7 +108,7 @@ async def add_to_group(
     subscribers: Sequence[SubscriberKey],
     segment_id: int | Unset | None = UNSET,
 ) -> GroupChanged:
-    """Put up to 1,000 people into a group, and with `segment_id` whoever is in that segment now; unknown people are Rejects.
+    """Add up to 1,000 people to a group and, if `segment_id` is given, the present members of that segment. Unknown people are Rejects.
 
     Raises NotFound, InvalidInput.
     """
@@ -123,7 +123,7 @@ async def remove_from_group(
     subscribers: Sequence[SubscriberKey],
     segment_id: int | Unset | None = UNSET,
 ) -> GroupChanged:
-    """Take up to 1,000 people out of a group, and with `segment_id` whoever is in that segment now; unknown people are Rejects.
+    """Remove up to 1,000 people from a group and, if `segment_id` is given, the present members of that segment. Unknown people are Rejects.
 
     Raises NotFound, InvalidInput.
     """
@@ -179,13 +179,13 @@ def name_issues(name: str | None) -> list[Issue]:
 
 
 def line_issues(text: str, limit: int, noun: str) -> list[Issue]:
-    """What is wrong with a text of one line that must be there, such as a name."""
+    """What is wrong with a required text of one line, for example a name."""
     path = ("input", noun)
     try:
         given = given_line(text, limit)
     except BadValue as error:
         return [Issue(code=error.code, message=error.message, path=path)]
-    return [] if given else [Issue(code="REQUIRED", message=f"a {noun} is needed", path=path)]
+    return [] if given else [Issue(code="REQUIRED", message=f"a {noun} is required", path=path)]
 
 
 def description_issues(description: str | None) -> list[Issue]:
@@ -198,7 +198,7 @@ def description_issues(description: str | None) -> list[Issue]:
 
 
 def kept_description(description: str | None) -> str | None:
-    """A description as it is stored. Raises BadValue, for what `description_issues` tells of."""
+    """A description as it is stored; None if it is null or blank. Raises BadValue."""
     return None if description is None else given_text(description, DESCRIPTION_LIMIT)
 
 

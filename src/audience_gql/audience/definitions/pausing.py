@@ -1,6 +1,6 @@
-"""Have a segment stand still, and go on: its members stay as they are until it is resumed.
+"""Pauses and resumes segments. The members of a paused segment stay as they are until it is resumed.
 
-Nothing reads a paused segment: one that is read cannot be paused, and a paused one cannot be named.
+Nothing reads a paused segment: a segment that others read cannot be paused, and a new condition cannot name a paused segment.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from audience_gql.storage.reads import batches
 
 
 async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
-    """Leave a segment out of ticks, fills and recomputes. Once this returns, nobody enters or leaves until it is resumed.
+    """Exclude a segment from ticks, fills and recomputes. After this returns, nobody enters or leaves it until it is resumed.
 
-    One that is paused already stays so. Raises NotFound, InUse.
+    A segment that is already paused stays as it is. Raises NotFound, InUse.
     """
 
     async def work(transaction: Transaction) -> Segment:
@@ -29,7 +29,7 @@ async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int |
             return segment
         if used_by := await definitions.segments_using(connection, segment.id):
             raise InUse(used_by)
-        # A tick or fill under way has read that the segment is not paused: it ends before.
+        # A tick or fill under way may have read that the segment is not paused. The locks wait until it has ended.
         await definitions.lock_buckets(connection, workspace.id)
         segment.is_paused = True
         segment.paused_through = await _evaluated_through(ports, connection, segment)
@@ -41,7 +41,7 @@ async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int |
 
 
 async def resume_segment(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
-    """Have a paused segment filled anew and kept right again; one that is not paused stays as it is. Raises NotFound."""
+    """Fill a paused segment again and keep it up to date from then on. A segment that is not paused stays as it is. Raises NotFound."""
 
     async def work(transaction: Transaction) -> Segment:
         connection = transaction.connection

@@ -1,4 +1,4 @@
-"""Which segments read a group or a custom field: those keep it from being deleted."""
+"""Finds the segments that read a group or a custom field. Such a group or field cannot be deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from audience_gql.storage.database import Connection
 
 
 async def segments_reading(connection: Connection, workspace_id: int, read: Read) -> tuple[int, ...]:
-    """The segments whose own condition reads this, by id. They stay so while the workspace is locked."""
+    """Ids of the segments whose own condition reads this. The answer stays true while the workspace is locked."""
     vocabulary = await definitions.vocabulary(connection, workspace_id)
     return tuple(
         segment.id

@@ -1,6 +1,6 @@
-"""Dynamic lists: define, edit and delete them. Whoever is in is decided in membership.py; here only what they mean.
+"""Creates, edits, deletes and recomputes segments. It must not decide who is a member; engine/membership.py does.
 
-Saves of one workspace go one after the other, so that no two of them can close a circle together.
+Saves in one workspace run one after the other, so that two of them cannot create a cycle together.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PROGRESS_SECONDS: Final = 1.0
 
 
 class SegmentCycle(Failure):
-    """A segment would contain itself. `cycle` names the way round, from the segment back to itself."""
+    """A segment would contain itself. `cycle` has the ids of the segments on the way from it back to itself."""
 
     def __init__(self, cycle: tuple[int, ...], path: Path = ("input", "condition")) -> None:
         super().__init__("a segment cannot contain itself", path)
@@ -56,16 +56,16 @@ class InUse(Failure):
 
 
 class RevisionConflict(Failure):
-    """The segment was edited since the revision that the edit was made from."""
+    """The segment was edited after the revision that this edit is based on."""
 
     def __init__(self, segment_id: int, revision: int) -> None:
-        super().__init__(f"the segment is at revision {revision} by now", ("input", "ifRevision"))
+        super().__init__(f"the segment is now at revision {revision}", ("input", "ifRevision"))
         self.segment_id = segment_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a fill or recompute is. `entered` and `left` are what it found different."""
+    """How far a fill or recompute is. `fraction` is 0 to 1. `entered` and `left` count the differences found so far."""
 
     phase: Literal["QUEUED", "EVALUATING", "DONE", "FAILED"]
     fraction: float
@@ -78,7 +78,7 @@ class Progress:
 async def create_segment(
     *, ports: Ports, workspace: Workspace, name: str, description: str | None, condition: object, ids: IdCodec
 ) -> Segment:
-    """Define a segment; its members are found at once, in the background. `condition` has the shape of ConditionInput.
+    """Create a segment and start to find its members in the background. `condition` has the shape of ConditionInput.
 
     Raises InvalidInput, NameTaken.
     """
@@ -126,8 +126,9 @@ async def update_segment(
     ids: IdCodec,
     if_revision: int | None = None,
 ) -> Segment:
-    """Change what is given; a new condition refills the segment and those that read it. Neither name nor condition can be cleared.
+    """Change the values that are given. Neither the name nor the condition can be cleared.
 
+    A new condition refills the segment and all segments that read it. If `if_revision` is given, the segment must still have this revision.
     Raises NotFound, InvalidInput, NameTaken, SegmentCycle, RevisionConflict.
     """
 
@@ -166,7 +167,7 @@ async def update_segment(
 
 
 async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> None:
-    """Delete a segment; its members are cleared in the background. Raises NotFound, InUse."""
+    """Delete a segment. Its members are cleared in the background. Raises NotFound, InUse."""
 
     async def work(transaction: Transaction) -> None:
         connection = transaction.connection
@@ -182,9 +183,9 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
 
 
 async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: int | None) -> Segment:
-    """Have a segment's membership found again from the raw facts; joins a recompute or fill under way.
+    """Compute a segment's membership again from the raw facts, or join the recompute or fill under way.
 
-    One that ended within the last minute is not repeated, and a paused segment stays as it is. Raises NotFound.
+    A recompute that ended within the last minute is not repeated. A paused segment stays as it is. Raises NotFound.
     """
 
     async def work(transaction: Transaction) -> Segment:
@@ -201,7 +202,7 @@ async def request_recompute(*, ports: Ports, workspace: Workspace, segment_id: i
 async def recompute_progress(
     *, ports: Ports, workspace: Workspace, segment_id: int | None
 ) -> AsyncIterator[Progress]:
-    """Start a recompute, or join the one under way, and report from QUEUED until it ends; of a paused segment it fails at once.
+    """Start a recompute or join the one under way, and report its progress from QUEUED until it ends. For a paused segment it fails at once.
 
     Raises NotFound.
     """
@@ -214,7 +215,7 @@ async def recompute_progress(
             if row is None:
                 raise NotFound("the segment was deleted", ("id",))
             progress = _progress(row)
-            if last is None and progress.phase != "FAILED":  # however quick the rest was
+            if last is None and progress.phase != "FAILED":  # even if the recompute has already ended
                 last = replace(progress, phase="QUEUED", fraction=0.0)
                 yield last
             if progress != last:
@@ -226,7 +227,7 @@ async def recompute_progress(
 
 
 class _Saving:
-    """What a save of a condition needs to know of its workspace, read under the workspace's lock."""
+    """What a save of a condition needs to know about its workspace, read under the workspace's lock."""
 
     def __init__(
         self,
@@ -253,7 +254,7 @@ class _Saving:
         return cls(ports, workspace, connection, vocabulary, conditions, paused_ids)
 
     def parse(self, condition: object, ids: IdCodec, issues: list[Issue]) -> Condition:
-        """The condition; raises InvalidInput with its problems and those found before, all at once."""
+        """Parse the condition. Raises InvalidInput with its problems and with `issues`, which were found before."""
         return parse_given(
             condition,
             vocabulary=self._vocabulary,
@@ -264,7 +265,7 @@ class _Saving:
         )
 
     async def replace(self, segment: Segment, tree: Condition, transaction: Transaction) -> None:
-        """Give a segment another condition, and have it and everything that reads it filled anew."""
+        """Give a segment another condition, and refill it and all segments that read it."""
         edited = self.conditions.with_edited(segment.id, tree)
         try:
             reading_order((tree,), edited)
@@ -283,7 +284,7 @@ class _Saving:
         await have_filled(self._ports, transaction, [segment.id, *users])
 
     async def intern_names(self, tree: Condition) -> None:
-        """Give ids to the event names that nobody has used yet, so that a compiled condition stays right when they are."""
+        """Give ids to event names that are not in use yet, so that a compiled condition stays right after their first event."""
         names = {str(read.ref) for read in reads(tree) if read.source == "event"}
         names -= self._vocabulary.event_names.keys()
         if names:
@@ -293,7 +294,7 @@ class _Saving:
 
 
 async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
-    """The workspace's segment with this id, read in the transaction under way. Raises NotFound."""
+    """The workspace's segment with this id, read in the current transaction. Raises NotFound."""
     if segment_id is not None:
         segment = await Segment.get_or_none(id=segment_id, workspace_id=workspace.id)
         if segment is not None:
@@ -304,14 +305,14 @@ async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
 async def have_filled(
     ports: Ports, transaction: Transaction, segment_ids: Collection[int], *, lane: int = LIVE
 ) -> None:
-    """What these segments mean has changed in this transaction: once it is committed, have their members found anew, or forgotten."""
+    """Request fills of segments whose meaning this transaction changes. They start after the commit; members of deleted segments are cleared."""
     ticket = await ports.database.ids.one(transaction.connection)
     await fills.want(transaction.connection, segment_ids, ticket=ticket, lane=lane)
     transaction.after_commit(lambda: ports.jobs.fill(segment_ids))
 
 
 def _progress(row: fills.FillProgress) -> Progress:
-    failure = "the segment is paused; resumeSegment has it filled anew" if row.is_paused else row.failure
+    failure = "the segment is paused; resumeSegment fills it again" if row.is_paused else row.failure
     if failure is not None:
         phase: Literal["QUEUED", "EVALUATING", "DONE", "FAILED"] = "FAILED"
     elif row.fraction >= 1:

@@ -1,4 +1,4 @@
-"""A segment's members at one instant, to be put into a group or taken out of one: what a list held, frozen."""
+"""Reads a segment's members at one instant, so that they can be added to a group or removed from it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from audience_gql.storage.database import Connection
 from audience_gql.storage.reads import batches
 
 MEMBERS_AT_ONCE: Final = 10_000
-"""More would hold up the people's other writers for too long."""
+"""More would block other writers of these people for too long."""
 _PATH: Final = ("input", "segmentId")
 
 
 async def members_now(
     connection: Connection, workspace_id: int, segment_id: int | None
 ) -> Mapping[int, set[int]]:
-    """Who is in a segment, by bucket; none of them can be erased before the transaction ends.
+    """The members of a segment, by bucket. None of them can be erased before the transaction ends.
 
-    Raises NotFound, and InvalidInput where its members are not known, or are too many.
+    Raises NotFound, and InvalidInput if its members are not known yet or are too many.
     """
     figures = await batches.figures_by_segments(connection, workspace_id, [segment_id or 0])
     if segment_id is None or segment_id not in figures:

@@ -1,4 +1,4 @@
-"""The conditions of a workspace's segments, read from what is stored only where somebody looks: a save looks at few of many."""
+"""The conditions of a workspace's segments. Each is parsed only when it is needed, because a save needs few of many."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from audience_gql.storage.definitions import SegmentDefinition
 
 
 class StoredConditions(Mapping[int, Condition]):
-    """By segment id. With `edited`, some segments have other conditions than those that are stored."""
+    """Conditions by segment id. Those in `edited` replace stored conditions or belong to new segments."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class StoredConditions(Mapping[int, Condition]):
         self._ids = self._stored.keys() | self._read.keys()
 
     def with_edited(self, segment_id: int, tree: Condition) -> StoredConditions:
-        """The same, but for one segment, which may be new."""
+        """The same conditions, except that this segment, which may be new, has another one."""
         return StoredConditions(self._segments, self._vocabulary, {**self._read, segment_id: tree})
 
     def __getitem__(self, segment_id: int) -> Condition:

@@ -1,4 +1,4 @@
-"""Summaries say the names of the groups and segments that a condition reads: when one gets another name, they are written anew."""
+"""Rewrites stored summaries. A summary contains the names of groups and segments, so it changes when one of them is renamed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audience_gql.storage.models import Segment
 
 
 async def rewrite_summaries(connection: Connection, workspace_id: int, segment_ids: Collection[int]) -> None:
-    """Have these segments say the names as they are by now. Only after lock_workspace."""
+    """Write the present names into the summaries of these segments. The caller must have called lock_workspace."""
     if not segment_ids:
         return
     names = await definitions.names(connection, workspace_id)
