@@ -172,9 +172,15 @@ async def test_a_column_that_is_not_there_fails_it(served, server, file):
     [
         (("--map", "Plan=field:nothing"), "nothing"),
         (("--map", "Mail=mail"), "neither a part of the profile"),
-        (("--map", "Mail=email", "--delimiter", ",,"), "the delimiter is one visible character"),
-        (("--map", "Mail=email", "--delimiter", "\n"), "the delimiter is one visible character"),
-        (("--map", "Mail=email", "--map", "Kunde=email"), "another column is this already"),
+        (
+            ("--map", "Mail=email", "--delimiter", ",,"),
+            "the delimiter must be a tab, or one visible character",
+        ),
+        (
+            ("--map", "Mail=email", "--delimiter", "\n"),
+            "the delimiter must be a tab, or one visible character",
+        ),
+        (("--map", "Mail=email", "--map", "Kunde=email"), "another column already has this target"),
     ],
 )
 async def test_what_is_refused_says_why(served, server, file, words, said):

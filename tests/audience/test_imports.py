@@ -119,7 +119,7 @@ async def test_what_is_wrong_is_told_by_line_and_the_rest_goes_through(house):
     assert await rejects(house, made) == [
         (2, "city: must be one line of plain text, without U+000A"),
         (4, "email: 'no address' is not an email address: An email address must have an @-sign."),
-        (5, "4 cells, where the header has 3"),
+        (5, "the row has 4 cells, but the header has 3"),
         (6, "not UTF-8; save the file as UTF-8"),
         (7, "give at least one of id, externalId, email and phone"),
     ]
@@ -296,7 +296,7 @@ async def test_a_dry_run_tells_all_and_writes_nothing(house):
         ),
         (
             "id,mail,town\n".encode("utf-16-le"),
-            "line 1: the file holds U+0000 and is no text; save it as CSV in UTF-8",
+            "line 1: the file contains U+0000, so it is not text; save it as CSV in UTF-8",
         ),
         ("id,mail,town\n".encode("utf-16"), "the file is UTF-16; save it as UTF-8"),
         (b"id,mail,t\xf6wn\n", "line 1: not UTF-8; save the file as UTF-8"),
@@ -365,7 +365,7 @@ async def test_missing_cells_are_empty_and_surplus_empty_ones_are_nothing(house)
     made = await run(house, b"id,mail,town\n1\n2,b@x.org\n3,c@x.org,x,, ,\n4,d@x.org,x,,y\n")
 
     assert figures(made) == ("DONE", 4, 3, 0, 1)
-    assert await rejects(house, made) == [(5, "5 cells, where the header has 3")]
+    assert await rejects(house, made) == [(5, "the row has 5 cells, but the header has 3")]
     assert await people(house) == [("1", None, None), ("2", "b@x.org", None), ("3", "c@x.org", "x")]
 
 
@@ -467,7 +467,7 @@ async def test_a_file_whose_pieces_are_gone_fails_the_import(house):
     await ImportRunner(house.ports).work_off(made.id)
 
     found = await look(house, made)
-    assert (found.state, found.failure) == ("FAILED", "a part of the file is gone; import it again")
+    assert (found.state, found.failure) == ("FAILED", "a part of the file is missing; import it again")
 
 
 async def test_a_worker_that_stops_between_batches_is_followed_by_another(house, monkeypatch):

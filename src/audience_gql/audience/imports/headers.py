@@ -1,4 +1,4 @@
-"""Finds the columns of a plan in a file: what the first line names, and what is wrong when it is no such line.
+"""Finds a plan's columns in the first line of a file, or says what is wrong with that line.
 
 It must not read rows.
 """
@@ -30,19 +30,21 @@ _FOREIGN: Final = (
 
 
 def refuse_foreign(content: bytes) -> None:
-    """Look at how a file begins. Raises Unreadable for one that is known not to be CSV in UTF-8."""
+    """Raise Unreadable if the file begins like a known format that is not CSV in UTF-8."""
     for beginning, message in _FOREIGN:
         if content.startswith(beginning):
             raise Unreadable(message)
 
 
 def read_header(record: Record, plan: ImportPlan) -> list[str]:
-    """The names of a file's columns. Raises Unreadable when they cannot be read, or not all of the plan's are among them."""
+    """The names of a file's columns. Raises Unreadable if they cannot be read, or if a column of the plan is missing or ambiguous."""
     if record.problem:
         raise Unreadable(f"line {record.line}: {record.problem}")
     header = [_named(cell) for cell in record.cells]
     if any("\0" in name for name in header):
-        raise Unreadable(f"line {record.line}: the file holds U+0000 and is no text; save it as CSV in UTF-8")
+        raise Unreadable(
+            f"line {record.line}: the file contains U+0000, so it is not text; save it as CSV in UTF-8"
+        )
     if len(header) > FILE_COLUMNS:
         raise Unreadable(f"the header has {len(header):,} columns; at most {FILE_COLUMNS:,} are read")
     names = _Names(header)
@@ -63,13 +65,13 @@ def read_header(record: Record, plan: ImportPlan) -> list[str]:
 
 
 def layout(plan: ImportPlan, header: Sequence[str]) -> Layout:
-    """Where the columns are, in a file with a header that read_header returned."""
+    """Where the plan's columns are in a file. `header` is a result of read_header."""
     names = _Names(header)
     return Layout(places=[names.places(column.header)[0] for column in plan.columns], width=len(header))
 
 
 class _Names:
-    """The names of a header, each with its places: as they are, and regardless of case."""
+    """The names in a header with their indexes: as written, and regardless of case."""
 
     def __init__(self, header: Sequence[str]) -> None:
         self._exact: dict[str, list[int]] = defaultdict(list)
@@ -79,13 +81,13 @@ class _Names:
             self._folded[_folded(name)].append(place)
 
     def places(self, header: str) -> list[int]:
-        """The columns that are called so; if there are none, those that are called so regardless of case."""
+        """Indexes of the columns with exactly this name; if there are none, of those with this name regardless of case."""
         name = _named(header)
         return self._exact.get(name) or self._folded.get(_folded(name), [])
 
 
 def _named(cell: str) -> str:
-    """A name as names are compared: composed (NFC), without blanks and marks of byte order around it."""
+    """A name in the form in which names are compared: NFC, without blanks and byte order marks around it."""
     return unicodedata.normalize("NFC", cell).strip().strip("\ufeff").strip()
 
 

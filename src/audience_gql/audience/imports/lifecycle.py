@@ -1,6 +1,6 @@
-"""Imports: many people from a file. One is started, its file arrives on an address of its own, and a worker writes the rows.
+"""Starts and cancels imports of people from files, receives the files, and reports progress.
 
-runner.py writes the rows.
+Each import has an address of its own to which its file is sent. A worker then writes the rows (runner.py).
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ FILE_BYTES: Final = 1024**3
 PIECE_BYTES: Final = 256 * 1024
 REJECTS_KEPT: Final = 1000
 MESSAGE_DAYS: Final = 30
-"""How long after its start an import keeps its refused rows, and why it failed."""
+"""For how many days after its start an import keeps its refused rows and the reason why it failed."""
 _PROGRESS_SECONDS: Final = 0.5
 
 
 class AlreadyUploaded(Failure):
-    """The import has its file, or is over: nothing more is taken."""
+    """The import already has its file or has ended, so it accepts no more data."""
 
 
 class FileTooLarge(Failure):
-    """The file has more bytes than an import takes."""
+    """The file has more bytes than an import accepts."""
 
 
 async def start_import(
     *, ports: Ports, workspace: Workspace, plan: ImportPlan, dry_run: bool
 ) -> tuple[ImportRecord, str]:
-    """Prepare for a file. Returns the secret of the address that it goes to, shown only now. Raises InvalidInput."""
+    """Start an import. Returns it and the secret of its upload address, which is shown only once. Raises InvalidInput."""
     secret = secrets.token_urlsafe(32)
 
     async def work(transaction: Transaction) -> ImportRecord:
@@ -67,9 +67,9 @@ async def start_import(
 async def receive_file(
     *, ports: Ports, import_id: int | None, secret: str, content: AsyncIterator[bytes]
 ) -> None:
-    """Keep a file, a piece at a time, and have its rows written once it is whole.
+    """Store a file piece by piece, and have its rows written when it is complete.
 
-    Whatever breaks off stays out of sight, and the same address takes another attempt. Raises NotFound, AlreadyUploaded, FileTooLarge.
+    An upload that breaks off stays invisible, and the same address accepts another attempt. Raises NotFound, AlreadyUploaded, FileTooLarge.
     """
     async with ports.database.acquire() as connection:
         found = None if import_id is None else await imports.find(connection, import_id)
@@ -89,7 +89,7 @@ async def receive_file(
 
 
 async def cancel_import(*, ports: Ports, workspace: Workspace, import_id: int | None) -> ImportRecord:
-    """Stop after the batch that is being written; what is written stays. Of an import that is over it changes nothing.
+    """Stop an import after the batch that is being written. Rows already written stay. An import that has ended stays as it is.
 
     Raises NotFound.
     """
@@ -110,7 +110,7 @@ async def cancel_import(*, ports: Ports, workspace: Workspace, import_id: int | 
 async def import_progress(
     *, ports: Ports, workspace: Workspace, import_id: int | None
 ) -> AsyncIterator[ImportRecord]:
-    """The import now, and again whenever it has come further, until it is over. Raises NotFound."""
+    """The import as it is now, and again after each change, until it has ended. Raises NotFound."""
     number = import_id or 0
     async with ports.signals.changes(workspace.id) as wakeups:
         last: ImportRecord | None = None
@@ -127,7 +127,7 @@ async def import_progress(
 
 
 async def _keep(ports: Ports, import_id: int, upload_id: int, content: AsyncIterator[bytes]) -> int:
-    """Write the file's pieces. Returns its size."""
+    """Write the file's pieces. Returns the file's size in bytes. Raises FileTooLarge."""
     piece, position = bytearray(), 0
     async for received in content:
         piece += received
@@ -151,13 +151,13 @@ async def _write(ports: Ports, import_id: int, upload_id: int, position: int, pi
 
 
 def file_too_large() -> FileTooLarge:
-    return FileTooLarge(f"a file has at most {FILE_BYTES:,} bytes; split it into several imports", ())
+    return FileTooLarge(f"a file can have at most {FILE_BYTES:,} bytes; split it into several imports", ())
 
 
 def _already_uploaded() -> AlreadyUploaded:
-    return AlreadyUploaded("this import has its file, or is over; start another one", ())
+    return AlreadyUploaded("this import already has its file or has ended; start another one", ())
 
 
 def _hash(secret: str) -> bytes:
-    """32 random bytes need no slow hash."""
+    """A secret of 32 random bytes needs no slow hash."""
     return hashlib.sha256(secret.encode()).digest()

@@ -1,6 +1,6 @@
-"""What the columns of an import's file mean: from the cells of a row to an item of an upsert.
+"""Turns the cells of a row into an item of an upsert, as the import's plan says.
 
-It must not touch the database, nor judge values: whether an address or a date is one, the upsert says, the same as ever.
+It must not touch the database, nor check values: the upsert checks addresses, dates and so on, as it does for every caller.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _NO: Final = frozenset({"false", "no", "0"})
 
 
 class BadCell(ValueError):
-    """A cell that cannot be what its column says."""
+    """A cell that does not fit its column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnPlan:
-    """What one column of the file is: a part of the profile, a custom field's key, a channel, or a group's number."""
+    """What one column of the file contains. `target` is a name of the profile, a custom field's key, a channel, or a group's id."""
 
     header: str
     kind: TargetKind
@@ -43,10 +43,10 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where the columns of a plan are in one file."""
+    """Where a plan's columns are in one file."""
 
     places: Sequence[int]
-    """Of each column of the plan, from 0."""
+    """The index of each of the plan's columns, from 0."""
     width: int
     """How many columns the file has."""
 
@@ -73,7 +73,7 @@ class ImportPlan:
         )
 
     def issues(self, fields: Mapping[str, FieldRef], group_ids: frozenset[int]) -> list[Issue]:
-        """Everything that is wrong with the plan itself, before there is a file."""
+        """Everything that is wrong with the plan itself. This needs no file."""
         found = [*self._form_issues()]
         for number, column in enumerate(self.columns):
             where: Path = ("input", "columns", str(number), "to")
@@ -107,28 +107,28 @@ class ImportPlan:
         where: Path = ("input", "columns")
         found = []
         if len(self.columns) > COLUMNS_LIMIT:
-            message = f"at most {COLUMNS_LIMIT} columns, not {len(self.columns)}"
+            message = f"a plan can have at most {COLUMNS_LIMIT} columns, not {len(self.columns)}"
             found.append(Issue(code="TOO_MANY", message=message, path=where))
         if not any(column.kind == "profile" and column.target in _KEYS for column in self.columns):
-            message = "map a column to externalId, email or phone: nothing else says who a row is about"
+            message = "map a column to externalId, email or phone: only these say which person a row is about"
             found.append(Issue(code="REQUIRED", message=message, path=where))
         targets = [(column.kind, column.target) for column in self.columns]
         for number, column in enumerate(self.columns):
             if targets[number] in targets[:number]:
-                message = "another column is this already"
+                message = "another column already has this target"
                 found.append(Issue(code="CONFLICT", message=message, path=(*where, str(number), "to")))
             if _UNNAMEABLE.search(column.header):
-                message = "a header has no U+0000 and no lone surrogate"
+                message = "a header cannot contain U+0000 or half of a surrogate pair"
                 found.append(Issue(code="MALFORMED", message=message, path=(*where, str(number), "header")))
         if not _is_delimiter(self.delimiter):
-            message = "the delimiter is one visible character that is no letter, digit or quote; or a tab"
+            message = 'the delimiter must be a tab, or one visible character except letters, digits, _ and "'
             found.append(Issue(code="MALFORMED", message=message, path=("input", "delimiter")))
         return found
 
     def item(self, layout: Layout, cells: Sequence[str], fields: Mapping[str, FieldRef]) -> dict[str, object]:
-        """A row as upsert_subscribers takes it. A cell that is missing is empty, a surplus one must be. Raises BadCell."""
+        """A row as an item for upsert_subscribers. Missing cells count as empty, and surplus cells must be empty. Raises BadCell."""
         if any(map(str.strip, cells[layout.width :])):
-            raise BadCell(f"{len(cells)} cells, where the header has {layout.width}")
+            raise BadCell(f"the row has {len(cells)} cells, but the header has {layout.width}")
         item: dict[str, object] = {}
         for column, place in zip(self.columns, layout.places, strict=True):
             cell = cells[place].strip() if place < len(cells) else ""
@@ -137,7 +137,7 @@ class ImportPlan:
         return item
 
     def keys(self, layout: Layout, cells: Sequence[str]) -> list[tuple[str, str]]:
-        """The keys that a row names, right or wrong: the kind and the text of each."""
+        """The kind and the text of each key in a row, valid or not."""
         placed = zip(self.columns, layout.places, strict=True)
         return [
             (str(column.target), cells[place].strip())
@@ -164,7 +164,7 @@ def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[st
         case "channel":
             status = cell.upper()
             if status not in CHANNEL_STATUSES:
-                raise BadCell(f"{column.header}: {shown(cell)!r} is none of {', '.join(CHANNEL_STATUSES)}")
+                raise BadCell(f"{column.header}: {shown(cell)!r} is not one of {', '.join(CHANNEL_STATUSES)}")
             item.setdefault("channels", []).append({"channel": target, "status": status})
         case "group":
             name = "addToGroupIds" if _yes_or_no(column, cell) else "removeFromGroupIds"
@@ -172,12 +172,12 @@ def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[st
 
 
 def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
-    """The cell as JSON of its field's type; of texts, numbers and lists whatever it says, the upsert judges."""
+    """The cell as a JSON value of its field's type. The upsert checks the value. Raises BadCell."""
     match ref and ref.type:
         case "NUMBER":
             if (
                 _NUMBER.fullmatch(cell) is None
-            ):  # Python would take 1_000, nan and digits of any script besides
+            ):  # Python would also accept 1_000, nan and digits of other scripts
                 raise BadCell(f"{column.header}: expected a number such as 12.5, not {shown(cell)!r}")
             return read_number(cell)
         case "BOOLEAN":

@@ -1,7 +1,7 @@
-"""Reads the records of a CSV file from any place in it, a window of bytes at a time, and says how far it got.
+"""Reads the records of a CSV file from any record on, a window of bytes at a time, and reports how far it got.
 
-It must not know what the cells mean. What it makes of a record depends on the file alone, never on where a window ends. So a
-reader may stop after any record, and another one continues from there.
+It must not know what the cells mean. The result for a record depends only on the file, never on where a window ends. So a
+reader may stop after any record, and another reader continues from there.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TOO_LONG: Final = f"the line has more than {RECORD_BYTES:,} bytes"
 NOT_UTF8: Final = "not UTF-8; save the file as UTF-8"
 
 _LINE_BYTES: Final = 64 * 1024
-"""The longest line that is read the quick way; less than a cell may have for the csv module."""
+"""The longest line for the fast path. It is shorter than the csv module's limit for one cell."""
 _NEAR_BYTES: Final = 4096
-"""Where the end of a record is looked for first, because nearly all end there."""
+"""A record's end is first searched in this many bytes, because nearly all records are shorter."""
 _WORK_LIMIT: Final = 2 * RECORD_BYTES
-"""How much a reader looks at in vain before it stops, in bytes: tens of milliseconds."""
+"""How many bytes a reader examines without a result before it stops. This takes tens of milliseconds."""
 _WORK_OF_A_BLANK: Final = 64
 _BOM: Final = rb"(?:\xef\xbb\xbf)?+"
 _END: Final = rb"(\r\n|\n|\r|\Z)"
@@ -36,7 +36,7 @@ _CONTROL_Z: Final = b"\x1a"  # DOS ended text files with it
 
 
 class Unreadable(ValueError):
-    """The file cannot be read; the message tells whoever made it why."""
+    """The file cannot be read. The message tells its author why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +44,21 @@ class Record:
     """One record. `problem` says why its cells cannot be read."""
 
     line: int
-    """Its first line in the file, from 1."""
+    """The number of its first line in the file, from 1."""
     cells: list[str]
     problem: str | None
 
 
 _Taken: TypeAlias = tuple[list[str], str | None]
-"""The cells of a record, and why they cannot be read."""
+"""The cells of a record, and why they cannot be read, or None."""
 
 
 class Reader:
-    """Iterates over the records of a window that begins at byte `start` of the file, where a record begins. It passes over blank ones.
+    """Iterates over the records of a window that begins at byte `start` of the file, where a record must begin. Skips blank records.
 
-    `is_last` says that the file ends with the window. Otherwise the reader stops before a record whose end is not certain yet; with
-    RECORD_BYTES of the file it always is. The reader also stops after much work for few records: the caller continues later.
+    `is_last` says that the file ends with the window. Otherwise the reader stops before a record whose end is not certain yet; if
+    RECORD_BYTES of the file follow, the end is always certain. The reader also stops after much work for few records; the caller
+    then continues later.
     """
 
     def __init__(
@@ -73,18 +74,18 @@ class Reader:
         self._position = 0
         self._work = 0
         self.end_line = lines_before
-        """How many lines of the file end with what was read."""
+        """The number of the last line that was read."""
         self.is_stuck = False
-        """Whether the next line has more than RECORD_BYTES, and ends outside the window."""
+        """Whether the next line is longer than RECORD_BYTES and ends outside the window."""
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the whole file is read."""
+        """Whether the whole file has been read."""
         return self._is_last and self._position >= self._size
 
     @property
     def end(self) -> int:
-        """Where the next record begins, in bytes of the file."""
+        """Where the next record begins, in bytes from the start of the file."""
         return self._start + (len(self._window) if self.is_at_end else self._position)
 
     def __iter__(self) -> Iterator[Record]:
@@ -100,7 +101,7 @@ class Reader:
                 self._work += _WORK_OF_A_BLANK
 
     def _take_line(self) -> _Taken | None:
-        """Read a record the quick way, if it is one line with nothing special about it: the csv module reads the same there."""
+        """The fast path: read a record that is one ordinary line. For such lines the csv module gives the same result as the grammar."""
         begin = self._position
         stop = self._window.find(b"\n", begin, begin + _LINE_BYTES) + 1
         line = self._window[begin:stop]
@@ -135,9 +136,9 @@ class Reader:
         return self._grammar.cells(found[1])
 
     def _refuse_line(self) -> _Taken | None:
-        """Give up the first line of a broken record, so that reading continues with the next line."""
+        """Refuse the first line of a broken record, so that reading continues with the next line."""
         if not self._is_last and self._size - self._position < RECORD_BYTES:
-            return None  # the file goes on
+            return None  # more of the file may complete the record
         found = _LINE.match(self._window, self._position, self._size)
         assert found is not None  # noqa: S101  # it matches the empty text
         begin, end = found.span()
@@ -153,18 +154,18 @@ class Reader:
         return [], OPEN_QUOTE if reach >= begin + len(found[0].rstrip(b"\r\n")) else BROKEN_QUOTE
 
     def _limit(self) -> int:
-        """Where the record must have ended. What follows its last line is within, because LF after CR is one line end with it."""
+        """Where the record must have ended. One byte after the last line is included, because it may be the LF of a CRLF."""
         limit = min(self._position + RECORD_BYTES, self._size)
         lines = _LINES.match(self._window, self._position, limit)
         return limit if lines is None else min(lines.end() + 1, limit)
 
     def _is_certain(self, found: re.Match[bytes], stop: int) -> bool:
-        """Whether more of the file would change nothing: neither at the end of the region, nor at a CR that LF may follow."""
+        """Whether more of the file cannot change the match. It could if the match ends at `stop`, and there with a CR that an LF may follow."""
         return found[2] in (b"\n", b"\r\n") or found.end() < stop or (self._is_last and stop == self._size)
 
 
 class _Fed:
-    """What the csv module is given: one line, and no further one."""
+    """The csv module's input: one line, and then its end."""
 
     line: str | None = None
 
@@ -179,7 +180,7 @@ class _Fed:
 
 
 class _Grammar:
-    """What a record is, with one delimiter. Blanks around a quoted cell do not count."""
+    """The grammar of a record with one delimiter. Blanks around a quoted cell are ignored."""
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
@@ -205,12 +206,12 @@ class _Grammar:
         return [quoted.replace('""', '"') if quoted else plain for quoted, plain in found], None
 
     def reach(self, window: bytes, begin: int, stop: int) -> int:
-        """How far a broken record can be read: to the text after a closing quote, or to where its end should have come."""
+        """How far a broken record can be read: to the text after a closing quote, or to where it should have ended."""
         found = self._beginning.match(window, begin, stop)
         return begin if found is None else found.end()
 
 
 def _line_count(record: bytes) -> int:
-    """CRLF, LF and CR end lines; so does the end of the file."""
+    """The number of lines. CRLF, LF, CR and the end of the file end a line."""
     ends = record.count(b"\n") + record.count(b"\r") - record.count(b"\r\n")
     return ends + (not record.endswith((b"\n", b"\r")))

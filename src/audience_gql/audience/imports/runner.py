@@ -1,6 +1,6 @@
-"""Writes the rows of imports, a thousand at a time, each batch and how far it got in one transaction.
+"""Writes the rows of imports, up to 1,000 at a time. One transaction writes a batch and the import's position after it.
 
-It may be killed anywhere: another worker continues where the last commit was.
+It may be killed anywhere: another worker continues from the last commit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ImportRunner:
         self._under_way: set[int] = set()
 
     async def sweep(self) -> None:
-        """Ask for every import whose job was lost, and drop pieces of files that nobody wants any more."""
+        """Request every open import that this process does not run, because its job may be lost. Delete pieces of files that are not needed."""
         async with self._ports.database.acquire() as connection:
             for import_id in await imports.to_work_off(connection):
                 if import_id not in self._under_way:
@@ -47,13 +47,13 @@ class ImportRunner:
             await imports.forget_leftovers(connection, now - _SILENCE)
 
     async def forget_messages(self) -> None:
-        """Drop what imports said of the rows of files, once it is old: it quotes their cells."""
+        """Delete old messages about the rows of files, because they quote cells."""
         async with self._ports.database.acquire() as connection:
             now = await self._ports.clock.now(connection)
             await imports.forget_messages(connection, now - timedelta(days=MESSAGE_DAYS))
 
     async def work_off(self, import_id: int) -> None:
-        """Write the rows that are not written yet. What cannot be done now, the sweep brings again."""
+        """Write the rows that are not written yet. After a failure, the sweep requests the import again."""
         if import_id in self._under_way:
             return
         self._under_way.add(import_id)
@@ -65,7 +65,7 @@ class ImportRunner:
             self._under_way.discard(import_id)
 
     async def _step(self, import_id: int, window: Window) -> bool:
-        """Write one batch. False when nothing is left to do here."""
+        """Write one batch. Returns False if there is nothing left to do here."""
         async with self._ports.database.acquire() as connection:
             before = await imports.find(connection, import_id)
         if before is None or before.upload_id is None or not _is_open(before):
@@ -93,7 +93,7 @@ class ImportRunner:
             connection = transaction.connection
             current = await imports.lock(connection, before.id)
             if current is None or not _is_open(current) or current.bytes_read != before.bytes_read:
-                return False, None  # cancelled, or another worker is at it
+                return False, None  # the import was cancelled, or another worker runs it
             if before.header is None:
                 await _begin(connection, before, plan, batch)
                 return True, None
@@ -117,7 +117,7 @@ class ImportRunner:
         plan: ImportPlan,
         batch: Batch,
     ) -> int | None:
-        """Upsert the rows, and say so in the import. Returns a bucket that may be full by now."""
+        """Upsert the rows and update the import. Returns a bucket that may be full now, or None."""
         connection = transaction.connection
         fields = await definitions.fields_by_key(connection, before.workspace_id)
         where = layout(plan, header)
@@ -166,7 +166,7 @@ class ImportRunner:
         plan: ImportPlan,
         items: list[dict[str, object]],
     ) -> tuple[Upserted, int | None]:
-        """Write people; of a dry run, find out what would be written and take it back."""
+        """Write people. In a dry run, find out what would be written and roll it back."""
         workspace = await Workspace.get(id=before.workspace_id)
         savepoint = transaction.connection.transaction()
         await savepoint.start()
@@ -194,12 +194,12 @@ def _is_open(record: ImportRecord) -> bool:
 
 
 def _first(rows: list[RejectRecord], kept_before: int) -> list[RejectRecord]:
-    """As many rows as an import still keeps, by line."""
+    """The first rows by line, as many as the import can still keep."""
     return sorted(rows, key=lambda row: row.line)[: max(0, REJECTS_KEPT - kept_before)]
 
 
 def _notices(upserted: Upserted) -> Iterator[tuple[int, str, People]]:
-    """(index, message, whom it is about) of each item that was applied but for the channels that stay as they are."""
+    """(index, message, people) of each item that was applied, except for channels that kept their status."""
     kept: dict[int, list[str]] = defaultdict(list)
     for it in upserted.kept:
         kept[it.index].append(it.message)
@@ -215,13 +215,13 @@ def _said(reject: Reject) -> str:
 
 
 async def _begin(connection: Connection, before: ImportRecord, plan: ImportPlan, batch: Batch) -> None:
-    """Read the header. Raises Unreadable."""
+    """Read the header and store it. Raises Unreadable."""
     if batch.is_end and not batch.records:
         raise Unreadable("the file is empty")
     await imports.begin(
         connection,
         before.id,
-        header=read_header(batch.records[0], plan) if batch.records else None,  # none: blank rows so far
+        header=read_header(batch.records[0], plan) if batch.records else None,  # only blank rows so far
         bytes_read=batch.end,
         lines_read=batch.end_line,
     )

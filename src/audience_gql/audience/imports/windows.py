@@ -1,6 +1,6 @@
-"""Reads an import's file from its pieces in the database, and gives the records that come next.
+"""Reads an import's file from its pieces in the database, and returns the next records.
 
-Memory holds a window of the file, never the file. It must not write anything.
+Memory holds a window of the file, never the whole file. This module must not write anything.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _WINDOW_BYTES: Final = 2 * RECORD_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The records that come next, and where the import is with them."""
+    """The next records, and the import's position after them."""
 
     records: list[Record]
     end: int
-    """Where the next batch begins, in bytes of the file."""
+    """Where the next batch begins, in bytes from the start of the file."""
     end_line: int
     is_end: bool
-    """Whether the whole file is read."""
+    """Whether the whole file has been read."""
 
 
 class Window:
-    """The part of one file that is in memory: from where the import has come to, enough for any record that may follow."""
+    """The part of one file that is in memory. It begins at the import's position and has room for the longest record."""
 
     def __init__(self) -> None:
         self._start = 0
         self._content = b""
 
     async def next_batch(self, connection: Connection, of: ImportRecord) -> Batch:
-        """The header alone, or up to a thousand rows; none where only blank rows come. Raises Unreadable."""
+        """The header alone, or up to 1,000 rows. No records if only blank rows were found. Raises Unreadable."""
         await self._move(connection, of)
         if of.bytes_read == 0:
             refuse_foreign(self._content)
@@ -71,8 +71,8 @@ class Window:
             self._start = of.bytes_read
 
     async def _pass_over_line(self, connection: Connection, of: ImportRecord) -> Batch:
-        """Refuse a line that is longer than the window: read on, piece by piece, to where it ends."""
-        position, part = self._end - 1, self._content[-1:]  # which may be a CR
+        """Refuse a line that is longer than the window: find its end, piece by piece."""
+        position, part = self._end - 1, self._content[-1:]  # the last byte may be a CR
         while True:
             after = position + len(part)
             part += await _read(connection, of, after, PIECE_BYTES)
@@ -95,15 +95,15 @@ class Window:
 
 
 async def _read(connection: Connection, of: ImportRecord, start: int, size: int) -> bytes:
-    """So much of the file, from where a piece begins. Raises Unreadable when it is not there."""
-    assert of.upload_id is not None  # noqa: S101  # nobody reads a file that has not come
+    """`size` bytes of the file from `start` on, where a piece begins. Raises Unreadable if a part is missing."""
+    assert of.upload_id is not None  # noqa: S101  # only imports whose file has arrived are read
     read = await imports.read_chunks(connection, of.id, of.upload_id, start=start, stop=start + size)
     content = b"".join(piece for _, piece in read)
     if len(content) < min(size, of.bytes - start):
-        raise Unreadable("a part of the file is gone; import it again")
+        raise Unreadable("a part of the file is missing; import it again")
     return content
 
 
 def floor(position: int) -> int:
-    """Where the piece begins that a position is in."""
+    """Where the piece begins that contains this position."""
     return position // PIECE_BYTES * PIECE_BYTES
