@@ -1,1 +1,1 @@
-"""Values that callers give for arguments and variables: checked against the schema, and what is wrong told in our own words."""
+"""Checks the values of arguments and variables against the schema, and describes each problem in our own words."""

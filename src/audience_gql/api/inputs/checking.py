@@ -1,7 +1,7 @@
-"""Checks a given value against the schema's type for its place: every problem in our own words and with its path.
+"""Checks one value against the type that the schema declares for it, and reports every problem with its path.
 
-A literal of the document and a variable's JSON are checked by the same walk, so that both are told the same. It must not coerce:
-the library does that, for input that has no problem.
+The same walk checks a literal of the document and the JSON of a variable, so both get the same messages. It must not coerce values.
+The library does that for input without problems.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ _EXPECTED: Final = {
 
 
 class Given(Protocol):
-    """A value as a caller gave it."""
+    """A value as the caller sent it: a literal or JSON."""
 
     @property
     def node(self) -> Node | None:
-        """Where it stands in the document, if it does."""
+        """The value's node in the document. None for a value that comes as JSON."""
 
     @property
     def is_null(self) -> bool: ...
 
     @property
     def is_variable(self) -> bool:
-        """Whether its value comes with each request."""
+        """Whether the document names a variable here. Its value is checked with each request."""
 
     def items(self) -> Sequence[Given] | None:
-        """Those of a list; None for anything else."""
+        """The items of a list; None for any other value."""
 
     def entries(self) -> Sequence[tuple[str, Given]] | None:
-        """Those of an object; None for anything else."""
+        """The names and values of an object; None for any other value."""
 
     def fits(self, type_: Leaf) -> bool: ...
 
     def plain(self) -> object:
-        """The value in Python's types, for what is said of a leaf that does not fit."""
+        """The value in Python's types, from which the message about a leaf that does not fit is made."""
 
 
 def check(given: Given, type_: GraphQLInputType, path: Path, problems: Problems) -> None:
-    """Note what is wrong with a value. Raises Enough."""
+    """Add every problem of a value to `problems`. Raises Enough."""
     if given.is_variable:
         return
     if given.is_null:
@@ -87,7 +87,7 @@ def check(given: Given, type_: GraphQLInputType, path: Path, problems: Problems)
 
 def _check_list(given: Given, item_type: GraphQLInputType, path: Path, problems: Problems) -> None:
     items = given.items()
-    if items is None:  # a single value stands for a list of it
+    if items is None:  # GraphQL reads a single value as a list with that one item
         check(given, item_type, path, problems)
         return
     for index, item in enumerate(items):
@@ -118,7 +118,7 @@ def _check_object(given: Given, type_: GraphQLInputObjectType, path: Path, probl
 
 @cache
 def _required(type_: GraphQLInputObjectType) -> Sequence[str]:
-    """The fields that must be given."""
+    """The names of the fields that a caller must give."""
     return [name for name, it in type_.fields.items() if is_required_input_field(it)]
 
 
@@ -129,7 +129,7 @@ def _check_choice(
     problems: Problems,
     node: Node | None,
 ) -> None:
-    """An object of which exactly one field is given, and not null."""
+    """Check a @oneOf object: exactly one of its fields is given, and is not null."""
     known = [(name, value) for name, value in entries if name in type_.fields]
     if not entries:
         problems.add("REQUIRED", f"give exactly one of {listed(type_.fields)}", path, node)
@@ -140,7 +140,7 @@ def _check_choice(
 
 
 def _misfit(value: object, type_: Leaf) -> tuple[ProblemCode, str]:
-    """Why a value is none of this type."""
+    """The code and message for a value that does not fit this type."""
     if isinstance(type_, GraphQLEnumType):
         names = listed(type_.values)
         if isinstance(value, str):
@@ -160,7 +160,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _own_words(value: object, type_: GraphQLScalarType) -> str:
-    """What one of our own scalars says of a value that it refuses."""
+    """The message with which one of our own scalars refuses a value, as part of a sentence."""
     try:
         type_.coerce_input_value(value)
     except GraphQLError as error:

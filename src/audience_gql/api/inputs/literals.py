@@ -1,4 +1,4 @@
-"""Literals of a document as values to check, and where in the arguments its variables stand."""
+"""The literals of a document as values to check, and the paths at which arguments use variables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from audience_gql.conditions.values import read_number
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that a document spells out."""
+    """A value that is written in the document."""
 
     node: ValueNode
 
@@ -64,7 +64,7 @@ class Literal:
 
 
 def variable_paths(document: DocumentNode) -> Mapping[str, Path]:
-    """Where each variable stands in the arguments of the field that takes it; the first place of several."""
+    """The path of each variable within the arguments of the field or directive that uses it. The first use counts."""
     paths: dict[str, Path] = {}
     for node, _ in nodes(document):
         if isinstance(node, FieldNode | DirectiveNode):

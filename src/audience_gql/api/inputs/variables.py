@@ -1,6 +1,6 @@
-"""The variables of a request, checked once the library has refused them; and those that a place does not take as null.
+"""Explains why the library refused a request's variables, and finds variables that must not be null.
 
-Input without a problem costs nothing here.
+Input without problems costs nothing here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CODE = "BAD_USER_INPUT"
 
 @dataclass(frozen=True, slots=True)
 class Json:
-    """A value that a request brings beside its document."""
+    """A value from the request's `variables`."""
 
     value: object
     node: None = None
@@ -64,7 +64,7 @@ def variable_errors(
     operation: OperationDefinitionNode,
     variables: Mapping[str, object],
 ) -> list[GraphQLError]:
-    """What is wrong with the variables of a valid operation."""
+    """One error for each problem with the variables of a valid operation."""
     problems = Problems()
     paths = variable_paths(document)
     try:
@@ -85,7 +85,10 @@ def variable_errors(
 def never_null(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
 ) -> Mapping[str, Path]:
-    """The variables that may be left out but not be null, and where they stand: a default is meant for those who leave out."""
+    """The variables that a request may omit but not set to null, with their paths.
+
+    They are declared nullable and used where null is not allowed. There, a default replaces only an omitted value.
+    """
     nullable = {
         definition.variable.name.value
         for definition in operation.variable_definitions or ()
@@ -104,7 +107,7 @@ def never_null(
 
 
 def null_errors(never: Mapping[str, Path], variables: Mapping[str, object]) -> list[GraphQLError]:
-    """What is wrong with a request that says null where only leaving out is allowed."""
+    """One error for each of these variables that the request sets to null."""
     problems = Problems()
     try:
         for name, path in never.items():
