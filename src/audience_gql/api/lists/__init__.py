@@ -1,1 +1,1 @@
-"""Groups and segments, who is in them, who came and went."""
+"""Groups and segments, their members, and the log of membership changes."""

@@ -1,4 +1,4 @@
-"""The live feed, and the progress of a recompute: what goes on by itself once asked for."""
+"""The feed of membership changes as a subscription and as a query, and the progress of a recompute."""
 
 from __future__ import annotations
 
@@ -27,28 +27,30 @@ if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment
 
 
-@strawberry.type(description="Changes in the order in which they were committed, and where they leave off.")
+@strawberry.type(
+    description="Membership changes and the cursor after them. Within a bucket, changes come in commit order."
+)
 class MembershipChangeBatch:
     changes: list[MembershipChange] = strawberry.field(
-        description=f"Up to {CHANGES_A_BATCH}, possibly none.", metadata={"up_to": CHANGES_A_BATCH}
+        description=f"0 to {CHANGES_A_BATCH} changes.", metadata={"up_to": CHANGES_A_BATCH}
     )
     after: str = strawberry.field(
         description=(
-            "The cursor this batch continues from: equal to the previous batch's `cursor`, so that a client can prove that it "
-            "lost nothing."
+            "The cursor at which this batch begins. It equals the previous batch's `cursor`, which proves that the client missed "
+            "nothing."
         )
     )
     cursor: str = strawberry.field(
-        description="Give it back as `after` to go on from here, in any process, after any crash."
+        description="The position after this batch. Send it as `after` to continue from here, also on another server or after a crash."
     )
 
 
 @enum(
-    "How far a recompute is.",
-    QUEUED="It was asked for: always the first report, unless it fails at once.",
-    EVALUATING="The members are being found.",
-    DONE="It is over: the segment holds exactly the right people.",
-    FAILED="It is over: the condition cannot be evaluated, or the segment is paused.",
+    "The phase of a recompute.",
+    QUEUED="The recompute is requested and has not started. This is always the first report, unless the recompute fails at once.",
+    EVALUATING="A worker is finding the members.",
+    DONE="The recompute has ended. The segment holds exactly the people who match.",
+    FAILED="The recompute has ended without a result: the condition cannot be evaluated, or the segment is paused.",
 )
 class RecomputePhase(StrEnum):
     QUEUED = "QUEUED"
@@ -57,18 +59,24 @@ class RecomputePhase(StrEnum):
     FAILED = "FAILED"
 
 
-@strawberry.type(description="How far a segment's recompute is.")
+@strawberry.type(description="A progress report of a segment's recompute.")
 class RecomputeProgress:
     segment_number: strawberry.Private[int]
-    phase: RecomputePhase = strawberry.field(description="What is being done.")
-    fraction: float = strawberry.field(description="How much of the audience is done, from 0 to 1.")
-    members: int | None = strawberry.field(description="How many people are in the segment by now.")
-    entered: int | None = strawberry.field(description="How many it has let in so far.")
-    left: int | None = strawberry.field(description="How many it has let go so far.")
-    failure: str | None = strawberry.field(description="Why it failed.")
+    phase: RecomputePhase = strawberry.field(description="The current phase. DONE and FAILED are final.")
+    fraction: float = strawberry.field(description="The finished share of the audience, from 0 to 1.")
+    members: int | None = strawberry.field(description="The number of people in the segment now.")
+    entered: int | None = strawberry.field(
+        description="The number of people that this recompute has added so far."
+    )
+    left: int | None = strawberry.field(
+        description="The number of people that this recompute has removed so far."
+    )
+    failure: str | None = strawberry.field(
+        description="Why the recompute failed. Null unless `phase` is FAILED."
+    )
 
     @strawberry.field(
-        description="The segment.",
+        description="The segment that is recomputed.",
         graphql_type=Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")],
     )
     @staticmethod
@@ -76,20 +84,24 @@ class RecomputeProgress:
         return await info.context.loaders.segments.load(parent.segment_number)
 
 
-@strawberry.type(description="A part of the record, for clients without sockets.")
+@strawberry.type(description="A page of the log of membership changes, for clients without a websocket.")
 class FeedPage:
     changes: list[MembershipChange] = strawberry.field(
-        description="In the order in which they were committed within a bucket.",
-        metadata={"up_to": 1},  # the page's size is reckoned already
+        description="The changes of this page, possibly none. Within a bucket, they come in commit order.",
+        metadata={"up_to": 1},  # the cost counts the page's size already, at `first`
     )
-    after: str = strawberry.field(description="The cursor this page continues from.")
-    cursor: str = strawberry.field(description="Give it back as `after`, here or to the subscription.")
-    has_more: bool = strawberry.field(description="Whether there was more to read by then.")
+    after: str = strawberry.field(description="The cursor at which this page begins.")
+    cursor: str = strawberry.field(
+        description="The position after this page. Send it as `after` to this query or to the subscription."
+    )
+    has_more: bool = strawberry.field(
+        description="Whether the log held more entries after this page when it was read."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """What a subscriber of the feed asked for. Iterating it reads the log for him alone; shared_feed.py reads it for many."""
+    """The arguments of one client of the feed. Iterating reads the log for this client only; shared_feed.py reads it for many."""
 
     context: Context
     after: str | None
@@ -114,30 +126,38 @@ class Followed:
 
 SegmentIds: TypeAlias = Annotated[
     list[strawberry.ID] | None,
-    strawberry.argument(description="Only of these segments; with `groupIds`, of these and those."),
+    strawberry.argument(
+        description="Only changes of these segments. Together with `groupIds`: changes of these segments and of those groups."
+    ),
 ]
 GroupIds: TypeAlias = Annotated[
     list[strawberry.ID] | None,
-    strawberry.argument(description="Only of these groups; with `segmentIds`, of these and those."),
+    strawberry.argument(
+        description="Only changes of these groups. Together with `segmentIds`: changes of these groups and of those segments."
+    ),
 ]
 OfSubscriber: TypeAlias = Annotated[
     SubscriberKey | None,
     strawberry.argument(
-        description="Only of this person, in whichever lists the others leave. Nobody needs to have an email, phone or external id yet: "
-        "whoever gets it is heard of from their first change on, and stays so while the stream lasts. Once a person is erased, only "
-        "their `id` finds what the log has of them."
+        description="Only changes of this person, in the lists that the other arguments select. The email, phone or external id may be "
+        "unknown at first. As soon as a person has it, the feed reports them from their first change on, for as long as the stream "
+        "lasts. After a person is erased, only their `id` still finds their changes in the log."
     ),
 ]
 FromCursor: TypeAlias = Annotated[
     str | None,
-    strawberry.argument(description="The `cursor` of what was dealt with last; from now without one."),
+    strawberry.argument(
+        description="The `cursor` of the last page or batch that the client processed. Without it, only changes from now on. "
+        "Errors: CURSOR_INVALID, and CURSOR_EXPIRED when the log no longer holds what follows."
+    ),
 ]
 
 
 @strawberry.type
 class FeedQuery:
     @strawberry.field(
-        description="The feed for clients without sockets; same cursors as the subscription.",
+        description="The feed of membership changes for clients without a websocket. Its cursors are those of the subscription "
+        "`membershipChanges`.",
         graphql_type=FeedPage,
     )
     @staticmethod
@@ -164,9 +184,10 @@ class FeedQuery:
 class FeedSubscription:
     @strawberry.subscription(
         description=(
-            "Live and gapless: everything after `after`, then what happens; without `after`, from now. No filter: "
-            "every segment and group. The first batch comes at once, possibly empty, so that a client always holds "
-            "a cursor; while nothing matches, an empty batch moves the cursor every 30 s."
+            "The live feed of membership changes, without gaps: first everything after `after`, then each change when it is "
+            "committed. Without `after`, it starts now. Without a filter, it covers every segment and group. The first batch comes "
+            "at once and may be empty, so a client always holds a cursor. While nothing matches, an empty batch moves the cursor "
+            "every 30 s by default."
         ),
         graphql_type=AsyncGenerator[MembershipChangeBatch, None],
     )
@@ -186,19 +207,20 @@ class FeedSubscription:
         )
 
     @strawberry.subscription(
-        description="Recompute on demand: starts one, or joins the one under way, and reports from QUEUED until it ends. "
-        "One that ended within the last minute is not repeated.",
+        description="Recomputes a segment's members from the raw facts and reports the progress from QUEUED until the end. If a "
+        "recompute is running, the subscription joins it. If one ended within the last minute, its result is reported instead. "
+        "A paused segment FAILS at once. An unknown id is the error NOT_FOUND.",
         graphql_type=AsyncGenerator[RecomputeProgress, None],
     )
     @staticmethod
     async def recompute_segment(
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Which segment.")],  # noqa: A002  # the schema's name
+        id: Annotated[strawberry.ID, strawberry.argument(description="The segment's id.")],  # noqa: A002  # the schema's name
     ) -> AsyncGenerator[RecomputeProgress, None]:
         context = info.context
         number = ids.number_of(Kind.SEGMENT, id)
         reported = recompute_progress(ports=context.ports, workspace=context.workspace, segment_id=number)
-        async with aclosing(reported) as reports:  # type: ignore[type-var]  # the same
+        async with aclosing(reported) as reports:  # type: ignore[type-var]  # an async generator, declared as an iterator
             async for report in reports:
                 context.forget()
                 yield RecomputeProgress(
@@ -226,13 +248,13 @@ def _filter(
 
 
 def _people(key: SubscriberKey) -> frozenset[Owner]:
-    """Whom the key names by itself. Who has a key of another kind is looked up with each part of the log that is read."""
+    """The person of an `id`. Who has an email, phone or external id is looked up again with each part of the log that is read."""
     owner = ids.owner_of(key.id.value) if key.id else None
     return frozenset() if owner is None else frozenset({owner})
 
 
 def _numbers(kind: Kind, texts: Sequence[str] | None) -> frozenset[int] | None:
-    """What to filter for. An id of nothing filters for nothing, like one of something without changes."""
+    """The numbers of these ids; None for no filter. An unknown id is dropped: nothing matches it, as with a list without changes."""
     if texts is None:
         return None
     numbers = (ids.number_of(kind, text) for text in texts)

@@ -17,37 +17,43 @@ from audience_gql.audience.people.keys import UNSET
 from audience_gql.storage import models
 
 
-@strawberry.input(description="A group's edit. What is left out stays.")
+@strawberry.input(description="Changes to a group. An omitted field stays as it is.")
 class UpdateGroupInput:
-    id: strawberry.ID = strawberry.field(description="Which group.")
-    name: strawberry.Maybe[str | None] = strawberry.field(description="Its new name.")
+    id: strawberry.ID = strawberry.field(description="The group's id.")
+    name: strawberry.Maybe[str | None] = strawberry.field(
+        description="The new name: 1 to 200 characters, unique in the workspace regardless of case. It cannot be null."
+    )
     description: strawberry.Maybe[str | None] = strawberry.field(
-        description="What it is for by now; null clears."
+        description="The new description, up to 2,000 characters. Null removes it."
     )
 
 
 @strawberry.input(description="A group to delete.")
 class DeleteGroupInput:
-    id: strawberry.ID = strawberry.field(description="Which group.")
+    id: strawberry.ID = strawberry.field(description="The group's id.")
 
 
 UpdateGroupResult: TypeAlias = Annotated[
     Group | InvalidInput | NotFound | NameTaken,
-    strawberry.union("UpdateGroupResult", description="The group as edited, or why it stays as it was."),
+    strawberry.union(
+        "UpdateGroupResult", description="The changed group, or the reason why nothing changed."
+    ),
 ]
 DeleteGroupResult: TypeAlias = Annotated[
     DeletePayload | NotFound | InUse,
-    strawberry.union("DeleteGroupResult", description="What is gone, or why it is not."),
+    strawberry.union(
+        "DeleteGroupResult", description="The id of the deleted group, or the reason why it was not deleted."
+    ),
 ]
 
 
 @strawberry.type
 class GroupEditMutation:
-    @strawberry.mutation(description="Rename a group, or say what it is for.", graphql_type=UpdateGroupResult)
+    @strawberry.mutation(description="Changes a group's name or description.", graphql_type=UpdateGroupResult)
     @staticmethod
     async def update_group(
         info: Info,
-        edit: Annotated[UpdateGroupInput, strawberry.argument(name="input", description="The edit.")],
+        edit: Annotated[UpdateGroupInput, strawberry.argument(name="input", description="The changes.")],
     ) -> models.Group:
         return await update_group(
             ports=info.context.ports,
@@ -58,14 +64,16 @@ class GroupEditMutation:
         )
 
     @strawberry.mutation(
-        description="Delete a group that no segment reads. It is gone at once, and its name free; its members leave it "
-        "in the background, which the log says of each.",
+        description="Deletes a group. A group that a segment reads is InUse. The group disappears at once and its name becomes free. Its members "
+        "leave in the background, and the log has a change for each.",
         graphql_type=DeleteGroupResult,
     )
     @staticmethod
     async def delete_group(
         info: Info,
-        group: Annotated[DeleteGroupInput, strawberry.argument(name="input", description="Which group.")],
+        group: Annotated[
+            DeleteGroupInput, strawberry.argument(name="input", description="The group to delete.")
+        ],
     ) -> DeletePayload:
         group_id = ids.number_of(Kind.GROUP, group.id)
         await delete_group(ports=info.context.ports, workspace=info.context.workspace, group_id=group_id)

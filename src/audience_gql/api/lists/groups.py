@@ -1,4 +1,4 @@
-"""Groups: lists that people are put into and taken out of by hand."""
+"""Groups: static lists, to which callers add people and from which they remove them."""
 
 from __future__ import annotations
 
@@ -35,24 +35,26 @@ _MEMBERS: Final = Listing("group.members", datetime, int, int)
 _LISTINGS: Final = listings("groups")
 
 
-@strawberry.type(description="A list that people are put into and taken out of by hand.")
+@strawberry.type(description="A static list of people. A person stays in it until a caller removes them.")
 class Group(Node):
-    name: str = strawberry.field(description="What people call it; unique, upper and lower case aside.")
-    description: str | None = strawberry.field(description="What it is for.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    updated_at: datetime = strawberry.field(description="When its name or description last changed.")
+    name: str = strawberry.field(
+        description="The group's name, up to 200 characters; unique among groups regardless of case."
+    )
+    description: str | None = strawberry.field(description="What the group is for; null when not given.")
+    created_at: datetime = strawberry.field(description="When the group was created.")
+    updated_at: datetime = strawberry.field(description="When the name or description last changed.")
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.Group)
 
-    @strawberry.field(description="How many people are in it: exactly, at this instant.")
+    @strawberry.field(description="The exact number of people in the group now.")
     @staticmethod
     async def member_count(parent: strawberry.Parent[models.Group], info: Info) -> int:
         return await info.context.loaders.member_counts.load(parent.id) or 0
 
     @strawberry.field(
-        description="The people in it, the latest first.",
+        description="The people in the group. Those added last come first.",
         graphql_type=Annotated[
             "GroupMemberConnection", strawberry.lazy("audience_gql.api.people.subscribers")
         ],
@@ -76,43 +78,50 @@ class GroupConnection(Connection):
     edges: list[GroupEdge] = strawberry.field(description=EDGES)
 
 
-@strawberry.type(description="A group that a person is in.")
+@strawberry.type(description="A group that contains a person, in a list.")
 class SubscriberGroupEdge:
     cursor: str = strawberry.field(description=CURSOR)
     node: Group = strawberry.field(description="The group.")
-    at: datetime = strawberry.field(name="addedAt", description="When she was put into it.")
+    at: datetime = strawberry.field(name="addedAt", description="When the person was added to the group.")
 
 
-@strawberry.type(description="A page of the groups that a person is in, the latest first.")
+@strawberry.type(
+    description="A page of the groups that contain a person. The group that they joined last comes first."
+)
 class SubscriberGroupConnection(Connection):
     edges: list[SubscriberGroupEdge] = strawberry.field(description=EDGES)
 
 
-@strawberry.input(description="A group to make.")
+@strawberry.input(description="A group to create.")
 class CreateGroupInput:
-    name: str = strawberry.field(description="Up to 200 characters; unique, upper and lower case aside.")
+    name: str = strawberry.field(
+        description="The name: 1 to 200 characters, unique among groups regardless of case."
+    )
     description: str | None = strawberry.field(
-        description="What it is for, up to 2,000 characters.", default=strawberry.UNSET
+        description="What the group is for, up to 2,000 characters.", default=strawberry.UNSET
     )
 
 
-@strawberry.input(description="People to put into a group, or to take out of it.")
+@strawberry.input(description="People to add to a group, or to remove from it.")
 class GroupMembersInput:
-    group_id: strawberry.ID = strawberry.field(description="Which group.")
+    group_id: strawberry.ID = strawberry.field(description="The group's id.")
     subscribers: list[SubscriberKey] | None = strawberry.field(
-        description="Who: up to 1,000.", default=strawberry.UNSET
+        description="Up to 1,000 people. An unknown person is a Reject.", default=strawberry.UNSET
     )
     segment_id: strawberry.ID | None = strawberry.field(
-        description=f"And whoever is in this segment now: up to {MEMBERS_AT_ONCE:,} people.",
+        description=f"In addition, everybody who is in this segment now, up to {MEMBERS_AT_ONCE:,} people. The segment must be READY or "
+        "PAUSED.",
         default=strawberry.UNSET,
     )
 
 
-@strawberry.type(description="What became of the members.")
+@strawberry.type(description="The result of adding people to a group or removing them.")
 class GroupMembersPayload:
     group: Group = strawberry.field(description="The group.")
-    changed: int = strawberry.field(description="How many really came or went.")
-    rejects: list[Reject] = strawberry.field(description="Those that were refused.")
+    changed: int = strawberry.field(
+        description="The number of people who entered or left the group. People who were already in or out do not count."
+    )
+    rejects: list[Reject] = strawberry.field(description="The people who were refused; [] for none.")
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
@@ -121,25 +130,27 @@ class GroupMembersPayload:
 
 CreateGroupResult: TypeAlias = Annotated[
     Group | InvalidInput | NameTaken,
-    strawberry.union("CreateGroupResult", description="The group, or why there is none."),
+    strawberry.union("CreateGroupResult", description="The new group, or the reason why it was not created."),
 ]
 GroupMembersResult: TypeAlias = Annotated[
     GroupMembersPayload | InvalidInput | NotFound,
     strawberry.union(
-        "GroupMembersResult", description="What became of the members, or why nothing was done."
+        "GroupMembersResult", description="What changed in the group, or the reason why nothing changed."
     ),
 ]
 MembersArgument: TypeAlias = Annotated[
-    GroupMembersInput, strawberry.argument(name="input", description="Which group, and who.")
+    GroupMembersInput, strawberry.argument(name="input", description="The group and the people.")
 ]
 
 
 @strawberry.type
 class GroupQuery:
-    @strawberry.field(description="One group; null when there is none.", graphql_type=Group | None)
+    @strawberry.field(
+        description="The group with this id or name; null when there is none.", graphql_type=Group | None
+    )
     @staticmethod
     async def group(
-        info: Info, by: Annotated[GroupKey, strawberry.argument(description="Which.")]
+        info: Info, by: Annotated[GroupKey, strawberry.argument(description="The group's id or name.")]
     ) -> models.Group | None:
         return await find_group(info.context, by)
 
@@ -163,12 +174,12 @@ class GroupQuery:
 
 @strawberry.type
 class GroupMutation:
-    @strawberry.mutation(description="Make an empty group.", graphql_type=CreateGroupResult)
+    @strawberry.mutation(description="Creates an empty group.", graphql_type=CreateGroupResult)
     @staticmethod
     async def create_group(
         info: Info,
         group: Annotated[
-            CreateGroupInput, strawberry.argument(name="input", description="The group to make.")
+            CreateGroupInput, strawberry.argument(name="input", description="The group to create.")
         ],
     ) -> models.Group:
         return await create_group(
@@ -179,7 +190,7 @@ class GroupMutation:
         )
 
     @strawberry.mutation(
-        description="Put people into a group, or freeze a segment into one; who is in already stays.",
+        description="Adds people to a group, or copies a segment's present members into it. People who are already in it stay as they are.",
         graphql_type=GroupMembersResult,
     )
     @staticmethod
@@ -193,7 +204,7 @@ class GroupMutation:
         )
 
     @strawberry.mutation(
-        description="Take people out of a group; who is not in is passed over.",
+        description="Removes people from a group. People who are not in it are ignored.",
         graphql_type=GroupMembersResult,
     )
     @staticmethod

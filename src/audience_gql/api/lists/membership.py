@@ -1,4 +1,4 @@
-"""Membership changes: the record of who entered and left which list, and when."""
+"""Membership changes: the log of who entered or left which list, and when."""
 
 from __future__ import annotations
 
@@ -24,22 +24,26 @@ if TYPE_CHECKING:
     from audience_gql.api.people.subscribers import Subscriber
 
 
-@enum("Which way somebody went.", ENTERED="Into the list.", LEFT="Out of the list.")
+@enum(
+    "Whether a person entered or left a list.",
+    ENTERED="The person entered the list.",
+    LEFT="The person left the list.",
+)
 class MembershipChangeKind(StrEnum):
     ENTERED = "ENTERED"
     LEFT = "LEFT"
 
 
 @enum(
-    "Why somebody entered or left a list.",
-    SUBSCRIBER="Her profile or a custom field changed, or she is new.",
-    EVENT="She did something.",
-    GROUP="She was put into a group, or taken out of it.",
-    SEGMENT="A segment that this one reads changed for her.",
-    CLOCK="Time went by.",
-    DEFINITION="The segment was defined or edited.",
-    REPAIR="A recompute found that she was wrongly in or out.",
-    MANUAL="Somebody put her into the group, or took her out.",
+    "Why a person entered or left a list.",
+    SUBSCRIBER="The person is new, or their profile or a custom field changed.",
+    EVENT="An event of the person was tracked.",
+    GROUP="The person was added to a group that the segment reads, or removed from it.",
+    SEGMENT="The person entered or left a segment that this segment reads.",
+    CLOCK="Time passed: the person crossed a time limit of the condition.",
+    DEFINITION="The segment was created or edited.",
+    REPAIR="An audit or recompute corrected a wrong membership.",
+    MANUAL="A caller added the person to the group or removed them, deleted the group, or erased the person.",
 )
 class MembershipCause(StrEnum):
     SUBSCRIBER = "SUBSCRIBER"
@@ -52,10 +56,12 @@ class MembershipCause(StrEnum):
     MANUAL = "MANUAL"
 
 
-@strawberry.type(description="One person entering or leaving one segment or group.")
+@strawberry.type(description="One person entered or left one segment or group. An entry of the log.")
 class MembershipChange(Node):
-    cause: MembershipCause = strawberry.field(description="Why.")
-    occurred_at: datetime = strawberry.field(description="The instant of the evaluation that found it.")
+    cause: MembershipCause = strawberry.field(description="Why the person entered or left.")
+    occurred_at: datetime = strawberry.field(
+        description="The instant of the evaluation that found the change."
+    )
     revision: int | None = strawberry.field(
         description="The segment's revision at that instant; null for groups."
     )
@@ -64,19 +70,19 @@ class MembershipChange(Node):
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, LoggedChange)
 
-    @strawberry.field(description="Which way she went.")
+    @strawberry.field(description="Whether the person entered or left.")
     @staticmethod
     def kind(parent: strawberry.Parent[LoggedChange]) -> MembershipChangeKind:
         return MembershipChangeKind.ENTERED if parent.entered else MembershipChangeKind.LEFT
 
-    @strawberry.field(description="The segment's id; null when the change is a group's.")
+    @strawberry.field(description="The segment's id; null for a change of a group.")
     @staticmethod
     def segment_id(parent: strawberry.Parent[LoggedChange]) -> strawberry.ID | None:
         is_ours = parent.list_kind == "SEGMENT"
         return strawberry.ID(ids.encode(Kind.SEGMENT, parent.list_id)) if is_ours else None
 
     @strawberry.field(
-        description="Null once deleted, or when the change is a group's.",
+        description="The segment; null after it is deleted, and for a change of a group.",
         graphql_type=Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")] | None,
     )
     @staticmethod
@@ -84,14 +90,14 @@ class MembershipChange(Node):
         is_ours = parent.list_kind == "SEGMENT"
         return await info.context.loaders.segments.load(parent.list_id) if is_ours else None
 
-    @strawberry.field(description="The group's id; null when the change is a segment's.")
+    @strawberry.field(description="The group's id; null for a change of a segment.")
     @staticmethod
     def group_id(parent: strawberry.Parent[LoggedChange]) -> strawberry.ID | None:
         is_ours = parent.list_kind == "GROUP"
         return strawberry.ID(ids.encode(Kind.GROUP, parent.list_id)) if is_ours else None
 
     @strawberry.field(
-        description="Null once deleted, or when the change is a segment's.",
+        description="The group; null after it is deleted, and for a change of a segment.",
         graphql_type=Annotated["Group", strawberry.lazy("audience_gql.api.lists.groups")] | None,
     )
     @staticmethod
@@ -100,14 +106,15 @@ class MembershipChange(Node):
         return await info.context.loaders.groups.load(parent.list_id) if is_ours else None
 
     @strawberry.field(
-        description="Random, never reused; stays after an erasure, so that a client can drop the person."
+        description="The person's id. It is random and never reused, and it stays here after an erasure, so that a client can remove the "
+        "person from its own data."
     )
     @staticmethod
     def subscriber_id(parent: strawberry.Parent[LoggedChange]) -> strawberry.ID:
         return strawberry.ID(ids.subscriber_id((parent.bucket_id, parent.subscriber_id)))
 
     @strawberry.field(
-        description="Null once the person has been erased.",
+        description="The person; null after their erasure.",
         graphql_type=Annotated["Subscriber", strawberry.lazy("audience_gql.api.people.subscribers")] | None,
     )
     @staticmethod
@@ -115,12 +122,12 @@ class MembershipChange(Node):
         return await info.context.loaders.subscribers.load((parent.bucket_id, parent.subscriber_id))
 
 
-@strawberry.type(description="A change in a list.")
+@strawberry.type(description="A membership change in a list.")
 class MembershipChangeEdge:
     cursor: str = strawberry.field(description=CURSOR)
     node: MembershipChange = strawberry.field(description="The change.")
 
 
-@strawberry.type(description="A page of changes, the latest first.")
+@strawberry.type(description="A page of membership changes. The latest comes first.")
 class MembershipChangeConnection(Connection):
     edges: list[MembershipChangeEdge] = strawberry.field(description=EDGES)

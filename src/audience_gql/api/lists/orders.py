@@ -1,4 +1,4 @@
-"""What lists of groups and of segments have in common: their orders, and the cursors that go with them."""
+"""The orders that lists of groups and lists of segments share, and the cursors of each order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from audience_gql.api.shapes import enum
 
 
 @enum(
-    "How a list of groups or segments is ordered.",
-    NAME_ASC="By name.",
-    CREATED_DESC="The latest first.",
-    UPDATED_DESC="The last edited first.",
-    SIZE_DESC="The largest first.",
+    "The order of a list of groups or segments.",
+    NAME_ASC="By name, from A to Z.",
+    CREATED_DESC="By time of creation, the latest first.",
+    UPDATED_DESC="By time of the last edit, the latest first.",
+    SIZE_DESC="By number of members, the largest first.",
 )
 class ListOrder(StrEnum):
     NAME_ASC = "NAME_ASC"
@@ -27,11 +27,11 @@ class ListOrder(StrEnum):
     SIZE_DESC = "SIZE_DESC"
 
 
-OrderBy: TypeAlias = Annotated[ListOrder, strawberry.argument(description="How the list is ordered.")]
+OrderBy: TypeAlias = Annotated[ListOrder, strawberry.argument(description="The order of the list.")]
 
 
 def listings(noun: str) -> Mapping[ListOrder, Listing]:
-    """The lists of one noun, by their order."""
+    """One Listing per order, whose cursors no other order accepts. `noun` is the plural in the schema."""
     return {
         ListOrder.NAME_ASC: Listing(f"{noun}.nameAsc", str, int),
         ListOrder.CREATED_DESC: Listing(f"{noun}.createdDesc", datetime, int),

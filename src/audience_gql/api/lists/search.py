@@ -1,4 +1,4 @@
-"""The search of lists: words, each of which is part of a name or key, upper and lower case aside."""
+"""The `search` argument of lists: words that must all occur in names, keys or values, regardless of case."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MOST_WORDS: Final = 10
 Search: TypeAlias = Annotated[
     str | None,
     strawberry.argument(
-        description="Words, separated by spaces: only what has each of them as part of a name, key or value, upper and lower case "
-        f"aside. At most {MOST_WORDS} words; blank text is no search."
+        description=f"Up to {MOST_WORDS} words, separated by spaces. Each word must be part of a name, key or value, regardless of case. "
+        "Null or blank text means no search."
     ),
 ]
 
 
 def words(search: str | None) -> tuple[Word, ...]:
-    """The words as they are compared, each once; none for no search. Raises BadUserInput."""
+    """The distinct words in the forms that storage compares; empty for no search. Raises BadUserInput."""
     try:
         text = given_text(search or "")
     except BadValue as error:
@@ -36,5 +36,5 @@ def words(search: str | None) -> tuple[Word, ...]:
 
 
 def _forms(word: str) -> Word:
-    """As a part of a name is compared, and as a part of an address is: its beginning, or its domain."""
+    """The forms of a word: as part of a name, as the beginning of an email address, and as its end with the domain."""
     return tuple(dict.fromkeys((fold(word), fold_address(word), fold_end_of_address(word))))

@@ -1,4 +1,4 @@
-"""The mutations that define, edit, pause and delete segments, and have them recomputed."""
+"""The mutations that create, edit, pause, resume, recompute and delete segments."""
 
 from __future__ import annotations
 
@@ -32,79 +32,95 @@ from audience_gql.audience.people.keys import UNSET
 from audience_gql.storage import models
 
 
-@strawberry.input(description="A segment to define.")
+@strawberry.input(description="A segment to create.")
 class CreateSegmentInput:
-    name: str = strawberry.field(description="Up to 200 characters; unique, upper and lower case aside.")
-    description: str | None = strawberry.field(
-        description="What it is for, up to 2,000 characters.", default=strawberry.UNSET
+    name: str = strawberry.field(
+        description="The name: 1 to 200 characters, unique among segments regardless of case."
     )
-    condition: ConditionInput = strawberry.field(description="Whom it holds.")
+    description: str | None = strawberry.field(
+        description="What the segment is for, up to 2,000 characters.", default=strawberry.UNSET
+    )
+    condition: ConditionInput = strawberry.field(description="The condition that members match.")
 
 
-@strawberry.input(description="A segment's edit. What is left out stays.")
+@strawberry.input(description="Changes to a segment. An omitted field stays as it is.")
 class UpdateSegmentInput:
-    id: strawberry.ID = strawberry.field(description="Which segment.")
-    name: strawberry.Maybe[str | None] = strawberry.field(description="Its new name.")
+    id: strawberry.ID = strawberry.field(description="The segment's id.")
+    name: strawberry.Maybe[str | None] = strawberry.field(
+        description="The new name: 1 to 200 characters, unique among segments regardless of case. It cannot be null."
+    )
     description: strawberry.Maybe[str | None] = strawberry.field(
-        description="What it is for by now; null clears."
+        description="The new description, up to 2,000 characters. Null removes it."
     )
     condition: strawberry.Maybe[ConditionInput | None] = strawberry.field(
-        description="Whom it holds from now on; it and the segments that read it are filled anew."
+        description="The new condition; it cannot be null. The segment and all segments that read it are COMPUTING until their new "
+        "members are found."
     )
     if_revision: int | None = strawberry.field(
-        description="Refuse the edit when the segment was edited since this revision.",
+        description="The revision that the edit is based on. If the segment was edited since then, the result is a RevisionConflict. "
+        "Without it, the edit is not checked.",
         default=strawberry.UNSET,
     )
 
 
 @strawberry.input(description="A segment to delete.")
 class DeleteSegmentInput:
-    id: strawberry.ID = strawberry.field(description="Which segment.")
+    id: strawberry.ID = strawberry.field(description="The segment's id.")
 
 
 @strawberry.input(description="A segment to pause.")
 class PauseSegmentInput:
-    id: strawberry.ID = strawberry.field(description="Which segment.")
+    id: strawberry.ID = strawberry.field(description="The segment's id.")
 
 
-@strawberry.input(description="A paused segment to go on with.")
+@strawberry.input(description="A paused segment to resume.")
 class ResumeSegmentInput:
-    id: strawberry.ID = strawberry.field(description="Which segment.")
+    id: strawberry.ID = strawberry.field(description="The segment's id.")
 
 
-@strawberry.input(description="A segment to find the members of again.")
+@strawberry.input(description="A segment to recompute.")
 class RecomputeSegmentInput:
-    id: strawberry.ID = strawberry.field(description="Which segment.")
+    id: strawberry.ID = strawberry.field(description="The segment's id.")
 
 
 CreateSegmentResult: TypeAlias = Annotated[
     Segment | InvalidInput | NameTaken | SegmentCycle,
-    strawberry.union("CreateSegmentResult", description="The segment, or why there is none."),
+    strawberry.union(
+        "CreateSegmentResult", description="The new segment, or the reason why it was not created."
+    ),
 ]
 UpdateSegmentResult: TypeAlias = Annotated[
     Segment | InvalidInput | NotFound | NameTaken | SegmentCycle | RevisionConflict,
-    strawberry.union("UpdateSegmentResult", description="The segment as edited, or why it stays as it was."),
+    strawberry.union(
+        "UpdateSegmentResult", description="The changed segment, or the reason why nothing changed."
+    ),
 ]
 DeleteSegmentResult: TypeAlias = Annotated[
     DeletePayload | NotFound | InUse,
-    strawberry.union("DeleteSegmentResult", description="What is gone, or why it is not."),
+    strawberry.union(
+        "DeleteSegmentResult",
+        description="The id of the deleted segment, or the reason why it was not deleted.",
+    ),
 ]
 PauseSegmentResult: TypeAlias = Annotated[
     Segment | NotFound | InUse,
     strawberry.union(
         "PauseSegmentResult",
-        description="The segment, paused by now; or why it goes on: one that others read cannot be paused (InUse).",
+        description="The paused segment, or the reason why it is not paused. A segment that other segments read is InUse.",
     ),
 ]
 ResumeSegmentResult: TypeAlias = Annotated[
     Segment | NotFound,
-    strawberry.union("ResumeSegmentResult", description="The segment, not paused any more."),
+    strawberry.union(
+        "ResumeSegmentResult", description="The resumed segment, or NotFound for an unknown id."
+    ),
 ]
 RecomputeSegmentResult: TypeAlias = Annotated[
     Segment | NotFound,
     strawberry.union(
         "RecomputeSegmentResult",
-        description="The segment, whose recompute is on its way; a paused one stays PAUSED, as it is.",
+        description="The segment, whose recompute is requested, or NotFound for an unknown id. A paused segment stays PAUSED and is not "
+        "recomputed.",
     ),
 ]
 
@@ -112,15 +128,15 @@ RecomputeSegmentResult: TypeAlias = Annotated[
 @strawberry.type
 class SegmentMutation:
     @strawberry.mutation(
-        description="Define a segment. Its members are found at once, in the background. "
-        f"A workspace has at most {SEGMENTS_A_WORKSPACE:,}; more are InvalidInput with TOO_MANY.",
+        description="Creates a segment. It is COMPUTING while a worker finds its members. "
+        f"A workspace has at most {SEGMENTS_A_WORKSPACE:,} segments; one more is InvalidInput with the code TOO_MANY.",
         graphql_type=CreateSegmentResult,
     )
     @staticmethod
     async def create_segment(
         info: Info,
         segment: Annotated[
-            CreateSegmentInput, strawberry.argument(name="input", description="The segment to define.")
+            CreateSegmentInput, strawberry.argument(name="input", description="The segment to create.")
         ],
     ) -> models.Segment:
         return await create_segment(
@@ -132,11 +148,14 @@ class SegmentMutation:
             ids=OPAQUE_IDS,
         )
 
-    @strawberry.mutation(description="Edit a segment.", graphql_type=UpdateSegmentResult)
+    @strawberry.mutation(
+        description="Changes a segment's name, description or condition. Every edit raises its revision.",
+        graphql_type=UpdateSegmentResult,
+    )
     @staticmethod
     async def update_segment(
         info: Info,
-        edit: Annotated[UpdateSegmentInput, strawberry.argument(name="input", description="The edit.")],
+        edit: Annotated[UpdateSegmentInput, strawberry.argument(name="input", description="The changes.")],
     ) -> models.Segment:
         return await update_segment(
             ports=info.context.ports,
@@ -150,14 +169,14 @@ class SegmentMutation:
         )
 
     @strawberry.mutation(
-        description="Delete a segment. Its members are let go in the background.",
+        description="Deletes a segment. A segment that other segments read is InUse. The segment disappears at once. Its memberships are removed in the background, without entries in the log.",
         graphql_type=DeleteSegmentResult,
     )
     @staticmethod
     async def delete_segment(
         info: Info,
         segment: Annotated[
-            DeleteSegmentInput, strawberry.argument(name="input", description="Which segment.")
+            DeleteSegmentInput, strawberry.argument(name="input", description="The segment to delete.")
         ],
     ) -> DeletePayload:
         segment_id = ids.number_of(Kind.SEGMENT, segment.id)
@@ -167,15 +186,15 @@ class SegmentMutation:
         return DeletePayload(deleted_id=segment.id)
 
     @strawberry.mutation(
-        description="Have a segment keep the members that it has, whatever happens. One that others read is refused: "
-        "edit or delete those first. No condition may name it until it is resumed.",
+        description="Pauses a segment: it keeps its present members whatever happens, and no new condition may name it until "
+        "`resumeSegment`. A segment that other segments read is InUse: edit or delete those first. A paused segment stays as it is.",
         graphql_type=PauseSegmentResult,
     )
     @staticmethod
     async def pause_segment(
         info: Info,
         segment: Annotated[
-            PauseSegmentInput, strawberry.argument(name="input", description="Which segment.")
+            PauseSegmentInput, strawberry.argument(name="input", description="The segment to pause.")
         ],
     ) -> models.Segment:
         segment_id = ids.number_of(Kind.SEGMENT, segment.id)
@@ -184,14 +203,15 @@ class SegmentMutation:
         )
 
     @strawberry.mutation(
-        description="Have a paused segment kept right again. Its members are found anew, in the background.",
+        description="Resumes a paused segment. It is COMPUTING while a worker finds its members again. A segment that is not paused stays "
+        "as it is.",
         graphql_type=ResumeSegmentResult,
     )
     @staticmethod
     async def resume_segment(
         info: Info,
         segment: Annotated[
-            ResumeSegmentInput, strawberry.argument(name="input", description="Which segment.")
+            ResumeSegmentInput, strawberry.argument(name="input", description="The segment to resume.")
         ],
     ) -> models.Segment:
         segment_id = ids.number_of(Kind.SEGMENT, segment.id)
@@ -200,14 +220,15 @@ class SegmentMutation:
         )
 
     @strawberry.mutation(
-        description="Have a segment's members found again from the raw facts, or join the recompute under way.",
+        description="Requests that a segment's members are found again from the raw facts. If a recompute is running, the request joins "
+        "it. A recompute that ended within the last minute is not repeated. The subscription `recomputeSegment` reports the progress.",
         graphql_type=RecomputeSegmentResult,
     )
     @staticmethod
     async def recompute_segment(
         info: Info,
         segment: Annotated[
-            RecomputeSegmentInput, strawberry.argument(name="input", description="Which segment.")
+            RecomputeSegmentInput, strawberry.argument(name="input", description="The segment to recompute.")
         ],
     ) -> models.Segment:
         segment_id = ids.number_of(Kind.SEGMENT, segment.id)

@@ -1,4 +1,4 @@
-"""How large segments were, interval by interval, and how they overlap."""
+"""The sizes of segments over time, and the overlap of segments."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from audience_gql.storage.reads.segment_figures import Overlap
 
 MOST_SIZES: Final = 1_000
 MOST_SEGMENTS: Final = 8
-"""So that there are at most 255 combinations."""
+"""More segments than this would have more than 255 combinations."""
 
 
 @enum(
     "The length of an interval.",
-    HOUR="An hour of UTC.",
-    DAY="A day of the workspace's time zone.",
-    WEEK="A week, from Monday on, of the workspace's time zone.",
+    HOUR="A clock hour in UTC.",
+    DAY="A calendar day in the workspace's time zone.",
+    WEEK="A week from Monday to Sunday in the workspace's time zone.",
 )
 class Interval(StrEnum):
     HOUR = "HOUR"
@@ -41,27 +41,25 @@ class Interval(StrEnum):
     WEEK = "WEEK"
 
 
-@strawberry.type(description="How large a segment was in an interval.")
+@strawberry.type(description="A segment's size in one interval.")
 class SegmentSize:
-    at: datetime = strawberry.field(description="When the interval begins.")
+    at: datetime = strawberry.field(description="The beginning of the interval.")
     members: int = strawberry.field(
-        description="How many people were in it when the interval ended; in the one under way, how many are now."
+        description="The number of members at the end of the interval; for the current interval, the number now."
     )
-    entered: int = strawberry.field(description="How many entered it meanwhile.")
-    left: int = strawberry.field(description="How many left it meanwhile.")
+    entered: int = strawberry.field(description="The number of entries during the interval.")
+    left: int = strawberry.field(description="The number of exits during the interval.")
 
 
-@strawberry.type(
-    description="The people whom some segments have in common, and no other that was asked about."
-)
+@strawberry.type(description="The people who are in exactly these of the requested segments.")
 class SegmentOverlap:
     members: int = strawberry.field(
-        description="How many people are in all of these and in none of the others: exact up to half a million memberships of "
-        "all that were asked about together, otherwise estimated from an even share of the audience."
+        description="The number of people who are in all of `segments` and in no other requested segment. It is exact while the requested "
+        "segments have up to 500,000 members together. Above that, it is estimated from a random share of the audience."
     )
 
     @strawberry.field(
-        description="Which segments: one, or several that overlap.",
+        description="This combination: one segment, or several that overlap.",
         graphql_type=Segments,
         metadata={"up_to": MOST_SEGMENTS},
     )
@@ -73,27 +71,30 @@ class SegmentOverlap:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The intervals of a history; the last one ends at `end`."""
+    """The beginnings of a history's intervals, and the end of the last one."""
 
     starts: tuple[datetime, ...]
     end: datetime
 
 
 def span_of(start: datetime, end: datetime, every: Interval, timezone: str) -> Span:
-    """The intervals of which any part lies in [start, end). Raises BadUserInput for none, and for too many."""
+    """The intervals that overlap [start, end). Raises BadUserInput if there is none, or more than MOST_SIZES."""
     if start >= end:
-        raise BadUserInput("`from` must lie before `to`.", argument="from")
+        raise BadUserInput("`from` must be before `to`.", argument="from")
     bounds = _bounds(start, every, ZoneInfo(timezone))
     starts = [next(bounds)]
     for bound in islice(bounds, MOST_SIZES):
         if bound >= end:
             return Span(tuple(starts), bound)
         starts.append(bound)
-    raise BadUserInput(f"At most {MOST_SIZES:,} intervals; ask for fewer or longer ones.", argument="every")
+    raise BadUserInput(
+        f"A history has at most {MOST_SIZES:,} intervals. Ask for fewer or longer intervals.",
+        argument="every",
+    )
 
 
 def _bounds(start: datetime, every: Interval, zone: ZoneInfo) -> Iterator[datetime]:
-    """When intervals begin: first the one that holds an instant, then those that follow."""
+    """The beginnings of intervals: of the one that contains `start`, then of those after it."""
     if every is Interval.HOUR:
         hour = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         while True:
@@ -114,8 +115,8 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 @strawberry.type
 class SegmentOverlapQuery:
     @strawberry.field(
-        description="How segments overlap: for each combination of them that anybody is in, how many people are in exactly "
-        "these. The largest come first.",
+        description="The overlap of segments: for each combination of them, the number of people who are in exactly these segments. The "
+        "largest comes first, and combinations without people are omitted. An unknown id is the error NOT_FOUND.",
         graphql_type=list[SegmentOverlap],
         metadata={"up_to": 2**MOST_SEGMENTS - 1},
     )
@@ -123,11 +124,12 @@ class SegmentOverlapQuery:
     async def segment_overlap(
         info: Info,
         segment_ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description=f"Which: 1 to {MOST_SEGMENTS}.")
+            list[strawberry.ID],
+            strawberry.argument(description=f"The ids of 1 to {MOST_SEGMENTS} segments."),
         ],
     ) -> list[Overlap]:
         if not 1 <= len(set(segment_ids)) <= MOST_SEGMENTS:
-            message = f"Name 1 to {MOST_SEGMENTS} segments, not {len(set(segment_ids))}."
+            message = f"`segmentIds` takes 1 to {MOST_SEGMENTS} segments, not {len(set(segment_ids))}."
             raise BadUserInput(message, argument="segmentIds")
         found = await info.context.loaders.segments.load_many(
             ids.number_of(Kind.SEGMENT, text) or 0 for text in segment_ids

@@ -1,4 +1,4 @@
-"""Segments that tell of themselves when they change."""
+"""The subscription to the current state of segments."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ from audience_gql.storage import models
 class SegmentSubscription:
     @strawberry.subscription(
         description=(
-            "Each of these segments at once, and again whenever its size, state or definition has changed; at most once a second "
-            "each, and then as it is by then. One that is deleted is told of no more, and when all are, the subscription ends."
+            "The current state of segments: each segment at once, and again after its size, state or definition changed, at most once a "
+            "second. Intermediate states are skipped. A deleted segment sends no more results, and when all are deleted, the "
+            "subscription ends. An unknown id is the error NOT_FOUND."
         ),
         graphql_type=AsyncGenerator[Segment, None],
     )
     @staticmethod
     async def segment_updates(
         info: Info,
-        ids: Annotated[list[strawberry.ID], strawberry.argument(description=f"Which: 1 to {LARGEST_PAGE}.")],
+        ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(description=f"The ids of 1 to {LARGEST_PAGE} segments."),
+        ],
     ) -> AsyncGenerator[models.Segment, None]:
         if not 1 <= len(ids) <= LARGEST_PAGE:
-            raise BadUserInput(f"Name 1 to {LARGEST_PAGE} segments, not {len(ids)}.", argument="ids")
+            raise BadUserInput(f"`ids` takes 1 to {LARGEST_PAGE} segments, not {len(ids)}.", argument="ids")
         context = info.context
         numbers = [opaque.number_of(Kind.SEGMENT, text) or 0 for text in ids]
         followed = context.services.watch.follow(context.workspace.id, numbers)

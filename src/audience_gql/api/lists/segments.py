@@ -1,4 +1,4 @@
-"""Segments: lists that a condition keeps by itself."""
+"""Segments: dynamic lists, whose members are the people who match a condition."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _LISTINGS: Final = listings("segments")
 
 
 @enum(
-    "How far a segment is.",
-    COMPUTING="Its members are being found, for the first time or after an edit.",
-    READY="It holds exactly the right people.",
-    PAUSED="It keeps the members that it had when it was paused, whatever happens.",
-    FAILED="Its condition cannot be evaluated: see `failure`. Edit it to start again.",
+    "The state of a segment's membership.",
+    COMPUTING="A worker is finding the members, for the first time or after an edit or `resumeSegment`.",
+    READY="The segment holds exactly the people who match, up to `evaluatedThrough`.",
+    PAUSED="The segment keeps the members that it had when it was paused, whatever happens.",
+    FAILED="The condition cannot be evaluated; `failure` says why. Edit the condition to start again.",
 )
 class SegmentState(StrEnum):
     COMPUTING = "COMPUTING"
@@ -56,45 +56,51 @@ class _MembersPage(Page[SubscriberRecord]):
 
 
 @strawberry.type(
-    description="A list that holds exactly the people whom its condition matches, at every instant."
+    description="A dynamic list of people. It holds exactly the people who match its condition, at every instant."
 )
 class Segment(Node):
-    name: str = strawberry.field(description="What people call it; unique, upper and lower case aside.")
-    description: str | None = strawberry.field(description="What it is for.")
-    summary: str = strawberry.field(description="The condition in words.")
-    revision: int = strawberry.field(
-        description="Raised by every edit: give it as `ifRevision` to lose none."
+    name: str = strawberry.field(
+        description="The segment's name, up to 200 characters; unique among segments regardless of case."
     )
-    failure: str | None = strawberry.field(description="Why it cannot be evaluated, when it is FAILED.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    updated_at: datetime = strawberry.field(description="When it was last edited.")
+    description: str | None = strawberry.field(description="What the segment is for; null when not given.")
+    summary: str = strawberry.field(description="The condition as an English sentence.")
+    revision: int = strawberry.field(
+        description="A number that every edit raises. Send it as `ifRevision` so that your edit overwrites nobody else's."
+    )
+    failure: str | None = strawberry.field(
+        description="Why the condition cannot be evaluated. Null unless the segment is FAILED."
+    )
+    created_at: datetime = strawberry.field(description="When the segment was created.")
+    updated_at: datetime = strawberry.field(description="When the segment was last edited.")
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.Segment)
 
     @strawberry.field(
-        description="The condition in exactly the shape of ConditionInput, so that it can be sent back.",
+        description="The condition in exactly the shape of ConditionInput, so that a client can send it back.",
         graphql_type=Condition,
     )
     @staticmethod
     async def condition(parent: strawberry.Parent[models.Segment], info: Info) -> object:
         return stored_to_output(parent.condition, await info.context.loaders.vocabulary.load(None))
 
-    @strawberry.field(description="How far it is.")
+    @strawberry.field(description="Whether the members are exact, still being found, paused or failed.")
     @staticmethod
     async def state(parent: strawberry.Parent[models.Segment], info: Info) -> SegmentState:
         figures = await info.context.loaders.figures.load(parent.id)
         return SegmentState(figures.state) if figures else SegmentState.COMPUTING
 
-    @strawberry.field(description="How many people are in it.")
+    @strawberry.field(
+        description="The number of people in the segment now. While it is COMPUTING, the number still changes."
+    )
     @staticmethod
     async def member_count(parent: strawberry.Parent[models.Segment], info: Info) -> int:
         figures = await info.context.loaders.figures.load(parent.id)
         return figures.members if figures else 0
 
     @strawberry.field(
-        description="The people in it, the latest first.",
+        description="The people in the segment. Those who entered last come first.",
         graphql_type=Annotated[
             "SegmentMemberConnection", strawberry.lazy("audience_gql.api.people.subscribers")
         ],
@@ -110,8 +116,8 @@ class Segment(Node):
         return _MembersPage(page.edges, page.page_info, feed_cursor)
 
     @strawberry.field(
-        description="Every fact committed up to here is reflected in the membership; null until the first fill. "
-        "Stands still while it is PAUSED."
+        description="The membership reflects every fact that was committed up to this instant. Null while the segment is COMPUTING or "
+        "FAILED. While it is PAUSED, the value at the moment of the pause."
     )
     @staticmethod
     async def evaluated_through(parent: strawberry.Parent[models.Segment], info: Info) -> datetime | None:
@@ -123,8 +129,9 @@ class Segment(Node):
         return await info.context.loaders.evaluated_through.load(None)
 
     @strawberry.field(
-        description="Nobody enters or leaves by the clock before this; it has passed when that is just being reckoned with. "
-        "Null while no fact that is known will let the clock move anybody, and while it is PAUSED or FAILED."
+        description="The earliest instant at which the passing of time alone can make somebody enter or leave. It may lie in the past while "
+        "a worker has not yet evaluated that instant. Null when no known fact lets time alone move anybody, and while the segment is "
+        "PAUSED or FAILED."
     )
     @staticmethod
     async def next_change_at(parent: strawberry.Parent[models.Segment], info: Info) -> datetime | None:
@@ -133,7 +140,7 @@ class Segment(Node):
         return await info.context.loaders.next_changes.load(parent.id)
 
     @strawberry.field(
-        description="The segments that its condition names, by name.",
+        description="The segments that this segment's condition names, sorted by name.",
         graphql_type=list[Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")]],
     )
     @staticmethod
@@ -141,7 +148,7 @@ class Segment(Node):
         return await info.context.loaders.dependencies.load(parent.id)
 
     @strawberry.field(
-        description="The segments whose conditions name it, by name.",
+        description="The segments whose conditions name this segment, sorted by name.",
         graphql_type=list[Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")]],
     )
     @staticmethod
@@ -149,21 +156,22 @@ class Segment(Node):
         return await info.context.loaders.users.load(parent.id)
 
     @strawberry.field(
-        description="Why a person is in it or not; null when there is no such person.",
+        description="Why a person is in the segment or not. Null when there is no such person. A person with too many events is the error "
+        "COST_LIMIT.",
         graphql_type=Explanation | None,
-        metadata={"weight": 10},  # all of a person's events are gone through
+        metadata={"weight": 10},  # reads all of a person's relevant events
     )
     @staticmethod
     async def explain(
         parent: strawberry.Parent[models.Segment],
         info: Info,
-        subscriber: Annotated[SubscriberKey, strawberry.argument(description="Who.")],
+        subscriber: Annotated[SubscriberKey, strawberry.argument(description="The person.")],
     ) -> explanations.Explanation | None:
         question = explanations.Question(parent.id, subscriber_key(subscriber))
         return await info.context.loaders.explanations.load(question)
 
     @strawberry.field(
-        description="Who entered and left it, the latest first.",
+        description="The people who entered or left the segment, as the log has it. The latest change comes first.",
         graphql_type=Annotated[
             "MembershipChangeConnection", strawberry.lazy("audience_gql.api.lists.membership")
         ],
@@ -176,26 +184,32 @@ class Segment(Node):
         return _CHANGES.page(await info.context.loaders.changes_of_segments.load((parent.id, part)), part)
 
     @strawberry.field(
-        description="How large it was, interval by interval, as the log says. Empty for what is still to come.",
+        description="The segment's size in each interval, as the log has it. Intervals that begin in the future are omitted.",
         graphql_type=list[SegmentSize],
-        metadata={"up_to": 100, "weight": 10},  # all that the log has of it since `from` is gone through
+        metadata={"up_to": 100, "weight": 10},  # reads the segment's part of the log since `from`
     )
     @staticmethod
     async def size_history(
         parent: strawberry.Parent[models.Segment],
         info: Info,
         start: Annotated[
-            datetime, strawberry.argument(name="from", description="From the interval of this instant on.")
+            datetime,
+            strawberry.argument(
+                name="from", description="The first interval is the one that contains this instant."
+            ),
         ],
         end: Annotated[
             datetime | None,
             strawberry.argument(
-                name="to", description="Up to the interval before this instant; up to now without it."
+                name="to",
+                description="The last interval begins before this instant, which is after `from`. Default: now.",
             ),
         ] = None,
         every: Annotated[
             Interval,
-            strawberry.argument(description=f"How long an interval is; up to {MOST_SIZES:,} of them."),
+            strawberry.argument(
+                description=f"The length of an interval. A history has at most {MOST_SIZES:,} intervals."
+            ),
         ] = Interval.DAY,
     ) -> list[Size]:
         loaders = info.context.loaders
@@ -215,24 +229,30 @@ class SegmentConnection(Connection):
     edges: list[SegmentEdge] = strawberry.field(description=EDGES)
 
 
-@strawberry.type(description="A segment that a person is in.")
+@strawberry.type(description="A segment that contains a person, in a list.")
 class SubscriberSegmentEdge:
     cursor: str = strawberry.field(description=CURSOR)
     node: Segment = strawberry.field(description="The segment.")
-    at: datetime = strawberry.field(name="enteredAt", description="When she entered it.")
+    at: datetime = strawberry.field(name="enteredAt", description="When the person entered the segment.")
 
 
-@strawberry.type(description="A page of the segments that a person is in, the latest first.")
+@strawberry.type(
+    description="A page of the segments that contain a person. The segment that they entered last comes first."
+)
 class SubscriberSegmentConnection(Connection):
     edges: list[SubscriberSegmentEdge] = strawberry.field(description=EDGES)
 
 
 @strawberry.type
 class SegmentQuery:
-    @strawberry.field(description="One segment; null when there is none.", graphql_type=Segment | None)
+    @strawberry.field(
+        description="The segment with this id or name; null when there is none.",
+        graphql_type=Segment | None,
+    )
     @staticmethod
     async def segment(
-        info: Info, by: Annotated[SegmentKey, strawberry.argument(description="Which.")]
+        info: Info,
+        by: Annotated[SegmentKey, strawberry.argument(description="The segment's id or name.")],
     ) -> models.Segment | None:
         return await find_segment(info.context, by)
 
@@ -242,7 +262,10 @@ class SegmentQuery:
         info: Info,
         search: Search = None,
         state: Annotated[
-            list[SegmentState] | None, strawberry.argument(description="Only those in one of these states.")
+            list[SegmentState] | None,
+            strawberry.argument(
+                description="Only segments in one of these states; all segments for null or []."
+            ),
         ] = None,
         order_by: OrderBy = ListOrder.NAME_ASC,
         first: First = PAGE_SIZE,
