@@ -164,9 +164,13 @@ class Deployment:
             time.sleep(0.2)
 
     def _stop(self, name: str) -> int:
-        process = self._running.pop(name)
+        process = self._running[name]
         process.terminate()
-        return process.wait(WAIT_SECONDS)
+        code = process.wait(
+            WAIT_SECONDS
+        )  # a process that does not end stays in _running, and is killed with the rest
+        del self._running[name]
+        return code
 
     @property
     def _address(self) -> str:

@@ -26,6 +26,7 @@ from audience_gql.audience.engine.fill_queue import recompute_everything
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import Readiness, readiness
+from audience_gql.audience.tasks import end
 from audience_gql.audience.workspaces import begin_new_logs, change_timezone, create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
@@ -120,8 +121,7 @@ async def _playing(
         try:
             yield
         finally:
-            playing.cancel()
-            await asyncio.wait({playing})
+            await end(playing)
             if not playing.cancelled() and (error := playing.exception()):
                 logger.error("the demo has stopped playing", exc_info=error)
 

@@ -41,6 +41,8 @@ from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.presence import Presence
 
 _RECONNECT_SECONDS: Final = 1.0
+_CLEANUP_SECONDS: Final = 5.0
+"""How long the ticker, the fills and the jobs may take to end what they are doing."""
 _JOB_SECONDS: Final = 3600
 _LOOK_SECONDS: Final = 0.5
 """As arq does by default; its cron jobs come at most so late."""
@@ -86,9 +88,7 @@ async def _run(settings: Settings) -> None:
             asyncio.create_task(stopped.wait(), name="stop"),
         ]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks, again_after=_CLEANUP_SECONDS)
         for task in done:
             if not task.cancelled():
                 task.result()  # a bug in either task ends the process, loudly
@@ -164,17 +164,24 @@ async def _work_jobs(settings: Settings, connected: _Connected) -> None:
     while True:
         redis = for_jobs(settings.redis_url)
         worker = _arq_worker(settings, connected, redis)
+        working = asyncio.create_task(_run_jobs(connected, worker), name="arq")
         try:
-            async with connected.signals.jobs() as worker.wakeups:
-                await worker.async_run()
+            await asyncio.wait(
+                [working]
+            )  # to await the task itself would wait for ever if it swallowed a cancellation
+            working.result()
         except (RedisError, OSError) as error:
             logger.warning("jobs wait for Redis: %s", error)
         finally:
-            for task in worker.tasks.values():
-                task.cancel()
-            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+            await end(working)
+            await end(*worker.tasks.values())
             await _let_go(redis)
         await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+async def _run_jobs(connected: _Connected, worker: _PromptWorker) -> None:
+    async with connected.signals.jobs() as worker.wakeups:
+        await worker.main()
 
 
 async def _let_go(redis: ArqRedis) -> None:

@@ -26,6 +26,7 @@ from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.told import Asked, OperationRefused, Told, refused, told
 from audience_gql.audience.access import Access
 from audience_gql.audience.log.broadcast import LeftBehind
+from audience_gql.audience.tasks import end
 
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 CUT_OFF: Final = "audience_gql.cut_off"
@@ -160,9 +161,7 @@ class _Stream(Response):
         try:
             done, _ = await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in reasons:
-                task.cancel()
-            await asyncio.gather(*reasons, return_exceptions=True)
+            await end(*reasons)
         for task in done:
             match task.exception():
                 case None | _Gone():

@@ -18,6 +18,7 @@ from audience_gql.audience.engine.rounds import Rounds
 from audience_gql.audience.engine.schedule import Schedule, Urgency
 from audience_gql.audience.engine.sharing import MISSED_AFTER, Share
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.tasks import end
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
 from audience_gql.storage.facts import BULK
@@ -77,12 +78,11 @@ class Ticker:
             )
         ]
         try:
-            await asyncio.gather(*loops)
+            ended, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            for loop in ended:
+                loop.result()  # a loop ends only by a bug, which ends the worker
         finally:
-            tasks = [*loops, *self._running]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*loops, *self._running)
             await self._retire()
 
     def is_own(self, bucket_id: int) -> bool:

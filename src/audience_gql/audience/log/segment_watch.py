@@ -12,6 +12,7 @@ from typing import Final
 
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.tasks import end
 from audience_gql.audience.wakeups import Listener
 from audience_gql.storage.database import UNREACHABLE
 from audience_gql.storage.reads import batches
@@ -125,8 +126,7 @@ class _Room:
             self.task.result()
 
     async def close(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        await end(self.task)
 
     def _wake(self) -> None:
         for listener in self._watching:
