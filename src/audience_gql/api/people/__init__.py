@@ -1,1 +1,1 @@
-"""Subscribers, their channels, fields and events, and what can be done with them."""
+"""Subscribers with their channels, custom fields and events, and the mutations that change them."""

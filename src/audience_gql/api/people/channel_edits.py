@@ -1,4 +1,4 @@
-"""The mutation that sets what one person agreed to on one channel."""
+"""The mutation that sets one person's status on one channel."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from audience_gql.audience.people.channels import set_channel_status
 from audience_gql.storage.reads.records import SubscriberRecord
 
 
-@strawberry.input(description="What a person agreed to on a channel.")
+@strawberry.input(description="A person's new status on a channel.")
 class SetChannelStatusInput:
-    subscriber: SubscriberKey = strawberry.field(description="Who.")
-    channel: Channel = strawberry.field(description="Which channel.")
-    status: ChannelStatus = strawberry.field(description="Whether she may be reached through it.")
+    subscriber: SubscriberKey = strawberry.field(description="The person.")
+    channel: Channel = strawberry.field(description="The channel.")
+    status: ChannelStatus = strawberry.field(description="The new status.")
     reason: str | None = strawberry.field(
-        description="Why, up to 1,000 characters. Needed to reach somebody again who left, bounced or complained.",
+        description="Why, up to 1,000 characters. Required when the present status is UNSUBSCRIBED, BOUNCED or SPAM_REPORTED and the new "
+        "one is ACTIVE or UNCONFIRMED.",
         default=strawberry.UNSET,
     )
 
@@ -30,7 +31,8 @@ SetChannelStatusResult: TypeAlias = Annotated[
     Subscriber | InvalidInput | NotFound,
     strawberry.union(
         "SetChannelStatusResult",
-        description="The person, or why nothing was set: CONSENT when a reason is needed.",
+        description="The person, or the reason why nothing changed. When `reason` is required and missing: InvalidInput with the code "
+        "CONSENT.",
     ),
 ]
 
@@ -38,15 +40,16 @@ SetChannelStatusResult: TypeAlias = Annotated[
 @strawberry.type
 class ChannelMutation:
     @strawberry.mutation(
-        description="Set what a person agreed to on a channel. The status that she has already is left as it is, "
-        "with the time since when.",
+        description="Sets a person's status on a channel. If the channel already has this status, nothing changes, and `changedAt` stays "
+        "as it is.",
         graphql_type=SetChannelStatusResult,
     )
     @staticmethod
     async def set_channel_status(
         info: Info,
         setting: Annotated[
-            SetChannelStatusInput, strawberry.argument(name="input", description="Who, and what.")
+            SetChannelStatusInput,
+            strawberry.argument(name="input", description="The person, the channel and the status."),
         ],
     ) -> SubscriberRecord | None:
         ref = await set_channel_status(

@@ -1,4 +1,4 @@
-"""Channels: the ways to reach a person, and whether she wants to be reached."""
+"""Channels: the ways to reach a person, and whether the person may be reached through them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,15 @@ class ChannelStatus(StrEnum):
     SPAM_REPORTED = "SPAM_REPORTED"
 
 
-@strawberry.type(description="What is known of a person's wish for one channel.")
+@strawberry.type(description="A person's status on one channel.")
 class ChannelState:
-    channel: Channel = strawberry.field(description="Which channel.")
-    status: ChannelStatus = strawberry.field(description="Whether she may be reached through it.")
-    changed_at: datetime = strawberry.field(description="Since when.")
-    reason: str | None = strawberry.field(description="Why, in the words of whoever set it.")
+    channel: Channel = strawberry.field(description="The channel.")
+    status: ChannelStatus = strawberry.field(
+        description="Whether the person may be reached through the channel."
+    )
+    changed_at: datetime = strawberry.field(
+        description="The instant since which the channel has this status."
+    )
+    reason: str | None = strawberry.field(
+        description="The reason that the caller gave, or the name of the event that set the status. Null for none."
+    )

@@ -1,4 +1,4 @@
-"""Custom fields: what a workspace keeps about people beyond the profile."""
+"""Custom fields: typed values that a workspace keeps about people beyond the profile."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from audience_gql.storage import models
 
 @enum(
     "The type of a custom field's values.",
-    TEXT="A text.",
-    NUMBER="A number.",
+    TEXT="Text.",
+    NUMBER="A number between -1e300 and 1e300.",
     BOOLEAN="True or false.",
-    DATE="A calendar day, such as 2026-07-30.",
-    DATETIME="An instant with a zone, such as 2026-07-30T12:00:00Z.",
-    LIST="Several texts.",
+    DATE="A calendar day, for example 2026-07-30.",
+    DATETIME="An instant with a time zone, for example 2026-07-30T12:00:00Z.",
+    LIST="A list of up to 100 texts.",
 )
 class CustomFieldType(StrEnum):
     TEXT = "TEXT"
@@ -37,15 +37,17 @@ class CustomFieldType(StrEnum):
     LIST = "LIST"
 
 
-@strawberry.type(description="Something that a workspace keeps about its people beyond the profile.")
+@strawberry.type(description="A typed value that a workspace keeps about people beyond the profile.")
 class CustomField(Node):
-    key: str = strawberry.field(description="What conditions and inputs call it. It never changes.")
-    label: str = strawberry.field(description="What people call it.")
-    type: CustomFieldType = strawberry.field(description="The type of its values. It never changes.")
-    options: list[str] | None = strawberry.field(
-        description="Values to choose from in an editor; null for any."
+    key: str = strawberry.field(
+        description="The name of the field in conditions and inputs, unique in the workspace. It never changes."
     )
-    created_at: datetime = strawberry.field(description="When it was defined.")
+    label: str = strawberry.field(description="The name of the field for people, up to 200 characters.")
+    type: CustomFieldType = strawberry.field(description="The type of the field's values. It never changes.")
+    options: list[str] | None = strawberry.field(
+        description="Values that an editor offers. Other values are allowed, too. Null for none."
+    )
+    created_at: datetime = strawberry.field(description="When the field was defined.")
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
@@ -55,33 +57,45 @@ class CustomField(Node):
 @strawberry.input(description="A custom field to define.")
 class DefineCustomFieldInput:
     key: str = strawberry.field(
-        description="A lower-case letter, then up to 62 lower-case letters, digits and underscores."
+        description="The name of the field in conditions and inputs: a lower-case letter, then up to 62 lower-case letters, digits and "
+        "underscores. It is unique in the workspace and can never change."
     )
-    label: str = strawberry.field(description="What people call it, up to 200 characters.")
-    type: CustomFieldType = strawberry.field(description="The type of its values.")
+    label: str = strawberry.field(description="The name of the field for people: 1 to 200 characters.")
+    type: CustomFieldType = strawberry.field(
+        description="The type of the field's values. It can never change."
+    )
     options: list[str] | None = strawberry.field(
-        description="Up to 100 values to choose from in an editor.", default=strawberry.UNSET
+        description="Up to 100 values that an editor offers. They do not restrict the field's values.",
+        default=strawberry.UNSET,
     )
 
 
 @strawberry.input(description="A custom field to delete.")
 class DeleteCustomFieldInput:
-    id: strawberry.ID = strawberry.field(description="Which field.")
+    id: strawberry.ID = strawberry.field(description="The field's id.")
 
 
 DefineCustomFieldResult: TypeAlias = Annotated[
     CustomField | InvalidInput | NameTaken,
-    strawberry.union("DefineCustomFieldResult", description="The field, or why there is none."),
+    strawberry.union(
+        "DefineCustomFieldResult",
+        description="The new field, or the reason why it was not defined. A key that is in use is NameTaken.",
+    ),
 ]
 DeleteCustomFieldResult: TypeAlias = Annotated[
     DeletePayload | NotFound | InUse,
-    strawberry.union("DeleteCustomFieldResult", description="What is gone, or why it is not."),
+    strawberry.union(
+        "DeleteCustomFieldResult",
+        description="The id of the deleted field, or the reason why it was not deleted.",
+    ),
 ]
 
 
 @strawberry.type
 class CustomFieldQuery:
-    @strawberry.field(description="All custom fields, by key.", graphql_type=list[CustomField])
+    @strawberry.field(
+        description="All custom fields of the workspace, sorted by key.", graphql_type=list[CustomField]
+    )
     @staticmethod
     async def custom_fields(info: Info) -> list[models.CustomField]:
         return await info.context.loaders.custom_fields.load(None)
@@ -89,9 +103,7 @@ class CustomFieldQuery:
 
 @strawberry.type
 class CustomFieldMutation:
-    @strawberry.mutation(
-        description="Declare something to keep about people.", graphql_type=DefineCustomFieldResult
-    )
+    @strawberry.mutation(description="Defines a custom field.", graphql_type=DefineCustomFieldResult)
     @staticmethod
     async def define_custom_field(
         info: Info,
@@ -109,15 +121,15 @@ class CustomFieldMutation:
         )
 
     @strawberry.mutation(
-        description="Delete a custom field that no segment reads. It is gone at once, and its key free; people's values go "
-        "in the background.",
+        description="Deletes a custom field. A field that a segment reads is InUse. The field disappears at once and its key becomes free. "
+        "People's values are removed in the background.",
         graphql_type=DeleteCustomFieldResult,
     )
     @staticmethod
     async def delete_custom_field(
         info: Info,
         field: Annotated[
-            DeleteCustomFieldInput, strawberry.argument(name="input", description="Which field.")
+            DeleteCustomFieldInput, strawberry.argument(name="input", description="The field to delete.")
         ],
     ) -> DeletePayload:
         field_id = ids.number_of(Kind.CUSTOM_FIELD, field.id)

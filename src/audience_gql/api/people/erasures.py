@@ -1,4 +1,4 @@
-"""The mutation that forgets a person."""
+"""The mutation that erases a person."""
 
 from __future__ import annotations
 
@@ -13,28 +13,33 @@ from audience_gql.api.keys import SubscriberKey, subscriber_key
 from audience_gql.audience.people.erasure import erase_subscriber
 
 
-@strawberry.input(description="A person to forget.")
+@strawberry.input(description="A person to erase.")
 class EraseSubscriberInput:
-    subscriber: SubscriberKey = strawberry.field(description="Who.")
+    subscriber: SubscriberKey = strawberry.field(description="The person.")
 
 
 EraseSubscriberResult: TypeAlias = Annotated[
     DeletePayload | NotFound,
-    strawberry.union("EraseSubscriberResult", description="Whose id leads nowhere any more, or why not."),
+    strawberry.union(
+        "EraseSubscriberResult",
+        description="The id of the erased person, or NotFound when there is no such person.",
+    ),
 ]
 
 
 @strawberry.type
 class ErasureMutation:
     @strawberry.mutation(
-        description="Forget a person, at once and for good: she leaves every list, which the log says, and everything about "
-        "her goes. In the log only her id stays, which is random and never used again.",
+        description="Erases a person at once and for good. They leave every list, with entries in the log, and all data about them is "
+        "deleted. Only their id stays in the log. It is random and never reused.",
         graphql_type=EraseSubscriberResult,
     )
     @staticmethod
     async def erase_subscriber(
         info: Info,
-        erasure: Annotated[EraseSubscriberInput, strawberry.argument(name="input", description="Who.")],
+        erasure: Annotated[
+            EraseSubscriberInput, strawberry.argument(name="input", description="The person to erase.")
+        ],
     ) -> DeletePayload:
         ref = await erase_subscriber(
             ports=info.context.ports,

@@ -1,4 +1,4 @@
-"""Events: what people did, and the mutation that takes them in."""
+"""Events: what people did, and the mutation that stores them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,29 @@ if TYPE_CHECKING:
     from audience_gql.api.people.subscribers import Subscriber
 
 
-@strawberry.type(description="Something that a person did, or that happened to her.")
+@strawberry.type(description="Something that a person did, or that happened to them, at an instant.")
 class Event(Node):
-    name: str = strawberry.field(description="What happened, such as order_placed.")
-    occurred_at: datetime = strawberry.field(description="When it happened, whenever it was told.")
-    properties: JSON = strawberry.field(description="What else was told of it: an object.")
+    name: str = strawberry.field(description="What happened, for example order_placed.")
+    occurred_at: datetime = strawberry.field(
+        description="When it happened. This does not depend on when the event was tracked."
+    )
+    properties: JSON = strawberry.field(
+        description="The event's properties: an object, {} when none were given."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, EventRecord)
 
-    @strawberry.field(description="What it was worth, such as an order's total.")
+    @strawberry.field(
+        description="The value of the event, for example an order's total. The unit is the caller's. Null when none was given."
+    )
     @staticmethod
     def value(parent: strawberry.Parent[EventRecord]) -> float | None:
         return None if parent.value is None else float(parent.value)
 
     @strawberry.field(
-        description="Whose event it is.",
+        description="The person whose event this is.",
         graphql_type=Annotated["Subscriber", strawberry.lazy("audience_gql.api.people.subscribers")],
     )
     @staticmethod
@@ -51,52 +57,59 @@ class EventEdge:
     node: Event = strawberry.field(description="The event.")
 
 
-@strawberry.type(description="A page of events, the latest first.")
+@strawberry.type(description="A page of events. The latest comes first.")
 class EventConnection(Connection):
     edges: list[EventEdge] = strawberry.field(description=EDGES)
 
 
-@strawberry.input(description="Something that a person did.")
+@strawberry.input(description="Something that a person did, or that happened to them.")
 class EventInput:
-    subscriber: SubscriberKey = strawberry.field(description="Whose event it is.")
+    subscriber: SubscriberKey = strawberry.field(description="The person whose event this is.")
     name: str = strawberry.field(
-        description="What happened, up to 100 characters; any name will do. `email_bounced`, `email_unsubscribed` and "
-        "`email_complained` also move the EMAIL channel, unless its status was set since they happened or is a stronger "
-        "refusal already; one of the future moves it at once, since a refusal is never put off."
+        description="What happened: any name of up to 100 characters. A workspace has at most 1,000 names. `email_bounced`, "
+        "`email_unsubscribed` and `email_complained` also set the EMAIL channel to BOUNCED, UNSUBSCRIBED or SPAM_REPORTED, unless its "
+        "status was set after the event happened or is already a stronger refusal. Such an event in the future sets the channel at "
+        "once."
     )
     occurred_at: datetime | None = strawberry.field(
-        description="When it happened, at most a day ahead; now when left out.", default=strawberry.UNSET
+        description="When it happened, at most one day in the future. Default: now.",
+        default=strawberry.UNSET,
     )
     value: float | None = strawberry.field(
-        description="What it was worth, such as an order's total.", default=strawberry.UNSET
+        description="The value of the event, for example an order's total: a number between -1e300 and 1e300.",
+        default=strawberry.UNSET,
     )
     properties: JSON | None = strawberry.field(
-        description="What else is to be said of it: an object of up to 256 keys and 64 kB.",
+        description="Further facts about the event: an object of up to 256 keys and 64 kB.",
         default=strawberry.UNSET,
     )
     key: str | None = strawberry.field(
-        description="Makes it count once, however often it is sent: unique for the person, up to 200 characters.",
+        description="A key that is unique among the person's events, up to 200 characters. An event with a key is stored once, however "
+        "often it is sent.",
         default=strawberry.UNSET,
     )
 
 
-@strawberry.input(description="Events to take in.")
+@strawberry.input(description="Events to store.")
 class TrackEventsInput:
-    events: list[EventInput] = strawberry.field(description="Up to 1,000, in any order.")
+    events: list[EventInput] = strawberry.field(description="Up to 1,000 events, in any order.")
     create_missing: bool = strawberry.field(
-        description="Make unknown people from their email, phone or external id; otherwise their events are refused. Nobody is "
-        "made of an event that is refused, and a key of which nobody can be made is refused with what is wrong with it.",
+        description="Whether to create unknown people from their email, phone or external id. Otherwise their events are rejected. A "
+        "rejected event creates nobody. If a person cannot be created from a key, the event is rejected and the message says what is "
+        "wrong with the key.",
         default=False,
     )
 
 
-@strawberry.type(description="What became of a batch of events.")
+@strawberry.type(description="The result of a batch of events.")
 class TrackEventsPayload:
-    accepted: int = strawberry.field(description="How many were taken in.")
+    accepted: int = strawberry.field(description="The number of events that were stored.")
     duplicates: int = strawberry.field(
-        description="How many had a key that their person's events already had."
+        description="The number of events whose key the person already had. They change nothing."
     )
-    rejects: list[Reject] = strawberry.field(description="Those that were refused.")
+    rejects: list[Reject] = strawberry.field(
+        description="The events that were refused; [] for none. The others were stored."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
@@ -106,7 +119,7 @@ class TrackEventsPayload:
 TrackEventsResult: TypeAlias = Annotated[
     TrackEventsPayload | InvalidInput,
     strawberry.union(
-        "TrackEventsResult", description="What became of the events, or why none was looked at."
+        "TrackEventsResult", description="The result of the batch, or the reason why no event was read."
     ),
 ]
 
@@ -114,7 +127,7 @@ TrackEventsResult: TypeAlias = Annotated[
 @strawberry.type
 class EventMutation:
     @strawberry.mutation(
-        description="Take in what people did; late, twice and out of order is fine.",
+        description="Stores events of people. Events may arrive late, repeatedly and out of order.",
         graphql_type=TrackEventsResult,
         metadata={"scope": Scope.TRACK},
     )

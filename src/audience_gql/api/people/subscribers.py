@@ -1,4 +1,4 @@
-"""Subscribers: the people of an audience."""
+"""Subscribers: the people of an audience, alone and in lists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _HISTORY: Final = Listing("subscriber.membershipHistory", int)
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """One custom field's value of one person."""
+    """One person's value in one custom field."""
 
     definition: models.CustomField
     value: Any  # Any: JSON of the field's type
@@ -48,38 +48,44 @@ class _Value:
         return self.definition.key
 
 
-@strawberry.type(description="What a person has in a custom field.")
+@strawberry.type(description="A person's value in a custom field.")
 class FieldValue:
     key: str = strawberry.field(description="The field's key.")
     value: JSON | None = strawberry.field(description="The value, as JSON of the field's type.")
-    definition: CustomField = strawberry.field(description="The field.")
+    definition: CustomField = strawberry.field(description="The field's definition.")
 
 
-@strawberry.type(description="A person of the audience.")
+@strawberry.type(
+    description="A person of the audience. A nullable field is null when the value is not known."
+)
 class Subscriber(Node):
-    email: str | None = strawberry.field(description="Her email address; nobody else here has it.")
-    phone: str | None = strawberry.field(description="Her phone number in E.164; nobody else here has it.")
+    email: str | None = strawberry.field(description="Email address, unique in the workspace.")
+    phone: str | None = strawberry.field(description="Phone number in E.164 format, unique in the workspace.")
     external_id: str | None = strawberry.field(
-        description="Her id in the system that she comes from; nobody else here has it."
+        description="The person's id in the system that they come from, unique in the workspace."
     )
-    first_name: str | None = strawberry.field(description="Her given name.")
-    last_name: str | None = strawberry.field(description="Her family name.")
-    language: str | None = strawberry.field(description="Her language: a BCP 47 tag.")
-    timezone: str | None = strawberry.field(description="Her time zone in the IANA database.")
-    birthday: date | None = strawberry.field(description="The day she was born.")
-    country: str | None = strawberry.field(description="ISO 3166-1 alpha-2.")
-    region: str | None = strawberry.field(description="Her state, county or province.")
-    city: str | None = strawberry.field(description="Her city.")
-    postal_code: str | None = strawberry.field(description="Her postal code.")
-    created_at: datetime = strawberry.field(description="When she was first stored.")
-    updated_at: datetime = strawberry.field(description="When her profile or a custom field last changed.")
+    first_name: str | None = strawberry.field(description="Given name.")
+    last_name: str | None = strawberry.field(description="Family name.")
+    language: str | None = strawberry.field(description="Language as a BCP 47 tag, for example pt-BR.")
+    timezone: str | None = strawberry.field(
+        description="Time zone of the IANA database, for example Europe/Vilnius. Null stands for the workspace's time zone."
+    )
+    birthday: date | None = strawberry.field(description="Date of birth.")
+    country: str | None = strawberry.field(
+        description="Country as an ISO 3166-1 alpha-2 code, for example LT."
+    )
+    region: str | None = strawberry.field(description="State, county or province.")
+    city: str | None = strawberry.field(description="City.")
+    postal_code: str | None = strawberry.field(description="Postal code.")
+    created_at: datetime = strawberry.field(description="When the person was first stored.")
+    updated_at: datetime = strawberry.field(description="When the profile or a custom field last changed.")
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, SubscriberRecord)
 
     @strawberry.field(
-        description="What is known of her wishes, for channels of which anything is.",
+        description="The person's status on each channel for which one is known.",
         graphql_type=list[ChannelState],
         metadata={"up_to": len(Channel)},
     )
@@ -88,7 +94,8 @@ class Subscriber(Node):
         return await info.context.loaders.channels.load(parent.owner)
 
     @strawberry.field(
-        description="The custom fields that she has a value in, by key.", graphql_type=list[FieldValue]
+        description="The person's values in custom fields, sorted by key. Fields without a value are omitted.",
+        graphql_type=list[FieldValue],
     )
     @staticmethod
     async def fields(parent: strawberry.Parent[SubscriberRecord], info: Info) -> list[_Value]:
@@ -97,7 +104,10 @@ class Subscriber(Node):
         definitions = await info.context.loaders.custom_fields.load(None)
         return [_Value(it, parent.fields[str(it.id)]) for it in definitions if str(it.id) in parent.fields]
 
-    @strawberry.field(description="Her value in one custom field.", graphql_type=JSON | None)
+    @strawberry.field(
+        description="The person's value in one custom field. Null when they have none, and when there is no such field.",
+        graphql_type=JSON | None,
+    )
     @staticmethod
     async def field(
         parent: strawberry.Parent[SubscriberRecord],
@@ -108,7 +118,7 @@ class Subscriber(Node):
         return next((parent.fields.get(str(it.id)) for it in definitions if it.key == key), None)
 
     @strawberry.field(
-        description="The groups that she is in, the latest first.",
+        description="The groups that contain the person. The group that they joined last comes first.",
         graphql_type=Annotated["SubscriberGroupConnection", strawberry.lazy("audience_gql.api.lists.groups")],
     )
     @staticmethod
@@ -119,7 +129,7 @@ class Subscriber(Node):
         return _GROUPS.page(await info.context.loaders.groups_of_subscribers.load((parent.owner, part)), part)
 
     @strawberry.field(
-        description="The segments that she is in, the latest first.",
+        description="The segments that contain the person. The segment that they entered last comes first.",
         graphql_type=Annotated[
             "SubscriberSegmentConnection", strawberry.lazy("audience_gql.api.lists.segments")
         ],
@@ -132,12 +142,16 @@ class Subscriber(Node):
         entries = await info.context.loaders.segments_of_subscribers.load((parent.owner, part))
         return _SEGMENTS.page(entries, part)
 
-    @strawberry.field(description="What she did, the latest first.", graphql_type=EventConnection)
+    @strawberry.field(
+        description="The person's events. The latest comes first.", graphql_type=EventConnection
+    )
     @staticmethod
     async def events(
         parent: strawberry.Parent[SubscriberRecord],
         info: Info,
-        name: Annotated[str | None, strawberry.argument(description="Only events of this name.")] = None,
+        name: Annotated[
+            str | None, strawberry.argument(description="Only events with this name. Null for all events.")
+        ] = None,
         first: First = PAGE_SIZE,
         after: After = None,
     ) -> Page[EventRecord]:
@@ -146,7 +160,7 @@ class Subscriber(Node):
         return _EVENTS.page(entries, part)
 
     @strawberry.field(
-        description="Which groups and segments she entered and left, the latest first.",
+        description="The membership changes of the person, as the log has them. The latest comes first.",
         graphql_type=Annotated[
             "MembershipChangeConnection", strawberry.lazy("audience_gql.api.lists.membership")
         ],
@@ -171,41 +185,41 @@ class SubscriberConnection(Connection):
     edges: list[SubscriberEdge] = strawberry.field(description=EDGES)
 
 
-@strawberry.type(description="A member of a group.")
+@strawberry.type(description="A member of a group, in a list.")
 class GroupMemberEdge:
     cursor: str = strawberry.field(description=CURSOR)
     node: Subscriber = strawberry.field(description="The person.")
-    at: datetime = strawberry.field(name="addedAt", description="When she was put into the group.")
+    at: datetime = strawberry.field(name="addedAt", description="When the person was added to the group.")
 
 
-@strawberry.type(description="A page of a group's members, the latest first.")
+@strawberry.type(description="A page of a group's members. Those added last come first.")
 class GroupMemberConnection(Connection):
     edges: list[GroupMemberEdge] = strawberry.field(description=EDGES)
 
 
-@strawberry.type(description="A member of a segment.")
+@strawberry.type(description="A member of a segment, in a list.")
 class SegmentMemberEdge:
     cursor: str = strawberry.field(description=CURSOR)
     node: Subscriber = strawberry.field(description="The person.")
-    at: datetime = strawberry.field(name="enteredAt", description="When she entered the segment.")
+    at: datetime = strawberry.field(name="enteredAt", description="When the person entered the segment.")
 
 
-@strawberry.type(description="A page of a segment's members, the latest first.")
+@strawberry.type(description="A page of a segment's members. Those who entered last come first.")
 class SegmentMemberConnection(Connection):
     edges: list[SegmentMemberEdge] = strawberry.field(description=EDGES)
     feed_cursor: str = strawberry.field(
         description=(
-            "Where the live feed stood at the instant of this page. Keep the first page's: pages to the end, and "
-            "then `membershipChanges(after:)` from it, miss nobody."
+            "The position of the live feed at the instant of this page. To copy the members without gaps, keep the first page's "
+            "cursor, read all pages, then continue with `membershipChanges(after:)` from that cursor."
         )
     )
 
 
 @enum(
-    "How a list of people is ordered.",
-    CREATED_DESC="The latest first.",
-    CREATED_ASC="The earliest first.",
-    EMAIL_ASC="By email address; people without one come last.",
+    "The order of a list of people.",
+    CREATED_DESC="By time of creation, the latest first.",
+    CREATED_ASC="By time of creation, the earliest first.",
+    EMAIL_ASC="By email address, from A to Z. People without one come last.",
 )
 class SubscriberOrder(StrEnum):
     CREATED_DESC = "CREATED_DESC"
@@ -222,27 +236,33 @@ _LISTINGS: Final = {
 
 @strawberry.type
 class SubscriberQuery:
-    @strawberry.field(description="One person; null when there is none.", graphql_type=Subscriber | None)
+    @strawberry.field(
+        description="The person with this key; null when there is none.", graphql_type=Subscriber | None
+    )
     @staticmethod
     async def subscriber(
-        info: Info, by: Annotated[SubscriberKey, strawberry.argument(description="Who.")]
+        info: Info,
+        by: Annotated[
+            SubscriberKey, strawberry.argument(description="The person's id, email, phone or external id.")
+        ],
     ) -> SubscriberRecord | None:
         owner = await find_owner(info.context, by)
         return None if owner is None else await info.context.loaders.subscribers.load(owner)
 
-    @strawberry.field(description="The people of the audience.", graphql_type=SubscriberConnection)
+    @strawberry.field(description="The people of the workspace.", graphql_type=SubscriberConnection)
     @staticmethod
     async def subscribers(
         info: Info,
         where: Annotated[
             ConditionInput | None,
             strawberry.argument(
-                description="Only people whom this matches now. It may not name a paused segment: page its `members` instead."
+                description="Only people who match this condition now. It may not name a paused segment; read that segment's `members` "
+                "instead. Null for everybody."
             ),
         ] = None,
         search: Search = None,
         order_by: Annotated[
-            SubscriberOrder, strawberry.argument(description="How the list is ordered.")
+            SubscriberOrder, strawberry.argument(description="The order of the list.")
         ] = SubscriberOrder.CREATED_DESC,
         first: First = PAGE_SIZE,
         after: After = None,

@@ -25,67 +25,77 @@ from audience_gql.storage.reads.records import SubscriberRecord
 class FieldValueInput:
     key: str = strawberry.field(description="The field's key.")
     value: JSON | None = strawberry.field(
-        description="JSON of the field's type; null removes what was there.", default=strawberry.UNSET
+        description="The new value, as JSON of the field's type. Null and '' remove the present value.",
+        default=strawberry.UNSET,
     )
 
 
 @strawberry.input(
-    description="A person's wish for a channel. An upsert brings nobody back who unsubscribed, bounced or complained: the channel stays "
-    "as it is, and is among the `kept`."
+    description="A person's status on a channel. An upsert never ends a refusal: a channel that is UNSUBSCRIBED, BOUNCED or SPAM_REPORTED "
+    "does not become ACTIVE or UNCONFIRMED. It stays as it is and is listed in `kept`."
 )
 class ChannelStatusInput:
-    channel: Channel = strawberry.field(description="Which channel.")
-    status: ChannelStatus = strawberry.field(description="Whether she may be reached through it.")
-    reason: str | None = strawberry.field(description="Why.", default=strawberry.UNSET)
+    channel: Channel = strawberry.field(description="The channel.")
+    status: ChannelStatus = strawberry.field(
+        description="Whether the person may be reached through the channel."
+    )
+    reason: str | None = strawberry.field(
+        description="Why, up to 1,000 characters.", default=strawberry.UNSET
+    )
 
 
 @strawberry.input(
     name="SubscriberInput",
     description=(
-        "A person to create or change. Left out keeps, null clears, '' counts as null. Any of id, externalId, email and phone "
-        "that is known finds the person, and the others become theirs; keys that lead to different people are a Reject CONFLICT, "
-        "whose message says which key leads to whom."
+        "A person to create or change. An omitted field keeps its value; null and '' remove it. At least one of id, externalId, email "
+        "and phone is required. A known one of these finds the person, and the others become theirs. If they belong to different "
+        "people, the item is a Reject with the code CONFLICT, and the message says which key belongs to whom. Texts have up to 1,000 "
+        "characters."
     ),
 )
 class _SubscriberInput:
     id: strawberry.ID | None = strawberry.field(
-        description="Her id here, when she is known.", default=strawberry.UNSET
+        description="The id of a known person. An unknown id is a Reject.", default=strawberry.UNSET
     )
     external_id: str | None = strawberry.field(
-        description="Her id in the system that she comes from.", default=strawberry.UNSET
+        description="The person's id in the system that they come from, unique in the workspace. Case matters.",
+        default=strawberry.UNSET,
     )
-    email: str | None = strawberry.field(description="Her email address.", default=strawberry.UNSET)
+    email: str | None = strawberry.field(
+        description="Email address, unique in the workspace regardless of case.", default=strawberry.UNSET
+    )
     phone: str | None = strawberry.field(
-        description="Her phone number in E.164, such as +37060000000.", default=strawberry.UNSET
+        description="Phone number in E.164 format, for example +37060000000; unique in the workspace.",
+        default=strawberry.UNSET,
     )
-    first_name: str | None = strawberry.field(description="Her given name.", default=strawberry.UNSET)
-    last_name: str | None = strawberry.field(description="Her family name.", default=strawberry.UNSET)
+    first_name: str | None = strawberry.field(description="Given name.", default=strawberry.UNSET)
+    last_name: str | None = strawberry.field(description="Family name.", default=strawberry.UNSET)
     language: str | None = strawberry.field(
-        description="Her language: a BCP 47 tag, such as en or pt-BR.", default=strawberry.UNSET
+        description="Language as a BCP 47 tag, for example en or pt-BR.", default=strawberry.UNSET
     )
     timezone: str | None = strawberry.field(
-        description="Her time zone in the IANA database, such as Europe/Vilnius.", default=strawberry.UNSET
+        description="Time zone of the IANA database, for example Europe/Vilnius.", default=strawberry.UNSET
     )
-    birthday: date | None = strawberry.field(description="The day she was born.", default=strawberry.UNSET)
+    birthday: date | None = strawberry.field(description="Date of birth.", default=strawberry.UNSET)
     country: str | None = strawberry.field(
-        description="ISO 3166-1 alpha-2, such as LT.", default=strawberry.UNSET
+        description="Country as an ISO 3166-1 alpha-2 code, for example LT.", default=strawberry.UNSET
     )
-    region: str | None = strawberry.field(
-        description="Her state, county or province.", default=strawberry.UNSET
-    )
-    city: str | None = strawberry.field(description="Her city.", default=strawberry.UNSET)
-    postal_code: str | None = strawberry.field(description="Her postal code.", default=strawberry.UNSET)
+    region: str | None = strawberry.field(description="State, county or province.", default=strawberry.UNSET)
+    city: str | None = strawberry.field(description="City.", default=strawberry.UNSET)
+    postal_code: str | None = strawberry.field(description="Postal code.", default=strawberry.UNSET)
     fields: list[FieldValueInput] | None = strawberry.field(
-        description="Custom fields; only the given keys change.", default=strawberry.UNSET
+        description="Values for custom fields. Fields that are not listed keep their values.",
+        default=strawberry.UNSET,
     )
     channels: list[ChannelStatusInput] | None = strawberry.field(
-        description="Her wishes; only the given channels change.", default=strawberry.UNSET
+        description="Statuses on channels. Channels that are not listed keep theirs.",
+        default=strawberry.UNSET,
     )
     add_to_group_ids: list[strawberry.ID] | None = strawberry.field(
-        description="Groups to put her into.", default=strawberry.UNSET
+        description="The ids of groups to add the person to.", default=strawberry.UNSET
     )
     remove_from_group_ids: list[strawberry.ID] | None = strawberry.field(
-        description="Groups to take her out of.", default=strawberry.UNSET
+        description="The ids of groups to remove the person from.", default=strawberry.UNSET
     )
 
 
@@ -98,36 +108,41 @@ else:
 @strawberry.input(description="People to create or change.")
 class UpsertSubscribersInput:
     subscribers: list[SubscriberInput] = strawberry.field(
-        description=f"Up to {BATCH_LIMIT:,}. The result equals that of the same items in their order, each in a call of its own."
+        description=f"Up to {BATCH_LIMIT:,} people. The result is the same as if each item were a call of its own, in this order."
     )
     add_to_group_ids: list[strawberry.ID] | None = strawberry.field(
-        description="Groups to put all of them into.", default=strawberry.UNSET
+        description="The ids of groups to add all these people to. An unknown id is InvalidInput.",
+        default=strawberry.UNSET,
     )
 
 
 @strawberry.type(
-    description="A wish of an item that would have brought back somebody who refused. The channel stays as it is; the rest of the item "
-    "went through."
+    description="A channel status that an item asked for and did not get, because it would have ended a refusal. The channel keeps its "
+    "status. The rest of the item was applied."
 )
 class KeptChannel:
-    index: int = strawberry.field(description="The item's place in the batch, from 0.")
-    channel: Channel = strawberry.field(description="Which channel.")
-    status: ChannelStatus = strawberry.field(description="The refusal that it keeps.")
-    message: str = strawberry.field(description="What was not done and why, in words for people.")
+    index: int = strawberry.field(description="The item's index in the batch, from 0.")
+    channel: Channel = strawberry.field(description="The channel.")
+    status: ChannelStatus = strawberry.field(
+        description="The status that the channel keeps: UNSUBSCRIBED, BOUNCED or SPAM_REPORTED."
+    )
+    message: str = strawberry.field(description="What was not done and why, as a sentence for people.")
     path: list[str] = strawberry.field(
-        description="Where the wish is in the arguments: names, and indexes as text."
+        description="The path of the requested status in the arguments: names, and indexes as text."
     )
 
 
-@strawberry.type(description="What became of a batch of people.")
+@strawberry.type(description="The result of a batch of people.")
 class UpsertSubscribersPayload:
-    created: int = strawberry.field(description="How many people the call made.")
+    created: int = strawberry.field(description="The number of people that the call created.")
     updated: int = strawberry.field(
-        description="How many people changed who were there before the call, each counted once."
+        description="The number of people who existed before the call and changed. Each counts once."
     )
-    rejects: list[Reject] = strawberry.field(description="Those that were refused.")
+    rejects: list[Reject] = strawberry.field(
+        description="The items that were refused; [] for none. The others were applied."
+    )
     kept: list[KeptChannel] = strawberry.field(
-        description="Channels that stayed as they are, because an upsert brings nobody back who refused."
+        description="The channels that kept their status, because an upsert never ends a refusal; [] for none."
     )
 
     @classmethod
@@ -135,7 +150,7 @@ class UpsertSubscribersPayload:
         return isinstance(row, Upserted)
 
     @strawberry.field(
-        description="The people in the order of the input; null where refused.",
+        description="The people in the order of the input; null for an item that was refused.",
         graphql_type=list[Subscriber | None],
         metadata={"up_to": BATCH_LIMIT},
     )
@@ -151,7 +166,8 @@ class UpsertSubscribersPayload:
 UpsertSubscribersResult: TypeAlias = Annotated[
     UpsertSubscribersPayload | InvalidInput,
     strawberry.union(
-        "UpsertSubscribersResult", description="What became of the people, or why none was looked at."
+        "UpsertSubscribersResult",
+        description="The result of the batch, or the reason why no item was read.",
     ),
 ]
 
@@ -159,13 +175,14 @@ UpsertSubscribersResult: TypeAlias = Annotated[
 @strawberry.type
 class UpsertMutation:
     @strawberry.mutation(
-        description="Create people, or change those who are known.", graphql_type=UpsertSubscribersResult
+        description="Creates people, or changes those who are known.", graphql_type=UpsertSubscribersResult
     )
     @staticmethod
     async def upsert_subscribers(
         info: Info,
         batch: Annotated[
-            UpsertSubscribersInput, strawberry.argument(name="input", description="The people.")
+            UpsertSubscribersInput,
+            strawberry.argument(name="input", description="The people to create or change."),
         ],
     ) -> Upserted:
         return await upsert_subscribers(
@@ -177,7 +194,7 @@ class UpsertMutation:
 
 
 def _item(given: SubscriberInput) -> dict[str, object]:
-    """A person as the application takes her: the same keys, with numbers for ids."""
+    """An item in the form that the application reads: the same keys, with numbers instead of opaque ids."""
     item = dict(given)
     if item.get("id") is not None:
         owner = ids.owner_of(item["id"])
