@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from audience_gql.audience.definitions.groups import name_issues
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound
+from audience_gql.audience.names import name_issues
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions
 from audience_gql.storage.database import BUSY, Transaction, Unavailable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from audience_gql.audience.definitions.groups import name_issues
 from audience_gql.audience.definitions.segments import have_filled
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
+from audience_gql.audience.names import name_issues
 from audience_gql.audience.people.value_checks import no_zone
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import DayEdge

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from audience_gql.audience.definitions.groups import line_issues
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
+from audience_gql.audience.names import line_issues
 from audience_gql.audience.people.profiles import FIELD_KEY, FIELD_TYPES, LIST_LIMIT
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.given_values import BadValue, given_text

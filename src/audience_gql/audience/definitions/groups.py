@@ -10,20 +10,18 @@ from typing import Final
 from audience_gql.audience.definitions.readers import segments_reading
 from audience_gql.audience.definitions.snapshots import members_now
 from audience_gql.audience.definitions.summaries import rewrite_summaries
-from audience_gql.audience.failures import Failure, InvalidInput, Issue, NameTaken, NotFound, Reject
+from audience_gql.audience.failures import InvalidInput, Issue, NotFound, Reject
+from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, SubscriberKey, SubscriberRef, Unset
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Read
-from audience_gql.conditions.given_values import BadValue, given_line, given_text
 from audience_gql.conditions.values import fold
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
 from audience_gql.storage.facts import Mark
 from audience_gql.storage.models import Group, Workspace
 
-NAME_LIMIT: Final = 200
-DESCRIPTION_LIMIT: Final = 2000
 MEMBERS_A_CALL: Final = 1000
 
 
@@ -171,39 +169,6 @@ async def _change(
         return GroupChanged(group=group, changed=changed, rejects=_rejects(people))
 
     return await ports.database.run(work)
-
-
-def name_issues(name: str | None) -> list[Issue]:
-    """What is wrong with a definition's name."""
-    return line_issues(name or "", NAME_LIMIT, "name")
-
-
-def line_issues(text: str, limit: int, noun: str) -> list[Issue]:
-    """What is wrong with a required text of one line, for example a name."""
-    path = ("input", noun)
-    try:
-        given = given_line(text, limit)
-    except BadValue as error:
-        return [Issue(code=error.code, message=error.message, path=path)]
-    return [] if given else [Issue(code="REQUIRED", message=f"a {noun} is required", path=path)]
-
-
-def description_issues(description: str | None) -> list[Issue]:
-    """What is wrong with a description, which may have several lines."""
-    try:
-        kept_description(description)
-    except BadValue as error:
-        return [Issue(code=error.code, message=error.message, path=("input", "description"))]
-    return []
-
-
-def kept_description(description: str | None) -> str | None:
-    """A description as it is stored; None if it is null or blank. Raises BadValue."""
-    return None if description is None else given_text(description, DESCRIPTION_LIMIT)
-
-
-def name_taken(noun: str, name: str) -> Failure:
-    return NameTaken(f"there is a {noun} called {name.strip()!r} already", ("input", "name"))
 
 
 def _rejects(people: Sequence[SubscriberRef | None]) -> list[Reject]:

@@ -11,15 +11,10 @@ from typing import Final, Literal
 
 from audience_gql.audience.definitions.definition_limits import check_count, check_size
 from audience_gql.audience.definitions.given_conditions import parse_given
-from audience_gql.audience.definitions.groups import (
-    description_issues,
-    kept_description,
-    name_issues,
-    name_taken,
-)
 from audience_gql.audience.definitions.stored_conditions import StoredConditions
 from audience_gql.audience.definitions.summaries import rewrite_summaries
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
+from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Condition
