@@ -1,4 +1,4 @@
-"""The command line: `audience-gql demo|up|serve|worker|import|ready|recompute|restored|migrate|schema|handbook|token|timezone`.
+"""The command line: `audience-gql demo|up|serve|worker|import|query|ready|recompute|restored|migrate|schema|handbook|token|timezone`.
 
 Each command only reads its words and calls what does the work; imports wait until their command is asked for, so that help is quick.
 """
@@ -16,6 +16,8 @@ import threading
 import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from audience_gql import querying
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     _add_import(commands)
+    querying.add_command(commands)
     recompute = commands.add_parser(
         "recompute", help="find every membership again from the facts, and wait for it"
     )
@@ -197,10 +200,10 @@ def _up(parsed: argparse.Namespace) -> int:
 def _stand_alone(parsed: argparse.Namespace, name: str, prepare: Prepare, play: Play | None = None) -> int:
     import uvloop
 
-    from audience_gql import standalone
+    from audience_gql import connection_file, standalone
 
     logging.getLogger().setLevel(logging.WARNING)
-    state = parsed.state or _default_state(name)
+    state = parsed.state or connection_file.default_state(name)
     try:
         uvloop.run(
             standalone.run(
@@ -211,16 +214,6 @@ def _stand_alone(parsed: argparse.Namespace, name: str, prepare: Prepare, play: 
         print(f"audience-gql: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _default_state(name: str) -> Path:
-    """Data of the demo and of `up` never mix."""
-    base = os.environ.get("XDG_STATE_HOME")
-    if base:
-        return Path(base) / "audience-gql" / name
-    if os.geteuid() == 0:
-        return Path("/var/lib/audience-gql") / name
-    return Path.home() / ".local" / "state" / "audience-gql" / name
 
 
 def _say(text: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -106,9 +106,19 @@ class Client:
 
 
 def client_from_environment(
-    *, url: str | None, token: str | None, environment: Mapping[str, str] = os.environ
+    *,
+    url: str | None,
+    token: str | None,
+    environment: Mapping[str, str] = os.environ,
+    default: Callable[[], Client | None] = lambda: None,
 ) -> Client:
-    """What was given, or else what the environment gives. Raises MissingSetting."""
+    """What was given, or else what the environment gives; the default when neither gives anything. Raises MissingSetting.
+
+    The default is taken as a whole, so that its token is never sent to another server.
+    """
+    is_named = url or token or environment.get("AUDIENCE_URL") or environment.get("AUDIENCE_TOKEN")
+    if not is_named and (client := default()):
+        return client
     return Client(
         url=url or _required(environment, "AUDIENCE_URL", "http://127.0.0.1:8000/graphql"),
         token=token or _required(environment, "AUDIENCE_TOKEN", "agq_…"),

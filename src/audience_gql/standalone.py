@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from audience_gql import connection_file
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
 from audience_gql.audience.engine.fill_queue import recompute_everything
 from audience_gql.audience.failures import NotFound
@@ -285,8 +286,8 @@ async def _write_connection(
     ports: Ports, workspace: Workspace, state: Path, port: int, environment: Mapping[str, str]
 ) -> Addresses:
     """Write connection.env, readable only by its owner. A token of an earlier start is kept while it is valid."""
-    path = state / "connection.env"
-    token = _read_token(path)
+    path = state / connection_file.NAME
+    token = connection_file.read(path).get("AUDIENCE_TOKEN")
     if token is None or not await _opens(ports, token, workspace):
         _, token = await create_token(ports=ports, workspace=workspace, name="local", scopes=["ADMIN"])
     addresses = Addresses(
@@ -305,16 +306,6 @@ async def _write_connection(
     }
     _write_private(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
     return addresses
-
-
-def _read_token(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    for line in path.read_text(encoding="utf-8").splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        if name == "AUDIENCE_TOKEN":
-            return shlex.split(value)[0]
-    return None
 
 
 async def _opens(ports: Ports, token: str, workspace: Workspace) -> bool:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import urljoin, urlsplit
 
+from audience_gql.client import NotAnswered, ask
 from audience_gql.config import Client
 
 _PIECE_BYTES: Final = 256 * 1024
@@ -170,20 +168,10 @@ def _lines(connection: Mapping[str, Any]) -> list[tuple[int, str]]:  # Any: JSON
 
 
 def _ask(client: Client, query: str, **variables: object) -> dict[str, Any]:  # Any: JSON
-    request = urllib.request.Request(  # noqa: S310  # the address is the caller's own
-        client.url,
-        data=json.dumps({"query": query, "variables": variables}).encode(),
-        headers={"authorization": f"Bearer {client.token}", "content-type": "application/json"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310  # the same
-            answer = json.load(response)
-    except urllib.error.HTTPError as error:
-        raise Refused(
-            f"{client.url} answers with {error.code}: {error.read().decode(errors='replace')}"
-        ) from error
-    except OSError as error:
-        raise Refused(f"{client.url} does not answer: {error}") from error
+        answer = ask(client, query, variables)
+    except NotAnswered as error:
+        raise Refused(str(error)) from error
     if answer.get("errors"):
         raise Refused("; ".join(error["message"] for error in answer["errors"]))
     data: dict[str, Any] = answer["data"]

@@ -195,5 +195,5 @@ async def test_a_bad_token_is_said(served, server, file):
     code, _, err = await run(served, server, file, *MAP[:2], token="agq_wrong")  # no token
 
     assert code == 1
-    assert "401" in err
+    assert "Send a good token" in err
     assert "Traceback" not in err

@@ -1,0 +1,104 @@
+"""A GraphQL client over HTTP: sends one document to a running server and returns its answer. It must not know the server's code."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from audience_gql.config import Client
+
+TIMEOUT_SECONDS: Final = 60.0
+"""Longer than the server takes at most: 10 s in the queue and 30 s for the operation."""
+_SHOWN_CHARACTERS: Final = 200
+
+
+class NotAnswered(Exception):
+    """The server cannot be reached, or what it sent is no GraphQL answer. The message says why, and does not contain the token."""
+
+
+def ask(
+    client: Client,
+    document: str,
+    variables: Mapping[str, object],
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> dict[str, Any]:  # Any: JSON
+    """The answer to a query or mutation: an object with `data`, `errors` or both, whatever its HTTP status.
+
+    Raises NotAnswered. It gives up when the server is silent for `timeout_seconds`.
+    """
+    _check(client)
+    body = json.dumps({"query": document, "variables": variables}).encode()
+    status, received = _post(client, body, timeout_seconds)
+    try:
+        answer = json.loads(received)
+    except ValueError:
+        answer = None
+    if not _is_graphql(answer):
+        shown = _in_a_line(received.decode(errors="replace"))
+        raise NotAnswered(f"{client.url} sent status {status} without a GraphQL answer: {shown}")
+    found: dict[str, Any] = answer
+    return found
+
+
+def _check(client: Client) -> None:
+    if urlsplit(client.url).scheme not in ("http", "https"):
+        raise NotAnswered(
+            f"{client.url!r} is not the URL of an endpoint; expected one such as http://127.0.0.1:8000/graphql"
+        )
+    if not client.token.isascii() or not client.token.isprintable():
+        raise NotAnswered("the token contains characters that no token has; copy it again")
+
+
+def _post(client: Client, body: bytes, timeout_seconds: float) -> tuple[int, bytes]:
+    request = urllib.request.Request(  # noqa: S310  # _check has seen the scheme
+        client.url,
+        data=body,
+        headers={
+            "accept": "application/graphql-response+json, application/json",
+            "authorization": f"Bearer {client.token}",
+            "content-type": "application/json",
+        },
+    )
+    try:
+        with _OPENER.open(request, timeout=timeout_seconds) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        if location := error.headers.get("location"):
+            raise NotAnswered(f"{client.url} redirects to {location}; use that URL") from error
+        return error.code, error.read()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            raise NotAnswered(f"{client.url} was silent for {timeout_seconds:g} s") from error
+        raise NotAnswered(f"{client.url} does not answer: {_in_a_line(str(reason))}") from error
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())[:_SHOWN_CHARACTERS]
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Turns a redirect into an HTTPError, because the token is meant for the given server only."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirects)
+
+
+def _is_graphql(answer: object) -> bool:
+    if not isinstance(answer, dict):
+        return False
+    errors = answer.get("errors", [])
+    return (
+        bool({"data", "errors"} & answer.keys())
+        and isinstance(errors, list)
+        and all(isinstance(error, dict) and "message" in error for error in errors)
+    )
