@@ -37,8 +37,8 @@ LIMITS = {
     "levels of fields": limits.DEPTH,
     "levels of lists and objects in a value": limits.VALUE_DEPTH,
     "characters of a number": limits.DIGITS,
-    "pairs of fields that ask for the same place and must be compared": limits.COMPARISONS,
-    "objects that the answer can hold (`COST_LIMIT`)": limits.COST,
+    "pairs of fields with the same response name, which must be compared": limits.COMPARISONS,
+    "objects that the answer can contain (`COST_LIMIT`)": limits.COST,
 }
 
 
@@ -102,7 +102,7 @@ def test_the_limits_of_a_document():
 
 def test_a_future_event_is_at_most_a_day_ahead():
     assert events.LATEST_AHEAD.total_seconds() == 86_400
-    assert "One of the **future**, at most a day ahead" in page("docs/api.md")
+    assert "An event in the **future**, at most a day ahead" in page("docs/api.md")
 
 
 def test_every_setting_is_what_the_page_says_without_it():
