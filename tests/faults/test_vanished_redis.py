@@ -149,7 +149,7 @@ async def test_a_slow_network_is_no_absence(world, proxy):
     await asyncio.sleep(5)
     said = (world.logs / "worker.log").read_text()
     assert "jobs wait for Redis" not in said
-    assert "signals are away" not in said
+    assert "signals are not available" not in said
 
 
 async def test_both_processes_end_while_redis_is_silent(world, proxy, unused_tcp_port):

@@ -1,1 +1,1 @@
-"""The ports to Redis: wake-ups and a queue of jobs. Nothing that matters is kept there; losing all of it costs latency."""
+"""The ports to Redis: wake-ups and a queue of jobs. Redis holds nothing that must last: losing all of it only costs latency."""

@@ -1,6 +1,6 @@
-"""Connections to Redis, none of which waits for a server for ever.
+"""Connections to Redis, all with time limits.
 
-A Redis that vanishes without closing its connections answers nothing on them: whoever waited without a limit would never notice.
+A Redis that vanishes without closing its connections never answers on them, and a client without a limit would never notice.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from redis.asyncio import ConnectionPool, Redis
 
 QUEUE: Final = "audience:jobs"
 SIGNAL_SECONDS: Final = 1.0
-"""How long a signal, or the question whether Redis is there, may take."""
+"""How long a signal, or a check whether Redis answers, may take."""
 COMMAND_SECONDS: Final = 3.0
-"""How long a command of the job queue may take. After that the loop of jobs starts anew, with what runs in it."""
+"""How long a command of the job queue may take. After that, the job loop is restarted, and so are its running jobs."""
 
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 3, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
 
@@ -26,7 +26,7 @@ def for_signals(url: str) -> Redis:
 
 
 def for_jobs(url: str) -> ArqRedis:
-    """arq's own client. It has no other way to be given a limit for commands."""
+    """arq's own client, on a pool with a time limit for commands: arq has no other setting for that limit."""
     return ArqRedis(
         _pool(url, COMMAND_SECONDS),
         default_queue_name=QUEUE,
@@ -36,7 +36,7 @@ def for_jobs(url: str) -> ArqRedis:
 
 
 def serialize(job: object) -> bytes:
-    """A job or its result. What is no JSON, an error for example, by its words."""
+    """A job or its result as JSON. A value that JSON cannot hold, for example an error, becomes its text."""
     return orjson.dumps(job, default=str)
 
 
@@ -49,6 +49,6 @@ def _pool(url: str, seconds: float) -> ConnectionPool:
     )
 
 
-def _of_tcp() -> dict[str, Any]:  # Any: the client's own words
+def _of_tcp() -> dict[str, Any]:  # Any: the client's own options
     options = {getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)}
     return {"socket_keepalive": True, "socket_keepalive_options": options}

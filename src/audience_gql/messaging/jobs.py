@@ -1,4 +1,4 @@
-"""Jobs for the worker through arq. A lost job is found again by the worker's sweep, so nothing here waits or fails."""
+"""Queues jobs for the worker through arq. The worker's sweep finds lost jobs again, so callers never wait and never see an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS: Final = 2.0
 
 
 class ArqJobs:
-    """Jobs over one Redis database. Make it inside a running loop, and close it."""
+    """Jobs over one Redis database. Create it inside a running event loop, and close it."""
 
     def __init__(self, url: str) -> None:
         self._redis = connections.for_jobs(url)
@@ -45,5 +45,5 @@ class ArqJobs:
         await self._redis.publish(f"{self._topic}:jobs", "")
 
     async def _tell_of_fills(self, _: frozenset[int]) -> None:
-        """Wake the workers. Which segments wait, and in which order, the table of the queue says."""
+        """Wake the workers. The queue's table says which segments wait, and in which order."""
         await self._redis.publish(f"{self._topic}:fills", "")

@@ -1,6 +1,6 @@
-"""Hands ids to a sender in the background, so that a use case never waits for Redis and never fails with it.
+"""Passes ids to a sender in the background, so that a use case never waits for Redis and never fails because of it.
 
-It must not keep what could not be sent: whoever listens looks for herself now and then.
+It must not keep ids that could not be sent: every listener also polls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Ids waiting to be sent. Many of the same are one, so its size is bounded by how many ids there are."""
+    """Ids that wait to be sent. Equal ids are merged, so the number of ids bounds its size."""
 
     def __init__(
         self, name: str, send: Callable[[frozenset[int]], Awaitable[None]], *, timeout_seconds: float
@@ -34,7 +34,7 @@ class Outbox:
         self._is_filled.set()
 
     async def close(self) -> None:
-        """Send what is waiting, if that goes quickly, and stop."""
+        """Send the waiting ids within the timeout, and stop."""
         if self._waiting:
             await self._flush()
         await end(self._task)
@@ -51,4 +51,4 @@ class Outbox:
             async with asyncio.timeout(self._timeout_seconds):
                 await self._send(ids)
         except (RedisError, OSError) as error:
-            logger.warning("%s not sent, listeners will look for themselves: %s", self._name, error)
+            logger.warning("%s not sent, listeners will find them by polling: %s", self._name, error)

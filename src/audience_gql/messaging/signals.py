@@ -1,6 +1,6 @@
-"""Wake-ups over Redis pub/sub: which buckets have marks, which workspaces' logs have grown.
+"""Wake-ups over Redis pub/sub: which buckets have marks, and which workspaces' logs have grown.
 
-One connection a process listens for everybody in it. When it was away, every listener is woken with an empty set: look for yourself.
+One connection per process serves all listeners in it. After an interruption, it wakes every listener with no ids, which means: check everything.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _TIMEOUT_SECONDS: Final = SIGNAL_SECONDS
 _RECONNECT_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 1.0
 _SILENT_POLLS: Final = 3
-"""After so many without a word, of which the first was followed by a ping, the subscription is taken for dead."""
+"""After this many polls without a message, the subscription counts as dead. The first of them is followed by a ping."""
 _AWAY: Final = (RedisError, OSError, RuntimeError, AttributeError)
-"""What the shared subscription raises when Redis goes. The last two come from the client: one task sends on a connection that
-another, which has noticed it first, is just taking apart."""
+"""What the shared subscription raises when Redis goes away. The last two come from the client: one task sends on a connection while
+another task, which has noticed the loss first, is closing it."""
 
 logger = logging.getLogger(__name__)
 
 
 def prefix(redis: Redis) -> str:
-    """Of all topics. Pub/sub knows no databases: the number keeps neighbours on one server apart."""
+    """The prefix of all topics. Pub/sub ignores databases, so the database's number separates instances that share a server."""
     return f"audience:{redis.connection_pool.connection_kwargs.get('db') or 0}"
 
 
 class RedisSignals:
-    """Signals over one Redis database. Make it inside a running loop, and close it."""
+    """Signals over one Redis database. Create it inside a running event loop, and close it."""
 
     def __init__(self, url: str) -> None:
         self._redis = for_signals(url)
@@ -68,13 +68,13 @@ class RedisSignals:
 
     @asynccontextmanager
     async def jobs(self) -> AsyncIterator[Listener]:
-        """Listen for jobs that were put into the queue; which ones, only the queue says."""
+        """Listen for new jobs. A wake-up names no job: the queue does."""
         async with self._listen(f"{self._prefix}:jobs") as listener:
             yield listener
 
     @asynccontextmanager
     async def fills(self) -> AsyncIterator[Listener]:
-        """Listen for fills that were put into the queue; which ones, only the table of the queue says."""
+        """Listen for new fills. A wake-up names no segment: the queue's table does."""
         async with self._listen(f"{self._prefix}:fills") as listener:
             yield listener
 
@@ -119,23 +119,23 @@ class RedisSignals:
                     await self._tell(self._pubsub.unsubscribe(topic))
 
     async def _tell(self, command: Awaitable[object]) -> None:
-        """Send a (un)subscribe; when that fails, the reader is about to start afresh with the topics of then."""
+        """Send a subscribe or unsubscribe. If it fails, the reader is about to reconnect and subscribe to the topics of that moment."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await command
         except _AWAY as error:
-            logger.warning("signals are away: %s", error)
+            logger.warning("signals are not available: %s", error)
 
     async def _read(self) -> None:
-        """Wake whom each message concerns. One that is not ours is passed over: anybody may write to a topic."""
+        """Wake the listeners that each message concerns. Other programs may write to a topic, so malformed messages are ignored."""
         async for message in self._messages():
             try:
                 self._deliver(message)
             except ValueError as error:
-                logger.warning("a signal is not ours: %s", error)
+                logger.warning("ignoring a malformed signal: %s", error)
 
     async def _messages(self) -> AsyncIterator[Mapping[str, Any]]:  # Any: a message's type decides its data
-        """Whatever comes, for ever, over one subscription for all listeners."""
+        """All messages, for ever, over one subscription for all listeners."""
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
@@ -150,15 +150,15 @@ class RedisSignals:
                         else:
                             silent_polls += 1
                             await _ping_once(pubsub, silent_polls)
-                    logger.warning("signals are away: no answer to a ping")
+                    logger.warning("signals are not available: no answer to a ping")
             except _AWAY as error:
-                logger.warning("signals are away, listeners look for themselves: %s", error)
+                logger.warning("signals are not available, listeners poll: %s", error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
             finally:
                 self._pubsub = None
 
     def _deliver(self, message: Mapping[str, Any]) -> None:
-        """Wake a topic's listeners; a confirmed subscription wakes them too, for anything may have happened before it stood."""
+        """Wake a topic's listeners. A confirmed subscription wakes them, too, because anything may have happened before it."""
         if message["type"] == "subscribe":
             self._wake(message["channel"].decode(), ())
         elif message["type"] == "message":
@@ -171,6 +171,6 @@ class RedisSignals:
 
 
 async def _ping_once(pubsub: PubSub, silent_polls: int) -> None:
-    """Have the server say something when nothing was to be said: a subscription that is dead is as silent as an idle one."""
+    """Make the server answer while there are no messages: otherwise a dead subscription looks the same as an idle one."""
     if silent_polls == 1:
         await pubsub.ping()
