@@ -1,1 +1,1 @@
-"""The schema's history. A migration is SQL in a file of its own, and states the lock it takes."""
+"""The history of the schema. Each migration runs SQL from a file beside it, and its docstring states the locks that it takes."""

@@ -1,4 +1,4 @@
-"""The first schema. It locks nothing: there is nothing yet."""
+"""Creates the first schema. It locks nothing, because no table exists yet."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Composite keys and collations are beyond the ORM's own operations, so the whole schema is SQL."""
+    """The ORM's own operations cannot express composite keys and collations, so the whole schema is SQL."""
 
     initial = True
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

@@ -1,6 +1,6 @@
--- Two families of tables. Definitions (workspaces, groups, segments, …) belong to a workspace and are small. Everything that hangs off
--- a person carries bucket_id, and its primary key begins with it, so that a bucket can live on a node of its own.
--- Text is compared in the "C" collation and by its folded twin, so that no server locale can change a membership.
+-- There are two families of tables. Definitions (workspaces, groups, segments, …) belong to a workspace and are small. All tables about
+-- people have bucket_id, and their primary keys begin with it, so that a bucket can live on a separate node.
+-- Text is compared in the "C" collation, and in its folded form, so that no server locale can change a membership.
 
 CREATE SEQUENCE ids START 1000 INCREMENT 1000;  -- one value is a block of 1,000 ids, drawn by the application
 
@@ -29,9 +29,9 @@ CREATE TABLE buckets (
   workspace_id       bigint NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
   is_open            boolean NOT NULL DEFAULT true,          -- takes new subscribers
   next_sequence      bigint NOT NULL DEFAULT 1,              -- of membership_changes
-  last_instant       timestamptz NOT NULL,                   -- the clock never goes back past it
+  last_instant       timestamptz NOT NULL,                   -- the bucket's time never goes back before it
   evaluated_through  timestamptz NOT NULL,                   -- edges up to here have been taken
-  next_due_at        timestamptz                             -- the next instant at which the clock changes anything
+  next_due_at        timestamptz                             -- the next instant at which the clock changes anything; null: never
 ) WITH (fillfactor = 50);
 CREATE INDEX buckets_workspace ON buckets (workspace_id);
 CREATE INDEX buckets_due ON buckets (next_due_at) WHERE next_due_at IS NOT NULL;
@@ -74,16 +74,16 @@ CREATE TABLE segments (
   condition     jsonb NOT NULL,                              -- in the shape of ConditionInput, ids as plain numbers
   summary       text NOT NULL,
   revision      integer NOT NULL DEFAULT 1,                  -- raised by every edit
-  generation    integer NOT NULL DEFAULT 1,                  -- raised by every edit of its condition, or of one that it reads
-  failure       text,                                        -- set: FAILED, and left out of evaluation until edited
+  generation    integer NOT NULL DEFAULT 1,                  -- raised by every edit of its condition, or of a condition that it reads
+  failure       text,                                        -- not null: FAILED, and not evaluated until edited
   is_paused     boolean NOT NULL DEFAULT false,              -- left out of ticks, fills and recomputes until resumed
-  paused_through timestamptz,                                -- while paused: the facts up to here are in; null: it was not filled
+  paused_through timestamptz,                                -- while paused: facts up to here are included; null: it was not filled
   created_at    timestamptz NOT NULL,
   updated_at    timestamptz NOT NULL,
   UNIQUE (workspace_id, name_folded)
 );
 
--- Which segments a segment's condition names: kept beside the definition, so that "used by" and refills need no walk over JSON.
+-- Which segments a segment's condition names. Stored beside the definition, so that "used by" and refills need not search JSON.
 CREATE TABLE segment_dependencies (
   segment_id     bigint NOT NULL REFERENCES segments (id) ON DELETE CASCADE,
   depends_on_id  bigint NOT NULL REFERENCES segments (id),
@@ -125,7 +125,7 @@ CREATE TABLE subscribers (
 );
 CREATE INDEX subscribers_created ON subscribers (bucket_id, created_at, id);
 
--- Who owns an email, phone or external id: the one table about people that is keyed by workspace.
+-- Who owns an email, phone or external id: the only table about people whose key begins with the workspace.
 CREATE TABLE identities (
   workspace_id   bigint NOT NULL,
   kind           text NOT NULL,
@@ -148,8 +148,8 @@ CREATE TABLE channel_states (
 CREATE INDEX channel_states_changed ON channel_states (bucket_id, channel, changed_at, subscriber_id);
 
 -- A person's own dates (created, updated, birthday, custom dates) as rows, so that time edges are index ranges without DDL at run time.
--- field_id: 1 created, 2 updated, 3 birthday, otherwise the custom field's id. A day is kept as its midnight in UTC; its month and day
--- alone, for anniversaries, as a day of the year 2000 under the negative field_id.
+-- field_id: 1 created, 2 updated, 3 birthday, otherwise the custom field's id. A day is stored as its midnight in UTC. For anniversaries,
+-- its month and day are also stored alone, as a day of the year 2000 under the negative field_id.
 CREATE TABLE subscriber_dates (
   bucket_id      bigint NOT NULL,
   subscriber_id  bigint NOT NULL,
@@ -171,7 +171,7 @@ CREATE TABLE group_members (
 CREATE INDEX group_members_person ON group_members (bucket_id, subscriber_id, group_id);
 CREATE INDEX group_members_added ON group_members (bucket_id, group_id, added_at, subscriber_id);
 
--- No foreign keys from here on: these are written by the tick and by ingest, whose writers hold FOR KEY SHARE on the people themselves.
+-- The tables from here on have no foreign keys: ticks and the writers of events write them, and lock the people FOR KEY SHARE themselves.
 CREATE TABLE events (
   bucket_id          bigint NOT NULL,
   subscriber_id      bigint NOT NULL,
@@ -181,7 +181,7 @@ CREATE TABLE events (
   value              numeric,
   properties         jsonb NOT NULL DEFAULT '{}',
   properties_folded  jsonb NOT NULL DEFAULT '{}',            -- folded text, only for the keys where it differs
-  properties_times   jsonb,                                  -- the same instant in UTC, for texts that are instants; null for none
+  properties_times   jsonb,                                  -- for texts that are instants: the instant in UTC; null: there are none
   PRIMARY KEY (bucket_id, subscriber_id, name_id, occurred_at, id)
 );
 CREATE INDEX events_wheel ON events (bucket_id, name_id, occurred_at, subscriber_id);
@@ -203,7 +203,7 @@ CREATE TABLE segment_members (
 CREATE INDEX segment_members_person ON segment_members (bucket_id, subscriber_id, segment_id);
 CREATE INDEX segment_members_entered ON segment_members (bucket_id, segment_id, entered_at, subscriber_id);
 
--- The record. `sequence` is gapless and in commit order within a bucket, because it is taken under the bucket's lock.
+-- The log. `sequence` is gapless and in commit order within a bucket, because writers take it under the bucket's lock.
 CREATE TABLE membership_changes (
   bucket_id      bigint NOT NULL,
   sequence       bigint NOT NULL,
@@ -219,11 +219,11 @@ CREATE TABLE membership_changes (
 CREATE INDEX membership_changes_person ON membership_changes (bucket_id, subscriber_id, sequence);
 CREATE INDEX membership_changes_list ON membership_changes (bucket_id, list_id, sequence);
 
--- What a committed change may have altered. Append-only; only a tick deletes.
+-- Marks: what a committed change may have altered. Writers only append; only ticks delete.
 CREATE TABLE dirty (
   bucket_id      bigint NOT NULL,
   lane           smallint NOT NULL,                          -- 0 live, 1 bulk
-  batch          bigint NOT NULL,                            -- one a transaction
+  batch          bigint NOT NULL,                            -- one per transaction
   subscriber_id  bigint NOT NULL,
   kind           text NOT NULL,
   ref            bigint NOT NULL,
@@ -233,10 +233,10 @@ CREATE TABLE dirty (
 CREATE TABLE segment_states (
   bucket_id      bigint NOT NULL,
   segment_id     bigint NOT NULL,
-  generation     integer NOT NULL,                           -- the one of the segment that `filled_to` speaks of
-  filled_to      bigint,                                     -- people up to this id are done; null: all
+  generation     integer NOT NULL,                           -- the segment's generation that `filled_to` is about
+  filled_to      bigint,                                     -- people up to this id are filled; null: all people
   fill_cause     text NOT NULL,                              -- DEFINITION, or REPAIR for a recompute
-  fill_entered   bigint NOT NULL DEFAULT 0,                  -- found by the fill under way, or the last one
+  fill_entered   bigint NOT NULL DEFAULT 0,                  -- changes found by the present fill, or by the last one
   fill_left      bigint NOT NULL DEFAULT 0,
   filled_at      timestamptz,
   members        bigint NOT NULL DEFAULT 0,
@@ -247,12 +247,12 @@ CREATE INDEX segment_states_segment ON segment_states (segment_id);
 CREATE TABLE group_states (
   bucket_id  bigint NOT NULL,
   group_id   bigint NOT NULL,
-  members    bigint NOT NULL DEFAULT 0,                      -- as of the last tick; marks not yet taken are added when read
+  members    bigint NOT NULL DEFAULT 0,                      -- as of the last tick; readers add the marks that are not yet taken
   PRIMARY KEY (bucket_id, group_id)
 ) WITH (fillfactor = 50);
 CREATE INDEX group_states_group ON group_states (group_id);
 
--- Who ticks: a row a worker process, refreshed every few seconds, so that readiness can tell whether anybody does.
+-- The worker processes, one row each, refreshed every few seconds, so that readiness can tell whether a worker is running.
 CREATE TABLE workers (
   id          bigint PRIMARY KEY,
   started_at  timestamptz NOT NULL,

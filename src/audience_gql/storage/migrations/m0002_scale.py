@@ -1,6 +1,6 @@
-"""Many buckets and many workers: a queue of fills, so that looking for work costs nothing, and audits with what they found.
+"""Adds a queue of fills, so that looking for work costs nothing with many buckets and workers, and a table of what audits found.
 
-It locks nothing for longer than it takes to read the ids of segments.
+It holds its locks only as long as it takes to read the ids of segments.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Every segment is put into the queue once: whoever works it off finds what there is to do, or nothing."""
+    """Every segment is put into the queue once. The worker that takes it does what there is to do, if anything."""
 
     dependencies = [("audience", "m0001_initial")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

@@ -1,5 +1,5 @@
--- Segments with something to be filled, found again, or forgotten. A row goes when its ticket is worked off; every request brings a
--- new ticket, so that one that comes meanwhile is not lost with it.
+-- Segments to fill, to recompute, or to clear after their deletion. A row is deleted when the work for its ticket is done. Every request
+-- writes a new ticket, so a request during the work is not lost.
 CREATE TABLE wanted_fills (
   segment_id  bigint PRIMARY KEY,
   ticket      bigint NOT NULL
@@ -8,7 +8,7 @@ CREATE TABLE wanted_fills (
 INSERT INTO wanted_fills (segment_id, ticket)
 SELECT s.id, 0 FROM segments s UNION SELECT st.segment_id, 0 FROM segment_states st;
 
--- What the auditor found, an hour a row: it is asked for by operators, and read by nobody else.
+-- What the auditor found, one row per hour. Only operators read it.
 CREATE TABLE audits (
   hour         timestamptz PRIMARY KEY,
   slices       bigint NOT NULL,

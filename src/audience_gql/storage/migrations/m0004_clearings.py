@@ -1,6 +1,6 @@
-"""Groups and custom fields can be deleted: a queue of what they leave behind.
+"""Adds a queue of deleted groups and custom fields whose rows are still to be deleted.
 
-It locks `group_members` and `groups` against everybody, for as long as it takes to drop a constraint.
+It locks `group_members` and `groups` completely, for as long as it takes to drop a constraint.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Members outlive their group for a while, so the foreign key between them goes."""
+    """Members exist for a while after their group is deleted, so the foreign key between them is dropped."""
 
     dependencies = [("audience", "m0003_plans")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

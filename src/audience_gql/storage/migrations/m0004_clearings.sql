@@ -1,4 +1,4 @@
--- What was deleted and still has rows in buckets. A row goes when nothing of it is left.
+-- Deleted groups and custom fields that still have rows in buckets. A row is deleted when nothing of them is left.
 CREATE TABLE wanted_clearings (
   kind          text NOT NULL,                               -- group or field
   ref           bigint NOT NULL,
@@ -6,5 +6,5 @@ CREATE TABLE wanted_clearings (
   PRIMARY KEY (kind, ref)
 );
 
--- A group goes before its members do. Writers of members hold the group's row themselves (definitions.hold_groups).
+-- A group is deleted before its members. Writers of members lock the group's row themselves (definitions.hold_groups).
 ALTER TABLE group_members DROP CONSTRAINT group_members_group_id_fkey;

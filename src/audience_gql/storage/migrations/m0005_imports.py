@@ -1,6 +1,6 @@
-"""Imports: files of people, kept in pieces until their rows are written, so that any process may receive and any other work them off.
+"""Adds imports. Their files are stored in pieces until the rows are written, so that one process can receive and another process them.
 
-It makes new tables only, and locks nothing but the workspaces while their references are made.
+It only creates new tables, and locks only the workspaces, while the references to them are created.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Nothing that is there changes."""
+    """No existing row changes."""
 
     dependencies = [("audience", "m0004_clearings")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

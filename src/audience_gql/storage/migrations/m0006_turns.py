@@ -1,6 +1,6 @@
-"""Ticks that look only at the edges which have come: a bucket counts its turns, so that what the last one left behind is trusted.
+"""Lets ticks look only at edges that are due: a bucket counts its turns, so that a tick knows whether its remembered horizon is valid.
 
-The column comes with a constant default, so no table is rewritten.
+The column has a constant default, so no table is rewritten.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""A log that is kept for a while: how far each bucket's was pruned, what segments' sizes were before, and which log a cursor is of.
+"""Adds retention of the log: how far each bucket's log is pruned, the sizes of segments before that, and which log a cursor belongs to.
 
-The columns come with constant defaults, so no table is rewritten.
+The columns have constant defaults, so no table is rewritten.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
--- Up to this sequence only what is still true is kept: a member's last entering. Beyond it the log is whole.
+-- Up to this sequence, the log keeps only rows that are still true: a member's last entry. After it, the log is complete.
 ALTER TABLE buckets ADD COLUMN pruned_through bigint NOT NULL DEFAULT 0;
 
--- Raised when the database was restored: cursors from before are of a log that went on differently.
+-- Raised after the database was restored from a backup: older cursors belong to a log that has diverged from this one.
 ALTER TABLE workspaces ADD COLUMN log_epoch bigint NOT NULL DEFAULT 0;
 
--- Who entered and left in the hours that the log was pruned of. Kept for ever; an hour without a change has no row.
+-- How many people entered and left in the hours that were pruned from the log. Kept for ever. An hour without a change has no row.
 CREATE TABLE segment_hours (
   bucket_id   bigint NOT NULL,
   segment_id  bigint NOT NULL,

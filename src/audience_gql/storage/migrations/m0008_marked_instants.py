@@ -1,6 +1,6 @@
-"""Marks that say when their event happened, so that a tick need not look for what it brings next.
+"""Adds the instant of their event to marks, so that a tick need not query what the event makes due next.
 
-The column comes without a default: no table is rewritten, and older marks say nothing, which is always right.
+The column has no default, so no table is rewritten. Older marks have null, which is always correct.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Marks of before have no instant."""
+    """Existing marks have no instant."""
 
     dependencies = [("audience", "m0007_retention")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

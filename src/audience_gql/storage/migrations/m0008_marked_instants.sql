@@ -1,2 +1,2 @@
--- When the one event happened that a mark tells of; null for other facts, and where it tells of several.
+-- When the event occurred that the mark is about; null for other facts, and for several events.
 ALTER TABLE dirty ADD COLUMN at timestamptz;

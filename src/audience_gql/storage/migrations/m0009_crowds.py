@@ -1,6 +1,6 @@
-"""Crowds that the clock moves at one instant are marked in slices, and a bucket keeps the place.
+"""Lets ticks mark a crowd, which the clock moves at one instant, in slices: a bucket remembers how far it has come.
 
-The columns come without defaults: no table is rewritten, and a bucket without a place has no crowd under way.
+The columns have no defaults, so no table is rewritten. Null means that no crowd is being marked.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """No crowd is under way before."""
+    """No crowd is being marked before this migration."""
 
     dependencies = [("audience", "m0008_marked_instants")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

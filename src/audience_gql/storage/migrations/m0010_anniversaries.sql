@@ -1,5 +1,5 @@
--- A date is not its own anniversary any more. Segments that ask for anniversaries, and those that read them, mean another set of
--- people from here on: a new generation has them filled anew. Ids are positive, so no earlier request has the ticket 0.
+-- A date is no longer its own anniversary. Segments with a condition on anniversaries, and segments that read them, now have other
+-- members: a new generation makes workers fill them again. Ids are positive, so no earlier request has the ticket 0.
 WITH RECURSIVE changed (id) AS (
   SELECT s.id FROM segments s WHERE s.condition @? '$.**.anniversaryInNext' OR s.condition @? '$.**.anniversaryInLast'
   UNION

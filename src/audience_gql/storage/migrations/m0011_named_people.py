@@ -1,6 +1,6 @@
-"""The message of a refused row may name people.
+"""Lets the message of a refused row name people.
 
-The column has a constant default, so that no row is rewritten; the table is locked for an instant (ACCESS EXCLUSIVE).
+The column has a constant default, so no row is rewritten. The table is locked for an instant (ACCESS EXCLUSIVE).
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Nobody is named in the messages that there are."""
+    """Existing messages name nobody."""
 
     dependencies = [("audience", "m0010_anniversaries")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

@@ -1,2 +1,2 @@
--- Whom a refused row's message names: the bucket and the id of each, one after the other.
+-- The people that a refused row's message names: bucket id and subscriber id of each person, one after the other.
 ALTER TABLE import_rejects ADD COLUMN people bigint[] NOT NULL DEFAULT '{}';

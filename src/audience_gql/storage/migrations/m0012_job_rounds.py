@@ -1,4 +1,4 @@
-"""Workers say when their loop of jobs last went round, so that readiness notices when it hangs.
+"""Adds when a worker's job loop last ran, so that readiness notices when the loop hangs.
 
 It locks the table of workers for a moment, and rewrites nothing.
 """
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """A worker of an earlier version leaves it null until it is replaced."""
+    """The column stays null for workers of an earlier version."""
 
     dependencies = [("audience", "m0011_named_people")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

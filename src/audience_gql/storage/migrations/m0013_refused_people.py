@@ -1,6 +1,6 @@
-"""A refused row knows whom it is about, so that it goes with them.
+"""Adds hashes of the keys in a refused row, so that erasing a person also deletes the refused rows about them.
 
-The column has a constant default, so that no row is rewritten; the table is locked for an instant (ACCESS EXCLUSIVE).
+The column has a constant default, so no row is rewritten. The table is locked for an instant (ACCESS EXCLUSIVE).
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """The rows that there are go after 30 days."""
+    """Existing rows have no hashes; they are deleted after 30 days."""
 
     dependencies = [("audience", "m0012_job_rounds")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

@@ -1,6 +1,6 @@
-"""The queue of fills has lanes, so that new segments go before recomputes.
+"""Adds lanes to the queue of fills, so that new segments go before recomputes.
 
-It locks the queue's table for a moment. The column has a constant default: no row is rewritten.
+It locks the queue's table for a moment. The column has a constant default, so no row is rewritten.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """What waits already counts as new."""
+    """Fills that already wait count as new segments."""
 
     dependencies = [("audience", "m0013_refused_people")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

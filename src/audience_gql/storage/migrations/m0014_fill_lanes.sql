@@ -1,2 +1,2 @@
--- Which fills go first: 0, new and edited segments; 1, recomputes, and what deleted segments leave behind.
+-- Lower lanes go first. 0: new and edited segments. 1: recomputes, and the clearing of deleted segments.
 ALTER TABLE wanted_fills ADD COLUMN lane smallint NOT NULL DEFAULT 0;

@@ -1,7 +1,7 @@
-"""A bounce belongs to its address: what the channel was before is kept, and since when the address is another one.
+"""Ties a bounce to its address: stores the channel's state before the bounce, and since when a person has another address.
 
-The columns come without defaults, so that no table is rewritten; both tables are locked for an instant (ACCESS EXCLUSIVE). The rows of
-people who bounced are then updated, which holds them until the migration is over.
+The columns have no defaults, so no table is rewritten. Both tables are locked for an instant (ACCESS EXCLUSIVE). The channel states of
+people who bounced are then updated, which locks these rows until the migration ends.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Of a bounce that is there already, only that it was brought by an event is known."""
+    """About an existing bounce, the only thing known is whether an event set it."""
 
     dependencies = [("audience", "m0014_fill_lanes")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

@@ -1,12 +1,12 @@
--- What a channel was before a bounce, or before what an event brought: NONE when nothing had been said, null when nobody noted it.
+-- The state of a channel before a bounce, or before a state that an event set. NONE: there was no state. Null: it was not recorded.
 ALTER TABLE channel_states ADD COLUMN before_status text;
 ALTER TABLE channel_states ADD COLUMN before_changed_at timestamptz;
 ALTER TABLE channel_states ADD COLUMN before_reason text;
 
--- Since when somebody has another address than the one that they came with; null while it is that one.
+-- Since when a person has another address than their first one; null while they have their first one.
 ALTER TABLE subscribers ADD COLUMN email_changed_at timestamptz;
 
--- A bounce that an event brought never replaced a refusal, so nothing is lost when it goes with its address. One that was set by hand
--- may have replaced one, of which nothing is known: it stays.
+-- A bounce that an event set never replaced a refusal, so nothing is lost when it ends together with its address. A bounce that was set
+-- by hand may have replaced a refusal that nobody recorded, so it stays.
 UPDATE channel_states SET before_status = 'NONE', before_changed_at = '1000-01-01T00:00:00Z'
 WHERE status = 'BOUNCED' AND reason = 'email_bounced';

@@ -1,6 +1,6 @@
-"""An import tells of rows that were written but for some part.
+"""Adds notices to imports, about rows that were written except for some part.
 
-The columns have constant defaults, so that no row is rewritten; both tables are locked for an instant (ACCESS EXCLUSIVE).
+The columns have constant defaults, so no row is rewritten. Both tables are locked for an instant (ACCESS EXCLUSIVE).
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from tortoise.migrations import operations
 
 
 class Migration(migrations.Migration):
-    """Before, such rows were refused."""
+    """Before this migration, such rows were refused."""
 
     dependencies = [("audience", "m0015_bounces")]
     operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]

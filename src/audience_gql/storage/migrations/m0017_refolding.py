@@ -1,6 +1,6 @@
-"""What is stored follows the rules for values: addresses are folded as mail is, blanks around texts go, zones have their present names.
+"""Rewrites stored values by the present rules: addresses fold as mail does, texts lose whitespace around them, time zones get present names.
 
-It reads every person once, locks those whom it changes and the segments that it has filled anew until it ends, and rewrites no table.
+It reads every person once and rewrites no table. Until it ends, it locks the people that it changes and the segments to be filled again.
 """
 
 from tortoise import migrations
@@ -10,7 +10,7 @@ from audience_gql.storage.refolding import refold
 
 
 class Migration(migrations.Migration):
-    """Nobody is merged: whom the new form of a key leaves without it is told in the log. Those who were merged before stay one."""
+    """It merges nobody: a warning names each person who loses a key to another one. People who were merged earlier stay merged."""
 
     dependencies = [("audience", "m0016_import_notices")]
-    operations = [operations.RunPython(lambda _, editor: refold(editor.client._connection))]  # noqa: SLF001  # set work goes past the ORM, as in database.py
+    operations = [operations.RunPython(lambda _, editor: refold(editor.client._connection))]  # noqa: SLF001  # statements for many rows bypass the ORM, as in database.py
