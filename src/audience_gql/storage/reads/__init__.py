@@ -1,1 +1,1 @@
-"""Reads for many at once: pages, batches, figures. Nothing here writes."""
+"""Reads for many parents or keys at once: pages, batches and figures. Nothing here writes."""

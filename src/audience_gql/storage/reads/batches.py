@@ -1,6 +1,6 @@
-"""Reads for many keys at once: one statement each, however many parents a query has. Loaders call these.
+"""Reads for many keys at once, one statement per call. The API's loaders call these.
 
-Every read is of one workspace: a key of another one's is simply not found. Lists that are paged live in pages.py.
+Every read is limited to one workspace: a key of another workspace is not found. Paged lists are in pages.py.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ async def changes_by_keys(
 
 
 async def custom_fields(database: Database, workspace_id: int) -> list[CustomField]:
-    """All of a workspace's, by key."""
+    """All custom fields of a workspace, ordered by key."""
     rows = await database.fetch(
         "SELECT * FROM custom_fields WHERE workspace_id = $1 ORDER BY key", workspace_id
     )
@@ -127,7 +127,7 @@ async def custom_fields(database: Database, workspace_id: int) -> list[CustomFie
 
 
 async def api_tokens(database: Database, workspace_id: int) -> list[ApiToken]:
-    """Those of a workspace that are not revoked, the latest first."""
+    """A workspace's tokens that are not revoked, the latest first, at most 1,000."""
     rows = await database.fetch(
         "SELECT * FROM api_tokens WHERE workspace_id = $1 AND revoked_at IS NULL ORDER BY id DESC LIMIT 1000",
         workspace_id,
@@ -138,7 +138,7 @@ async def api_tokens(database: Database, workspace_id: int) -> list[ApiToken]:
 async def api_tokens_by_ids(
     database: Database, workspace_id: int, ids: Collection[int]
 ) -> dict[int, ApiToken]:
-    """Those of them that are not revoked."""
+    """The tokens with these ids that are not revoked."""
     rows = await database.fetch(
         "SELECT * FROM api_tokens WHERE workspace_id = $1 AND id = ANY($2::bigint[]) AND revoked_at IS NULL",
         workspace_id,
@@ -178,14 +178,14 @@ async def find_segment_by_name(database: Database, workspace_id: int, name_folde
 async def dependencies_by_segments(
     database: Database, workspace_id: int, ids: Collection[int]
 ) -> dict[int, list[Segment]]:
-    """The segments that each one's condition names, by name."""
+    """The segments that each segment's condition names, ordered by name."""
     return await _related_segments(database, workspace_id, ids, of="segment_id", related="depends_on_id")
 
 
 async def users_by_segments(
     database: Database, workspace_id: int, ids: Collection[int]
 ) -> dict[int, list[Segment]]:
-    """The segments whose conditions name each one, by name."""
+    """The segments whose conditions name each segment, ordered by name."""
     return await _related_segments(database, workspace_id, ids, of="depends_on_id", related="segment_id")
 
 
@@ -210,7 +210,7 @@ async def _related_segments(
 async def member_count_by_groups(
     database: Database, workspace_id: int, ids: Collection[int]
 ) -> Mapping[int, int]:
-    """Counted as of the last tick, and from there by the marks that no tick has taken yet: exact in one snapshot."""
+    """The counts of the last tick, corrected by the marks that no tick has taken yet. One statement reads both, so the result is exact."""
     rows = await database.fetch(
         "SELECT i.group_id, (coalesce(t.members, 0) + coalesce(m.members, 0))::bigint AS members "
         "FROM unnest($2::bigint[]) AS i (group_id) "
@@ -243,12 +243,12 @@ async def figures_by_segments(
 
 @dataclass(frozen=True, slots=True)
 class WatchedSegment:
-    """A segment, and what its states add up to, at one instant; equal while nothing that anybody can see of it has changed."""
+    """A segment and its figures at one instant. Two of them are equal if nothing visible has changed in between."""
 
     segment: Segment = field(compare=False)
     figures: SegmentFigures = field(compare=False)
     columns: tuple[object, ...]
-    """All of it, as the database has it."""
+    """All column values, as read from the database. Equality compares only these."""
 
 
 async def watched_segments(
@@ -275,7 +275,7 @@ async def watched_segments(
 async def members_of_segment(
     connection: Connection, workspace_id: int, segment_id: int, limit: int
 ) -> list[Owner]:
-    """Up to so many of a segment's members, in the order of their ids."""
+    """Up to `limit` members of a segment, ordered by bucket and id."""
     rows = await connection.fetch(
         "SELECT m.bucket_id, m.subscriber_id FROM buckets b "
         "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = $2 "
@@ -290,7 +290,7 @@ async def members_of_segment(
 async def evaluated_through(
     database: Database | Connection, workspace_id: int, now: datetime
 ) -> datetime | None:
-    """Up to when every committed fact has been reckoned with in all buckets. `now` must have been read before."""
+    """The instant up to which ticks have taken every committed fact into account, in all buckets. Read `now` before calling this."""
     instant: datetime | None = await database.fetchval(
         "SELECT min(CASE WHEN (b.next_due_at IS NULL OR b.next_due_at > $2) "
         "AND NOT EXISTS (SELECT 1 FROM dirty d WHERE d.bucket_id = b.id) THEN $2 ELSE b.evaluated_through END) "

@@ -1,6 +1,6 @@
-"""Who is in groups and segments, and who came and went, a page at a time: one statement for any number of lists.
+"""Pages of the members of groups and segments, and of a segment's changes: one statement for any number of lists.
 
-A page is the top of every bucket's top.
+Each statement reads one page from every bucket, and merges these pages into one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LAST_SEQUENCE: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """A page of a segment's members, and each bucket's last sequence in the log at that very instant."""
+    """A page of a segment's members, and each bucket's last sequence in the log, read by the same statement."""
 
     entries: list[Entry[SubscriberRecord]]
     heads: Mapping[int, int]
@@ -31,7 +31,7 @@ class Members:
 async def members_of_groups(
     database: Database, workspace_id: int, group_ids: Sequence[int], part: Slice
 ) -> dict[int, list[Entry[SubscriberRecord]]]:
-    """The people in each group, the latest first."""
+    """The members of each group, the latest first."""
     order = Order(("m.added_at", "m.subscriber_id", "m.bucket_id"))
     source = "group_members m", "m.group_id"
     rows = await _members(database, workspace_id, group_ids, part, order=order, source=source)
@@ -41,7 +41,7 @@ async def members_of_groups(
 async def members_of_segments(
     database: Database, workspace_id: int, segment_ids: Sequence[int], part: Slice
 ) -> dict[int, Members]:
-    """The people in each segment, the latest first."""
+    """The members of each segment, the latest first."""
     order = Order(("m.entered_at", "m.subscriber_id", "m.bucket_id"))
     source = "segment_members m", "m.segment_id"
     rows = await _members(database, workspace_id, segment_ids, part, order=order, source=source)
@@ -59,7 +59,7 @@ async def _members(
     order: Order,
     source: tuple[str, str],
 ) -> list[asyncpg.Record]:
-    """A page of members for each list, and where the log stands; a row with nothing but that for a list without any."""
+    """A page of members for each list, with the log's position in each row. A list without members has one row with only the position."""
     table, list_id = source
     bound: list[object] = [workspace_id, list(list_ids)]
     beyond = order.beyond(part.after, bound)
@@ -86,8 +86,8 @@ async def changes_of_segments(
 ) -> dict[int, list[Entry[LoggedChange]]]:
     """Who entered and left each segment, the latest first.
 
-    Instants never go back within a bucket, so each bucket is read along its sequence; the bucket in which the last page ended
-    goes on exactly there.
+    Instants never go back within a bucket, so each bucket is read in the order of its sequence. The bucket in which the last page
+    ended continues exactly there.
     """
     order = Order(("c.occurred_at", "c.bucket_id", "c.sequence"))
     bound: list[object] = [workspace_id, list(segment_ids)]

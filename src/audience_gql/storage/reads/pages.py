@@ -1,7 +1,7 @@
-"""A workspace's own lists, a page at a time: one statement a page.
+"""Pages of a workspace's own lists: one statement per page.
 
-Over the buckets of a workspace, a page is the top of every bucket's top. Every function gives one entry more
-than a page holds, when there is one.
+For lists of people, the statement reads one page from every bucket, and merges these pages into one. Every function returns
+one entry more than a page holds, if there is one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _SEARCHED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A condition to list people by, with all segments that it reads and the one instant of its evaluation."""
+    """A condition that listed people must match, with all segments that it reads, and the instant of its evaluation."""
 
     condition: Condition
     inner: Mapping[int, Condition]
@@ -72,7 +72,7 @@ async def subscribers(
     words: Sequence[Word],
     matching: Filter | None,
 ) -> list[Entry[SubscriberRecord]]:
-    """People who match the condition, and have each folded word in their email, phone, external id, first or last name."""
+    """People who match the condition, and who have each folded word in their email, phone, external id, first name or last name."""
     order = _SUBSCRIBER_ORDERS[order_by]
     values: list[object] = [workspace_id]
     where = f"{order.beyond(part.after, values)} AND {has_words(words, _SEARCHED, values)}"
@@ -105,7 +105,7 @@ async def groups(
     order_by: DefinitionOrder,
     words: Sequence[Word],
 ) -> list[Entry[Group]]:
-    """Groups by words in their name. Their order by size is as of the last tick."""
+    """Groups that have each word in their name. The order by size uses the sizes of the last tick."""
     source = (
         "SELECT g.*, coalesce(sum(t.members), 0)::bigint AS members, NULL AS state FROM groups g "
         "LEFT JOIN buckets b ON b.workspace_id = g.workspace_id "
@@ -133,7 +133,7 @@ async def segments(
     words: Sequence[Word],
     states: Collection[str],
 ) -> list[Entry[Segment]]:
-    """Segments by words in their name, in one of these states; in any, when none are given."""
+    """Segments that have each word in their name and are in one of these states. No states means any state."""
     source = (
         f"SELECT s.*, coalesce(sum(t.members), 0)::bigint AS members, {SEGMENT_STATE} AS state FROM segments s "
         "LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "

@@ -1,6 +1,6 @@
-"""What the tables say about people, as far as conditions read it: the input of an explanation.
+"""Reads the facts about people that conditions need: the input of an explanation.
 
-It must not judge; and it reads in the snapshot that it is handed, so that what it says belongs to one instant.
+It must not evaluate anything. It reads in the caller's snapshot, so that all facts belong to one instant.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Owner
 
 MOST_EVENTS: Final = 100_000
-"""Of all people together. More would take too long to go through, and part of them would not tell the truth."""
+"""The limit for all people together. More events would take too long to evaluate, and an evaluation of only some would be wrong."""
 
 _PROFILE_COLUMNS: Final = {
     "email": "email",
@@ -36,11 +36,11 @@ _PROFILE_COLUMNS: Final = {
     "city": "city",
     "postalCode": "postal_code",
 }
-"""By the name that conditions use."""
+"""The columns, by the name that conditions use."""
 
 
-class TooManyEvents(Exception):  # named for what it says, like every expected failure
-    """The people have more events of the names in question than can be gone through at once."""
+class TooManyEvents(Exception):  # named after what it says, like every expected failure
+    """The people have more than MOST_EVENTS events with the names in question."""
 
 
 async def facts_by_owners(
@@ -51,10 +51,10 @@ async def facts_by_owners(
     reads: Collection[Read],
     event_ids: Mapping[str, int],
 ) -> dict[Owner, Facts]:
-    """What there is to know of these people for conditions that read this; who is not there is left out.
+    """The facts about these people for conditions with these `reads`. People who do not exist are left out.
 
-    Five statements, whatever is asked. The profile is complete; channels, groups, segments and events are only those
-    that are read, all of them. Raises TooManyEvents for more than MOST_EVENTS.
+    Always five statements. The profile is complete. Of channels, groups, segments and events, the result has all that `reads`
+    name and no others. Raises TooManyEvents for more than MOST_EVENTS.
     """
     people = _People(connection, workspace_id, owners)
     channels = await people.channels(_refs(reads, "channel"))
@@ -81,7 +81,7 @@ async def facts_by_owners(
 
 @dataclass(frozen=True, slots=True)
 class _People:
-    """Whose facts are read. Those of other workspaces are not found."""
+    """The people whose facts are read. People of other workspaces are not found."""
 
     connection: Connection
     workspace_id: int
@@ -141,7 +141,7 @@ class _People:
         )
         if len(rows) > MOST_EVENTS:
             raise TooManyEvents(f"there are more than {MOST_EVENTS:,} events to explain it from")
-        # Outside of the loop that serves everybody else: they may be very many.
+        # In a thread, because very many events would block the event loop.
         return await asyncio.to_thread(_events_by_owners, rows, names)
 
     async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:

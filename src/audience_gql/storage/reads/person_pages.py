@@ -1,4 +1,4 @@
-"""Lists that hang off a person, a page at a time: one statement for the pages of any number of people."""
+"""Pages of the lists that belong to a person: one statement for the pages of any number of people."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from audience_gql.storage.reads.slices import Entry, Order, Slice, by_parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _List:
-    """Where a list comes from: tables, of which `alias` hangs off people and `$1` is the workspace."""
+    """Where a list comes from. `alias` is the table with the people's ids, and `$1` in the tables is the workspace."""
 
     columns: str
     tables: str
     alias: str
     order: Order
     values: tuple[object, ...] = ()
-    """$4 and on in the tables."""
+    """The values of $4 and the following parameters in the tables."""
 
 
 async def groups_of_subscribers(
@@ -59,7 +59,7 @@ async def segments_of_subscribers(
 async def events_of_subscribers(
     database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice, *, name: str | None
 ) -> dict[Owner, list[Entry[EventRecord]]]:
-    """Each person's events of this name, or of any, the latest first."""
+    """Each person's events with this name, or all events without a name, the latest first."""
     order = Order(("e.occurred_at", "e.id"))
     tables = "events e JOIN event_names n ON n.id = e.name_id AND n.workspace_id = $1"
     if name is None:
@@ -74,7 +74,7 @@ async def events_of_subscribers(
 async def changes_of_subscribers(
     database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice
 ) -> dict[Owner, list[Entry[LoggedChange]]]:
-    """What each person entered and left, the latest first."""
+    """The membership changes of each person, the latest first."""
     order = Order(("c.sequence",))
     wanted = _List(
         columns=columns_of(LoggedChange, "c"), tables="membership_changes c", alias="c", order=order

@@ -1,7 +1,7 @@
-"""Counts whom a condition would match, without storing it: everybody where there is time, otherwise an even share of all.
+"""Counts the people that a condition matches, without storing the condition: all people if there is time, otherwise a sample.
 
-People's ids are random, so whoever has an id up to some number is a sample of the audience, and the same one every time.
-It only reads, all in the caller's snapshot, and knows nothing of estimates: it gives what was counted.
+People's ids are random, so the people with ids up to some number are a random sample of the audience, the same one every time.
+This module only reads, in the caller's snapshot. It must not estimate: it returns what it counted.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from audience_gql.storage.reads.pages import Filter
 from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of, subscriber_of
 
 _IDS: Final = 2**62
-"""Ids of people are drawn evenly from [0, 2^62)."""
+"""Ids of people are uniformly random in [0, 2^62)."""
 _LAST_ID: Final = 2**63 - 1
 _CAUTION: Final = 0.7
-"""Of the time that is left, so much is planned for: a larger range may take more than its share."""
+"""The part of the remaining time to plan for: a larger range can take disproportionately longer."""
 _LEAST_GROWTH: Final = 0.2
-"""A slice that adds less than this to what is counted already is not worth a statement."""
+"""A slice that adds less than this part of what is already counted is not worth a statement."""
 _SHRINKS: Final = 3
 _SHRINK: Final = 16
 _EVENTS_FOR_TYPES: Final = 1_000
@@ -39,18 +39,18 @@ class Budget:
     """How long counting may take. Less time never fails: fewer people are counted."""
 
     seconds: float = 0.3
-    """For everything after the first slice, which is counted in any case."""
+    """For everything, counted from the start. The first slice has a limit of its own, and is counted in any case."""
     first_share: float = 1 / 64
-    """The first slice of the audience; from how long it takes the next one is planned."""
+    """The size of the first slice, as a share of the audience. Its duration is used to plan the next slice."""
     first_seconds: float = 1.0
-    """After this long a smaller first slice is tried."""
+    """The limit of the first slice. After it, a smaller first slice is tried."""
     whole_up_to: int = 5_000
-    """So few people are counted at once."""
+    """An audience of at most this many people is counted in one slice."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Figures:
-    """What was counted among the people seen."""
+    """The counts among the people seen so far."""
 
     seen: int = 0
     matched: int = 0
@@ -68,15 +68,15 @@ class _Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """What was counted: of all `people`, those `seen`, who are everybody or a random share of them."""
+    """The result. `people` is the size of the audience; `seen` of them were counted: all of them, or a random sample."""
 
     people: int
     seen: int
     matched: int
     entering: int
-    """Who match and are not members of the segment compared to; 0 without one."""
+    """People who match and are not members of the segment compared to; 0 without one."""
     leaving: int
-    """Who are members of it and do not match."""
+    """People who are members of that segment and do not match; 0 without one."""
     sample: tuple[SubscriberRecord, ...]
 
 
@@ -89,9 +89,9 @@ async def tally(
     sample: int,
     budget: Budget,
 ) -> Tally:
-    """Count as much of the workspace as fits the budget, and read up to `sample` of those who match.
+    """Count as many people of the workspace as the budget allows, and read up to `sample` of those who match.
 
-    The connection must hold a snapshot. Raises the driver's timeout only when not even a tiny share can be counted.
+    The connection must hold a snapshot. Raises asyncpg.QueryCanceledError only if not even a tiny share can be counted.
     """
     bucket_ids = await definitions.bucket_ids(connection, workspace_id)
     counting = _Counting(connection, bucket_ids, matching, compared_to=compared_to, sample=sample)
@@ -113,9 +113,9 @@ async def tally(
 async def never_seen(
     connection: Connection, workspace_id: int, leaves: Sequence[Leaf], matching: Filter, *, seconds: float
 ) -> list[Leaf]:
-    """Those of the leaves that match nobody at all. They must look at the subscriber's own row.
+    """The leaves that match nobody at all. Each leaf must read only the subscriber's own row.
 
-    What cannot be told in the given time is left out.
+    Leaves that cannot be checked within `seconds` are left out.
     """
     found: list[Leaf] = []
     deadline = monotonic() + seconds
@@ -137,9 +137,9 @@ async def types_of_properties(
     *,
     seconds: float,
 ) -> list[Mapping[str, int]]:
-    """How many of the latest events of a name have which JSON type in a property, null aside, for each (name, key).
+    """For each (event name, property key): how many of the latest events have which JSON type in the property. Nulls do not count.
 
-    At most 1,000 events are looked at for each. What cannot be told in the given time is left out at the end.
+    Reads at most 1,000 events for each pair. If `seconds` run out, the list is shorter: the last pairs are missing.
     """
     if not properties:
         return []
@@ -156,7 +156,7 @@ async def types_of_properties(
 
 
 class _Counting:
-    """One count: slices of the id space of every bucket, each going on where the one before ended."""
+    """One count. It reads slices of the id range in every bucket; each slice continues where the one before ended."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Counting:
 
     @property
     def last_id(self) -> int:
-        """Everybody up to this id has been counted."""
+        """Everybody with an id up to this one has been counted."""
         return _LAST_ID if self._share >= 1 else int(self._share * _IDS) - 1
 
     async def run(self, budget: Budget, *, first_share: float) -> None:
@@ -193,7 +193,7 @@ class _Counting:
             try:
                 await self._slice(1.0 if step >= rest else self._share + step, left)
             except asyncpg.QueryCanceledError:
-                return  # what was counted before stands
+                return  # the counts of earlier slices stay
 
     async def _first_slice(self, share: float, seconds: float) -> None:
         for attempt in range(_SHRINKS + 1):
@@ -206,7 +206,7 @@ class _Counting:
                 return
 
     async def _slice(self, upto: float, seconds: float) -> None:
-        """Go on up to a share of the whole. When the time runs out, nothing of the slice counts."""
+        """Count the people up to this share of the id range. If the time runs out, no part of the slice is added."""
         started = monotonic()
         before, after = self._share, self.last_id
         through = _LAST_ID if upto >= 1 else int(upto * _IDS) - 1
@@ -232,7 +232,7 @@ class _Counting:
 
 
 def _sql(statement: Statement, *, is_compared: bool, sample: int) -> str:
-    """One row for the bucket `$1` and the ids in (`$2`, `$3`]; the segment compared to is the last parameter."""
+    """A statement with one row of counts, for the bucket `$1` and the ids in (`$2`, `$3`]. The segment compared to is the last parameter."""
     seen = "SELECT count(*) FROM subscribers p WHERE p.bucket_id = $1::bigint AND p.id > $2::bigint AND p.id <= $3::bigint"
     first = f"SELECT m.subscriber_id FROM matched m ORDER BY m.subscriber_id LIMIT {sample:d}"
     if is_compared:
@@ -258,15 +258,15 @@ def _sql(statement: Statement, *, is_compared: bool, sample: int) -> str:
 
 @asynccontextmanager
 async def _limited(connection: Connection, seconds: float) -> AsyncIterator[None]:
-    """Statements within run out of time after so long: then asyncpg.QueryCanceledError, and the transaction goes on."""
+    """Limit how long each statement inside may take. After that it raises asyncpg.QueryCanceledError, and the transaction stays usable."""
     savepoint = connection.transaction()
     await savepoint.start()
     try:
-        milliseconds = max(1, int(seconds * 1000))  # 0 would mean for ever
+        milliseconds = max(1, int(seconds * 1000))  # 0 would mean no limit
         await connection.execute("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
         yield
     finally:
-        await savepoint.rollback()  # nothing was written; this brings the usual timeout back
+        await savepoint.rollback()  # nothing was written; this restores the usual timeout
 
 
 async def _has_at_most(connection: Connection, workspace_id: int, limit: int) -> bool:

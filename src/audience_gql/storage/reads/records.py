@@ -1,6 +1,6 @@
-"""Rows as lists carry them: the attributes of the models without their machinery, and how a driver's row becomes one.
+"""The rows that reads return: the attributes of a model without the ORM's machinery, and functions that make them from driver rows.
 
-Definitions (groups, segments, custom fields) are few, and come as instances of their models.
+Definitions (groups, segments, custom fields) are few, so reads return them as model instances.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 
 Definition = TypeVar("Definition", ApiToken, CustomField, Group, Segment)
 Owner: TypeAlias = facts.Owner
-"""A person's place: bucket, number."""
+"""A person: (bucket id, subscriber id)."""
 Identity: TypeAlias = facts.Identity
-"""A key of a person: its kind and its folded value."""
+"""A key of a person: (kind, folded value)."""
 EventKey: TypeAlias = tuple[int, int, int, datetime, int]
-"""An event's place: bucket, subscriber, name, instant, number."""
+"""An event: (bucket id, subscriber id, name id, instant, event id)."""
 ChangeKey: TypeAlias = tuple[int, int]
-"""A change's place in the log: bucket, sequence."""
+"""A change in the log: (bucket id, sequence)."""
 State: TypeAlias = Literal["COMPUTING", "READY", "FAILED", "PAUSED"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberRecord:
-    """A person as lists carry her: the attributes of the model, without its machinery."""
+    """A person: the attributes of the model without the ORM's machinery."""
 
     bucket_id: int
     id: int
@@ -82,14 +82,14 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFigures:
-    """What a segment's states in all buckets add up to."""
+    """A segment's state and number of members over all buckets."""
 
     state: State
     members: int
 
 
 def columns_of(record: type[SubscriberRecord | LoggedChange], alias: str) -> str:
-    """The columns that a record is made of, for a SELECT from a table of this alias."""
+    """The columns of a record, for a SELECT from a table with this alias."""
     return ", ".join(f"{alias}.{name}" for name in record.__dataclass_fields__)
 
 
@@ -101,7 +101,8 @@ SEGMENT_STATE: Final = (
     "WHEN bool_and(coalesce(t.generation = s.generation AND (t.filled_to IS NULL OR t.fill_cause = 'REPAIR'), false)) "
     "THEN 'READY' ELSE 'COMPUTING' END"
 )
-"""Of a segment `s`, grouped over its states `t` in every bucket. A recompute leaves a segment READY: it is right all the while."""
+"""The state of a segment `s`, grouped over its states `t` in every bucket. A segment stays READY during a recompute, because its members
+stay correct."""
 
 
 def subscriber_of(row: asyncpg.Record) -> SubscriberRecord:
@@ -117,7 +118,7 @@ def change_of(row: asyncpg.Record) -> LoggedChange:
 
 
 def definition_of(model: type[Definition], row: asyncpg.Record) -> Definition:
-    """A model instance from a row that set work has read; other columns of the row do not matter."""
+    """A model instance from a driver row. The row may have other columns, too."""
     known = {name: row[name] for name in model._meta.fields_map}  # noqa: SLF001  # the ORM's public metadata
     return model._init_from_db(**known)  # noqa: SLF001  # how the ORM makes instances from its own rows
 

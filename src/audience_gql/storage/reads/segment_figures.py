@@ -1,4 +1,4 @@
-"""Figures of segments over time and against each other, each one statement."""
+"""Figures of segments: their sizes over time, and their overlaps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from audience_gql.storage.database import Database
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 
 MEMBERSHIPS_COUNTED: Final = 500_000
-"""Where the segments have more members together, an even share of the people is counted."""
+"""If the segments together have more members than this, only a sample of the people is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """People who are in exactly these of the segments asked about."""
+    """How many people are in exactly these segments, and in no other of the segments that were given."""
 
     segment_ids: tuple[int, ...]
     members: int
@@ -28,7 +28,7 @@ class Size:
     at: datetime
     """When the interval begins."""
     members: int
-    """At its end."""
+    """The size at the end of the interval."""
     entered: int
     left: int
 
@@ -36,9 +36,9 @@ class Size:
 async def overlaps(
     database: Database, workspace_id: int, segment_ids: Collection[int], *, counted: int = MEMBERSHIPS_COUNTED
 ) -> list[Overlap]:
-    """How many people are in each combination of these segments, and in no other of them; those that nobody is in are left out.
+    """How many people are in exactly each combination of these segments, the most frequent first. Combinations without people are left out.
 
-    Up to 31 segments: a combination is a bit for each.
+    Up to 31 segments, because a combination has one bit for each.
     """
     total = await database.fetchval(
         "SELECT coalesce(sum(t.members), 0)::bigint FROM buckets b "
@@ -70,9 +70,9 @@ async def overlaps(
 async def sizes(
     database: Database, workspace_id: int, segment_id: int, starts: Sequence[datetime], end: datetime
 ) -> list[Size]:
-    """A segment's size in the intervals that begin at these instants, the last of which ends at `end`.
+    """A segment's size in the intervals that begin at these instants. The last interval ends at `end`.
 
-    From the log, and where that was pruned from the hours that were kept of it.
+    Read from the log, and for the pruned part of the log from `segment_hours`.
     """
     rows = await database.fetch(
         "SELECT 0 AS position, coalesce(sum(t.members), 0)::bigint AS entered, 0::bigint AS gone FROM buckets b "
@@ -96,7 +96,7 @@ async def sizes(
     for row in rows:
         entering[row["position"]] += row["entered"]
         leaving[row["position"]] += row["gone"]
-    members = entering[0]  # now; from here back
+    members = entering[0]  # the size now; the loop goes back in time
     entered, left = entering[len(starts) + 1], leaving[len(starts) + 1]
     found = []
     for position in range(len(starts), 0, -1):

@@ -1,4 +1,4 @@
-"""Keyset paging in SQL: which part of a list is wanted, how lists are ordered, and how a statement goes on after a position.
+"""Keyset paging in SQL: which part of a list to read, how lists are ordered, and how a statement continues after a position.
 
 It must not know a table.
 """
@@ -16,30 +16,30 @@ Node = TypeVar("Node")
 Parent = TypeVar("Parent", bound=Hashable)
 Position: TypeAlias = tuple[
     Any, ...
-]  # Any: the values that a list is ordered by, ending with what makes them unique
+]  # Any: the values that a list is ordered by; the last ones make them unique
 
 _TYPES: Final = {bool: "boolean", int: "bigint", str: "text", datetime: "timestamptz"}
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Which part of a list: so many entries after a position, or from its start."""
+    """Which part of a list to read: `size` entries after a position, or from the start."""
 
     size: int
     after: Position | None = None
 
     @property
     def limit(self) -> str:
-        """One more than asked for, so that whoever asks knows whether there is a next page.
+        """A LIMIT of one more than `size`, so that the caller knows whether there is a next page.
 
-        Written into the text: a bound LIMIT is planned as if it were a tenth of the table.
+        It is part of the SQL text, because Postgres plans a bound LIMIT as a tenth of the table.
         """
         return f"LIMIT {self.size + 1:d}"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[Node]):
-    """One line of a list. `at` is when the node came to be in it, for lists that somebody is a member of."""
+    """One entry of a list. `at` is when the node entered the list; None for lists without members."""
 
     node: Node
     position: Position
@@ -48,14 +48,14 @@ class Entry(Generic[Node]):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The expressions that a list is ordered by. They share one direction, so that a row comparison can go on after a position."""
+    """The expressions that a list is ordered by. They share one direction, so that a row comparison can continue after a position."""
 
     keys: tuple[str, ...]
     is_descending: bool = True
 
     @property
     def columns(self) -> str:
-        """The keys as columns k0, k1, … of a subselect."""
+        """The keys as columns k0, k1, … for the SELECT list of a subquery."""
         return ", ".join(f"{key} AS k{number}" for number, key in enumerate(self.keys))
 
     @property
@@ -64,11 +64,11 @@ class Order:
 
     @property
     def outer_clause(self) -> str:
-        """The same order, around the subselect that has `columns`."""
+        """The same order, for the query around a subquery that has `columns`."""
         return self._directed(tuple(f"k{number}" for number in range(len(self.keys))))
 
     def beyond(self, after: Position | None, values: list[object]) -> str:
-        """A condition for the rows after a position, whose parts it appends to the statement's values."""
+        """A condition for the rows after a position. Appends the position's parts to the statement's values."""
         if after is None:
             return "true"
         bound = ", ".join(bind(part, values) for part in after)
@@ -82,7 +82,7 @@ class Order:
 
 
 def bind(value: object, values: list[object]) -> str:
-    """Append a value to a statement's values. Returns its placeholder, typed, so that no plan depends on inference."""
+    """Append a value to a statement's values. Returns its placeholder with a type, so that Postgres need not infer one."""
     values.append(value)
     return f"${len(values)}::{_TYPES[type(value)]}"
 
@@ -90,7 +90,7 @@ def bind(value: object, values: list[object]) -> str:
 def by_parent(
     parents: Sequence[Parent], rows: Iterable[asyncpg.Record], entry: Callable[[asyncpg.Record], Entry[Node]]
 ) -> dict[Parent, list[Entry[Node]]]:
-    """The rows of many parents' pages, which say their parent's place by `number`, as entries by parent."""
+    """The rows of many parents' pages as entries by parent. A row's `number` is its parent's position, from 1."""
     found: dict[Parent, list[Entry[Node]]] = {}
     for row in rows:
         if row["k0"] is None:

@@ -1,6 +1,6 @@
-"""What an editor of conditions offers: event names with their properties, and values that people have.
+"""Suggestions for an editor of conditions: event names with their properties, and values that people have.
 
-Every read is bounded, however large the audience: some of the buckets, and of each so many people or events.
+Every read has a bound that does not depend on the audience's size: it reads some of the buckets, and some people or events of each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from audience_gql.storage.reads.searching import Word, has_words, is_not_blank
 
 MOST_BUCKETS: Final = 100
 PEOPLE: Final = 20_000
-"""So many are looked at, all buckets together: as their ids are random, they are a fair sample."""
+"""How many people to read, all buckets together. Their ids are random, so they are a fair sample."""
 EVENTS: Final = 10_000
 _EVENTS_FOR_PROPERTIES: Final = 20
 _MOST_PROPERTIES: Final = 100
@@ -31,7 +31,7 @@ class SeenName:
     name: str
     last_seen_at: datetime
     properties: list[str]
-    """The keys that its latest events have, by name."""
+    """The property keys of the latest events, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class ValueCount:
 
 
 async def seen_names(database: Database, workspace_id: int, now: datetime) -> list[SeenName]:
-    """The names of events that happened up to now, by name."""
+    """The names of events that occurred up to now, ordered by name."""
     rows = await database.fetch(
         "SELECT n.name, l.occurred_at, p.keys FROM event_names n CROSS JOIN LATERAL ("
         "SELECT b.id AS bucket_id, e.occurred_at FROM unnest($2::bigint[]) AS b (id) CROSS JOIN LATERAL ("
@@ -65,7 +65,7 @@ async def seen_names(database: Database, workspace_id: int, now: datetime) -> li
 async def profile_values(
     database: Database, workspace_id: int, column: str, *, words: Sequence[Word], limit: int
 ) -> list[ValueCount]:
-    """The commonest texts of a column of the profile."""
+    """The most frequent texts in a column of the profile."""
     assert column in TEXT_COLUMNS  # noqa: S101  # it becomes part of the statement
     value, folded = f"to_jsonb(s.{column})", f"to_jsonb(s.{column}_folded)"
     return await _people_s(
@@ -76,7 +76,7 @@ async def profile_values(
 async def field_values(
     database: Database, workspace_id: int, field: FieldRef, *, words: Sequence[Word], limit: int
 ) -> list[ValueCount]:
-    """The commonest values of a custom field; of a LIST, what its values hold."""
+    """The most frequent values of a custom field. For a field of type LIST, these are the items of its lists."""
     value, folded = "s.fields -> $4::text", "coalesce(s.fields_folded -> $4::text, s.fields -> $4::text)"
     return await _people_s(
         database,
@@ -93,7 +93,7 @@ async def field_values(
 async def property_values(
     database: Database, workspace_id: int, event: str, key: str, *, words: Sequence[Word], limit: int
 ) -> list[ValueCount]:
-    """The commonest texts, numbers and truths of a property among the latest events of a name."""
+    """The most frequent texts, numbers and booleans of a property in the latest events with this name."""
     bucket_ids = await _some_buckets(database, workspace_id)
     values: list[object] = [workspace_id, event, bucket_ids, key, limit]
     rows = await database.fetch(
@@ -122,7 +122,7 @@ async def _people_s(
     words: Sequence[Word],
     limit: int,
 ) -> list[ValueCount]:
-    """Counted among the first people by id, and scaled by how far in the range of all ids these reach."""
+    """Count among the people with the lowest ids, and scale the counts by the part of the id range that these people cover."""
     all_ids = await _bucket_ids(database, workspace_id)
     bucket_ids = _spread(all_ids)
     share = _share(PEOPLE, bucket_ids)
@@ -164,7 +164,7 @@ async def _bucket_ids(database: Database, workspace_id: int) -> list[int]:
 
 
 def _spread(bucket_ids: list[int]) -> list[int]:
-    """As many as may be asked, from the oldest to the newest."""
+    """At most MOST_BUCKETS buckets, spread evenly from the oldest to the newest."""
     if len(bucket_ids) <= MOST_BUCKETS:
         return bucket_ids
     return [bucket_ids[number * len(bucket_ids) // MOST_BUCKETS] for number in range(MOST_BUCKETS)]
