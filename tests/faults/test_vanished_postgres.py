@@ -154,7 +154,7 @@ async def test_a_slow_network_is_no_absence(world, client, proxy):
     await asyncio.sleep(5)
     assert await client.read() == 200
     for name in ("web", "worker"):
-        assert "thrown away" not in (world.logs / f"{name}.log").read_text()
+        assert "terminating" not in (world.logs / f"{name}.log").read_text()
 
 
 async def test_both_processes_end_while_postgres_is_silent(world, client, proxy):

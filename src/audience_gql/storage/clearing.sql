@@ -1,4 +1,4 @@
--- What a deleted group or custom field leaves behind: taken away a slice at a time, each slice of one bucket and one transaction.
+-- Delete what a deleted group or custom field leaves behind, one slice at a time. A slice is part of one bucket, in one transaction.
 
 -- name: want
 INSERT INTO wanted_clearings (kind, ref, workspace_id) VALUES ($1, $2, $3)
@@ -13,12 +13,12 @@ SELECT w.kind, w.ref FROM wanted_clearings w WHERE w.workspace_id = $1 ORDER BY 
 DELETE FROM wanted_clearings w WHERE w.kind = $1 AND w.ref = $2
 
 -- name: members_end
--- The last of the next `$3` members; null when fewer are left.
+-- The last id of the next `$3` members; null when fewer members are left.
 SELECT m.subscriber_id FROM group_members m WHERE m.bucket_id = $1 AND m.group_id = $2
 ORDER BY m.subscriber_id OFFSET $3 - 1 LIMIT 1
 
 -- name: logged_members
--- The members as the log has them: those there are, less what is marked and not yet logged, comings and goings alike.
+-- The members according to the log: the present members, without the joins and with the leaves that are marked but not yet logged.
 SELECT g.subscriber_id
 FROM (
   SELECT m.subscriber_id, 1 AS difference
@@ -40,7 +40,7 @@ DELETE FROM group_members m WHERE m.bucket_id = $1 AND m.group_id = $2 AND m.sub
 DELETE FROM group_states t WHERE t.bucket_id = $1 AND t.group_id = $2
 
 -- name: forget_values
--- Held in the order of their ids, as every writer of people holds them.
+-- Lock the rows in the order of their ids, as every writer of people does, so that writers do not deadlock.
 UPDATE subscribers s SET fields = s.fields - $4::text, fields_folded = s.fields_folded - $4::text
 FROM (
   SELECT r.id FROM subscribers r
@@ -49,6 +49,6 @@ FROM (
 WHERE s.bucket_id = $1 AND s.id = held.id
 
 -- name: forget_dates
--- Days lie under the negative id once more, for anniversaries.
+-- Each day is also stored under the negative field id, for anniversaries.
 DELETE FROM subscriber_dates d
 WHERE d.bucket_id = $1 AND d.subscriber_id > $2 AND d.subscriber_id <= $3 AND d.field_id = ANY($4::bigint[])

@@ -8,7 +8,7 @@ from audience_gql.storage.database import Connection
 
 
 class DatabaseClock:
-    """A statement of its own at every call: inside a transaction the time of its start would be older than a lock it waited for."""
+    """Reads the time in a separate statement at every call. now() would give the start of the transaction, which can lie before a lock wait."""
 
     async def now(self, connection: Connection) -> datetime:
         now: datetime = await connection.fetchval("SELECT clock_timestamp()")

@@ -1,4 +1,4 @@
-"""One connection to Postgres: how it is opened, how long it waits for an answer, and how it is given up.
+"""One connection to Postgres: how it is opened, how long it waits for an answer, and when it is terminated.
 
 It must not know a pool or a table. Each pool states how long its statements may take.
 """
@@ -12,33 +12,33 @@ from typing import Any, Final
 import asyncpg
 
 CONNECT_SECONDS: Final = 3.0
-"""How long a server may take to let a connection in."""
+"""How long a server may take to accept a connection."""
 GRACE_SECONDS: Final = 2.0
-"""Postgres ends a statement at its own limit. A client that has heard nothing for so long after that takes the connection for dead."""
+"""Postgres cancels a statement at its own timeout. If the client has no answer this long after that, the connection counts as dead."""
 CANCEL_SECONDS: Final = 2.0
-"""How long a server may take to end a statement that nobody waits for any more. Then its connection is given up."""
+"""How long a server may take to cancel a statement whose caller has gone. After that, its connection is terminated."""
 CLOSE_SECONDS: Final = 2.0
-"""How long a pool may take to say goodbye to the server."""
+"""How long a pool may take to close its connections. After that, they are terminated."""
 IDLE_IN_TRANSACTION_SECONDS: Final = 8
-"""How long Postgres waits for the next statement of a transaction, whose locks others wait for: its client may be gone, and no
-transaction of ours waits for anything but Postgres."""
+"""How long Postgres waits for the next statement of an open transaction before it ends the connection. Our transactions never wait
+for anything except Postgres, so after this time the client is gone, and others may be waiting for its locks."""
 SERVER_KEEPALIVE: Final = {
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "8000",
 }
-"""The same as _KEEPALIVE at the other end: connections of clients that are gone count there, too."""
+"""The same limits as _KEEPALIVE, for the server's end: connections of clients that are gone also use up the server's limit."""
 
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 3, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 8_000}
-"""The kernel gives a connection up after eight to nine seconds in which the other end confirms nothing, even while a long statement
-runs. Seconds, seconds, probes, milliseconds; where the system has them."""
+"""The kernel drops a connection when the other end has acknowledged nothing for eight to nine seconds, even while a long statement
+runs. Units: seconds, seconds, probes, milliseconds. A system may lack some of these options."""
 
 
 class PlainConnection(asyncpg.Connection):
-    """A connection that goes back to the pool as it is, and that waits for no server for ever.
+    """A connection that returns to the pool without a reset, and that never waits for a server without a limit.
 
-    The usual reset costs a round trip at every release. Leaving it out is safe because nothing here ever sets
+    The driver's reset costs a round trip at every release. Leaving it out is safe because nothing here sets
     session state: no SET, no LISTEN, no session locks, only SET LOCAL and row locks.
     """
 
@@ -50,15 +50,15 @@ class PlainConnection(asyncpg.Connection):
         return ""
 
     async def _cancel(self, waiter: Any, cancel_waiter: Any = None) -> None:  # Any: the driver's own futures
-        """Ask the server to end a statement; without this limit the driver waits for an answer that may never come."""
+        """Ask the server to cancel a statement, within a limit: the driver alone waits for an answer that may never come."""
         async with asyncio.timeout(CANCEL_SECONDS) as limit:
-            await super()._cancel(waiter, cancel_waiter)  # type: ignore[misc]  # no public door; it swallows the cancellation
+            await super()._cancel(waiter, cancel_waiter)  # type: ignore[misc]  # there is no public method; this one swallows the cancellation
         if limit.expired():
             self.terminate()
 
 
 async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
-    """Close a pool, without waiting long for a server that may be gone."""
+    """Close a pool. If the server does not answer within CLOSE_SECONDS, terminate its connections."""
     try:
         await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -66,7 +66,7 @@ async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
 
 
 def command_timeout(statement_timeout_seconds: float) -> float | None:
-    """How long a client waits for a command. None, for ever, where Postgres has no limit either."""
+    """How long the client waits for a command, in seconds. None means no limit: then Postgres has none either."""
     return statement_timeout_seconds + GRACE_SECONDS if statement_timeout_seconds else None
 
 

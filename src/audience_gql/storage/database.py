@@ -1,6 +1,6 @@
 """Connections and transactions of requests, with callbacks that run only after a commit.
 
-It must not know a table; what is read and written lives in its neighbours.
+It must not know a table: the modules beside it read and write those.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _RETRIES = 8
 
 
 class Unavailable(Exception):
-    """Postgres cannot be reached, or no connection became free in time. Nothing was written; trying again is right."""
+    """Postgres cannot be reached, or no connection became free in time. Nothing was written, so the caller can retry."""
 
 
 class OutcomeUnknown(Unavailable):
-    """Postgres went away while it was asked to commit: whether anything was written is not known."""
+    """The connection was lost during a commit: whether anything was written is unknown."""
 
 
 UNREACHABLE: tuple[type[Exception], ...] = (
@@ -56,32 +56,32 @@ UNREACHABLE: tuple[type[Exception], ...] = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says that died in the middle of a statement
+    asyncpg.InternalClientError,  # raised by a connection that died in the middle of a statement
     Unavailable,
 )
-"""What a driver call raises while Postgres is away: latency, never a verdict."""
+"""What a driver call raises while Postgres is not available. It says nothing about the statement, so the caller can retry."""
 
 _REFUSALS: tuple[type[Exception], ...] = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
-    DBConnectionError,  # what the ORM makes of the one before
+    DBConnectionError,  # how the ORM wraps the class above
 )
-"""What a wrong user, password or database in the address is answered with."""
+"""What a wrong user, password or database name in the URL raises."""
 
 RETRIABLE: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-"""Postgres asks for the transaction to be run again."""
+"""Postgres asks the client to run the transaction again."""
 
 BUSY: tuple[type[Exception], ...] = (*RETRIABLE, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
-"""Somebody else holds what the statement wants, or it took too long; nothing was done."""
+"""Another transaction holds a lock that the statement needs, or the statement took too long. Nothing was done."""
 
 
 UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, IntegrityError)
-"""A name or key is taken by somebody else, as the driver or the ORM says it."""
+"""A name or key is already taken; raised by the driver or by the ORM."""
 
 
 @dataclass(slots=True)
 class Transaction:
-    """One open transaction. ORM calls inside its block take part in it by themselves."""
+    """One open transaction. ORM calls inside its block use it automatically."""
 
     connection: Connection
     _callbacks: list[Callable[[], None]] = field(default_factory=list)
@@ -97,10 +97,10 @@ class Transaction:
 
 @contextmanager
 def connecting() -> Iterator[None]:
-    """While a connection is opened. Raises Unavailable, which says whether Postgres is away or refuses us."""
+    """Wraps the opening of a connection. Raises Unavailable, which says whether Postgres is unreachable or refuses the connection."""
     try:
         yield
-    except _REFUSALS as error:  # before the other, for the ORM's is an OSError, too
+    except _REFUSALS as error:  # before UNREACHABLE, because the ORM's exception is also an OSError
         raise Unavailable(f"Postgres refuses the connection: {error}") from error
     except UNREACHABLE as error:
         raise Unavailable("Postgres cannot be reached") from error
@@ -137,10 +137,10 @@ class Database:
         presence: Presence | None = None,
         bounds: Bounds | None = None,
     ) -> Database:
-        """Connect. The default one, of which a process has one, also serves models outside transactions.
+        """Connect. The default database also serves models outside transactions; a process has exactly one default.
 
-        `presence` has its connections thrown away when the server is silent; `bounds` say how many a token may have at a time.
-        Raises Unavailable when the server cannot be reached.
+        `presence` terminates the connections when the server is silent. `bounds` limit how many connections a token may hold at a time.
+        Raises Unavailable when the server cannot be reached or refuses the connection.
         """
         context = TortoiseContext()
         with context:
@@ -148,7 +148,7 @@ class Database:
                 config=tortoise_config(
                     url, pool_size, statement_timeout_seconds, lock_timeout_seconds, presence=presence
                 ),
-                _enable_global_fallback=is_default,  # requests and jobs run in tasks that never saw this context
+                _enable_global_fallback=is_default,  # requests and jobs run in tasks that do not inherit this context
             )
         client = context.connections.get("default")
         try:
@@ -166,19 +166,19 @@ class Database:
 
     @property
     def client(self) -> AsyncpgDBClient:
-        """The ORM's own client, for what its tools do."""
+        """The ORM's own client, for the ORM's tools."""
         client: AsyncpgDBClient = self._context.connections.get("default")  # type: ignore[assignment]  # it is of this backend
         return client
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
-        """A connection for reads outside a transaction. Raises Unavailable when none is free in time, Overloaded for too long a queue."""
+        """A connection for reads outside a transaction. Raises Unavailable when none becomes free in time, Overloaded when the queue is too long."""
         async with self._borrow() as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        """A connection whose reads all see the database as it is at the first of them. It can write nothing, and lock nothing.
+        """A connection whose reads all see the database as of the first read. It cannot write or lock.
 
         Raises Unavailable when no connection becomes free in time.
         """
@@ -208,7 +208,7 @@ class Database:
         try:
             yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
         finally:
-            with suppress(*UNREACHABLE):  # a connection that cannot be used again is thrown away by the pool
+            with suppress(*UNREACHABLE):  # the pool discards a connection that cannot be used again
                 await self._pool.release(connection)
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
@@ -225,7 +225,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """One transaction for a whole use case; never nested, never held across a wait for anything but Postgres.
+        """One transaction for a whole use case. Never nest it, and never wait inside it for anything except Postgres.
 
         Raises Unavailable when no connection becomes free in time, OutcomeUnknown when the connection is lost during the commit.
         """
@@ -251,7 +251,7 @@ class Database:
 
     @contextmanager
     def _models_in(self, connection: Connection) -> Iterator[None]:
-        """Have models use this connection. The ORM's own way leaves a task with a dead connection when its start fails."""
+        """Make models use this connection. The ORM's own context manager leaves a dead connection in the task when its start fails."""
         connections = self._context.connections
         wrapper = TransactionWrapper(self.client)
         wrapper._connection = connection  # noqa: SLF001  # as its own context manager does
@@ -264,7 +264,7 @@ class Database:
             _current_context.reset(context_token)
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in a transaction, again from the start when Postgres asks for it (deadlock, serialization)."""
+        """Run `work` in a transaction. After a deadlock or serialization failure, run it again from the start, up to 8 times in total."""
         for attempt in range(_RETRIES):
             try:
                 async with self.transaction() as transaction:
@@ -277,7 +277,7 @@ class Database:
 
 
 async def analyze(database: Database) -> None:
-    """Have the planner look at the tables. After a bulk load only: it plans for empty tables until then."""
+    """Update the planner's statistics. Needed only after a bulk load: until then, Postgres plans for empty tables."""
     async with database.acquire() as connection:
         await connection.execute("ANALYZE")
 
@@ -290,7 +290,7 @@ def tortoise_config(
     *,
     presence: Presence | None = None,
 ) -> dict[str, Any]:  # Any: the ORM's own
-    """The ORM's settings for one server and our models."""
+    """The ORM's configuration for one server and the models of this project."""
     connection = expand_db_url(urlunsplit(urlsplit(url)._replace(scheme="asyncpg")))
     connection["credentials"] |= {
         "minsize": 1,
@@ -311,13 +311,13 @@ def tortoise_config(
 
 
 def server_settings(statement_timeout_seconds: float, lock_timeout_seconds: float) -> dict[str, str]:
-    """What every connection of ours is started with."""
+    """The Postgres settings of every connection."""
     return {
         "timezone": "UTC",
         "jit": "off",
         "statement_timeout": str(int(statement_timeout_seconds * 1000)),
         "lock_timeout": str(int(lock_timeout_seconds * 1000)),
-        # A client that the server can reach no more must hold neither locks nor one of its connections.
+        # A client that the server can no longer reach must not keep its locks or its connection.
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_SECONDS * 1000),
         **SERVER_KEEPALIVE,
     }

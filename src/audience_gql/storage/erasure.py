@@ -1,4 +1,7 @@
-"""Removes everything that hangs off one person. Only while she and her bucket are held, and after what she was in was logged as left."""
+"""Deletes everything that belongs to one person.
+
+The caller holds the locks of the person and of the bucket, and has already logged that the person left every list.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ _IN_TURN = ("erase_events", "erase_event_keys", "erase_memberships", "erase_mark
 
 
 async def hold_person(connection: Connection, bucket_id: int, subscriber_id: int) -> bool:
-    """Keep every writer about this person out until the end of the transaction. False when there is none."""
+    """Lock the person against every writer until the end of the transaction. Returns False when the person does not exist."""
     return await connection.fetchval(_SQL["hold_person"], bucket_id, subscriber_id) is not None
 
 
 async def lists_of(connection: Connection, bucket_id: int, subscriber_id: int) -> list[tuple[ListKind, int]]:
-    """The lists that she is in as the log says it, (kind, id) each: a group that no tick has logged yet is none of them."""
+    """The lists that the person is in according to the log, as (kind, id). A group that no tick has logged yet is left out."""
     rows = await connection.fetch(_SQL["lists_of"], bucket_id, subscriber_id)
     return [(row["list_kind"], row["list_id"]) for row in rows]
 
@@ -25,7 +28,7 @@ async def lists_of(connection: Connection, bucket_id: int, subscriber_id: int) -
 async def erase(
     connection: Connection, workspace_id: int, bucket_id: int, subscriber_id: int
 ) -> list[Identity]:
-    """Delete their rows in every table but the log, where their random id stays. Returns the keys that they had."""
+    """Delete the person's rows in every table except the log, where the random id stays. Returns the person's keys."""
     keys = await connection.fetch(_SQL["erase_identities"], workspace_id, bucket_id, subscriber_id)
     for statement in _IN_TURN:
         await connection.execute(_SQL[statement], bucket_id, subscriber_id)

@@ -1,10 +1,11 @@
--- What an erasure does, one person at a time. Dates, channels and groups go with the person's own row.
+-- Erase one person. Foreign keys with ON DELETE CASCADE delete dates, channels and groups together with the person's own row.
 
 -- name: hold_person
 SELECT s.id FROM subscribers s WHERE s.bucket_id = $1 AND s.id = $2 FOR UPDATE
 
 -- name: lists_of
--- Her groups as they are, less what is marked and not yet logged: a mark of joining says that the log does not have her in, one of leaving that it does.
+-- The groups are corrected by the marks that are not yet logged: a mark for joining means that the log does not have the person in the
+-- group yet, and a mark for leaving means that it still does.
 SELECT 'SEGMENT' AS list_kind, m.segment_id AS list_id FROM segment_members m WHERE m.bucket_id = $1 AND m.subscriber_id = $2
 UNION ALL
 SELECT 'GROUP', g.group_id

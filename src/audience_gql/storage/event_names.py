@@ -1,6 +1,6 @@
-"""What a process remembers of workspaces' event names, so that a batch of known ones asks for none.
+"""Caches the ids of workspaces' event names in a process, so that a batch with only known names needs no query.
 
-It must hold only what is committed: a name that is interned keeps its id for ever, one that is rolled back never had one.
+It must hold only committed names: a committed name keeps its id for ever, and a rolled back one never had an id.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import Final
 
 _WORKSPACES: Final = 200
-"""Of at most a thousand names each; the one that was asked for longest ago is forgotten first."""
+"""How many workspaces to remember, with at most 1,000 names each. The least recently used one is dropped first."""
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class EventNames:
-    """One process' memory. What is missing here may be there by now: then the table is to be asked."""
+    """The cache of one process. A name that is missing here may exist in the table, so ask the table for it."""
 
     def __init__(self) -> None:
         self._by_workspace: OrderedDict[int, Mapping[str, int]] = OrderedDict()
@@ -30,7 +30,7 @@ class EventNames:
         return names
 
     def remember(self, workspace_id: int, names: Mapping[str, int]) -> None:
-        """Call this after the commit of the transaction that read or interned them."""
+        """Call this after the commit of the transaction that read or created them."""
         known = self.known(workspace_id)
         self._by_workspace[workspace_id] = {**known, **names}
         if len(self._by_workspace) > _WORKSPACES:

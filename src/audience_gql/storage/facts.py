@@ -1,6 +1,6 @@
-"""Writes of facts about people, each a fixed set statement, and the marks that go with them in the same transaction.
+"""Writes facts about people, each with one fixed statement for many rows, and the marks of these facts in the same transaction.
 
-It must not decide anything: what a fact means, and whether it is allowed, is settled in audience/ before.
+It must not decide anything: audience/ has decided before what a fact means and whether it is allowed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Owner: TypeAlias = tuple[int, int]
 MarkKind: TypeAlias = Literal["created", "profile", "field", "channel", "event", "group_joined", "group_left"]
 
 CHANNEL_NUMBERS: Final = {"EMAIL": 1, "TRANSACTIONAL_EMAIL": 2, "SMS": 3, "TRANSACTIONAL_SMS": 4}
-"""What marks call the channels. Stored, so never to be changed."""
+"""The `ref` of each channel in marks. These numbers are stored, so never change them."""
 
 LIVE: Final = 0
 BULK: Final = 1
@@ -40,7 +40,7 @@ TEXT_COLUMNS: Final = (
     "city",
     "postal_code",
 )
-"""Every one has a folded twin, `<name>_folded`."""
+"""Each of these columns has a second one with the folded text, `<name>_folded`."""
 
 _COLUMN_TYPES: Final[Mapping[str, str]] = {
     "id": "bigint",
@@ -73,24 +73,24 @@ PersonRow: TypeAlias = dict[str, Any]  # Any: one column's value; the keys are _
 
 
 class Mark(NamedTuple):
-    """What a change may have altered: a person, and which kind of fact. `ref` is the field, event name, group or channel."""
+    """A person and the kind of fact that a change may have altered. `ref` is the field, event name, group or channel; otherwise 0."""
 
     subscriber_id: int
     kind: MarkKind
     ref: int = 0
     at: datetime | None = None
-    """When the one event happened that it tells of; a tick need not look for it then."""
+    """When the event occurred, if the mark is about exactly one event. A tick then need not look it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelState:
-    """A person's wish for one channel, and since when."""
+    """What a person consented to on one channel, and since when."""
 
     status: str
     changed_at: datetime
     reason: str | None
     before: ChannelState | None = None
-    """Of a bounce, and of what an event brought: what the channel was before. It has none itself."""
+    """The state before a bounce, or before a state that an event set. The earlier state's own `before` is None."""
 
 
 class EventRow(NamedTuple):
@@ -113,7 +113,7 @@ class EventRow(NamedTuple):
 async def owners_of(
     connection: Connection, workspace_id: int, identities: Collection[Identity]
 ) -> dict[Identity, Owner]:
-    """The people who own these keys; a key that nobody owns is left out."""
+    """The owner of each of these keys. Keys without an owner are left out."""
     values: dict[IdentityKind, list[str]] = {"email": [], "phone": [], "externalId": []}
     for kind, value in identities:
         values[kind].append(value)
@@ -124,7 +124,7 @@ async def owners_of(
 async def claim_identities(
     connection: Connection, workspace_id: int, claims: Mapping[Identity, Owner]
 ) -> bool:
-    """Make these keys their owners'. False when somebody else was faster with one of them: then roll back and resolve again."""
+    """Give these keys to their owners. Returns False if another caller has claimed one of them first: then roll back and resolve again."""
     rows = await connection.fetch(
         "INSERT INTO identities (workspace_id, kind, value, bucket_id, subscriber_id) "
         "SELECT $1::bigint, k.kind, k.value, k.bucket_id, k.subscriber_id "
@@ -137,7 +137,7 @@ async def claim_identities(
 
 
 async def move_identities(connection: Connection, workspace_id: int, moves: Mapping[Identity, Owner]) -> None:
-    """Give keys to another person. Only while the person who has them and the one who gets them are locked, or new."""
+    """Give keys to another person. Both the present and the new owner must be locked, or new."""
     await connection.execute(
         "UPDATE identities i SET bucket_id = k.bucket_id, subscriber_id = k.subscriber_id "
         "FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
@@ -150,7 +150,7 @@ async def move_identities(connection: Connection, workspace_id: int, moves: Mapp
 async def release_identities(
     connection: Connection, workspace_id: int, released: Mapping[Identity, Owner]
 ) -> None:
-    """Make keys nobody's that these people have. Only while the people are locked."""
+    """Take these keys from these people, so that nobody owns them. The people must be locked."""
     await connection.execute(
         "DELETE FROM identities i "
         "USING unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
@@ -162,7 +162,7 @@ async def release_identities(
 
 
 def _by_column(owners: Mapping[Identity, Owner]) -> list[list[Any]]:  # Any: the columns' own types
-    """Kinds, values, buckets and people, sorted, so that two writers who want the same keys wait for each other and never deadlock."""
+    """Columns of kinds, values, buckets and people. They are sorted, so that two writers of the same keys wait for each other and never deadlock."""
     return _columns([(*key, *owner) for key, owner in sorted(owners.items())], 4)
 
 
@@ -170,7 +170,7 @@ def _by_column(owners: Mapping[Identity, Owner]) -> list[list[Any]]:  # Any: the
 
 
 async def lock_people(connection: Connection, bucket_id: int, ids: Iterable[int]) -> dict[int, PersonRow]:
-    """The rows of these people, held against other writers until the end of the transaction; locked in id order."""
+    """The rows of these people. They are locked in the order of their ids, against other writers, until the end of the transaction."""
     rows = await connection.fetch(
         f"SELECT {', '.join(_COLUMN_TYPES)} FROM subscribers "
         "WHERE bucket_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR NO KEY UPDATE",
@@ -181,7 +181,7 @@ async def lock_people(connection: Connection, bucket_id: int, ids: Iterable[int]
 
 
 async def hold_people(connection: Connection, bucket_id: int, ids: Iterable[int]) -> set[int]:
-    """Which of these people there are; held against erasure only, so that writers of events do not wait for each other."""
+    """The ids of those who exist. They are locked only against erasure, so that writers of events do not wait for each other."""
     rows = await connection.fetch(
         "SELECT id FROM subscribers WHERE bucket_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE",
         bucket_id,
@@ -202,7 +202,7 @@ async def write_people(connection: Connection, bucket_id: int, people: Sequence[
 async def write_dates(
     connection: Connection, bucket_id: int, dates: Collection[tuple[int, int, datetime | None]]
 ) -> None:
-    """Set people's dates: (subscriber, field, instant), or None to remove one."""
+    """Set people's dates, given as (subscriber, field, instant). An instant of None removes the date."""
     gone = [(subscriber_id, field_id) for subscriber_id, field_id, at in dates if at is None]
     there = [(subscriber_id, field_id, at) for subscriber_id, field_id, at in dates if at is not None]
     if gone:
@@ -226,9 +226,9 @@ async def write_dates(
 async def channel_states(
     connection: Connection, bucket_id: int, ids: Collection[int], *, status: str | None = None
 ) -> dict[tuple[int, str], ChannelState]:
-    """What these people have said, or only where it is one status; by (subscriber, channel).
+    """The channel states of these people, by (subscriber, channel). With `status`, only the states with that status.
 
-    To write on the strength of it, lock the people before.
+    Lock the people first if a write depends on the result.
     """
     rows = await connection.fetch(
         "SELECT subscriber_id, channel, status, changed_at, reason, before_status, before_changed_at, before_reason "
@@ -253,7 +253,7 @@ def _state(row: Any) -> ChannelState:  # Any: a driver record
 async def write_channels(
     connection: Connection, bucket_id: int, states: Mapping[tuple[int, str], ChannelState]
 ) -> set[Mark]:
-    """Set what differs, by (subscriber, channel). Returns the marks of it."""
+    """Set these states, by (subscriber, channel). Returns the marks of the changes."""
     await connection.execute(
         "INSERT INTO channel_states (bucket_id, subscriber_id, channel, status, changed_at, reason, "
         "before_status, before_changed_at, before_reason) "
@@ -278,7 +278,7 @@ async def write_channels(
 async def remove_channels(
     connection: Connection, bucket_id: int, places: Collection[tuple[int, str]]
 ) -> None:
-    """Have nothing be said, by (subscriber, channel)."""
+    """Delete the states of these channels, given as (subscriber, channel)."""
     await connection.execute(
         "DELETE FROM channel_states c USING unnest($2::bigint[], $3::text[]) AS r (subscriber_id, channel) "
         "WHERE c.bucket_id = $1 AND c.subscriber_id = r.subscriber_id AND c.channel = r.channel",
@@ -297,7 +297,7 @@ def _said(state: ChannelState | None) -> tuple[str | None, datetime | None, str 
 async def add_members(
     connection: Connection, bucket_id: int, members: Collection[tuple[int, int]], now: datetime
 ) -> list[tuple[int, int]]:
-    """Put people into groups, (group, subscriber) each. Returns those who were not in yet."""
+    """Put people into groups, given as (group, subscriber). Returns the pairs that are new."""
     rows = await connection.fetch(
         "INSERT INTO group_members (bucket_id, group_id, subscriber_id, added_at) "
         "SELECT $1::bigint, m.group_id, m.subscriber_id, $2::timestamptz "
@@ -313,7 +313,7 @@ async def add_members(
 async def remove_members(
     connection: Connection, bucket_id: int, members: Collection[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Take people out of groups. Returns those who were in."""
+    """Take people out of groups, given as (group, subscriber). Returns the pairs that existed."""
     rows = await connection.fetch(
         "DELETE FROM group_members g USING unnest($2::bigint[], $3::bigint[]) AS m (group_id, subscriber_id) "
         "WHERE g.bucket_id = $1 AND g.group_id = m.group_id AND g.subscriber_id = m.subscriber_id "
@@ -330,7 +330,7 @@ async def remove_members(
 async def claim_event_keys(
     connection: Connection, bucket_id: int, keys: Collection[tuple[int, str]]
 ) -> set[tuple[int, str]]:
-    """Which of these (subscriber, key) pairs were not used before; they are used now."""
+    """Record these (subscriber, key) pairs as used. Returns those that were not used before."""
     rows = await connection.fetch(
         "INSERT INTO event_keys (bucket_id, subscriber_id, key) "
         "SELECT $1::bigint, k.subscriber_id, k.key FROM unnest($2::bigint[], $3::text[]) AS k (subscriber_id, key) "
@@ -342,7 +342,7 @@ async def claim_event_keys(
 
 
 async def write_events(connection: Connection, events: Sequence[EventRow]) -> None:
-    """Append events, of any buckets. By COPY, which spares the driver a look at each value of eight arrays."""
+    """Append events of any buckets. COPY saves the driver from encoding every value of eight arrays."""
     await connection.copy_records_to_table("events", columns=EventRow._fields, records=events)
 
 
@@ -350,7 +350,7 @@ async def write_events(connection: Connection, events: Sequence[EventRow]) -> No
 
 
 async def write_marks(connection: Connection, bucket_id: int, marks: Iterable[Mark], *, lane: int) -> None:
-    """Append the transaction's marks. Those of two transactions never merge, however equal."""
+    """Append the marks of the transaction. Equal marks of two transactions are never merged."""
     ordered = sorted(set(marks))
     if not ordered:
         return
@@ -365,7 +365,7 @@ async def write_marks(connection: Connection, bucket_id: int, marks: Iterable[Ma
 
 
 async def copy_marks(connection: Connection, marks: Mapping[int, set[Mark]], *, lane: int) -> None:
-    """The same for many marks in several buckets, by bucket: cheaper for each, and dearer for one."""
+    """Append many marks in several buckets, given by bucket. Cheaper per mark than `write_marks`, but more expensive for a single mark."""
     await connection.copy_records_to_table(
         "dirty",
         columns=("bucket_id", "lane", "subscriber_id", "kind", "ref", "at"),
@@ -374,7 +374,7 @@ async def copy_marks(connection: Connection, marks: Mapping[int, set[Mark]], *, 
 
 
 def json_text(value: object) -> str:
-    """JSON as it is stored. A float is written with its shortest digits, which is the decimal that conditions compare."""
+    """A value as stored JSON. A float has its shortest digits, and conditions compare this decimal."""
     return _ENCODER.encode(value)
 
 

@@ -1,6 +1,6 @@
-"""Places that are shared fairly among tokens and workspaces, within one process.
+"""Shares a limited number of places fairly among tokens and workspaces, within one process.
 
-It must not know what a place is for: connections to Postgres, or operations that run.
+It must not know what a place stands for: a connection to Postgres, or a running operation.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 
 class Overloaded(Exception):
-    """No place became free in time, or too many wait for one already. Nothing was done; trying again later is right."""
+    """No place became free in time, or too many operations already wait for one. Nothing was done, so the caller can retry later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """On whose behalf something is done."""
+    """The token that some work is done for, and its workspace."""
 
     workspace_id: int
     token_id: int
@@ -32,7 +32,7 @@ class Bounds:
     places: int
     per_token: int
     per_workspace: int
-    """Less than there are places, so that another workspace always finds one."""
+    """Smaller than `places`, so that one workspace alone cannot hold all of them."""
     waiting_per_token: int
     wait_seconds: float
 
@@ -42,7 +42,7 @@ _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
 
 @contextmanager
 def asking(asker: Asker) -> Iterator[None]:
-    """Do what is in the block, and in the tasks that it starts, on somebody's behalf. All else is the process' own."""
+    """Count the work in the block, and in tasks that it starts, as this asker's. Work outside such a block belongs to the process itself."""
     token = _asker.set(asker)
     try:
         yield
@@ -51,7 +51,7 @@ def asking(asker: Asker) -> Iterator[None]:
 
 
 class FairQueue:
-    """Places. Those who wait get one in turn: workspace by workspace, within each token by token. The process' own work never waits."""
+    """The places and who waits for them. Workspaces take turns, and tokens take turns within a workspace. The process' own work never waits."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -59,11 +59,11 @@ class FairQueue:
         self._by_token: Counter[int] = Counter()
         self._by_workspace: Counter[int] = Counter()
         self._waiting: dict[int, dict[int, deque[asyncio.Future[None]]]] = {}
-        """By workspace and token; those that are served next come first."""
+        """By workspace, then by token. The first one is served next."""
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Hold a place. Raises Overloaded."""
+        """Hold a place during the context. Raises Overloaded."""
         asker = _asker.get()
         if asker is None:
             yield
@@ -75,7 +75,7 @@ class FairQueue:
             self._give_back(asker)
 
     async def pass_through(self) -> None:
-        """Hold a place until the event loop has been round once, so that others have been seen to meanwhile. Raises Overloaded."""
+        """Hold a place for one iteration of the event loop, so that others get their turn in between. Raises Overloaded."""
         asker = _asker.get()
         if asker is not None:
             await self._enter(asker)
@@ -90,7 +90,7 @@ class FairQueue:
     async def _wait(self, asker: Asker) -> None:
         queue = self._waiting.setdefault(asker.workspace_id, {}).setdefault(asker.token_id, deque())
         if len(queue) >= self._bounds.waiting_per_token:
-            raise Overloaded("too many operations of this token wait already")
+            raise Overloaded("too many operations of this token are already waiting")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append(place)
         try:
@@ -98,7 +98,7 @@ class FairQueue:
                 await place
         except BaseException as error:
             if place.done() and not place.cancelled():
-                self._give_back(asker)  # it came at the same moment
+                self._give_back(asker)  # the place was given at the same moment
             else:
                 queue.remove(place)
                 self._forget_if_empty(asker.workspace_id, asker.token_id)
@@ -128,14 +128,14 @@ class FairQueue:
             pass
 
     def _serve_next(self) -> bool:
-        """Give a place to the next that may have one. False when there is nobody."""
+        """Give a place to the next waiting operation that may have one. Returns False when there is none."""
         for workspace_id, tokens in self._waiting.items():
             for token_id, queue in tokens.items():
                 if not self._has_place(workspace_id, token_id):
                     continue
                 place = next((it for it in queue if not it.done()), None)
                 if place is None:
-                    continue  # cancelled, and about to leave by themselves
+                    continue  # all of them are cancelled, and remove themselves
                 queue.remove(place)
                 self._take(workspace_id, token_id)
                 place.set_result(None)

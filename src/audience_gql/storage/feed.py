@@ -1,4 +1,4 @@
-"""Reads the membership log: per bucket a gapless sequence in commit order."""
+"""Reads the membership log. Its sequence is gapless and in commit order within each bucket."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ class LoggedChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedFilter:
-    """Which changes are wanted; None means any. Lists and people are both asked for where both are given."""
+    """Which changes to read; None means any. With both lists and people, a change must match both."""
 
     segment_ids: frozenset[int] | None = None
     group_ids: frozenset[int] | None = None
     subscribers: frozenset[Owner] | None = None
     identity: Identity | None = None
-    """Whoever has this key is one of the `subscribers`: `with_holder` looks up who does by now."""
+    """Whoever has this key counts as one of the `subscribers`. `with_holder` looks up who has it now."""
 
 
 class Pruned(Exception):
-    """What followed a position is not in the log any more, or the log has gone back behind it."""
+    """The changes after a position are no longer in the log, or the log now ends before the position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """From where to where each bucket's log is whole: after `starts`, up to `heads`."""
+    """The complete part of each bucket's log: the sequences after `starts`, up to and including `heads`."""
 
     starts: Mapping[int, int]
     heads: Mapping[int, int]
 
     def holds(self, positions: Mapping[int, int]) -> bool:
-        """Whether everything that follows these positions is there, or to come."""
+        """Whether every change after these positions is in the log or still to be written."""
         return all(
             self.starts[bucket_id] <= positions.get(bucket_id, 0) <= head
             for bucket_id, head in self.heads.items()
@@ -67,7 +67,7 @@ async def extent(connection: Connection, workspace_id: int) -> Extent:
 
 
 async def heads(connection: Connection, workspace_id: int, positions: Mapping[int, int]) -> dict[int, int]:
-    """Each bucket's last sequence. Raises Pruned where that lies before a position: an older database was put in place of this one."""
+    """Each bucket's last sequence. Raises Pruned if it lies before a position: the database was then replaced by an older one."""
     rows = await connection.fetch(
         "SELECT id, next_sequence - 1 AS last FROM buckets WHERE workspace_id = $1 ORDER BY id", workspace_id
     )
@@ -78,9 +78,9 @@ async def heads(connection: Connection, workspace_id: int, positions: Mapping[in
 
 
 async def with_holder(connection: Connection, workspace_id: int, wanted: FeedFilter) -> FeedFilter:
-    """The same filter with the person who has its key by now, besides those who had it before.
+    """Add the present owner of the filter's key to the filter's `subscribers`; earlier owners stay.
 
-    Look them up after the heads of the log: whoever has a change up to there had the key before.
+    Call this after reading the heads of the log: an owner with a change up to there had the key before that read.
     """
     if wanted.identity is None:
         return wanted
@@ -96,9 +96,9 @@ async def changes_after(
     wanted: FeedFilter,
     limit: int,
 ) -> tuple[list[LoggedChange], dict[int, int]]:
-    """Up to `limit` changes after these positions, and the positions after them.
+    """Up to `limit` changes after these positions, and the positions up to which the log was read.
 
-    `heads_` are read before, so that a position never passes a change that was not looked at. Raises Pruned.
+    The caller reads `heads_` first, so that a position never passes a change that was not read. Raises Pruned.
     """
     changes: list[LoggedChange] = []
     reached = dict(positions)
@@ -139,7 +139,7 @@ async def _bucket_changes(
         people,
         limit,
     )
-    if rows[0]["pruned_through"] > after:  # in the very snapshot that has the changes
+    if rows[0]["pruned_through"] > after:  # read in the same snapshot as the changes
         raise Pruned
     return [
         LoggedChange(**{name: row[name] for name in LoggedChange.__dataclass_fields__})

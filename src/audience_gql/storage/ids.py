@@ -1,6 +1,6 @@
 """Ids for new rows: blocks of 1,000 from one sequence, so that a thousand rows cost one round trip and no node of a cluster owns the numbering.
 
-A person's id is drawn at random instead: it outlives an erasure in the log, and must say nothing about its owner.
+A person's id is random instead: it stays in the log after an erasure, and must say nothing about its owner.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from audience_gql.storage.database import Connection
 
 SUBSCRIBER_IDS: Final = 2**62
-"""Ids of people are drawn evenly from [0, 2^62): a part of that range holds as large a part of the people."""
+"""Ids of people are uniformly random in [0, 2^62), so a part of this range holds the same part of the people."""
 
 _BLOCK = 1000
 
 
 class IdBlocks:
-    """One process' supply. Numbers are unique, not ordered: another process may hand out lower ones later."""
+    """The unused ids of one process. Ids are unique but not ordered: another process may use lower ones later."""
 
     def __init__(self) -> None:
         self._left: list[int] = []
 
     async def take(self, count: int, connection: Connection) -> list[int]:
-        """`count` unused ids. What a rolled back transaction took is lost, which is harmless."""
+        """Return `count` unused ids. A transaction that rolls back loses the ids it took, which is harmless."""
         while len(self._left) < count:
             blocks = await connection.fetch(
                 "SELECT nextval('ids') AS first FROM generate_series(1, $1::int)",
@@ -40,5 +40,5 @@ class IdBlocks:
 
 
 def random_subscriber_id() -> int:
-    """62 random bits: positive in a bigint, and never met twice."""
+    """62 random bits: positive in a bigint, and practically unique."""
     return secrets.randbelow(SUBSCRIBER_IDS)

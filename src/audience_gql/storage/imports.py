@@ -1,6 +1,6 @@
-"""Imports and the pieces of their files.
+"""Imports, and their files in pieces.
 
-A file lies in Postgres, because the process that receives it and the one that works it off share nothing else that keeps things.
+Files are stored in Postgres, because it is the only lasting storage that the process that receives a file shares with the one that processes it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRecord:
-    """One import, as far as it has come."""
+    """One import and its progress."""
 
     id: int
     workspace_id: int
     state: str
-    plan: dict[str, Any]  # Any: JSON, typed by who reads it
+    plan: dict[str, Any]  # Any: JSON, which its reader types
     dry_run: bool
     secret_hash: bytes
     upload_id: int | None
@@ -57,22 +57,22 @@ class ImportRecord:
 
 @dataclass(frozen=True, slots=True)
 class RejectRecord:
-    """A row that was refused, or one that was written but for the part that a notice tells of."""
+    """A row that was refused, or a row that was written except for the part that a notice names."""
 
     line: int
     message: str
     people: Sequence[tuple[int, int]] = ()
-    """Whom the message names, by bucket and id: the first stands in it as {0}."""
+    """The people that the message names, as (bucket id, subscriber id). In the message, {0} stands for the first one."""
     keys: Sequence[Identity] = ()
-    """The keys in the row. They are kept as hashes, so that the row goes with each of their owners."""
+    """The keys in the row. They are stored as hashes, so that erasing an owner of one of them deletes the row."""
     import_id: int = 0
-    """Its import, where it was read from there."""
+    """The id of its import, if the record was read from the database; otherwise 0."""
     is_notice: bool = False
-    """Whether the row was written, but for the part that the message names."""
+    """Whether the row was written except for the part that the message names."""
 
 
 RejectKey: TypeAlias = tuple[int, int]
-"""A row's place: import, line."""
+"""A row: (import id, line)."""
 _REJECT_COLUMNS: Final = "r.import_id, r.line, r.message, r.people, r.is_notice"
 
 
@@ -110,7 +110,7 @@ async def imports_by_ids(
 
 
 async def find(connection: Connection, import_id: int) -> ImportRecord | None:
-    """For who was told its number by us: by the secret of an address, or by a job."""
+    """Find an import in any workspace. Only for callers that have the id from us: in an upload URL with its secret, or in a job."""
     row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM imports WHERE id = $1", import_id)
     return None if row is None else _record(row)
 
@@ -123,7 +123,7 @@ async def lock(connection: Connection, import_id: int) -> ImportRecord | None:
 
 
 async def to_work_off(connection: Connection) -> list[int]:
-    """Those whose files are here and whose rows are not all written."""
+    """The ids of imports whose file has arrived and whose rows are not all written."""
     rows = await connection.fetch(
         "SELECT id FROM imports WHERE state IN ('WAITING', 'RUNNING') AND upload_id IS NOT NULL ORDER BY id"
     )
@@ -149,7 +149,7 @@ async def write_chunk(
 async def read_chunks(
     connection: Connection, import_id: int, upload_id: int, *, start: int, stop: int
 ) -> list[tuple[int, bytes]]:
-    """The pieces that begin in a range of positions."""
+    """The pieces that begin in [start, stop), as (position, content), in the order of their positions."""
     rows = await connection.fetch(
         "SELECT position, content FROM import_chunks "
         "WHERE import_id = $1 AND upload_id = $2 AND position >= $3 AND position < $4 ORDER BY position",
@@ -162,7 +162,7 @@ async def read_chunks(
 
 
 async def accept_upload(connection: Connection, import_id: int, upload_id: int, size: int) -> bool:
-    """Have this attempt be the file. False when another one was first, or the import is over."""
+    """Make this upload the import's file. Returns False if another upload was first, or the import has ended."""
     accepted = await connection.fetchval(
         "UPDATE imports SET upload_id = $2, bytes = $3 WHERE id = $1 AND upload_id IS NULL AND state = 'WAITING' RETURNING id",
         import_id,
@@ -173,14 +173,14 @@ async def accept_upload(connection: Connection, import_id: int, upload_id: int, 
 
 
 async def forget_pieces(connection: Connection, import_id: int, *, before: int) -> None:
-    """Drop the pieces that lie before a position: all that was in them is written."""
+    """Delete the pieces that begin before a position. All of their rows are written."""
     await connection.execute(
         "DELETE FROM import_chunks WHERE import_id = $1 AND position < $2", import_id, before
     )
 
 
 async def forget_leftovers(connection: Connection, silent_since: datetime) -> None:
-    """Drop some pieces of imports that are over, and of attempts that broke off before an instant."""
+    """Delete up to 400 pieces of imports that have ended, and of uploads that broke off before an instant."""
     await connection.execute(
         "DELETE FROM import_chunks WHERE (import_id, upload_id, position) IN ("
         "SELECT c.import_id, c.upload_id, c.position FROM import_chunks c JOIN imports i ON i.id = c.import_id "
@@ -256,7 +256,7 @@ async def add_rejects(connection: Connection, import_id: int, rejects: Sequence[
 async def forget_person(
     connection: Connection, workspace_id: int, subscriber_id: int, keys: Collection[Identity]
 ) -> None:
-    """Drop the refused and noticed rows that name this person or one of these keys, and the reasons of failures that quote one."""
+    """Delete the rejects and notices that name this person or one of these keys, and blank the failure reasons that quote a key."""
     quoted = [repr(value) if kind == "externalId" else value for kind, value in keys]
     needles = [text.lower() for text in quoted]
     await connection.execute(
@@ -278,7 +278,7 @@ async def forget_person(
 
 
 async def forget_messages(connection: Connection, started_before: datetime) -> None:
-    """Drop the refused and noticed rows of imports from before an instant, and the reasons of failures."""
+    """Delete the rejects and notices of imports from before an instant, and blank their failure reasons."""
     await connection.execute(
         "DELETE FROM import_rejects r USING imports i WHERE i.id = r.import_id AND i.created_at < $1",
         started_before,
@@ -295,7 +295,7 @@ def _key_hash(key: Identity) -> str:
 async def rejects(
     database: Database, workspace_id: int, import_id: int, part: Slice, *, are_notices: bool
 ) -> list[Entry[RejectRecord]]:
-    """A page of an import's kept rejects or notices, by line, and one more when there is one."""
+    """A page of an import's stored rejects or notices, ordered by line, and one more if there is one."""
     rows = await database.fetch(
         f"SELECT {_REJECT_COLUMNS} FROM import_rejects r JOIN imports i ON i.id = r.import_id "
         f"WHERE i.workspace_id = $1 AND i.id = $2 AND r.line > $3 AND r.is_notice = $4 ORDER BY r.line {part.limit}",

@@ -1,6 +1,6 @@
-"""A Tortoise model for every table. Definitions are used as ordinary models; what belongs to a bucket is reached through `in_bucket`.
+"""A Tortoise model for every table. Definitions are ordinary models; rows that belong to a bucket are read through `in_bucket`.
 
-Rows of a bucket are not written here: their keys are composite, which the ORM cannot express (see facts.py and membership.py).
+These models must not write rows of a bucket: the ORM cannot express their composite keys (see facts.py and membership.py).
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Segment(Model):
 
 
 class BucketRequired(Manager):
-    """Refuses any query that does not say its bucket first: such a query would touch every node of a distributed Postgres."""
+    """Refuses queries that do not name their bucket first: such a query would touch every node of a distributed Postgres."""
 
     def get_queryset(self) -> QuerySet[Any]:  # Any: the manager serves every bucketed model
         raise LookupError(
@@ -140,7 +140,7 @@ class BucketRequired(Manager):
 
 
 class BucketedModel(Model):
-    """A row of one bucket. The ORM knows only one column of its key, so it may be read through here, never saved."""
+    """A row of one bucket. The ORM knows only one column of its key, so read it through this class, but never save it."""
 
     bucket_id: int = BigIntField()
 
@@ -190,7 +190,7 @@ class Subscriber(BucketedModel):
 
 
 class Identity(Model):
-    """Who owns an email, phone or external id. Keyed by workspace, the one exception to the bucket rule."""
+    """The owner of an email, phone or external id. Its key begins with the workspace: the only exception to the bucket rule."""
 
     workspace_id: int = BigIntField()
     kind: str = TextField()
@@ -288,7 +288,7 @@ class MembershipChange(BucketedModel):
 
 class Dirty(BucketedModel):
     lane: int = SmallIntField()
-    subscriber_id: int = BigIntField(primary_key=True, generated=False)  # it has no key; the ORM wants one
+    subscriber_id: int = BigIntField(primary_key=True, generated=False)  # no key, but the ORM needs one
     kind: str = TextField()
     ref: int = BigIntField()
     at: datetime | None = DatetimeField(null=True)
@@ -314,7 +314,7 @@ class SegmentState(BucketedModel):
 
 
 class SegmentHour(BucketedModel):
-    """Who entered and left in an hour of which the log was pruned."""
+    """How many people entered and left a segment in one hour, kept after the log of that hour is pruned."""
 
     segment_id: int = BigIntField(primary_key=True, generated=False)
     hour: datetime = DatetimeField()

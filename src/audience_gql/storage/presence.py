@@ -1,7 +1,7 @@
-"""Whether Postgres is there: asked every second on a connection of its own.
+"""Checks every second, on a separate connection, whether Postgres answers.
 
-A server that vanishes without a word leaves every connection open and silent, and a long statement would wait for its own limit.
-So when the question stays unanswered, every connection that registered here is thrown away, whatever it is doing.
+A server that vanishes without closing its connections leaves them open and silent, and a long statement would wait for its own timeout.
+So when a check is not answered, this module terminates every registered connection, whatever the connection is doing.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from audience_gql.storage.database import UNREACHABLE, Connection
 
 _PAUSE_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 3.0
-"""How long the answer to the simplest question may take."""
+"""Without an answer to `SELECT 1` for this long, the server counts as silent."""
 _HELD_UP_SECONDS: Final = 0.5
-"""When the time is noticed to be up so much too late, this process itself was held up, and the server is not to blame."""
+"""If the timeout fires this much too late, this process itself was blocked, and the server is not at fault."""
 _AWAY: tuple[type[Exception], ...] = (asyncpg.PostgresError, *UNREACHABLE)
-"""Whatever keeps the question from being asked: a watch that ended would be missed only at the next fault."""
+"""Everything that can prevent a check. The watch must survive all of it: nobody would notice its end before the next fault."""
 
 logger = logging.getLogger(__name__)
 
 
 class Presence:
-    """The watch over one server, for all pools of a process. It watches while `watch` runs."""
+    """Watches one server for all pools of a process, while `watch` runs."""
 
     def __init__(self, url: str) -> None:
         self._url = urlunsplit(urlsplit(url)._replace(scheme="postgres"))
         self._open: WeakSet[Connection] = WeakSet()
 
     async def register(self, connection: Connection) -> None:
-        """Throw this connection away, too, when the server is silent. A pool calls it for each that it opens."""
+        """Include this connection in those that are terminated when the server is silent. A pool calls this for each new connection."""
         self._open.add(connection)
 
     async def watch(self) -> None:
-        """Until cancelled."""
+        """Check until cancelled."""
         while True:
             try:
                 await self._ask_while_answered()
             except _AWAY as error:
-                logger.warning("Postgres is away: %s", error or "it does not answer")
+                logger.warning("Postgres is not available: %s", error or "it does not answer")
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _ask_while_answered(self) -> None:
@@ -64,7 +64,7 @@ class Presence:
             connection.terminate()
 
     async def _is_answered(self, connection: Connection) -> bool:
-        """Ask once. When no answer comes, the connection is of no use any more; nor are the others, if the server is to blame."""
+        """Check once. Returns False when no answer came: this connection is then useless, and the others too if the server is at fault."""
         now = asyncio.get_running_loop().time
         asked_at = now()
         try:
@@ -80,5 +80,5 @@ class Presence:
         for connection in silent:
             connection.terminate()
         logger.warning(
-            "Postgres has been silent for %g s: %d connections are thrown away", SILENT_SECONDS, len(silent)
+            "Postgres has not answered for %g s: terminating %d connections", SILENT_SECONDS, len(silent)
         )

@@ -1,6 +1,6 @@
-"""Brings what older versions stored under this version's rules for values, a page of people at a time, in the migration's transaction.
+"""Rewrites what older versions stored by this version's rules for values, one page of people at a time, in the migration's transaction.
 
-It must not merge anybody: a key that is several people's by the new rules stays with one of them, and the others are told of.
+It must not merge people: if several people have the same key by the new rules, one of them keeps it, and a warning names the others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BLANKS: Final = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-"""All that Python takes for space."""
+"""Every character that Python counts as whitespace."""
 _TRIMMED: Final = ("external_id", "first_name", "last_name", "timezone", "region", "city", "postal_code")
 _OF_WHOLE_TEXTS: Final = frozenset({"is", "isNot", "in", "notIn", "hasAny", "hasAll", "hasNone", "name"})
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Key(NamedTuple):
-    """A key in its new form. Sorted, they are in the order in which they are given away."""
+    """A key in its new form. The sort order is the order in which keys are assigned."""
 
     workspace_id: int
     kind: str
@@ -46,7 +46,7 @@ class _Key(NamedTuple):
 
 
 async def refold(connection: Connection) -> None:
-    """Do it all. Whoever has a key in its new form already keeps it; of others who want it, whoever was created first gets it."""
+    """Rewrite everything. A person who already has a key in its new form keeps it; otherwise the person who was created first gets it."""
     keys: list[_Key] = []
     for bucket in await connection.fetch(_SQL["buckets"]):
         await _refold_bucket(connection, bucket["workspace_id"], bucket["id"], keys)
@@ -87,8 +87,8 @@ async def _give_away(connection: Connection, keys: Sequence[_Key]) -> None:
     for key in keys:
         if (*key[:3], key.bucket_id, key.subscriber_id) not in given:
             logger.warning(
-                "workspace %s: the %s %r is another person's by the rules of this version; subscriber %s of bucket %s keeps it in "
-                "the profile only, and is not found by it (see docs/howto/operate.md)",
+                "workspace %s: by the rules of this version, the %s %r belongs to another person; subscriber %s of bucket %s keeps it "
+                "in the profile only, and cannot be found by it (see docs/howto/operate.md)",
                 key.workspace_id,
                 key.kind,
                 key.value,
@@ -101,14 +101,14 @@ async def _trim_event_names(connection: Connection) -> None:
     await connection.execute(_SQL["trim_event_names"], _BLANKS)
     for row in await connection.fetch(_SQL["event_names_left"], _BLANKS):
         logger.warning(
-            "workspace %s: events of the name %r stay apart from those of the same name without blanks around it",
+            "workspace %s: events named %r remain separate from events with the same name without whitespace around it",
             row["workspace_id"],
             row["name"],
         )
 
 
 async def _refill(connection: Connection) -> None:
-    """Have the segments filled anew whose conditions mean something else by now."""
+    """Request a new fill of every segment whose condition has another meaning by the new rules."""
     segments = await connection.fetch(_SQL["segments"])
     changed = [
         it["id"] for it in segments if any(map(_means_another, _operands(json.loads(it["condition"]))))
@@ -172,7 +172,7 @@ def _marks(old: asyncpg.Record, new: Row) -> Iterator[tuple[int, str, int]]:
 
 
 def _changed_keys(old: asyncpg.Record, new: Row) -> Iterator[tuple[str, str, str | None]]:
-    """Kind, old and new form of the keys that have another form by now."""
+    """Kind, old form and new form of each key whose form changes. The new form is None if nothing is left of it."""
     for kind, column in (("email", "email_folded"), ("externalId", "external_id")):
         if old[column] is not None and old[column] != new[column]:
             yield kind, old[column], new[column]
@@ -182,7 +182,7 @@ def _changed_keys(old: asyncpg.Record, new: Row) -> Iterator[tuple[str, str, str
 
 
 def _operands(node: object, kind: str = "", operator: str = "") -> Iterator[tuple[str, str, str]]:
-    """The texts of a stored condition, each with its kind, where that matters, and its operator."""
+    """Each text of a stored condition as (kind, operator, text). The kind is "email" or "timezone", or empty."""
     match node:
         case str():
             yield kind, operator, node

@@ -1,10 +1,10 @@
--- What refolding.py reads and writes. $1 is the bucket wherever people are concerned.
+-- What refolding.py reads and writes. In statements about people, $1 is the bucket.
 
 -- name: buckets
 SELECT b.id, b.workspace_id FROM buckets b ORDER BY b.id
 
 -- name: people
--- A page of those who may be kept otherwise by now: $3 are blanks, $4 old names of zones.
+-- A page of people whose stored values the new rules may change. $3: the whitespace characters. $4: the old names of time zones.
 SELECT
   s.id, s.created_at, s.email, s.email_folded, s.external_id, s.external_id_folded, s.first_name, s.first_name_folded, s.last_name,
   s.last_name_folded, s.timezone, s.timezone_folded, s.region, s.region_folded, s.city, s.city_folded, s.postal_code,
@@ -69,7 +69,7 @@ WHERE s.condition @? '$.**.email' OR s.condition @? '$.**.timezone' OR s.conditi
 ORDER BY s.id
 
 -- name: refill
--- These segments, and those that read them, mean other people from here on. Ids are positive, so no request has the ticket 0.
+-- These segments, and the segments that read them, now have other members. Ids are positive, so no other request has the ticket 0.
 WITH RECURSIVE changed (id) AS (
   SELECT c.id FROM unnest($1::bigint[]) AS c (id)
   UNION

@@ -1,7 +1,7 @@
--- How the log of one bucket is shortened, a slice at a time, under the bucket's lock.
+-- Shorten the log of one bucket, one slice at a time, under the bucket's lock.
 
 -- name: buckets_to_prune
--- The log is whole beyond `pruned_through`, so one look at its first row tells.
+-- The log is complete after `pruned_through`, so its first row there is the oldest and decides.
 SELECT b.id FROM buckets b
 CROSS JOIN LATERAL (
   SELECT c.occurred_at FROM membership_changes c WHERE c.bucket_id = b.id AND c.sequence = b.pruned_through + 1) f
@@ -11,7 +11,7 @@ WHERE f.occurred_at < $1 ORDER BY b.id
 SELECT b.pruned_through FROM buckets b WHERE b.id = $1 FOR NO KEY UPDATE
 
 -- name: slice_end
--- The last sequence of the next slice that is wholly older.
+-- The last sequence of the next slice, all of which is older than `$4`.
 SELECT max(c.sequence) FROM membership_changes c
 WHERE c.bucket_id = $1 AND c.sequence > $2 AND c.sequence <= $3 AND c.occurred_at < $4
 
@@ -27,8 +27,8 @@ ON CONFLICT (bucket_id, segment_id, hour)
 DO UPDATE SET entered = segment_hours.entered + excluded.entered, "left" = segment_hours."left" + excluded."left"
 
 -- name: forget_passed
--- Of everybody whom the slice tells of, all up to its end but an entering that is still true by then. A deleted segment lets go of
--- nobody in the log, a deleted group of everybody.
+-- For each person and list in the slice, delete all rows up to the end of the slice, except an entry that is still true there.
+-- Deleting a group logs that everybody leaves it. Deleting a segment logs nothing, so the rows of deleted segments are deleted here.
 DELETE FROM membership_changes c
 USING (
   SELECT s.list_kind, s.list_id, s.subscriber_id, max(s.sequence) AS latest

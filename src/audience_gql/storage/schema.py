@@ -1,6 +1,6 @@
-"""The database's schema: brought up to date, and compared with what this version of the code was written for.
+"""Migrates the database's schema, and checks whether it is the one that this version of the code needs.
 
-What it consists of is in migrations/.
+The schema itself is in migrations/.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from tortoise.transactions import in_transaction
 from audience_gql.storage.database import MODELS, Database, connecting, tortoise_config
 
 _SECONDS: Final = 3600.0
-"""How long one statement of a migration may take, or wait for somebody else's."""
+"""How long one statement of a migration may run, or wait for the locks of others."""
 
 
 async def migrate(url: str) -> None:
-    """Bring the schema up to date: all or nothing, and once, however many processes ask at the same time. Raises Unavailable."""
+    """Bring the schema up to date, in one transaction. When several processes call this at the same time, one of them migrates. Raises Unavailable."""
     context = TortoiseContext()
     with context:
         await context.init(config=tortoise_config(url, 2, _SECONDS, _SECONDS))
@@ -27,7 +27,7 @@ async def migrate(url: str) -> None:
             with connecting():
                 await _make_history()
             async with in_transaction("default") as client:
-                # Others may read meanwhile which migrations there are; who wants to migrate waits for the end of this one.
+                # This lock lets others read which migrations were applied, but makes other migrations wait for the end of this one.
                 await client.execute_query("LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE")
                 await MigrationExecutor(client, {"audience": MODELS}).migrate()
         finally:
@@ -35,13 +35,13 @@ async def migrate(url: str) -> None:
 
 
 async def _make_history() -> None:
-    """Make the ORM's own table, which it looks for in a way that would end a transaction without it."""
+    """Create the ORM's table of applied migrations beforehand: the ORM's own check for it would abort a transaction if it were missing."""
     for is_last in (False, True):
         try:
             async with in_transaction("default") as client:
                 executor = MigrationExecutor(client, {"audience": MODELS})
                 await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001  # it has no public door for this
-        except (IntegrityError, OperationalError):  # somebody else made it at the same moment
+        except (IntegrityError, OperationalError):  # another process created it at the same moment
             if is_last:
                 raise
         else:
@@ -49,6 +49,6 @@ async def _make_history() -> None:
 
 
 async def is_migrated(database: Database) -> bool:
-    """Whether the schema is the one that this version of the code was written for."""
+    """Whether every migration of this version of the code is applied."""
     executor = MigrationExecutor(database.client, {"audience": MODELS})
     return not await executor.plan()
