@@ -78,7 +78,7 @@ async def test_the_error_says_what_is_missing(api):
     result = await api.schema.execute(BOTH, context_value=Context(api.services, access))
 
     (error,) = result.errors
-    assert error.message == "The token is not allowed to do this; it needs WRITE and TRACK."
+    assert error.message == "The token is not allowed to do this. It needs WRITE and TRACK."
 
 
 def fields_of(type_) -> dict[str, object]:

@@ -193,7 +193,7 @@ async def test_a_variable_without_a_value_is_required_where_it_stands(api):
     [
         ("{ viewr { token { name } } }", "Query has no field viewr; did you mean viewer?"),
         ("{ viewer { token { zzzzzz } } }", "ApiToken has no field zzzzzz"),
-        ("mutation { recomputeSegment(input: {id: 1}) { name } }", "RecomputeSegmentResult has no field name; ask for it in a fragment, such as `... on Segment`"),
+        ("mutation { recomputeSegment(input: {id: 1}) { name } }", "RecomputeSegmentResult has no field name; ask for it in a fragment, for example `... on Segment`"),
         ("{ ... on Subscribr { id } }", "there is no type Subscribr; did you mean Subscriber?"),
         ("{ node(ide: 1) { id } }", "ide: node has no argument ide; did you mean id?"),
     ],

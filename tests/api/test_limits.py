@@ -37,7 +37,7 @@ def used_by(levels: int) -> str:
 
 def test_depth(documents):
     assert isinstance(documents.prepare(used_by(DEPTH)), Prepared)
-    assert refusal(documents, used_by(DEPTH + 1)) == f"A query goes at most {DEPTH} levels deep."
+    assert refusal(documents, used_by(DEPTH + 1)) == f"A query can be at most {DEPTH} levels deep."
 
 
 def test_depth_counts_through_fragments(documents):
@@ -46,7 +46,7 @@ def test_depth_counts_through_fragments(documents):
         "fragment Five on Segment { usedBy { usedBy { usedBy { usedBy { usedBy { usedBy { usedBy { id } } } } } } } }"
     )
 
-    assert refusal(documents, text) == f"A query goes at most {DEPTH} levels deep."
+    assert refusal(documents, text) == f"A query can be at most {DEPTH} levels deep."
 
 
 def test_introspection_is_not_counted(documents):
@@ -96,7 +96,9 @@ def test_values_in_a_document_nest_like_json(documents):
         )
 
     assert isinstance(documents.prepare(condition(VALUE_DEPTH - 2)), Prepared)
-    assert refusal(documents, condition(VALUE_DEPTH)).startswith(f"Values nest at most {VALUE_DEPTH} deep")
+    assert refusal(documents, condition(VALUE_DEPTH)).startswith(
+        f"Values can be nested at most {VALUE_DEPTH} levels deep"
+    )
 
 
 def test_a_page_costs_its_size_for_every_page_around_it(documents):
@@ -197,4 +199,4 @@ def test_a_fragment_chain_cannot_overflow_the_stack(documents):
 
     text = f'{{ segment(by: {{name: "x"}}) {{ ...F0 }} }} {chain} fragment F30 on Segment {{ id }}'
 
-    assert refusal(documents, text) == f"A query goes at most {DEPTH} levels deep."
+    assert refusal(documents, text) == f"A query can be at most {DEPTH} levels deep."

@@ -88,6 +88,6 @@ async def test_a_malformed_id_is_null(api, text):
 async def test_at_most_a_hundred_at_once(api):
     (error,) = await api.errors(NODES, ids=["x"] * 101)
 
-    assert error["message"] == "At most 100 ids, not 101."
+    assert error["message"] == "`ids` takes at most 100 ids, not 101."
     assert error["path"] == ["nodes"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "ids"}

@@ -218,7 +218,7 @@ async def test_changes_of_a_segment_are_paged_across_buckets(api):
 async def test_a_page_is_1_to_100(api, first):
     (error,) = await api.errors(PEOPLE, first=first)
 
-    assert error["message"] == f"`first` is 1 to 100, not {first}."
+    assert error["message"] == f"`first` must be 1 to 100, not {first}."
     assert error["path"] == ["subscribers"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "first"}
 

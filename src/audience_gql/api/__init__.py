@@ -1,1 +1,4 @@
-"""GraphQL, and nothing but: decode, call the application or read storage, name the failure. It decides and writes nothing itself."""
+"""The GraphQL layer: it decodes requests, calls the application or reads storage, and names failures.
+
+It must not decide or write anything itself.
+"""

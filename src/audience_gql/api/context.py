@@ -1,4 +1,4 @@
-"""What resolvers are given: who is asking, the ports, and this operation's loaders."""
+"""The context of resolvers: the caller's access, the services of the process, and the loaders of the operation."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from audience_gql.storage.models import Workspace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What all operations of a process share."""
+    """The objects that all operations of a process share."""
 
     ports: Ports
     heavy_ports: Ports
-    """The same with connections apart, for reads that may take long."""
+    """The same ports with database connections of their own, for reads that may take long."""
     operations: OperationQueue
     doorkeeper: Doorkeeper
     cursors: CursorCodec
@@ -35,12 +35,12 @@ class Services:
 
 @dataclass(slots=True)
 class Context:
-    """One operation's surroundings."""
+    """The context of one operation."""
 
     services: Services
     access: Access
     resume_from: str | None = None
-    """The cursor that the client has reached, where its transport says so; it goes before any in the document, which is older."""
+    """The cursor that the client has reached, if the transport carries it. It overrides the document's cursor, which is older."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Context:
         return self.access.workspace
 
     def forget(self) -> None:
-        """Start with fresh loaders: between the results of a subscription, so that none tells what was true before."""
+        """Start with fresh loaders. A subscription does so between its results, so that none of them shows old data."""
         self.loaders = Loaders(self.ports, self.heavy_ports, self.workspace.id)
 
 

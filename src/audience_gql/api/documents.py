@@ -1,6 +1,6 @@
-"""From the text of a document to operations that may run: parsed, measured, validated.
+"""Parses, measures and validates documents, and remembers the results.
 
-All of it depends on the text alone, so it is done once a text and remembered.
+A result depends only on the document's text, so each text is handled once.
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ REMEMBERED_BYTES: Final = 32 * 1024 * 1024
 _BYTES_A_TOKEN: Final = 600
 _BYTES_A_CHARACTER: Final = 6
 _BYTES_A_TEXT: Final = 24_000
-"""What a parsed document holds in memory, by what it has of each: more than any document was measured to hold (a test measures)."""
+"""A parsed document's memory per token, per character and per document. A test checks that no document takes more."""
 _DECLARED_AND_USED_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What is known of an operation, whoever asks and whatever the variables."""
+    """What is known about an operation before it has a caller and variables."""
 
     type: str
     """query, mutation or subscription."""
     root_fields: frozenset[str]
     reads_payload: bool
-    """Whether it is a mutation whose selection reads what is stored: see payload_reads.py."""
+    """Whether it is a mutation whose selection reads stored data: see payload_reads.py."""
     cost: Cost
     defaults: Mapping[str, object]
-    """The variables' own defaults."""
+    """The variables' defaults, by name."""
     never_null: Mapping[str, Path]
-    """The variables that may be left out but not be null, and where they stand."""
+    """The variables that a request may omit but not set to null, with their paths in the arguments."""
     beginning: str | None
-    """The variable that gives a root field's `after` and nothing else: what a result says does not depend on it."""
+    """The variable that is used only as a root field's `after`. The content of a subscription's result does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A document that may run, and its operations by name."""
+    """A valid document, and its operations by name. The key is None for an operation without a name."""
 
     document: DocumentNode
     operations: Mapping[str | None, Operation]
@@ -71,23 +71,23 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A document that may not."""
+    """A document that must not run, and the reasons."""
 
     errors: Sequence[GraphQLError]
 
 
 class Documents:
-    """The documents of one schema."""
+    """Prepares the documents of one schema, and remembers the latest ones."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
-        # The library's own knob, and global. As it comes, a small document can keep a core busy for more than a second.
+        # A global setting of the library. With its default, a small document can keep a core busy for more than a second.
         overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
         self._schema = schema
         self._remembered: OrderedDict[str, tuple[Prepared | Refused, int]] = OrderedDict()
         self.remembered_bytes = 0
-        """An estimate of what the remembered documents hold in memory; at most REMEMBERED_BYTES."""
+        """An estimate of the memory that the remembered documents take, in bytes; at most REMEMBERED_BYTES."""
         self.hits = 0
-        """How often a text was remembered."""
+        """How many times `prepare` found its result remembered."""
 
     def prepare(self, text: str) -> Prepared | Refused:
         if len(text) > LENGTH:
@@ -138,7 +138,7 @@ def _in_our_words(error: GraphQLSyntaxError) -> GraphQLError:
 
 
 def _size(text: str, prepared: Prepared | Refused) -> int:
-    """About how many bytes a document holds while it is remembered."""
+    """An upper estimate of a remembered document's memory, in bytes."""
     tokens = prepared.document.token_count if isinstance(prepared, Prepared) else 0
     return _BYTES_A_TEXT + _BYTES_A_CHARACTER * len(text) + _BYTES_A_TOKEN * tokens
 
@@ -188,7 +188,7 @@ def _beginning(document: DocumentNode, operation: OperationDefinitionNode) -> st
 
 
 class _Uses(Visitor):
-    """Counts where a document names a variable, declarations included."""
+    """Counts the places at which a document names a variable, including its declaration."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -200,7 +200,7 @@ class _Uses(Visitor):
 
 
 def _root_fields(document: DocumentNode, operation: OperationDefinitionNode) -> frozenset[str]:
-    """The fields that an operation asks its root for, through whatever fragments."""
+    """The names of the root fields that an operation selects, also through fragments."""
     fragments = {it.name.value: it for it in document.definitions if isinstance(it, FragmentDefinitionNode)}
     found: set[str] = set()
     seen: set[str] = set()

@@ -1,6 +1,6 @@
-"""GraphQL errors: a code for every one, and nothing of the inside in any.
+"""GraphQL errors: each has a code, and none reveals internals.
 
-What a caller can run into in the normal course of things is a type of the schema instead: see failures.py.
+Failures that callers must expect are types of the schema instead: see failures.py.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from audience_gql.storage.reads.person_facts import TooManyEvents
 RETRY_AFTER_SECONDS: Final = 1
 _LONGEST_MESSAGE: Final = 300
 _PLACES: Final = 5
-"""In the document, that one error points to."""
+"""The most positions in the document that one error names."""
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})
-"""SQLSTATEs of a statement that ran out of time, and of a lock that did not become free in time."""
+"""The SQLSTATEs of a statement that exceeded its time limit, and of a lock that did not become free in time."""
 _CODES: Final = {CursorInvalid: "CURSOR_INVALID", TooManyEvents: "COST_LIMIT"}
 _COME_AGAIN: tuple[type[Exception], ...] = (Overloaded, *UNREACHABLE)
-_TOO_MUCH: Final = "Too much is asked of this server at a time. Nothing was changed; ask for less at a time, or try again later."
+_TOO_MUCH: Final = "The token or its workspace asks for too much at a time. Nothing was changed. Ask for less at a time, or try again later."
 
 REQUEST_ID: Final = ContextVar("request_id", default="")
-"""The id of the HTTP request that is answered, which the client has too; empty on a websocket."""
+"""The id of the current HTTP request, which the client receives, too; empty on a websocket."""
 
 logger = logging.getLogger(__name__)
 
 
 class ApiError(GraphQLError):
-    """An error with its code, ready for a client."""
+    """An error with a code, as clients may see it."""
 
     def __init__(self, code: str, message: str, **extensions: object) -> None:
         super().__init__(message, extensions={"code": code, **extensions})
 
 
 class BadUserInput(ApiError):
-    """An argument that the schema's types cannot refuse, but the field does."""
+    """An argument or request that has the right types, but is refused."""
 
     def __init__(self, message: str, **extensions: object) -> None:
         super().__init__("BAD_USER_INPUT", message, **extensions)
 
 
 def for_client(error: GraphQLError) -> GraphQLError:
-    """What a client is told of an error: a message for people, a code for programs, and where.
+    """The error as a client may see it: a message for people, a code for programs, and the position.
 
-    An unexpected error is logged here with its traceback, under an id that the client can quote.
+    An unexpected error is logged with its traceback, under an id that the client receives.
     """
     extensions = error.extensions or {}
     if "code" not in extensions:
@@ -66,12 +66,12 @@ def for_client(error: GraphQLError) -> GraphQLError:
 
 
 def masked(error: Exception) -> GraphQLError:
-    """What a client is told of an exception that escaped from wherever."""
+    """The error that a client sees for any exception."""
     return for_client(GraphQLError("", original_error=error))
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:
-    """An error of the library about a document: not longer than it helps, and without any part of the document's tree."""
+    """A library's error about a document, with a code, a message of limited length, and no nodes of the document."""
     message = error.message
     if len(message) > _LONGEST_MESSAGE:
         message = f"{message[:_LONGEST_MESSAGE]}…"
@@ -85,7 +85,7 @@ def code_of(error: GraphQLError) -> str:
 
 
 def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
-    """The message and extensions for an error that was not made for clients."""
+    """The message and extensions that clients see for an error without a code."""
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -104,7 +104,7 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
         case Failure():
             told = cause.message, {"code": "BAD_USER_INPUT"}
         case _ if getattr(cause, "sqlstate", None) in _TIMED_OUT:
-            told = "The database took too long. Ask for less, or try again.", {"code": "TIMEOUT"}
+            told = "The database did not answer in time. Ask for less, or try again.", {"code": "TIMEOUT"}
         case _ if isinstance(cause, _COME_AGAIN):
             told = _unavailable(cause)
         case _:
@@ -116,18 +116,18 @@ def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:
     if isinstance(cause, Overloaded):
         logger.info("overloaded: %s", cause)
         return _TOO_MUCH, {"code": "OVERLOADED", "retryAfter": RETRY_AFTER_SECONDS}
-    logger.warning("the database is away: %s", cause)
+    logger.warning("the database is not reachable: %s", cause)
     extensions: dict[str, object] = {"code": "UNAVAILABLE", "retryAfter": RETRY_AFTER_SECONDS}
     if isinstance(cause, OutcomeUnknown):
-        message = "The database went away while it was writing. It is not known whether anything was changed."
+        message = "The connection to the database was lost during a commit. It is unknown whether anything was changed."
         return message, {**extensions, "outcome": "UNKNOWN"}
-    return "The database is away for the moment. Nothing was changed; try again.", extensions
+    return "The database is not reachable at the moment. Nothing was changed. Try again.", extensions
 
 
 def _unexpected(cause: Exception, error: GraphQLError) -> tuple[str, dict[str, object]]:
     error_id = secrets.token_hex(8)
     logger.error("error %s at %s of request %s", error_id, error.path, REQUEST_ID.get(), exc_info=cause)
-    message = f"Something went wrong on our side. Quote {error_id} to whoever runs this server."
+    message = f"An unexpected error occurred on the server. Give the error id {error_id} to the operator of the server."
     return message, {"code": "INTERNAL", "errorId": error_id}
 
 

@@ -1,4 +1,4 @@
-"""How an operation of the schema is run: by the library's executor, with our own words for variables that do not fit."""
+"""Runs operations with the library's executor, and explains in our own words which variables do not fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from audience_gql.api.inputs.variables import variable_errors
 
 
 class AudienceExecutor(StrawberryGraphQLCoreExecutionContext):
-    """The library's, but for what it says of variables."""
+    """The library's executor with other messages about variables."""
 
     @classmethod
     def build(
@@ -20,7 +20,7 @@ class AudienceExecutor(StrawberryGraphQLCoreExecutionContext):
     ) -> list[GraphQLError] | Executor[Any]:  # Any: the library's own
         try:
             built = super().build(schema, document, *args, **kwargs)
-        except ValueError:  # from its message about an integer with more digits than Python prints
+        except ValueError:  # the library fails to print an integer with more digits than Python allows
             built = []
         return _told(schema, document, built, *args, **kwargs) if isinstance(built, list) else built
 
@@ -36,7 +36,7 @@ def _told(
     *_: object,
     **__: object,
 ) -> list[GraphQLError]:
-    """What is wrong with the variables of an operation that the library does not run."""
+    """The errors of an operation's variables that the library refused; the library's own errors if we find none."""
     operation = get_operation_ast(document, operation_name)
     if operation is None:
         return by_the_library

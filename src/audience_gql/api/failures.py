@@ -1,6 +1,6 @@
-"""Expected failures as types: every mutation returns its subject or one of these.
+"""Expected failures as types of the schema: every mutation returns its subject or one of these.
 
-A failure of the application becomes a member of the field's result union wherever that union has the type for it.
+A failure of the application becomes the matching type if the field's result union contains that type.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment
 
 _Failure = TypeVar("_Failure", bound=Failure)
-_MESSAGE: Final = "What is wrong, in words for people."
-_PATH: Final = "Where in the arguments: names, and indexes as text."
+_MESSAGE: Final = "What is wrong, as a sentence for people."
+_PATH: Final = "The path of the problem in the arguments: names, and indexes as text."
 Segments = list[Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")]]
 
 
 @enum(
-    "What kind of thing is wrong with an input.",
-    REQUIRED="Something that is needed is missing.",
-    MALFORMED="It does not have the form that it must have.",
-    OUT_OF_RANGE="It is too small, too large, too long or too deep.",
-    TOO_MANY="There are more than are allowed.",
-    UNKNOWN="It names something that is not there.",
-    WRONG_TYPE="It is of another type than its field or property.",
-    CONFLICT="It contradicts something else that is given or stored.",
-    CONSENT="The person has not agreed to it.",
+    "The kind of a problem with an input.",
+    REQUIRED="A required value is missing or blank.",
+    MALFORMED="The value does not have the required form.",
+    OUT_OF_RANGE="The value is too small, too large, too long, too deep, too early or too late.",
+    TOO_MANY="There are more values than allowed.",
+    UNKNOWN="The value names something that does not exist.",
+    WRONG_TYPE="The value has another type than its field or property.",
+    CONFLICT="The value contradicts another value that is given or stored.",
+    CONSENT="The person refused messages, and the input gives no reason to end the refusal.",
 )
 class ProblemCode(StrEnum):
     REQUIRED = "REQUIRED"
@@ -58,36 +58,38 @@ class UserError:
     path: list[str] = strawberry.field(description=_PATH)
 
 
-@strawberry.type(description="One thing wrong with an input.")
+@strawberry.type(description="One problem with an input.")
 class InputIssue:
-    code: ProblemCode = strawberry.field(description="What kind of thing is wrong.")
+    code: ProblemCode = strawberry.field(description="The kind of the problem.")
     message: str = strawberry.field(description=_MESSAGE)
     path: list[str] = strawberry.field(description=_PATH)
 
 
-@strawberry.type(description="Input that the types of the schema cannot refuse, but the rules do.")
+@strawberry.type(description="The input has the right types but breaks other rules. Nothing was changed.")
 class InvalidInput(UserError):
     issues: list[InputIssue] = strawberry.field(
-        description="Everything that is wrong, not just the first thing."
+        description="All problems of the input, not only the first one."
     )
 
 
-@strawberry.type(description="Nothing in this workspace has that id.")
+@strawberry.type(description="Nothing in this workspace has the given id or key.")
 class NotFound(UserError): ...
 
 
 @strawberry.type(
-    description="Another one in this workspace has this name already, upper and lower case aside."
+    description="The name or key is in use in this workspace. Names are compared regardless of case."
 )
 class NameTaken(UserError): ...
 
 
-@strawberry.type(description="A segment would contain itself.")
+@strawberry.type(
+    description="The condition would make the segment read itself, directly or through other segments."
+)
 class SegmentCycle(UserError):
     segment_ids: strawberry.Private[tuple[int, ...]]
 
     @strawberry.field(
-        description="The way round: each of these segments reads the next, and the last is the first again.",
+        description="The segments of the cycle in order: each reads the next, and the last is the first again.",
         graphql_type=Segments,
     )
     @staticmethod
@@ -95,22 +97,26 @@ class SegmentCycle(UserError):
         return await _segments(info, parent.segment_ids)
 
 
-@strawberry.type(description="It cannot go while other segments read it.")
+@strawberry.type(
+    description="The segment, group or custom field cannot be deleted or paused, because segments read it."
+)
 class InUse(UserError):
     segment_ids: strawberry.Private[tuple[int, ...]]
 
-    @strawberry.field(description="The segments that read it.", graphql_type=Segments)
+    @strawberry.field(description="The segments that read the object.", graphql_type=Segments)
     @staticmethod
     async def used_by(parent: strawberry.Parent[InUse], info: Info) -> list[models.Segment]:
         return await _segments(info, parent.segment_ids)
 
 
-@strawberry.type(description="The segment was edited since the revision that the edit was made from.")
+@strawberry.type(
+    description="The segment was edited after the revision `ifRevision`. This edit was not applied."
+)
 class RevisionConflict(UserError):
     segment_id: strawberry.Private[int]
 
     @strawberry.field(
-        description="The segment as it is by now.",
+        description="The segment as it is now.",
         graphql_type=Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")],
     )
     @staticmethod
@@ -118,10 +124,12 @@ class RevisionConflict(UserError):
         return await info.context.loaders.segments.load(parent.segment_id)
 
 
-@strawberry.type(description="An item of a batch that was refused; the others went through.")
+@strawberry.type(
+    description="An item of a batch that was refused and changed nothing. The other items were applied."
+)
 class Reject:
-    index: int = strawberry.field(description="The item's place in the batch, from 0.")
-    code: ProblemCode = strawberry.field(description="What kind of thing is wrong.")
+    index: int = strawberry.field(description="The item's index in the batch, from 0.")
+    code: ProblemCode = strawberry.field(description="The kind of the problem.")
     path: list[str] = strawberry.field(description=_PATH)
 
     @strawberry.field(description=_MESSAGE)
@@ -130,14 +138,14 @@ class Reject:
         return ids.with_people(parent.message, parent.people)
 
 
-@strawberry.type(description="Something was deleted.")
+@strawberry.type(description="The result of a deletion.")
 class DeletePayload:
-    deleted_id: strawberry.ID = strawberry.field(description="The id of what is gone.")
+    deleted_id: strawberry.ID = strawberry.field(description="The id of the deleted object.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Handler(Generic[_Failure]):
-    """Turns one failure of the application into its type, for fields whose result can be of that type."""
+    """Converts one failure of the application to its type, for fields whose result union contains that type."""
 
     exception_type: type[_Failure]
     error_type: type[UserError]
@@ -155,7 +163,7 @@ def _invalid_input(failure: failures.InvalidInput) -> UserError:
     return InvalidInput(message=failure.message, path=list(failure.path), issues=issues)
 
 
-HANDLERS: Final[list[_Handler[Any]]] = [  # Any: each handles a failure of its own
+HANDLERS: Final[list[_Handler[Any]]] = [  # Any: each handles another class of failure
     _Handler(failures.InvalidInput, InvalidInput, _invalid_input),
     _Handler(failures.NotFound, NotFound, lambda it: NotFound(message=it.message, path=list(it.path))),
     _Handler(failures.NameTaken, NameTaken, lambda it: NameTaken(message=it.message, path=list(it.path))),

@@ -1,6 +1,6 @@
-"""Opaque ids: the numbers of a row behind a word for its kind, so that an id finds its row and says nothing else.
+"""Opaque ids: a word for the kind of row, an underscore, and the row's numbers in base64.
 
-The only place where ids of the API and of storage meet. An id has exactly one spelling; any other text is no id.
+Only this module converts between ids of the API and numbers of storage. An id has exactly one spelling; other texts are not ids.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MORE: Final = 0x80
 
 
 class Kind(StrEnum):
-    """What an id names. The value is the word before the underscore."""
+    """The kinds of rows that have ids. The value is the word before the underscore."""
 
     SUBSCRIBER = "sub"
     GROUP = "grp"
@@ -54,7 +54,7 @@ def encode(kind: Kind, *numbers: int) -> str:
 
 
 def decode(kind: Kind, text: str) -> tuple[int, ...] | None:
-    """The numbers behind an id of this kind; None for any text that `encode` never gives."""
+    """The numbers in an id of this kind; None for any text that `encode` never returns."""
     word, _, body = text.partition("_")
     if word != kind:
         return None
@@ -69,19 +69,19 @@ def decode(kind: Kind, text: str) -> tuple[int, ...] | None:
 
 
 def kind_of(text: str) -> Kind | None:
-    """What an id claims to name."""
+    """The kind that a text names with its first word; None for any other word. The rest of the text is not checked."""
     word = text.partition("_")[0]
     return Kind(word) if word in list(Kind) else None
 
 
 def number_of(kind: Kind, text: str) -> int | None:
-    """The one number behind an id of a definition."""
+    """The number in an id of a kind with one number; None if the text is not such an id."""
     numbers = decode(kind, text)
     return numbers[0] if numbers else None
 
 
 def id_of(row: object) -> str:
-    """The id of anything that has one."""
+    """The id of a row. Raises TypeError for a row without ids."""
     match row:
         case SubscriberRecord():
             return encode(Kind.SUBSCRIBER, *row.owner)
@@ -101,12 +101,12 @@ def id_of(row: object) -> str:
 
 
 def subscriber_id(owner: Owner) -> str:
-    """The id of a person who need not be there any more."""
+    """The id of a person, who may be erased."""
     return encode(Kind.SUBSCRIBER, *owner)
 
 
 def with_people(message: str, people: Iterable[Owner]) -> str:
-    """A message with the ids of the people whom it names as {0}, {1} and so on."""
+    """The message, with the ids of these people in place of {0}, {1} and so on."""
     for position, owner in enumerate(people):
         message = message.replace(f"{{{position}}}", subscriber_id(owner))
     return message
@@ -144,7 +144,7 @@ def reject_key_of(text: str) -> RejectKey | None:
 
 
 class _OpaqueIds:
-    """Ids of groups and segments as conditions write them towards clients."""
+    """The ids of groups and segments in conditions that clients send and receive."""
 
     def encode(self, kind: IdKind, id: int) -> str:  # noqa: A002  # the protocol's name
         return encode(_KIND_OF_CONDITION_ID[kind], id)
@@ -158,7 +158,7 @@ OPAQUE_IDS: Final = _OpaqueIds()
 
 
 def _packed(numbers: Iterable[int]) -> bytes:
-    """Seven bits a byte, the lowest first; a set high bit says that the number goes on."""
+    """Encodes numbers as varints: seven bits per byte, the lowest first; a set high bit means that the number continues."""
     packed = bytearray()
     for number in numbers:
         rest = number

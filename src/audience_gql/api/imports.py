@@ -1,4 +1,4 @@
-"""Imports: many people from a CSV file, which goes to an address of its own."""
+"""Imports: creating and changing many people from a CSV file, which is uploaded to its own URL."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _NOTICES: Final = Listing("import.notices", int)
 
 
 @enum(
-    "How far an import is.",
-    WAITING="For its file, or for a worker.",
-    RUNNING="Its rows are being written.",
+    "The state of an import.",
+    WAITING="The import waits for its file, or for a worker.",
+    RUNNING="A worker is writing the rows.",
     DONE="Every row is written or refused.",
-    FAILED="The file cannot be read; what was written before stays.",
-    CANCELLED="Somebody stopped it; what was written before stays.",
+    FAILED="The file cannot be read. Rows that were written before stay.",
+    CANCELLED="A caller stopped the import. Rows that were written before stay.",
 )
 class ImportState(StrEnum):
     WAITING = "WAITING"
@@ -52,19 +52,19 @@ class ImportState(StrEnum):
 
 
 @enum(
-    "A part of a person's profile that a column can be.",
-    EXTERNAL_ID="Her id in the system that she comes from.",
-    EMAIL="Her email address.",
-    PHONE="Her phone number in E.164.",
-    FIRST_NAME="Her given name.",
-    LAST_NAME="Her family name.",
-    LANGUAGE="Her language: a BCP 47 tag.",
-    TIMEZONE="Her time zone in the IANA database.",
-    BIRTHDAY="The day she was born, such as 1990-03-01.",
-    COUNTRY="ISO 3166-1 alpha-2.",
-    REGION="Her state, county or province.",
-    CITY="Her city.",
-    POSTAL_CODE="Her postal code.",
+    "A field of the profile that a column can contain.",
+    EXTERNAL_ID="The person's id in the system that they come from.",
+    EMAIL="Email address.",
+    PHONE="Phone number in E.164 format, for example +37060000000.",
+    FIRST_NAME="Given name.",
+    LAST_NAME="Family name.",
+    LANGUAGE="Language as a BCP 47 tag, for example pt-BR.",
+    TIMEZONE="Time zone of the IANA database, for example Europe/Vilnius.",
+    BIRTHDAY="Date of birth, for example 1990-03-01.",
+    COUNTRY="Country as an ISO 3166-1 alpha-2 code, for example LT.",
+    REGION="State, county or province.",
+    CITY="City.",
+    POSTAL_CODE="Postal code.",
 )
 class ProfileColumn(StrEnum):
     EXTERNAL_ID = "externalId"
@@ -81,11 +81,11 @@ class ProfileColumn(StrEnum):
     POSTAL_CODE = "postalCode"
 
 
-@strawberry.type(description="A row that was refused; the others went through.")
+@strawberry.type(description="A row of an import that was refused. It changed nothing.")
 class ImportReject(Node):
     line: int = strawberry.field(description="The line of the file on which the row begins, from 1.")
 
-    @strawberry.field(description="What is wrong with it.")
+    @strawberry.field(description="What is wrong with the row, as a sentence for people.")
     @staticmethod
     def message(parent: strawberry.Parent[RejectRecord]) -> str:
         return ids.with_people(parent.message, parent.people)
@@ -101,13 +101,13 @@ class ImportRejectEdge:
     node: ImportReject = strawberry.field(description="The row.")
 
 
-@strawberry.type(description="A page of refused rows, by line.")
+@strawberry.type(description="A page of refused rows, sorted by line.")
 class ImportRejectConnection(Connection):
     edges: list[ImportRejectEdge] = strawberry.field(description=EDGES)
 
 
 @strawberry.type(
-    description="A row that was written but for some part, such as a wish of somebody who refused."
+    description="A row of an import that was written except for a part, for example a channel status that would have ended a refusal."
 )
 class ImportNotice(Node):
     line: int = strawberry.field(description="The line of the file on which the row begins, from 1.")
@@ -124,35 +124,39 @@ class ImportNoticeEdge:
     node: ImportNotice = strawberry.field(description="The row.")
 
 
-@strawberry.type(description="A page of rows with notices, by line.")
+@strawberry.type(description="A page of rows with notices, sorted by line.")
 class ImportNoticeConnection(Connection):
     edges: list[ImportNoticeEdge] = strawberry.field(description=EDGES)
 
 
-@strawberry.type(name="Import", description="Many people from a file.")
+@strawberry.type(name="Import", description="A CSV file whose rows create and change people.")
 class Import(Node):
-    state: ImportState = strawberry.field(description="How far it is.")
+    state: ImportState = strawberry.field(description="The state of the import.")
     dry_run: bool = strawberry.field(
-        description="Whether it only tells what it would do. A person on lines far apart may be counted as new twice."
+        description="Whether the import only reports what it would do. It may then count a person as new twice if their lines are far "
+        "apart."
     )
-    rows_read: int = strawberry.field(description="How many rows were looked at.")
-    created: int = strawberry.field(description="How many people are new.")
-    updated: int = strawberry.field(description="How many others changed.")
-    rejected: int = strawberry.field(description="How many rows were refused.")
-    noticed: int = strawberry.field(description="How many rows were written but for some part.")
-    fraction: float = strawberry.field(description="How much of the file is done, from 0 to 1.")
+    rows_read: int = strawberry.field(description="The number of rows read so far.")
+    created: int = strawberry.field(description="The number of people created so far.")
+    updated: int = strawberry.field(description="The number of known people changed so far.")
+    rejected: int = strawberry.field(description="The number of rows refused so far.")
+    noticed: int = strawberry.field(
+        description="The number of rows so far that were written except for a part."
+    )
+    fraction: float = strawberry.field(description="The finished share of the file, from 0 to 1.")
     failure: str | None = strawberry.field(
-        description=f"Why the file could not be read on. Kept for {MESSAGE_DAYS} days, unless it quotes somebody who is erased."
+        description="Why reading the file stopped. Null unless the import is FAILED. The text is kept for "
+        f"{MESSAGE_DAYS} days, or until a person that it quotes is erased."
     )
-    created_at: datetime = strawberry.field(description="When it was started.")
+    created_at: datetime = strawberry.field(description="When the import was started.")
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, ImportRecord)
 
     @strawberry.field(
-        description=f"The first refused rows, by line: up to {REJECTS_KEPT:,} are kept, for {MESSAGE_DAYS} days after the import was started, "
-        "or until their person is erased. `rejected` counts all.",
+        description=f"The first {REJECTS_KEPT:,} refused rows, sorted by line. They are kept for {MESSAGE_DAYS} days after `createdAt`, or "
+        "until their person is erased. `rejected` counts all.",
         graphql_type=ImportRejectConnection,
     )
     @staticmethod
@@ -167,8 +171,8 @@ class Import(Node):
         )
 
     @strawberry.field(
-        description=f"The first rows with notices, by line: up to {REJECTS_KEPT:,} are kept, for {MESSAGE_DAYS} days after the import was "
-        "started, or until their person is erased. `noticed` counts all.",
+        description=f"The first {REJECTS_KEPT:,} rows with notices, sorted by line. They are kept for {MESSAGE_DAYS} days after `createdAt`, "
+        "or until their person is erased. `noticed` counts all.",
         graphql_type=ImportNoticeConnection,
     )
     @staticmethod
@@ -183,46 +187,52 @@ class Import(Node):
         )
 
 
-@strawberry.input(one_of=True, description="What a column is.")
+@strawberry.input(one_of=True, description="The value that the cells of a column contain.")
 class ImportTarget:
-    profile: strawberry.Maybe[ProfileColumn] = strawberry.field(description="A part of the profile.")
+    profile: strawberry.Maybe[ProfileColumn] = strawberry.field(description="A field of the profile.")
     field: strawberry.Maybe[str] = strawberry.field(
-        description="A custom field, by key. Its values are read by its type; those of a LIST are parted by semicolons."
+        description="A custom field, by key. A cell is read by the field's type. The texts of a LIST are separated by semicolons."
     )
     channel: strawberry.Maybe[Channel] = strawberry.field(
-        description="A channel; its cells are names of a ChannelStatus."
+        description="A channel. A cell is the name of a ChannelStatus."
     )
     group_id: strawberry.Maybe[strawberry.ID] = strawberry.field(
-        description="A group: true, yes and 1 put into it; false, no and 0 take out of it."
+        description="A group, by id. The cells true, yes and 1 add the person to it; false, no and 0 remove them from it."
     )
 
 
 @strawberry.input(
-    description="A column of the file. One column may be named several times, for several targets."
+    description="A column of the file, and what it contains. To use a column for several targets, list it several times."
 )
 class ImportColumnInput:
     header: str = strawberry.field(
-        description="What the file's first line calls it. Blanks around it do not count, nor does case where that leaves one column."
+        description="The column's name in the first line of the file. Blanks around it are ignored. Case is ignored if only one column then "
+        "matches."
     )
-    to: ImportTarget = strawberry.field(description="What it is.")
+    to: ImportTarget = strawberry.field(description="What the column contains.")
 
 
-@strawberry.input(description="A file to come. Columns that are not named are passed over.")
+@strawberry.input(
+    description="How to read a CSV file that will be uploaded. Columns that are not listed are ignored."
+)
 class StartImportInput:
     columns: list[ImportColumnInput] = strawberry.field(
-        description="The columns to read; one of them is externalId, email or phone. Each target is given once."
+        description="The columns to read, up to 200. At least one has the target EXTERNAL_ID, EMAIL or PHONE. No target occurs twice."
     )
     add_to_group_ids: list[strawberry.ID] | None = strawberry.field(
-        description="Groups to put everybody into.", default=strawberry.UNSET
+        description="The ids of groups to add every imported person to.", default=strawberry.UNSET
     )
     delimiter: str = strawberry.field(
-        description="What parts the cells: one visible character that is no letter, digit or quote; or a tab.",
+        description='The character between cells: a tab, or one visible character except letters, digits, _ and ".',
         default=",",
     )
     empty_clears: bool = strawberry.field(
-        description="Whether an empty cell clears what was there; otherwise it keeps it.", default=False
+        description="Whether an empty cell removes the value of a profile field or custom field. Otherwise the value stays.",
+        default=False,
     )
-    dry_run: bool = strawberry.field(description="Tell what would happen, and write nothing.", default=False)
+    dry_run: bool = strawberry.field(
+        description="Whether the import only reports what it would do, and writes nothing.", default=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +245,8 @@ class _Started:
 class StartImportPayload:
     started: Import = strawberry.field(name="import", description="The import.")
     upload_url: str = strawberry.field(
-        description="PUT the file here once, as text/csv in UTF-8, up to 1 GiB. The address is a secret, and is shown only now."
+        description="The URL of the upload, relative to the server. PUT the file there once, as text/csv in UTF-8, up to 1 GiB. The URL "
+        "is a secret and is returned only here."
     )
 
     @classmethod
@@ -245,28 +256,33 @@ class StartImportPayload:
 
 @strawberry.input(description="An import to stop.")
 class CancelImportInput:
-    id: strawberry.ID = strawberry.field(description="Which import.")
+    id: strawberry.ID = strawberry.field(description="The import's id.")
 
 
 StartImportResult: TypeAlias = Annotated[
     StartImportPayload | InvalidInput,
-    strawberry.union("StartImportResult", description="The import, or why there is none."),
+    strawberry.union(
+        "StartImportResult", description="The new import, or the reason why it was not started."
+    ),
 ]
 CancelImportResult: TypeAlias = Annotated[
     Import | NotFound,
-    strawberry.union("CancelImportResult", description="The import, or why nothing was stopped."),
+    strawberry.union("CancelImportResult", description="The import, or NotFound for an unknown id."),
 ]
 
 
 @strawberry.type
 class ImportMutation:
     @strawberry.mutation(
-        description="Prepare to create and change people from a CSV file.", graphql_type=StartImportResult
+        description="Prepares an import of people from a CSV file. It begins when the file is uploaded to `uploadUrl`.",
+        graphql_type=StartImportResult,
     )
     @staticmethod
     async def start_import(
         info: Info,
-        wanted: Annotated[StartImportInput, strawberry.argument(name="input", description="The file.")],
+        wanted: Annotated[
+            StartImportInput, strawberry.argument(name="input", description="How to read the file.")
+        ],
     ) -> _Started:
         plan = ImportPlan(
             columns=tuple(_column(column) for column in wanted.columns),
@@ -285,13 +301,14 @@ class ImportMutation:
         return _Started(started, upload_path(started.id, secret))
 
     @strawberry.mutation(
-        description="Stop an import; what it has written stays.", graphql_type=CancelImportResult
+        description="Stops an import. Rows that were written before stay. An import that has ended does not change.",
+        graphql_type=CancelImportResult,
     )
     @staticmethod
     async def cancel_import(
         info: Info,
         cancelled: Annotated[
-            CancelImportInput, strawberry.argument(name="input", description="Which import.")
+            CancelImportInput, strawberry.argument(name="input", description="The import to stop.")
         ],
     ) -> ImportRecord:
         return await cancel_import(
@@ -304,13 +321,14 @@ class ImportMutation:
 @strawberry.type
 class ImportSubscription:
     @strawberry.subscription(
-        description="An import now, and whenever it has come further, until it is over.",
+        description="The state of an import: now, and again after each step of progress until the import ends. An unknown id is the error "
+        "NOT_FOUND.",
         graphql_type=AsyncGenerator[Import, None],
     )
     @staticmethod
     async def import_progress(
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Which import.")],  # noqa: A002  # the schema's name
+        id: Annotated[strawberry.ID, strawberry.argument(description="The import's id.")],  # noqa: A002  # the schema's name
     ) -> AsyncGenerator[ImportRecord, None]:
         context = info.context
         reported = import_progress(

@@ -1,4 +1,4 @@
-"""What introspection can return: its lists are as long as the schema makes them, so that it is priced like any other query."""
+"""The sizes of introspection's lists, which follow from the schema. With them, introspection has a cost like any other query."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from graphql import (
 from graphql.type.introspection import introspection_types
 
 OWN_DEPTH: Final = 20
-"""Levels. The query of graphql-core and its kin goes 13 deep."""
+"""The most levels of an introspection query. The standard query of graphql-core and similar tools has 13."""
 WRAPPED: Final = introspection_types["__Type"].fields["ofType"]  # type: ignore[attr-defined]  # an object
-"""It is counted with the type that wraps: asked for nine times, as tools do, it is there once or twice."""
+"""This field costs nothing beside the type that wraps. Tools select it nine levels deep, but a type is wrapped only once or twice."""
 _ROOT_FIELDS: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 
 def root_field(name: str) -> GraphQLField | None:
-    """The field of this name through which a query asks for the schema itself."""
+    """The root field of introspection with this name; None for any other name."""
     return _ROOT_FIELDS.get(name)
 
 
 @cache
 def introspection_sizes(schema: GraphQLSchema) -> Mapping[tuple[str, str], int]:
-    """How many objects a field of introspection returns, by type and name: exact for the schema's own lists, below them the mean."""
+    """How many objects a field of introspection returns, by type and name: exact for the schema's lists, the mean for lists within types."""
     types = schema.type_map.values()
     fields = [
         field

@@ -1,4 +1,4 @@
-"""How callers name people, groups and segments: by id, or by something of their own."""
+"""The inputs by which callers name one person, group or segment: by id or by another unique key."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from audience_gql.storage.reads import batches
 from audience_gql.storage.reads.records import Identity, Owner
 
 
-@strawberry.input(one_of=True, description="A person, by one of what only she has.")
+@strawberry.input(one_of=True, description="A key that names one person of the workspace.")
 class SubscriberKey:
-    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Her id here.")
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="The person's id.")
     email: strawberry.Maybe[str] = strawberry.field(
-        description="Her email address, upper and lower case aside."
+        description="The person's email address, regardless of case."
     )
     phone: strawberry.Maybe[str] = strawberry.field(
-        description="Her phone number in E.164, such as +37060000000."
+        description="The person's phone number in E.164 format, for example +37060000000."
     )
     external_id: strawberry.Maybe[str] = strawberry.field(
-        description="Her id in the system that she comes from."
+        description="The person's id in the system that they come from. Case matters."
     )
 
 
-@strawberry.input(one_of=True, description="A group, by id or name.")
+@strawberry.input(one_of=True, description="A key that names one group of the workspace.")
 class GroupKey:
-    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its id.")
-    name: strawberry.Maybe[str] = strawberry.field(description="Its name, upper and lower case aside.")
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="The group's id.")
+    name: strawberry.Maybe[str] = strawberry.field(description="The group's name, regardless of case.")
 
 
-@strawberry.input(one_of=True, description="A segment, by id or name.")
+@strawberry.input(one_of=True, description="A key that names one segment of the workspace.")
 class SegmentKey:
-    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="Its id.")
-    name: strawberry.Maybe[str] = strawberry.field(description="Its name, upper and lower case aside.")
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="The segment's id.")
+    name: strawberry.Maybe[str] = strawberry.field(description="The segment's name, regardless of case.")
 
 
 def subscriber_key(key: SubscriberKey) -> keys.SubscriberKey:
-    """A key as the application takes it."""
+    """The key in the application's form."""
     if key.id:
         owner = ids.owner_of(key.id.value)
         return keys.SubscriberKey(kind="id", value=owner and keys.SubscriberRef(*owner))
@@ -55,7 +55,10 @@ def subscriber_key(key: SubscriberKey) -> keys.SubscriberKey:
 
 
 async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:
-    """Where the person of a key is kept, if there may be one."""
+    """The bucket and number of the person that a key names. None when there is no such person.
+
+    An id is only decoded: its person may not exist any more.
+    """
     if key.id:
         return ids.owner_of(key.id.value)
     named = identity_of(key)
@@ -65,7 +68,7 @@ async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:
 
 
 def identity_of(key: SubscriberKey) -> Identity | None:
-    """The form in which storage has a key; None for an id, and for text that no key can be."""
+    """The key in the form that storage compares. None for an id, and for text that cannot be a key."""
     named = subscriber_key(key)
     return named_identity(named.kind, named.value)
 
@@ -95,7 +98,7 @@ async def find_segment(context: Context, key: SegmentKey) -> Segment | None:
 
 
 def _folded(name: str) -> str | None:
-    """A definition's name as it is compared; None for what nothing can be called."""
+    """A name in the form that storage compares. None for text that cannot be a name."""
     try:
         text = given_line(name)
     except BadValue:

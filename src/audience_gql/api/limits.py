@@ -1,6 +1,6 @@
-"""How much one document may ask for, found in one pass that no document can make slow: every fragment is measured once.
+"""Limits the size, depth and cost of a document. Each fragment is measured once, so no document can make the measuring slow.
 
-Measured before the rules of the specification run, some of which are slower than linear.
+It runs before the rules of the specification, because some of these need more than linear time.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ from audience_gql.api.pagination import LARGEST_PAGE
 from audience_gql.api.syntax import nodes
 
 LENGTH: Final = 32 * 1024
-"""Characters. The largest documents of real clients have less than a tenth of this."""
+"""The most characters in a document. The largest documents of real clients have less than a tenth of this."""
 TOKENS: Final = 3_000
-"""Names, values and punctuation marks. Introspection, the largest document of most clients, has fewer than 200."""
+"""The most tokens: names, values and punctuation marks. Introspection, the largest document of most clients, has fewer than 200."""
 OPERATIONS: Final = 20
-"""Each is checked against every fragment that it uses."""
+"""The most operations. Each one is checked against every fragment that it uses."""
 DIGITS: Final = 1_000
-"""Characters of one number: no double needs more."""
+"""The most characters of one number. No double needs more."""
 DEPTH: Final = 12
 ALIASES: Final = 30
 DIRECTIVES: Final = 50
 FRAGMENTS: Final = 50
 VALUE_DEPTH: Final = 64
 COMPARISONS: Final = 2_000
-"""Between fields that are asked for twice in one place: far more than anybody's query needs."""
+"""The most comparisons between fields that a document selects twice in one place. Real queries need far fewer."""
 COST: Final = 5_000
 USUAL_LIST: Final = 10
-"""How long a list without a page size is reckoned to be."""
+"""The assumed length of a list without a page size."""
 _FREE: Final = ("Connection", "Edge", "PageInfo")
-"""Types with such names hold others, and cost nothing themselves."""
+"""The ends of names of types that cost nothing: they only hold other objects."""
 
 _MOST: Final = {
     "aliases": ALIASES,
@@ -67,12 +67,12 @@ _MOST: Final = {
 }
 
 Size: TypeAlias = tuple[str, int]
-"""A variable that says how long a list is, and how long it is when the variable is not given."""
+"""A variable that sets the length of a list, and the length if the request does not set the variable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How many objects a response can hold: a sum of products of constants and of sizes that variables say."""
+    """The number of objects that a response can hold: a sum of products of constants and of sizes that variables set."""
 
     terms: Mapping[tuple[Size, ...], int]
 
@@ -88,7 +88,7 @@ class Cost:
         return Cost({tuple(sorted((*sizes, factor))): count for sizes, count in self.terms.items()})
 
     def points(self, variables: Mapping[str, object]) -> int:
-        """The number, for these variables."""
+        """The number of objects for these variables."""
         total = 0
         for sizes, count in self.terms.items():
             product = count
@@ -103,7 +103,7 @@ _ONE: Final = Cost({(): 1})
 
 
 def size_errors(document: DocumentNode) -> list[ApiError]:
-    """What is wrong with the size of a document, wherever its parts are used."""
+    """One error for each limit that the document exceeds as a whole, including parts that no operation uses."""
     counts = dict.fromkeys(_MOST, 0)
     deepest, longest = 0, 0
     for node, value_depth in nodes(document):
@@ -125,14 +125,18 @@ def size_errors(document: DocumentNode) -> list[ApiError]:
         if count > _MOST[what]
     ]
     if deepest > VALUE_DEPTH:
-        errors.append(_refused(f"Values nest at most {VALUE_DEPTH} deep; send larger ones as variables."))
+        errors.append(
+            _refused(
+                f"Values can be nested at most {VALUE_DEPTH} levels deep. Send deeper values as variables."
+            )
+        )
     if longest > DIGITS:
         errors.append(_refused(f"A number has at most {DIGITS:,} characters, not {longest:,}."))
     return errors
 
 
 class Measure:
-    """Measures the operations of one document. Raises ApiError for one that is too deep."""
+    """Measures the operations of one document. Its methods raise ApiError for an operation that is too deep."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         self._schema = schema
@@ -151,7 +155,7 @@ class Measure:
     def _selection(
         self, selection_set: SelectionSetNode, parent: GraphQLCompositeType | None, room: int
     ) -> tuple[int, Cost]:
-        """How deep a selection goes, and what it costs. `room` is how deep it may go."""
+        """The depth and the cost of a selection. `room` is the largest depth allowed."""
         depth, cost = 0, _NOTHING
         for selection in selection_set.selections:
             match selection:
@@ -167,19 +171,19 @@ class Measure:
                 case FragmentSpreadNode():
                     deep, costs = self._fragment(selection.name.value, room)
             if deep > room:
-                raise _refused(f"A query goes at most {DEPTH} levels deep.")
+                raise _refused(f"A query can be at most {DEPTH} levels deep.")
             depth, cost = max(depth, deep), cost + costs
         return depth, cost
 
     def _field(self, node: FieldNode, parent: GraphQLCompositeType | None, room: int) -> tuple[int, Cost]:
         name = node.name.value
         if (introspection := root_field(name)) is not None:
-            # Its depth is apart: the tools' own query goes deeper than any other.
+            # Introspection has a depth limit of its own, because the tools' standard query is deeper than other queries.
             return 0, self._inner(node, introspection, OWN_DEPTH)[1]
         if name.startswith("__"):
             return 0, _NOTHING
         if room == 0:
-            raise _refused(f"A query goes at most {DEPTH} levels deep.")
+            raise _refused(f"A query can be at most {DEPTH} levels deep.")
         field = getattr(parent, "fields", {}).get(name)
         if node.selection_set is None or field is None:
             return 1, _NOTHING
@@ -188,7 +192,7 @@ class Measure:
         return depth + 1, cost.times(_size(node, field) if size is None else size)
 
     def _inner(self, node: FieldNode, field: GraphQLField, room: int) -> tuple[int, Cost]:
-        """How deep a field's selection goes, and what one of its objects costs with that."""
+        """The depth of a field's selection, and the cost of one of the field's objects including that selection."""
         if node.selection_set is None:
             return 0, _NOTHING
         named = get_named_type(field.type)
@@ -201,7 +205,7 @@ class Measure:
             self._measured[name] = (
                 0,
                 _NOTHING,
-            )  # what a fragment within itself counts: another rule refuses it
+            )  # the value of a fragment within itself, which another rule refuses
             fragment = self._fragments.get(name)
             if fragment is not None:
                 parent = self._type(fragment.type_condition.name.value)
@@ -214,7 +218,7 @@ class Measure:
 
 
 def _size(node: FieldNode, field: GraphQLField) -> int | Size:
-    """How many of what it returns a field can return; the list of a page is reckoned where its size is given."""
+    """The largest number of objects that a field can return. A page's list counts at the field with the page size, not here."""
     for name, argument in field.args.items():
         if _metadata(argument).get("is_page_size"):
             default = argument.default_value if isinstance(argument.default_value, int) else USUAL_LIST

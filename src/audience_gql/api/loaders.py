@@ -1,6 +1,6 @@
-"""Everything below the root that touches storage: one loader a relation, made anew for every operation.
+"""The data loaders: everything below the root fields that reads storage. There is one loader per relation and operation.
 
-A loader asks once for all parents of an operation, so a query costs the same statements for one parent and for fifty.
+A loader asks once for all parents of an operation, so a query needs the same number of statements for one parent and for fifty.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from audience_gql.storage.reads.slices import Entry, Slice
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 SizeQuestion: TypeAlias = tuple[int, tuple[datetime, ...], datetime]
-"""A segment, when intervals begin, and when the last one ends."""
+"""A segment's id, the beginnings of intervals, and the end of the last one."""
 Batch: TypeAlias = Callable[[Database, int, list[Key]], Awaitable[Mapping[Key, Value]]]
 Parts: TypeAlias = Callable[[Database, int, list[Key], Slice], Awaitable[Mapping[Key, Value]]]
 PageLoader: TypeAlias = DataLoader[tuple[Key, Slice], list[Entry[Value]]]
 
 
 class Loaders:
-    """One operation's loaders, all of one workspace. They remember what they read, so they must not outlive it."""
+    """One operation's loaders for one workspace. They remember what they read, so they must not outlive the operation."""
 
     def __init__(self, ports: Ports, heavy_ports: Ports, workspace_id: int) -> None:
         self._ports = ports
@@ -110,7 +110,7 @@ class Loaders:
 
     @cached_property
     def now(self) -> DataLoader[None, datetime]:
-        """One instant for all that an operation reckons up to now."""
+        """The instant that stands for "now" in the whole operation."""
         return self._single(self._now)
 
     @cached_property
@@ -158,7 +158,7 @@ class Loaders:
         return self._pages(person_pages.segments_of_subscribers)
 
     def events_of_subscribers(self, name: str | None) -> PageLoader[Owner, EventRecord]:
-        """Of one name, or of any."""
+        """Events with this name; all events for None."""
         if name not in self._events_by_name:
             self._events_by_name[name] = self._pages(partial(person_pages.events_of_subscribers, name=name))
         return self._events_by_name[name]
@@ -207,7 +207,7 @@ class Loaders:
     def _parts(
         self, read: Parts[Key, Value], nothing: Callable[[], Value]
     ) -> DataLoader[tuple[Key, Slice], Value]:
-        """Parents that want the same part of their lists share a statement."""
+        """Read pages of lists. Parents that want the same part of their lists share a statement."""
 
         async def load(keys: list[tuple[Key, Slice]]) -> Sequence[Value]:
             parents: dict[Slice, list[Key]] = {}

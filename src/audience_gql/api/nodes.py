@@ -1,4 +1,4 @@
-"""Whatever has an id, found by it."""
+"""The interface Node, and the queries that find any object by its id."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ Finder: TypeAlias = Callable[[Context, str], Awaitable[object | None]]
 Key = TypeVar("Key")
 
 
-@strawberry.interface(description="Anything with an id of its own.")
+@strawberry.interface(description="An object with an id.")
 class Node:
-    @strawberry.field(description="Opaque; stays the same, and never names anything else.")
+    @strawberry.field(
+        description="The object's id: opaque, unique among all types, never changed and never reused."
+    )
     @staticmethod
     def id(parent: strawberry.Parent[Any]) -> strawberry.ID:  # Any: a row of any kind that has ids
         return strawberry.ID(ids.id_of(parent))
@@ -32,18 +34,19 @@ class Node:
 @strawberry.type
 class NodeQuery:
     @strawberry.field(
-        description="Whatever has this id; null when nothing in this workspace has it. Other tokens than the one that asks are there for an ADMIN only.",
+        description="The object with this id. Null when nothing in this workspace has it. Without the scope ADMIN, a caller finds no token "
+        "except its own.",
         graphql_type=Node | None,
     )
     @staticmethod
     async def node(
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The id that it has.")],  # noqa: A002  # the schema's name
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of any object.")],  # noqa: A002  # the schema's name
     ) -> object | None:
         return await _find(info.context, id)
 
     @strawberry.field(
-        description="Whatever has these ids, in their order; null for those that nothing in this workspace has.",
+        description="The objects with these ids, in the order of the ids. Null for each id that nothing in this workspace has.",
         graphql_type=list[Node | None],
     )
     @staticmethod
@@ -51,11 +54,11 @@ class NodeQuery:
         info: Info,
         wanted: Annotated[
             list[strawberry.ID],
-            strawberry.argument(name="ids", description=f"Up to {MOST_AT_ONCE} ids, of any kinds."),
+            strawberry.argument(name="ids", description=f"Up to {MOST_AT_ONCE} ids, of any types."),
         ],
     ) -> list[object | None]:
         if len(wanted) > MOST_AT_ONCE:
-            raise BadUserInput(f"At most {MOST_AT_ONCE} ids, not {len(wanted)}.", argument="ids")
+            raise BadUserInput(f"`ids` takes at most {MOST_AT_ONCE} ids, not {len(wanted)}.", argument="ids")
         return await asyncio.gather(*(_find(info.context, id_) for id_ in wanted))
 
 
@@ -85,7 +88,7 @@ async def _workspace(context: Context, text: str) -> object | None:
 
 
 async def _api_token(context: Context, text: str) -> object | None:
-    """Every token may read itself. The others are there for an ADMIN only, as `apiTokens` has them."""
+    """Every token may read itself. Only an ADMIN may read other tokens, as with the query `apiTokens`."""
     token, number = context.access.token, ids.number_of(Kind.API_TOKEN, text)
     if number is None or number == token.id:
         return None if number is None else token

@@ -1,7 +1,7 @@
-"""Connections: pages of lists by keyset, as in Relay.
+"""Connections as in Relay: pages of lists by keyset.
 
-A cursor says where in one list an entry stands. It is opaque but no secret: a forged one only starts the page elsewhere in a
-list that its holder may read anyway. It must not be confused with the signed cursors of the live feed.
+A cursor is the position of an entry in one list. It is opaque but not secret: a forged one only starts the page elsewhere in a
+list that the caller may read anyway. It must not be confused with the signed cursors of the live feed.
 """
 
 from __future__ import annotations
@@ -26,40 +26,48 @@ _LARGEST: Final = 2**63 - 1
 
 First: TypeAlias = Annotated[
     int | None,
-    strawberry.argument(description=f"How many, 1 to {LARGEST_PAGE}.", metadata={"is_page_size": True}),
+    strawberry.argument(
+        description=f"The size of the page, 1 to {LARGEST_PAGE}.",
+        metadata={"is_page_size": True},
+    ),
 ]
 After: TypeAlias = Annotated[
     str | None,
-    strawberry.argument(description="Go on after the entry with this cursor; from the start without one."),
+    strawberry.argument(
+        description="The cursor of an entry of the same list in the same order. The page begins after that entry; without a cursor, at the "
+        "beginning of the list."
+    ),
 ]
-CURSOR: Final = "Where this entry stands in its list: give it as `after` to go on from here."
+CURSOR: Final = "The position of this entry in its list. Send it as `after` to continue from here."
 EDGES: Final = "The entries of this page, in order."
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether entries follow this page.")
+    has_next_page: bool = strawberry.field(description="Whether more entries follow this page.")
     has_previous_page: bool = strawberry.field(
-        description="Whether this page was asked for by a cursor, so that entries came before it."
+        description="Whether `after` was given. If so, the list has entries before this page."
     )
     start_cursor: str | None = strawberry.field(
-        description="The cursor of the page's first entry; null when it is empty."
+        description="The cursor of the page's first entry; null for an empty page."
     )
     end_cursor: str | None = strawberry.field(
-        description="The cursor of its last entry: give it as `after` to get the next page."
+        description="The cursor of the page's last entry; null for an empty page. Send it as `after` to get the next page."
     )
 
 
 @strawberry.type
 class Connection:
-    """What every connection of the schema has besides its edges."""
+    """The field that every connection of the schema has besides its edges."""
 
-    page_info: PageInfo = strawberry.field(description="How to go on.")
+    page_info: PageInfo = strawberry.field(
+        description="The position of the page, and how to get the next one."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Edge(Generic[Node]):
-    """An entry as the edge types of the schema see it."""
+    """An entry of a page, in the shape of the schema's edge types."""
 
     listing: Listing
     entry: Entry[Node]
@@ -79,17 +87,17 @@ class Edge(Generic[Node]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Node]):
-    """A page as the connection types of the schema see it."""
+    """A page, in the shape of the schema's connection types."""
 
     edges: list[Edge[Node]]
     page_info: PageInfo
 
 
 class Listing:
-    """One list of the schema: what its cursors hold, and its pages."""
+    """One list of the schema in one order: reads and writes its cursors, and builds its pages."""
 
     def __init__(self, tag: str, *types: type) -> None:
-        """`tag` keeps the cursors of different lists and orders apart; `types` are those of a position's parts."""
+        """`tag` is unique to the list and its order, so that cursors of others are refused. `types` are the types of a position's parts."""
         self._tag = tag
         self._types = types
 
@@ -98,7 +106,7 @@ class Listing:
         return Slice(page_size(first), None if after is None else self._position(after))
 
     def page(self, entries: list[Entry[Node]], part: Slice) -> Page[Node]:
-        """The page, from the entries of `part` and one more when there is one."""
+        """The page. `entries` are those of `part`, and one more if there is one."""
         edges = [Edge(self, entry) for entry in entries[: part.size]]
         return Page(
             edges,
@@ -123,7 +131,7 @@ class Listing:
             ) from error
 
     def _read(self, cursor: str) -> Position:
-        """The position in a cursor that anybody may have made up. Raises one of many exceptions."""
+        """The position in a cursor that may be forged. Raises one of many exceptions."""
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         tag, *parts = orjson.loads(raw)
         if tag != self._tag:
@@ -132,15 +140,15 @@ class Listing:
 
 
 def page_size(first: int | None, default: int = PAGE_SIZE) -> int:
-    """How many entries `first` asks for. Raises BadUserInput."""
+    """The number of entries that `first` asks for. Raises BadUserInput."""
     size = default if first is None else first
     if not 1 <= size <= LARGEST_PAGE:
-        raise BadUserInput(f"`first` is 1 to {LARGEST_PAGE}, not {size}.", argument="first")
+        raise BadUserInput(f"`first` must be 1 to {LARGEST_PAGE}, not {size}.", argument="first")
     return size
 
 
 def _part(part: object, kind: type) -> object:
-    """A part of a position as the statement takes it. Raises ValueError, OverflowError."""
+    """A part of a position as a statement's parameter. Raises ValueError, OverflowError."""
     match part:
         case bool() if kind is bool:
             return part

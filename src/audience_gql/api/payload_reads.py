@@ -1,6 +1,6 @@
-"""Finds out whether a mutation's selection reads what is stored, beyond what the mutation itself tells.
+"""Finds out whether a mutation's selection reads stored data beyond the mutation's own result.
 
-It knows the schema only. Who may read is decided in schema.py.
+It knows only the schema. schema.py decides who may read.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from graphql import (
 
 _NODE: Final = "Node"
 _FREE: Final = frozenset({"id", "__typename"})
-"""What a mutation may always select of an object that has an id. Neither says anything of what is stored."""
+"""The fields of an object with an id that a mutation may always select. They reveal no stored data."""
 
 
 class PayloadReads:
-    """The selections of one document. Each fragment is looked at once, so that no document can make this slow.
+    """The selections of one document. Each fragment is examined once, so no document can make this slow.
 
-    Unknown fields, types and fragments read nothing: validation refuses them.
+    Unknown fields, types and fragments count as reading nothing, because validation refuses them.
     """
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
@@ -42,9 +42,9 @@ class PayloadReads:
         self._found: dict[str, bool] = {}
 
     def reads(self, operation: OperationDefinitionNode) -> bool:
-        """Whether the result can hold anything but the id of an object that has one.
+        """Whether the result can contain more than the id of an object that has one.
 
-        What has no id is the mutation's own to tell: the counts and rejects of a payload, and failures.
+        Objects without an id are the mutation's own result: the counts and rejects of a payload, and failures.
         """
         return self._any(operation.selection_set, self._schema.get_root_type(operation.operation))
 

@@ -1,6 +1,6 @@
-"""The rules that a document must follow: the specification's, with our own words where the library's say too much or too little.
+"""The rules that a document must follow: those of the specification, some of them with clearer messages than the library's.
 
-The rules of our own stop at a few problems, and look for close names only for those that are told.
+Our own rules stop after a few problems, and look for similar names only for the problems that they report.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ CODE: Final = "GRAPHQL_VALIDATION_FAILED"
 
 
 def broken_rules(schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
-    """What is wrong with a document: the first few errors."""
+    """The first few errors of a document; [] for a valid one."""
     found = validate(schema, document, _RULES, max_errors=MOST_PROBLEMS, hide_suggestions=True)
     errors = [error for error in found if not isinstance(error, ValidationAbortedError)]
     return [coded(error, CODE) for error in errors or found]
 
 
 class _KnownFields(ValidationRule):
-    """A field is one of its type's."""
+    """Every selected field belongs to its type."""
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         type_ = self.context.get_parent_type()
@@ -63,14 +63,14 @@ class _KnownFields(ValidationRule):
         if is_abstract_type(type_) and (
             holders := [it.name for it in self.context.schema.get_possible_types(type_) if name in it.fields]
         ):
-            hint = f"; ask for it in a fragment, such as `... on {holders[0]}`"
+            hint = f"; ask for it in a fragment, for example `... on {holders[0]}`"
         else:
             hint = suggestion(name, getattr(type_, "fields", {}))
         self.report_error(GraphQLError(f"{type_.name} has no field {shown(name)}{hint}", node))
 
 
 class _KnownTypes(ValidationRule):
-    """A type is one of the schema's."""
+    """Every named type belongs to the schema."""
 
     def enter_named_type(self, node: NamedTypeNode, *_: object) -> None:
         name, types = node.name.value, self.context.schema.type_map
@@ -80,7 +80,7 @@ class _KnownTypes(ValidationRule):
 
 
 class _FittingValues(ValidationRule):
-    """Arguments are those of the field, and their literals fit; so do the defaults of variables."""
+    """Every argument belongs to its field or directive, and literals and defaults of variables fit their types."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)

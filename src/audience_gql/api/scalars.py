@@ -1,7 +1,7 @@
-"""The scalars of the schema: what is no text or number at all is refused here; one spelling on the way out.
+"""The scalars of the schema. On input they refuse values of a wrong JSON type, on output they write one spelling.
 
-What a scalar refuses is an error of the whole request. So a text that is no date, and a number that no double is exactly, are let
-through as they came: an item of a batch is refused for them alone. It must not know what a value is for.
+A value that a scalar refuses fails the whole request. Therefore a text that is not a date, and a number that is not exactly a double,
+pass unchanged: later code refuses only the batch item that contains them. This module must not know what a value is for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Condition = NewType("Condition", object)
 
 
 def instant_at(value: object, *path: str) -> datetime:
-    """The instant that was given at `path`, where it belongs to no item of a batch. Raises InvalidInput for a text that is none."""
+    """The instant given at `path`, which is not part of a batch item. Raises InvalidInput for a text that is not an instant."""
     try:
         return given_instant(value)
     except BadValue as error:
@@ -42,9 +42,9 @@ def instant_at(value: object, *path: str) -> datetime:
 
 
 def _date_time(value: object) -> object:
-    """The instant, or the text as it is: whose place it takes says what becomes of a text that is none."""
+    """The instant, or the unchanged text if it is not an instant. The field that takes it decides what to do with such a text."""
     if not isinstance(value, str):
-        raise GraphQLError("Expected a date and time as text, such as 2026-07-30T12:00:00Z.")
+        raise GraphQLError("Expected a date and time as text, for example 2026-07-30T12:00:00Z.")
     try:
         return given_instant(value)
     except BadValue:
@@ -52,9 +52,9 @@ def _date_time(value: object) -> object:
 
 
 def _date(value: object) -> object:
-    """The same for a day."""
+    """The day, or the unchanged text if it is not a day."""
     if not isinstance(value, str):
-        raise GraphQLError("Expected a date as text, such as 2026-07-30.")
+        raise GraphQLError("Expected a date as text, for example 2026-07-30.")
     try:
         return given_day(value)
     except BadValue:
@@ -70,12 +70,12 @@ def _date_literal(node: ValueNode, _: object = None) -> object:
 
 
 def _text_of(node: ValueNode) -> object:
-    """A text, of a literal that is one."""
+    """The text of a string literal; None for any other literal."""
     return node.value if isinstance(node, StringValueNode) else None
 
 
 def _float(value: object) -> object:
-    """The number as it is written. One that no double is exactly is for whoever wants the number to refuse."""
+    """The exact number as it is written. The field that takes it decides whether to refuse one that is not exactly a double."""
     is_exact_type = isinstance(value, int | Inexact) and not isinstance(value, bool)
     return value if is_exact_type else GraphQLFloat.coerce_input_value(value)
 
@@ -91,7 +91,7 @@ def _as_it_is(value: object) -> object:
 
 
 def _json_literal(node: ValueNode, variables: dict[str, object] | None = None) -> object:
-    """JSON, with its numbers as exact as they are written."""
+    """The JSON value of a literal, with its numbers exactly as they are written."""
     match node:
         case IntValueNode() | FloatValueNode():
             return read_number(node.value)
@@ -100,12 +100,14 @@ def _json_literal(node: ValueNode, variables: dict[str, object] | None = None) -
             return [None if item is Undefined else item for item in items]
         case ObjectValueNode():
             given = ((field.name.value, _json_literal(field.value, variables)) for field in node.fields)
-            return {name: value for name, value in given if value is not Undefined}  # of a variable left out
+            return {
+                name: value for name, value in given if value is not Undefined
+            }  # Undefined stands for an omitted variable
     return value_from_ast_untyped(node, variables)
 
 
 def _float_definition() -> ScalarDefinition:
-    """GraphQL's own Float, but for what it makes of input. The library lets nobody make another scalar under its name."""
+    """GraphQL's Float with another reading of input. It is renamed afterwards, because the library refuses a scalar named Float."""
     scalar = GraphQLScalarType(
         name="ExactFloat",
         description=GraphQLFloat.description,
@@ -128,7 +130,8 @@ def _float_definition() -> ScalarDefinition:
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="An instant in RFC 3339 with a zone, to the microsecond, in the years 1900 to 2200; given back in UTC.",
+        description="An instant in RFC 3339 format with a time zone, precise to the microsecond, in the years 1900 to 2200, for example "
+        "2026-07-30T12:00:00Z. Output is in UTC.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=instant_text,
         parse_value=_date_time,
@@ -136,7 +139,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ),
     date: strawberry.scalar(
         name="Date",
-        description="A calendar day in ISO 8601, such as 2026-07-30, in the years 1900 to 2200.",
+        description="A calendar day in ISO 8601 format, for example 2026-07-30, in the years 1900 to 2200.",
         serialize=date.isoformat,
         parse_value=_date,
         parse_literal=_date_literal,
@@ -152,9 +155,9 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ),
     Condition: strawberry.scalar(
         name="Condition",
-        description="A condition as JSON, in exactly the shape of ConditionInput, so that it can be sent back.",
+        description="A condition as JSON, in exactly the shape of ConditionInput, so that a client can send it back.",
         serialize=_as_it_is,
         parse_value=_as_it_is,
     ),
 }
-"""By the Python type that stands for each in annotations."""
+"""The scalars, by the Python type that stands for each in annotations."""

@@ -1,4 +1,4 @@
-"""The schema: every noun's part of it put together, and how one operation of it is prepared and its errors told."""
+"""Composes the schema from the parts of each noun, prepares operations, and shows their errors as clients may see them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ from audience_gql.audience.access import Access
 _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
 
 
-@strawberry.type(description="What can be read. Lists come in pages; ids of other workspaces are unknown.")
+@strawberry.type(
+    description="The queries. They see only the token's workspace: the ids of other workspaces are unknown. Long lists come in pages."
+)
 class Query(
     ViewerQuery,
     TokenQuery,
@@ -78,7 +80,9 @@ class Query(
 ): ...
 
 
-@strawberry.type(description="What can be done. Each answers with its subject, or with the reason why not.")
+@strawberry.type(
+    description="The mutations. Each returns its subject or payload, or an expected failure as a type with `message` and `path`."
+)
 class Mutation(
     UpsertMutation,
     ErasureMutation,
@@ -93,20 +97,20 @@ class Mutation(
 ): ...
 
 
-@strawberry.type(description="What can be followed.")
+@strawberry.type(description="The subscriptions, over websockets or server-sent events.")
 class Subscription(FeedSubscription, SegmentSubscription, ImportSubscription): ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permitted:
-    """An operation that may run, with these variables and for this token."""
+    """An operation that may run for this token and with these variables."""
 
     document: DocumentNode
     operation: Operation
 
 
 class Schema(strawberry.Schema):
-    """The library's schema, with documents of our own limits, and errors as clients may see them."""
+    """The library's schema, with our limits for documents, and with errors as clients may see them."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -122,13 +126,13 @@ class Schema(strawberry.Schema):
         self.documents = Documents(self._schema)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
-        """What kind of operation would be run; None when none would."""
+        """The type of the operation that would run. None if none would."""
         prepared = self.documents.prepare(query)
         operation = None if isinstance(prepared, Refused) else _chosen(prepared, operation_name)
         return OperationType(operation.type) if operation else None
 
     def query_cost(self, asked: Asked) -> int:
-        """How many objects the response of a query may hold; 0 for what is none, or is refused when it is run."""
+        """How many objects the response of a query may hold. 0 for other operations, and for a document that will be refused."""
         prepared = self.documents.prepare(asked.query)
         operation = None if isinstance(prepared, Refused) else _chosen(prepared, asked.operation_name)
         if operation is None or operation.type != "query":
@@ -138,11 +142,11 @@ class Schema(strawberry.Schema):
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
     ) -> PreExecutionError | None:
-        """Everything before an operation runs; in place of the library's own parsing and validation."""
+        """Do everything that precedes an operation. This replaces the library's parsing and validation."""
         del extensions_runner  # there are no extensions
         permitted = self.permit(
             context.query,
-            context._provided_operation_name,  # noqa: SLF001  # the public property would choose the first of several
+            context._provided_operation_name,  # noqa: SLF001  # the public property chooses the first of several operations
             context.variables,
             context.context.access,
             context.allowed_operations,
@@ -162,7 +166,7 @@ class Schema(strawberry.Schema):
         access: Access,
         allowed: Iterable[OperationType] = frozenset(OperationType),
     ) -> Permitted | Refused:
-        """What may run, or why it may not. Raises InvalidOperationTypeError."""
+        """The operation that may run, or the reasons why it must not. Raises InvalidOperationTypeError."""
         if not query:
             return _refused(BadUserInput("There is no document: `query` is missing or empty."))
         prepared = self.documents.prepare(query)
@@ -171,7 +175,7 @@ class Schema(strawberry.Schema):
         operation = _chosen(prepared, operation_name)
         if operation is None:
             return _refused(
-                BadUserInput("Name the operation to run, one of the document's, as `operationName`.")
+                BadUserInput("Set `operationName` to the name of one of the document's operations.")
             )
         if OperationType(operation.type) not in allowed:
             raise InvalidOperationTypeError(OperationType(operation.type))
@@ -182,7 +186,7 @@ class Schema(strawberry.Schema):
         )
 
     def executor(self, asked: Asked, permitted: Permitted, context: Context) -> Executor[Context]:
-        """What runs the events of a subscription one by one. Raises OperationRefused for variables that do not fit."""
+        """The executor that runs a subscription's events one by one. Raises OperationRefused for variables that do not fit."""
         executor = self.execution_context_class.build(
             self._schema,
             permitted.document,
@@ -197,14 +201,16 @@ class Schema(strawberry.Schema):
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Replace errors, in the list that becomes the response on every transport, by what clients may see."""
+        """Replace each error in the list by what clients may see. On every transport, the list becomes part of the response."""
         del execution_context
         errors[:] = [for_client(error) for error in errors]
 
 
 def export_sdl() -> str:
-    """The schema as it is checked in."""
-    described = f'"""{GraphQLOneOfDirective.description}"""\ndirective @oneOf'  # the library leaves its description out
+    """The schema in GraphQL's schema language, as in the file schema.graphql."""
+    described = (
+        f'"""{GraphQLOneOfDirective.description}"""\ndirective @oneOf'  # the library omits the description
+    )
     return Schema().as_str().replace("directive @oneOf", described, 1) + "\n"
 
 
@@ -219,7 +225,7 @@ def _chosen(prepared: Prepared, name: str | None) -> Operation | None:
 
 
 def _forbidden(operation: Operation, access: Access) -> GraphQLError | None:
-    """Refuses the whole operation before any of it has run, so that nothing is half done."""
+    """The error for an operation that needs other scopes. It refuses the whole operation before any part of it runs."""
     own = _SCOPES_OF_FIELDS.get(operation.type, {})
     needed = {
         own.get(name, _SCOPES[operation.type]) for name in operation.root_fields if not name.startswith("__")
@@ -229,21 +235,19 @@ def _forbidden(operation: Operation, access: Access) -> GraphQLError | None:
     missing = [scope for scope in Scope if scope in needed and not access.allows(scope)]
     if not missing:
         return None
-    return ApiError("FORBIDDEN", f"The token is not allowed to do this; it needs {' and '.join(missing)}.")
+    return ApiError("FORBIDDEN", f"The token is not allowed to do this. It needs {' and '.join(missing)}.")
 
 
 def _too_costly(operation: Operation, variables: Mapping[str, object] | None) -> GraphQLError | None:
     points = operation.cost.points({**operation.defaults, **(variables or {})})
     if points <= COST:
         return None
-    message = (
-        f"The response could hold {points:,} objects; at most {COST:,} are allowed. Ask for smaller pages."
-    )
+    message = f"The response could hold {points:,} objects, but at most {COST:,} are allowed. Ask for smaller pages."
     return ApiError("COST_LIMIT", message, cost=points, limit=COST)
 
 
 def _declared_scopes(root: type) -> dict[str, Scope]:
-    """The scopes that fields name themselves, by the fields' names in the schema."""
+    """The scopes that fields declare for themselves, by the fields' names in the schema."""
     definition = get_object_definition(root, strict=True)
     names = NameConverter()
     return {
@@ -257,7 +261,7 @@ _SCOPES_OF_FIELDS: Final = {"query": _declared_scopes(Query), "mutation": _decla
 
 
 def _forget_null_defaults(schema: GraphQLSchema) -> None:
-    """A default of null says nothing that leaving it out does not."""
+    """Remove defaults of null from arguments, because omitting an argument means the same."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for field in type_.fields.values():
@@ -267,7 +271,7 @@ def _forget_null_defaults(schema: GraphQLSchema) -> None:
 
 
 def _declare_choices(schema: GraphQLSchema) -> None:
-    """Have graphql-core know the inputs of which exactly one field is given, which it then checks where it checks all else."""
+    """Tell graphql-core which inputs are @oneOf, so that it checks them together with everything else."""
     for type_ in schema.type_map.values():
         declared = type_.extensions.get("strawberry-definition")
         if isinstance(type_, GraphQLInputObjectType) and declared is not None:

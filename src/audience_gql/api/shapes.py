@@ -1,6 +1,6 @@
-"""How this package declares inputs and enums beyond what the library's decorators say.
+"""Declares enums and inputs in ways that the library's decorators do not offer.
 
-It must not know any particular one.
+It must not know any particular enum or input.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def enum(description: str, **values: str) -> Callable[[type[Words]], type[Words]
 
 
 def as_given(declaration: type) -> type:
-    """Have values of this input reach resolvers just as the caller gave them: a mapping with the given keys only.
+    """Let resolvers receive values of this input as the caller sent them: a mapping with only the given keys.
 
-    For inputs in which leaving out and null differ, and for those whose declaration is data. Keys are the schema's; values are
-    coerced to the schema's types.
+    For inputs in which an omitted field and null differ, and for inputs that are declared from data. Keys are the schema's names;
+    values are coerced to the schema's types.
     """
     get_object_definition(declaration, strict=True).from_input = _unchanged
     return declaration

@@ -1,4 +1,4 @@
-"""Walks the syntax tree of a document: each node once, without recursion.
+"""Iterates over the syntax tree of a document: each node once, without recursion.
 
 It must not know the schema.
 """
@@ -12,7 +12,7 @@ from graphql import DocumentNode, ListValueNode, Node, ObjectValueNode
 
 
 def nodes(document: DocumentNode) -> Iterator[tuple[Node, int]]:
-    """Every node, and how deep in a list or object value it is."""
+    """Every node, with its depth within list and object values."""
     waiting: list[tuple[Node, int]] = [(document, 0)]
     while waiting:
         node, depth = waiting.pop()

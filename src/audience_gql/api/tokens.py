@@ -1,4 +1,4 @@
-"""The keys to the API: made and revoked by whoever has one with the scope ADMIN."""
+"""The query and the mutations for API tokens. They need the scope ADMIN."""
 
 from __future__ import annotations
 
@@ -18,42 +18,47 @@ from audience_gql.storage import models
 from audience_gql.storage.reads import batches
 
 
-@strawberry.input(description="A token to make.")
+@strawberry.input(description="An API token to create.")
 class CreateApiTokenInput:
-    name: str = strawberry.field(description="What it is for, up to 200 characters.")
-    scopes: list[Scope] = strawberry.field(description="What it may do: at least one.")
+    name: str = strawberry.field(description="What the token is for: 1 to 200 characters.")
+    scopes: list[Scope] = strawberry.field(description="What the token may do: at least one scope.")
     expires_at: datetime | None = strawberry.field(
-        description="From when on it is refused; never when left out.", default=strawberry.UNSET
+        description="The instant from which the token is refused. Without it, the token does not expire.",
+        default=strawberry.UNSET,
     )
 
 
-@strawberry.input(description="A token to revoke.")
+@strawberry.input(description="An API token to revoke.")
 class RevokeApiTokenInput:
-    id: strawberry.ID = strawberry.field(description="Which token. It may be the one that asks.")
+    id: strawberry.ID = strawberry.field(description="The token's id. It may be the token of this request.")
 
 
-@strawberry.type(description="A token that was just made.")
+@strawberry.type(description="A new API token with its secret.")
 class CreateApiTokenPayload:
-    token: ApiToken = strawberry.field(description="What is known of it from now on.")
+    token: ApiToken = strawberry.field(description="The token without its secret.")
     secret: str = strawberry.field(
-        description="Its text, to be sent as `Authorization: Bearer …`. Keep it now: it is shown here and never again."
+        description="The secret, which clients send as `Authorization: Bearer …`. Store it now: it is never shown again."
     )
 
 
 CreateApiTokenResult: TypeAlias = Annotated[
     CreateApiTokenPayload | InvalidInput,
-    strawberry.union("CreateApiTokenResult", description="The token, or why there is none."),
+    strawberry.union(
+        "CreateApiTokenResult", description="The new token, or the reason why it was not created."
+    ),
 ]
 RevokeApiTokenResult: TypeAlias = Annotated[
     DeletePayload | NotFound,
-    strawberry.union("RevokeApiTokenResult", description="Which token opens nothing any more, or why not."),
+    strawberry.union(
+        "RevokeApiTokenResult", description="The id of the revoked token, or NotFound for an unknown id."
+    ),
 ]
 
 
 @strawberry.type
 class TokenQuery:
     @strawberry.field(
-        description="The tokens of the workspace that are not revoked, expired ones too, the latest first: what there is to revoke.",
+        description="The tokens of the workspace that are not revoked, including expired ones. The latest comes first.",
         graphql_type=list[ApiToken],
         metadata={"scope": Scope.ADMIN},
     )
@@ -65,8 +70,8 @@ class TokenQuery:
 @strawberry.type
 class TokenMutation:
     @strawberry.mutation(
-        description="Make a token for this workspace. To replace one, make another, have it used, and then revoke the first: "
-        "any number may live at once.",
+        description="Creates an API token for this workspace. There is no limit to their number. To replace a token, create another, let "
+        "all clients use it, then revoke the first.",
         graphql_type=CreateApiTokenResult,
         metadata={"scope": Scope.ADMIN},
     )
@@ -74,7 +79,7 @@ class TokenMutation:
     async def create_api_token(
         info: Info,
         token: Annotated[
-            CreateApiTokenInput, strawberry.argument(name="input", description="The token to make.")
+            CreateApiTokenInput, strawberry.argument(name="input", description="The token to create.")
         ],
     ) -> CreateApiTokenPayload:
         row, secret = await create_token(
@@ -87,14 +92,16 @@ class TokenMutation:
         return CreateApiTokenPayload(token=row, secret=secret)  # type: ignore[arg-type]  # a row stands for its type, as everywhere
 
     @strawberry.mutation(
-        description="Have a token refused for good, within five seconds everywhere; its sockets close.",
+        description="Revokes an API token for good. Every server refuses it within five seconds and closes its websockets.",
         graphql_type=RevokeApiTokenResult,
         metadata={"scope": Scope.ADMIN},
     )
     @staticmethod
     async def revoke_api_token(
         info: Info,
-        token: Annotated[RevokeApiTokenInput, strawberry.argument(name="input", description="Which token.")],
+        token: Annotated[
+            RevokeApiTokenInput, strawberry.argument(name="input", description="The token to revoke.")
+        ],
     ) -> DeletePayload:
         token_id = ids.number_of(Kind.API_TOKEN, token.id)
         await revoke_token(ports=info.context.ports, workspace=info.context.workspace, token_id=token_id)

@@ -1,4 +1,4 @@
-"""Who is asking: the workspace that a token opens, and what the token may do."""
+"""The caller: the workspace of the request's token, and what the token may do."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from audience_gql.storage.reads import batches
 
 
 @enum(
-    "What a token may do.",
-    READ="Queries, except those about tokens, and subscriptions. Also everything below a mutation's payload: see WRITE.",
-    WRITE="Every mutation except trackEvents and those about tokens. Without READ, the result has the payload's counts and rejects, "
-    "failures, and the ids of people, lists and definitions; any other field of these is FORBIDDEN before anything is done.",
+    "What an API token may do.",
+    READ="All subscriptions, and all queries except those about tokens. Also every field of a mutation's result: see WRITE.",
+    WRITE="All mutations except trackEvents and those about tokens. Without READ, a result may contain counts, rejects, failures, and the "
+    "ids of people, lists and definitions. A mutation that asks for any other field is FORBIDDEN and changes nothing.",
     TRACK="The mutation trackEvents.",
-    ADMIN="Everything, tokens included.",
+    ADMIN="Everything, including tokens.",
 )
 class Scope(StrEnum):
     READ = "READ"
@@ -30,46 +30,58 @@ class Scope(StrEnum):
     ADMIN = "ADMIN"
 
 
-@strawberry.type(description="One audience and everything about it, apart from all others.")
+@strawberry.type(
+    description="One audience with all its data. Workspaces share nothing, and a token opens exactly one."
+)
 class Workspace(Node):
-    name: str = strawberry.field(description="What people call it.")
+    name: str = strawberry.field(description="The name of the workspace.")
     timezone: str = strawberry.field(
-        description="Where its day begins, for people without a time zone of their own."
+        description="The time zone that applies to people without their own, as a name of the IANA database."
     )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.Workspace)
 
-    @strawberry.field(description="How many people it holds, counted now.")
+    @strawberry.field(description="The exact number of people in the workspace now.")
     @staticmethod
     async def subscriber_count(info: Info) -> int:
         return await batches.count_subscribers(info.context.ports.database, info.context.workspace.id)
 
 
-@strawberry.type(description="A key to the API. Its secret is shown once, when it is made.")
+@strawberry.type(
+    description="A token that gives access to the API. Its secret is shown only once, when it is created."
+)
 class ApiToken(Node):
-    name: str = strawberry.field(description="What it is for.")
-    prefix: str = strawberry.field(description="The part of its text that names it, and is no secret.")
-    scopes: list[Scope] = strawberry.field(description="What it may do.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    expires_at: datetime | None = strawberry.field(description="From when on it is refused; null for never.")
-    last_used_at: datetime | None = strawberry.field(description="When it was last used, to the minute.")
+    name: str = strawberry.field(description="What the token is for.")
+    prefix: str = strawberry.field(
+        description="The eight characters after `agq_` in the secret. They identify the token and need not be kept secret."
+    )
+    scopes: list[Scope] = strawberry.field(description="What the token may do.")
+    created_at: datetime = strawberry.field(description="When the token was created.")
+    expires_at: datetime | None = strawberry.field(
+        description="The instant from which the token is refused. Null when it does not expire."
+    )
+    last_used_at: datetime | None = strawberry.field(
+        description="When the token was last used, to the minute. Null when it was never used."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.ApiToken)
 
 
-@strawberry.type(description="Who is asking: the workspace and the token's scopes.")
+@strawberry.type(description="The caller: the token of the request and its workspace.")
 class Viewer:
     workspace: Workspace = strawberry.field(description="The workspace that the token opens.")
-    token: ApiToken = strawberry.field(description="The token itself.")
+    token: ApiToken = strawberry.field(description="The token of the request.")
 
 
 @strawberry.type
 class ViewerQuery:
-    @strawberry.field(description="Who is asking.", graphql_type=Viewer)
+    @strawberry.field(
+        description="The caller: the token of the request and its workspace.", graphql_type=Viewer
+    )
     @staticmethod
     def viewer(info: Info) -> Access:
         return info.context.access

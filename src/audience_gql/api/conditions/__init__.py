@@ -1,1 +1,1 @@
-"""Conditions in the schema: their input, and all that helps to write, try and understand one."""
+"""Conditions in the schema: their input, and what helps to write, preview and understand one."""

@@ -1,4 +1,4 @@
-"""Explanations: why somebody is in a segment or not."""
+"""Explanations: why a person is in a segment or not."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ import strawberry
 from strawberry.scalars import JSON
 
 
-@strawberry.type(description="One node of a condition, and whether it holds for the person.")
+@strawberry.type(description="One node of a condition, and whether it is true for the person.")
 class ExplanationNode:
     path: list[str] = strawberry.field(
-        description='Where it is in `Segment.condition`: ["all", "1"]. Empty for the whole condition.'
+        description='The path of the node in `Segment.condition`, for example ["all", "1"]. [] for the whole condition.'
     )
-    summary: str = strawberry.field(description="The node in words.")
-    matches: bool = strawberry.field(description="Whether it holds.")
+    summary: str = strawberry.field(description="The node as an English sentence.")
+    matches: bool = strawberry.field(description="Whether the node is true for the person.")
     observed: JSON | None = strawberry.field(
-        description="What that was decided from: the value of a field; the `count` of events, when the `newest` ten of "
-        "them happened, and when the `deciding` ones did, by which the verdict changes at `nextChangeAt`; and the like. "
-        "A total that no JSON number is exactly comes as text with all its digits; averages are rounded. Null for "
-        "combinators, and where there is nothing."
+        description="The facts that decided the result, for example the value of a field. For events: their `count`, the instants of the "
+        "`newest` ten, and the instants of the `deciding` ones, because of which the result changes at `nextChangeAt`. A total that no "
+        "JSON number can hold exactly is text with all its digits. Averages are rounded. Null for combinators, and where there is "
+        "no fact."
     )
     next_change: datetime | None = strawberry.field(
         name="nextChangeAt",
-        description="Unless a fact comes, `matches` stays as it is until just before this. Null when it stays for good.",
+        description="Without new facts, `matches` does not change before this instant. Null when it never changes.",
     )
 
 
 @strawberry.type(
-    description="The tree of a segment's condition with the truth of every node for one person, all of one instant."
+    description="Why one person is in a segment or not: the segment's condition, with the result of every node for this person at one "
+    "instant."
 )
 class Explanation:
     is_member: bool = strawberry.field(
-        description="Whether the condition matches the person at that instant. The list follows at once, unless it is "
+        description="Whether the condition matches the person at that instant. The membership follows at once, unless the segment is "
         "PAUSED or FAILED."
     )
     evaluated_at: datetime = strawberry.field(
-        description="The instant. Every fact that was committed by then is reckoned with."
+        description="The instant of the evaluation. It includes every fact that was committed before."
     )
-    revision: int = strawberry.field(description="The segment's revision whose condition this is.")
+    revision: int = strawberry.field(description="The revision of the segment that has this condition.")
     next_change: datetime | None = strawberry.field(
         name="nextChangeAt",
-        description="Unless a fact comes, the person neither enters nor leaves before this. Null when the clock never "
-        "moves her.",
+        description="Without new facts, the person neither enters nor leaves before this instant. Null when the passing of time alone never "
+        "changes their membership.",
     )
     root: ExplanationNode = strawberry.field(
-        description="The whole condition, which is the first of `nodes`."
+        description="The node of the whole condition. It is the first of `nodes`."
     )
     nodes: list[ExplanationNode] = strawberry.field(
-        description="Every node of the condition, each before those inside it."
+        description="All nodes of the condition. Each comes before the nodes inside it."
     )

@@ -1,6 +1,6 @@
-"""Conditions in the schema, derived from the registry: a new kind of condition appears here by itself.
+"""Derives the schema's inputs of conditions from the registry: a new kind of condition needs no change here.
 
-An input's value stays the plain mapping that the codec reads; what it means is none of this module's business.
+The value of an input stays the plain mapping that the codec reads. This module must not interpret it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _input_of(shape: Shape) -> type:
     """The input object that a shape declares."""
     namespace: dict[str, Any] = {"__annotations__": {}, "__module__": __name__}  # Any: a class body
     for number, field in enumerate(shape.fields):
-        attribute = f"field_{number}"  # the schema's name may be a word of Python's
+        attribute = f"field_{number}"  # the schema's name may be a Python keyword
         namespace["__annotations__"][attribute] = _annotation(field)
         namespace[attribute] = strawberry.field(
             name=field.name, description=field.description, default=_default(field)
@@ -56,7 +56,7 @@ def _input_of(shape: Shape) -> type:
 
 
 _ENUMS: Final[Mapping[str, type]] = {"Channel": Channel, "ChannelStatus": ChannelStatus}
-"""Those that the rest of the schema has as well."""
+"""Enums that other parts of the schema use, too. A schema may declare each only once."""
 
 
 @cache
@@ -96,12 +96,15 @@ else:
 
 
 def stored_to_output(condition: dict[str, Any], vocabulary: Vocabulary) -> object:  # Any: JSON
-    """A stored condition as clients see it, with opaque ids."""
+    """A stored condition in the shape of ConditionInput, with opaque ids."""
     return dump(parse(condition, vocabulary=vocabulary, ids=PLAIN_IDS), ids=OPAQUE_IDS)
 
 
 async def filter_of(context: Context, given: ConditionInput) -> Filter:
-    """The filter that a condition asks for, with all segments that it reads. Raises InvalidInput, for a paused segment too."""
+    """The filter for a condition, with the conditions of all segments that it reads.
+
+    Raises InvalidInput, also when the condition names a paused segment.
+    """
     async with context.ports.database.acquire() as connection:
         now = await context.ports.clock.now(connection)
         vocabulary = await definitions.vocabulary(connection, context.workspace.id)

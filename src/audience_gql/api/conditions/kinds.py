@@ -1,4 +1,4 @@
-"""The kinds of condition as data: what an editor needs to draw itself. All of it from the registry."""
+"""The kinds of condition as data, from which an editor can build its user interface. Everything comes from the registry."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from audience_gql.conditions.registry import Kind, kinds
 _ALL: Final = len(kinds())
 
 
-@strawberry.type(description="Something that a filter can be given: a comparison, or a part of what it says.")
+@strawberry.type(description="A field of a filter's input type: a comparison, or another part of the filter.")
 class ConditionOperator:
-    name: str = strawberry.field(description="The field of the filter's input type.")
-    description: str = strawberry.field(description="What it means.")
+    name: str = strawberry.field(description="The name of the field in the filter's input type.")
+    description: str = strawberry.field(description="What the field means.")
 
-    @strawberry.field(description="What people call it, such as: not contains.")
+    @strawberry.field(description="The name for people, for example: not contains.")
     @staticmethod
     def label(parent: strawberry.Parent[InputField]) -> str:
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", parent.name).lower()
 
-    @strawberry.field(description="The type of its value as the schema spells it, such as [String!].")
+    @strawberry.field(description="The type of the field's value in the schema, for example [String!].")
     @staticmethod
     def type(parent: strawberry.Parent[InputField]) -> str:
         return parent.spelling
@@ -33,29 +33,29 @@ class ConditionOperator:
 
 @strawberry.type(description="A kind of condition: one field of ConditionInput.")
 class ConditionKind:
-    name: str = strawberry.field(description="The field of ConditionInput.")
-    label: str = strawberry.field(description="What people call it, such as: first name.")
-    description: str = strawberry.field(description="What it looks at.")
+    name: str = strawberry.field(description="The name of the field in ConditionInput.")
+    label: str = strawberry.field(description="The name for people, for example: first name.")
+    description: str = strawberry.field(description="What a condition of this kind tests.")
     category: SegmentCategory | None = strawberry.field(
-        description="What it is about; null for what fits anywhere, such as combinations."
+        description="The subject of this kind. Null for kinds that belong to no subject, for example combinators."
     )
 
     @strawberry.field(
-        description="The type of its value as the schema spells it: an input type, such as TextFilter, or [ConditionInput!]."
+        description="The type of the kind's value in the schema: an input type, for example TextFilter, or [ConditionInput!]."
     )
     @staticmethod
     def filter(parent: strawberry.Parent[Kind]) -> str:
         return f"[{parent.type.name}!]" if parent.many else parent.type.name
 
     @strawberry.field(
-        description="Whether exactly one of the operators is given, rather than several at once."
+        description="Whether an input must have exactly one of the operators. If false, it may have several."
     )
     @staticmethod
     def one_of(parent: strawberry.Parent[Kind]) -> bool:
         return isinstance(parent.type, Shape) and parent.type.one_of
 
     @strawberry.field(
-        description="What the filter can be given; none where conditions hold conditions.",
+        description="The fields of the filter's input type; [] when the value consists of conditions.",
         graphql_type=list[ConditionOperator],
         metadata={"up_to": 10},
     )
@@ -67,7 +67,7 @@ class ConditionKind:
 @strawberry.type
 class ConditionKindQuery:
     @strawberry.field(
-        description="Every kind of condition, with what an editor needs to draw itself.",
+        description="Every kind of condition, as data for an editor's user interface.",
         graphql_type=list[ConditionKind],
         metadata={"up_to": _ALL},
     )

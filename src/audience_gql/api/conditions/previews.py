@@ -1,4 +1,4 @@
-"""previewSegment: what a condition comes to, before it becomes a segment's."""
+"""The query `previewSegment`: the result of a condition before a segment has it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from audience_gql.storage.reads.previews import Budget
 from audience_gql.storage.reads.records import SubscriberRecord
 
 
-@strawberry.type(
-    description="What a segment with this condition would be at this instant. Nothing is stored."
-)
+@strawberry.type(description="The result of a condition at this instant. Nothing is stored.")
 class SegmentPreview:
-    summary: str = strawberry.field(description="The condition in words.")
+    summary: str = strawberry.field(description="The condition as an English sentence.")
     would_enter: int | None = strawberry.field(
-        description="How many would enter the segment given as `comparedTo`; estimated as `memberCount` is. Null without one."
+        description="The number of people who would enter the segment `comparedTo`. It is estimated when `memberCount` is. Null without "
+        "`comparedTo`."
     )
     would_leave: int | None = strawberry.field(
-        description="How many would leave the segment given as `comparedTo`; estimated as `memberCount` is. Null without one."
+        description="The number of people who would leave the segment `comparedTo`. It is estimated when `memberCount` is. Null without "
+        "`comparedTo`."
     )
 
     @classmethod
@@ -35,23 +35,24 @@ class SegmentPreview:
         return isinstance(row, Preview)
 
     @strawberry.field(
-        description="How many people it would hold: exact where that is counted in a moment, otherwise estimated."
+        description="The number of people who match. It is exact if the server can count everybody within its time budget (0.3 s by default), otherwise estimated."
     )
     @staticmethod
     def member_count(parent: strawberry.Parent[Preview]) -> int:
         return parent.size.count
 
     @strawberry.field(
-        description="Half the width of the 95 % interval around `memberCount`; 0 when it is exact."
+        description="The margin of error of `memberCount`, in people: half the width of its 95 % confidence interval. 0 when the number is "
+        "exact."
     )
     @staticmethod
     def margin(parent: strawberry.Parent[Preview]) -> int:
         return parent.size.margin
 
     @strawberry.field(
-        description="Some of the people whom it would hold, as many as were asked for if there are.",
+        description="Some of the people who match: at most as many as the argument `sample` says.",
         graphql_type=list[Subscriber],
-        metadata={"up_to": 1},  # reckoned where the size is given
+        metadata={"up_to": 1},  # the cost counts the sample's size already, at `sample`
     )
     @staticmethod
     def sample(parent: strawberry.Parent[Preview]) -> list[SubscriberRecord]:
@@ -59,8 +60,9 @@ class SegmentPreview:
 
     @strawberry.field(
         description=(
-            "What a reader may not expect: always or never true, equal to an existing segment, people whom a missing "
-            "value leaves out, events and values that nobody has."
+            "Properties of the condition that its author may not expect, as sentences: it is always or never true, it equals an "
+            "existing segment, a missing value excludes people, or nobody has such events or values. [] does not mean that the "
+            "condition has no such property."
         )
     )
     @staticmethod
@@ -70,30 +72,34 @@ class SegmentPreview:
 
 PreviewSegmentResult: TypeAlias = Annotated[
     SegmentPreview | InvalidInput | NotFound | SegmentCycle,
-    strawberry.union("PreviewSegmentResult", description="The preview, or why there is none."),
+    strawberry.union("PreviewSegmentResult", description="The preview, or the reason why there is none."),
 ]
 
 
 @strawberry.type
 class PreviewQuery:
     @strawberry.field(
-        description="What a segment with this condition would be, without making one. Empty lists are allowed.",
+        description="Previews a segment with this condition without creating it. The condition may contain empty lists.",
         graphql_type=PreviewSegmentResult,
     )
     @staticmethod
     async def preview_segment(
         info: Info,
-        condition: Annotated[ConditionInput, strawberry.argument(description="Whom it would hold.")],
+        condition: Annotated[
+            ConditionInput, strawberry.argument(description="The condition that members would match.")
+        ],
         sample: Annotated[
             int,
             strawberry.argument(
-                description=f"How many people to show, 0 to {LARGEST_SAMPLE}.",
+                description=f"The number of matching people to return, 0 to {LARGEST_SAMPLE}.",
                 metadata={"is_page_size": True},
             ),
         ] = 5,
         compared_to: Annotated[
             strawberry.ID | None,
-            strawberry.argument(description="A segment that would get this condition: tells who would move."),
+            strawberry.argument(
+                description="The id of a segment. The preview then also counts who would enter and leave it if this became its condition."
+            ),
         ] = None,
     ) -> Preview:
         return await preview_segment(

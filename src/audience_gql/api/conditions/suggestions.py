@@ -1,4 +1,4 @@
-"""What an editor of conditions offers to choose from: names of events, and values that people have."""
+"""Suggestions for an editor of conditions: names of events, and values that people have."""
 
 from __future__ import annotations
 
@@ -21,46 +21,47 @@ from audience_gql.storage.reads.suggestions import EVENTS, MOST_BUCKETS, PEOPLE,
 _MOST_NAMES: Final = 1_000
 
 
-@strawberry.type(description="A name that events have.")
+@strawberry.type(description="A name of events.")
 class EventName:
-    name: str = strawberry.field(description="What happened, such as order_placed.")
-    last_seen_at: datetime = strawberry.field(description="When it last happened.")
+    name: str = strawberry.field(description="The name, for example order_placed.")
+    last_seen_at: datetime = strawberry.field(description="When such an event last happened.")
     properties: list[str] = strawberry.field(
-        description="The properties that its latest twenty events have, by name: up to 100."
+        description="The property keys of the latest twenty such events, sorted; up to 100."
     )
 
 
-@strawberry.input(one_of=True, description="Where values come from.")
+@strawberry.input(one_of=True, description="The source of suggested values.")
 class ValueSource:
     profile: strawberry.Maybe[str] = strawberry.field(
-        description="A text of the profile, by its name in SubscriberInput, such as city."
+        description="A text field of the profile, by its name in SubscriberInput, for example city."
     )
-    field: strawberry.Maybe[str] = strawberry.field(description="A custom field, by its key.")
+    field: strawberry.Maybe[str] = strawberry.field(description="A custom field, by key.")
     property: strawberry.Maybe[PropertyKey] = strawberry.field(description="A property of events.")
 
 
-@strawberry.input(description="A property of the events of one name.")
+@strawberry.input(description="A property of the events with one name.")
 class PropertyKey:
-    event: str = strawberry.field(description="The events' name.")
-    key: str = strawberry.field(description="The property's key.")
+    event: str = strawberry.field(description="The name of the events.")
+    key: str = strawberry.field(description="The key of the property.")
 
 
 @strawberry.type(description="A value that people have.")
 class ValueSuggestion:
     value: JSON = strawberry.field(
-        description="The value as it is mostly spelled; a LIST gives what its values hold."
+        description="The value in its commonest spelling. For a LIST field, one text of the lists."
     )
     people: int = strawberry.field(
-        description=f"How many people have it, upper and lower case aside: exact in an audience of up to {PEOPLE:,}, else "
-        f"estimated from as many. Of a property: how many have it among its latest {EVENTS:,} events."
+        description=f"The number of people who have the value, regardless of case. It is exact in a workspace of up to {PEOPLE:,} people, "
+        "otherwise estimated from a sample of that size. For a property: the number of people among the latest "
+        f"{EVENTS:,} events with this name."
     )
 
 
 @strawberry.type
 class SuggestionQuery:
     @strawberry.field(
-        description="The names of events that have happened, by name. In an audience of more than "
-        f"{MOST_BUCKETS} buckets, some millions of people, those of a sample.",
+        description="The names of events that have happened, sorted. In a workspace with more than "
+        f"{MOST_BUCKETS} buckets (some millions of people), the names that occur in a sample.",
         graphql_type=list[EventName],
         metadata={"up_to": _MOST_NAMES},
     )
@@ -71,13 +72,13 @@ class SuggestionQuery:
         return await suggestions.seen_names(info.context.ports.database, info.context.workspace.id, now)
 
     @strawberry.field(
-        description="Values to choose from in an editor, the commonest first. None for what is not known.",
+        description="Values that an editor can offer. The commonest comes first. [] for an unknown custom field, event or property.",
         graphql_type=list[ValueSuggestion],
     )
     @staticmethod
     async def value_suggestions(
         info: Info,
-        of: Annotated[ValueSource, strawberry.argument(description="Where they come from.")],
+        of: Annotated[ValueSource, strawberry.argument(description="The source of the values.")],
         search: Search = None,
         first: First = 10,
     ) -> list[ValueCount]:
@@ -94,7 +95,7 @@ class SuggestionQuery:
 
 async def _of_profile(context: Context, name: str, **more: Any) -> list[ValueCount]:  # Any: as above
     if name not in TEXT_COLUMNS:
-        raise BadUserInput(f"`of.profile` is one of {', '.join(TEXT_COLUMNS)}.", argument="of")
+        raise BadUserInput(f"`of.profile` must be one of {', '.join(TEXT_COLUMNS)}.", argument="of")
     return await suggestions.profile_values(
         context.ports.database, context.workspace.id, TEXT_COLUMNS[name], **more
     )

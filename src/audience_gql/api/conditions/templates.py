@@ -1,4 +1,4 @@
-"""Templates: conditions that a segment can start from."""
+"""Templates: common conditions, from which a caller can start a segment."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ALL: Final = len(TEMPLATES)
 
 
 @enum(
-    "What a condition is about.",
+    "The subject of a condition.",
     DEMOGRAPHIC="Who people are.",
-    BEHAVIORAL="What they do.",
-    ENGAGEMENT="How they take what is sent to them.",
-    LIFECYCLE="How far they have come with you.",
+    BEHAVIORAL="What people do.",
+    ENGAGEMENT="How people respond to messages.",
+    LIFECYCLE="How far people are in their relationship with you: new, repeat, loyal or lapsed.",
 )
 class SegmentCategory(StrEnum):
     DEMOGRAPHIC = "DEMOGRAPHIC"
@@ -30,22 +30,24 @@ class SegmentCategory(StrEnum):
     LIFECYCLE = "LIFECYCLE"
 
 
-@strawberry.type(description="A condition to start a segment from, as it is or edited.")
+@strawberry.type(description="A common condition, from which a client can start a segment.")
 class SegmentTemplate:
-    key: str = strawberry.field(description="What a client calls it. It never changes.")
-    category: SegmentCategory = strawberry.field(description="What it is about.")
-    name: str = strawberry.field(description="What people call it.")
-    description: str = strawberry.field(description="Whom it matches, and which of its values are examples.")
+    key: str = strawberry.field(description="The name of the template for programs. It never changes.")
+    category: SegmentCategory = strawberry.field(description="The subject of the condition.")
+    name: str = strawberry.field(description="The name of the template for people.")
+    description: str = strawberry.field(
+        description="Which people match, and which values in the condition are only examples."
+    )
     condition: Condition = strawberry.field(
-        description="In exactly the shape of ConditionInput: createSegment accepts it unchanged."
+        description="The condition in exactly the shape of ConditionInput. `createSegment` accepts it unchanged."
     )
 
 
 @strawberry.type
 class TemplateQuery:
     @strawberry.field(
-        description="Conditions to start from. One that reads a custom field is offered where the workspace has "
-        "defined it: `company_size`, a NUMBER.",
+        description="Common conditions, from which a client can start a segment. A template that reads a custom field is listed only if the "
+        "workspace has defined that field: `company_size`, a NUMBER.",
         graphql_type=list[SegmentTemplate],
         metadata={"up_to": _ALL},
     )
@@ -53,7 +55,8 @@ class TemplateQuery:
     async def segment_templates(
         info: Info,
         category: Annotated[
-            SegmentCategory | None, strawberry.argument(description="Only those about this.")
+            SegmentCategory | None,
+            strawberry.argument(description="Only templates about this subject. Null for all."),
         ] = None,
     ) -> Sequence[Template]:
         usable = usable_templates(await info.context.loaders.vocabulary.load(None))

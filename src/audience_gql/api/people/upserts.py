@@ -49,7 +49,7 @@ class ChannelStatusInput:
     description=(
         "A person to create or change. An omitted field keeps its value; null and '' remove it. At least one of id, externalId, email "
         "and phone is required. A known one of these finds the person, and the others become theirs. If they belong to different "
-        "people, the item is a Reject with the code CONFLICT, and the message says which key belongs to whom. Texts have up to 1,000 "
+        "people, the item is a Reject with the code CONFLICT, and the message says which key belongs to which person. Texts have up to 1,000 "
         "characters."
     ),
 )
