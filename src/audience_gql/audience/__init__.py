@@ -1,1 +1,1 @@
-"""What can be done with an audience. Every use case is one function here and one transaction; GraphQL, imports and the demo all call these."""
+"""The use cases: each is one function and one transaction. GraphQL, imports and the demo call the same functions."""

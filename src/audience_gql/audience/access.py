@@ -1,6 +1,6 @@
-"""API tokens: who may do what in which workspace. Only a hash of a token is kept; the token itself is shown once.
+"""Creates, checks and revokes API tokens. A token opens one workspace. Only its hash is stored; the token itself is shown once.
 
-A token reads agq_<8 characters that name it>_<32 of secret><6 of checksum>, so that leaked ones can be recognised and typing errors told.
+A token has the form agq_<8 characters of name>_<32 of secret><6 of checksum>, so that leaked tokens and typing errors can be recognised.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ _REMEMBERED_SECONDS: Final = 3.0
 
 
 class Unauthenticated(Exception):
-    """No token, or one that is unknown, expired or revoked. Which of them is not told."""
+    """The token is missing, unknown, expired or revoked. The caller does not learn which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """What a token opens: one workspace, within its scopes."""
+    """What a token opens: one workspace, within the token's scopes."""
 
     workspace: Workspace
     token: ApiToken
 
     def allows(self, scope: str) -> bool:
-        """Whether the token may do this; ADMIN may do everything."""
+        """Whether the token has this scope. ADMIN includes all scopes."""
         return scope in self.token.scopes or "ADMIN" in self.token.scopes
 
 
 class Doorkeeper:
-    """Checks tokens. It remembers a good one for three seconds, so that a revoked one is refused soon after, and never past its expiry."""
+    """Checks tokens. It remembers a valid token for three seconds at most, and never past its expiry. So a revoked token is refused soon."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._remembered: OrderedDict[bytes, tuple[float, Access]] = OrderedDict()
         self._lookups: dict[bytes, asyncio.Task[Access]] = {}
-        """Under way, by a token's hash. Each ends by the limits of the database."""
+        """Lookups under way, by the token's hash. The database's time limits end each of them."""
 
     async def authenticate(self, secret: str) -> Access:
         """What this token opens. Raises Unauthenticated, Unavailable."""
@@ -69,7 +69,7 @@ class Doorkeeper:
             return remembered[1]
         self._remembered.pop(digest, None)
         if digest not in self._lookups:
-            # One for all who ask at the same moment: a token's requests must not have a connection each before they are its own.
+            # Concurrent requests with one token share one lookup. Otherwise each would take a connection before any limit per token applies.
             lookup = asyncio.create_task(self._look_up_and_remember(match[1], digest), name="token")
             lookup.add_done_callback(lambda _: self._lookups.pop(digest))
             self._lookups[digest] = lookup
@@ -87,8 +87,8 @@ class Doorkeeper:
         """What the token opens, and for how many seconds that may be remembered."""
         try:
             return await self._read(prefix, digest)
-        except BUSY as error:  # a token is one row: where that takes too long, nothing else would go
-            raise Unavailable("a token was not looked up in time") from error
+        except BUSY as error:  # if reading one row takes too long, nothing else would succeed
+            raise Unavailable("the token could not be looked up in time") from error
 
     async def _read(self, prefix: str, digest: bytes) -> tuple[Access, float]:
         async with self._ports.database.transaction() as transaction:
@@ -97,7 +97,7 @@ class Doorkeeper:
             known = token.secret_hash if token is not None else bytes(len(digest))
             if not hmac.compare_digest(known, digest) or token is None or not _is_valid(token, now):
                 raise Unauthenticated
-            if token.last_used_at is None or (now - token.last_used_at).total_seconds() > 60:  # noqa: PLR2004  # once a minute is enough to know
+            if token.last_used_at is None or (now - token.last_used_at).total_seconds() > 60:  # noqa: PLR2004  # written at most once a minute
                 token.last_used_at = now
                 await token.save(update_fields=["last_used_at"])
             workspace = await Workspace.get(id=token.workspace_id)
@@ -106,7 +106,7 @@ class Doorkeeper:
 
 
 async def good_tokens(*, ports: Ports, token_ids: Collection[int]) -> frozenset[int]:
-    """Which of these tokens open something still: neither revoked nor expired."""
+    """Which of these tokens are still valid: neither revoked nor expired."""
     async with ports.database.acquire() as connection:
         now = await ports.clock.now(connection)
         return await definitions.good_tokens(connection, token_ids, now)
@@ -120,9 +120,9 @@ async def create_token(
     scopes: Sequence[str],
     expires_at: datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token; the text is given back here and nowhere else. Raises InvalidInput.
+    """Create a token. Returns it and its text, which is available only here. Raises InvalidInput.
 
-    Those that there are stay as they are: to replace one, make another, and revoke the first when nobody uses it any more.
+    Existing tokens stay valid. To replace one, create another token, and revoke the old one when nobody uses it any more.
     """
     issues = name_issues(name)
     if not scopes:
@@ -155,9 +155,9 @@ async def create_token(
 
 
 async def revoke_token(*, ports: Ports, workspace: Workspace, token_id: int | None) -> None:
-    """Have a token refused from now on, for good; its sockets close within seconds. One that is revoked already is unknown.
+    """Refuse a token from now on, permanently. Its sockets close within seconds.
 
-    Raises NotFound.
+    Raises NotFound, also for a token that is already revoked.
     """
 
     async def work(transaction: Transaction) -> None:
@@ -191,7 +191,7 @@ def _checksum(body: str) -> str:
 
 
 def _hash(secret: str) -> bytes:
-    """32 random characters need no slow hash: nobody guesses 190 bits."""
+    """A secret of 32 random characters needs no slow hash, because nobody can guess 190 bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 

@@ -11,11 +11,11 @@ ProblemCode: TypeAlias = Literal[
 ]
 
 People: TypeAlias = tuple[tuple[int, int], ...]
-"""People by bucket and id. Only the API knows how their ids look to clients, and puts them into the text."""
+"""People by bucket and id. Only the API knows how clients see their ids, so the API puts these into the text."""
 
 
 class Failure(Exception):
-    """An expected failure. `path` leads to the input at fault, for example ("input", "name")."""
+    """An expected failure. `path` leads to the wrong part of the input, for example ("input", "name")."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
@@ -31,11 +31,11 @@ class Issue:
     message: str
     path: Path
     people: People = ()
-    """Whom the message names: the first stands in it as {0}. Without any, braces are only text."""
+    """The people whom the message names: {0} stands for the first of them. If there are none, braces are plain text."""
 
 
 class InvalidInput(Failure):
-    """Input that the schema's types cannot refuse, but the rules do. Carries every problem found, not just the first."""
+    """Input that the schema's types allow but the rules do not. It carries every problem found, not only the first."""
 
     def __init__(self, issues: tuple[Issue, ...]) -> None:
         super().__init__(issues[0].message, issues[0].path)
@@ -43,20 +43,20 @@ class InvalidInput(Failure):
 
 
 class NotFound(Failure):
-    """Nothing in this workspace has that id."""
+    """Nothing in this workspace has the given id or key."""
 
 
 class NameTaken(Failure):
-    """Another one of the workspace already has this name, upper and lower case aside."""
+    """The name is already in use. Upper and lower case do not matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
-    """An item of a batch that was refused, by its index; the others went through."""
+    """A refused item of a batch. The other items were applied."""
 
     index: int
     code: ProblemCode
     message: str
     path: Path
     people: People = ()
-    """Whom the message names, as in an Issue."""
+    """The people whom the message names, as in an Issue."""

@@ -1,6 +1,6 @@
 """What the application needs from outside besides Postgres: the time, wake-ups, and a queue of jobs.
 
-Narrow on purpose: tests replace them, and none of them holds anything that matters.
+The protocols are small on purpose: tests replace them. None of them holds data that may not be lost.
 """
 
 from __future__ import annotations
@@ -15,62 +15,62 @@ from audience_gql.storage.database import Connection, Database
 
 
 class Clock(Protocol):
-    """The one source of `now`. In production it is the database's, so that all processes agree."""
+    """The only source of `now`. In production it is the database's clock, so that all processes agree."""
 
     async def now(self, connection: Connection) -> datetime:
-        """The present, with a zone. Asked by a statement of its own, after any lock that the transaction waits for."""
+        """The present, with a time zone. It needs a statement of its own, after the transaction has all locks that it waits for."""
         ...
 
     def at(self, database_time: datetime) -> datetime:
-        """What this clock says when the database's, read a moment ago, says that."""
+        """This clock's time if the database's clock has just shown `database_time`."""
         ...
 
 
 class Wakeups(Protocol):
-    """A listener's end of a topic."""
+    """The listening side of a topic."""
 
     async def wait(self, timeout_seconds: float) -> frozenset[int]:
-        """The ids named since the last call, as soon as there is one; empty after the timeout, or when some may have been lost."""
+        """The ids signalled since the last call, as soon as there is one. Empty after the timeout, or if signals may have been lost."""
         ...
 
 
 class Signals(Protocol):
-    """Wake-ups between processes. Losing one costs latency, never a membership: listeners look for themselves now and then."""
+    """Wake-ups between processes. A lost signal costs latency, never a membership, because listeners also poll."""
 
     def marked(self, bucket_ids: Iterable[int]) -> None:
-        """Facts of these buckets were committed. Returns at once, and never fails."""
+        """Signal that facts in these buckets were committed. Returns at once, and never fails."""
         ...
 
     def changed(self, workspace_ids: Iterable[int]) -> None:
-        """The membership log of these workspaces has grown, or a segment is not what it was. Returns at once, and never fails."""
+        """Signal that the membership log of these workspaces has grown or a segment has changed. Returns at once, and never fails."""
         ...
 
     async def is_reachable(self) -> bool:
-        """Whether the carrier of the signals answers."""
+        """Whether the service that carries the signals answers."""
         ...
 
     def marks(self) -> AbstractAsyncContextManager[Wakeups]:
-        """Listen for buckets with marks."""
+        """Listen for buckets with new marks."""
         ...
 
     def changes(self, workspace_id: int) -> AbstractAsyncContextManager[Wakeups]:
-        """Listen for growth of one workspace's log."""
+        """Listen for changes in one workspace: a longer log or changed segments."""
         ...
 
 
 class Jobs(Protocol):
-    """Work for the worker. A lost job is found again by the worker's own sweep."""
+    """Work for the worker. If a job is lost, the worker's own sweep finds the work."""
 
     def fill(self, segment_ids: Iterable[int]) -> None:
-        """Have these segments, which wait in the queue of fills, filled or recomputed soon. Returns at once, and never fails."""
+        """Request a fill or recompute of these segments, which wait in the queue of fills. Returns at once, and never fails."""
         ...
 
     def clear(self, workspace_id: int) -> None:
-        """Have what this workspace deleted cleared soon. Returns at once, and never fails."""
+        """Request the clearing of what this workspace has deleted. Returns at once, and never fails."""
         ...
 
     def run_import(self, import_id: int) -> None:
-        """Have the rows of this import written soon. Returns at once, and never fails."""
+        """Request that the rows of this import are written. Returns at once, and never fails."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Whether a web process can do its work, part by part."""
+"""Checks whether everything that a web process needs is working."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SILENCE_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """Each part by name, with what is wrong with it, or None."""
+    """The parts by name. The value says what is wrong with the part; None means that it works."""
 
     parts: dict[str, str | None]
 
@@ -26,7 +26,7 @@ class Readiness:
 
 
 async def readiness(*, ports: Ports) -> Readiness:
-    """Postgres answers, the schema is this version's, Redis answers, and some worker has been ticking and looking for jobs."""
+    """Check that Postgres and Redis answer, the schema is migrated, and a worker has ticked and looked for jobs within 20 seconds."""
     parts: dict[str, str | None] = {
         "redis": None if await ports.signals.is_reachable() else "does not answer"
     }
@@ -49,7 +49,7 @@ async def readiness(*, ports: Ports) -> Readiness:
 
 
 def _silence(last: datetime | None, now: datetime, what: str) -> str | None:
-    """What is wrong when something has not happened for too long."""
+    """A message if something has not happened for too long, or None."""
     if last is not None and (now - last).total_seconds() <= _SILENCE_SECONDS:
         return None
     return f"no worker {what} {'so far' if last is None else f'since {last}'}"

@@ -1,4 +1,4 @@
-"""Ends tasks for certain."""
+"""Ends tasks reliably."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def end(
     """Cancel tasks and wait until all have ended. Their results and failures stay in the tasks.
 
     One cancellation is not enough: redis-py awaits with `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that arrives
-    together with the result, and the task goes on. So a task that has not ended is cancelled again every `again_after` seconds.
+    together with the result, and the task continues. So a task that has not ended is cancelled again every `again_after` seconds.
     A task that needs longer than that for its cleanup must be given more time, because the second cancellation interrupts the cleanup.
     """
     while waiting := [task for task in tasks if not task.done()]:

@@ -1,4 +1,4 @@
-"""Stand-ins for the ports: a clock that stands still until it is moved, signals within one process, jobs that are only noted."""
+"""Replaces the ports in tests: a clock that moves only on request, signals within one process, jobs that are only recorded."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from audience_gql.storage.database import Connection
 
 
 class SimulatedClock:
-    """The time that the test says it is."""
+    """A clock that shows the time that the test sets."""
 
     def __init__(self, now: datetime) -> None:
         self.instant = now
 
-    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002  # the port's
+    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002  # the port's parameter
         return self.instant
 
-    def at(self, database_time: datetime) -> datetime:  # noqa: ARG002  # the port's
+    def at(self, database_time: datetime) -> datetime:  # noqa: ARG002  # the port's parameter
         return self.instant
 
     def advance(self, by: timedelta) -> datetime:
@@ -28,7 +28,7 @@ class SimulatedClock:
 
 
 class MemorySignals:
-    """Signals for tests that live in one process; held to the same conformance suite as the real ones."""
+    """Signals within one process. The conformance tests of the real signals also test these."""
 
     def __init__(self) -> None:
         self._marks: set[Listener] = set()
@@ -68,11 +68,11 @@ class MemorySignals:
             self._changes[workspace_id].discard(listener)
 
     async def close(self) -> None:
-        """Nothing to close; the real ones have."""
+        """Do nothing. The real signals have connections to close."""
 
 
 class NotedJobs:
-    """Jobs that nobody works off; a test looks at what was asked for."""
+    """Jobs that nobody runs. A test can look at the requests."""
 
     def __init__(self) -> None:
         self.fills: list[int] = []

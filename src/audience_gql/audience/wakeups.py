@@ -1,4 +1,4 @@
-"""A listener's end of a topic: it gathers ids until it is asked for them."""
+"""Collects the ids that a topic signals until the listener asks for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class Listener:
-    """The Wakeups of the ports, for every carrier of signals to wake."""
+    """Implements Wakeups of ports.py. Every implementation of Signals can use it."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
@@ -18,7 +18,7 @@ class Listener:
         self._is_woken.set()
 
     async def wait(self, timeout_seconds: float) -> frozenset[int]:
-        """The ids gathered since the last call, as soon as somebody wakes it; empty after the timeout."""
+        """The ids collected since the last call, as soon as `wake` is called. Empty after the timeout."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._is_woken.wait()

@@ -1,4 +1,4 @@
-"""Workspaces: whose audience it is. Each begins with one bucket."""
+"""Creates workspaces, changes their time zone, and begins new logs after a restore."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from audience_gql.storage.models import Workspace
 
 
 async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") -> Workspace:
-    """Make an empty workspace. Raises InvalidInput, NameTaken."""
+    """Create an empty workspace with one bucket. Raises InvalidInput, NameTaken."""
     issues = name_issues(name)
     zone = zone_named(timezone.strip())
     if zone is None:
@@ -42,7 +42,7 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
 
 
 async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) -> None:
-    """Move the workspace to another time zone, and find anew who belongs to the segments that look at the day. Raises InvalidInput."""
+    """Change the workspace's time zone, and refill the segments whose condition depends on the calendar day. Raises InvalidInput."""
     zone = zone_named(timezone.strip())
     if zone is None:
         raise InvalidInput((_no_zone(timezone),))
@@ -64,9 +64,9 @@ def _no_zone(name: str) -> Issue:
 
 
 async def begin_new_logs(*, ports: Ports) -> None:
-    """The database was restored: its logs go on otherwise than what clients heard, whose cursors expire with this.
+    """Begin new logs after a restore of the database, because its logs have diverged from what clients received. Older cursors expire.
 
-    The number is of the time, so that two restores of one backup are told apart.
+    The number of the new logs is the present time in milliseconds, so that two restores of one backup differ.
     """
 
     async def work(transaction: Transaction) -> None:
@@ -77,7 +77,7 @@ async def begin_new_logs(*, ports: Ports) -> None:
 
 
 async def _segments_that_look_at_the_day(connection: Connection, workspace_id: int) -> set[int]:
-    """By themselves, or through the segments that they read."""
+    """Ids of the segments that depend on the calendar day, directly or through segments that they read."""
     vocabulary = await definitions.vocabulary(connection, workspace_id)
     conditions = {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)

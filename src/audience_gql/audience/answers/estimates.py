@@ -1,6 +1,6 @@
-"""From a share of the people to all of them: how many there are likely to be, and how far off that can be.
+"""Estimates how many people match from a share of them, with a margin of error.
 
-Pure arithmetic. The people counted must be a random share: whoever was left out was so regardless of the condition.
+Pure arithmetic. The people seen must be a random share: the condition must have no influence on who was left out.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from math import ceil, sqrt
 from typing import Final
 
 _Z: Final = 1.959964
-"""So many standard deviations on either side hold 95 % of a normal distribution."""
+"""95 % of a normal distribution lie within this many standard deviations of the mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number of people, and half the width of the interval around it that holds the true one in 95 % of cases."""
+    """A number of people. `margin` is half the width of the interval around it that holds the true number in 95 % of cases."""
 
     count: int
     margin: int
 
 
 def estimate(*, matched: int, seen: int, people: int) -> Estimate:
-    """How many of all `people` match, when `matched` of the `seen` ones do. Exact when everybody was seen."""
+    """How many of all `people` match if `matched` of the `seen` people do. Exact if everybody was seen."""
     if seen == people:
         return Estimate(matched, 0)
     if seen == 0:
@@ -34,14 +34,14 @@ def estimate(*, matched: int, seen: int, people: int) -> Estimate:
 
 
 def scaled(matched: int, *, seen: int, people: int) -> int:
-    """What a count among the people seen comes to among all."""
+    """Scales a count among the people seen to all people."""
     return round(matched * people / seen) if seen else 0
 
 
 def _interval(matched: int, seen: int, people: int) -> tuple[float, float]:
-    """Wilson's score interval of the share, with half a person's correction for whole numbers.
+    """Wilson's score interval of the share, with a continuity correction of half a person.
 
-    A sample of a finite audience says more the less of it was left out: as much as a larger one of an endless one.
+    `worth` is a finite population correction: the sample is worth as much as a sample of this size from an infinite audience.
     """
     worth = seen * (people - 1) / (people - seen)
     half = 0.5 / seen

@@ -1,6 +1,6 @@
-"""Why a person is in a segment or not, and until when that lasts unless a fact comes.
+"""Explains why a person is in a segment or not, and until when this lasts if no new fact arrives.
 
-It must not be asked who is a member: the stored membership says that, and an explanation agrees with it.
+It must not decide who is a member: the stored membership does, and an explanation agrees with it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from audience_gql.storage.facts import Owner
 from audience_gql.storage.reads.person_facts import TooManyEvents, facts_by_owners
 
 MOST_LOOKS: Final = 400_000
-"""At events, by all leaves of all conditions of one call: a few seconds of work."""
+"""The most events that all leaves of one call may examine together: a few seconds of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Explanation:
     evaluated_at: datetime
     revision: int
     nodes: tuple[Finding, ...]
-    """Each before those inside it."""
+    """Each node comes before the nodes inside it."""
 
     @property
     def root(self) -> Finding:
@@ -64,21 +64,21 @@ class Explanation:
 async def explain_memberships(
     *, ports: Ports, workspace_id: int, questions: Sequence[Question], ids: IdCodec
 ) -> list[Explanation | None]:
-    """An answer to each question; None where there is no such person, or no such segment any more.
+    """An answer to each question; None if the person or the segment does not exist.
 
-    All of one snapshot and one instant, in the same few statements for one question and for many. Raises TooManyEvents.
+    All answers come from one snapshot and one instant. One question needs as many statements as many do. Raises TooManyEvents.
     """
     async with ports.database.snapshot() as connection:
         now = await ports.clock.now(connection)
         known = await _read(connection, workspace_id, questions)
     known.refuse_too_much_work(questions)
-    # Outside of the loop that serves everybody else: a person may have very many events.
+    # In a thread, because a person may have very many events and the event loop serves everybody else.
     return await asyncio.to_thread(lambda: [known.answer(question, now, ids) for question in questions])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """Everything that answers are made from."""
+    """Everything that the answers need."""
 
     timezone: str
     names: Names
@@ -88,7 +88,7 @@ class _Known:
     people: Mapping[Owner, Facts]
 
     def refuse_too_much_work(self, questions: Sequence[Question]) -> None:
-        """Raises TooManyEvents."""
+        """Raise TooManyEvents if the answers would need more than MOST_LOOKS."""
         looks = 0
         for question in questions:
             owner = self.owners.get(question.subscriber)
@@ -96,10 +96,10 @@ class _Known:
             if person is not None and question.segment_id in self.conditions:
                 looks += len(person.events) * self._event_leaves(question.segment_id)
         if looks > MOST_LOOKS:
-            raise TooManyEvents("there are too many events to explain it from: ask for less at a time")
+            raise TooManyEvents("too many events to examine; ask fewer questions in one request")
 
     def _event_leaves(self, segment_id: int) -> int:
-        """How many leaves go through a person's events, those of inner segments included."""
+        """How many leaves examine a person's events, including those of inner segments."""
         inner = reading_order([self.conditions[segment_id]], self.conditions)
         return sum(
             any(read.source == "event" for read in leaf.reads())
@@ -154,7 +154,7 @@ async def _read(connection: Connection, workspace_id: int, questions: Sequence[Q
 
 
 async def _vocabulary(connection: Connection, workspace_id: int, names: Names) -> Vocabulary:
-    """Groups and segments are read with their names already."""
+    """The workspace's vocabulary. `names` already has the ids of groups and segments."""
     return Vocabulary(
         fields=await definitions.fields_by_key(connection, workspace_id),
         group_ids=names.groups.keys(),
@@ -167,7 +167,7 @@ async def _vocabulary(connection: Connection, workspace_id: int, names: Names) -
 async def _owners(
     connection: Connection, workspace_id: int, keys: set[SubscriberKey]
 ) -> dict[SubscriberKey, Owner]:
-    """Where each key's person is kept, if there may be one."""
+    """Where each key's person is stored. A key that nobody has is left out; an id is not checked."""
     named = {key: named_identity(key.kind, key.value) for key in keys if key.kind != "id"}
     identities = {key: identity for key, identity in named.items() if identity is not None}
     found = await facts.owners_of(connection, workspace_id, set(identities.values()))

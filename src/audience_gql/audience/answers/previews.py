@@ -1,6 +1,6 @@
-"""What a segment would be, before it is saved: how many people, some of them, and what its author may not expect.
+"""Previews a segment before it is saved: the number of its people, some of them, and warnings about the condition.
 
-Everything is read in one snapshot at one instant, and nothing is written.
+A preview reads everything in one snapshot at one instant, and writes nothing.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from audience_gql.storage.reads.records import SubscriberRecord
 
 LARGEST_SAMPLE: Final = 100
 _VALUES_SECONDS: Final = 0.1
-"""For finding out whether anybody has the values that a condition names, and as long again for the types of properties."""
+"""Time limit for finding out whether anybody has the values that a condition names. The types of properties have the same limit."""
 _NO_SEGMENT: Final = 0
-"""Stands for the condition itself where it is no segment's."""
+"""Stands for the given condition if it is not compared to a segment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,9 @@ class Preview:
 
     size: Estimate
     would_enter: int | None
-    """With the segment compared to: who match and are not in it."""
+    """How many people match and are not in the compared segment. None without a comparison."""
     would_leave: int | None
+    """How many people are in the compared segment and do not match. None without a comparison."""
     sample: tuple[SubscriberRecord, ...]
     summary: str
     warnings: tuple[str, ...]
@@ -61,10 +62,10 @@ async def preview_segment(
     compared_to: int | Unset | None = UNSET,
     budget: Budget,
 ) -> Preview:
-    """Count whom a condition matches, and up to `sample` of them. It may be empty anywhere.
+    """Count the people whom a condition matches, and read up to `sample` of them. The condition and its parts may be empty.
 
-    With the id of a segment in `compared_to` also who would enter and leave it if this became its condition.
-    Raises NotFound for an unknown one, InvalidInput, SegmentCycle.
+    If `compared_to` is the id of a segment, also count who would enter and leave it if this became its condition.
+    Raises NotFound for an unknown segment, InvalidInput, SegmentCycle.
     """
     async with ports.database.snapshot() as connection:
         preview = await _Preview.begin(ports, workspace, connection, compared_to)
@@ -73,7 +74,7 @@ async def preview_segment(
 
 
 class _Preview:
-    """One preview, and what it needs to know of its workspace."""
+    """One preview, and what it needs to know about its workspace."""
 
     def __init__(
         self,
@@ -119,7 +120,7 @@ class _Preview:
         )
 
     def parse(self, condition: object, ids: IdCodec, issues: list[Issue]) -> Condition:
-        """The condition; raises InvalidInput with its problems and those found before, all at once."""
+        """Parse the condition. Raises InvalidInput with its problems and with `issues`, which were found before."""
         tree = parse_given(
             condition,
             vocabulary=self._vocabulary,
@@ -198,14 +199,14 @@ class _Preview:
         )
         told = (
             never_has_type(it, types) for it, types in zip(wanted, found, strict=False)
-        )  # time may be short
+        )  # `found` is shorter if the time ran out
         return [sentence for sentence in told if sentence is not None]
 
 
 def _sample_issues(sample: int) -> list[Issue]:
     if 0 <= sample <= LARGEST_SAMPLE:
         return []
-    message = f"is 0 to {LARGEST_SAMPLE}, not {sample}"
+    message = f"must be 0 to {LARGEST_SAMPLE}, not {sample}"
     return [Issue(code="OUT_OF_RANGE", message=message, path=("sample",))]
 
 
