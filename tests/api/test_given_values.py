@@ -211,7 +211,7 @@ NUMBERS = [
     ("9007199254740993", DIGITS),
     ("0.1000000000000000055", DIGITS),
     ("123456789012345678901234567890", DIGITS),
-    ("1e-400", Refused("is closer to zero than any number but zero itself")),
+    ("1e-400", Refused("is too close to zero, but not zero")),
     ("1e400", LARGE),
     ("1" + "0" * 400, LARGE),
     ("1" * 900, LARGE),
@@ -276,7 +276,7 @@ async def test_the_value_of_an_event(api, way, given, outcome):
     [
         ("{a: 123456789012345678901234567890}", {"a": 123456789012345678901234567890}),
         ("{a: 0.1}", {"a": 0.1}),
-        ("{a: 1e-400}", Refused("is closer to zero than any number but zero itself")),
+        ("{a: 1e-400}", Refused("is too close to zero, but not zero")),
         ("{a: [0.1000000000000000055]}", DIGITS),
         ("{a: 1e400}", LARGE),
         ('{a: " x "}', {"a": " x "}),
@@ -356,7 +356,7 @@ async def asked(api, way, leaf, given):
     [
         ("{number: {eq: %s}}", "9007199254740992", ["1"]),
         ("{number: {eq: %s}}", "9007199254740993", DIGITS),
-        ("{number: {gt: %s}}", "1e-400", Refused("is closer to zero than any number but zero itself")),
+        ("{number: {gt: %s}}", "1e-400", Refused("is too close to zero, but not zero")),
         ("{number: {lt: %s}}", "1e400", LARGE),
         ("{date: {on: %s}}", '" 1990-03-01 "', ["1"]),
         ("{date: {on: %s}}", '"1990-W09-4"', NO_DAY),

@@ -1,7 +1,7 @@
-"""The form in which email addresses are compared: as mail compares them, and no two people's addresses are taken for one.
+"""Folds email addresses into the form in which they are compared, so that addresses of two people are never equal.
 
-Upper and lower case of one letter are the same, and nothing else is: ß is not ss, and a final sigma is not sigma. A domain is the
-same in Unicode and in its xn-- form.
+Upper and lower case of one letter are equal, and nothing else: ß is not ss, and a final sigma is not a sigma. A domain in Unicode
+equals its xn-- form.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _A_LABEL: Final = "xn--"
 
 
 def fold_address(address: str) -> str:
-    """The form in which an address is unique. Without an @ the text is taken for the beginning of one."""
+    """The form in which an address is unique. A text without an @ counts as the beginning of an address."""
     if address.isascii() and _A_LABEL not in (lower := address.lower()):
         return lower
     local, at, domain = address.rpartition("@")
@@ -25,19 +25,19 @@ def fold_address(address: str) -> str:
 
 
 def fold_end_of_address(text: str) -> str:
-    """The same for the end of an address: without an @ it is a part of the domain."""
+    """The same for the end of an address. A text without an @ counts as a part of the domain."""
     return fold_address(text) if "@" in text else _fold_domain(text)
 
 
 def _fold_letters(text: str) -> str:
-    """Each letter in lower case by itself, where that is one letter: so no letter becomes another, or two."""
+    """Each letter in lower case by itself, if that is one letter. So no letter becomes a different letter or two letters."""
     lower = "".join(small if len(small := it.lower()) == 1 else it for it in normalize("NFC", text))
     return normalize("NFC", lower)
 
 
 @lru_cache(_REMEMBERED)
 def _fold_domain(domain: str) -> str:
-    """The domain in Unicode, as UTS 46 maps it; what that does not allow, only in lower case."""
+    """The domain in Unicode, mapped by UTS 46. A domain that UTS 46 does not allow is only lower-cased."""
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
     except idna.IDNAError:

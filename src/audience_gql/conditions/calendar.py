@@ -1,7 +1,7 @@
-"""Days as people live them: when a day begins in a time zone, which day it is there now, when anniversaries fall.
+"""Calendar days in time zones: when a day begins, which day it is, and when anniversaries are.
 
-A local day begins once: at its first instant, be that 01:00 after a change of clocks, and is not left again
-when the clocks are set back across midnight. Zones come from the IANA database that Python finds.
+A local day begins once, at its first instant. If a change of clocks skips midnight, that may be 01:00. If clocks are set back
+across midnight, the previous day does not return. Zones come from the IANA database that Python finds.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from audience_gql.conditions.zones import zone_named
 
 ONE_DAY: Final = timedelta(days=1)
 LEAP_YEAR: Final = 2000
-"""The year under which the month and day of an anniversary are kept."""
+"""The year in which the month and day of an anniversary are stored."""
 
 _LONGEST_SKIP: Final = timedelta(hours=30)
-"""No change of clocks has ever skipped more: Samoa left out a whole day."""
+"""No change of clocks has ever skipped more time. Samoa skipped a whole day."""
 _ERAS_KEPT: Final = 64
 
 
 @lru_cache(maxsize=16_384)
 def day_start(day: date, zone: str) -> datetime:
-    """The first instant of a day in a zone; of the next one that there was, where the day itself was skipped."""
+    """The first instant of a day in a zone. If the zone skipped the day, the first instant of the next day there."""
     info = ZoneInfo(zone)
-    # Of a midnight that comes twice, `fold=0` is the first; of one that was skipped, it lies behind the change.
+    # If midnight comes twice, `fold=0` is the first one. If midnight was skipped, it is an instant after the change.
     start = datetime.combine(day, time(), info).astimezone(UTC)
     if start.astimezone(info).replace(tzinfo=None) == datetime.combine(day, time()):
         return start
@@ -39,27 +39,27 @@ def day_start(day: date, zone: str) -> datetime:
 
 
 def zone_of(zone: str | None, default_zone: str) -> str:
-    """The zone that counts for somebody with this one, or without one."""
+    """The zone that applies to a person: their own, or the default zone if theirs is missing or unknown."""
     return zone if zone is not None and zone in _zones() else default_zone
 
 
 def local_day(now: datetime, zone: str | None, default_zone: str) -> date:
-    """The day that it is at `now`, for somebody with this zone, or without one."""
+    """The date at `now` for a person with this zone or without one."""
     return _local_day(now, zone_of(zone, default_zone))
 
 
 def days_elsewhere(now: datetime, default_zone: str) -> Mapping[str, date]:
-    """The zones in which it is another day than in the default one."""
+    """The zones whose date differs from the default zone's, each with its date."""
     return _days_elsewhere(_era(now), zone_of(None, default_zone))
 
 
 def days_elsewhere_json(now: datetime, default_zone: str) -> str:
-    """The same as a JSON object of ISO dates. The text is made once for as long as these days last."""
+    """The same as a JSON object of ISO dates. The text is cached as long as these dates last."""
     return _days_elsewhere_json(_era(now), zone_of(None, default_zone))
 
 
 def days_beginning(after: datetime, upto: datetime) -> Iterator[tuple[date, tuple[str, ...]]]:
-    """Which days begin in (after, upto], each with the zones where it does. Meant for short stretches."""
+    """The days that begin in (after, upto], each with the zones where it begins. Meant for short periods."""
     era = _era(after)
     while era.end <= upto:
         following = _following(era)
@@ -73,19 +73,19 @@ def days_beginning(after: datetime, upto: datetime) -> Iterator[tuple[date, tupl
 
 
 def next_beginning(day: date, after: datetime) -> datetime | None:
-    """The first instant after `after` at which the day begins anywhere; None when it has begun everywhere."""
+    """The first instant after `after` at which the day begins in any zone. None if it has begun in all zones."""
     starts = _beginnings(day)
     following = bisect_right(starts, after)
     return starts[following] if following < len(starts) else None
 
 
 def first_today(now: datetime) -> date:
-    """The day where it is the earliest of all days: whatever began up to it, has begun everywhere."""
+    """The earliest of all zones' dates. This day and all days before it have begun in every zone."""
     return min(_era(now).days.values())
 
 
 def anniversary(day: date, year: int) -> date:
-    """When the day is celebrated in a year: as it is, 29 February on 1 March where there is none."""
+    """The anniversary of a day in a year. For 29 February it is 1 March in years without that day."""
     return date(year, day.month, 1) + timedelta(days=day.day - 1)
 
 
@@ -95,12 +95,12 @@ def next_anniversary(day: date, on_or_after: date) -> date:
 
 
 def yearly(day: date) -> date:
-    """The month and day alone."""
+    """The same month and day in LEAP_YEAR."""
     return day.replace(year=LEAP_YEAR)
 
 
 def celebrated_on(day: date) -> tuple[date, ...]:
-    """The months and days that are celebrated on this day."""
+    """The months and days, in LEAP_YEAR, whose anniversary is this day."""
     leap_day = date(LEAP_YEAR, 2, 29)
     if anniversary(leap_day, day.year) == day and day.month != leap_day.month:
         return leap_day, yearly(day)
@@ -108,7 +108,7 @@ def celebrated_on(day: date) -> tuple[date, ...]:
 
 
 def age_on(today: date, birthday: date) -> int | None:
-    """Years completed; None before the birth."""
+    """The age in completed years. None before the birth."""
     if today < birthday:
         return None
     return today.year - birthday.year - (anniversary(birthday, today.year) > today)
@@ -116,7 +116,7 @@ def age_on(today: date, birthday: date) -> int | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Era:
-    """A stretch of time in which no day begins anywhere."""
+    """A period in which no day begins in any zone."""
 
     start: datetime
     end: datetime
@@ -125,7 +125,7 @@ class _Era:
     """When the next day begins, by zone."""
 
 
-_eras: list[_Era] = []  # those asked for lately, in order of time; guarded by the lock
+_eras: list[_Era] = []  # a cache, in order of time; guarded by the lock
 _eras_lock = Lock()
 
 
@@ -160,7 +160,7 @@ def _era_around(now: datetime) -> _Era:
 
 
 def _following(era: _Era) -> _Era:
-    """The era that begins where this one ends: for most zones the day goes on."""
+    """The era that begins where this one ends. In most zones the date stays the same."""
     begun = {zone: _local_day(era.end, zone) for zone, end in era.ends.items() if end == era.end}
     ends = {**era.ends, **{zone: day_start(day + ONE_DAY, zone) for zone, day in begun.items()}}
     return _Era(start=era.end, end=min(ends.values()), days={**era.days, **begun}, ends=ends)
@@ -168,7 +168,7 @@ def _following(era: _Era) -> _Era:
 
 @lru_cache(maxsize=1_024)
 def _beginnings(day: date) -> tuple[datetime, ...]:
-    """When the day begins somewhere, in order: a tick asks several times, and there are hundreds of zones."""
+    """All instants at which the day begins in some zone, in order. Cached: a tick asks several times, and there are hundreds of zones."""
     return tuple(sorted({day_start(day, zone) for zone in _zones()}))
 
 
@@ -178,7 +178,7 @@ def _zones() -> frozenset[str]:
 
 
 def _first_second_of(day: date, info: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """Clocks change at whole seconds; the day begins at the first of them that belongs to it or to a later day."""
+    """The first second that belongs to the day or to a later one. Clocks change only at whole seconds."""
     low, high = int(before.timestamp()), int(after.timestamp())
     while high - low > 1:
         middle = (low + high) // 2

@@ -50,7 +50,7 @@ class BadValue(ValueError):
 
 
 def given_number(value: object) -> Decimal:
-    """The exact number. Raises BadValue if the value is no number, is not finite, or is not exactly a double."""
+    """The exact number. Raises BadValue if the value is not a number, is not finite, or is not exactly a double."""
     if isinstance(value, float | Decimal):
         return _finite(value)
     if isinstance(value, Inexact):
@@ -82,7 +82,7 @@ def _why_inexact(number: Inexact) -> str:
     nearest = abs(float(number.text))
     if nearest == float("inf"):
         return _TOO_LARGE
-    return MORE_DIGITS if nearest else "is closer to zero than any number but zero itself"
+    return MORE_DIGITS if nearest else "is too close to zero, but not zero"
 
 
 # ---- instants and days
@@ -187,6 +187,6 @@ def _character(character: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A stranger's text for a message or path: short, and valid Unicode."""
+    """Untrusted text for a message or path: short, and valid Unicode."""
     clean = text[:_SHOWN_CHARACTERS].encode(errors="replace").decode().replace("\0", "?")
     return clean if len(text) <= _SHOWN_CHARACTERS else f"{clean}…"

@@ -78,7 +78,7 @@ def input_types() -> tuple[Shape | Enumeration, ...]:
 
 
 def instead_of(type_name: str, field: str) -> str | None:
-    """What to give in place of a field that an input object does not have; None where nothing is known of it."""
+    """What to give instead of a field that an input object does not have. None if there is no hint."""
     return _instead().get((type_name, field))
 
 

@@ -71,11 +71,11 @@ def decimal_of(number: float | Decimal) -> Decimal:
 def number_of(exact: Decimal) -> int | float:
     """The JSON number that `decimal_of` turns back into exactly this one.
 
-    Raises ValueError when there is none: the number has more digits than a double holds, or is too large for one.
+    Raises ValueError if there is none: the number has more digits than a double can hold, or is too large for a double.
     """
     nearest = float(exact)
     if nearest in (float("inf"), float("-inf")) or decimal_of(nearest) != exact:
-        raise ValueError("more digits than a double carries")
+        raise ValueError("more digits than a double can hold")
     return int(nearest) if nearest.is_integer() and abs(nearest) < 2**53 else nearest
 
 

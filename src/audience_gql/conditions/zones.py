@@ -1,6 +1,7 @@
-"""Time zones and their old names, by the IANA database that Python finds with the package tzdata.
+"""Knows time zones and their old names, from the IANA database in the package tzdata.
 
-A zone of a place has one name: `Asia/Calcutta` is `Asia/Kolkata`. Places whose clocks have merely agreed for long stay themselves.
+A place has one zone with one present name: `Asia/Calcutta` is `Asia/Kolkata`. Two places stay two zones, even if their clocks have
+agreed for a long time.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ _NAMES_OF_UTC: Final = frozenset(
     {"Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "UTC", "Universal", "Zulu"}
 )
 _NO_ZONES: Final = frozenset({"Factory"})
-"""What the database has for machines that nobody has set yet."""
+"""Entries of the database that are not time zones: machines have "Factory" until somebody sets their zone."""
 
 
 def zone_named(name: str) -> str | None:
-    """The zone's present name; None for what is no time zone."""
+    """The present name of a zone. None if the name is not a time zone."""
     return _zones().get(name)
 
 
 def old_names() -> Mapping[str, str]:
-    """The names that zones have besides the present one, with that one."""
+    """The other names of zones, each with the zone's present name."""
     return {name: present for name, present in _zones().items() if name != present}
 
 
 @cache
 def _zones() -> Mapping[str, str]:
-    """Every name of a zone, with the present one: its own where a country lists it, else that of the zone it is linked to."""
+    """Every name of a zone with the present name: the same name if a country lists it, or else that of the zone to which it links."""
     folder = files("tzdata").joinpath("zoneinfo")
     listed = {
         row.split("\t")[2]

@@ -1,6 +1,6 @@
-"""ListFilter: what a list of texts holds, upper and lower case aside.
+"""ListFilter: compares the items of a list of texts, ignoring upper and lower case.
 
-A list that is missing matches nothing but `isSet: false`; an empty one is set.
+A missing list matches only `isSet: false`. An empty list is not missing.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from audience_gql.conditions.words.wording import listed, quoted
 class _Operator:
     description: str
     sql: Callable[[str, str], str]
-    """Of the folded JSON array and the bound values; null for a missing list."""
+    """Takes the folded JSON array and the bound values. Null for a missing list."""
     holds: Callable[[frozenset[str], frozenset[str]], bool]
 
 
 _OPERATORS: Final = {
     "hasAny": _Operator(
-        description="Holds at least one of these.",
+        description="Contains at least one of these.",
         sql=lambda column, values: f"{column} ?| {values}",
         holds=lambda held, wanted: bool(held & wanted),
     ),
     "hasAll": _Operator(
-        description="Holds all of these.",
+        description="Contains all of these.",
         sql=lambda column, values: f"{column} ?& {values}",
         holds=lambda held, wanted: wanted <= held,
     ),
     "hasNone": _Operator(
-        description="Set, and holds none of these.",
+        description="Set, and contains none of these.",
         sql=lambda column, values: f"NOT ({column} ?| {values})",
         holds=lambda held, wanted: not held & wanted,
     ),
@@ -45,13 +45,13 @@ _OPERATORS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilter:
-    """One operator and its value, as written."""
+    """One operator and its value as written."""
 
     operator: str
     value: tuple[str, ...] | bool
 
     def of_stored(self, store: Callable[[str], str]) -> ListFilter:
-        """The same, with its texts changed as storage changes them before it writes them."""
+        """The same filter, with `store` applied to its texts. Storage applies `store` before it writes a text."""
         return self if isinstance(self.value, bool) else replace(self, value=tuple(map(store, self.value)))
 
     def matches(self, texts: Sequence[str] | None) -> bool:
@@ -64,7 +64,7 @@ class ListFilter:
         return _OPERATORS[self.operator].holds(frozenset(map(fold, texts)), frozenset(map(fold, self.value)))
 
     def sql(self, column: str, parameters: Parameters) -> str:
-        """`column` is a JSON array of folded texts, null when missing."""
+        """`column` is a JSON array of folded texts; null if the list is missing."""
         if self.operator == "isSet":
             return f"{column} IS {'NOT NULL' if self.value else 'NULL'}"
         if isinstance(self.value, bool):
@@ -105,14 +105,20 @@ def _build(given: Given, _: Parsing) -> ListFilter:
 LIST_FILTER: Final = Shape(
     name="ListFilter",
     one_of=True,
-    description="What a list of texts holds, upper and lower case aside. All but `isSet` want it to be set.",
+    description="Compares the items of a list of texts, ignoring upper and lower case. A missing list matches only `isSet: false`.",
     fields=(
         *(
             InputField(name=name, type=Scalar.STRING, many=True, description=operator.description)
             for name, operator in _OPERATORS.items()
         ),
-        InputField(name="isEmpty", type=Scalar.BOOLEAN, description="Set, and with nothing in it, or not."),
-        InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is a list, be it empty."),
+        InputField(
+            name="isEmpty",
+            type=Scalar.BOOLEAN,
+            description="Set, and without items (true) or with items (false).",
+        ),
+        InputField(
+            name="isSet", type=Scalar.BOOLEAN, description="Whether there is a list. It may be empty."
+        ),
     ),
     build=_build,
 )

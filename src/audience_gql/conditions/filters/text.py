@@ -1,6 +1,6 @@
-"""TextFilter: comparisons of folded text with folded text; of addresses, as mail folds them.
+"""TextFilter: compares folded text with folded text. Email addresses are folded by the rules of addresses.py.
 
-What is missing matches nothing but `isSet: false`.
+A missing text matches only `isSet: false`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class _Operator:
     description: str
     words: str
     sql: Callable[[str, str], str]
-    """Of the folded column and the bound value; null, or false, for a missing text."""
-    holds: Callable[[str, Any], bool]  # Any: the folded value, a set of them with `many`
+    """Takes the folded column and the bound value. Null or false for a missing text."""
+    holds: Callable[[str, Any], bool]  # Any: the folded value, or with `many` a set of them
     many: bool = False
 
 
 _OPERATORS: Final = {
     "is": _Operator(
-        description="Equal, upper and lower case aside.",
+        description="Equal, ignoring upper and lower case.",
         words="is {}",
         sql=lambda column, value: f"{column} = {value}",
         holds=lambda text, value: text == value,
@@ -56,25 +56,25 @@ _OPERATORS: Final = {
         many=True,
     ),
     "contains": _Operator(
-        description="Holds this text somewhere, taken literally.",
+        description="Contains this text literally.",
         words="contains {}",
         sql=lambda column, value: f"strpos({column}, {value}) > 0",
         holds=lambda text, value: value in text,
     ),
     "notContains": _Operator(
-        description="Set, and does not hold this text anywhere.",
+        description="Set, and does not contain this text.",
         words="is set, but does not contain {}",
         sql=lambda column, value: f"strpos({column}, {value}) = 0",
         holds=lambda text, value: value not in text,
     ),
     "startsWith": _Operator(
-        description="Begins with this text, taken literally.",
+        description="Starts with this text literally.",
         words="starts with {}",
         sql=lambda column, value: f"starts_with({column}, {value})",
         holds=lambda text, value: text.startswith(value),
     ),
     "endsWith": _Operator(
-        description="Ends with this text, taken literally.",
+        description="Ends with this text literally.",
         words="ends with {}",
         sql=lambda column, value: f"right({column}, length({value})) = {value}",
         holds=lambda text, value: text.endswith(value),
@@ -84,21 +84,21 @@ _OPERATORS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFilter:
-    """One operator and its value, as written: folding is for the comparison alone."""
+    """One operator and its value as written. Only the comparison folds the value."""
 
     operator: str
     value: str | tuple[str, ...] | bool
     of_addresses: bool = False
 
     def of_stored(self, store: Callable[[str], str]) -> TextFilter:
-        """The same, with texts to be compared as a whole changed as storage changes them before it writes them."""
+        """The same filter, with `store` applied to texts that are compared as a whole. Storage applies `store` before it writes a text."""
         if isinstance(self.value, bool) or self.operator not in _OF_WHOLE_TEXTS:
             return self
         value = store(self.value) if isinstance(self.value, str) else tuple(map(store, self.value))
         return replace(self, value=value)
 
     def matches(self, text: str | None) -> bool:
-        """Whether a text, as stored, passes."""
+        """Whether a stored text passes. None stands for a missing text."""
         if isinstance(self.value, bool):
             return (text is not None) is self.value
         if text is None:
@@ -147,7 +147,7 @@ def _build(given: Given, _: Parsing) -> TextFilter:
 TEXT_FILTER: Final = Shape(
     name="TextFilter",
     one_of=True,
-    description="A comparison of text, upper and lower case aside. Negative operators want a text to be set.",
+    description="Compares text, ignoring upper and lower case. A missing text matches only `isSet: false`.",
     fields=(
         *(
             InputField(name=name, type=Scalar.STRING, many=operator.many, description=operator.description)

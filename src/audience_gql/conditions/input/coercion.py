@@ -1,6 +1,6 @@
-"""Reads untrusted input by its shape: collects every problem with its path, builds typed values bottom-up.
+"""Reads untrusted input by its shape: collects every problem with its path, and builds typed values bottom-up.
 
-It is safe against any value that JSON or a Python caller can hold: deep, wide, huge, not text, not a number.
+It is safe for any value that JSON or a Python caller can produce: deep, wide, huge, not text, not a number.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from audience_gql.conditions.registry import condition_shape
 Value = TypeVar("Value")
 
 _MAX_BITS: Final = 1_024
-"""Of an integer that may stand for an id; a longer one is refused before it costs anything."""
+"""The most bits of an integer that may stand for an id. Longer integers are refused before any costly work."""
 
 
 def coerce_condition(
     value: object, parsing: Parsing
-) -> Any:  # Any: the Condition, or nothing of use after a problem
+) -> Any:  # Any: the Condition; not usable after a problem
     with parsing.deeper() as readable:
         return coerce_shape(value, condition_shape(), parsing) if readable else None
 
 
 def coerce_shape(
     value: object, shape: Shape, parsing: Parsing
-) -> Any:  # Any: what the shape builds, or nothing of use after a problem
+) -> Any:  # Any: what the shape builds; not usable after a problem
     problems_before = len(parsing.problems)
     if value is None:
         parsing.problem("REQUIRED", "is required")
@@ -118,9 +118,7 @@ def _coerce_text(value: object, parsing: Parsing) -> str | None:
         parsing.problem("OUT_OF_RANGE", f"can have at most {MAX_TEXT:,} characters, not {len(value):,}")
         return None
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        parsing.problem(
-            "MALFORMED", "holds a character that is not text: U+0000, or half of a surrogate pair"
-        )
+        parsing.problem("MALFORMED", "contains U+0000 or half of a surrogate pair, which are not valid text")
         return None
     return value
 

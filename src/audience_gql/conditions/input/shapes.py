@@ -89,4 +89,4 @@ class Shape:
     build: Build
     one_of: bool = False
     instead: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """What to say of fields that people look for here in vain, by name."""
+    """Hints about fields that this shape does not have but people expect, by name."""

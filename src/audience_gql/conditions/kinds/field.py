@@ -1,4 +1,4 @@
-"""field: a custom field, by its key. Its declared type says which filter it takes."""
+"""field: a custom field, by its key. The field's type decides which filter it takes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from audience_gql.conditions.vocabulary import FieldRef, FieldType, IdCodec, Voc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Type:
-    """What a type's values are in Python and in SQL. What cannot be read as such is missing."""
+    """How a type's values are read in Python and in SQL. A value that cannot be read counts as missing."""
 
     filter: str
-    """Its field in FieldFilter."""
+    """The name of the type's filter in FieldFilter."""
     read: Callable[[Any], Any]  # Any: a JSON value, and what the type's filter takes
     sql: Callable[[str], str]
-    """Of the bound key; storage checks values as it writes them, so that no cast can fail."""
+    """Takes the bound key. No cast can fail, because storage checks values before it writes them."""
 
 
 _TYPES: Final[dict[FieldType, _Type]] = {
@@ -98,9 +98,11 @@ class CustomField(Leaf):
     def reads(self) -> frozenset[Read]:
         own = Read(source="field", ref=self.field.id)
         is_of_today = isinstance(self.filter, DateFilter) and self.filter.looks_at_today
-        return frozenset({own, PROFILE}) if is_of_today else frozenset({own})  # a change of zone moves today
+        return (
+            frozenset({own, PROFILE}) if is_of_today else frozenset({own})
+        )  # today depends on the person's time zone
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # it knows its field
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # the leaf has its field's id
         match self.filter:
             case DateFilter():
                 return frozenset(self.filter.edges(self.field.id))
@@ -153,14 +155,14 @@ def _build_filter(given: Given, parsing: Parsing) -> CustomField | None:
 
 _FIELD_FILTER: Final = Shape(
     name="FieldFilter",
-    description="A custom field: its key, and exactly one filter, that of the field's type.",
+    description="A custom field: its key, and exactly one filter, which must fit the field's type.",
     fields=(
         InputField(
             name="key",
             type=Scalar.STRING,
             required=True,
             check=_known,
-            description="The field's key, exactly.",
+            description="The field's exact key.",
         ),
         InputField(name="text", type=TEXT_FILTER, description="For a TEXT field."),
         InputField(name="number", type=NUMBER_FILTER, description="For a NUMBER field."),

@@ -1,4 +1,4 @@
-"""The profile's own columns: eleven texts, and the two instants that every person has."""
+"""The kinds for the profile's columns: eleven texts, and the two instants that every person has."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TEXTS: Final = {
     "email": _TextColumn(
         sql="s.email_folded",
         label="email",
-        description="The email address. Case aside, every letter of the part before the @ counts; `xn--` domains are the same as in Unicode.",
+        description="The email address. Upper and lower case are ignored, but `ß` is not `ss`. An `xn--` domain equals its Unicode form.",
         example={"endsWith": "@example.com"},
     ),
     "phone": _TextColumn(
@@ -71,7 +71,7 @@ _TEXTS: Final = {
     "timezone": _TextColumn(
         sql="s.timezone_folded",
         label="time zone",
-        description="The time zone, such as Europe/Vilnius. An old name of a zone, such as Asia/Calcutta, is its present one.",
+        description="The time zone, such as Europe/Vilnius. An old name of a zone, such as Asia/Calcutta, counts as its present name.",
         example={"startsWith": "Europe/"},
         category="DEMOGRAPHIC",
     ),
@@ -119,7 +119,7 @@ class ProfileText(Leaf):
     def summary(self, names: Names) -> str:  # noqa: ARG002  # same
         return f"whose {_TEXTS[self.column].label} {self.filter.words()}"
 
-    def evaluate(self, person: Facts, moment: Moment) -> bool:  # noqa: ARG002  # whatever the time
+    def evaluate(self, person: Facts, moment: Moment) -> bool:  # noqa: ARG002  # independent of the time
         return self.filter.matches(person.profile.get(self.column))
 
     def reads(self) -> frozenset[Read]:
@@ -181,16 +181,16 @@ class ProfileTime(Leaf):
     def reads(self) -> frozenset[Read]:
         return _PROFILE
 
-    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # whatever the time
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # independent of the time
         return instant_text(self._time(person))
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # its column has no name of its own
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # a column needs no vocabulary
         field_id = _TIMES[self.column].field_id
         return frozenset(
             Edge(table="subscriber_dates", ref=field_id, offset=offset) for offset in self.filter.offsets()
         )
 
-    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # past ones too
+    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # includes past instants
         return self.filter.instants(self._time(person))
 
     def sql(self, parameters: Parameters) -> OfRow:
@@ -210,7 +210,7 @@ def _present_zone(name: str) -> str:
 
 
 _STORED: Final = {"timezone": _present_zone}
-"""How storage changes a text before it writes it, where that is more than to remove blanks around it."""
+"""How storage changes a text before it writes it, for columns where it does more than remove the blanks around the text."""
 
 
 def _time(column: str, time_filter: TimeFilter, _: Parsing) -> ProfileTime:

@@ -1,7 +1,7 @@
-"""One form for conditions that say the same in different words, with what is always or never true written as such.
+"""Brings conditions into a form in which different spellings are equal, and shows which parts are always or never true.
 
-Order, nesting, repetition, double negation and De Morgan make no difference to it. For hints to people only: two equal
-forms mean the same, but not all that mean the same have equal forms.
+The form does not depend on order, nesting, repetition, double negation or De Morgan's laws. Only hints for people use it: equal
+forms have the same meaning, but not all conditions with the same meaning have equal forms.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """All of these, of which none is an Every itself."""
+    """All of these parts. None of them is an Every."""
 
     parts: frozenset[Form]
 
 
 @dataclass(frozen=True, slots=True)
 class Some:
-    """At least one of these, of which none is a Some itself."""
+    """At least one of these parts. None of them is a Some."""
 
     parts: frozenset[Form]
 
@@ -49,7 +49,7 @@ NEVER: Final = Some(frozenset())
 
 
 def canonical(condition: Condition) -> Form:
-    """The form of a condition; ALWAYS or NEVER where simple reasoning shows it."""
+    """The form of a condition. ALWAYS or NEVER if simple reasoning shows that."""
     return forms_of_parts(condition)[id(condition)]
 
 
@@ -61,7 +61,7 @@ def forms_of_parts(condition: Condition) -> Mapping[int, Form]:
 
 
 def complement(form: Form) -> Form:
-    """What holds exactly where the form does not."""
+    """The form that is true exactly where this one is false."""
     match form:
         case Literal(key=key, holds=holds, comparison=comparison):
             return Literal(key=key, holds=not holds, comparison=comparison)
@@ -72,7 +72,7 @@ def complement(form: Form) -> Form:
 
 
 def without(form: Form, subject: str) -> Form:
-    """What is left of a form for people of whom this is missing."""
+    """The form for people whose value of `subject` is missing."""
     match form:
         case Literal(comparison=Comparison() as comparison) if comparison.subject == subject:
             return ALWAYS if comparison.holds_when_missing is form.holds else NEVER

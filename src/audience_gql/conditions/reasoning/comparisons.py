@@ -1,6 +1,6 @@
-"""What a leaf compares with what, read from the form in which it is stored.
+"""Finds out what a leaf compares with what, from the leaf's stored form.
 
-For hints to people only: a leaf that it does not recognise compares nothing, so a new kind or filter needs nothing here.
+Only hints for people use it. A leaf that it does not recognise counts as comparing nothing, so a new kind or filter needs no change here.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from audience_gql.conditions.values import Json, fold
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 
 _HELD_AS: Final = ("times", "is", "at", "text", "number", "boolean", "date", "time", "list")
-"""Under these names a leaf holds the filter that it is about."""
+"""The names under which a leaf stores its main filter."""
 _SELECTION: Final = frozenset({"key", "name", "where", "within", "of", "function"})
-"""And under these what the filter is about. Anything else may be one more thing that it asks."""
+"""The names under which a leaf stores what the filter applies to. Any other name may be a further requirement."""
 _USUAL: Final[dict[str, dict[str, Json]]] = {"event": {"times": {"atLeast": 1}}}
-"""What a leaf means by leaving something out."""
+"""The defaults of what a leaf may leave out."""
 _JSON_TYPES: Final = {"text": "text", "number": "number", "boolean": "boolean", "time": "text"}
-"""Of a property's value, by the filter that it passes."""
+"""The JSON type of a property's value, by the name of the filter that it passes."""
 _NEVER_MISSING: Final = frozenset({"createdAt", "updatedAt"})
 _ZERO_OF_NOTHING: Final = frozenset({"SUM", "DISTINCT"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One operator on one thing. What is missing passes nothing but `isSet: false`."""
+    """One operator on one thing. A missing value passes only `isSet: false`."""
 
     kind: str
     subject: str
-    """The same for all leaves that compare the same thing."""
+    """Equal for all leaves that compare the same thing."""
     name: str | None
-    """Of the custom field or event, where it is about one."""
+    """The name of the custom field or event, if the leaf is about one."""
     operator: str
     value: Json
     may_be_missing: bool
@@ -44,11 +44,11 @@ class Comparison:
 
     @property
     def key(self) -> object:
-        """The same for all spellings of the same comparison."""
+        """Equal for all spellings of the same comparison."""
         return self.subject, self.region.key
 
     def affirmed(self) -> tuple[Comparison, bool]:
-        """The same said without a "not" of its own, and whether that must hold: never is not at least once."""
+        """The same comparison without its own negation, and whether it must hold. For example, "never" is "at least once" and False."""
         match self.operator, self.value:
             case "isSet", False:
                 return self._saying("isSet", value=True), False
@@ -65,7 +65,7 @@ class Comparison:
 
 
 def comparison_of(leaf: Leaf) -> Comparison | None:
-    """What a leaf compares, or None for one that compares nothing in a way that is known here."""
+    """What a leaf compares. None for a leaf that this module does not recognise."""
     ((kind, body),) = leaf.dump(PLAIN_IDS).items()
     if not isinstance(body, dict):
         return None
@@ -82,7 +82,7 @@ def comparison_of(leaf: Leaf) -> Comparison | None:
 
 
 def comparisons_of_where(body: Json) -> list[Comparison]:
-    """What a leaf about events wants their properties to be like. Its `kind` is the JSON type that the value must have."""
+    """What a leaf about events requires of their properties. The `kind` of each is the JSON type that the value must have."""
     where = body.get("where") if isinstance(body, dict) else None
     found: list[Comparison] = []
     for item in where if isinstance(where, list) else ():
@@ -95,7 +95,7 @@ def comparisons_of_where(body: Json) -> list[Comparison]:
 
 
 def can_hold_together(literals: Sequence[tuple[Comparison, bool]]) -> bool:
-    """Whether these comparisons of one thing can have these verdicts; True also where that cannot be told."""
+    """Whether these comparisons of one thing can have these verdicts at the same time. True also if that is unknown."""
     may_be_missing = all(comparison.may_be_missing for comparison, _ in literals)
     if may_be_missing and all(it.holds_when_missing is wanted for it, wanted in literals):
         return True

@@ -1,6 +1,6 @@
-"""Leaves that have the same verdict for everybody, because what they ask for cannot be there. Read from the form in which they are stored.
+"""Finds leaves that have the same verdict for everybody because their requirements are impossible. It reads the leaves' stored form.
 
-For hints to people only: a leaf that it does not recognise is taken for one whose verdict depends on the person.
+Only hints for people use it. The verdict of a leaf that it does not recognise counts as dependent on the person.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 
 _ALTERNATIVES: Final = ("anyOf", "status")
-"""Under these names a leaf holds a list of which one has to be the case."""
+"""The names under which a leaf stores a list of alternatives. One of them must be true."""
 _AN_INSTANT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _NOBODY: Final = Facts(id=0, created_at=_AN_INSTANT, updated_at=_AN_INSTANT)
 _MOMENT: Final = Moment(now=_AN_INSTANT, timezone="UTC", verdicts={})
 
 
 def verdict_of(leaf: Leaf) -> bool | None:
-    """The leaf's verdict for everybody; None where it depends on the person, or cannot be told."""
+    """The leaf's verdict for everybody. None if it depends on the person or is unknown."""
     ((_, body),) = leaf.dump(PLAIN_IDS).items()
     if not isinstance(body, dict):
         return None
@@ -36,12 +36,12 @@ def verdict_of(leaf: Leaf) -> bool | None:
 
 
 def _is_followed_by_itself(body: dict[str, Json]) -> bool:
-    """Whether an event is to be there without any of its own name at or after it: it is one itself."""
+    """Whether the leaf requires an event without an event of the same name at or after it. This is impossible: the event is one itself."""
     return body.get("notFollowedBy") == body.get("name") is not None and body.get("at") != {"isSet": False}
 
 
 def _can_be(comparisons: Sequence[Comparison]) -> bool:
-    """Whether one event can be like that; True also where that cannot be told."""
+    """Whether one event can pass all these comparisons. True also if that is unknown."""
     by_property: dict[str, list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         by_property[comparison.subject].append(comparison)
@@ -51,7 +51,7 @@ def _can_be(comparisons: Sequence[Comparison]) -> bool:
 
 
 def _are_of_several_types(comparisons: Iterable[Comparison]) -> bool:
-    """Whether some property is to be a number and a text, for example."""
+    """Whether a property must have two types at once, for example number and text."""
     types: dict[str | None, set[str]] = defaultdict(set)
     for comparison in comparisons:
         if not comparison.holds_when_missing:

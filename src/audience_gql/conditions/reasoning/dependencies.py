@@ -22,7 +22,7 @@ def edges(condition: Condition, vocabulary: Vocabulary) -> frozenset[Edge | DayE
 
 
 def merged(crossed: Iterable[Edge | DayEdge]) -> dict[Edge | DayEdge, Edge | DayEdge]:
-    """For each edge, the one that represents all with the same table, ref and offset: whoever crosses any of them crosses it too."""
+    """For each edge, the one that represents all with the same table, ref and offset. Everybody who crosses one of them crosses it too."""
     widest: dict[Edge | DayEdge, Edge | DayEdge] = {}
     places = {edge: replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in crossed}
     for edge, place in places.items():

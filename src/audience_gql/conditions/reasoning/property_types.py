@@ -1,6 +1,6 @@
-"""Which type a condition wants of properties of events, and what to say when events have another one there.
+"""Finds the types that a condition requires of event properties, and warns if stored events have other types.
 
-For hints to people only: a leaf that it does not recognise wants nothing.
+Only hints for people use it. A leaf that it does not recognise counts as requiring nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedType:
-    """A property of the events of a name that has to have this JSON type to count."""
+    """A property of the events with one name. Only values of this JSON type count."""
 
     event: str
     key: str
@@ -39,7 +39,7 @@ class WantedType:
 
 
 def wanted_types(condition: Condition) -> tuple[WantedType, ...]:
-    """Each once, and at most eight of them; none of a condition that is always or never true anyway."""
+    """The required types without duplicates, at most eight. None if the condition is always or never true."""
     if canonical(condition) in (ALWAYS, NEVER):
         return ()
     found = (it for leaf in leaves(condition) for it in _wanted_of(leaf.dump(PLAIN_IDS)))
@@ -47,7 +47,7 @@ def wanted_types(condition: Condition) -> tuple[WantedType, ...]:
 
 
 def never_has_type(wanted: WantedType, events_by_type: Mapping[str, int]) -> str | None:
-    """That none of the events that were looked at has the wanted type; None where some have, or none has the property."""
+    """The sentence that none of the examined events has the required type. None if one has it, or if no event has the property."""
     if not events_by_type or wanted.json_type in events_by_type:
         return None
     events = counted(sum(events_by_type.values()), f'"{wanted.event}" event')

@@ -1,6 +1,6 @@
-"""Which values an operator lets pass, as far as that can be told from the operator's own input.
+"""Finds out which values pass an operator, as far as the operator's own input shows it.
 
-For hints to people only; what is not recognised lets everything pass, perhaps. It knows no kind of condition.
+Only hints for people use it. Any value may pass an operator that it does not recognise. It must not know a particular kind.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from audience_gql.conditions.values import fold as fold_text
 
 Domain: TypeAlias = Literal["text", "flag", "number", "count", "day", "month", "instant", "age"]
 Point: TypeAlias = str | Fraction | None
-"""A text, or anything that has an order, as a number; None for some value that nobody mentioned."""
+"""A text, or a number for anything that has an order. None stands for some value that no operator mentions."""
 
 _MINUTES: Final[Mapping[str, int]] = {"minutes": 1, "hours": 60, "days": 1_440, "weeks": 10_080}
 _PARTS_OF_TEXT: Final[Mapping[str, Callable[[str, str], bool]]] = {
@@ -36,26 +36,26 @@ _OF_LISTS: Final = frozenset({"hasAny", "hasAll", "hasNone"})
 _OPAQUE: Final = _OF_LISTS | {"isEmpty", "inNext", "anniversaryInNext", "anniversaryInLast"}
 OPERATORS: Final = frozenset({"isSet"}) | _PARTS_OF_TEXT.keys() | _ONE_OF | _NONE_OF | _RANGES | _OPAQUE
 NEGATIVE: Final = _NONE_OF | {"notContains", "hasNone", "notInLast"}
-"""Operators that say "not", but want a value all the same."""
+"""Negative operators that require a value."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _STEPPED: Final[frozenset[Domain]] = frozenset({"count", "day", "month", "instant"})
-"""Between two neighbours of these there is nothing."""
+"""The domains of whole steps: there is no value between two neighbours."""
 _FLAGS: Final = (Fraction(0), Fraction(1))
 _MOST_LOOKS: Final = 200_000
-"""More are not taken at values: then everything counts as possible."""
+"""The most tests of values. If more are needed, everything counts as possible."""
 _MOST_VALUES: Final = 1_000
-"""Longer lists are compared as they are spelled."""
+"""Longer lists are compared by their spelling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """Values that pass. `contains` says None where that cannot be told."""
+    """The values that pass. `contains` returns None if that is unknown."""
 
     key: object
-    """Equal for the same region, however it is spelled."""
+    """Equal for all spellings of the same region."""
     domain: Domain | None
-    """None where it does not matter what the value is like."""
+    """None if the domain of the value does not matter."""
     marks: tuple[Point, ...]
     contains: Callable[[Point], bool | None]
 
@@ -63,12 +63,12 @@ class Region:
 def region_of(
     operator: str, value: Json, *, is_count: bool = False, fold: Callable[[str], str] = fold_text
 ) -> Region:
-    """What passes `{operator: value}`; `is_count` for numbers of times, `fold` for how its texts are compared."""
+    """What passes `{operator: value}`. With `is_count`, numbers are counts. `fold` returns the form in which texts are compared."""
     if operator == "isSet" or (operator in _OF_LISTS and value == []):
         is_set = value is True or operator in (
             "hasAll",
             "hasNone",
-        )  # of no values, every list has all and none
+        )  # if no values are given, every list has all and none of them
         return Region(key=("set", is_set), domain=None, marks=(), contains=lambda _: is_set)
     if operator in _ONE_OF | _NONE_OF:
         values = value if isinstance(value, list) else [value]
@@ -81,7 +81,7 @@ def region_of(
 
 
 def can_overlap(literals: Sequence[tuple[Region, bool]]) -> bool:
-    """Whether some value lies in all regions that are wanted and outside all others; True also where that cannot be told."""
+    """Whether some value lies in all regions with True and outside all regions with False. True also if that is unknown."""
     for points, domain in _candidates([region for region, _ in literals]):
         if len(points) * len(literals) > _MOST_LOOKS:
             return True
@@ -92,7 +92,7 @@ def can_overlap(literals: Sequence[tuple[Region, bool]]) -> bool:
 
 
 def spelled(value: Json) -> str:
-    """The same text for values that differ only in the order of what they list, or in the unit of a duration."""
+    """The same text for values that differ only in the order of list items or in the unit of a duration."""
     match value:
         case dict():
             minutes = _minutes(value)
@@ -111,7 +111,7 @@ def _verdict(region: Region, domain: Domain | None, point: Point) -> bool | None
 
 
 def _candidates(regions: Sequence[Region]) -> Iterator[tuple[list[Point], Domain | None]]:
-    """Values that stand for all: where two regions differ, one of these shows it."""
+    """Values that stand for all values: if two regions differ, they differ at one of these."""
     domains = {region.domain for region in regions} - {None}
     if not domains:
         yield [None], None
@@ -222,12 +222,12 @@ def _interval(operator: str, value: Json, *, is_count: bool) -> Region | None:
 
 
 def _agree(domain: Domain, *ends: tuple[Json, Domain | None]) -> bool:
-    """Whether what is given of an interval's ends is of its domain."""
+    """Whether the given ends of an interval have its domain."""
     return all(value is None or found == domain for value, found in ends)
 
 
 def _end(value: Json, *, is_count: bool) -> tuple[Domain, Point] | tuple[None, None]:
-    """A value that has an order, as a number; for a duration, how long ago it is."""
+    """The domain of a value that has an order, and the value as a number. A duration becomes the minutes before now."""
     match value:
         case bool() | None | list():
             return None, None
@@ -246,7 +246,7 @@ def _end(value: Json, *, is_count: bool) -> tuple[Domain, Point] | tuple[None, N
 
 
 def _minutes(value: dict[str, Json]) -> int | None:
-    """Of a duration, which is nothing but one number of one unit."""
+    """The minutes of a duration, which is one number of one unit. None for anything else."""
     if len(value) != 1:
         return None
     ((unit, count),) = value.items()

@@ -1,6 +1,6 @@
-"""What a reader of a condition may not expect of it, in sentences. Found by reasoning about the tree alone.
+"""Warns, in sentences, about effects of a condition that its author may not expect. It examines only the tree.
 
-Silence promises nothing; a sentence is true.
+Every sentence is true. If there is no sentence, that promises nothing.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _MOST_PARTS: Final = 5
 _MOST_NAMED: Final = 20
 _MOST_VALUES: Final = 8
 _COMES_FROM: Final = {"age": "birthday"}
-"""Who has no such value has none of what it is computed from."""
+"""For a kind that is computed: the kind that is missing when the computed value is missing."""
 _SURPRISING: Final = frozenset({"age", "birthday"})
-"""Of these people do not think as something that may be missing, whatever the operator."""
+"""Kinds whose value may be missing although authors do not expect it, whatever the operator."""
 _EQUALITIES: Final = frozenset({"is", "in", "eq", "on", "hasAny", "hasAll"})
 
 
 def warnings(
     condition: Condition, *, names: Names, vocabulary: Vocabulary, others: Mapping[str, Condition]
 ) -> tuple[str, ...]:
-    """What there is to say. `others` are the conditions that exist already, by the names of their segments."""
+    """All sentences about a condition. `others` are the existing conditions by the names of their segments."""
     forms = forms_of_parts(condition)
     form = forms[id(condition)]
     found = [*_of_truth(condition, forms, names), *_of_others(form, others)]
@@ -46,9 +46,9 @@ def warnings(
 
 
 def leaves_with_values(condition: Condition) -> tuple[Leaf, ...]:
-    """Leaves that want a certain value of a profile or custom field, each once: it may be one that nobody has.
+    """Leaves that require a certain value of the profile or a custom field, without duplicates. Perhaps nobody has that value.
 
-    At most eight of them; none of a condition that is always or never true anyway.
+    At most eight. None if the whole condition is always or never true.
     """
     if canonical(condition) in (ALWAYS, NEVER):
         return ()
@@ -57,7 +57,7 @@ def leaves_with_values(condition: Condition) -> tuple[Leaf, ...]:
 
 
 def nobody_has(leaf: Leaf, names: Names) -> str:
-    """That one of those leaves matches no one."""
+    """The sentence that one of those leaves matches no one."""
     return f"There is nobody {leaf.summary(names)}."
 
 
@@ -86,7 +86,7 @@ def _of_truth(condition: Condition, forms: Mapping[int, Form], names: Names) -> 
 
 
 def _constant_parts(condition: Condition, forms: Mapping[int, Form]) -> Iterator[Condition]:
-    """The largest parts that say nothing."""
+    """The largest parts that are always or never true."""
     for child in condition.children:
         if forms[id(child)] in (ALWAYS, NEVER):
             yield child
@@ -111,7 +111,7 @@ def _of_missing_values(condition: Condition, form: Form, names: Names) -> Iterat
             by_subject.setdefault(comparison.subject, []).append((leaf, comparison, holds))
     for subject, compared in list(by_subject.items())[:_MOST_NAMED]:
         if any(comparison.operator == "isSet" for _, comparison, _ in compared):
-            continue  # whoever wrote it thought of them
+            continue  # the author has thought of missing values
         yield from _of_missing_value(compared, names, without(form, subject) == NEVER)
 
 
@@ -142,7 +142,7 @@ def _who_lacks(comparison: Comparison) -> str:
 
 
 def _with_signs(condition: Condition, *, holds: bool) -> Iterator[tuple[Leaf, bool]]:
-    """Every leaf, and whether it must hold or must not, an even number of negations being none."""
+    """Every leaf, and whether it must hold. It must not hold below an odd number of negations."""
     if isinstance(condition, Leaf):
         yield condition, holds
     for child in condition.children:

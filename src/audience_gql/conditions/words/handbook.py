@@ -43,7 +43,7 @@ VOCABULARY: Final = Vocabulary(
 _NAMES: Final = Names(groups={21: "VIP"}, segments={41: "Buyers"})
 _BUYERS: Final[Json] = {"event": {"name": "order_placed"}}
 _INTRODUCTION: Final = (
-    "To be readable, the examples use numbers as ids; ids of the API are opaque. The field `plan` is a TEXT field, 21 is the group "
+    "For readability, the examples use numbers as ids; ids of the API are opaque. The field `plan` is a TEXT field, 21 is the group "
     f"“VIP”, and 41 is the segment “Buyers”, with the condition `{json.dumps(_BUYERS)}`. Each kind shows the SQL that fills a "
     "segment: `$1` is the bucket, and the ids of the people are greater than `$2` and at most `$3`. Every value is a bound "
     "parameter. `now` is the instant of the evaluation."
@@ -157,9 +157,9 @@ def _value(bound: Bound) -> str:
         case Ago(length=length):
             return _instant(length)
         case Today(zone=zone):
-            return f"the day in {zone}"
+            return f"the date in {zone}"
         case TodayElsewhere():
-            return "the zones in which it is another day, each with its day"
+            return "the zones with another date, each with its date"
     raise TypeError(f"no words for {bound!r}")
 
 

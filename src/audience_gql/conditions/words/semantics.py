@@ -35,7 +35,7 @@ SQL always decides who is a member. A second evaluation, in Python, explains ver
 
 ## Missing values
 - An empty text is a missing value.
-- Over no values, a sum and a count of different values are 0, and an average, a minimum and a maximum are missing. Values that are not numbers are skipped.
+- Without any value, a sum and a count of different values are 0, and an average, a minimum and a maximum are missing. Values that are not numbers are skipped.
 - Without the event, `lastEvent` and `firstEvent` are missing, so their `notInLast` requires at least one event. To say *never, or long ago*, write
   `{{not: {{lastEvent: {{name: …, at: {{inLast: …}}}}}}}}`.
 - For a list, `isSet` asks whether the field has a value, and `isEmpty` asks whether that value has no items.
@@ -62,7 +62,7 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
 - `before` and `after` are strict. `between` includes both ends for numbers and dates, but only the first end for instants.
 - Dates, birthdays and ages use calendar days in the person's time zone, or in the workspace's if the person has none. A day begins at its first instant there.
   `inLast n` is after `today - n` and up to today. `inNext n` is from today on and before `today + n`. An anniversary is a later day with the same month and
-  day; of 29 February, it is 1 March in years without one. A date is not its own anniversary, so the first anniversary comes one year after it.
+  day. In years without 29 February, its anniversary is 1 March. A date is not its own anniversary, so the first anniversary comes one year after it.
 - Events may arrive late, repeatedly and in any order. `occurredAt` says when an event happened, and `key` makes it count once. A future event counts from its
   instant on.
 - A membership can change without a new fact: it follows the clock, at the exact instant.
