@@ -12,7 +12,7 @@ from typing import Final
 
 from audience_gql.audience.people.profiles import PersonPatch
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage.facts import ChannelState
+from audience_gql.storage.facts import ChannelConsent
 
 FIELDS: Final = {
     "plan": "TEXT",
@@ -116,12 +116,12 @@ def _draw_fields(chance: Random, patch: PersonPatch, fields: Mapping[str, FieldR
         given[fields["partner"]] = rare() < 0.1
 
 
-def draw_channels(chance: Random, now: datetime) -> dict[str, ChannelState]:
+def draw_channels(chance: Random, now: datetime) -> dict[str, ChannelConsent]:
     """The person's statuses, by channel."""
     drawn = {}
     for channel, share in (("EMAIL", 0.95), ("SMS", 0.35), ("TRANSACTIONAL_EMAIL", 0.3)):
         if chance.random() < share:
             status = chance.choices(STATUSES, (75, 8, 12, 4, 1))[0]
             changed_at = now - timedelta(seconds=int(900 * 86_400 * chance.random() ** 2))
-            drawn[channel] = ChannelState(status=status, changed_at=changed_at, reason=None)
+            drawn[channel] = ChannelConsent(status=status, changed_at=changed_at, reason=None)
     return drawn

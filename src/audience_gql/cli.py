@@ -284,7 +284,7 @@ def _import(parsed: argparse.Namespace) -> int:
                 wanted=wanted,
                 advance=lambda phase, part: progress.update(tasks[phase], completed=part),
             )
-    except (uploading.Refused, ValueError, OSError) as error:
+    except (uploading.UploadRefused, ValueError, OSError) as error:
         print(f"audience-gql: {error}", file=sys.stderr)
         return 1
     for line, message in outcome.rejects:

@@ -45,7 +45,7 @@ _PROGRESS: Final = """query ($id: ID!, $first: Int) { node(id: $id) { ... on Imp
 } } }"""
 
 
-class Refused(Exception):
+class UploadRefused(Exception):
     """The file was not taken. The message tells the person at the terminal why."""
 
 
@@ -109,11 +109,11 @@ def column(text: str) -> dict[str, object]:
 
 
 def import_file(*, file: Path, client: Client, wanted: Wanted, advance: Advance) -> Outcome:
-    """Upload a file, and wait until its rows are written. Raises Refused."""
+    """Upload a file, and wait until its rows are written. Raises UploadRefused."""
     started = _ask(client, _START, input=wanted.as_input())["startImport"]
     if started["__typename"] != "StartImportPayload":
         issues = [f"{issue['message']} ({'.'.join(issue['path'])})" for issue in started.get("issues", ())]
-        raise Refused("; ".join(issues) or started["message"])
+        raise UploadRefused("; ".join(issues) or started["message"])
     with file.open("rb") as content:
         _put(urljoin(client.url, started["uploadUrl"]), content, file.stat().st_size, advance)
     return _follow(client, started["import"]["id"], advance)
@@ -129,11 +129,11 @@ def _put(url: str, content: BinaryIO, size: int, advance: Advance) -> None:
         answer = connection.getresponse()
         said = answer.read().decode(errors="replace")
     except OSError as error:
-        raise Refused(f"the file could not be sent: {error}") from error
+        raise UploadRefused(f"the file could not be sent: {error}") from error
     finally:
         connection.close()
     if answer.status != http.client.ACCEPTED:
-        raise Refused(f"the file was not taken ({answer.status}): {said.strip()}")
+        raise UploadRefused(f"the file was not taken ({answer.status}): {said.strip()}")
 
 
 def _pieces(content: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:
@@ -171,8 +171,8 @@ def _ask(client: Client, query: str, **variables: object) -> dict[str, Any]:  # 
     try:
         answer = ask(client, query, variables)
     except NotAnswered as error:
-        raise Refused(str(error)) from error
+        raise UploadRefused(str(error)) from error
     if answer.get("errors"):
-        raise Refused("; ".join(error["message"] for error in answer["errors"]))
+        raise UploadRefused("; ".join(error["message"] for error in answer["errors"]))
     data: dict[str, Any] = answer["data"]
     return data

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from graphql import execute_sync, get_introspection_query
 
-from audience_gql.api.documents import Documents, Prepared, Refused
+from audience_gql.api.documents import Documents, Prepared, RefusedDocument
 from audience_gql.api.limits import ALIASES, COST, DIRECTIVES, FRAGMENTS, LENGTH, OPERATIONS
 from tests.calls import counting_calls
 
@@ -185,7 +185,7 @@ def test_what_is_told_of_a_document_is_short(schema):
     for make in FAMILIES.values():
         for n in (10, 500):
             prepared = Documents(schema._schema).prepare(make(n))
-            if isinstance(prepared, Refused):
+            if isinstance(prepared, RefusedDocument):
                 assert len(prepared.errors) <= 5
                 assert len(str([error.formatted for error in prepared.errors])) < 5_000
 
@@ -204,7 +204,7 @@ INTROSPECTIONS = {
 @pytest.mark.parametrize("name", INTROSPECTIONS)
 def test_introspection_costs_what_it_returns(schema, name):
     prepared = Documents(schema._schema).prepare(INTROSPECTIONS[name])
-    if isinstance(prepared, Refused):
+    if isinstance(prepared, RefusedDocument):
         return
     (operation,) = prepared.operations.values()
     points = operation.cost.points({})

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from audience_gql.api.documents import REMEMBERED_BYTES, Documents, Prepared, Refused
+from audience_gql.api.documents import REMEMBERED_BYTES, Documents, Prepared, RefusedDocument
 from audience_gql.api.limits import LENGTH, TOKENS
 
 VIEWER = "{ viewer { token { name } } }"
@@ -39,7 +39,7 @@ def test_refusals_are_remembered_too(schema):
 
     first, second = documents.prepare("{ nothing }"), documents.prepare("{ nothing }")
 
-    assert isinstance(first, Refused)
+    assert isinstance(first, RefusedDocument)
     assert first is second
 
 
@@ -50,7 +50,7 @@ def test_a_document_has_a_longest_length(schema):
     assert isinstance(documents.prepare(longest), Prepared)
     refused = documents.prepare(f"{longest} ")
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedDocument)
     assert refused.errors[0].message == f"A document has at most {LENGTH:,} characters, not {LENGTH + 1:,}."
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from graphql import get_introspection_query
 
-from audience_gql.api.documents import Documents, Prepared, Refused
+from audience_gql.api.documents import Documents, Prepared, RefusedDocument
 from audience_gql.api.limits import ALIASES, COST, DEPTH, DIRECTIVES, FRAGMENTS, TOKENS, VALUE_DEPTH
 
 TOKEN = "{ viewer { token { name } } }"
@@ -20,7 +20,7 @@ def documents(schema) -> Documents:
 
 def refusal(documents: Documents, text: str) -> str:
     prepared = documents.prepare(text)
-    assert isinstance(prepared, Refused)
+    assert isinstance(prepared, RefusedDocument)
     return prepared.errors[0].message
 
 
@@ -81,7 +81,7 @@ def test_fragments(documents):
 def test_tokens(documents):
     prepared = documents.prepare("{ viewer { " + "name " * TOKENS + "} }")
 
-    assert isinstance(prepared, Refused)
+    assert isinstance(prepared, RefusedDocument)
     assert f"contains more than {TOKENS} tokens" in prepared.errors[0].message
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from audience_gql.conditions.evaluator import evaluate
-from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from tests.audience.conftest import House
@@ -48,7 +48,7 @@ async def facts_in(connection: Connection, workspace_id: int, bucket_id: int) ->
             birthday=person["birthday"],
             fields={int(key): value for key, value in json.loads(person["fields"]).items()},
             channels={
-                row["channel"]: ChannelState(status=row["status"], changed_at=row["changed_at"])
+                row["channel"]: ChannelFact(status=row["status"], changed_at=row["changed_at"])
                 for row in of_person["channel_states"][person["id"]]
             },
             groups={row["group_id"]: row["added_at"] for row in of_person["group_members"][person["id"]]},

@@ -13,7 +13,7 @@ from typing import Any
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge, InvalidCondition
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
-from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.registry import condition_shape
@@ -197,8 +197,8 @@ class Chance:
         day = self.random.choice([near, near, date(2024, 2, 29), date(2025, 3, 1), date(2025, 2, 28)])
         return anniversary(day, self.random.choice([1996, 2000, 2007, 2024, 2025, 2026, 2026, 2027]))
 
-    def _channel_state(self) -> ChannelState:
-        return ChannelState(status=self.random.choice(list(CHANNEL_STATUSES)), changed_at=self.instant())
+    def _channel_state(self) -> ChannelFact:
+        return ChannelFact(status=self.random.choice(list(CHANNEL_STATUSES)), changed_at=self.instant())
 
     def _event(self) -> Event:
         return Event(

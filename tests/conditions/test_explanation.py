@@ -14,7 +14,7 @@ import pytest
 from audience_gql.conditions.base import Condition, DayEdge, Edge, Leaf
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
 from audience_gql.conditions.evaluator import evaluate
-from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.filters import date as date_filter
 from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.sliding import SlidingWindow
@@ -368,7 +368,7 @@ def test_what_it_was_decided_from(condition, expected):
         NOON.isoformat(),
         events=(*opened(-9, -4, -2, 1), *opened(-8, -3, 2, name="order_placed", **HUGE)),
         groups={22: NOON},
-        channels={"SMS": ChannelState(status="ACTIVE", changed_at=NOON)},
+        channels={"SMS": ChannelFact(status="ACTIVE", changed_at=NOON)},
         fields={13: 5},
         **born("2008-05-01"),
     )

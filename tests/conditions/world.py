@@ -13,7 +13,7 @@ import asyncpg
 from audience_gql.conditions.addresses import fold_address
 from audience_gql.conditions.base import Condition, Names
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.values import date_of, decimal_of, fold, instant_of, instant_text
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
 
@@ -94,7 +94,7 @@ def facts_of(id_: int, given: Mapping[str, Any]) -> Facts:  # Any: JSON of a cas
         id=given.get("id", id_),
         birthday=date_of(given["birthday"]) if "birthday" in given else None,
         channels={
-            channel: ChannelState(status=state["status"], changed_at=instant(state["changedAt"]))
+            channel: ChannelFact(status=state["status"], changed_at=instant(state["changedAt"]))
             for channel, state in given.get("channels", {}).items()
         },
         segments={int(id_): instant(entered_at) for id_, entered_at in given.get("entered", {}).items()},

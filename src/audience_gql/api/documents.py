@@ -70,7 +70,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class RefusedDocument:
     """A document that must not run, and the reasons."""
 
     errors: Sequence[GraphQLError]
@@ -83,16 +83,16 @@ class Documents:
         # A global setting of the library. With its default, a small document can keep a core busy for more than a second.
         overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
         self._schema = schema
-        self._remembered: OrderedDict[str, tuple[Prepared | Refused, int]] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[Prepared | RefusedDocument, int]] = OrderedDict()
         self.remembered_bytes = 0
         """An estimate of the memory that the remembered documents take, in bytes; at most REMEMBERED_BYTES."""
         self.hits = 0
         """How many times `prepare` found its result remembered."""
 
-    def prepare(self, text: str) -> Prepared | Refused:
+    def prepare(self, text: str) -> Prepared | RefusedDocument:
         if len(text) > LENGTH:
             message = f"A document has at most {LENGTH:,} characters, not {len(text):,}."
-            return Refused(errors=[ApiError("GRAPHQL_VALIDATION_FAILED", message)])
+            return RefusedDocument(errors=[ApiError("GRAPHQL_VALIDATION_FAILED", message)])
         remembered = self._remembered.get(text)
         if remembered is not None:
             self.hits += 1
@@ -102,7 +102,7 @@ class Documents:
         self._remember(text, prepared)
         return prepared
 
-    def _remember(self, text: str, prepared: Prepared | Refused) -> None:
+    def _remember(self, text: str, prepared: Prepared | RefusedDocument) -> None:
         size = _size(text, prepared)
         self._remembered[text] = prepared, size
         self.remembered_bytes += size
@@ -110,20 +110,20 @@ class Documents:
             _, (_, freed) = self._remembered.popitem(last=False)
             self.remembered_bytes -= freed
 
-    def _prepare(self, text: str) -> Prepared | Refused:
+    def _prepare(self, text: str) -> Prepared | RefusedDocument:
         try:
             document = parse(text, max_tokens=TOKENS)
         except GraphQLSyntaxError as error:
-            return Refused(errors=[coded(_in_our_words(error), "GRAPHQL_PARSE_FAILED")])
+            return RefusedDocument(errors=[coded(_in_our_words(error), "GRAPHQL_PARSE_FAILED")])
         if errors := size_errors(document):
-            return Refused(errors=errors)
+            return RefusedDocument(errors=errors)
         measure = Measure(self._schema, document)
         try:
             costs = [measure.cost(definition) for _, definition in _operations(document)]
         except ApiError as error:
-            return Refused(errors=[error])
+            return RefusedDocument(errors=[error])
         if broken := broken_rules(self._schema, document):
-            return Refused(errors=broken)
+            return RefusedDocument(errors=broken)
         reads = PayloadReads(self._schema, document)
         operations = {
             name: _operation(self._schema, document, definition, cost, reads)
@@ -137,7 +137,7 @@ def _in_our_words(error: GraphQLSyntaxError) -> GraphQLError:
     return GraphQLError(message, source=error.source, positions=error.positions)
 
 
-def _size(text: str, prepared: Prepared | Refused) -> int:
+def _size(text: str, prepared: Prepared | RefusedDocument) -> int:
     """An upper estimate of a remembered document's memory, in bytes."""
     tokens = prepared.document.token_count if isinstance(prepared, Prepared) else 0
     return _BYTES_A_TEXT + _BYTES_A_CHARACTER * len(text) + _BYTES_A_TOKEN * tokens

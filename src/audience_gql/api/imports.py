@@ -16,7 +16,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, After, Connection, First, Listing, Page
+from audience_gql.api.pagination import CURSOR, EDGES, After, First, ListConnection, Listing, Page
 from audience_gql.api.people.channels import Channel
 from audience_gql.api.shapes import enum
 from audience_gql.api.transport.uploads import upload_path
@@ -102,7 +102,7 @@ class ImportRejectEdge:
 
 
 @strawberry.type(description="A page of refused rows, sorted by line.")
-class ImportRejectConnection(Connection):
+class ImportRejectConnection(ListConnection):
     edges: list[ImportRejectEdge] = strawberry.field(description=EDGES)
 
 
@@ -125,7 +125,7 @@ class ImportNoticeEdge:
 
 
 @strawberry.type(description="A page of rows with notices, sorted by line.")
-class ImportNoticeConnection(Connection):
+class ImportNoticeConnection(ListConnection):
     edges: list[ImportNoticeEdge] = strawberry.field(description=EDGES)
 
 

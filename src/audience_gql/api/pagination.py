@@ -57,7 +57,7 @@ class PageInfo:
 
 
 @strawberry.type
-class Connection:
+class ListConnection:
     """The field that every connection of the schema has besides its edges."""
 
     page_info: PageInfo = strawberry.field(

@@ -30,7 +30,7 @@ from audience_gql.api.conditions.previews import PreviewQuery
 from audience_gql.api.conditions.suggestions import SuggestionQuery
 from audience_gql.api.conditions.templates import TemplateQuery
 from audience_gql.api.context import Context
-from audience_gql.api.documents import Documents, Operation, Prepared, Refused
+from audience_gql.api.documents import Documents, Operation, Prepared, RefusedDocument
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.execution import AudienceExecutor
 from audience_gql.api.failures import HANDLERS
@@ -128,13 +128,13 @@ class Schema(strawberry.Schema):
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """The type of the operation that would run. None if none would."""
         prepared = self.documents.prepare(query)
-        operation = None if isinstance(prepared, Refused) else _chosen(prepared, operation_name)
+        operation = None if isinstance(prepared, RefusedDocument) else _chosen(prepared, operation_name)
         return OperationType(operation.type) if operation else None
 
     def query_cost(self, asked: Asked) -> int:
         """How many objects the response of a query may hold. 0 for other operations, and for a document that will be refused."""
         prepared = self.documents.prepare(asked.query)
-        operation = None if isinstance(prepared, Refused) else _chosen(prepared, asked.operation_name)
+        operation = None if isinstance(prepared, RefusedDocument) else _chosen(prepared, asked.operation_name)
         if operation is None or operation.type != "query":
             return 0
         return operation.cost.points({**operation.defaults, **(asked.variables or {})})
@@ -151,7 +151,7 @@ class Schema(strawberry.Schema):
             context.context.access,
             context.allowed_operations,
         )
-        if isinstance(permitted, Refused):
+        if isinstance(permitted, RefusedDocument):
             return PreExecutionError(data=None, errors=list(permitted.errors))
         context.graphql_document = permitted.document
         given = context.context
@@ -165,12 +165,12 @@ class Schema(strawberry.Schema):
         variables: Mapping[str, object] | None,
         access: Access,
         allowed: Iterable[OperationType] = frozenset(OperationType),
-    ) -> Permitted | Refused:
+    ) -> Permitted | RefusedDocument:
         """The operation that may run, or the reasons why it must not. Raises InvalidOperationTypeError."""
         if not query:
             return _refused(BadUserInput("There is no document: `query` is missing or empty."))
         prepared = self.documents.prepare(query)
-        if isinstance(prepared, Refused):
+        if isinstance(prepared, RefusedDocument):
             return prepared
         operation = _chosen(prepared, operation_name)
         if operation is None:
@@ -182,7 +182,9 @@ class Schema(strawberry.Schema):
         error = _forbidden(operation, access) or _too_costly(operation, variables)
         errors = [error] if error else null_errors(operation.never_null, variables or {})
         return (
-            Refused(errors=errors) if errors else Permitted(document=prepared.document, operation=operation)
+            RefusedDocument(errors=errors)
+            if errors
+            else Permitted(document=prepared.document, operation=operation)
         )
 
     def executor(self, asked: Asked, permitted: Permitted, context: Context) -> Executor[Context]:
@@ -214,8 +216,8 @@ def export_sdl() -> str:
     return Schema().as_str().replace("directive @oneOf", described, 1) + "\n"
 
 
-def _refused(error: GraphQLError) -> Refused:
-    return Refused(errors=[error])
+def _refused(error: GraphQLError) -> RefusedDocument:
+    return RefusedDocument(errors=[error])
 
 
 def _chosen(prepared: Prepared, name: str | None) -> Operation | None:

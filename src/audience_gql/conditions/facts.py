@@ -19,7 +19,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelState:
+class ChannelFact:
     """The person's consent on one channel, and since when it holds."""
 
     status: str
@@ -38,7 +38,7 @@ class Facts:
     birthday: date | None = None
     fields: Mapping[int, object] = field(default_factory=dict)
     """JSON values by custom field id. Dates and instants are ISO 8601 texts."""
-    channels: Mapping[str, ChannelState] = field(default_factory=dict)
+    channels: Mapping[str, ChannelFact] = field(default_factory=dict)
     groups: Mapping[int, datetime] = field(default_factory=dict)
     """When the person was added, by group id."""
     segments: Mapping[int, datetime] = field(default_factory=dict)

@@ -83,13 +83,13 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelState:
+class ChannelConsent:
     """What a person consented to on one channel, and since when."""
 
     status: str
     changed_at: datetime
     reason: str | None
-    before: ChannelState | None = None
+    before: ChannelConsent | None = None
     """The state before a bounce, or before a state that an event set. The earlier state's own `before` is None."""
 
 
@@ -225,7 +225,7 @@ async def write_dates(
 
 async def channel_states(
     connection: Connection, bucket_id: int, ids: Collection[int], *, status: str | None = None
-) -> dict[tuple[int, str], ChannelState]:
+) -> dict[tuple[int, str], ChannelConsent]:
     """The channel states of these people, by (subscriber, channel). With `status`, only the states with that status.
 
     Lock the people first if a write depends on the result.
@@ -241,17 +241,17 @@ async def channel_states(
     return {(row["subscriber_id"], row["channel"]): _state(row) for row in rows}
 
 
-def _state(row: Any) -> ChannelState:  # Any: a driver record
-    before = row["before_status"] and ChannelState(
+def _state(row: Any) -> ChannelConsent:  # Any: a driver record
+    before = row["before_status"] and ChannelConsent(
         status=row["before_status"], changed_at=row["before_changed_at"], reason=row["before_reason"]
     )
-    return ChannelState(
+    return ChannelConsent(
         status=row["status"], changed_at=row["changed_at"], reason=row["reason"], before=before
     )
 
 
 async def write_channels(
-    connection: Connection, bucket_id: int, states: Mapping[tuple[int, str], ChannelState]
+    connection: Connection, bucket_id: int, states: Mapping[tuple[int, str], ChannelConsent]
 ) -> set[Mark]:
     """Set these states, by (subscriber, channel). Returns the marks of the changes."""
     await connection.execute(
@@ -287,7 +287,7 @@ async def remove_channels(
     )
 
 
-def _said(state: ChannelState | None) -> tuple[str | None, datetime | None, str | None]:
+def _said(state: ChannelConsent | None) -> tuple[str | None, datetime | None, str | None]:
     return (None, None, None) if state is None else (state.status, state.changed_at, state.reason)
 
 

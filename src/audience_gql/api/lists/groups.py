@@ -15,7 +15,7 @@ from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, subscribe
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.lists.search import Search, words
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
+from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
 from audience_gql.audience.definitions.groups import (
     GroupChanged,
     add_to_group,
@@ -74,7 +74,7 @@ class GroupEdge:
 
 
 @strawberry.type(description="A page of groups.")
-class GroupConnection(Connection):
+class GroupConnection(ListConnection):
     edges: list[GroupEdge] = strawberry.field(description=EDGES)
 
 
@@ -88,7 +88,7 @@ class SubscriberGroupEdge:
 @strawberry.type(
     description="A page of the groups that contain a person. The group that they joined last comes first."
 )
-class SubscriberGroupConnection(Connection):
+class SubscriberGroupConnection(ListConnection):
     edges: list[SubscriberGroupEdge] = strawberry.field(description=EDGES)
 
 

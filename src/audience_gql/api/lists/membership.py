@@ -12,7 +12,7 @@ from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, Connection
+from audience_gql.api.pagination import CURSOR, EDGES, ListConnection
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
 from audience_gql.storage.feed import LoggedChange
@@ -129,5 +129,5 @@ class MembershipChangeEdge:
 
 
 @strawberry.type(description="A page of membership changes. The latest comes first.")
-class MembershipChangeConnection(Connection):
+class MembershipChangeConnection(ListConnection):
     edges: list[MembershipChangeEdge] = strawberry.field(description=EDGES)

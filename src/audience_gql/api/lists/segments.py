@@ -17,7 +17,7 @@ from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.lists.search import Search, words
 from audience_gql.api.lists.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
+from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
 from audience_gql.api.scalars import Condition, instant_at
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
@@ -225,7 +225,7 @@ class SegmentEdge:
 
 
 @strawberry.type(description="A page of segments.")
-class SegmentConnection(Connection):
+class SegmentConnection(ListConnection):
     edges: list[SegmentEdge] = strawberry.field(description=EDGES)
 
 
@@ -239,7 +239,7 @@ class SubscriberSegmentEdge:
 @strawberry.type(
     description="A page of the segments that contain a person. The segment that they entered last comes first."
 )
-class SubscriberSegmentConnection(Connection):
+class SubscriberSegmentConnection(ListConnection):
     edges: list[SubscriberSegmentEdge] = strawberry.field(description=EDGES)
 
 

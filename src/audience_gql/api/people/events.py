@@ -12,7 +12,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, Reject
 from audience_gql.api.keys import SubscriberKey, subscriber_key
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, Connection
+from audience_gql.api.pagination import CURSOR, EDGES, ListConnection
 from audience_gql.api.viewer import Scope
 from audience_gql.audience.people.events import EventItem, Tracked, track_events
 from audience_gql.storage.reads.records import EventRecord, SubscriberRecord
@@ -58,7 +58,7 @@ class EventEdge:
 
 
 @strawberry.type(description="A page of events. The latest comes first.")
-class EventConnection(Connection):
+class EventConnection(ListConnection):
     edges: list[EventEdge] = strawberry.field(description=EDGES)
 
 

@@ -15,7 +15,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.lists.search import Search, words
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, Connection, First, Listing, Page
+from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
 from audience_gql.api.people.channels import Channel, ChannelState
 from audience_gql.api.people.custom_fields import CustomField
 from audience_gql.api.people.events import EventConnection
@@ -181,7 +181,7 @@ class SubscriberEdge:
 
 
 @strawberry.type(description="A page of people.")
-class SubscriberConnection(Connection):
+class SubscriberConnection(ListConnection):
     edges: list[SubscriberEdge] = strawberry.field(description=EDGES)
 
 
@@ -193,7 +193,7 @@ class GroupMemberEdge:
 
 
 @strawberry.type(description="A page of a group's members. Those added last come first.")
-class GroupMemberConnection(Connection):
+class GroupMemberConnection(ListConnection):
     edges: list[GroupMemberEdge] = strawberry.field(description=EDGES)
 
 
@@ -205,7 +205,7 @@ class SegmentMemberEdge:
 
 
 @strawberry.type(description="A page of a segment's members. Those who entered last come first.")
-class SegmentMemberConnection(Connection):
+class SegmentMemberConnection(ListConnection):
     edges: list[SegmentMemberEdge] = strawberry.field(description=EDGES)
     feed_cursor: str = strawberry.field(
         description=(

@@ -10,7 +10,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from audience_gql.api.context import Context, Services
-from audience_gql.api.documents import Refused
+from audience_gql.api.documents import RefusedDocument
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.operating import NotAnswered
 from audience_gql.api.transport.shared_feed import SharedFeed, is_of_the_feed
@@ -40,7 +40,7 @@ class Subscriptions:
                 yield it
             return
         permitted = self._schema.permit(asked.query, asked.operation_name, asked.variables, context.access)
-        if isinstance(permitted, Refused):
+        if isinstance(permitted, RefusedDocument):
             raise OperationRefused(permitted.errors)
         results = (
             self.feed.run(asked, permitted, context, take)

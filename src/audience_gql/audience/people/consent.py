@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from audience_gql.storage.facts import ChannelState
+from audience_gql.storage.facts import ChannelConsent
 
 _STRENGTH: Final[Mapping[str, int]] = {"BOUNCED": 1, "UNSUBSCRIBED": 2, "SPAM_REPORTED": 3}
 """How strong each refusal is. A status that is missing here is not a refusal."""
@@ -28,7 +28,7 @@ CHANNELS_OF_ADDRESS: Final = {
 }
 """The channels that send to an address of this kind."""
 
-NOTHING_SAID: Final = ChannelState(status="NONE", changed_at=datetime(1000, 1, 1, tzinfo=UTC), reason=None)
+NOTHING_SAID: Final = ChannelConsent(status="NONE", changed_at=datetime(1000, 1, 1, tzinfo=UTC), reason=None)
 """A channel's state before its first status. Its instant is earlier than that of any event."""
 
 
@@ -46,17 +46,17 @@ def is_reactivation(before: str, after: str) -> bool:
     return before in _STRENGTH and after not in _STRENGTH
 
 
-def said(before: ChannelState | None, status: str, reason: str | None, now: datetime) -> ChannelState:
+def said(before: ChannelConsent | None, status: str, reason: str | None, now: datetime) -> ChannelConsent:
     """The state after a caller sets a status. The same status again changes nothing."""
     if before is not None and before.status == status:
         return before
     earlier = replace(before or NOTHING_SAID, before=None) if status == "BOUNCED" else None
-    return ChannelState(status=status, changed_at=now, reason=reason, before=earlier)
+    return ChannelConsent(status=status, changed_at=now, reason=reason, before=earlier)
 
 
 def refused(
-    state: ChannelState | None, refusal: Refusal, now: datetime, *, address_since: datetime | None
-) -> ChannelState | None:
+    state: ChannelConsent | None, refusal: Refusal, now: datetime, *, address_since: datetime | None
+) -> ChannelConsent | None:
     """The state after an event reports a refusal.
 
     An event counts at the instant when it happened; the order of arrival does not matter. Of the refusals since a caller last set a
@@ -71,10 +71,10 @@ def refused(
     )
     if is_late or not _outweighs(status, at, refusal.name, present, base):
         return state
-    return ChannelState(status=status, changed_at=at, reason=refusal.name, before=base)
+    return ChannelConsent(status=status, changed_at=at, reason=refusal.name, before=base)
 
 
-def without_bounce(state: ChannelState) -> ChannelState | None:
+def without_bounce(state: ChannelConsent) -> ChannelConsent | None:
     """The state after the address changes: a bounce ends, and the state before it returns. None if there was no status before.
 
     A bounce stays only if the state before it was not recorded.
@@ -84,7 +84,7 @@ def without_bounce(state: ChannelState) -> ChannelState | None:
     return None if state.before.status == NOTHING_SAID.status else state.before
 
 
-def _outweighs(status: str, at: datetime, reason: str, present: ChannelState, base: ChannelState) -> bool:
+def _outweighs(status: str, at: datetime, reason: str, present: ChannelConsent, base: ChannelConsent) -> bool:
     strength = _STRENGTH[status]
     if present is not base and present.status == status:
         return present.reason == reason and at < present.changed_at

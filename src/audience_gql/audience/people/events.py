@@ -19,7 +19,7 @@ from audience_gql.audience.people.subscribers import upsert_within
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Transaction
-from audience_gql.storage.facts import ChannelState, EventRow, Identity, Mark
+from audience_gql.storage.facts import ChannelConsent, EventRow, Identity, Mark
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT: Final = 1000
@@ -230,7 +230,7 @@ class _Ingest:
         ids = {refusal.subscriber_id for refusal in refusals}
         people = await facts.lock_people(self._connection, bucket_id, ids)
         states = await facts.channel_states(self._connection, bucket_id, ids)
-        changed: dict[tuple[int, str], ChannelState] = {}
+        changed: dict[tuple[int, str], ChannelConsent] = {}
         for refusal in refusals:
             place = (refusal.subscriber_id, "EMAIL")
             before = changed.get(place) or states.get(place)

@@ -22,7 +22,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection, Transaction
-from audience_gql.storage.facts import ChannelState, Owner, PersonRow
+from audience_gql.storage.facts import ChannelConsent, Owner, PersonRow
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT = 1000
@@ -243,9 +243,9 @@ class _Upsert:
 
     async def _channel_states(
         self, people: Iterable[Owner], patches: Sequence[PersonPatch]
-    ) -> dict[Owner, dict[str, ChannelState]]:
+    ) -> dict[Owner, dict[str, ChannelConsent]]:
         """The people's channel states, as far as the items can change them."""
-        states: dict[Owner, dict[str, ChannelState]] = defaultdict(dict)
+        states: dict[Owner, dict[str, ChannelConsent]] = defaultdict(dict)
         has_wishes = any(patch.channels for patch in patches)
         if not has_wishes and not any(patch.columns.keys() & CHANNELS_OF_ADDRESS for patch in patches):
             return states

@@ -14,7 +14,7 @@ from audience_gql.audience.failures import Issue, Path
 from audience_gql.audience.people.consent import CHANNELS_OF_ADDRESS, is_reactivation, said, without_bounce
 from audience_gql.audience.people.profiles import PersonPatch, apply_columns, identity
 from audience_gql.storage import facts
-from audience_gql.storage.facts import ChannelState, Identity, IdentityKind, Mark, Owner, PersonRow
+from audience_gql.storage.facts import ChannelConsent, Identity, IdentityKind, Mark, Owner, PersonRow
 from audience_gql.storage.ids import random_subscriber_id
 
 _KEY_COLUMNS: Final[Mapping[IdentityKind, str]] = {
@@ -41,8 +41,8 @@ class Draft:
     before: PersonRow | None
     """The stored row; None for a person whom the batch creates."""
     row: PersonRow
-    states_before: Mapping[str, ChannelState]
-    states: dict[str, ChannelState | None]
+    states_before: Mapping[str, ChannelConsent]
+    states: dict[str, ChannelConsent | None]
     """By channel; None for a channel that no longer has a status."""
     joined: set[int] = field(default_factory=set)
     """Groups to which an item added the person, and from which no later item removed them."""
@@ -84,7 +84,7 @@ class WorkingCopy:
         *,
         owners: Mapping[Identity, Owner],
         rows: Mapping[Owner, PersonRow],
-        states: Mapping[Owner, Mapping[str, ChannelState]],
+        states: Mapping[Owner, Mapping[str, ChannelConsent]],
         open_bucket_id: int,
         now: datetime,
     ) -> None:
@@ -212,7 +212,7 @@ class WorkingCopy:
         return kept
 
 
-def _set(draft: Draft, channel: str, state: ChannelState | None) -> None:
+def _set(draft: Draft, channel: str, state: ChannelConsent | None) -> None:
     if state != draft.states.get(channel):
         draft.states[channel] = state
         draft.marks.add(Mark(draft.owner[1], "channel", facts.CHANNEL_NUMBERS[channel]))

@@ -16,7 +16,7 @@ from typing import Any, Final
 import asyncpg
 
 from audience_gql.conditions.base import Read
-from audience_gql.conditions.facts import ChannelState, Event, Facts
+from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Owner
 
@@ -96,7 +96,7 @@ class _People:
             "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id"
         )
 
-    async def channels(self, names: Collection[Any]) -> dict[Owner, dict[str, ChannelState]]:
+    async def channels(self, names: Collection[Any]) -> dict[Owner, dict[str, ChannelFact]]:
         rows = await self._fetch(
             "SELECT c.bucket_id, c.subscriber_id, c.channel, c.status, c.changed_at "
             "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
@@ -104,9 +104,9 @@ class _People:
             "JOIN channel_states c ON c.bucket_id = b.id AND c.subscriber_id = k.id AND c.channel = ANY($4::text[])",
             list(names),
         )
-        found: dict[Owner, dict[str, ChannelState]] = defaultdict(dict)
+        found: dict[Owner, dict[str, ChannelFact]] = defaultdict(dict)
         for row in rows:
-            state = ChannelState(status=row["status"], changed_at=row["changed_at"])
+            state = ChannelFact(status=row["status"], changed_at=row["changed_at"])
             found[_owner(row)][row["channel"]] = state
         return found
 
