@@ -21,7 +21,7 @@ from audience_gql.storage import models
 class UpdateGroupInput:
     id: strawberry.ID = strawberry.field(description="The group's id.")
     name: strawberry.Maybe[str | None] = strawberry.field(
-        description="The new name: 1 to 200 characters, unique in the workspace regardless of case. It cannot be null."
+        description="The new name: 1 to 200 characters, unique among groups regardless of case. It cannot be null."
     )
     description: strawberry.Maybe[str | None] = strawberry.field(
         description="The new description, up to 2,000 characters. Null removes it."

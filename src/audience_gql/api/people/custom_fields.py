@@ -21,7 +21,7 @@ from audience_gql.storage import models
 
 @enum(
     "The type of a custom field's values.",
-    TEXT="Text.",
+    TEXT="Text of up to 1,000 characters.",
     NUMBER="A number between -1e300 and 1e300.",
     BOOLEAN="True or false.",
     DATE="A calendar day, for example 2026-07-30.",

@@ -80,7 +80,7 @@ class EventInput:
         default=strawberry.UNSET,
     )
     properties: JSON | None = strawberry.field(
-        description="Further facts about the event: an object of up to 256 keys and 64 kB.",
+        description="Further facts about the event: an object of up to 256 keys and 64 KiB, nested at most 8 levels deep, with texts of up to 10,000 characters. An empty text counts as missing.",
         default=strawberry.UNSET,
     )
     key: str | None = strawberry.field(
