@@ -1,1 +1,1 @@
-"""What can be asked without changing anything: previews, estimates, explanations."""
+"""Use cases that only read: previews, estimates and explanations."""

@@ -1,1 +1,1 @@
-"""What a workspace defines: fields, groups and segments, edited and deleted."""
+"""Use cases for what a workspace defines: custom fields, groups and segments."""

@@ -138,7 +138,7 @@ async def _change(
     is_joining: bool,
 ) -> GroupChanged:
     if len(subscribers) > MEMBERS_A_CALL:
-        message = f"at most {MEMBERS_A_CALL} subscribers a call, not {len(subscribers)}"
+        message = f"at most {MEMBERS_A_CALL} subscribers per call, not {len(subscribers)}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "subscribers")),))
 
     async def work(transaction: Transaction) -> GroupChanged:

@@ -1,1 +1,1 @@
-"""Imports of people from files: started, received, planned, written."""
+"""Imports people from files: starts imports, receives files, reads records and writes rows."""

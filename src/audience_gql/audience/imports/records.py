@@ -32,7 +32,7 @@ _BOM: Final = rb"(?:\xef\xbb\xbf)?+"
 _END: Final = rb"(\r\n|\n|\r|\Z)"
 _LINE: Final = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)?")
 _LINES: Final = re.compile(rb"(?:[^\r\n]*+(?:\r\n|\n|\r)){1,%d}+" % RECORD_LINES)
-_CONTROL_Z: Final = b"\x1a"  # DOS ended text files with it
+_CONTROL_Z: Final = b"\x1a"  # the mark with which DOS programs end a text file
 
 
 class Unreadable(ValueError):

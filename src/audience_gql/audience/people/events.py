@@ -58,7 +58,7 @@ async def track_events(
     that is recorded. `bulk` lets live changes of membership go first. Raises InvalidInput for more than 1,000 events.
     """
     if len(items) > BATCH_LIMIT:
-        message = f"at most {BATCH_LIMIT} events a call, not {len(items)}"
+        message = f"at most {BATCH_LIMIT} events per call, not {len(items)}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "events")),))
 
     async def work(transaction: Transaction) -> tuple[Tracked, int | None]:

@@ -73,7 +73,7 @@ async def upsert_subscribers(
     Raises InvalidInput for more than 1,000 items, or for an unknown id in `add_to_group_ids`.
     """
     if len(items) > BATCH_LIMIT:
-        message = f"at most {BATCH_LIMIT} subscribers a call, not {len(items)}"
+        message = f"at most {BATCH_LIMIT} subscribers per call, not {len(items)}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=(*path, "subscribers")),))
 
     async def work(transaction: Transaction) -> tuple[Upserted, int | None]:

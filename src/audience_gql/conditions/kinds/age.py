@@ -42,7 +42,7 @@ class Age(Leaf):
     def reads(self) -> frozenset[Read]:
         return frozenset({PROFILE})
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # it has no name of its own
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # a column needs no vocabulary
         return frozenset({DayEdge(field_id=BIRTHDAY_DATE, days=0, yearly=True)})
 
     def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:

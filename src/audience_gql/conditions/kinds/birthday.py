@@ -38,7 +38,7 @@ class Birthday(Leaf):
     def reads(self) -> frozenset[Read]:
         return frozenset({PROFILE})
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # it has no name of its own
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # a column needs no vocabulary
         return self.filter.edges(BIRTHDAY_DATE)
 
     def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:

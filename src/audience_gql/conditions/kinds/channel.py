@@ -44,7 +44,7 @@ class ChannelIs(Leaf):
             return False
         return self.changed is None or self.changed.matches(state.changed_at, moment.now)
 
-    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # whatever the time
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # independent of the time
         state = person.channels.get(self.channel)
         if state is None:
             return None
@@ -53,11 +53,11 @@ class ChannelIs(Leaf):
     def reads(self) -> frozenset[Read]:
         return frozenset({Read(source="channel", ref=self.channel)})
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # channels are the same everywhere
+    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # channels need no vocabulary
         offsets = () if self.changed is None else self.changed.offsets()
         return frozenset(Edge(table="channel_states", ref=self.channel, offset=offset) for offset in offsets)
 
-    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # past ones too
+    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # includes past instants
         state = person.channels.get(self.channel)
         if state is not None and self.changed is not None:
             yield from self.changed.instants(state.changed_at)

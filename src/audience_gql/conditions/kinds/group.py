@@ -53,12 +53,12 @@ class InGroup(Leaf):
             for offset in self.joined.offsets()
         )
 
-    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # past ones too
+    def instants(self, person: Facts, moment: Moment) -> Iterator[datetime]:  # noqa: ARG002  # includes past instants
         if self.joined is not None:
             for group_id in self.group_ids:
                 yield from self.joined.instants(person.groups.get(group_id))
 
-    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # whatever the time
+    def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # independent of the time
         return [
             {"group": ids.encode("group", group_id), "joinedAt": instant_text(person.groups[group_id])}
             for group_id in self.group_ids
