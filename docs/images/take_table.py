@@ -1,6 +1,6 @@
-"""Takes docs/images/live-table.svg: the demo's table after a minute and a bit of purchases. It fetches no fonts.
+"""Takes docs/images/live-table.svg: the demo's table after more than a minute of purchases. It fetches no fonts.
 
-python3 dev demo --no-replay &          # the purchases are made here
+python3 dev demo --no-replay &          # the table's own replay makes the purchases
 . ~/.local/state/audience-gql/demo/connection.env
 python3 dev run docs/images/take_table.py
 """
@@ -49,7 +49,7 @@ async def main() -> None:
         re.sub(r"@font-face {.*?}|<!--.*?-->", "", picture, flags=re.DOTALL), encoding="utf-8"
     )
     print(f"wrote {_PICTURE}")
-    os._exit(0)  # nothing here is to be kept
+    os._exit(0)  # nothing needs to be saved
 
 
 if __name__ == "__main__":

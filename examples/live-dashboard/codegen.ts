@@ -1,6 +1,6 @@
 import type { CodegenConfig } from "@graphql-codegen/cli";
 
-/** Types for every operation in src/, from the schema that the server is tested against. Written to src/gql, never committed. */
+/** Generates types for every operation in src/, from the schema that the server's tests use. The output in src/gql is never committed. */
 const config: CodegenConfig = {
   schema: "../../schema.graphql",
   documents: ["src/**/*.{ts,tsx}", "!src/gql/**/*"],
@@ -11,7 +11,7 @@ const config: CodegenConfig = {
       config: {
         strictScalars: true,
         scalars: {
-          Condition: "ConditionInput", // what is read can be sent back
+          Condition: "ConditionInput", // a condition that was read can be sent back
           Date: "string",
           DateTime: "string",
           JSON: "unknown",

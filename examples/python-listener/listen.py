@@ -1,8 +1,8 @@
-"""Hears who enters and leaves some segments, and prints a line of JSON for each: it misses nothing, whatever is killed meanwhile.
+"""Prints a line of JSON for each person who enters or leaves some segments. It misses nothing, even if it or the server is killed.
 
     python listen.py --state listener.json "Active buyers" "Big spenders"
 
-AUDIENCE_WS_URL and AUDIENCE_TOKEN say where. It keeps in the state file how far it has come, and starts there the next time.
+The environment must contain AUDIENCE_WS_URL and AUDIENCE_TOKEN. The state file holds the cursor from which the next start continues.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ subscription Listen($segments: [ID!], $after: String!) {
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 REFUSALS = {4401, 4403}
-"""Close codes after which the same token need not knock again."""
+"""Close codes after which trying again with the same token is useless."""
 LOST = {"CURSOR_EXPIRED", "CURSOR_INVALID"}
 PASSING = {"RATE_LIMITED", "SLOW_CLIENT", "TIMEOUT", "UNAVAILABLE"}
 
 
 class Missed(Exception):
-    """A batch does not continue the one before. It never happens; to notice is why batches say what they continue."""
+    """A batch does not continue the batch before it. The server guarantees that this never happens; `after` lets a client check it."""
 
 
 class State:
-    """The cursor of the last batch that was dealt with, in a file that is always whole."""
+    """Stores the cursor of the last batch that was processed, in a file that is always complete."""
 
     def __init__(self, path: Path, segments: Sequence[str]) -> None:
         self._path = path
         self._segments = sorted(segments)
 
     def cursor(self) -> str | None:
-        """None at the first start, and for other segments than those of the last."""
+        """The stored cursor; None at the first start, and if it was stored for other segments."""
         try:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -70,7 +70,7 @@ class State:
         return kept["cursor"] if kept["segments"] == self._segments else None
 
     def keep(self, cursor: str) -> None:
-        """Written beside and put in its place: whoever is killed here leaves the old file or the new one, never half of one."""
+        """Write a new file and rename it, so that a kill leaves either the old file or the new one, never an incomplete one."""
         new = self._path.with_suffix(".new")
         with new.open("w", encoding="utf-8") as file:
             json.dump({"segments": self._segments, "cursor": cursor}, file)
@@ -83,7 +83,7 @@ class State:
 
 
 async def listen(names: Sequence[str], state: State) -> None:
-    """For ever. A server that is away is waited for, ever longer, and never by all listeners at the same moment."""
+    """Listen for ever. While the server does not answer, the pauses grow, and a random part keeps listeners from returning all at once."""
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
@@ -92,12 +92,12 @@ async def listen(names: Sequence[str], state: State) -> None:
                 await follow(session, [await find(session, name) for name in names], state)
         except TransportQueryError as error:
             if codes(error) & LOST:
-                state.forget()  # the log no longer reaches back so far: read the members anew
+                state.forget()  # the log no longer contains what follows the cursor: read the members again
             elif not codes(error) & PASSING:
                 raise
         except (TransportError, TimeoutError) as error:
             if closed_with(error) in REFUSALS:
-                sys.exit("The token is not good, or no longer.")
+                sys.exit("The token is not valid, or no longer valid.")
         await asyncio.sleep(pause * random.uniform(0.5, 1))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -107,7 +107,7 @@ def transport() -> WebsocketsTransport:
         os.environ["AUDIENCE_WS_URL"],
         init_payload={"authorization": f"Bearer {os.environ['AUDIENCE_TOKEN']}"},
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
-        ping_interval=20,  # a server that went away without a word is noticed
+        ping_interval=20,  # notices a server that disappeared without closing the connection
         close_timeout=2,
     )
 
@@ -120,7 +120,7 @@ async def find(session: AsyncClientSession, name: str) -> str:
 
 
 async def follow(session: AsyncClientSession, segments: list[str], state: State) -> None:
-    """Deal with batch after batch: first the work, then the cursor. Whoever is killed between hears the last batch again."""
+    """Process one batch after the other: first the work, then the cursor. After a kill between the two, the batch arrives again."""
     cursor = state.cursor() or await read_members(session, segments, state)
     request = GraphQLRequest(LISTEN, variable_values={"segments": segments, "after": cursor})
     async for result in session.subscribe(request):
@@ -134,8 +134,11 @@ async def follow(session: AsyncClientSession, segments: list[str], state: State)
 
 
 async def read_members(session: AsyncClientSession, segments: list[str], state: State) -> str:
-    """Everybody who is in now, and the cursor from which the changes go on. The very first page's misses nothing: whoever enters
-    or leaves while the others are read comes again as a change, and whoever applies both in their order has the truth."""
+    """Handle all present members, and return the cursor from which the changes continue.
+
+    It is the cursor of the first page. People who enter or leave while the other pages are read arrive again as changes, and applying
+    both in this order gives the right members.
+    """
     cursor = ""
     for segment in segments:
         handle({"kind": "RESET", "segmentId": segment})
@@ -167,7 +170,7 @@ async def pages(session: AsyncClientSession, segment: str) -> AsyncIterator[dict
 
 
 def handle(change: dict[str, Any]) -> None:
-    """The work itself: yours goes here. It may see a change twice, which has the same `id`, and must then do nothing more."""
+    """The work itself: put yours here. A change can arrive twice with the same `id`; the second time must have no further effect."""
     print(json.dumps(change), flush=True)
 
 
@@ -176,7 +179,7 @@ def codes(error: TransportQueryError) -> set[str]:
 
 
 def closed_with(error: BaseException) -> int | None:
-    """The close code that a failure comes from, if it was one."""
+    """The close code that caused a failure, or None."""
     for cause in causes(error):
         received = getattr(cause, "rcvd", None)
         if received is not None:
@@ -193,7 +196,9 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="+", help="the segments, by name")
-    parser.add_argument("--state", type=Path, default=Path("listener.json"), help="how far it has come")
+    parser.add_argument(
+        "--state", type=Path, default=Path("listener.json"), help="the file that stores the cursor"
+    )
     options = parser.parse_args()
     try:
         asyncio.run(listen(options.names, State(options.state, options.names)))

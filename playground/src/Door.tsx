@@ -6,7 +6,7 @@ type DoorProps = {
   onToken: (token: string) => void;
 };
 
-/** Asks for the token. What is typed goes to the API in a header, and nowhere else. */
+/** The form for the token. It sends the token to the API in a header, and nowhere else. */
 export function Door({ isWaiting, problem, onToken }: DoorProps) {
   const [typed, setTyped] = useState("");
 
@@ -37,9 +37,9 @@ export function Door({ isWaiting, problem, onToken }: DoorProps) {
         <p role="alert">{problem}</p>
         <p>
           The demo prints its token in the terminal, and writes it to{" "}
-          <code>connection.env</code>. For a deployment:{" "}
-          <code>audience-gql token create</code>. This browser keeps it until you
-          choose “Forget token”.
+          <code>connection.env</code>. For a deployment, create one with{" "}
+          <code>audience-gql token create</code>. This browser stores the token
+          until you choose “Forget token”.
         </p>
       </form>
     </main>

@@ -1,6 +1,6 @@
 import { addressOf, OPERATIONS } from "./operations";
 
-/** The documented operations. Each is an address of its own, which can be kept, sent to others, and opened in a window beside. */
+/** The documented operations. Each has its own URL, which can be stored, shared, and opened in another window. */
 export function OperationsMenu() {
   return (
     <details className="operations">

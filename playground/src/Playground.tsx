@@ -7,11 +7,11 @@ import { EXAMPLES } from "./examples";
 import { askedFor, forgetAddress } from "./operations";
 import { OperationsMenu } from "./OperationsMenu";
 
-/** Kept by this browser for this origin, until it is forgotten or refused; it never stands in an address. */
+/** The browser's storage key of the token. The token is stored for this origin until the visitor or the API rejects it, and is never part of a URL. */
 const TOKEN = "audience-gql:token";
 const RETRY_MILLISECONDS = 2000;
 
-/** The door while nobody has come in; then GraphiQL with our examples. */
+/** Shows the form for the token until the API has accepted one; then GraphiQL with examples. */
 export function Playground() {
   const [token, setToken] = useState(() => localStorage.getItem(TOKEN));
   const [connection, setConnection] = useState<Connection | null>(null);

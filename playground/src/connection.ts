@@ -1,4 +1,4 @@
-/** How the playground talks to the API: HTTP for queries and mutations, one websocket for subscriptions. */
+/** The playground's connection to the API: HTTP for queries and mutations, one websocket for subscriptions. */
 
 import type { Fetcher, FetcherParams, FetcherReturnType } from "@graphiql/toolkit";
 import {
@@ -23,7 +23,7 @@ export type Viewer = {
   token: { name: string; scopes: string[] };
 };
 
-/** The token is not good, or is no longer. */
+/** The token is not valid, or no longer valid. */
 export class Unauthenticated extends Error {}
 
 export type Connection = {
@@ -33,7 +33,7 @@ export type Connection = {
   close: () => void;
 };
 
-/** Open the workspace of a token. `onRefused` is called when the API later refuses it. Throws Unauthenticated. */
+/** Open the workspace of a token. Calls `onRefused` when the API refuses the token later. Throws Unauthenticated if it refuses the token now. */
 export async function connect(
   token: string,
   onRefused: () => void,
@@ -43,7 +43,7 @@ export async function connect(
     token,
     getIntrospectionQuery({
       inputValueDeprecation: true,
-      oneOf: true, // the editor then marks a condition of two kinds
+      oneOf: true, // so that the editor marks a condition with two kinds as wrong
       specifiedByUrl: true,
     }),
   );
@@ -56,7 +56,7 @@ export async function connect(
       const answers = isSubscription(params)
         ? follow(sockets, params)
         : post(token, params, onRefused).catch(throwInWords);
-      return answers as FetcherReturnType; // which wants errors with methods that no JSON has
+      return answers as FetcherReturnType; // the type requires error objects with methods, which parsed JSON does not have
     },
     close: () => void sockets.dispose(),
   };
@@ -92,7 +92,7 @@ async function post<Data>(
   try {
     return JSON.parse(text) as Answer<Data>;
   } catch {
-    // A proxy's page, for example.
+    // The body is not JSON: the error page of a proxy, for example.
     return {
       errors: [
         { message: `HTTP status ${response.status}: ${text.slice(0, 500)}` },
@@ -101,7 +101,7 @@ async function post<Data>(
   }
 }
 
-/** Without the name of an operation that is not in the document: just after another tab is chosen, the editor may name that one's. */
+/** Removes an operation name that the document does not contain: just after a change of tabs, the editor can send the name from the other tab. */
 function withItsOperation(params: FetcherParams): FetcherParams {
   const names = operations(params).map((it) => it.name?.value);
   return names.includes(params.operationName ?? undefined)
@@ -117,7 +117,7 @@ function isSubscription(params: FetcherParams): boolean {
   );
 }
 
-/** None where the document does not parse: what is wrong with it, and where, the API says. */
+/** The operations of the document, or none if it does not parse. The API then reports what is wrong and where. */
 function operations({ query }: FetcherParams) {
   try {
     return parse(query).definitions.filter(
@@ -134,7 +134,7 @@ function openSockets(token: string, onRefused: () => void): Client {
   return createClient({
     url: url.href,
     connectionParams: { authorization: `Bearer ${token}` },
-    retryAttempts: 0, // a subscription that began anew by itself would leave a gap that nobody is told of
+    retryAttempts: 0, // an automatic restart would leave a gap in the results that nobody notices
     on: {
       closed: (event) => {
         if (isRefusal(event)) onRefused();
@@ -143,7 +143,7 @@ function openSockets(token: string, onRefused: () => void): Client {
   });
 }
 
-/** What a subscription gives; a socket that is closed is told in words. */
+/** The results of a subscription. If the socket is closed, it throws an error that says so. */
 function follow(sockets: Client, params: FetcherParams) {
   const results = sockets.iterate(params);
   return {
@@ -153,7 +153,7 @@ function follow(sockets: Client, params: FetcherParams) {
           throwInWords(
             isClosing(error)
               ? new Error(
-                  `The socket was closed (${error.code}): ${error.reason || "the API went away"}. Run it again, with the last \`cursor\` as \`after\`.`,
+                  `The socket was closed (${error.code}): ${error.reason || "the API went away"}. Run the operation again, with the last \`cursor\` as \`after\`.`,
                 )
               : error,
           ),
@@ -163,7 +163,7 @@ function follow(sockets: Client, params: FetcherParams) {
   };
 }
 
-/** As an error of the API looks: GraphiQL would show the stack of an Error, which is that of bundled code. */
+/** Throws in the form of the API's errors. GraphiQL would show the stack of an Error, which points into bundled code. */
 function throwInWords(error: unknown): never {
   throw error instanceof Error ? { message: error.message } : error;
 }

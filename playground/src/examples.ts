@@ -1,4 +1,4 @@
-/** What the playground opens with: one tab a file, in this order. Each is checked against schema.graphql by the tests. */
+/** The tabs with which the playground opens, one per file, in this order. Tests validate each against schema.graphql. */
 
 import segment from "./examples/1-segment.graphql?raw";
 import members from "./examples/2-members.graphql?raw";

@@ -1,4 +1,4 @@
-/** The documented operations, as docs/operations has them: for the menu, and for an address such as /graphiql?operation=Members. */
+/** The operations of docs/operations, for the menu and for URLs such as /graphiql?operation=Members. */
 
 import {
   isInputObjectType,
@@ -21,7 +21,7 @@ const PARAMETER = "operation";
 
 export type Operation = { name: string; about: string; query: string };
 
-/** In the order of their files; a file's first line says what its operation is for. */
+/** In the order of their files. The first line of a file describes its operation. */
 export const OPERATIONS: Operation[] = Object.entries(FILES)
   .sort(([one], [other]) => one.localeCompare(other))
   .map(([, query]) => ({
@@ -32,7 +32,7 @@ export const OPERATIONS: Operation[] = Object.entries(FILES)
 
 export type Tab = { query: string; variables?: string };
 
-/** What the page's address asks for, with room for its variables; null when it asks for nothing. */
+/** The operation that the page's URL asks for, with blank variables; null if the URL asks for none. */
 export function askedFor(schema: GraphQLSchema): Tab | null {
   const name = new URLSearchParams(location.search).get(PARAMETER);
   if (name === null) return null;
@@ -40,11 +40,11 @@ export function askedFor(schema: GraphQLSchema): Tab | null {
   return found
     ? { query: found.query, variables: blanks(found.query, schema) }
     : {
-        query: `# There is no documented operation called ${JSON.stringify(name)}.\n# The menu "Operations" has those that there are.\n`,
+        query: `# There is no documented operation called ${JSON.stringify(name)}.\n# See the menu "Operations".\n`,
       };
 }
 
-/** A reload is not to open it once more. */
+/** Removes the operation from the URL, so that a reload does not open it again. */
 export function forgetAddress(): void {
   history.replaceState(null, "", location.pathname);
 }
@@ -53,11 +53,11 @@ export function addressOf({ name }: Operation): string {
   return `?${PARAMETER}=${encodeURIComponent(name)}`;
 }
 
-/** JSON with every variable that must be given, left blank. */
+/** JSON with every required variable, left blank. */
 function blanks(query: string, schema: GraphQLSchema): string {
   const required = (definition(query).variableDefinitions ?? []).flatMap(
     ({ variable, type }) => {
-      const wanted = typeFromAST(schema, type as never); // whose overloads know only one kind of node each
+      const wanted = typeFromAST(schema, type as never); // each overload accepts only one kind of node
       return isNonNullType(wanted)
         ? [[variable.name.value, blank(wanted.ofType as GraphQLInputType)]]
         : [];
@@ -83,6 +83,6 @@ function blank(type: GraphQLInputType): unknown {
 function definition(query: string): OperationDefinitionNode {
   const [first] = parse(query).definitions;
   if (first?.kind !== Kind.OPERATION_DEFINITION)
-    throw new Error(`${query}\nis no operation`);
+    throw new Error(`${query}\nis not an operation`);
   return first;
 }

@@ -101,7 +101,7 @@ async def test_who_enters_is_seen_everywhere_at_once(visit, product, api, name):
     page = await visit.open()
     await enter(page, product.token)
     await row(page, f"Buyers {name}").click()
-    await expect(page.get_by_text("Nobody is in it at the moment.")).to_be_visible()
+    await expect(page.get_by_text("This segment has no members at present.")).to_be_visible()
 
     await api.track(name, f"bought_{name}")
 
@@ -150,7 +150,7 @@ async def test_what_happened_while_the_socket_was_away_comes_once(visit, product
     await visit.context.route_web_socket("**/graphql", through)
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_text("Quiet so far.")).to_be_visible()  # the feed has its first cursor
+    await expect(page.get_by_text("No changes yet.")).to_be_visible()  # the feed has its first cursor
 
     is_away = True
     await sockets[-1].close(code=1012, reason="Restarting")
@@ -182,7 +182,7 @@ async def test_a_feed_that_the_server_ends_for_now_goes_on(visit, product, api, 
     await visit.context.route_web_socket("**/graphql", through)
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_text("Quiet so far.")).to_be_visible()
+    await expect(page.get_by_text("No changes yet.")).to_be_visible()
 
     socket, server, feed = feeds[0]
     server.send(json.dumps({"type": "complete", "id": feed}))
@@ -200,7 +200,7 @@ async def test_what_happens_can_be_held_to_be_read(visit, product, api, name):
     await api.segment(f"Held {name}", f"rang_{name}")
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_text("Quiet so far.")).to_be_visible()
+    await expect(page.get_by_text("No changes yet.")).to_be_visible()
 
     await page.get_by_role("button", name="Hold").click()
     await api.track(name, f"rang_{name}")

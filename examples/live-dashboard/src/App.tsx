@@ -6,7 +6,7 @@ import { Dashboard } from "./Dashboard";
 import { Door } from "./Door";
 import { forgetToken, keepToken, keptToken } from "./session";
 
-/** The door until a token is given; then the dashboard, until the token is forgotten or refused. */
+/** Shows the form for the token first, and then the dashboard, until the visitor forgets the token or the API refuses it. */
 export function App() {
   const [token, setToken] = useState(keptToken);
   const [connection, setConnection] = useState<Connection | null>(null);
@@ -21,7 +21,7 @@ export function App() {
   useEffect(() => {
     if (token === null) return;
     keepToken(token);
-    const opened = connect(token, () => leave("This token opens nothing here. Is it from another server, or revoked?"));
+    const opened = connect(token, () => leave("This token opens nothing here. It may belong to another server, or be revoked."));
     setConnection(opened);
     return () => {
       setConnection(null);

@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 
 import { useStatus, type Status } from "./api/status";
 
-/** Whether the page is live; when not, when it tries again. Told to screen readers when it changes, not at every second. */
+/** Whether the page is live, and if not, when it connects again. Screen readers hear changes only, not every second. */
 export function ConnectionStatus() {
   const status = useStatus();
   const seconds = useSecondsUntil(status.phase === "away" ? status.retryAt : null);

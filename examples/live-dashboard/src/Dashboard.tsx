@@ -22,7 +22,7 @@ const WORKSPACE = graphql(`
   }
 `);
 
-/** Segments on the left, what happens on the right, and between them one segment or the builder of a new one. */
+/** Segments on the left, changes on the right, and between them one segment or the builder for a new one. */
 export function Dashboard({ onLeave }: { onLeave: () => void }) {
   const [{ data }] = useQuery({ query: WORKSPACE });
   const route = useRoute();
@@ -76,7 +76,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
   );
 }
 
-/** Two audiences and whom they share. */
+/** The logo: two audiences and the people in both. */
 function Mark() {
   return (
     <svg className="mark" viewBox="0 0 32 20" width="32" height="20" aria-hidden="true">
@@ -89,16 +89,16 @@ function Mark() {
 function Welcome() {
   return (
     <div className="welcome">
-      <h2>Nothing is chosen yet</h2>
+      <h2>No segment is selected</h2>
       <p>
-        Choose a segment to see its members, or <a href={NEW}>describe a new one</a>: while you type, you see whom it
-        would hold.
+        Choose a segment to see its members, or <a href={NEW}>define a new one</a>. While you type, you see the people
+        whom it matches.
       </p>
     </div>
   );
 }
 
-/** The address is taken by what is open, so the jump is made by hand. */
+/** The URL's hash holds the route, so this code moves the focus itself. */
 function skipToMain(event: React.MouseEvent) {
   event.preventDefault();
   document.getElementById("main")?.focus();

@@ -2,7 +2,7 @@ import { useId, useState, type FormEvent } from "react";
 
 type DoorProps = { problem: string | null; onToken: (token: string) => void };
 
-/** Asks for the token, once for this tab. */
+/** The form for the token, which is stored for this tab. */
 export function Door({ problem, onToken }: DoorProps) {
   const [typed, setTyped] = useState("");
   const field = useId();
@@ -37,7 +37,7 @@ export function Door({ problem, onToken }: DoorProps) {
           Open
         </button>
         <p id={`${field}-help`} className="quiet">
-          The demo shows it in its terminal. This tab keeps it until it is closed.
+          The demo prints the token in its terminal. This tab stores it until you close the tab.
         </p>
       </form>
     </main>

@@ -1,6 +1,6 @@
 import type { CombinedError } from "urql";
 
-/** What went wrong, in words, and a way on. */
+/** What went wrong, and a button to try again. */
 export function Trouble({ error, onRetry }: { error: CombinedError; onRetry: () => void }) {
   return (
     <div className="trouble" role="alert">

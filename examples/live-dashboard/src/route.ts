@@ -1,4 +1,4 @@
-/** What is open, in the address: `#/segments/<id>` or `#/new`. The browser's own back and forward work. */
+/** What is open, in the URL's hash: `#/segments/<id>` or `#/new`. The browser's back and forward buttons work. */
 
 import { useSyncExternalStore } from "react";
 

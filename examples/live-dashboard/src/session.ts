@@ -1,4 +1,4 @@
-/** The token lives as long as this tab: asked for once, never in an address, gone when the tab is closed. */
+/** Stores the token for this tab: the page asks for it once, never puts it into a URL, and forgets it when the tab is closed. */
 
 const TOKEN = "audience-gql:token";
 

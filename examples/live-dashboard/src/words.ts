@@ -1,11 +1,11 @@
-/** How values are put into words. */
+/** Formats values for people. */
 
 import type { MembershipCause } from "./gql/graphql";
 
 const TODAY = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const LATER = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
-/** The time of day; with the day, unless that is today. */
+/** The time of day, with the date unless it is today. */
 export function shownTime(instant: string): string {
   const date = new Date(instant);
   return (date.toDateString() === new Date().toDateString() ? TODAY : LATER).format(date);
@@ -22,7 +22,7 @@ export const CAUSES: Record<MembershipCause, string> = {
   MANUAL: "by hand",
 };
 
-/** "notFollowedBy" as people read it, as the API labels its own operators. */
+/** "notFollowedBy" becomes "not followed by", as in the API's own labels of operators. */
 export function spelled(name: string): string {
   return name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
 }

@@ -1,4 +1,4 @@
-/** One connection a token: queries and mutations by HTTP, all subscriptions on one websocket. */
+/** One connection per token: queries and mutations over HTTP, all subscriptions on one websocket. */
 
 import { createClient as createSocket, type Client as Socket } from "graphql-ws";
 import { cacheExchange, Client, fetchExchange, mapExchange, subscriptionExchange } from "urql";
@@ -11,7 +11,7 @@ const PONG_MILLISECONDS = 5_000;
 
 export type Connection = { client: Client; close: () => void };
 
-/** `onRefused` is called when the API does not, or no longer, take the token. */
+/** Calls `onRefused` when the API does not accept the token, or no longer accepts it. */
 export function connect(token: string, onRefused: () => void): Connection {
   const socket = openSocket(token);
   const client = new Client({
@@ -24,7 +24,7 @@ export function connect(token: string, onRefused: () => void): Connection {
           if (error.graphQLErrors.some((it) => it.extensions.code === "UNAUTHENTICATED")) onRefused();
         },
       }),
-      cacheExchange, // a mutation that answers with a Segment has the queries for segments asked again
+      cacheExchange, // after a mutation that returns a Segment, it repeats the queries for segments
       fetchExchange,
       subscriptionExchange({ forwardSubscription: resuming(socket, onRefused) }),
     ],
@@ -32,7 +32,7 @@ export function connect(token: string, onRefused: () => void): Connection {
   return { client, close: () => void socket.dispose() };
 }
 
-/** A socket that notices when nobody is at the other end any more. Coming back is the affair of `resuming`. */
+/** A socket that notices when the server has disappeared. `resuming` connects again. */
 function openSocket(token: string): Socket {
   const url = new URL(ENDPOINT);
   url.protocol = url.protocol.replace("http", "ws");

@@ -1,6 +1,6 @@
 /**
- * Subscriptions that outlive their socket. When it is lost they wait, connect again, and go on: a subscription whose results
- * carry a `cursor` is asked for again with it as `after`, so that nothing is missed and nothing comes twice.
+ * Subscriptions that survive a lost socket: they wait, connect again and continue. If the results of a subscription
+ * contain a `cursor`, it is subscribed again with the last one as `after`, so nothing is missed and nothing arrives twice.
  */
 
 import type { ExecutionResult, GraphQLError, GraphQLFormattedError } from "graphql";
@@ -11,7 +11,7 @@ import { setStatus } from "./status";
 
 const FIRST_PAUSE_MILLISECONDS = 500;
 const LONGEST_PAUSE_MILLISECONDS = 15_000;
-/** Close codes after which the same token need not knock again, and errors that pass by themselves: see docs/errors.md. */
+/** Close codes after which trying again with the same token is useless, and errors that are temporary: see docs/errors.md. */
 const REFUSALS = [4401, 4403];
 const PASSING = ["RATE_LIMITED", "SLOW_CLIENT", "TIMEOUT", "UNAVAILABLE"];
 
@@ -44,7 +44,7 @@ async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortS
         variables = { ...variables, ...resumption(result) };
         sink.next(result as ExecutionResult);
       }
-      if (variables.after === undefined) return sink.complete(); // what has a cursor has no end: it goes on elsewhere
+      if (variables.after === undefined) return sink.complete(); // a subscription with a cursor has no end: it continues on another socket
     } catch (error) {
       if (stop.aborted) return;
       if (isAnswer(error) && !isPassing(error)) return sink.error(error);
@@ -56,13 +56,13 @@ async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortS
   }
 }
 
-/** Where a subscription goes on after this result. */
+/** The variables with which a subscription continues after this result. */
 function resumption({ data }: { data?: Variables | null }): Variables {
   const cursors = Object.values(data ?? {}).map((it) => (it as { cursor?: string } | null)?.cursor);
   return cursors[0] === undefined ? {} : { after: cursors[0] };
 }
 
-/** The API said no to the operation itself, rather than losing the socket. */
+/** Whether the API refused the operation itself. Otherwise the socket was lost. */
 function isAnswer(error: unknown): error is readonly GraphQLError[] {
   return Array.isArray(error);
 }
@@ -75,7 +75,7 @@ function isRefusal(error: unknown): boolean {
   return error instanceof CloseEvent && REFUSALS.includes(error.code);
 }
 
-/** Longer after every failure, and never the same for everybody who lost the same server. */
+/** Waits longer after every failure. A random part keeps the clients of one server from returning all at once. */
 function pause(failures: number, stop: AbortSignal): Promise<void> {
   const most = Math.min(FIRST_PAUSE_MILLISECONDS * 2 ** failures, LONGEST_PAUSE_MILLISECONDS);
   const milliseconds = most * (0.5 + Math.random() / 2);

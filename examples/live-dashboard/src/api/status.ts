@@ -1,4 +1,4 @@
-/** Whether what is shown is live: only if all subscriptions are. */
+/** Whether the page is live: only if all subscriptions are. */
 
 import { useSyncExternalStore } from "react";
 
@@ -8,7 +8,7 @@ let current: Status = { phase: "connecting" };
 const statuses = new Map<AbortSignal, Status>();
 const listeners = new Set<() => void>();
 
-/** How a subscription, known by its signal, is getting on; null when it has ended. */
+/** Set the status of a subscription, which its abort signal identifies; null when it has ended. */
 export function setStatus(subscription: AbortSignal, status: Status | null): void {
   if (status === null) statuses.delete(subscription);
   else statuses.set(subscription, status);

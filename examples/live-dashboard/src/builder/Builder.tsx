@@ -24,7 +24,7 @@ const CREATE_SEGMENT = graphql(`
   }
 `);
 
-/** A new segment: its condition, whom it would hold, its name. */
+/** A new segment: its condition, a preview, and its name. */
 export function Builder() {
   const { vocabulary, error, retry } = useAskedVocabulary();
   if (error && !vocabulary) return <Trouble error={error} onRetry={retry} />;
@@ -60,7 +60,7 @@ function Form({ vocabulary }: { vocabulary: Vocabulary }) {
       setProblem("Give it a name first.");
       return field.current?.focus();
     }
-    if (!condition) return setProblem("Something in the condition is still to be filled in.");
+    if (!condition) return setProblem("The condition is not complete.");
     const { data, error } = await create({ input: { name: name.trim(), condition } });
     const made = data?.createSegment;
     if (made?.__typename === "Segment") location.hash = toSegment(made.id);

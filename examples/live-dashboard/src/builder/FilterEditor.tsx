@@ -1,4 +1,4 @@
-/** Draws an input type of the schema, whatever it is: one of several comparisons, or a record of parts. */
+/** Draws any input type of the schema: one of several comparisons, or a record with several fields. */
 
 import { KeyedEditor } from "./KeyedEditor";
 import { RecordEditor } from "./RecordEditor";
@@ -14,7 +14,7 @@ export type FilterProps = {
   fields: Fields;
   onChange: (fields: Fields) => void;
   scope: Scope;
-  /** What it is called by a screen reader. */
+  /** The name for screen readers. */
   label: string;
 };
 
@@ -25,7 +25,7 @@ export function FilterEditor(props: FilterProps) {
   return shape.oneOf ? <OneOfEditor {...props} /> : <RecordEditor {...props} />;
 }
 
-/** Exactly one comparison: which, and with what. */
+/** Exactly one comparison: a choice of the operator, and its value. */
 export function OneOfEditor({ shape, fields, onChange, scope, label }: FilterProps) {
   const { shapes } = useVocabulary();
   const chosen = shape.fields.find((it) => it.name in fields);
@@ -63,13 +63,13 @@ export function OneOfEditor({ shape, fields, onChange, scope, label }: FilterPro
   );
 }
 
-/** From "is" to "starts with" what was typed stays. */
+/** Keeps the typed value when the new operator has the same type, for example from "is" to "starts with". */
 function kept(fields: Fields, chosen: Field | undefined, next: Field): Value {
   if (!chosen || chosen.type.name !== next.type.name || chosen.type.isList !== next.type.isList) return undefined;
   return fields[chosen.name];
 }
 
-/** A number, then its unit: as people say it. */
+/** A number, then its unit. */
 function DurationEditor({ shape, fields, onChange, label }: FilterProps) {
   const unit = Object.keys(fields)[0] ?? "days";
   const amount = fields[unit];

@@ -8,7 +8,7 @@ type GroupEditorProps = {
   group: Group;
   onChange: (group: Group) => void;
   onRemove?: () => void;
-  /** What the API finds wrong, by the path from here. */
+  /** The problems that the API found, with their paths relative to this group. */
   issues: readonly Issue[];
   depth?: number;
 };
@@ -16,7 +16,7 @@ type GroupEditorProps = {
 const MATCHES: Record<Match, string> = { all: "all of these", any: "any of these", none: "none of these" };
 const DEEPEST = 6;
 
-/** Conditions that belong together, and how: all, any or none of them must hold. */
+/** Several conditions, of which all, any or none must hold. */
 export function GroupEditor({ group, onChange, onRemove, issues, depth = 0 }: GroupEditorProps) {
   const add = useRef<HTMLButtonElement>(null);
   const name = depth === 0 ? "The segment" : `Group at level ${depth + 1}`;
@@ -26,7 +26,7 @@ export function GroupEditor({ group, onChange, onRemove, issues, depth = 0 }: Gr
   }
   function remove(position: number) {
     onChange({ ...group, parts: group.parts.toSpliced(position, 1) });
-    add.current?.focus(); // where the keyboard was is gone
+    add.current?.focus(); // the element that had the focus is gone
   }
   const append = (part: Draft) => onChange({ ...group, parts: [...group.parts, part] });
 

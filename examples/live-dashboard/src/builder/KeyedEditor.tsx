@@ -1,4 +1,4 @@
-/** Filters that name a key, and compare its value by one filter of several: custom fields and properties of events. */
+/** Filters with a key and one of several filters for its value: custom fields and properties of events. */
 
 import type { CustomFieldType } from "../gql/graphql";
 import type { FilterProps } from "./FilterEditor";

@@ -13,7 +13,7 @@ type LeafEditorProps = {
   issues: readonly Issue[];
 };
 
-/** One condition: what it looks at, and what it compares with. */
+/** One condition: its kind, and what it compares with. */
 export function LeafEditor({ leaf, onChange, onRemove, issues }: LeafEditorProps) {
   const { kinds, shapes } = useVocabulary();
   const problems = useId();
@@ -23,7 +23,7 @@ export function LeafEditor({ leaf, onChange, onRemove, issues }: LeafEditorProps
   function choose(name: string) {
     const chosen = kinds.get(name);
     if (!chosen) return;
-    // What was said of one text goes on to another: from the city to the region.
+    // Kinds with the same filter keep what was entered, for example from the city to the region.
     const filter = kind?.shape.name === chosen.shape.name ? leaf.filter : initialFields(chosen.shape, shapes);
     onChange({ ...leaf, kind: name, filter });
   }

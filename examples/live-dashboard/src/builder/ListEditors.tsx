@@ -1,4 +1,4 @@
-/** Several values at one place: lists of the workspace, values of an enum, texts, or filters of their own. */
+/** Several values: lists of the workspace, values of an enum, texts, or filters. */
 
 import { useRef, useState } from "react";
 
@@ -12,13 +12,13 @@ import { useVocabulary } from "./vocabulary";
 
 type ListsProps = ValueProps & { lists: { id: string; name: string; memberCount: number }[] };
 
-/** Segments or groups, to be ticked. */
+/** Checkboxes for segments or groups. */
 export function ListsEditor({ lists, ...props }: ListsProps) {
   const choices = lists.map((it) => ({ value: it.id, shown: it.name, hint: it.memberCount.toLocaleString() }));
   return <Ticks {...props} choices={choices} />;
 }
 
-/** Values of an enum, to be ticked. */
+/** Checkboxes for the values of an enum. */
 export function ValuesEditor({ values, ...props }: ValueProps & { values: string[] }) {
   const choices = values.map((it) => ({ value: it, shown: it.toLowerCase().replaceAll("_", " "), hint: "" }));
   return <Ticks {...props} choices={choices} />;
@@ -42,12 +42,12 @@ function Ticks({ value, onChange, label, choices }: TicksProps) {
           {it.shown} {it.hint && <span className="quiet">{it.hint}</span>}
         </label>
       ))}
-      {choices.length === 0 && <span className="quiet">there are none yet</span>}
+      {choices.length === 0 && <span className="quiet">none exist yet</span>}
     </span>
   );
 }
 
-/** Texts or numbers, one after the other: Enter or a comma ends one. */
+/** Texts or numbers. Enter or a comma ends each one. */
 export function TextsEditor({ field, value, onChange, place, label }: ValueProps) {
   const [typed, setTyped] = useState("");
   const texts = useRef<HTMLSpanElement>(null);
@@ -97,7 +97,7 @@ export function TextsEditor({ field, value, onChange, place, label }: ValueProps
 
 type ItemsProps = ValueProps & { shape: Shape & { kind: "input" } };
 
-/** Filters of which all must hold, such as those of an event's properties. */
+/** Filters that must all hold, such as those of an event's properties. */
 export function ItemsEditor({ value, onChange, place, label, shape }: ItemsProps) {
   const { shapes } = useVocabulary();
   const list = useRef<HTMLSpanElement>(null);

@@ -3,13 +3,13 @@ import { issuesOf, type Preview } from "./usePreview";
 
 type PreviewPaneProps = { preview: Preview; isSaid: boolean };
 
-/** How many, in words whom, some of them, and what may surprise. */
+/** The number of people, the condition in a sentence, warnings, and some of the people. */
 export function PreviewPane({ preview, isSaid }: PreviewPaneProps) {
   const { answer, error, isStale } = preview;
   return (
     <section className="preview" aria-label="Preview" aria-busy={isStale && isSaid}>
       <p className="quiet" role="status">
-        {!isSaid ? "Not finished: something is still to be filled in." : isStale ? "Counting…" : "Right now this is"}
+        {!isSaid ? "Not finished: the condition is not complete." : isStale ? "Counting…" : "At present, this matches"}
       </p>
       {error && <p className="problem">{error.graphQLErrors[0]?.message ?? "The API does not answer."}</p>}
       {answer?.__typename === "SegmentPreview" && <Shown answer={answer} isStale={isStale} />}
@@ -45,7 +45,7 @@ function Shown({ answer, isStale }: ShownProps) {
       ))}
       {sample.length > 0 && (
         <>
-          <h3>{counted(sample.length, "of them", "of them")}</h3>
+          <h3>{counted(sample.length, "example", "examples")}</h3>
           <ul className="sample">
             {sample.map((it) => (
               <li key={it.id}>{it.email ?? it.externalId ?? it.id}</li>

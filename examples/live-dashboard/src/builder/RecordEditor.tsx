@@ -7,7 +7,7 @@ import { ValueEditor } from "./ValueEditor";
 import { initial, type Fields } from "./values";
 import { useVocabulary } from "./vocabulary";
 
-/** Parts, of which some must be given; the others are added when they are wanted. */
+/** The fields of a record: the required ones, and buttons that add the others. */
 export function RecordEditor({ shape, fields, onChange, scope, label }: FilterProps) {
   const { shapes } = useVocabulary();
   const help = useId();

@@ -1,7 +1,7 @@
 import { TextEditor } from "./TextEditor";
 import type { ValueProps } from "./ValueEditor";
 
-/** A text, a number, a yes or no, a day or an instant. */
+/** A text, a number, yes or no, a day or an instant. */
 export function ScalarEditor({ field, value, onChange, place, label }: ValueProps) {
   switch (field.type.name) {
     case "Boolean":
@@ -53,7 +53,7 @@ export function ScalarEditor({ field, value, onChange, place, label }: ValueProp
   }
 }
 
-/** An instant as the control wants it: in the visitor's zone, without saying so. */
+/** An instant in the form that the control expects: in the visitor's time zone, without naming it. */
 function localTime(instant: string): string {
   const date = new Date(instant);
   return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);

@@ -11,7 +11,7 @@ type TextEditorProps = {
   onKeyDown?: (event: React.KeyboardEvent) => void;
 };
 
-/** A text, with what is known at its place to choose from. The browser's own list needs no mouse and no library. */
+/** A text field with suggestions. The browser's own datalist needs no mouse and no library. */
 export function TextEditor({ value, onChange, place, label, placeholder, onKeyDown }: TextEditorProps) {
   const choices = useChoices(place, value);
   const list = useId();

@@ -1,4 +1,4 @@
-/** Draws the place of one value, by its type: a nested filter, a list, an enum, or a scalar. */
+/** Draws the editor of one value by its type: a nested filter, a list, an enum, or a scalar. */
 
 import type { Place } from "./choices";
 import { listsAt } from "./choices";

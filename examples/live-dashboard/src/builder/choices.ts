@@ -1,4 +1,4 @@
-/** What can be chosen where a text or an id is asked for: names from the workspace, values from its people and events. */
+/** Suggestions for texts and ids: names from the workspace, and values from its people and events. */
 
 import { useEffect, useState } from "react";
 import { useClient } from "urql";
@@ -19,16 +19,16 @@ const SUGGESTIONS = graphql(`
 
 const PAUSE_MILLISECONDS = 200;
 
-/** Where a value stands: which leaf, which event or key is spoken of, in which input type, at which field. */
+/** The position of a value: the kind of its leaf, the event or key that it belongs to, its input type, and its field. */
 export type Place = { kind: string; event?: string; key?: string; shape: string; field: string };
 export type Choice = { value: string; label: string };
 
-/** Lists that are chosen from, never typed; null where a text may be anything. */
+/** Lists of which the visitor chooses some; null where they type a text. */
 export function listsAt({ shape }: Place, { segments, groups }: Vocabulary) {
   return shape === "SegmentFilter" ? segments : shape === "GroupFilter" ? groups : null;
 }
 
-/** What to offer for what is typed at a place. */
+/** The suggestions for a typed text at a position. */
 export function useChoices(place: Place, typed: string): Choice[] {
   const vocabulary = useVocabulary();
   const named = namesAt(place, vocabulary);

@@ -1,4 +1,4 @@
-/** A condition while it is written: groups that hold leaves and further groups. Immutable; every edit makes a new tree. */
+/** A condition while somebody edits it: groups that contain leaves and groups. Immutable: every edit creates a new tree. */
 
 import type { ConditionInput } from "../gql/graphql";
 import type { Vocabulary } from "./vocabulary";
@@ -15,12 +15,12 @@ export const newGroup = (match: Match, parts: Draft[] = []): Group => ({ key: ++
 export const newLeaf = (): Leaf => ({ key: ++keys, kind: "", filter: {} });
 export const isGroup = (draft: Draft): draft is Group => "parts" in draft;
 
-/** Where a part of a group stands in the condition that is sent, as the paths of the API's issues name it. */
+/** The path of a group's part in the condition that is sent, as in the paths of the API's issues. */
 export function pathOf(group: Group, position: number): string[] {
   return group.match === "none" ? ["not", "any", String(position)] : [group.match, String(position)];
 }
 
-/** The condition that a draft says; null while something in it is not said yet. */
+/** The condition of a draft; null while it is not complete. */
 export function conditionOf(draft: Draft, vocabulary: Vocabulary): ConditionInput | null {
   if (!isGroup(draft)) return leafCondition(draft, vocabulary);
   const parts = draft.parts.map((part) => conditionOf(part, vocabulary));
@@ -35,5 +35,5 @@ export function isSaid(leaf: Leaf, vocabulary: Vocabulary): boolean {
 
 function leafCondition(leaf: Leaf, vocabulary: Vocabulary): ConditionInput | null {
   if (!isSaid(leaf, vocabulary)) return null;
-  return { [leaf.kind]: leaf.filter } as unknown as ConditionInput; // the kinds come at run time, and the API checks what it gets
+  return { [leaf.kind]: leaf.filter } as unknown as ConditionInput; // the kinds are known only at run time, and the API checks its input
 }

@@ -1,7 +1,7 @@
 /**
- * What can be written where a condition stands. All of it comes from the API: kinds and their operators from `conditionKinds`,
- * what is nested in those (windows, ranges, durations) from introspection. A kind that the server learns tomorrow is drawn here
- * without a release.
+ * The input types of conditions. All of them come from the API: kinds and their operators from `conditionKinds`, and
+ * nested types (windows, ranges, durations) from introspection. So a new kind in the server appears here without a new
+ * version of this page.
  */
 
 import { gql } from "urql";
@@ -16,7 +16,7 @@ export type Shape =
   | { kind: "scalar"; name: string };
 export type Shapes = ReadonlyMap<string, Shape>;
 
-/** A type as the schema spells it, such as `[String!]!`. */
+/** Parses a type as the schema writes it, such as `[String!]!`. */
 export function typeSpelled(spelling: string): Type {
   return {
     name: spelling.replaceAll(/[[\]!]/g, ""),
@@ -25,7 +25,7 @@ export function typeSpelled(spelling: string): Type {
   };
 }
 
-/** Not typed by the generator, which leaves introspection to those who ask for it. */
+/** Typed by hand, because the generator does not type introspection. */
 export const INTROSPECTION = gql<{ __schema: { types: Introspected[] } }, object>(`
   query Shapes {
     __schema {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, type RefObject } from "react";
 
-/** Where the keyboard goes when what it was on is gone: to the first control, within `place`, that a selector names after the change. */
+/** Moves the focus when its element disappears: to the first control within `place` that matches the selector after the change. */
 export function useFocusAfter(place: RefObject<HTMLElement | null>): (selector: string) => void {
   const wanted = useRef<string | null>(null);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** Whom a condition would hold, asked again as it is written. */
+/** Previews a condition while somebody edits it. */
 
 import { useEffect, useState } from "react";
 import { useClient, type CombinedError } from "urql";
@@ -39,14 +39,14 @@ const PAUSE_MILLISECONDS = 250;
 
 export type Answer = PreviewQuery["previewSegment"];
 export type Preview = {
-  /** To the condition as it is now, or, while `isStale`, as it was a moment ago. */
+  /** The answer for the present condition, or for an earlier one while `isStale`. */
   answer: Answer | null;
   error: CombinedError | null;
   isStale: boolean;
 };
 export type Issue = { message: string; path: readonly string[] };
 
-/** Asked once the typing pauses. An answer to what is no longer there is dropped, and its request called off. */
+/** Sends the query when the visitor stops typing. It cancels outdated requests and drops their answers. */
 export function usePreview(condition: ConditionInput | null): Preview {
   const client = useClient();
   const [preview, setPreview] = useState<Preview>({ answer: null, error: null, isStale: true });
@@ -72,14 +72,14 @@ export function usePreview(condition: ConditionInput | null): Preview {
   return preview;
 }
 
-/** What is wrong with a condition, each at its path within it. */
+/** The problems of a condition, with their paths within it. */
 export function issuesOf(answer: { __typename?: string } | null): Issue[] {
   const refused = answer as { issues?: Issue[]; message?: string; path?: string[] } | null;
   const found = refused?.issues ?? (refused?.message ? [{ message: refused.message, path: refused.path ?? [] }] : []);
   return found.map(({ message, path }) => ({ message, path: path.slice(path.indexOf("condition") + 1) }));
 }
 
-/** The issues of one part, with their paths from there. */
+/** The issues of one part, with their paths relative to it. */
 export function within(issues: readonly Issue[], start: readonly string[]): Issue[] {
   return issues
     .filter((it) => start.every((step, index) => it.path[index] === step))

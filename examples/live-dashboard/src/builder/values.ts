@@ -1,4 +1,4 @@
-/** What stands in a filter while somebody writes it: the JSON that will be sent, with `undefined` where nothing was given yet. */
+/** The value of a filter while somebody edits it: the JSON to send, with `undefined` where a value is missing. */
 
 import type { Field, Shape, Shapes, Type } from "./shapes";
 
@@ -9,7 +9,7 @@ export function fieldsOf(value: Value): Fields {
   return typeof value === "object" && !Array.isArray(value) ? value : {};
 }
 
-/** What a filter that was just chosen begins with: the commonest, where there is one. */
+/** The initial value of a new filter: a common one, where there is one. */
 export function initial(type: Type, shapes: Shapes): Value {
   if (type.isList) return [];
   if (type.name === "Boolean") return true;
@@ -24,7 +24,7 @@ export function initialFields(shape: Shape & { kind: "input" }, shapes: Shapes):
   return Object.fromEntries(given.map((it) => [it.name, initial(it.type, shapes)]));
 }
 
-/** Whether a value says all that its type asks for. Whether it makes sense, the API tells. */
+/** Whether a value has everything that its type requires. The API decides whether it makes sense. */
 export function isComplete(value: Value, type: Type, shapes: Shapes): boolean {
   if (type.isList) {
     const item = { ...type, isList: false };

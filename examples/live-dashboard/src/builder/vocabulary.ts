@@ -1,4 +1,4 @@
-/** All that a condition can speak of: kinds, shapes, and the names that this workspace knows. */
+/** Everything that a condition can use: kinds, shapes, and the names in this workspace. */
 
 import { createContext, useContext, useMemo } from "react";
 import { useQuery, type CombinedError } from "urql";
@@ -77,7 +77,7 @@ export const VocabularyProvider = Context.Provider;
 
 export function useVocabulary(): Vocabulary {
   const vocabulary = useContext(Context);
-  if (vocabulary === null) throw new Error("useVocabulary outside of a VocabularyProvider");
+  if (vocabulary === null) throw new Error("useVocabulary must be used inside a VocabularyProvider");
   return vocabulary;
 }
 
@@ -101,7 +101,7 @@ export function useAskedVocabulary(): Asked {
 }
 
 function assembled(words: VocabularyQuery, shapes: Shapes): Vocabulary {
-  // Combinators hold conditions: they are the groups of the builder.
+  // Combinators contain conditions. The builder shows them as groups.
   const leaves = words.conditionKinds.filter((it) => !it.filter.includes("ConditionInput"));
   return {
     kinds: new Map(leaves.map((it) => [it.name, kindOf(it)])),

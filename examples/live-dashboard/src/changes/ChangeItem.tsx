@@ -2,7 +2,7 @@ import { toSegment } from "../route";
 import { CAUSES, shownTime } from "../words";
 import type { Change } from "./useChanges";
 
-/** Who entered or left what, why, and when. */
+/** Who entered or left which list, why, and when. */
 export function ChangeItem({ change }: { change: Change }) {
   const { kind, cause, subscriber, segment, group, occurredAt } = change;
   const isEntry = kind === "ENTERED";
@@ -12,12 +12,12 @@ export function ChangeItem({ change }: { change: Change }) {
         {isEntry ? "→" : "←"}
       </span>
       <p>
-        <span className="who">{subscriber?.email ?? subscriber?.externalId ?? "Somebody since forgotten"}</span>{" "}
+        <span className="who">{subscriber?.email ?? subscriber?.externalId ?? "An erased person"}</span>{" "}
         {isEntry ? "entered" : "left"}{" "}
         {segment ? (
           <a href={toSegment(segment.id)}>{segment.name}</a>
         ) : (
-          <em>{group?.name ?? "a list since deleted"}</em>
+          <em>{group?.name ?? "a deleted list"}</em>
         )}
       </p>
       <p className="quiet">

@@ -5,7 +5,7 @@ import { ChangeItem } from "./ChangeItem";
 import { Spoken } from "./Spoken";
 import type { Feed } from "./useChanges";
 
-/** What happens, the latest first. It can be held still to be read. */
+/** The changes, the latest first. A button pauses the list so that it can be read. */
 export function Changes({ feed }: { feed: Feed }) {
   const [held, setHeld] = useState<Feed | null>(null);
   const { changes } = held ?? feed;
@@ -23,14 +23,14 @@ export function Changes({ feed }: { feed: Feed }) {
       {feed.error && <Trouble error={feed.error} onRetry={() => location.reload()} />}
       {!feed.isUnbroken && (
         <p className="problem" role="alert">
-          Something was missed: a batch did not continue the one before.
+          Something was missed: a batch did not continue the batch before it.
         </p>
       )}
       {changes.length === 0 && (
         <p className="empty">
           {feed.cursor === null
             ? "Waiting for the feed…"
-            : "Quiet so far. Whoever enters or leaves a list appears here."}
+            : "No changes yet. People who enter or leave a list appear here."}
         </p>
       )}
       <ol className="stream" tabIndex={0} aria-label="The latest changes">

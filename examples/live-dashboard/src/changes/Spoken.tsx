@@ -5,7 +5,7 @@ import type { Change } from "./useChanges";
 
 const EVERY_MILLISECONDS = 8000;
 
-/** The changes for those who hear the page: summed up now and then, since one sentence each would never end. */
+/** The changes for screen readers: a summary every few seconds, because a sentence per change would be too much. */
 export function Spoken({ changes }: { changes: readonly Change[] }) {
   const [said, setSaid] = useState("");
   const latest = useRef(changes);
@@ -30,7 +30,7 @@ export function Spoken({ changes }: { changes: readonly Change[] }) {
 }
 
 function summedUp(changes: readonly Change[]): string {
-  const lists = Object.groupBy(changes, (it) => it.segment?.name ?? it.group?.name ?? "a list since deleted");
+  const lists = Object.groupBy(changes, (it) => it.segment?.name ?? it.group?.name ?? "a deleted list");
   return Object.entries(lists)
     .map(([name, those = []]) => {
       const entered = those.filter((it) => it.kind === "ENTERED").length;

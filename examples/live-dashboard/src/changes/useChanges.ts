@@ -46,14 +46,14 @@ export type Feed = {
   /** How many entered and left each segment since the page was opened. */
   tallies: Tallies;
   cursor: string | null;
-  /** Whether every batch continued the one before: nothing was missed. */
+  /** Whether every batch continued the batch before it, which means that nothing was missed. */
   isUnbroken: boolean;
   error: CombinedError | null;
 };
 
 const NOTHING: Feed = { changes: [], tallies: new Map(), cursor: null, isUnbroken: true, error: null };
 
-/** All that happens from now on. A connection that is lost is taken up where it was: see api/resuming.ts. */
+/** All changes from now on. After a lost connection they continue from the last cursor: see api/resuming.ts. */
 export function useChanges(): Feed {
   const client = useClient();
   const [feed, hear] = useReducer(heard, NOTHING);
@@ -80,7 +80,7 @@ function heard(feed: Feed, { data, error }: OperationResult<ChangesSubscription>
 function counted(tallies: Tallies, changes: readonly Change[]): Tallies {
   const counts = new Map(tallies);
   for (const { segment, kind } of changes) {
-    if (!segment) continue; // a group's, or a segment that is gone
+    if (!segment) continue; // the change of a group, or of a deleted segment
     const { entered, left } = counts.get(segment.id) ?? { entered: 0, left: 0 };
     const isEntry = kind === "ENTERED";
     counts.set(segment.id, { entered: entered + Number(isEntry), left: left + Number(!isEntry) });

@@ -22,7 +22,7 @@ const EXPLANATION = graphql(`
 
 type ExplanationProps = { segmentId: string; subscriberId: string };
 
-/** The condition node by node, each with its truth for this person, and until when that lasts. */
+/** The verdict of every node of the condition for this person, and until when it lasts. */
 export function Explanation({ segmentId, subscriberId }: ExplanationProps) {
   const [{ data, error }, retry] = useQuery({
     query: EXPLANATION,
@@ -32,8 +32,8 @@ export function Explanation({ segmentId, subscriberId }: ExplanationProps) {
   const found = data?.segment?.explain;
 
   if (error) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!data) return <p aria-busy="true">Asking…</p>;
-  if (!found) return <p>This person is not known any more.</p>;
+  if (!data) return <p aria-busy="true">Loading…</p>;
+  if (!found) return <p>This person does not exist any more.</p>;
   return (
     <>
       <ul className="findings">
@@ -46,8 +46,8 @@ export function Explanation({ segmentId, subscriberId }: ExplanationProps) {
       </ul>
       <p className="quiet">
         {found.nextChangeAt
-          ? `Unless something happens, this stays so until ${shownTime(found.nextChangeAt)} at least.`
-          : "Time alone will not change this."}
+          ? `Without new facts, this does not change before ${shownTime(found.nextChangeAt)}.`
+          : "Without new facts, this does not change."}
       </p>
     </>
   );

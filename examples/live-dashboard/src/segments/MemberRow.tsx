@@ -15,7 +15,7 @@ type MemberRowProps = {
   };
 };
 
-/** One member; why she is one is asked for when somebody wants to know. */
+/** One member. A button loads the reason why they are one. */
 export function MemberRow({ segmentId, enteredAt, person }: MemberRowProps) {
   const [isOpen, setIsOpen] = useState(false);
   const explanation = useId();

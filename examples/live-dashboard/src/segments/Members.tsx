@@ -6,7 +6,7 @@ import { Trouble } from "../Trouble";
 import { MemberRow } from "./MemberRow";
 import { useRefetch } from "./useRefetch";
 
-/** Exactly the fields that a row shows, and not one more. */
+/** Only the fields that a row shows. */
 const MEMBERS = graphql(`
   query Members($id: ID!, $after: String) {
     segment(by: { id: $id }) {
@@ -33,11 +33,11 @@ const MEMBERS = graphql(`
 
 type MembersProps = {
   segmentId: string;
-  /** How many changes of the segment were heard of: when it moves, the page is read again. */
+  /** The number of changes of the segment so far. When it grows, the page is read again. */
   changes: number;
 };
 
-/** A segment's members, a page at a time. The cursors of the pages before lead back. */
+/** A segment's members, page by page. It keeps the cursors of earlier pages for the way back. */
 export function Members({ segmentId, changes }: MembersProps) {
   const [starts, setStarts] = useState<(string | null)[]>([null]);
   const after = starts.at(-1) ?? null;
@@ -56,7 +56,7 @@ export function Members({ segmentId, changes }: MembersProps) {
         Loading members…
       </p>
     );
-  if (page.edges.length === 0 && after === null) return <p className="empty">Nobody is in it at the moment.</p>;
+  if (page.edges.length === 0 && after === null) return <p className="empty">This segment has no members at present.</p>;
   const { hasNextPage, endCursor } = page.pageInfo;
   const isFirst = starts.length === 1;
   return (
@@ -80,7 +80,7 @@ export function Members({ segmentId, changes }: MembersProps) {
           </tbody>
         </table>
       </div>
-      {/* Not `disabled`: the keyboard, which may be on a button when it has nothing more to do, would lose its place. */}
+      {/* Not `disabled`, because a button that has the focus and becomes disabled loses it. */}
       <div className="pages">
         <button type="button" aria-disabled={isFirst} onClick={() => !isFirst && setStarts(starts.slice(0, -1))}>
           Previous

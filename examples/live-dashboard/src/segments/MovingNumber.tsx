@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 
-/** A number that lights up for a moment when it grows or shrinks, unless the visitor prefers less motion (see the style). */
+/** A number that is highlighted briefly when it changes, unless the visitor prefers reduced motion (see the style). */
 export function MovingNumber({ value }: { value: number }) {
   const shown = useRef<HTMLElement>(null);
   const last = useRef(value);
@@ -9,7 +9,7 @@ export function MovingNumber({ value }: { value: number }) {
     const element = shown.current;
     if (element === null || last.current === value) return;
     element.classList.remove("grew", "shrank");
-    void element.offsetWidth; // so that the animation begins anew
+    void element.offsetWidth; // restarts the animation
     element.classList.add(value > last.current ? "grew" : "shrank");
     last.current = value;
   }, [value]);

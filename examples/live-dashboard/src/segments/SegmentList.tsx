@@ -5,7 +5,7 @@ import { SegmentPage } from "./SegmentPage";
 
 export type SegmentListProps = { people: number; tallies: Tallies; openId: string | null };
 
-/** All segments, the largest first, a page at a time. */
+/** All segments, the largest first, page by page. */
 export function SegmentList(props: SegmentListProps) {
   const [starts, setStarts] = useState<(string | null)[]>([null]);
   return (

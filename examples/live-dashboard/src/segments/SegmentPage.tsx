@@ -30,7 +30,7 @@ type SegmentPageProps = SegmentListProps & {
   onMore: ((end: string) => void) | null;
 };
 
-/** One page of segments. It keeps its own sizes live. */
+/** One page of segments, with sizes that stay up to date. */
 export function SegmentPage({ after, onMore, people, tallies, openId }: SegmentPageProps) {
   const [{ data, error }, retry] = useQuery({ query: SEGMENTS, variables: { after } });
   const segments = data?.segments.edges.map((edge) => edge.node);
@@ -38,7 +38,7 @@ export function SegmentPage({ after, onMore, people, tallies, openId }: SegmentP
 
   if (error && !segments) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (!segments) return <Waiting />;
-  if (segments.length === 0) return <p className="empty">There are no segments yet. Describe the first one.</p>;
+  if (segments.length === 0) return <p className="empty">There are no segments yet. Define the first one.</p>;
   const { hasNextPage, endCursor } = data!.segments.pageInfo;
   return (
     <>

@@ -17,7 +17,7 @@ const STATES: Partial<Record<SegmentState, string>> = {
   PAUSED: "paused",
 };
 
-/** A segment's name, its size now, the share of the audience that it is, and what has moved since the page was opened. */
+/** A segment's name, its present size, its share of the audience, and how many entered and left since the page was opened. */
 export function SegmentRow({ segment: read, people, tally, isOpen }: SegmentRowProps) {
   const segment = useLive(read);
   const share = people > 0 ? Math.min(1, segment.memberCount / people) : 0;

@@ -22,7 +22,7 @@ const SEGMENT = graphql(`
   }
 `);
 
-/** One segment: how many, in words whom, and who they are. */
+/** One segment: its size, its condition in a sentence, and its members. */
 export function SegmentView({ id, tally }: { id: string; tally: Tally | undefined }) {
   const [{ data, error }, retry] = useQuery({ query: SEGMENT, variables: { id } });
   useUpdates([id]);
@@ -34,7 +34,7 @@ export function SegmentView({ id, tally }: { id: string; tally: Tally | undefine
         Loading…
       </p>
     );
-  if (!data.segment) return <p className="empty">There is no such segment, or no longer.</p>;
+  if (!data.segment) return <p className="empty">This segment does not exist, or no longer exists.</p>;
   return <Shown segment={data.segment} tally={tally} />;
 }
 
@@ -44,7 +44,7 @@ function Shown({ segment: read, tally }: ShownProps) {
   const segment = useLive(read);
   const heading = useRef<HTMLHeadingElement>(null);
 
-  // Whoever came by keyboard goes on reading here, not at the top of the page.
+  // Visitors who use the keyboard continue here, not at the top of the page.
   useEffect(() => heading.current?.focus(), []);
 
   return (

@@ -1,4 +1,4 @@
-/** What was heard last of each segment: one place for a size that moves, whoever shows it. */
+/** The last update of each segment, in one place for all components that show it. */
 
 import { useEffect, useSyncExternalStore } from "react";
 import { useClient } from "urql";
@@ -24,7 +24,7 @@ type Heard = SegmentUpdatesSubscription["segmentUpdates"];
 const heard = new Map<string, Heard>();
 const listeners = new Set<() => void>();
 
-/** Hear of these segments for as long as a component shows them. */
+/** Receive updates of these segments while a component shows them. */
 export function useUpdates(ids: readonly string[]): void {
   const client = useClient();
   const wanted = JSON.stringify(ids);
@@ -40,7 +40,7 @@ export function useUpdates(ids: readonly string[]): void {
   }, [client, wanted]);
 }
 
-/** A segment as it was read, brought up to date. */
+/** A segment as it was read, with its later updates. */
 export function useLive<Read extends Pick<Heard, "id">>(segment: Read): Read {
   const news = useSyncExternalStore(listen, () => heard.get(segment.id));
   return news ? { ...segment, ...news } : segment;

@@ -3,7 +3,7 @@ import type { UseQueryExecute } from "urql";
 
 const PAUSE_MILLISECONDS = 1000;
 
-/** Read a query again when `version` is another one, at most once a second, and once more after the last. */
+/** Repeats a query when `version` changes: at most once per second, and once after the last change. */
 export function useRefetch(execute: UseQueryExecute, version: unknown): void {
   const seen = useRef(version);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
