@@ -1,10 +1,10 @@
-"""Two workspaces in one web process: how long one waits for a cheap read, alone, and while the other asks for everything that is dear.
+"""Two workspaces in one web process: how long one waits for a cheap read, alone, and while the other sends expensive requests.
 
     .venv/bin/python benchmarks/fairness.py
     .venv/bin/python benchmarks/fairness.py --seconds 30 --people 50000
 
-It starts servers and a web process of its own, loads both workspaces alike, and measures all attacks in one run; each attacker is a process
-of its own. It writes docs/benchmarks/fairness.md.
+It starts its own servers and web process, loads both workspaces with the same data, and measures all attacks in one run. Each attacker has its own
+process. It writes docs/benchmarks/fairness.md.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ HEAD = """<!-- Written by benchmarks/fairness.py; do not edit. -->
 
 # Fairness between workspaces
 
-One web process with its usual settings, two workspaces of {people:,} people with {events} events each. One asks for ten people, every
-{pause:.0f} ms, for {seconds} s a row; the other attacks meanwhile, with one token and the given number of requests under way. All rows are of one
-run. {machine}
+One web process with default settings serves two workspaces, each with {people:,} people with {events} events each. One workspace reads ten people every
+{pause:.0f} ms, for {seconds} s per row. At the same time, the other one attacks with one token and the given number of concurrent requests. The latencies are those of the
+first workspace. All rows are from one run. Machine: {machine}.
 
-| attack | under way | p50 ms | p99 ms | longest ms | refused | what the attacker was told |
+| attack | concurrent requests | p50 ms | p99 ms | longest ms | refused | answers to the attacker |
 |---|---|---|---|---|---|---|
 """
 
@@ -108,21 +108,21 @@ ATTACKS: Final[Mapping[str, Attack]] = {
     "49 fragments on unknown types": Attack(4, _misspelt),
     "30 introspections": Attack(4, _introspection),
     "15,000 tokens": Attack(4, _tokens),
-    "documents of 16 kB, each another": Attack(16, _remembered),
+    "different documents of 16 kB": Attack(16, _remembered),
     "a number of 4,301 digits": Attack(16, _long_number),
     "one preview": Attack(16, lambda _: _PREVIEW),
-    "30 previews in one": Attack(
+    "30 previews in one document": Attack(
         4, lambda _: "{ " + " ".join(f"a{n}: {_PREVIEW[2:-2]}" for n in range(30)) + " }"
     ),
     "pages of 100 people with 20 events each": Attack(16, _large_page),
-    "the same, 200 at a time": Attack(200, _large_page),
+    "the same with 200 concurrent requests": Attack(200, _large_page),
 }
 
 
 def attack(
     name: str, url: str, token: str, begun: Event, stop: Event, told: multiprocessing.Queue[Counter[str]]
 ) -> None:
-    """A process' whole life."""
+    """Run in a process of its own until `stop` is set."""
     begun.set()
     told.put(asyncio.run(_attack(ATTACKS[name], url, token, stop)))
 
@@ -143,7 +143,7 @@ async def _attack(attack: Attack, url: str, token: str, stop: Event) -> Counter[
 
 
 async def _answer_to(client: httpx.AsyncClient, url: str, document: str) -> str:
-    """The code of an answer, or its status where it has data."""
+    """The error code of an answer, or its status if it has no error."""
     try:
         response = await client.post(url, json={"query": document})
         errors = response.json().get("errors")
@@ -153,7 +153,7 @@ async def _answer_to(client: httpx.AsyncClient, url: str, document: str) -> str:
 
 
 async def victim(url: str, token: str, seconds: float) -> tuple[list[float], int]:
-    """Milliseconds of each cheap read, and how many were not answered."""
+    """The milliseconds of each cheap read, and how many were refused."""
     took: list[float] = []
     refused = 0
     until = time.monotonic() + seconds
@@ -167,7 +167,7 @@ async def victim(url: str, token: str, seconds: float) -> tuple[list[float], int
 
 
 async def measure(name: str | None, url: str, tokens: tuple[str, str], seconds: float) -> str:
-    """A line of the table."""
+    """Measure one attack, or none. Returns a line of the table."""
     context = multiprocessing.get_context("spawn")
     begun, stop, told = context.Event(), context.Event(), context.Queue()
     attacker = None
@@ -189,7 +189,7 @@ async def measure(name: str | None, url: str, tokens: tuple[str, str], seconds: 
 
 
 async def load(ports: Ports, name: str, people: int) -> str:
-    """A workspace, and a token that reads it."""
+    """Load a workspace. Returns a token that may read it."""
     workspace = await create_workspace(ports=ports, name=name)
     for start in range(0, people, BATCH):
         numbers = range(start, min(start + BATCH, people))
@@ -260,8 +260,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--people", type=int, default=20_000, help="of each workspace")
-    parser.add_argument("--seconds", type=int, default=15, help="a row")
+    parser.add_argument("--people", type=int, default=20_000, help="people per workspace")
+    parser.add_argument("--seconds", type=int, default=15, help="seconds per row")
     parser.add_argument("--report", type=Path, default=REPORT)
     return parser.parse_args()
 

@@ -60,8 +60,8 @@ HEAD = """<!-- Written by benchmarks/workspaces.py; do not edit. -->
 
 # Many small customers
 
-{loaded} in one installation, under one worker. No two workspaces have the same segments, so that no two share a statement. Postgres, the
-worker and the writer run on one machine. Shares of a core are the processor time of the worker and its Postgres backends.
+{loaded} in one installation, with one worker. No two workspaces have the same segments, so no two share a statement. Postgres, the
+worker and the writer run on one machine. A share of a core is the CPU time of the worker and its Postgres backends.
 
 | | measured | target |
 |---|--:|--:|
@@ -234,13 +234,13 @@ async def _measure(options: argparse.Namespace, database_url: str, redis_url: st
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=NotedJobs())
     start = time.monotonic()
     async with ObservedWorker.started(database, database_url=database_url, redis_url=redis_url) as worker:
-        report.add("memory of the worker at its start", f"{worker.memory_mb:.0f} MB")
+        report.add("memory of the worker after its start", f"{worker.memory_mb:.0f} MB")
         await _until_quiet(database)
-        report.add("until every bucket was ticked once", f"{time.monotonic() - start:.1f} s")
+        report.add("time until every bucket was ticked once", f"{time.monotonic() - start:.1f} s")
         await asyncio.sleep(10)
         await _idle(options, worker, report)
         await _change(options, ports, worker, report)
-        report.add("memory of the worker at its peak", f"{worker.peak_memory_mb:.0f} MB", "<= 200 MB")
+        report.add("peak memory of the worker", f"{worker.peak_memory_mb:.0f} MB", "<= 200 MB")
     await signals.close()
     await database.close()
     command = shlex.join(["python", "benchmarks/workspaces.py", *sys.argv[1:]])
@@ -282,12 +282,12 @@ async def _idle(options: argparse.Namespace, worker: ObservedWorker, report: Rep
     before = await worker.usage()
     await asyncio.sleep(options.idle_seconds)
     used = (await worker.usage()).since(before)
-    _add_shares(report, f"nobody writes for {options.idle_seconds} s", used, options.idle_seconds, "<= 2 %")
+    _add_shares(report, f"no writes for {options.idle_seconds} s", used, options.idle_seconds, "<= 2 %")
 
 
 def _add_shares(report: Report, when: str, used: Usage, seconds: float, target: str = "") -> None:
     report.add(f"{when}: share of a core", f"{100 * used.both / seconds:.2f} %", target)
-    report.add(f"{when}: of that Postgres", f"{100 * used.backends / seconds:.2f} %")
+    report.add(f"{when}: Postgres alone", f"{100 * used.backends / seconds:.2f} %")
 
 
 async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWorker, report: Report) -> None:
@@ -314,7 +314,7 @@ async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWor
     ]
     when = f"changes in {len(delays)} random workspaces at {options.rate:g} per second"
     for name, share, target in (("p50", 0.5, ""), ("p99", 0.99, "<= 100 ms"), ("longest", 1, "")):
-        report.add(f"{when}: commit to change, {name}", f"{share_at(delays, share):.1f} ms", target)
+        report.add(f"{when}: from commit to change, {name}", f"{share_at(delays, share):.1f} ms", target)
     _add_shares(report, when, used, seconds)
 
 

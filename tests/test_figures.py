@@ -57,10 +57,10 @@ def measured(what: str) -> float:
 
 SENTENCES = [
     ("README.md", f"{cdnow.PURCHASES:,} purchases by {cdnow.CUSTOMERS:,} people"),
-    ("README.md", f"{measured('1 changed, 100 segments, median'):.1f} ms after its tick began"),
+    ("README.md", f"{measured('1 person changed, 100 segments, median'):.1f} ms after its tick began"),
     (
         "README.md",
-        f"10,000 people's, six memberships each, in {measured('10000 changed, 100 segments, median') / 1000:.1f} s",
+        f"10,000 people's, six memberships each, in {measured('10000 people changed, 100 segments, median') / 1000:.1f} s",
     ),
     ("docs/api.md", f"the log is kept for {SETTINGS.retention_days} days"),
     ("docs/api.md", f"A comment comes every {SETTINGS.stream_heartbeat_seconds:.0f} s"),

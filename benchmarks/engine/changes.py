@@ -36,7 +36,8 @@ class _Step:
 
     @property
     def title(self) -> str:
-        return f"{self.people} changed" + ("" if self.is_as_they_act else " of all alike")
+        people = f"{self.people} " + ("person" if self.people == 1 else "people")
+        return f"{people} changed" + ("" if self.is_as_they_act else " (drawn evenly)")
 
 
 _STEPS: Final = (
@@ -61,7 +62,7 @@ async def measure(bench: Bench) -> list[Figure]:
     for step in _STEPS:
         figures += await _measure_step(bench, step, chance)
     peak = peak_memory_mb()
-    return [*figures, _figure("memory of the process that ticks, at its peak", peak, "MB", "<= 200")]
+    return [*figures, _figure("peak memory of the process that ticks", peak, "MB", "<= 200")]
 
 
 async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figure]:
@@ -82,8 +83,8 @@ async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figur
     return [
         _figure(f"{which}, median", median(took), "ms", step.target),
         _figure(f"{which}, " + ("p99" if step.times >= 100 else "highest"), highest, "ms"),
-        _figure(f"{which}, a person", 1000 * median(took) / step.people, "µs"),
-        _figure(f"{which}, memberships that changed, a person", changes, "of them"),
+        _figure(f"{which}, per person", 1000 * median(took) / step.people, "µs"),
+        _figure(f"{which}, changed memberships per person", changes, "memberships"),
     ]
 
 

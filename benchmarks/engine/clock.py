@@ -45,7 +45,7 @@ async def measure(bench: Bench) -> list[Figure]:
         figures = await _idle(bench, worker)
         figures += await _lateness(bench)
         figures += await _all_at_once(bench)
-        figures.append(_figure("memory of the worker at the most", worker.peak_memory_mb, "MB", "<= 200"))
+        figures.append(_figure("peak memory of the worker", worker.peak_memory_mb, "MB", "<= 200"))
     return figures
 
 
@@ -54,13 +54,13 @@ async def _idle(bench: Bench, worker: ObservedWorker) -> list[Figure]:
     before, logged = await worker.usage(), await bench.changes()
     await asyncio.sleep(IDLE_SECONDS)
     used, moved = (await worker.usage()).since(before), await bench.changes() - logged
-    which = f"nobody writes for {IDLE_SECONDS} s: share of a core"
+    which = f"no writes for {IDLE_SECONDS} s: share of a core used by"
     return [
-        _figure(f"{which}, worker and its backends", 100 * used.both / IDLE_SECONDS, "%", "<= 0.5"),
-        _figure(f"{which}, of that the backends", 100 * used.backends / IDLE_SECONDS, "%"),
-        _figure("memberships that the clock changed meanwhile, a second", moved / IDLE_SECONDS, "/s"),
+        _figure(f"{which} worker and Postgres", 100 * used.both / IDLE_SECONDS, "%", "<= 0.5"),
+        _figure(f"{which} Postgres alone", 100 * used.backends / IDLE_SECONDS, "%"),
+        _figure("memberships that the clock changed in this time", moved / IDLE_SECONDS, "/s"),
         _figure(
-            "processor time of worker and backends for each of them", 1000 * used.both / max(moved, 1), "ms"
+            "CPU time of worker and Postgres per such membership", 1000 * used.both / max(moved, 1), "ms"
         ),
     ]
 
@@ -76,7 +76,7 @@ async def _lateness(bench: Bench) -> list[Figure]:
         seconds = (max(ends.values()) - datetime.now(UTC)).total_seconds() + _PATIENCE_SECONDS
         assert await watch.until(lambda: keys.keys() <= watch.seen.keys(), seconds=seconds), "somebody stays"
     late = [1000 * (watch.seen[key].at - end.timestamp()) for key, end in keys.items()]
-    which = f"{DUE_A_SECOND} people due a second, instant to change"
+    which = f"{DUE_A_SECOND} people due per second, from the due instant to the change"
     return [
         _figure(f"{which}, p50", share_at(late, 0.5), "ms"),
         _figure(f"{which}, p99", share_at(late, 0.99), "ms", "<= 100"),
@@ -130,7 +130,7 @@ async def _crowd_and_others(
 def _meanwhile(which: str, delays: list[float]) -> list[Figure]:
     if not delays:
         return []
-    what = f"meanwhile, {len(delays)} changes of others in {which} bucket"
+    what = f"at the same time, {len(delays)} changes of other people in {which} bucket"
     return [
         _figure(f"{what}, p50", share_at(delays, 0.5), "s"),
         _figure(f"{what}, longest", max(delays), "s", "<= 1"),

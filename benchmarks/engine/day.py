@@ -24,7 +24,7 @@ SECONDS = 30
 RECOMPUTES_A_DAY = 96
 RECOMPUTED_BUCKETS = 2
 """How many buckets are recomputed. They represent the others, which have the same size."""
-OFTEN = "recomputing every 15 minutes takes as much more"
+OFTEN = "recomputing every 15 minutes, relative to that"
 _DAY_SECONDS = 86_400
 
 
@@ -44,16 +44,18 @@ async def measure(bench: Bench) -> list[Figure]:
     ours = a_event * events + idle.both / SECONDS * _DAY_SECONDS
     theirs = recompute * RECOMPUTES_A_DAY
     return [
-        _figure(f"an event at {RATE} a second, processor of worker and Postgres", 1000 * a_event, "ms"),
+        _figure(f"CPU time of worker and Postgres per event, at {RATE} per second", 1000 * a_event, "ms"),
         _figure(
-            f"an event at {RATE} a second, of that Postgres", 1000 * more.backends / (RATE * SECONDS), "ms"
+            f"CPU time per event at {RATE} per second, Postgres alone",
+            1000 * more.backends / (RATE * SECONDS),
+            "ms",
         ),
         _figure(
-            "the clock meanwhile, processor of worker and Postgres", 100 * idle.both / SECONDS, "% of a core"
+            "CPU time of worker and Postgres for the clock alone", 100 * idle.both / SECONDS, "% of a core"
         ),
-        _figure(f"a day of exactness with {events} events, processor", ours, "s"),
+        _figure(f"a day of exactness with {events} events, CPU time", ours, "s"),
         _figure(
-            f"{RECOMPUTES_A_DAY} recomputes of all {len(bench.segments)} segments, processor", theirs, "s"
+            f"{RECOMPUTES_A_DAY} recomputes of all {len(bench.segments)} segments, CPU time", theirs, "s"
         ),
         _figure(OFTEN, theirs / ours, "times", ">= 20"),
     ]

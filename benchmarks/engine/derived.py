@@ -8,12 +8,13 @@ from typing import Final
 import day
 from bench import Figure
 from peers import mautic
+from peers.compared import OURS
 from results import Run
 
 GROWTH: Final = "g"
 _TARGET: Final = "<= 1.5"
 _MEDIAN: Final = ", median"
-_MEMBERSHIP: Final = ", a membership that changed"
+_MEMBERSHIP: Final = ", per changed membership"
 
 
 def figures(runs: Sequence[Run]) -> list[Figure]:
@@ -46,7 +47,7 @@ def _costs(changes: Run) -> dict[str, float]:
     """The time of each step, also per changed membership, because in a small audience later steps change fewer memberships."""
     found = {figure.what: figure.value for figure in changes.figures}
     took = {what.removesuffix(_MEDIAN): value for what, value in found.items() if what.endswith(_MEDIAN)}
-    changed = {step: found.get(f"{step}, memberships that changed, a person") for step in took}
+    changed = {step: found.get(f"{step}, changed memberships per person") for step in took}
     return took | {step + _MEMBERSHIP: took[step] / count for step, count in changed.items() if count}
 
 
@@ -54,14 +55,14 @@ def _a_day_of_mautic(runs: Sequence[Run]) -> list[Figure]:
     """At the largest size, recomputing as often in Mautic's way: our cost times the ratio that (f) measured."""
     largest = max(run.people for run in runs)
     found = {figure.what: figure.value for run in runs if run.people == largest for figure in run.figures}
-    segments = "unchanged recompute of 3 segments, processor in Postgres"
-    theirs, ours, often = f"{mautic.NAME}, {segments}", f"ours, {segments}", day.OFTEN
+    segments = "unchanged recompute of 3 segments, CPU time in Postgres"
+    theirs, ours, often = f"{mautic.NAME}, {segments}", f"{OURS}, {segments}", day.OFTEN
     if not found.keys() >= {theirs, ours, often}:
         return []
     return [
         Figure(
             measurement=day.MEASUREMENT,
-            what=f"the same in {mautic.NAME}'s way, from what that and ours take in (f)",
+            what=f"the same with {mautic.NAME}'s algorithm, by the ratio of both in (f)",
             value=found[often] * found[theirs] / found[ours],
             unit="times",
             target=">= 20",

@@ -24,7 +24,7 @@ async def describe(database_url: str) -> dict[str, str]:
     finally:
         await connection.close()
     return {
-        "machine": f"{os.cpu_count()} cores of {_processor()}, {_memory_gb():.0f} GB, {platform.system()}; Postgres on the same",
+        "machine": f"{os.cpu_count()} cores of {_processor()}, {_memory_gb():.0f} GB, {platform.system()}; Postgres on the same machine",
         "versions": f"Postgres {postgres}, Python {platform.python_version()}, asyncpg {version('asyncpg')}",
         "settings": ", ".join(f"{row['name']} {row['value']}" for row in rows),
     }

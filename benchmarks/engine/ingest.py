@@ -63,12 +63,12 @@ async def measure(bench: Bench) -> list[Figure]:
                     await _clear(bench)
             by = {kind: sorted(values)[len(values) // 2] for kind, values in rates.items()}
             best = max(best, by[True])
-            which = f"{clients} client(s), {UNDER_WAY} batches of {BATCH_LIMIT} under way each"
+            which = f"{clients} client(s), each with {UNDER_WAY} batches of {BATCH_LIMIT} at a time"
             figures.append(figure(f"{which}, with marks", by[True], "events/s"))
-            figures.append(figure(f"{which}, without", by[False], "events/s"))
+            figures.append(figure(f"{which}, without marks", by[False], "events/s"))
             ratio = by[True] / by[False]
-            figures.append(figure(f"{which}, with marks against without", ratio, "of it", ">= 0.85"))
-        figures.append(figure("the most, with marks", best, "events/s", ">= 40000"))
+            figures.append(figure(f"{which}, with marks relative to without", ratio, "times", ">= 0.85"))
+        figures.append(figure("maximum, with marks", best, "events/s", ">= 40000"))
     finally:
         await _clear(bench)
         await bench.ports.database.fetch(

@@ -63,7 +63,7 @@ async def measure(bench: Bench) -> list[Figure]:
         await send(bench, probed, watch, take(people, RATE), rate=RATE)  # prepares all statements
         figures = await _at_steady_rate(bench, probed, watch, people)
         figures.append(await _highest_rate(bench, probed, watch, people))
-        figures.append(figure("memory of the worker at the most", worker.peak_memory_mb, "MB", "<= 200"))
+        figures.append(figure("peak memory of the worker", worker.peak_memory_mb, "MB", "<= 200"))
     return figures
 
 
@@ -75,7 +75,7 @@ async def _at_steady_rate(
     if await bench.ports.database.fetchval("SHOW track_commit_timestamp") == "on":
         how = "by Postgres' commit timestamps"
         delays = await _delays_by_commit(bench, probed)
-    which = f"{RATE} events a second, event committed to change committed ({how})"
+    which = f"{RATE} events per second, from the event's commit to the change's commit ({how})"
     return [
         figure(f"{which}, p50", share_at(delays, 0.5), "ms", "<= 5"),
         figure(f"{which}, p99", share_at(delays, 0.99), "ms", "<= 25"),
@@ -93,7 +93,7 @@ async def _delays_by_commit(bench: Bench, probed: Probe) -> list[float]:
 
 async def _highest_rate(bench: Bench, probed: Probe, watch: Watch, people: Iterator[SubscriberRef]) -> Figure:
     """Double the rate until the worker or this process falls behind."""
-    best, why = 0.0, "people ran out"
+    best, why = 0.0, "there were not enough people"
     for rate in (RATE * 2**n for n in itertools.count(1)):
         chosen = take(people, rate * STEP_SECONDS)
         if len(chosen) < rate * STEP_SECONDS:
@@ -101,17 +101,17 @@ async def _highest_rate(bench: Bench, probed: Probe, watch: Watch, people: Itera
         growth = asyncio.create_task(_backlog_growth(bench))
         delays, seconds = await send(bench, probed, watch, chosen, rate=rate)
         if await growth > rate:  # at the end, the marks of one more second wait than at the beginning
-            why = "marks pile up"
+            why = "marks accumulate"
         elif seconds > 1.1 * STEP_SECONDS:
-            why = "the sender is no faster"
+            why = "the sender is too slow"
         elif share_at(delays, 0.5) > 1000 * STEP_SECONDS / 10:
-            why = "changes come late"
+            why = "changes are late"
         else:
             best = rate
             continue
         break
     return figure(
-        f"highest steady rate of events that each cause a change (at twice as many {why})", best, "/s"
+        f"highest steady rate of events that each cause a change (at twice this rate, {why})", best, "/s"
     )
 
 

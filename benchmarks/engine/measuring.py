@@ -17,14 +17,14 @@ import uvloop
 from bench import Bench, Figure
 
 MEASUREMENTS: Final = {
-    "a": ("recompute", "A segment over everybody"),
+    "a": ("recompute", "A segment over all people"),
     "b": ("changes", "Changed people, all segments"),
-    "c": ("live", "From an event's commit to the change's"),
-    "d": ("ingest", "Taking in events"),
+    "c": ("live", "From an event's commit to the change's commit"),
+    "d": ("ingest", "Ingesting events"),
     "e": ("clock", "The clock"),
     "f": (
         "peers.compared",
-        "Peers' algorithms on the same data; of Mautic's first fills some batches are run and stand for all",
+        "Other products' algorithms on the same data; some batches of Mautic's first fills represent all batches",
     ),
     "h": ("day", "A day of exactness"),
 }

@@ -14,9 +14,9 @@ _LINES: Final[Mapping[tuple[str, str], tuple[str, float, str]]] = {
     # (measurement, start of the figure's name): label, milliseconds a unit, colour
     ("a", "unchanged recompute, all"): ("recompute of all segments", 1000, "#d9480f"),
     ("a", "bare count, all"): ("bare count(*) of all segments", 1000, "#e8a33d"),
-    ("b", "10000 changed"): ("10,000 people changed", 1, "#7048e8"),
-    ("b", "100 changed"): ("100 people changed", 1, "#1c7ed6"),
-    ("b", "1 changed"): ("1 person changed", 1, "#2f9e44"),
+    ("b", "10000 people changed"): ("10,000 people changed", 1, "#7048e8"),
+    ("b", "100 people changed"): ("100 people changed", 1, "#1c7ed6"),
+    ("b", "1 person changed"): ("1 person changed", 1, "#2f9e44"),
 }
 _WIDTH, _HEIGHT = 760, 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 220, 30, 60

@@ -196,35 +196,40 @@ def _figures(measured: Mapping[str, _Measured]) -> list[Figure]:
     ratios = [one.unchanged / one.count for one in every]
     members, filled = sum(one.members for one in every), sum(one.first_fill for one in every)
     return [
-        _figure(f"bare count, {len(every)} segments in turn", sum(one.count for one in every), "s"),
+        _figure(
+            f"bare count, {len(every)} segments one after the other", sum(one.count for one in every), "s"
+        ),
         _figure("bare count, median segment", median(one.count for one in every), "s"),
         _figure("members of these segments", members, "memberships"),
         _figure("first fill, these segments", filled, "s"),
         _figure("first fill, median segment", median(one.first_fill for one in every), "s"),
-        _figure("first fill, a member", 1e6 * filled / max(members, 1), "µs", "<= 10"),
+        _figure("first fill, per member", 1e6 * filled / max(members, 1), "µs", "<= 10"),
         _figure(
-            "first fill, a member, median of the segments with a hundredth of the largest or more",
+            "first fill, per member, median of the segments with at least 1 % of the largest one's members",
             median(1e6 * one.first_fill / one.members for one in large),
             "µs",
         ),
         _figure("unchanged recompute, these segments", sum(one.unchanged for one in every), "s"),
         _figure("unchanged recompute, median segment", median(one.unchanged for one in every), "s"),
         _figure(
-            "unchanged recompute to bare count, median of the segments", median(ratios), "times", "<= 1.5"
+            "unchanged recompute relative to bare count, median of the segments",
+            median(ratios),
+            "times",
+            "<= 1.5",
         ),
-        _figure("unchanged recompute to bare count, highest", max(ratios), "times"),
+        _figure("unchanged recompute relative to bare count, highest", max(ratios), "times"),
         _figure(
-            "unchanged recompute to bare count, sum to sum",
+            "unchanged recompute relative to bare count, all segments together",
             sum(one.unchanged for one in every) / sum(one.count for one in every),
             "times",
         ),
         _figure("recompute that repairs 1 %, these segments", sum(one.repair for one in every), "s"),
         _figure(
-            "recompute that repairs 1 %, to bare count, median",
+            "recompute that repairs 1 %, relative to bare count, median",
             median(one.repair / one.count for one in every),
             "times",
         ),
-        _figure("memory of the process that fills, at its peak", peak_memory_mb(), "MB", "<= 200"),
+        _figure("peak memory of the process that fills", peak_memory_mb(), "MB", "<= 200"),
     ]
 
 

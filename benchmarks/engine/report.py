@@ -18,7 +18,7 @@ _HEAD: Final = """<!-- Written by benchmarks/engine; do not edit. -->
 # The engine at size
 
 How long it takes until every membership is exact again, and what it costs. Postgres, the worker and the clients run on
-one machine. The data are made up, and as uneven as real data: see `benchmarks/engine/generator.py`.
+one machine. The data are generated, and as unevenly distributed as real data: see `benchmarks/engine/generator.py`.
 The raw figures are in `engine.json`.
 
 ![Time until exact, against the number of people](engine.svg)

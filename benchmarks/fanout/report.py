@@ -14,9 +14,9 @@ HEAD = """<!-- Written by benchmarks/fanout; do not edit. -->
 # Fan-out to many clients
 
 The cost of sending one change to N websocket clients, compared with the idiomatic way in plain Strawberry: an async generator and a queue per client
-(`benchmarks/fanout/idiomatic.py`). Both get a subscription with the same fields. Ours reads the change from the log, executes and encodes it once, and can resume.
-The other one receives its changes complete over Redis, reads no database and checks no token, which favours it. Each has one server process, which uses at most
-one core. The clients run on the same machine. CPU is that of the server process alone, in user and kernel mode.
+(`benchmarks/fanout/idiomatic.py`). Both offer a subscription with the same fields. audience-gql reads the change from the log, executes and encodes it once, and can resume.
+The idiomatic server receives complete changes over Redis, reads no database and checks no token, which is an advantage for it. Each of the two is one process, which uses at most
+one core. The clients run on the same machine. CPU is the time of the server process alone, in user and kernel mode.
 """
 LEAST_RATIO = 15.0
 MOST_P99 = 150.0
@@ -76,7 +76,7 @@ def _lines(results: Results, command: str) -> Iterator[str]:
         yield "With more changes than the server can send in time:\n"
         yield from _table([(run.subject, run.full) for run in runs])
     yield "## Idle sockets\n"
-    yield "| | subscribed sockets | memory each | of one core |\n|---|--:|--:|--:|"
+    yield "| | subscribed sockets | memory of each | share of one core |\n|---|--:|--:|--:|"
     for idle in results.idle:
         yield f"| {idle.subject} | {idle.sockets:,} | {idle.bytes_each / 1024:.1f} KB | {idle.busy:.1%} |"
     yield ""
@@ -91,7 +91,7 @@ def _targets(results: Results) -> Iterator[str]:
     sockets = first[0].sockets
     yield "| what | target | measured | met |\n|---|--:|--:|---|"
     yield (
-        f"| CPU per delivery, {sockets:,} sockets, idiomatic against ours | ≥ {LEAST_RATIO:.0f} times | "
+        f"| CPU per delivery, {sockets:,} sockets, idiomatic relative to audience-gql | ≥ {LEAST_RATIO:.0f} times | "
         f"{ratio:.1f} times | {_met(ratio >= LEAST_RATIO)} |"
     )
     yield (
@@ -123,8 +123,8 @@ def _made_by(results: Results, command: str) -> Iterator[str]:
     yield f"{datetime.now(UTC):%Y-%m-%d}, in {results.seconds / 60:.1f} minutes:\n\n```sh\n{command}\n```\n"
     yield f"- Machine: {os.cpu_count()} cores, {_processor()}, {_memory():.0f} GB"
     yield f"- Python {platform.python_version()}, {platform.system()} {platform.release()}"
-    yield "- Latency is from the instant of the change; ours includes the commit of the tick that found it."
-    yield "- Memory is the growth of the server's resident set, divided by the sockets; each has one subscription."
+    yield "- Latency is measured from the instant of the change. For audience-gql it includes the commit of the tick that found the change."
+    yield "- Memory is the growth of the server's resident set, divided by the number of sockets. Each socket has one subscription."
 
 
 def _processor() -> str:

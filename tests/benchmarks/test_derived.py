@@ -16,7 +16,7 @@ def test_growth_of_a_step_and_of_each_membership_that_it_changed(monkeypatch: py
     from results import Run  # noqa: PLC0415
 
     def run(people: int, took: float, changed: float) -> Run:
-        values = {"10 changed, median": took, "10 changed, memberships that changed, a person": changed}
+        values = {"10 changed, median": took, "10 changed, changed memberships per person": changed}
         return Run(
             people=people,
             events=20 * people,
@@ -33,6 +33,6 @@ def test_growth_of_a_step_and_of_each_membership_that_it_changed(monkeypatch: py
     found = derived.figures([between, largest, smallest])
     assert {figure.what: (figure.value, figure.is_met) for figure in found} == {
         "10 changed, 1 000 : 100 people": (1.5, True),
-        "10 changed, a membership that changed, 1 000 : 100 people": (0.75, None),
+        "10 changed, per changed membership, 1 000 : 100 people": (0.75, None),
     }
     assert derived.figures([smallest]) == []

@@ -23,7 +23,7 @@ from peers.subject import SUBJECTS, WINDOW, Subject
 from peers.took import Took, timed
 
 MEASUREMENT = "f"
-OURS = "ours"
+OURS = "audience-gql"
 CHANGED_SHARE = 0.01
 INSTANTS = 9
 """The number of instants at which staleness is sampled, spread over a poll period."""
@@ -142,10 +142,10 @@ async def _first_fills(room: _Room) -> list[Figure]:
             total[name] = total.get(name, Took()) + one
     figures = _totals(total, "first fill")
     for name, values in each.items():
-        figures.append(_figure(f"{name}, first fill, a member, median", share_at(values, 0.5), "µs"))
+        figures.append(_figure(f"{name}, first fill, per member, median", share_at(values, 0.5), "µs"))
     for name, target in ((mautic.NAME, ">= 100"), (posthog.NAME, None), (dittofeed.NAME, None)):
         ratios = [theirs / ours for theirs, ours in zip(each[name], each[OURS], strict=True)]
-        what = f"{name}'s first fill takes as much longer than ours, median"
+        what = f"{name}'s first fill relative to {OURS}'s, median"
         figures.append(_figure(what, share_at(ratios, 0.5), "times", target))
     return figures
 
@@ -217,9 +217,11 @@ async def _staleness(room: _Room) -> list[Figure]:
             wrong.append(len(members ^ await _truth(room.bench, subject, later)))
         which = f"{name} every {every_seconds} s, “{subject.name}” of {len(members)}"
         longest = every_seconds + took.seconds
-        figures.append(_figure(f"{which}: a user waits at the most (period and run)", longest, "s"))
-        figures.append(_figure(f"{which}: wrong, mean over a period", sum(wrong) / len(wrong), "people"))
-        figures.append(_figure(f"{which}: wrong just before the next", wrong[-1], "people"))
+        figures.append(_figure(f"{which}: longest wait of a user (period and run)", longest, "s"))
+        figures.append(
+            _figure(f"{which}: wrong people, mean over a period", sum(wrong) / len(wrong), "people")
+        )
+        figures.append(_figure(f"{which}: wrong people just before the next run", wrong[-1], "people"))
     return figures
 
 
@@ -236,7 +238,7 @@ def _totals(total: Mapping[str, Took], step: str) -> list[Figure]:
     figures = []
     for name, took in total.items():
         figures.append(_figure(f"{name}, {which}", took.seconds, "s"))
-        figures.append(_figure(f"{name}, {which}, processor in Postgres", took.cpu_seconds, "s"))
+        figures.append(_figure(f"{name}, {which}, CPU time in Postgres", took.cpu_seconds, "s"))
     return figures
 
 
