@@ -1,10 +1,10 @@
-"""Very many segments in one workspace: what it costs to make one more, to fill them all, to keep them right, and what others notice.
+"""Measures very many segments in one workspace: the cost to create, fill and maintain them, and the effect on other workspaces.
 
     python3 dev run benchmarks/segments.py
     python3 dev run benchmarks/segments.py --segments 200 --people 1000
 
-It starts servers of its own in a temporary folder and a worker as in production. One workspace makes segments as fast as it can; meanwhile others make
-their first. It writes docs/benchmarks/segments.md.
+It starts its own servers in a temporary folder, and a worker as in production. One workspace creates segments as fast as it can, and at the same time
+others create their first one. It writes docs/benchmarks/segments.md.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ HEAD = """<!-- Written by benchmarks/segments.py; do not edit. -->
 
 # Many segments in one workspace
 
-One workspace with {people:,} people makes {segments:,} segments, one after the other, under one worker. Meanwhile other workspaces of 100 people make their
-first segment. Everything shares one machine.
+One workspace with {people:,} people creates {segments:,} segments, one after the other, with one worker. At the same time, other workspaces with 100 people each create their
+first segment. Everything runs on one machine.
 
 | | measured |
 |---|--:|
@@ -68,14 +68,14 @@ class Report:
 
 @dataclass(slots=True)
 class House:
-    """A workspace, and how long what it asks for takes."""
+    """A workspace, and the requests of the benchmark to it."""
 
     ports: Ports
     workspace: Workspace
     chance: random.Random
 
     async def make(self, number: int, condition: object | None = None) -> tuple[Segment, float]:
-        """A segment, and the milliseconds that it took to save it."""
+        """Create a segment. Returns it, and the milliseconds that saving took."""
         begun = time.monotonic()
         segment = await create_segment(
             ports=self.ports,
@@ -129,7 +129,7 @@ async def _measure(options: argparse.Namespace, database_url: str, redis_url: st
         await _change(house, watched, 0, "with one segment", report)
         await _make(house, others, options.segments, report)
         await _change(house, watched, CHANGES, f"with {options.segments:,} segments", report)
-        report.add("the worker's memory at the most", f"{worker.peak_memory_mb:.0f} MB")
+        report.add("peak memory of the worker", f"{worker.peak_memory_mb:.0f} MB")
     await jobs.close()
     await signals.close()
     await database.close()
@@ -149,7 +149,7 @@ async def _house(ports: Ports, name: str, people: int) -> House:
 
 
 async def _make(house: House, others: list[House], count: int, report: Report) -> None:
-    """All segments but the first, and a first one of each other workspace on the way."""
+    """Create all segments except the first, and in between the first segment of each other workspace."""
     begun, took, waits = time.monotonic(), [], []
     steps = {(place + 1) * count // (len(others) + 1): other for place, other in enumerate(others)}
     waiting: list[asyncio.Task[float]] = []
@@ -158,13 +158,17 @@ async def _make(house: House, others: list[House], count: int, report: Report) -
         took.append(milliseconds)
         if number in steps:
             waiting.append(asyncio.create_task(_first(steps[number])))
-    report.add("saving one, the first 100, median", f"{median(took[:100]):.1f} ms")
-    report.add(f"saving one, the last 100 of {count:,}, median", f"{median(took[-100:]):.1f} ms")
+    report.add("time to save a segment, the first 100, median", f"{median(took[:100]):.1f} ms")
+    report.add(f"time to save a segment, the last 100 of {count:,}, median", f"{median(took[-100:]):.1f} ms")
     await house.until_filled(last.id)
-    report.add("until all are filled", f"{time.monotonic() - begun:.1f} s")
+    report.add("time until all are filled", f"{time.monotonic() - begun:.1f} s")
     waits = await asyncio.gather(*waiting)
-    report.add("until another workspace's first segment is filled, median", f"{1000 * median(waits):.0f} ms")
-    report.add("until another workspace's first segment is filled, longest", f"{1000 * max(waits):.0f} ms")
+    report.add(
+        "time until another workspace's first segment is filled, median", f"{1000 * median(waits):.0f} ms"
+    )
+    report.add(
+        "time until another workspace's first segment is filled, longest", f"{1000 * max(waits):.0f} ms"
+    )
 
 
 async def _first(other: House) -> float:
@@ -175,7 +179,7 @@ async def _first(other: House) -> float:
 
 
 async def _change(house: House, watched: Segment, start: int, when: str, report: Report) -> None:
-    """An event at a time, until it has made somebody a member."""
+    """Track one event after the other. Each makes a person a member, and the next one waits for that."""
     took = []
     for number in range(start, start + CHANGES):
         await house.track([house.event(number, "probe")])
@@ -184,7 +188,7 @@ async def _change(house: House, watched: Segment, start: int, when: str, report:
             await asyncio.sleep(0.002)
         took.append(1000 * (time.monotonic() - begun))
         await asyncio.sleep(0.05)
-    report.add(f"commit to change, {when}, median", f"{median(took):.1f} ms")
+    report.add(f"from commit to change, {when}, median", f"{median(took):.1f} ms")
 
 
 async def _members(house: House, segment: Segment) -> int:
@@ -201,7 +205,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--segments", type=int, default=2_000)
     parser.add_argument("--people", type=int, default=10_000)
     parser.add_argument(
-        "--others", type=int, default=20, help="workspaces that make a first segment meanwhile"
+        "--others", type=int, default=20, help="workspaces that create a first segment at the same time"
     )
     return parser.parse_args()
 
