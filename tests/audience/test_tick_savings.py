@@ -334,7 +334,7 @@ async def test_a_plan_that_is_not_kept_is_gone(house, monkeypatch):
     segment = await house.segment("S", LAST_MINUTE)
     await house.track("ada", "opened", occurred_at=house.clock.instant)
     await house.tick()
-    assert house.membership._clockwork._left.keys() == {house.bucket_id}
+    assert house.membership._clockwork._remembered.keys() == {house.bucket_id}
 
     gc.collect()
 

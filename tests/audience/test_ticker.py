@@ -38,7 +38,7 @@ class Leaving:
         times = BucketTimes(evaluated_through=self.now, next_due_at=self.now, has_events_ahead=True)
         return Ticked(
             changes=0,
-            left=None if is_last else self.left[bucket_id],
+            remaining=None if is_last else self.left[bucket_id],
             now=self.now,
             times=times,
             definitions_version=0,

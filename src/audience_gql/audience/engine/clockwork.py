@@ -77,7 +77,7 @@ class Clockwork:
     """One per worker process. It forgets the least recently used buckets when it is full."""
 
     def __init__(self) -> None:
-        self._left: OrderedDict[int, _Left] = OrderedDict()
+        self._remembered: OrderedDict[int, _Remembered] = OrderedDict()
         self._kept = 0
         self._slice = FIRST_SLICE
         """Adaptive slice size: how many people the last slices of a crowd looked through within their time budget."""
@@ -173,28 +173,28 @@ class Clockwork:
         if horizon is None:
             return
         versions = definitions_version, bucket.states_version
-        self._left[bucket.id] = _Left(turn=bucket.turn + 1, versions=versions, horizon=horizon)
+        self._remembered[bucket.id] = _Remembered(turn=bucket.turn + 1, versions=versions, horizon=horizon)
         self._kept += len(horizon)
-        while self._kept > _INSTANTS_KEPT and len(self._left) > 1:
-            self._forget(next(iter(self._left)))
+        while self._kept > _INSTANTS_KEPT and len(self._remembered) > 1:
+            self._forget(next(iter(self._remembered)))
 
     def _horizon(self, bucket: BucketHead, definitions_version: int) -> Horizon | None:
-        left = self._left.get(bucket.id)
+        found = self._remembered.get(bucket.id)
         versions = definitions_version, bucket.states_version
-        if left is None or left.turn != bucket.turn or left.versions != versions:
+        if found is None or found.turn != bucket.turn or found.versions != versions:
             return None
-        self._left.move_to_end(bucket.id)
-        return left.horizon
+        self._remembered.move_to_end(bucket.id)
+        return found.horizon
 
     def _forget(self, bucket_id: int) -> None:
-        left = self._left.pop(bucket_id, None)
-        if left is not None:
-            self._kept -= len(left.horizon)
+        found = self._remembered.pop(bucket_id, None)
+        if found is not None:
+            self._kept -= len(found.horizon)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Left:
-    """What a tick left in a bucket. It is stale when the bucket's turn is higher: another transaction has held the bucket since."""
+class _Remembered:
+    """What a tick learned about a bucket. It is stale when the bucket's turn is higher: another transaction has held the bucket since."""
 
     turn: int
     versions: tuple[int, int]

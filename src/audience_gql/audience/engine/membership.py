@@ -39,7 +39,7 @@ class Ticked:
 
     changes: int
     """How many memberships changed."""
-    left: Urgency | None
+    remaining: Urgency | None
     """The urgency of the marks that did not fit into this tick; None when it took them all."""
     now: datetime
     """The instant of the tick, by the database's clock."""
@@ -56,7 +56,7 @@ class Ticked:
 
     @property
     def is_drained(self) -> bool:
-        return self.left is None
+        return self.remaining is None
 
 
 class Membership:
@@ -88,7 +88,7 @@ class Membership:
             await self._verdicts.blame(bucket_id, failed)
             return await self.tick(bucket_id)
         self._clockwork.keep(bucket, ticked.definitions_version, ticked.horizon)
-        if ticked.left is not None:
+        if ticked.remaining is not None:
             self._people_a_tick = next_size(
                 self._people_a_tick, time.monotonic() - begun, least=LEAST_A_TICK, most=PEOPLE_A_TICK
             )
@@ -164,7 +164,7 @@ class Membership:
         await membership.leave_bucket(connection, bucket, changes, now=now, times=ahead.times)
         return Ticked(
             changes=len(changes),
-            left=_left(marks, limit, has_crowd=isinstance(crossing, Crowd)),
+            remaining=_remaining(marks, limit, has_crowd=isinstance(crossing, Crowd)),
             now=now,
             times=ahead.times,
             definitions_version=version,
@@ -198,7 +198,7 @@ class Membership:
         ]
 
 
-def _left(marks: Collection[TakenMark], limit: int, *, has_crowd: bool) -> Urgency | None:
+def _remaining(marks: Collection[TakenMark], limit: int, *, has_crowd: bool) -> Urgency | None:
     if len(marks) < limit:
         return Urgency.BULK if has_crowd else None
     return Urgency.BULK if any(mark.lane == BULK for mark in marks) else Urgency.LIVE

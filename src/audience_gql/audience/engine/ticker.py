@@ -180,8 +180,8 @@ class Ticker:
 
     def _plan_next(self, bucket_id: int, ticked: Ticked) -> None:
         """Schedule the bucket's next tick. An instant that is already due belongs to the marks that are left, with their urgency."""
-        if ticked.left is not None:
-            self._want(bucket_id, ticked.left)
+        if ticked.remaining is not None:
+            self._want(bucket_id, ticked.remaining)
         if ticked.next_due_at is not None and ticked.next_due_at > ticked.now:
             self._wake_at(bucket_id, ticked.next_due_at)
 
