@@ -14,7 +14,7 @@ import pytest
 
 from audience_gql.api import documents, limits
 from audience_gql.api.introspection import OWN_DEPTH
-from audience_gql.api.transport import connection
+from audience_gql.api.transport import socket
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS
 from audience_gql.audience.log import tails
 from audience_gql.audience.people import buckets, events
@@ -72,7 +72,7 @@ SENTENCES = [
         "docs/errors.md",
         f"more than {tails.QUEUED_CHANGES:,} changes wait for a client, or one result for {SETTINGS.slow_client_seconds:.0f} s",
     ),
-    ("docs/errors.md", f"more than {connection.MESSAGES_A_SECOND} messages came in a second"),
+    ("docs/errors.md", f"more than {socket.MESSAGES_A_SECOND} messages came in a second"),
     ("docs/howto/import.md", f"{MESSAGE_DAYS} days after"),
     ("docs/howto/scale-out.md", f"`AUDIENCE_POOL_SIZE` connections ({SETTINGS.pool_size})"),
     (

@@ -16,18 +16,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from audience_gql import playground
 from audience_gql.api.context import Services
-from audience_gql.api.schema import Schema
-from audience_gql.api.transport.answers import Answers, for_pages
-from audience_gql.api.transport.edge import Endpoint, guarded
-from audience_gql.api.transport.http import answer
-from audience_gql.api.transport.live import Live
-from audience_gql.api.transport.metrics import metrics_page
-from audience_gql.api.transport.operating import (
+from audience_gql.api.live import Live
+from audience_gql.api.operating import (
     OperationQueue,
     connection_bounds,
     heavy_connection_bounds,
 )
-from audience_gql.api.transport.socket import Sockets
+from audience_gql.api.schema import Schema
+from audience_gql.api.transport.answers import Answers, for_pages
+from audience_gql.api.transport.edge import Endpoint, guarded
+from audience_gql.api.transport.http import answer
+from audience_gql.api.transport.metrics import metrics_page
+from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Doorkeeper

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import socket
 import struct
-from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -20,7 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 
-from audience_gql.api.transport.connection import TRY_SEND
+from audience_gql.api.transport.socket import DIRECT
 from audience_gql.api.transport.sse import CUT_OFF
 from audience_gql.config import Settings
 
@@ -158,22 +157,25 @@ class _Socket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             extensions = cast("dict[str, object]", self.scope["extensions"])
-            extensions[TRY_SEND] = self.try_send  # the application has not begun yet
+            extensions[DIRECT] = self  # the application has not begun yet
 
     def try_send(self, text: str) -> bool:
-        """Send at once, unless there is something that the client has to take before."""
+        """As in Direct."""
         if not self.writable.is_set() or self.disconnected or self.close_sent or self.transport.is_closing():
             return False
         self.transport.write(_frame(text))
         return True
+
+    def force_send(self, text: str) -> None:
+        """As in Direct."""
+        if not self.close_sent:
+            self.transport.write(_frame(text))
 
     async def send(self, message: ASGISendEvent) -> None:
         if message["type"] == "websocket.send" and self.handshake_complete:
             await self._send_text(cast("str", message.get("text")))
             return
         if message["type"] == "websocket.close" and self.handshake_complete and not self.close_sent:
-            for text in cast("Iterable[str]", message.get("last_words", ())):
-                self.transport.write(_frame(text))
             self.writable.set()
             self.loop.call_later(self.close_timeout, self.transport.abort)
         await super().send(message)

@@ -27,11 +27,11 @@ from starlette.routing import Route
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
+from audience_gql.api.live import Live
+from audience_gql.api.operating import OperationQueue
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.edge import guarded
 from audience_gql.api.transport.http import answer
-from audience_gql.api.transport.live import Live
-from audience_gql.api.transport.operating import OperationQueue
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Access, Doorkeeper, create_token

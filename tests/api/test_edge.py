@@ -14,8 +14,7 @@ import httpx
 import pytest
 
 from audience_gql.api.schema import Schema
-from audience_gql.api.transport.shared_feed import SharedFeed
-from audience_gql.api.transport.socket import Sockets
+from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.access import Doorkeeper
 from tests.api.test_socket_crowd import Wire
@@ -151,7 +150,7 @@ async def test_on_a_socket_it_is_the_operation_s_error_and_the_id_is_free(api, c
         assert (told["id"], told["type"], error["extensions"]["code"]) == ("1", "error", "INTERNAL")
         assert SECRET not in str(told)
         assert any(error["extensions"]["errorId"] in record.getMessage() for record in caplog.records)
-        with patch.object(SharedFeed, "run", broken):
+        with patch.object(Schema, "operation_type", broken):
             wire.hear({"id": "1", "type": "subscribe", "payload": {"query": FEED}})
             told = json.loads((await asyncio.wait_for(wire.sent.get(), 5))["text"])
         assert (told["id"], told["type"]) == ("1", "error")

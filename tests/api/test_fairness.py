@@ -13,8 +13,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from audience_gql.api import operating
 from audience_gql.api.context import Context
-from audience_gql.api.transport import operating
 from audience_gql.config import Settings
 from audience_gql.storage.database import Database
 from tests.api.conftest import Api, Server, served_by

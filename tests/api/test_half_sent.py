@@ -82,7 +82,7 @@ async def test_a_body_is_waited_for_so_long(hasty, api, drip):
 
     assert SECONDS * 0.9 <= lived < SECONDS + 2
     assert heard.startswith(b"HTTP/1.1 408 ")
-    assert b"The body was not there within 1 s." in heard
+    assert b"The body did not arrive within 1 s." in heard
 
 
 async def test_a_body_that_nobody_reads_is_waited_for_so_long(hasty):

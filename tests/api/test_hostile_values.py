@@ -18,10 +18,10 @@ import httpx
 from graphql import get_named_type, is_leaf_type
 
 from audience_gql.api.context import Context
+from audience_gql.api.operation_requests import OperationRefused
 from audience_gql.api.transport.messages import Malformed, parse
-from audience_gql.api.transport.socket import Sockets
+from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.told import OperationRefused
 from tests.api.positions import Position, Token, as_json, positions
 from tests.api.test_input_words import FOREIGN
 from tests.api.test_socket_crowd import Wire
@@ -153,7 +153,7 @@ async def test_subscriptions(api, capsys):
             continue
         context = Context(api.services, api.access)
         try:
-            async with aclosing(subscriptions.run(message.asked, context)) as results, asyncio.timeout(5):
+            async with aclosing(subscriptions.run(message.request, context)) as results, asyncio.timeout(5):
                 told = json.loads((await anext(results)).text)
         except OperationRefused as refused:
             told = {"errors": [error.formatted for error in refused.errors]}

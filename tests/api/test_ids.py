@@ -8,7 +8,7 @@ import pytest
 
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads.records import EventRecord
 
 LARGEST = 2**63 - 1

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from audience_gql.storage import models
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads.records import ChannelRecord, EventRecord, SubscriberRecord
 
 

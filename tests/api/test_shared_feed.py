@@ -6,14 +6,17 @@ import asyncio
 import json
 import random
 from contextlib import AsyncExitStack, aclosing
+from unittest.mock import patch
 
 import pytest
 
 from audience_gql.api.context import Context
+from audience_gql.api.lists.feed import FeedSelection
+from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.told import Asked, OperationRefused, Told
 from audience_gql.audience.log.broadcast import LeftBehind
+from audience_gql.audience.log.feed import follow
 
 CHANGES = """
 subscription ($segments: [ID!], $after: String) {
@@ -40,30 +43,49 @@ def subscriptions(api) -> Subscriptions:
 
 
 def run(subscriptions: Subscriptions, api, query: str = CHANGES, name: str | None = None, **variables):
-    asked = Asked(query=query, variables=variables, operation_name=name)
-    return subscriptions.run(asked, Context(api.services, api.access))
+    request = OperationRequest(query=query, variables=variables, operation_name=name)
+    return subscriptions.run(request, Context(api.services, api.access))
 
 
 async def heard(results) -> dict:
     async with asyncio.timeout(5):
-        told: Told = await anext(results)
-    body = json.loads(told.text)
+        result = await anext(results)
+    body = json.loads(result.text)
     assert "errors" not in body
     (batch,) = body["data"].values()
-    assert told.cursor == batch.get("cursor", batch.get("c"))
+    assert result.cursor == batch.get("cursor", batch.get("c"))
     return batch
 
 
 async def by_the_library(api, query: str, name: str | None, **variables) -> list[dict]:
-    """The first results of a plain subscription, up to an empty one."""
-    results = await api.schema.stream(
-        query, variable_values=variables, context_value=Context(api.services, api.access), operation_name=name
-    )
-    async with aclosing(results):
-        async with asyncio.timeout(5):
-            result = await anext(results)
-        assert result.errors is None
-        return json.loads(json.dumps(result.data))
+    """The first result of the library's own subscription, which reads the log for one client."""
+
+    def alone(selection: FeedSelection):
+        return follow(
+            ports=api.services.ports,
+            workspace=api.access.workspace,
+            cursors=api.services.cursors,
+            after=selection.after,
+            wanted=selection.wanted,
+        )
+
+    with patch.object(FeedSelection, "__aiter__", alone):
+        results = await api.schema.stream(
+            query,
+            variable_values=variables,
+            context_value=Context(api.services, api.access),
+            operation_name=name,
+        )
+        async with aclosing(results):
+            async with asyncio.timeout(5):
+                result = await anext(results)
+            assert result.errors is None
+            return json.loads(json.dumps(result.data))
+
+
+def tails(api) -> int:
+    """How many readers of the workspace's log wait for its signals."""
+    return len(api.services.ports.signals._changes.get(api.access.workspace.id, ()))
 
 
 async def people(api, *external_ids: str, country: str = "LT") -> None:
@@ -83,12 +105,11 @@ async def test_ten_clients_are_told_the_same_by_one_execution(api, subscriptions
         texts = {json.dumps(batch) for batch in batches}
         assert len(texts) == 1
         assert {start["cursor"] for start in starts} == {batches[0]["after"]}
-        assert len(subscriptions.feed.tails) == 1
+        assert tails(api) == 1
         assert sum("membership_changes" in statement for statement in sent) == 1
         assert sum("FROM segments" in statement for statement in sent) <= 2
 
-    assert len(subscriptions.feed.tails) == 0
-    assert not api.services.ports.signals._changes[api.access.workspace.id]
+    assert tails(api) == 0
 
 
 @pytest.mark.parametrize(("query", "name", "variable"), [(CHANGES, None, "after"), (NAMED, "A", "since")])
@@ -168,7 +189,7 @@ async def test_filters_and_ways_of_asking_are_kept_apart(api, subscriptions):
         named = await stack.enter_async_context(aclosing(run(subscriptions, api, NAMED, "A")))
         for stream in (everything, one, named):
             await heard(stream)
-        assert len(subscriptions.feed.tails) == 2
+        assert tails(api) == 2
         await people(api, "ada")
 
         batches = [await heard(stream) for stream in (everything, one, named)]
@@ -203,13 +224,13 @@ async def test_many_who_come_and_go_each_hear_an_unbroken_chain(api, subscriptio
 
     for told in await asyncio.wait_for(asyncio.gather(*listeners), 30):
         assert told == [str(number) for number in range(40)]
-    assert len(subscriptions.feed.tails) == 0
+    assert tails(api) == 0
 
 
 async def test_who_does_not_take_what_he_is_told_is_left_behind_and_comes_again(
     api, subscriptions, monkeypatch
 ):
-    monkeypatch.setattr(subscriptions.feed._broadcasts, "_most", 3)
+    monkeypatch.setattr(subscriptions._deliveries._executions._running, "_most", 3)
     await api.segment("LT", {"country": {"is": "LT"}})
     async with aclosing(run(subscriptions, api)) as slow, aclosing(run(subscriptions, api)) as quick:
         cursor = (await heard(slow))["cursor"]
@@ -251,7 +272,7 @@ async def test_a_forged_cursor_fails_as_it_does_for_one(api, subscriptions):
             await anext(stream)
 
     assert json.loads(told.text)["errors"][0]["extensions"] == {"code": "CURSOR_INVALID"}
-    assert len(subscriptions.feed.tails) == 0
+    assert tails(api) == 0
 
 
 @pytest.mark.parametrize(

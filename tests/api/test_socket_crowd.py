@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from audience_gql.api.transport.messages import PING, PONG, PROTOCOL
-from audience_gql.api.transport.socket import Sockets
+from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from tests.api.conftest import served_by
 from tests.api.test_socket import CHANGES, closing_code, entered, opened, received, send, subscribe

@@ -10,7 +10,7 @@ import pytest
 
 from audience_gql.audience.log.cursors import CursorCodec, CursorInvalid
 from audience_gql.audience.log.feed import Batch, follow
-from audience_gql.storage.feed import FeedFilter
+from audience_gql.storage.log import FeedFilter
 from audience_gql.storage.models import Workspace
 
 CURSORS = CursorCodec(("secret",))

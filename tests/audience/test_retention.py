@@ -17,7 +17,7 @@ from audience_gql.audience.log.retention import prune
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import begin_new_logs
 from audience_gql.config import Settings
-from audience_gql.storage.feed import FeedFilter
+from audience_gql.storage.log import FeedFilter
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.reads import segment_figures
 

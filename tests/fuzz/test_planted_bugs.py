@@ -16,10 +16,10 @@ from audience_gql.audience.engine import affected, plans
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.conditions.base import Edge
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, facts, feed
+from audience_gql.storage import definitions, facts, log
 from audience_gql.storage.engine import membership
 from audience_gql.storage.facts import Mark
-from audience_gql.storage.feed import FeedFilter
+from audience_gql.storage.log import FeedFilter
 from tests.fuzz.snapshots import Judge
 
 LITHUANIA = {"country": {"is": "LT"}}
@@ -279,21 +279,21 @@ async def reader(house, after=()):
     for bucket_id, sequence in after:
         positions[bucket_id] = max(sequence, positions.get(bucket_id, 0))
     async with house.ports.database.snapshot() as connection:
-        heads = await feed.heads(connection, house.workspace.id, positions)
-        changes, _ = await feed.changes_after(connection, positions, heads, FeedFilter(), 100)
+        heads = await log.heads(connection, house.workspace.id, positions)
+        changes, _ = await log.changes_after(connection, positions, heads, FeedFilter(), 100)
     for change in changes:
         yield change.bucket_id, change.sequence
 
 
 def with_a_cursor_by_last_id(monkeypatch) -> None:
     """One number for all buckets: the highest that was seen."""
-    honest = feed.changes_after
+    honest = log.changes_after
 
     async def changes_after(connection, positions, heads, wanted, limit):
         last = max(positions.values(), default=0)
         return await honest(connection, dict.fromkeys(heads, last), heads, wanted, limit)
 
-    monkeypatch.setattr(feed, "changes_after", changes_after)
+    monkeypatch.setattr(log, "changes_after", changes_after)
 
 
 async def until_somebody_waits(house) -> None:

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import strawberry
 
+from audience_gql.api.live import Live
 from audience_gql.api.loaders import Loaders
-from audience_gql.api.transport.live import Live
-from audience_gql.api.transport.operating import OperationQueue
+from audience_gql.api.operating import OperationQueue
 from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Final
 
 from audience_gql.conditions.vocabulary import IdKind
-from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.reads.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 

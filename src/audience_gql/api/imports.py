@@ -19,7 +19,6 @@ from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, After, First, ListConnection, Listing, Page
 from audience_gql.api.people.channels import Channel
 from audience_gql.api.shapes import enum
-from audience_gql.api.transport.uploads import upload_path
 from audience_gql.audience.imports.lifecycle import (
     MESSAGE_DAYS,
     REJECTS_KEPT,
@@ -298,7 +297,7 @@ class ImportMutation:
             plan=plan,
             dry_run=wanted.dry_run,
         )
-        return _Started(started, upload_path(started.id, secret))
+        return _Started(started, f"/imports/{ids.encode(Kind.IMPORT, started.id)}/{secret}")
 
     @strawberry.mutation(
         description="Stops an import. Rows that were written before stay. An import that has ended does not change.",

@@ -19,7 +19,6 @@ from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
-from audience_gql.storage.feed import LoggedChange
 from audience_gql.storage.imports import (
     ImportRecord,
     RejectKey,
@@ -27,6 +26,7 @@ from audience_gql.storage.imports import (
     imports_by_ids,
     rejects_by_keys,
 )
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.reads import batches, list_pages, person_pages, segment_figures
 from audience_gql.storage.reads.list_pages import Members

@@ -40,11 +40,13 @@ from audience_gql.api.limits import COST
 from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
 from audience_gql.api.lists.group_edits import GroupEditMutation
 from audience_gql.api.lists.groups import GroupMutation, GroupQuery
+from audience_gql.api.lists.recomputes import RecomputeSubscription
 from audience_gql.api.lists.segment_edits import SegmentMutation
 from audience_gql.api.lists.segment_figures import SegmentOverlapQuery
 from audience_gql.api.lists.segment_updates import SegmentSubscription
 from audience_gql.api.lists.segments import SegmentQuery
 from audience_gql.api.nodes import NodeQuery
+from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.people.channel_edits import ChannelMutation
 from audience_gql.api.people.custom_fields import CustomFieldMutation, CustomFieldQuery
 from audience_gql.api.people.erasures import ErasureMutation
@@ -53,7 +55,6 @@ from audience_gql.api.people.subscribers import SubscriberQuery
 from audience_gql.api.people.upserts import UpsertMutation
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.tokens import TokenMutation, TokenQuery
-from audience_gql.api.transport.told import Asked, OperationRefused
 from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
 
@@ -98,7 +99,7 @@ class Mutation(
 
 
 @strawberry.type(description="The subscriptions, over websockets or server-sent events.")
-class Subscription(FeedSubscription, SegmentSubscription, ImportSubscription): ...
+class Subscription(FeedSubscription, RecomputeSubscription, SegmentSubscription, ImportSubscription): ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +132,15 @@ class Schema(strawberry.Schema):
         operation = None if isinstance(prepared, RefusedDocument) else _chosen(prepared, operation_name)
         return OperationType(operation.type) if operation else None
 
-    def query_cost(self, asked: Asked) -> int:
+    def query_cost(self, request: OperationRequest) -> int:
         """How many objects the response of a query may hold. 0 for other operations, and for a document that will be refused."""
-        prepared = self.documents.prepare(asked.query)
-        operation = None if isinstance(prepared, RefusedDocument) else _chosen(prepared, asked.operation_name)
+        prepared = self.documents.prepare(request.query)
+        operation = (
+            None if isinstance(prepared, RefusedDocument) else _chosen(prepared, request.operation_name)
+        )
         if operation is None or operation.type != "query":
             return 0
-        return operation.cost.points({**operation.defaults, **(asked.variables or {})})
+        return operation.cost.points({**operation.defaults, **(request.variables or {})})
 
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
@@ -187,14 +190,16 @@ class Schema(strawberry.Schema):
             else Permitted(document=prepared.document, operation=operation)
         )
 
-    def executor(self, asked: Asked, permitted: Permitted, context: Context) -> Executor[Context]:
+    def executor(
+        self, request: OperationRequest, permitted: Permitted, context: Context
+    ) -> Executor[Context]:
         """The executor that runs a subscription's events one by one. Raises OperationRefused for variables that do not fit."""
         executor = self.execution_context_class.build(
             self._schema,
             permitted.document,
             context_value=context,
-            raw_variable_values=asked.variables,
-            operation_name=asked.operation_name,
+            raw_variable_values=request.variables,
+            operation_name=request.operation_name,
         )
         if isinstance(executor, list):
             raise OperationRefused(executor)

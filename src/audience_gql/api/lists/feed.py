@@ -1,30 +1,22 @@
-"""The feed of membership changes as a subscription and as a query, and the progress of a recompute."""
+"""The feed of membership changes as a subscription and as a query."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import strawberry
 
 from audience_gql.api import ids
-from audience_gql.api.context import Context, Info
+from audience_gql.api.context import Info
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import SubscriberKey, identity_of
 from audience_gql.api.lists.membership import MembershipChange
 from audience_gql.api.pagination import LARGEST_PAGE, First, page_size
-from audience_gql.api.shapes import enum
-from audience_gql.audience.definitions.segments import recompute_progress
-from audience_gql.audience.log.feed import CHANGES_A_BATCH, Batch, Page, follow, read_page
-from audience_gql.storage import models
-from audience_gql.storage.feed import FeedFilter
+from audience_gql.audience.log.feed import CHANGES_A_BATCH, Batch, Page, read_page
+from audience_gql.storage.log import FeedFilter
 from audience_gql.storage.reads.records import Owner
-
-if TYPE_CHECKING:
-    from audience_gql.api.lists.segments import Segment
 
 
 @strawberry.type(
@@ -45,45 +37,6 @@ class MembershipChangeBatch:
     )
 
 
-@enum(
-    "The phase of a recompute.",
-    QUEUED="The recompute is requested and has not started. This is always the first report, unless the recompute fails at once.",
-    EVALUATING="A worker is finding the members.",
-    DONE="The recompute has ended. The segment holds exactly the people who match.",
-    FAILED="The recompute has ended without a result: the condition cannot be evaluated, or the segment is paused.",
-)
-class RecomputePhase(StrEnum):
-    QUEUED = "QUEUED"
-    EVALUATING = "EVALUATING"
-    DONE = "DONE"
-    FAILED = "FAILED"
-
-
-@strawberry.type(description="A progress report of a segment's recompute.")
-class RecomputeProgress:
-    segment_number: strawberry.Private[int]
-    phase: RecomputePhase = strawberry.field(description="The current phase. DONE and FAILED are final.")
-    fraction: float = strawberry.field(description="The finished share of the audience, from 0 to 1.")
-    members: int | None = strawberry.field(description="The number of people in the segment now.")
-    entered: int | None = strawberry.field(
-        description="The number of people that this recompute has added so far."
-    )
-    left: int | None = strawberry.field(
-        description="The number of people that this recompute has removed so far."
-    )
-    failure: str | None = strawberry.field(
-        description="Why the recompute failed. Null unless `phase` is FAILED."
-    )
-
-    @strawberry.field(
-        description="The segment that is recomputed.",
-        graphql_type=Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")],
-    )
-    @staticmethod
-    async def segment(parent: strawberry.Parent[RecomputeProgress], info: Info) -> models.Segment | None:
-        return await info.context.loaders.segments.load(parent.segment_number)
-
-
 @strawberry.type(description="A page of the log of membership changes, for clients without a websocket.")
 class FeedPage:
     changes: list[MembershipChange] = strawberry.field(
@@ -100,28 +53,15 @@ class FeedPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
-    """The arguments of one client of the feed. Iterating reads the log for this client only; shared_feed.py reads it for many."""
+class FeedSelection(AsyncIterable[Batch]):
+    """What a subscription selects from the feed. `feed_subscription` makes a shared subscription of it."""
 
-    context: Context
     after: str | None
     wanted: FeedFilter
 
-    async def __aiter__(self) -> AsyncGenerator[Batch, None]:
-        context, settings = self.context, self.context.services.settings
-        followed = follow(
-            ports=context.ports,
-            workspace=context.workspace,
-            cursors=context.services.cursors,
-            after=self.after,
-            wanted=self.wanted,
-            poll_seconds=settings.feed_poll_seconds,
-            heartbeat_seconds=settings.feed_heartbeat_seconds,
-        )
-        async with aclosing(followed) as batches:
-            async for batch in batches:
-                context.forget()
-                yield batch
+    def __aiter__(self) -> AsyncIterator[Batch]:
+        """graphql-core requires an async iterable and only hands it through."""
+        raise NotImplementedError
 
 
 SegmentIds: TypeAlias = Annotated[
@@ -198,40 +138,11 @@ class FeedSubscription:
         group_ids: GroupIds = None,
         subscriber: OfSubscriber = None,
         after: FromCursor = None,
-    ) -> Followed:
-        context = info.context
-        return Followed(
-            context=context,
-            after=context.resume_from or after,
+    ) -> FeedSelection:
+        return FeedSelection(
+            after=info.context.resume_from or after,
             wanted=_filter(segment_ids, group_ids, subscriber),
         )
-
-    @strawberry.subscription(
-        description="Recomputes a segment's members from the raw facts and reports the progress from QUEUED until the end. If a "
-        "recompute is running, the subscription joins it. If one ended within the last minute, its result is reported instead. "
-        "A paused segment FAILS at once. An unknown id is the error NOT_FOUND.",
-        graphql_type=AsyncGenerator[RecomputeProgress, None],
-    )
-    @staticmethod
-    async def recompute_segment(
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The segment's id.")],  # noqa: A002  # the schema's name
-    ) -> AsyncGenerator[RecomputeProgress, None]:
-        context = info.context
-        number = ids.number_of(Kind.SEGMENT, id)
-        reported = recompute_progress(ports=context.ports, workspace=context.workspace, segment_id=number)
-        async with aclosing(reported) as reports:  # type: ignore[type-var]  # an async generator, declared as an iterator
-            async for report in reports:
-                context.forget()
-                yield RecomputeProgress(
-                    segment_number=number or 0,
-                    phase=RecomputePhase(report.phase),
-                    fraction=report.fraction,
-                    members=report.members,
-                    entered=report.entered,
-                    left=report.left,
-                    failure=report.failure,
-                )
 
 
 def _filter(

@@ -15,7 +15,7 @@ from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, ListConnection
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads.records import SubscriberRecord
 
 if TYPE_CHECKING:

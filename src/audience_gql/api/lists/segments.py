@@ -22,7 +22,7 @@ from audience_gql.api.scalars import Condition, instant_at
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
 from audience_gql.storage import models
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads import pages
 from audience_gql.storage.reads.records import SubscriberRecord
 from audience_gql.storage.reads.segment_figures import Size

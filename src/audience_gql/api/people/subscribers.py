@@ -21,7 +21,7 @@ from audience_gql.api.people.custom_fields import CustomField
 from audience_gql.api.people.events import EventConnection
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads import pages
 from audience_gql.storage.reads.records import ChannelRecord, EventRecord, SubscriberRecord
 

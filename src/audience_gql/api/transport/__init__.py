@@ -1,1 +1,1 @@
-"""How operations come and answers go: HTTP, websockets, server-sent events, uploads. Nothing here knows a noun."""
+"""How operations arrive and results leave: HTTP, websockets, server-sent events and uploads."""

@@ -1,6 +1,6 @@
-"""What every HTTP answer of the API carries, and which pages of other origins may read it.
+"""The headers of every HTTP response of the API, and the origins whose pages may read it.
 
-It must not know what is answered.
+It must not depend on the response's content.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from audience_gql.api.errors import REQUEST_ID
 
 _REQUEST_ID: Final = "x-request-id"
 _GIVEN: Final = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
-"""What a proxy's or client's own id may look like, so that it can be written into a log as it is."""
+"""The form of an id that a proxy or client may give. It is safe to write into a log."""
 _ASKED_WITH: Final = ("Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id")
 _READ_FROM: Final = ("Retry-After", "X-Request-Id")
 
 
 def for_pages(app: ASGIApp, *, origins: Collection[str], methods: Collection[str]) -> ASGIApp:
-    """An application whose answers pages of these origins may read. Credentials are never sent along: a token is in a header."""
+    """An application whose responses pages of these origins may read. Cookies are not allowed: the token is in a header."""
     if not origins:
         return app
     return CORSMiddleware(
@@ -37,9 +37,9 @@ def for_pages(app: ASGIApp, *, origins: Collection[str], methods: Collection[str
 
 
 class Answers:
-    """An application whose answers are kept by no cache, are taken for what they say they are, and have an id.
+    """An application whose responses no cache stores and whose media type no browser guesses. Each has an id.
 
-    The id is the request's `X-Request-Id`, or a new one. What is logged for the request names it.
+    The id is the request's `X-Request-Id`, or a new one. The server's log names it with every error of the request.
     """
 
     def __init__(self, app: ASGIApp) -> None:

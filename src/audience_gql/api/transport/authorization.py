@@ -1,4 +1,4 @@
-"""Reads the credentials that a request or socket brings, the same on both."""
+"""Reads the credentials of a request or websocket, the same for both."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from audience_gql.audience.access import Access, Doorkeeper, Unauthenticated
 from audience_gql.storage.database import UNREACHABLE
 
 RECHECK_SECONDS: Final = 2.0
-"""Together with the three seconds for which a good token is remembered, a revoked one is out within five. An expired one is out within two."""
+"""A revoked token loses its connections within five seconds: these two, and three for which a valid token is remembered. An expired one within two."""
 
 
 async def authorize(doorkeeper: Doorkeeper, authorization: object) -> Access:
-    """What `Bearer agq_…` opens. Raises Unauthenticated for anything that opens nothing."""
+    """The access that `Bearer agq_…` grants. Raises Unauthenticated."""
     return await doorkeeper.authenticate(secret_of(authorization))
 
 
 def offered(payload: Mapping[str, object], upgrade: str | None) -> object:
-    """The Authorization value that a socket's client offers; None for none.
+    """The Authorization value of a websocket's client, or None.
 
-    The payload of `connection_init` wins, then the `headers` that some clients put into it, then the header of the upgrade request.
-    Names are taken in upper and lower case. Nobody's browser sends such a header by itself, so it proves as much as the payload does.
+    The payload of `connection_init` comes first, then the `headers` that some clients put into it, then the header of the upgrade
+    request. The case of the names does not matter. A browser does not send this header by itself, so it proves as much as the payload.
     """
     headers = payload.get("headers")
     for place in (payload, headers if isinstance(headers, Mapping) else {}):
@@ -33,7 +33,7 @@ def offered(payload: Mapping[str, object], upgrade: str | None) -> object:
 
 
 def secret_of(authorization: object) -> str:
-    """The token in an Authorization value. Raises Unauthenticated when there is none."""
+    """The token in an Authorization value. Raises Unauthenticated if there is none."""
     scheme, _, secret = authorization.partition(" ") if isinstance(authorization, str) else ("", "", "")
     if scheme.lower() != "bearer" or not secret.strip():
         raise Unauthenticated
@@ -41,7 +41,7 @@ def secret_of(authorization: object) -> str:
 
 
 async def refusal(doorkeeper: Doorkeeper, secret: str) -> None:
-    """Wait until a good token is good no longer. Postgres being away changes nothing."""
+    """Wait until a valid token becomes invalid. While Postgres is away, it keeps waiting."""
     while True:
         await asyncio.sleep(RECHECK_SECONDS)
         try:

@@ -1,6 +1,6 @@
-"""The edge of HTTP: whatever escapes from behind an address, the client gets JSON with a code and the log has the rest.
+"""The edge of HTTP: when an exception escapes from an endpoint, the client gets JSON with a code, and the server's log the traceback.
 
-Streams that have begun and websockets have edges of their own, in sse.py and connection.py.
+Websockets and streams that have begun have edges of their own, in socket.py and sse.py.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from audience_gql.api.transport.wire import encode
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 _PASSING: Final = frozenset({"UNAVAILABLE", "TIMEOUT"})
-"""Codes of what is over after a moment."""
+"""The codes of errors that a later attempt may not meet."""
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, from which no exception comes."""
+    """The same endpoint. It raises no exception."""
 
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)
-        except Exception as error:  # noqa: BLE001  # the edge: it is logged, masked and told
-            return _told(error, request)
+        except Exception as error:  # noqa: BLE001  # the edge: the error is logged, masked and sent
+            return _failure(error, request)
 
     return answer
 
 
-def _told(error: Exception, request: Request) -> Response:
-    told = masked(error)
-    is_passing = code_of(told) in _PASSING
+def _failure(error: Exception, request: Request) -> Response:
+    public = masked(error)
+    is_passing = code_of(public) in _PASSING
     status = HTTPStatus.SERVICE_UNAVAILABLE if is_passing else HTTPStatus.INTERNAL_SERVER_ERROR
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if is_passing else {}
     media_type = GRAPHQL_JSON if media_type_of(request) == GRAPHQL_JSON else JSON
-    body = encode({"errors": [told.formatted]})
+    body = encode({"errors": [public.formatted]})
     return Response(body, status, headers, f"{media_type}; charset=utf-8")

@@ -1,6 +1,6 @@
-"""The messages of graphql-transport-ws: what clients send, read with suspicion, and what they are sent.
+"""The messages of graphql-transport-ws: parses those of clients and builds those of the server.
 
-What is done about a message is the connection's; this knows the protocol's grammar alone.
+It knows only the grammar of the protocol. socket.py acts on a message.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from graphql import GraphQLError
 
-from audience_gql.api.transport.told import Asked, Unaskable, asked_of
+from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
 from audience_gql.api.transport.wire import Unreadable, decode, encode
 
 PROTOCOL: Final = "graphql-transport-ws"
@@ -21,37 +21,37 @@ PONG: Final = '{"type":"pong"}'
 
 
 class Malformed(Exception):
-    """Not a message of the protocol. The text says why, and fits into the reason of a close."""
+    """Not a message of the protocol. The text says why and fits into a close frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """Who is there."""
+    """`connection_init`. Its payload may hold the token."""
 
     payload: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Are you there?"""
+    """The client asks whether the server is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """I am."""
+    """The client's answer to a ping."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Run this operation."""
+    """Run an operation under this id."""
 
     id: str
-    asked: Asked
+    request: OperationRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Run it no longer."""
+    """Stop the operation with this id."""
 
     id: str
 
@@ -82,22 +82,22 @@ def parse(text: object) -> Message:
         case "complete":
             return Complete(_id(message))
         case "subscribe":
-            return Subscribe(_id(message), _asked(payload))
+            return Subscribe(_id(message), _request(payload))
     raise Malformed("Unknown type of message")
 
 
 def opening(id_: str) -> str:
-    """What comes before the result in a `next` message; a closing brace comes after it."""
+    """The part of a `next` message before the result. A closing brace follows the result."""
     return f'{{"id":{encode(id_).decode()},"type":"next","payload":'
 
 
-def errors(id_: str, told: Sequence[GraphQLError]) -> str:
-    """The operation is over, for it failed."""
-    return encode({"id": id_, "type": "error", "payload": [error.formatted for error in told]}).decode()
+def errors(id_: str, causes: Sequence[GraphQLError]) -> str:
+    """The operation has failed and ended."""
+    return encode({"id": id_, "type": "error", "payload": [error.formatted for error in causes]}).decode()
 
 
 def complete(id_: str) -> str:
-    """The operation is over."""
+    """The operation has ended."""
     return encode({"id": id_, "type": "complete"}).decode()
 
 
@@ -108,11 +108,11 @@ def _id(message: Mapping[str, object]) -> str:
     return value
 
 
-def _asked(payload: Mapping[str, object]) -> Asked:
+def _request(payload: Mapping[str, object]) -> OperationRequest:
     try:
-        asked = asked_of(payload)
-    except Unaskable as error:
+        request = operation_request(payload)
+    except NoOperation as error:
         raise Malformed(str(error)) from error
-    if payload.get("query") is None and not asked.is_hash:
+    if payload.get("query") is None and not request.is_hash:
         raise Malformed("A subscribe needs a query")
-    return asked
+    return request

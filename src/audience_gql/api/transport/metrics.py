@@ -1,6 +1,6 @@
-"""/metrics: figures for Prometheus, over all workspaces and of this process' connections, and who may read them.
+"""/metrics: figures for Prometheus about all workspaces and about the connections of this process.
 
-They say nothing of people, but how much is stored and what goes wrong is nobody else's business.
+They contain nothing about single people. The amount of data and the errors are confidential all the same.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MEDIA_TYPE: Final = "text/plain; version=0.0.4"
 
 
 async def metrics_page(request: Request) -> Response:
-    """401 or 403 for those who may not read it; 503 while Postgres is away."""
+    """The page. 401 or 403 for a client that may not read it, and 503 while Postgres is away."""
     services: Services = request.state.services
     if refused := _refused(request, services.settings.metrics_token):
         return refused
@@ -54,7 +54,7 @@ def _refused(request: Request, token: str) -> Response | None:
 
 
 def _is_local(request: Request) -> bool:
-    """Whether it comes from this machine and was not handed on by a proxy here."""
+    """Whether the request comes from this machine and not through a proxy on it."""
     if request.client is None or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
         return False
     try:

@@ -1,6 +1,6 @@
-"""Reads a GraphQL request that came by HTTP: who asks, for what, and in which form the answer is wanted.
+"""Reads a GraphQL request that came over HTTP: its token, its operation, and the media type of the response.
 
-It must not run anything; nothing that arrives here may end in a 500.
+It must not run anything. No request may lead to a 500 here.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from starlette.requests import Request
 
 from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
+from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
 from audience_gql.api.transport.authorization import authorize
-from audience_gql.api.transport.told import Asked, Unaskable, asked_of
 from audience_gql.api.transport.wire import Unreadable, decode
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.config import Settings
@@ -26,8 +26,8 @@ GRAPHQL_JSON: Final = "application/graphql-response+json"
 EVENT_STREAM: Final = "text/event-stream"
 
 
-class Refused(Exception):
-    """A request that is answered without running anything."""
+class RequestRefused(Exception):
+    """A request that is answered without running anything. A header `Retry_After` is sent as Retry-After."""
 
     def __init__(self, status: HTTPStatus, error: GraphQLError, **headers: str) -> None:
         super().__init__(error.message)
@@ -37,20 +37,20 @@ class Refused(Exception):
 
 
 async def access_of(request: Request, services: Services) -> Access:
-    """What the request's token opens. Raises Refused."""
+    """The access that the request's token grants. Raises RequestRefused."""
     try:
         return await authorize(services.doorkeeper, request.headers.get("authorization"))
     except Unauthenticated as error:
         bare = ApiError("UNAUTHENTICATED", "Send a good token: `Authorization: Bearer agq_…`.")
-        raise Refused(HTTPStatus.UNAUTHORIZED, bare, WWW_Authenticate="Bearer") from error
+        raise RequestRefused(HTTPStatus.UNAUTHORIZED, bare, WWW_Authenticate="Bearer") from error
     except UNREACHABLE as error:
-        raise Refused(
+        raise RequestRefused(
             HTTPStatus.SERVICE_UNAVAILABLE, masked(error), Retry_After=str(RETRY_AFTER_SECONDS)
         ) from error
 
 
-async def asked_by(request: Request, settings: Settings) -> Asked:
-    """What the request asks for, in its address or its body. Raises Refused."""
+async def operation_of(request: Request, settings: Settings) -> OperationRequest:
+    """The operation in the request's address or body. Raises RequestRefused."""
     if request.method == "GET":
         given: dict[str, object] = dict(request.query_params)
         for name in ("variables", "extensions"):
@@ -59,16 +59,16 @@ async def asked_by(request: Request, settings: Settings) -> Asked:
     else:
         given = await _object_of(request, settings)
     try:
-        asked = asked_of(given)
-    except Unaskable as error:
+        operation = operation_request(given)
+    except NoOperation as error:
         raise bad_request(str(error)) from error
-    if not asked.query and not asked.is_hash:
+    if not operation.query and not operation.is_hash:
         raise bad_request("There is no document: `query` is missing or empty.")
-    return asked
+    return operation
 
 
 def media_type_of(request: Request) -> str:
-    """What the answer is sent as: what the client prefers of those that there are."""
+    """The media type of the response: the one of ours that the client prefers."""
     best, best_quality = JSON, 0.0
     for offer in request.headers.get("accept", "").split(","):
         name, _, parameters = offer.strip().lower().partition(";")
@@ -78,8 +78,8 @@ def media_type_of(request: Request) -> str:
     return best
 
 
-def bad_request(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, **headers: str) -> Refused:
-    return Refused(status, ApiError("BAD_USER_INPUT", message), **headers)
+def bad_request(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, **headers: str) -> RequestRefused:
+    return RequestRefused(status, ApiError("BAD_USER_INPUT", message), **headers)
 
 
 async def _object_of(request: Request, settings: Settings) -> dict[str, object]:
@@ -92,13 +92,13 @@ async def _object_of(request: Request, settings: Settings) -> dict[str, object]:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise bad_request(
-            f"Send the body as it is, not as {encoding}.",
+            f"Send the body without content-encoding, not as {encoding}.",
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             Accept_Encoding="identity",
         )
     body = _decoded(await _body_in_time(request, settings))
     if not isinstance(body, dict):
-        raise bad_request('The body must be one JSON object: {"query": …}. Batches are not taken.')
+        raise bad_request('The body must be one JSON object: {"query": …}. Batches are not supported.')
     return body
 
 
@@ -107,7 +107,7 @@ async def _body_in_time(request: Request, settings: Settings) -> bytes:
         async with asyncio.timeout(settings.request_seconds):
             return await _body(request, settings.body_bytes)
     except TimeoutError as error:
-        message = f"The body was not there within {settings.request_seconds:g} s."
+        message = f"The body did not arrive within {settings.request_seconds:g} s."
         raise bad_request(message, HTTPStatus.REQUEST_TIMEOUT, Connection="close") from error
 
 

@@ -1,6 +1,6 @@
-"""GraphQL over server-sent events: one operation a request, its results as they come ("distinct connections").
+"""GraphQL over server-sent events: one operation per request ("distinct connections"). Each result is sent as soon as it exists.
 
-A stream that is ended from here says why, and from which cursor to go on. Reading requests is not done here.
+When the server ends a stream, it sends the reason and the cursor from which to continue. requests.py reads the request.
 """
 
 from __future__ import annotations
@@ -20,52 +20,58 @@ from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
+from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.transport.authorization import refusal, secret_of
-from audience_gql.api.transport.requests import EVENT_STREAM, Refused
+from audience_gql.api.transport.requests import EVENT_STREAM, RequestRefused
+from audience_gql.api.transport.results import only_errors, result_of
 from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.told import Asked, OperationRefused, Told, refused, told
 from audience_gql.audience.access import Access
 from audience_gql.audience.log.broadcast import LeftBehind
+from audience_gql.audience.log.shared_execution import Result
 from audience_gql.audience.tasks import end
 
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 CUT_OFF: Final = "audience_gql.cut_off"
-"""An extension of the server's: its `now` ends an answer that is not whole, and the connection with it."""
+"""An ASGI extension of our server. Its `now` ends an unfinished response together with its connection."""
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
 _HEARTBEAT: Final = b":\n\n"
 _PARTING_SECONDS: Final = 5.0
-"""How long a client that does not read is given for the last word."""
+"""How long to wait for a client that does not read to take its last result."""
 
 logger = logging.getLogger(__name__)
 
 
 def single(result: ExecutionResult) -> Response:
-    """A query's or mutation's one result, and nothing more."""
-    body = _next(told(result.data, result.errors).text, "1") + _COMPLETE
+    """The stream of a query or mutation: its one result."""
+    body = _next(result_of(result.data, result.errors).text, "1") + _COMPLETE
     return Response(body, HTTPStatus.OK, _HEADERS, EVENT_STREAM)
 
 
 def subscribe(
-    request: Request, asked: Asked, subscriptions: Subscriptions, services: Services, access: Access
+    request: Request,
+    operation: OperationRequest,
+    subscriptions: Subscriptions,
+    services: Services,
+    access: Access,
 ) -> Response:
-    """A subscription's results as they come. Raises Refused where the token has too many connections."""
+    """The stream of a subscription. Raises RequestRefused if the token has too many connections."""
     if not services.live.enter(access.token.id):
         error = ApiError("RATE_LIMITED", "Too many sockets and streams for this token.")
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
+        raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
     context = Context(services, access, request.headers.get("last-event-id") or None)
-    return _Stream(asked, subscriptions, context, secret_of(request.headers.get("authorization")))
+    return _Stream(operation, subscriptions, context, secret_of(request.headers.get("authorization")))
 
 
 class _Gone(Exception):
-    """Nobody reads what is written."""
+    """The client has closed the connection."""
 
 
 class _TooSlow(Exception):
-    """The client does not read what it is sent."""
+    """The client does not read."""
 
 
 class _Events:
-    """What is written to one client. It is never written to faster than it reads, so that nothing piles up."""
+    """Writes the events of one client. It never writes faster than the client reads, so that nothing piles up."""
 
     def __init__(self, send: Send, cut_off: Callable[[], None], *, slow_seconds: float) -> None:
         self._send = send
@@ -77,30 +83,30 @@ class _Events:
     async def begin(self, start: Mapping[str, object]) -> None:
         await self._send({"type": "http.response.start", **start})
 
-    async def next(self, result: Told) -> None:
-        """A result, under the cursor that it leads to; results that have none are counted."""
+    async def next(self, result: Result) -> None:
+        """A result. The event's id is its cursor, or its number if it has none."""
         self._results += 1
         await self._write_in_time(_next(result.text, result.cursor or str(self._results)))
         self._cursor = result.cursor
 
     async def heartbeat(self) -> None:
-        """A comment: it keeps the way open, and finds out who is gone."""
+        """A comment, which keeps the connection open and detects a client that has gone."""
         await self._write_in_time(_HEARTBEAT)
 
     async def complete(self) -> None:
         await self._write_in_time(_COMPLETE, is_last=True)
 
     async def part(self, reason: GraphQLError) -> None:
-        """The last word, to a client that may not be reading."""
+        """The reason for the end, to a client that may not be reading. The connection is cut if it is not read in time."""
         if self._cursor and reason.extensions is not None:
             reason.extensions["cursor"] = self._cursor
         try:
             async with asyncio.timeout(_PARTING_SECONDS):
-                last = refused([reason], self._cursor).text
+                last = only_errors([reason], self._cursor).text
                 await self._write(_next(last, self._cursor or str(self._results + 1)))
                 await self._write(_COMPLETE, is_last=True)
         except (TimeoutError, _Gone):
-            logger.info("a client that does not read is cut off")
+            logger.info("cut the connection of a client that does not read")
             self._cut_off()
 
     async def _write_in_time(self, content: bytes, *, is_last: bool = False) -> None:
@@ -118,14 +124,16 @@ class _Events:
 
 
 class _Stream(Response):
-    """Sends results until they end, the client goes, or it must go."""
+    """Sends results until they end, the client goes, or the server must end the stream."""
 
     media_type = EVENT_STREAM
 
-    def __init__(self, asked: Asked, subscriptions: Subscriptions, context: Context, secret: str) -> None:
+    def __init__(
+        self, operation: OperationRequest, subscriptions: Subscriptions, context: Context, secret: str
+    ) -> None:
         self.status_code = HTTPStatus.OK
         self.init_headers(_HEADERS)
-        self._asked = asked
+        self._operation = operation
         self._subscriptions = subscriptions
         self._context = context
         self._secret = secret
@@ -137,25 +145,25 @@ class _Stream(Response):
         try:
             with services.live.operation():
                 await events.begin({"status": self.status_code, "headers": self.raw_headers})
-                reason = await self._go_on(events, receive)
+                reason = await self._run(events, receive)
             if reason is not None:
                 await events.part(reason)
         finally:
             services.live.leave(self._context.access.token.id)
 
-    async def _go_on(self, events: _Events, receive: Receive) -> GraphQLError | None:
-        """Send until something ends it; why it must end, when that is to be told."""
+    async def _run(self, events: _Events, receive: Receive) -> GraphQLError | None:
+        """Send until something ends the stream. Returns the reason if the client must learn it."""
         services = self._context.services
         away = ApiError(
-            "UNAVAILABLE", "This server stops. Go on with another one.", retryAfter=RETRY_AFTER_SECONDS
+            "UNAVAILABLE", "This server is stopping. Continue on another one.", retryAfter=RETRY_AFTER_SECONDS
         )
-        reasons: dict[asyncio.Task[Any], GraphQLError | None] = {  # Any: nobody asks for their results
+        reasons: dict[asyncio.Task[Any], GraphQLError | None] = {  # Any: their results are not used
             _task(self._send_results(events)): None,
             _task(_departure(receive)): None,
             _task(_heartbeats(events, services.settings.stream_heartbeat_seconds)): None,
             _task(services.live.drained.wait()): away,
             _task(refusal(services.doorkeeper, self._secret)): ApiError(
-                "UNAUTHENTICATED", "The token is no longer good."
+                "UNAUTHENTICATED", "The token is no longer valid."
             ),
         }
         try:
@@ -167,31 +175,31 @@ class _Stream(Response):
                 case None | _Gone():
                     pass
                 case _TooSlow() | LeftBehind():
-                    return ApiError("SLOW_CLIENT", "The client reads too slowly. Go on from `cursor`.")
-                case Exception() as error:  # the edge of streams: it is logged, masked and told
+                    return ApiError("SLOW_CLIENT", "The client reads too slowly. Continue from `cursor`.")
+                case Exception() as error:  # the edge of streams: the error is logged, masked and sent
                     return masked(error)
         return next((reasons[task] for task in reasons if task in done), None)
 
     async def _send_results(self, events: _Events) -> None:
         try:
-            async with aclosing(self._subscriptions.run(self._asked, self._context)) as results:
+            async with aclosing(self._subscriptions.run(self._operation, self._context)) as results:
                 async for result in results:
                     await events.next(result)
         except OperationRefused as error:
-            await events.next(refused(error.errors))
+            await events.next(only_errors(error.errors))
         await events.complete()
 
 
 def _nothing() -> None:
-    """Of a server without the extension: it finds by itself that the answer is not whole."""
+    """In place of the extension, for a server without it. Such a server detects an unfinished response by itself."""
 
 
-def _task(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:  # Any: what a coroutine gives and takes
+def _task(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:  # Any: a coroutine's types
     return asyncio.create_task(work, name="stream")
 
 
 async def _departure(receive: Receive) -> None:
-    """Wait until the client is gone."""
+    """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""Runs operations for clients that stay: results as they come, ready to be sent. One door for every transport."""
+"""Runs operations for sockets and streams: all results of a subscription, or the one result of a query or mutation."""
 
 from __future__ import annotations
 
@@ -11,74 +11,90 @@ from strawberry.types.graphql import OperationType
 
 from audience_gql.api.context import Context, Services
 from audience_gql.api.documents import RefusedDocument
-from audience_gql.api.schema import Schema
-from audience_gql.api.transport.operating import NotAnswered
-from audience_gql.api.transport.shared_feed import SharedFeed, is_of_the_feed
-from audience_gql.api.transport.told import Asked, OperationRefused, Take, Told, failed, hash_not_taken, told
+from audience_gql.api.operating import NotAnswered
+from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
+from audience_gql.api.schema import Permitted, Schema
+from audience_gql.api.transport.feed_subscriptions import feed_subscription, is_of_feed
+from audience_gql.api.transport.results import failure, result_of
 from audience_gql.audience.log.broadcast import LeftBehind
+from audience_gql.audience.log.delivery import Deliveries, Take
+from audience_gql.audience.log.shared_execution import Result
 
 
 class Subscriptions:
-    """The operations of one process whose results come one after another."""
+    """The operations of one process that sockets and streams run."""
 
     def __init__(self, schema: Schema, services: Services) -> None:
         self._schema = schema
-        self.feed = SharedFeed(schema, services)
+        self._deliveries = Deliveries(
+            ports=services.ports,
+            cursors=services.cursors,
+            poll_seconds=services.settings.feed_poll_seconds,
+            heartbeat_seconds=services.settings.feed_heartbeat_seconds,
+        )
 
     async def run(
-        self, asked: Asked, context: Context, take: Take | None = None
-    ) -> AsyncGenerator[Told, None]:
-        """The results of any operation. Those that many are told may be given to `take` instead, which does not wait.
+        self, request: OperationRequest, context: Context, take: Take | None = None
+    ) -> AsyncGenerator[Result, None]:
+        """The results, except those of the feed that `take` accepts.
 
-        Raises OperationRefused before the first when none of it runs, and LeftBehind when the log has grown too far while a result was
-        being sent: the client has to come again with his last cursor.
+        Raises OperationRefused before the first result if nothing of the operation runs. Raises LeftBehind if the log has grown too far
+        while a result was being sent: the client must subscribe again from its last cursor.
         """
-        if asked.is_hash:
-            raise OperationRefused([hash_not_taken()])
-        if self._schema.operation_type(asked.query, asked.operation_name) is not OperationType.SUBSCRIPTION:
-            for it in await self._answered(asked, context):
-                yield it
+        if request.is_hash:
+            raise OperationRefused([hash_not_accepted()])
+        if (
+            self._schema.operation_type(request.query, request.operation_name)
+            is not OperationType.SUBSCRIPTION
+        ):
+            for result in await self._answer(request, context):
+                yield result
             return
-        permitted = self._schema.permit(asked.query, asked.operation_name, asked.variables, context.access)
+        permitted = self._schema.permit(
+            request.query, request.operation_name, request.variables, context.access
+        )
         if isinstance(permitted, RefusedDocument):
             raise OperationRefused(permitted.errors)
-        results = (
-            self.feed.run(asked, permitted, context, take)
-            if is_of_the_feed(permitted)
-            else self._run_alone(asked, context)
-        )
-        async with aclosing(results):
-            try:
-                async for it in results:
-                    yield it
-            except (OperationRefused, LeftBehind):
-                raise
-            except Exception as error:  # noqa: BLE001  # an edge: it is logged, masked and told
-                yield failed(error)
+        try:
+            async with aclosing(await self._subscribe(request, permitted, context, take)) as results:
+                async for result in results:
+                    yield result
+        except (OperationRefused, LeftBehind):
+            raise
+        except Exception as error:  # noqa: BLE001  # an edge: the error is logged, masked and sent
+            yield failure(error)
 
-    async def _answered(self, asked: Asked, context: Context) -> list[Told]:
-        """A query's or mutation's result. Its place is given back before the result waits for a client that reads slowly."""
+    async def _answer(self, request: OperationRequest, context: Context) -> list[Result]:
+        """The result of a query or mutation. Its place in the queue is free before a slow client reads the result."""
         operations = context.services.operations
         try:
             async with (
                 operations.operating(context.access),
-                operations.weighing(self._schema.query_cost(asked)),
+                operations.weighing(self._schema.query_cost(request)),
             ):
-                return [it async for it in self._run_alone(asked, context)]
-        except NotAnswered as error:
-            raise OperationRefused([error.told]) from error
+                return [result async for result in self._run_alone(request, context)]
+        except NotAnswered as refusal:
+            raise OperationRefused([refusal.error]) from refusal
 
-    async def _run_alone(self, asked: Asked, context: Context) -> AsyncGenerator[Told, None]:
-        """By the library, for this client only."""
+    async def _subscribe(
+        self, request: OperationRequest, permitted: Permitted, context: Context, take: Take | None
+    ) -> AsyncGenerator[Result, None]:
+        if not is_of_feed(permitted):
+            return self._run_alone(request, context)
+        subscription = await feed_subscription(self._schema, request, permitted, context)
+        return self._deliveries.deliver(subscription, take)
+
+    async def _run_alone(self, request: OperationRequest, context: Context) -> AsyncGenerator[Result, None]:
+        """The library's results, for this client only."""
         results = await self._schema.stream(
-            asked.query,
-            variable_values=asked.variables,
+            request.query,
+            variable_values=request.variables,
             context_value=context,
-            operation_name=asked.operation_name,
+            operation_name=request.operation_name,
         )
         async with aclosing(results):
             async for result in results:
                 if isinstance(result, PreExecutionError):
                     raise OperationRefused(result.errors or [])
-                assert isinstance(result, ExecutionResult)  # noqa: S101  # nothing comes in increments
-                yield told(result.data, result.errors)
+                assert isinstance(result, ExecutionResult)  # noqa: S101  # the schema has no incremental results
+                yield result_of(result.data, result.errors)

@@ -1,6 +1,6 @@
-"""The address that a file of an import is PUT to. Its secret is all that it asks for; the API token is never in an address.
+"""The address to which a client uploads the file of an import with PUT. The secret in the address replaces the API token.
 
-It streams: what it was sent, it hands on.
+The file is passed on in parts while it arrives.
 """
 
 from __future__ import annotations
@@ -40,12 +40,8 @@ _HEADERS_OF: Final = {
 }
 
 
-def upload_path(import_id: int, secret: str) -> str:
-    return f"/imports/{ids.encode(Kind.IMPORT, import_id)}/{secret}"
-
-
 async def receive(request: Request, services: Services) -> Response:
-    """202 once the whole file is kept; anything else, and the same address takes it again unless it says 409."""
+    """202 when the whole file is stored. After any other status except 409, the client may send the file again to the same address."""
     if refused := _refused_by_headers(request.method, request.headers):
         return refused
     try:
@@ -56,7 +52,7 @@ async def receive(request: Request, services: Services) -> Response:
             content=_without_pauses(request.stream(), services.settings.request_seconds),
         )
     except _Stalled:
-        return _refusal(HTTPStatus.REQUEST_TIMEOUT, "the file came to a stop; send it again")
+        return _refusal(HTTPStatus.REQUEST_TIMEOUT, "no part of the file arrived for too long; send it again")
     except (NotFound, AlreadyUploaded, FileTooLarge) as error:
         return _refusal(_STATUS_OF[type(error)], error.message)
     except ClientDisconnect:
@@ -67,11 +63,11 @@ async def receive(request: Request, services: Services) -> Response:
 
 
 class _Stalled(Exception):
-    """Nothing came of the file for too long."""
+    """No part of the file arrived for too long."""
 
 
 async def _without_pauses(content: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
-    """The same parts, each in time. Raises _Stalled."""
+    """The same parts, each within `seconds`. Raises _Stalled."""
     while True:
         try:
             async with asyncio.timeout(seconds):
@@ -85,12 +81,12 @@ async def _without_pauses(content: AsyncIterator[bytes], seconds: float) -> Asyn
 
 def _refused_by_headers(method: str, headers: Headers) -> Response | None:
     if method != "PUT":
-        return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, "send the file by PUT")
+        return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, "send the file with PUT")
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "text/csv":
         return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the file as text/csv, in UTF-8")
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the file as it is, without content-encoding")
+        return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the file without content-encoding")
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > FILE_BYTES:
         return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(file_too_large()))

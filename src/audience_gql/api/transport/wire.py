@@ -1,4 +1,4 @@
-"""JSON on the wire: read with suspicion, written fast, the same on every transport."""
+"""Reads and writes JSON, the same way for every transport. It trusts nothing that it reads."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from audience_gql.conditions.values import read_number
 
 JSON_DEPTH: Final = 64
 _KINDS: Final = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
-"""Digits and points become 0, what ends a number becomes a comma."""
+"""Digits and points become 0. A character that ends a number becomes a comma."""
 _LONG: Final = b"0" * 16
 _LONG_NUMBER: Final = re.compile(rb"0000000000000000[0e]*(,)?")
 _EXPONENTS: Final = (b"0e000,", b"0e0000")
-"""Of more than two digits: with a shorter one, a number of up to 15 digits is exactly a double."""
+"""Exponents of more than two digits. With a shorter one, a double holds any number of up to 15 digits exactly."""
 _MAY_BE_INEXACT: Final = re.compile(rb"(?<=[:,\[\s])-?(?:[0-9.]{16,}|[0-9.]+[eE])[0-9.eE+-]*")
-"""Numbers of more than 15 digits or with an exponent; also what looks like one inside a text."""
+"""Numbers of more than 15 digits or with an exponent. It also matches such a number inside a text."""
 
 
 class Unreadable(Exception):
-    """Not JSON, or JSON that nobody means well with. The message says which."""
+    """Not JSON, or JSON that the API refuses. The message says why."""
 
 
 def decode(raw: bytes | str) -> object:
-    """The value of a JSON text: UTF-8, no half characters, no deep nesting. Raises Unreadable.
+    """The value of a JSON text in UTF-8, without lone surrogates and deep nesting. Raises Unreadable.
 
-    A number that no double is exactly comes as Inexact, never as its neighbour.
+    A number that no double holds exactly becomes an Inexact. It is never rounded.
     """
     content = raw if isinstance(raw, bytes) else raw.encode(errors="surrogatepass")
     numbers = _MAY_BE_INEXACT.sub(b"0", content) if _may_hold_inexact_numbers(content) else content
@@ -43,7 +43,7 @@ def decode(raw: bytes | str) -> object:
 
 
 def _may_hold_inexact_numbers(content: bytes) -> bool:
-    """Whether something that may be a number is long or has an exponent. It costs next to nothing for most texts."""
+    """Whether the text may hold a number that is long or has a long exponent. It is cheap for most texts."""
     marked = content.translate(_KINDS, delete=b"+-")
     if any(exponent in marked for exponent in _EXPONENTS):
         return True
@@ -51,7 +51,7 @@ def _may_hold_inexact_numbers(content: bytes) -> bool:
 
 
 def _decode_exactly(content: bytes) -> object:
-    """The value of what is JSON but, perhaps, for its numbers: slower, and without rounding."""
+    """The value without rounding. It is slower. The text is known to be JSON, except perhaps for its numbers."""
     try:
         value: object = json.loads(content.decode(), parse_int=read_number, parse_float=read_number)
     except ValueError as error:
@@ -60,27 +60,27 @@ def _decode_exactly(content: bytes) -> object:
 
 
 def _fault(raw: bytes | str, error: ValueError) -> str:
-    """What keeps a text from being JSON. The decoder counts in bytes as well as characters, so that no column is told."""
+    """Why a text is not JSON. It names no column, because the decoder counts now in bytes, now in characters."""
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
         text.encode()
     except UnicodeError:
-        return "This is not UTF-8, which JSON is written in."
+        return "This is not UTF-8. JSON must be UTF-8."
     if not text.strip():
-        return "This is empty, and no JSON."
-    where = f"; line {error.lineno} is where it goes wrong" if isinstance(error, json.JSONDecodeError) else ""
+        return "This is empty. It is not JSON."
+    where = f"; the error is in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
     return f"This is not JSON{where}."
 
 
 def encode(value: object) -> bytes:
     try:
         return orjson.dumps(value)
-    except TypeError:  # an integer of more than 64 bits, which a client's own JSON may hold
+    except TypeError:  # an integer of more than 64 bits, which a client's JSON scalar may hold
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def body_of(result: ExecutionResult) -> dict[str, object]:
-    """A result as clients get it; without `data` when nothing of the operation ran."""
+    """A result as clients get it. It has no `data` if nothing of the operation ran."""
     errors = result.errors or []
     body: dict[str, object] = {"errors": [error.formatted for error in errors]} if errors else {}
     if result.data is not None or any(error.path is not None for error in errors):
@@ -89,7 +89,7 @@ def body_of(result: ExecutionResult) -> dict[str, object]:
 
 
 def _openings(content: bytes) -> int:
-    """No text nests deeper than it has brackets, which are counted in no time."""
+    """An upper bound of the nesting, which is fast to compute."""
     return content.count(b"{") + content.count(b"[")
 
 

@@ -30,9 +30,6 @@ class Broadcasts(Generic[Item]):
         self._most = most
         self._running: dict[Hashable, _Running[Item]] = {}
 
-    def __len__(self) -> int:
-        return len(self._running)
-
     @asynccontextmanager
     async def of(self, key: Hashable, items: Callable[[], Items[Item]]) -> AsyncIterator[Broadcast[Item]]:
         """The broadcast with this key. If there is none, `items` starts it. Raises what `items` raises before its first item."""

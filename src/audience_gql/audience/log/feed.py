@@ -1,6 +1,6 @@
-"""The live feed: everything after a cursor out of the log, then what happens, without a hole between the two.
+"""The feed: all changes after a cursor, read from the log, and then each new one, without a gap between the two.
 
-Signals only wake it; what it tells comes from the log alone.
+Signals only wake it. Every change comes from the log.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Final
 
 from audience_gql.audience.log.cursors import CursorCodec, CursorExpired, CursorOutdated
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import feed
+from audience_gql.storage import log
 from audience_gql.storage.database import UNREACHABLE
-from audience_gql.storage.feed import FeedFilter, LoggedChange
+from audience_gql.storage.log import FeedFilter, LoggedChange
 from audience_gql.storage.models import Workspace
 
 CHANGES_A_BATCH: Final = 500
@@ -24,7 +24,7 @@ _AWAY_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Changes in order. `after` equals the previous batch's `cursor`, which is how a client proves that it lost nothing."""
+    """Changes in order. `after` equals the `cursor` of the previous batch, which proves to a client that it missed nothing."""
 
     changes: list[LoggedChange]
     after: str
@@ -33,7 +33,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of the log, for whoever asks again himself."""
+    """A part of the log, for a client that asks again by itself."""
 
     changes: list[LoggedChange]
     after: str
@@ -42,7 +42,7 @@ class Page:
 
 
 def is_past(*, cursors: CursorCodec, workspace: Workspace, cursor: str, other: str) -> bool:
-    """Whether one cursor has seen something that the other has not. Raises CursorInvalid."""
+    """Whether `cursor` is after `other` in any bucket. Raises CursorInvalid."""
     seen = cursors.decode(workspace, other)
     return any(
         sequence > seen.get(bucket_id, 0) for bucket_id, sequence in cursors.decode(workspace, cursor).items()
@@ -52,12 +52,12 @@ def is_past(*, cursors: CursorCodec, workspace: Workspace, cursor: str, other: s
 async def positions_at(
     *, ports: Ports, workspace: Workspace, cursors: CursorCodec, after: str | None
 ) -> Mapping[int, int]:
-    """Where somebody goes on who has read up to `after`; without it, where the log ends.
+    """The positions by bucket at which a reader continues: those of `after`, or the end of the log if it is None.
 
-    Raises CursorInvalid, and CursorExpired where the log has not, or not any more, what follows.
+    Raises CursorInvalid, and CursorExpired if the changes after the cursor are not in the log, or no longer.
     """
     async with ports.database.acquire() as connection:
-        extent = await feed.extent(connection, workspace.id)
+        extent = await log.extent(connection, workspace.id)
     if after is None:
         return extent.heads
     try:
@@ -72,7 +72,7 @@ async def positions_at(
 async def arrive(
     *, ports: Ports, workspace: Workspace, cursors: CursorCodec, after: str | None
 ) -> Mapping[int, int]:
-    """The same for those who listen: while Postgres is away they wait."""
+    """The same as `positions_at`. While Postgres is away, it waits."""
     while True:
         try:
             return await positions_at(ports=ports, workspace=workspace, cursors=cursors, after=after)
@@ -89,7 +89,7 @@ async def read_page(
     wanted: FeedFilter,
     limit: int,
 ) -> Page:
-    """Up to so many of the next changes; none without `after`. Raises CursorInvalid, CursorExpired."""
+    """At most `limit` changes after `after`; none if it is None. Raises CursorInvalid, CursorExpired."""
     start = await positions_at(ports=ports, workspace=workspace, cursors=cursors, after=after)
     part = await _read(ports, workspace, cursors, start, wanted, limit)
     return Page(
@@ -103,16 +103,16 @@ async def read_page(
 async def read_between(
     *, ports: Ports, workspace: Workspace, cursors: CursorCodec, after: str, until: str, wanted: FeedFilter
 ) -> Batch | None:
-    """The next changes after one cursor, none of them after the other; with the last of them the batch's cursor is `until`.
+    """The next batch after one cursor and not beyond the other. When nothing is left between them, its cursor is `until`.
 
     None while Postgres is away. Raises CursorInvalid, CursorExpired.
     """
     positions, heads = cursors.decode(workspace, after), cursors.decode(workspace, until)
     try:
         async with ports.database.acquire() as connection:
-            found = await feed.with_holder(connection, workspace.id, wanted)
-            changes, reached = await feed.changes_after(connection, positions, heads, found, CHANGES_A_BATCH)
-    except feed.Pruned as error:
+            found = await log.with_holder(connection, workspace.id, wanted)
+            changes, reached = await log.changes_after(connection, positions, heads, found, CHANGES_A_BATCH)
+    except log.Pruned as error:
         raise await _expired(ports, workspace, cursors) from error
     except UNREACHABLE:
         return None
@@ -132,17 +132,19 @@ async def follow(
     poll_seconds: float = 5.0,
     heartbeat_seconds: float = 30.0,
 ) -> AsyncGenerator[Batch, None]:
-    """Everything after `after`, then what happens; without `after`, from now on.
+    """All changes after `after`, then each new one. If it is None, only new ones.
 
-    Where the filter has a key, it is looked up with every part of the log: somebody who comes later is heard of from their first change on.
-    The first batch comes at once, possibly empty; while nothing matches, an empty one moves the cursor now and then. While Postgres is
-    away it waits. Raises CursorInvalid, CursorExpired.
+    A key in the filter is looked up again with every read, so that a person who gets it later is included from their first change on.
+    The first batch comes at once, possibly empty. While no change matches, an empty batch moves the cursor every `heartbeat_seconds`.
+    While Postgres is away, it waits. Raises CursorInvalid, CursorExpired.
     """
-    async with ports.signals.changes(workspace.id) as wakeups:  # listen first, then look: no hole
+    async with ports.signals.changes(
+        workspace.id
+    ) as wakeups:  # before the first read, so that there is no gap
         positions = await arrive(ports=ports, workspace=workspace, cursors=cursors, after=after)
         cursor = after if after is not None else cursors.encode(workspace, positions)
-        told, is_first = positions, True
-        told_at = asyncio.get_running_loop().time()
+        sent, is_first = positions, True
+        sent_at = asyncio.get_running_loop().time()
         while True:
             try:
                 part = await _read(ports, workspace, cursors, positions, wanted, CHANGES_A_BATCH)
@@ -150,10 +152,10 @@ async def follow(
                 await wakeups.wait(_AWAY_SECONDS)
                 continue
             now = asyncio.get_running_loop().time()
-            if part.changes or is_first or (part.reached != told and now - told_at >= heartbeat_seconds):
+            if part.changes or is_first or (part.reached != sent and now - sent_at >= heartbeat_seconds):
                 next_cursor = cursors.encode(workspace, part.reached)
                 yield Batch(changes=part.changes, after=cursor, cursor=next_cursor)
-                cursor, told, told_at, is_first = next_cursor, part.reached, now, False
+                cursor, sent, sent_at, is_first = next_cursor, part.reached, now, False
             positions, wanted = part.reached, part.wanted
             if len(part.changes) < CHANGES_A_BATCH:
                 await wakeups.wait(min(poll_seconds, heartbeat_seconds))
@@ -161,14 +163,14 @@ async def follow(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What one look at the log found."""
+    """The result of one read of the log."""
 
     changes: list[LoggedChange]
     reached: Mapping[int, int]
     heads: Mapping[int, int]
-    """Where the log ended by then."""
+    """The end of the log at the time of the read."""
     wanted: FeedFilter
-    """What to look for next. Who had the filter's key once stays wanted: nothing of what they still do is lost when it changes hands."""
+    """The filter of the next read. It keeps everybody who ever had the key, so that none of their changes is lost when the key moves."""
 
 
 async def _read(
@@ -182,15 +184,15 @@ async def _read(
     """The next changes. Raises CursorExpired."""
     try:
         async with ports.database.acquire() as connection:
-            heads = await feed.heads(connection, workspace.id, positions)
-            found = await feed.with_holder(connection, workspace.id, wanted)
-            changes, reached = await feed.changes_after(connection, positions, heads, found, limit)
-    except feed.Pruned as error:
+            heads = await log.heads(connection, workspace.id, positions)
+            found = await log.with_holder(connection, workspace.id, wanted)
+            changes, reached = await log.changes_after(connection, positions, heads, found, limit)
+    except log.Pruned as error:
         raise await _expired(ports, workspace, cursors) from error
     return _Part(changes=changes, reached=reached, heads=heads, wanted=found)
 
 
 async def _expired(ports: Ports, workspace: Workspace, cursors: CursorCodec) -> CursorExpired:
     async with ports.database.acquire() as connection:
-        extent = await feed.extent(connection, workspace.id)
+        extent = await log.extent(connection, workspace.id)
     return CursorExpired(cursors.encode(workspace, extent.starts))

@@ -10,7 +10,7 @@ from audience_gql.audience.log.broadcasts import Broadcasts, Items
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.feed import Batch, follow
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.feed import FeedFilter
+from audience_gql.storage.log import FeedFilter
 from audience_gql.storage.models import Workspace
 
 QUEUED_CHANGES: Final = 1_000
@@ -28,9 +28,6 @@ class Tails:
         self._poll_seconds = poll_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._running: Broadcasts[Batch] = Broadcasts(most=QUEUED_CHANGES)
-
-    def __len__(self) -> int:
-        return len(self._running)
 
     def of(self, workspace: Workspace, wanted: FeedFilter) -> AbstractAsyncContextManager[Broadcast[Batch]]:
         """The changes in this log from now on. A client that resumes first reads up to the cursor of the `last` batch: see `read_between`."""

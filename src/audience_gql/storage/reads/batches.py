@@ -12,7 +12,7 @@ from typing import Any
 
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,

@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 
 from audience_gql.storage.database import Database
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads.records import SubscriberRecord, change_of, columns_of, subscriber_of
 from audience_gql.storage.reads.slices import Entry, Order, Slice, bind, by_parent
 

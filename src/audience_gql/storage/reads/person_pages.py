@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from audience_gql.storage.database import Database
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import Group, Segment
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 import asyncpg
 
 from audience_gql.storage import facts
-from audience_gql.storage.feed import LoggedChange
+from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 
 Definition = TypeVar("Definition", ApiToken, CustomField, Group, Segment)

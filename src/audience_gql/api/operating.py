@@ -1,6 +1,6 @@
-"""The place of a query or mutation among all that a process runs, and how long it may take. What listens needs no place.
+"""The queue in which a query or mutation waits for a place among those that a process runs, and the time limit of each.
 
-It runs nothing. Connections to Postgres have a queue of their own, on behalf of the same asker.
+It runs nothing. Subscriptions need no place. Connections to Postgres have a queue of their own, with the same asker.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from audience_gql.storage.fair_queue import Asker, Bounds, FairQueue, Overloaded
 
 
 class NotAnswered(Exception):
-    """An operation that found no place, or that took too long. `told` is for the client."""
+    """An operation that got no place or took too long. `error` is for the client."""
 
-    def __init__(self, told: GraphQLError) -> None:
-        super().__init__(told.message)
-        self.told = told
+    def __init__(self, error: GraphQLError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class OperationQueue:
-    """The operations of one process."""
+    """The queue of one process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -36,7 +36,7 @@ class OperationQueue:
 
     @asynccontextmanager
     async def operating(self, access: Access) -> AsyncIterator[None]:
-        """Hold a place while an operation is prepared, runs and is answered. Raises NotAnswered."""
+        """Hold a place while an operation is prepared, run and answered. Raises NotAnswered."""
         asker = Asker(workspace_id=access.workspace.id, token_id=access.token.id)
         try:
             with asking(asker):
@@ -48,7 +48,7 @@ class OperationQueue:
 
     @asynccontextmanager
     async def weighing(self, points: int) -> AsyncIterator[None]:
-        """Hold a second place, within the first, while a query runs whose response may be large."""
+        """Hold a second place, within the first, while a query with a large response runs. `points` is its cost."""
         if points <= self._settings.heavy_cost:
             yield
             return
@@ -64,7 +64,7 @@ class OperationQueue:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            message = f"The operation took more than {seconds:g} s, and was ended. What it had changed by then stays changed."
+            message = f"The operation took more than {seconds:g} s and was stopped. Its changes up to then are kept."
             raise NotAnswered(ApiError("TIMEOUT", message)) from error
 
 
@@ -80,7 +80,7 @@ def operation_bounds(settings: Settings) -> Bounds:
 
 
 def start_bounds(settings: Settings) -> Bounds:
-    """Reading, checking and running a document may hold the event loop up. One begins in each of its rounds, of one token after the other."""
+    """Parsing, checking and starting a document can block the event loop. So one starts in each round of the loop, and tokens take turns."""
     return Bounds(
         places=1,
         per_token=1,
@@ -102,14 +102,14 @@ def heavy_operation_bounds(settings: Settings) -> Bounds:
 
 
 def connection_bounds(settings: Settings) -> Bounds:
-    """Of the pool that is for everything: two connections are left to health checks, listeners and tokens' checks."""
+    """Bounds of the general pool. Two connections stay free for health checks, listeners and the checks of tokens."""
     most = max(1, settings.pool_size - 2)
     return Bounds(
         places=most,
         per_token=_half(most),
         per_workspace=_all_but_one(most),
         waiting_per_token=settings.operations_waiting_per_token,
-        wait_seconds=settings.queue_seconds,  # longer than a silent Postgres is waited for: that is no overload
+        wait_seconds=settings.queue_seconds,  # longer than the wait for a silent Postgres, which is not an overload
     )
 
 

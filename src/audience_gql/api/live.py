@@ -1,6 +1,6 @@
-"""Who is connected to this process: the sockets and streams of every token, and the operations that they run.
+"""Counts the sockets and streams of this process by token, and the operations that they run.
 
-It decides who may come in; what is said to those who may not is the transports'.
+It limits the connections of a token. The transports refuse those beyond the limit.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 
 class Live:
-    """One process' connections. When they are to end, `drained` is set."""
+    """The connections of one process."""
 
     def __init__(self, *, most_per_token: int) -> None:
         self.drained = asyncio.Event()
-        """Set when the process is about to stop: whoever is connected is to go on elsewhere."""
+        """Set when the process is about to stop and its clients must connect to another one."""
         self._most_per_token = most_per_token
         self._connections: Counter[int] = Counter()
         self._operations = 0
@@ -27,11 +27,11 @@ class Live:
 
     @property
     def operations(self) -> int:
-        """How many operations are under way on sockets and streams."""
+        """The number of operations that run on sockets and streams."""
         return self._operations
 
     def enter(self, token_id: int) -> bool:
-        """Count a socket or stream of a token; False when it has too many already."""
+        """Count a socket or stream of a token. False if the token has too many already: then it is not counted."""
         if self._connections[token_id] >= self._most_per_token:
             return False
         self._connections[token_id] += 1
@@ -39,11 +39,11 @@ class Live:
 
     def leave(self, token_id: int) -> None:
         self._connections[token_id] -= 1
-        self._connections += Counter()  # drops what is at zero
+        self._connections += Counter()  # removes tokens with zero
 
     @contextmanager
     def operation(self) -> Iterator[None]:
-        """Count an operation while it is under way."""
+        """Count an operation while it runs."""
         self._operations += 1
         try:
             yield

@@ -1,0 +1,140 @@
+"""Delivers the feed to each client: first what it missed since its cursor, then the live results that equal subscriptions share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final, TypeAlias
+
+from audience_gql.audience.log.broadcast import Broadcast, Reader
+from audience_gql.audience.log.cursors import CursorCodec
+from audience_gql.audience.log.feed import Batch, arrive, is_past, read_between
+from audience_gql.audience.log.shared_execution import Result, SharedExecutions, Subscription
+from audience_gql.audience.log.tails import Tails
+from audience_gql.audience.ports import Ports
+
+_AWAY_SECONDS: Final = 1.0
+"""How long to wait before asking Postgres again."""
+
+Take: TypeAlias = Callable[[Result], bool]
+"""Sends a result at once if the client is ready for it. Returns whether it did."""
+
+
+class Deliveries:
+    """The deliveries of one process."""
+
+    def __init__(
+        self, *, ports: Ports, cursors: CursorCodec, poll_seconds: float, heartbeat_seconds: float
+    ) -> None:
+        tails = Tails(
+            ports=ports, cursors=cursors, poll_seconds=poll_seconds, heartbeat_seconds=heartbeat_seconds
+        )
+        self._ports = ports
+        self._cursors = cursors
+        self._executions = SharedExecutions(tails)
+
+    async def deliver(self, subscription: Subscription, take: Take | None) -> AsyncGenerator[Result, None]:
+        """The results for one client, except those that `take` accepts. Each begins at the cursor where the previous one ended.
+
+        Raises CursorInvalid, CursorExpired, and LeftBehind if the log has grown too far while a result was being sent.
+        """
+        async with self._executions.of(subscription) as broadcast:
+            delivery = _Delivery(self._ports, self._cursors, self._executions, subscription, broadcast)
+            async with aclosing(delivery.results(take)) as results:
+                async for result in results:
+                    yield result
+
+
+class _Delivery:
+    """One client on its way from its cursor to the end of the broadcast."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        cursors: CursorCodec,
+        executions: SharedExecutions,
+        subscription: Subscription,
+        broadcast: Broadcast[Result],
+    ) -> None:
+        self._ports = ports
+        self._cursors = cursors
+        self._executions = executions
+        self._subscription = subscription
+        self._broadcast = broadcast
+        self._reader: Reader[Result] = broadcast.join()
+
+    async def results(self, take: Take | None) -> AsyncGenerator[Result, None]:
+        """The missed results, then the shared ones."""
+        try:
+            async with aclosing(self._missed()) as missed:
+                async for result in missed:
+                    with self._reader.away():
+                        yield result
+            while True:
+                if take is not None:
+                    await self._reader.listen(take)
+                result = await self._reader.next()
+                with self._reader.away():
+                    yield result
+        finally:
+            self._reader.leave()
+
+    async def _missed(self) -> AsyncGenerator[Result, None]:
+        """The results that this client alone has missed. Afterwards, its place in the broadcast is where the last of them ends."""
+        cursor = self._subscription.after
+        if cursor is not None:
+            await self._arrive(cursor)
+        if cursor is None or self._is_ahead(cursor):
+            start = cursor or self._join()
+            yield await self._execute(Batch(changes=[], after=start, cursor=start))
+        if cursor is None:
+            return
+        await self._wait_for_tail(cursor)
+        is_there = False
+        while not is_there:
+            end = self._join()
+            batch = await self._read(cursor, end)
+            if batch is None:
+                self._reader.leave()
+                await asyncio.sleep(_AWAY_SECONDS)
+                continue
+            is_there = batch.cursor == end
+            if not is_there:
+                self._reader.leave()  # the next read covers the changes of the meantime
+            yield await self._execute(batch)
+            cursor = batch.cursor
+
+    def _join(self) -> str:
+        """Take a place at the end of the broadcast. Returns the cursor there."""
+        self._reader.leave()
+        self._reader = self._broadcast.join()
+        return self._broadcast.last.cursor
+
+    async def _wait_for_tail(self, cursor: str) -> None:
+        """Wait until the tail of this process has reached the cursor. It comes from another process if that has read further."""
+        self._join()
+        while self._is_ahead(cursor):
+            await self._reader.next()
+
+    def _is_ahead(self, cursor: str) -> bool:
+        last = self._broadcast.last.cursor
+        workspace = self._subscription.workspace
+        return is_past(cursors=self._cursors, workspace=workspace, cursor=cursor, other=last)
+
+    async def _arrive(self, cursor: str) -> None:
+        workspace = self._subscription.workspace
+        await arrive(ports=self._ports, workspace=workspace, cursors=self._cursors, after=cursor)
+
+    async def _read(self, after: str, until: str) -> Batch | None:
+        return await read_between(
+            ports=self._ports,
+            workspace=self._subscription.workspace,
+            cursors=self._cursors,
+            after=after,
+            until=until,
+            wanted=self._subscription.wanted,
+        )
+
+    async def _execute(self, batch: Batch) -> Result:
+        return await self._executions.once(self._subscription, batch)
