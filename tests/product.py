@@ -1,4 +1,4 @@
-"""The whole product as a process, `audience-gql up`, on servers of its own."""
+"""Starts the whole product as a process, `audience-gql up`, on its own servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A started one."""
+    """A started product."""
 
     origin: str
     token: str
@@ -26,13 +26,13 @@ class Product:
     database_url: str
     redis_url: str
     folder: Path
-    """Where its processes write their logs."""
+    """Where the processes write their logs: up.log, state/web.log and state/worker.log."""
 
 
 @asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[Product]:
-    """Until the end of the block. Its files and its log are in the folder."""
-    from audience_gql.embedded import Servers  # noqa: PLC0415  # never where a run has no need of it
+async def started(folder: Path, **settings: str) -> AsyncIterator[Product]:
+    """Run the product during the context, with these settings in its environment. Its files and logs are in the folder."""
+    from audience_gql.embedded import Servers  # noqa: PLC0415  # many runs do not need the package
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,13 +42,13 @@ async def started(folder: Path) -> AsyncIterator[Product]:
         addresses = servers.addresses
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "audience_gql.cli", "up", "--port", str(port), "--state", state,
-            env={**os.environ, "DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url},
+            env={**os.environ, "DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url, **settings},
             stdout=output, stderr=output,
         )  # fmt: skip
         try:
             await _until_greeted(log)
-            settings = (state / "connection.env").read_text(encoding="utf-8")
-            token = re.search(r"AUDIENCE_TOKEN=(.*)", settings)
+            connection = (state / "connection.env").read_text(encoding="utf-8")
+            token = re.search(r"AUDIENCE_TOKEN=(.*)", connection)
             assert token is not None
             yield Product(
                 f"http://127.0.0.1:{port}",

@@ -1,6 +1,6 @@
 """The command line: `audience-gql demo|up|serve|worker|import|query|ready|recompute|restored|migrate|schema|handbook|token|timezone`.
 
-Each command only reads its words and calls what does the work; imports wait until their command is asked for, so that help is quick.
+Each command only reads its arguments and calls the code that does the work. Imports are inside the commands, so that `--help` is fast.
 """
 # ruff: noqa: PLC0415  # see above
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audience_gql.audience.ports import Ports
+    from audience_gql.config import Settings
     from audience_gql.standalone import Addresses, Play, Prepare
     from audience_gql.storage.models import Workspace
 
@@ -31,8 +32,8 @@ _ROWS_REFUSED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 for a failure that is explained, 2 for words that are off, 3 for refused rows."""
-    zoneinfo.reset_tzpath(to=())  # the zones of the pinned tzdata, the same on every machine
+    """Run one command. Returns the exit code: 0, 1 for a failure with a message, 3 for refused rows. Invalid arguments exit with 2."""
+    zoneinfo.reset_tzpath(to=())  # use the zones of the pinned tzdata, the same on every machine
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explained() -> tuple[type[Exception], ...]:
-    """What is told in a line: it is no bug, and whoever typed the command can mend it."""
+    """The failures that are reported in one line without a traceback: they are not bugs, and the user can fix the cause."""
     from audience_gql.audience.failures import Failure
     from audience_gql.config import MalformedSetting, MissingSetting
     from audience_gql.storage.database import Unavailable
@@ -58,23 +59,25 @@ def _explained() -> tuple[type[Exception], ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="audience-gql", description="Who belongs to which audience, at every instant."
+        prog="audience-gql", description="An audience backend over GraphQL with exact, live segments."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="a real shop's audience on servers of our own")
-    demo.add_argument("--no-replay", action="store_true", help="do not replay purchases after the load")
-    up = commands.add_parser("up", help="the same without data")
+    demo = commands.add_parser("demo", help="run everything on this machine, with the data of a real shop")
+    demo.add_argument(
+        "--no-replay", action="store_true", help="do not replay purchases after loading the data"
+    )
+    up = commands.add_parser("up", help="run everything on this machine, without data")
     for command, run in ((demo, _demo), (up, _up)):
-        command.add_argument("--port", type=int, default=8000, help="of the web process (8000)")
-        command.add_argument("--state", type=Path, help="folder for data and logs")
+        command.add_argument("--port", type=int, default=8000, help="port of the web process (default: 8000)")
+        command.add_argument("--state", type=Path, help="folder for data and logs (default: one per command)")
         command.set_defaults(run=run)
 
-    serve = commands.add_parser("serve", help="the web process")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
+    serve = commands.add_parser("serve", help="run the web process")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     serve.set_defaults(run=_serve)
-    worker = commands.add_parser("worker", help="the process that keeps memberships exact")
+    worker = commands.add_parser("worker", help="run the process that keeps memberships exact")
     worker.set_defaults(run=_worker)
     for command in (serve, worker):
         command.add_argument(
@@ -84,40 +87,43 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands)
     querying.add_command(commands)
     recompute = commands.add_parser(
-        "recompute", help="find every membership again from the facts, and wait for it"
+        "recompute", help="compute every membership again from the facts, and wait for the end"
     )
     recompute.set_defaults(run=_recompute)
     restored = commands.add_parser(
-        "restored", help="after a restore and before anything is started: have clients' cursors expire"
+        "restored",
+        help="make clients' cursors expire; run it after restoring a backup, before starting a process",
     )
     restored.set_defaults(run=_restored)
     ready = commands.add_parser(
-        "ready", help="whether everything that a process needs is there, part by part"
+        "ready", help="show for each part that a process needs whether it is available"
     )
     ready.set_defaults(run=_ready)
-    commands.add_parser("migrate", help="bring the schema up to date").set_defaults(run=_migrate)
+    commands.add_parser("migrate", help="bring the database schema up to date").set_defaults(run=_migrate)
 
     schema = commands.add_parser("schema", help="print the GraphQL schema")
     handbook = commands.add_parser("handbook", help="print the handbook of conditions")
     for command, run in ((schema, _schema), (handbook, _handbook)):
-        command.add_argument("--output", type=Path, help="write it to this file instead")
+        command.add_argument("--output", type=Path, help="write to this file instead of standard output")
         command.set_defaults(run=run)
 
-    token = commands.add_parser("token", help="API tokens").add_subparsers(required=True, metavar="COMMAND")
-    create = token.add_parser("create", help="make a token, and print it once")
-    create.add_argument("--workspace", required=True, help="name of the workspace; made when there is none")
+    token = commands.add_parser("token", help="manage API tokens").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    create = token.add_parser("create", help="create a token and print it; it is never shown again")
+    create.add_argument("--workspace", required=True, help="name of the workspace; created if it is missing")
     create.add_argument("--name", required=True, help="what the token is for")
     create.add_argument(
         "--scope",
         action="append",
         choices=["READ", "WRITE", "TRACK", "ADMIN"],
-        help="may be given several times (READ)",
+        help="what the token may do; can be given several times (default: READ)",
     )
     create.set_defaults(run=_create_token)
 
     zone = commands.add_parser("timezone", help="change the time zone of a workspace")
-    zone.add_argument("--workspace", required=True, help="its name")
-    zone.add_argument("zone", help="a name of the IANA database, such as Europe/Vilnius")
+    zone.add_argument("--workspace", required=True, help="name of the workspace")
+    zone.add_argument("zone", help="name from the IANA time zone database, for example Europe/Vilnius")
     zone.set_defaults(run=_change_timezone)
     return parser
 
@@ -125,30 +131,41 @@ def _parser() -> argparse.ArgumentParser:
 def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     importing = commands.add_parser(
         "import",
-        help="people from a CSV file into a running instance",
-        epilog="Exit codes: 0 every row was taken, 1 the import failed or was not started, 2 words that are off, 3 rows were refused.",
+        help="import people from a CSV file into a running instance",
+        epilog="Exit codes: 0 every row was accepted, 1 the import failed or did not start, 2 invalid arguments, 3 rows were refused.",
     )
-    importing.add_argument("file", type=Path, help="CSV in UTF-8 whose first line names the columns")
+    importing.add_argument("file", type=Path, help="CSV file in UTF-8; its first line names the columns")
     importing.add_argument(
         *("--map", "-m"),
         action="append",
         required=True,
         metavar="HEADER=TARGET",
-        help="a column, such as Mail=email, Plan=field:plan, News=channel:EMAIL, VIP=group:ID; one column may have several targets",
+        help="a column and its target, for example Mail=email, Plan=field:plan, News=channel:EMAIL or VIP=group:ID; "
+        "can be given several times, also for the same column",
     )
     importing.add_argument(
-        "--add-to-group", action="append", default=[], metavar="ID", help="put everybody into it"
+        "--add-to-group",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="group to put everybody into; can be given several times",
     )
     importing.add_argument(
         "--delimiter",
         default=",",
         type=lambda text: "\t" if text == r"\t" else text,
-        help=r"what parts the cells (,); \t is a tab",
+        help=r"character between two cells (default: ,); \t means tab",
     )
-    importing.add_argument("--empty-clears", action="store_true", help="an empty cell clears what was there")
-    importing.add_argument("--dry-run", action="store_true", help="tell what would happen, and write nothing")
-    importing.add_argument("--url", help="of the GraphQL endpoint (AUDIENCE_URL)")
-    importing.add_argument("--token", help="with the scopes READ and WRITE (AUDIENCE_TOKEN)")
+    importing.add_argument(
+        "--empty-clears", action="store_true", help="an empty cell clears the stored value"
+    )
+    importing.add_argument(
+        "--dry-run", action="store_true", help="report what would change, but write nothing"
+    )
+    importing.add_argument("--url", help="URL of the GraphQL endpoint (default: AUDIENCE_URL)")
+    importing.add_argument(
+        "--token", help="API token with the scopes READ and WRITE (default: AUDIENCE_TOKEN)"
+    )
     importing.set_defaults(run=_import)
 
 
@@ -161,7 +178,7 @@ def _demo(parsed: argparse.Namespace) -> int:
         workspace = await loading.open_workspace(ports=ports)
         if not await loading.is_loaded(workspace):
             columns = (
-                TextColumn("Loading the log"),
+                TextColumn("Loading the data"),
                 BarColumn(),
                 TextColumn("{task.completed:,}"),
                 TimeElapsedColumn(),
@@ -201,8 +218,9 @@ def _stand_alone(parsed: argparse.Namespace, name: str, prepare: Prepare, play: 
     import uvloop
 
     from audience_gql import connection_file, standalone
+    from audience_gql.config import log_level_from_environment
 
-    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger().setLevel(log_level_from_environment("WARNING"))
     state = parsed.state or connection_file.default_state(name)
     try:
         uvloop.run(
@@ -228,34 +246,40 @@ def _greet(addresses: Addresses) -> None:
     _say(f"  token      {addresses.token}")
     _say("")
     _say(
-        f"  . {addresses.connection_file}   sets AUDIENCE_URL, AUDIENCE_WS_URL and AUDIENCE_TOKEN in a shell."
+        f"  Run `. {addresses.connection_file}` in a shell to set AUDIENCE_URL, AUDIENCE_WS_URL and AUDIENCE_TOKEN."
     )
-    _say("  Ctrl-C stops everything; the data stays.")
+    _say("  Ctrl-C stops everything and keeps the data.")
+
+
+def _settings() -> Settings:
+    """The settings from the environment. Also sets the log level of this process."""
+    from audience_gql.config import settings_from_environment
+
+    settings = settings_from_environment()
+    logging.getLogger().setLevel(settings.log_level)
+    return settings
 
 
 def _serve(parsed: argparse.Namespace) -> int:
     from audience_gql.app import create_app
-    from audience_gql.config import settings_from_environment
     from audience_gql.serving import serve
 
-    settings = settings_from_environment()
+    settings = _settings()
     serve(create_app(settings), host=parsed.host, port=parsed.port, settings=settings)
     return 0
 
 
 def _worker(_: argparse.Namespace) -> int:
     from audience_gql import worker
-    from audience_gql.config import settings_from_environment
 
-    worker.run(settings_from_environment())
+    worker.run(_settings())
     return 0
 
 
 def _ready(_: argparse.Namespace) -> int:
-    from audience_gql.config import settings_from_environment
     from audience_gql.standalone import readiness_of
 
-    found = asyncio.run(readiness_of(settings_from_environment()))
+    found = asyncio.run(readiness_of(_settings()))
     for name, problem in found.parts.items():
         print(f"{name}: {problem or 'ok'}")
     return 0 if found.is_ready else 1
@@ -304,29 +328,28 @@ def _import(parsed: argparse.Namespace) -> int:
 
 
 def _recompute(_: argparse.Namespace) -> int:
-    from audience_gql.config import settings_from_environment
     from audience_gql.standalone import recompute_all
 
-    count = asyncio.run(recompute_all(settings_from_environment()))
+    count = asyncio.run(recompute_all(_settings()))
     segments = "1 segment" if count == 1 else f"{count} segments"
-    print(f"{segments} recomputed; what was wrong is in the worker's log, and is right now")
+    print(
+        f"{segments} recomputed; the worker's log shows the memberships that were wrong and are now repaired"
+    )
     return 0
 
 
 def _restored(_: argparse.Namespace) -> int:
-    from audience_gql.config import settings_from_environment
     from audience_gql.standalone import expire_cursors
 
-    asyncio.run(expire_cursors(settings_from_environment()))
-    print("cursors from before have expired: clients begin again with a snapshot")
+    asyncio.run(expire_cursors(_settings()))
+    print("all earlier cursors have expired; clients must begin again with a snapshot")
     return 0
 
 
 def _migrate(_: argparse.Namespace) -> int:
-    from audience_gql.config import settings_from_environment
     from audience_gql.storage.schema import migrate
 
-    asyncio.run(migrate(settings_from_environment().database_url))
+    asyncio.run(migrate(_settings().database_url))
     return 0
 
 
@@ -351,10 +374,9 @@ def _write(text: str, output: Path | None) -> int:
 
 
 def _create_token(parsed: argparse.Namespace) -> int:
-    from audience_gql.config import settings_from_environment
     from audience_gql.standalone import create_named_token
 
-    settings = settings_from_environment()
+    settings = _settings()
     secret = asyncio.run(
         create_named_token(
             settings, workspace=parsed.workspace, name=parsed.name, scopes=parsed.scope or ["READ"]
@@ -365,17 +387,14 @@ def _create_token(parsed: argparse.Namespace) -> int:
 
 
 def _change_timezone(parsed: argparse.Namespace) -> int:
-    from audience_gql.config import settings_from_environment
     from audience_gql.standalone import change_timezone_of
 
-    asyncio.run(
-        change_timezone_of(settings_from_environment(), workspace=parsed.workspace, timezone=parsed.zone)
-    )
+    asyncio.run(change_timezone_of(_settings(), workspace=parsed.workspace, timezone=parsed.zone))
     return 0
 
 
 def _stop_with_stdin() -> None:
-    """End with whoever started us: her end of the pipe closes, however she dies."""
+    """Stop this process when its parent ends: the parent's end of the pipe closes, however the parent dies."""
     while sys.stdin.buffer.read(4096):
         continue
     os.kill(os.getpid(), signal.SIGTERM)

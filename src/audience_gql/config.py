@@ -1,6 +1,6 @@
-"""The settings of one process, and the only place that reads the environment.
+"""Reads the settings of a process from the environment.
 
-It must not open connections or know a library: everything here is a plain value.
+It must not open connections or know a library: all settings are plain values.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
+
+_LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class MissingSetting(Exception):
-    """A setting that the command cannot do without is not in the environment."""
+    """A required setting is not in the environment."""
 
     def __init__(self, name: str, example: str) -> None:
         super().__init__(f"{name} is not set; for example {name}={example}")
@@ -21,7 +24,7 @@ class MissingSetting(Exception):
 
 
 class MalformedSetting(Exception):
-    """A setting is there, but cannot be read."""
+    """A setting has an invalid value."""
 
     def __init__(self, name: str, value: str, expected: str) -> None:
         super().__init__(f"{name} is {value!r}; expected {expected}")
@@ -30,12 +33,12 @@ class MalformedSetting(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a process can be told. Times are in seconds, sizes in bytes."""
+    """The settings of one process. Times are in seconds and sizes in bytes, unless the name says otherwise."""
 
     database_url: str
     redis_url: str
     secret_keys: tuple[str, ...]
-    """Sign cursors: the first signs, all verify, so that a key can be rotated."""
+    """The keys of cursors. The first one signs and all of them verify, so that a key can be rotated."""
 
     pool_size: int = 10
     statement_timeout_seconds: float = 5.0
@@ -43,55 +46,58 @@ class Settings:
     pool_wait_seconds: float = 2.0
 
     heavy_pool_size: int = 3
-    """Connections of a web process for previews, explanations, overlaps and histories, apart from all others."""
+    """Connections of a web process for previews, explanations, overlaps and size histories, separate from the others."""
     operations_at_once: int = 32
-    """Queries and mutations that a web process runs at a time; what listens does not count."""
+    """How many queries and mutations a web process runs at a time. Subscriptions do not count."""
     operations_per_token: int = 8
-    """Of these, how many may be one token's. Its others wait, and those of other tokens pass them."""
+    """How many of these operations may belong to one token. The token's other operations wait, and do not hold up other tokens."""
     heavy_operations_at_once: int = 3
-    """Queries whose response may hold more than `heavy_cost` objects; one a token."""
+    """How many queries run at a time whose response may hold more than `heavy_cost` objects, one per token."""
     heavy_cost: int = 1_000
     operations_waiting_per_token: int = 100
     queue_seconds: float = 10.0
-    """How long an operation, or a heavy read, waits for a place before it is told OVERLOADED."""
+    """How long an operation, or a heavy read, waits for a place before it fails with OVERLOADED."""
     operation_seconds: float = 30.0
-    """How long a query or mutation may take, from when it has its place."""
+    """How long a query or mutation may take after it got its place."""
 
     preview_seconds: float = 0.3
-    """How long a preview may count; an audience that takes longer is estimated."""
+    """How long a preview may count. If counting would take longer, the preview estimates."""
 
     tick_pool_size: int = 4
     sweep_seconds: float = 1.0
     """How often the worker looks for marks whose signal was lost."""
     recompute_hours: int = 24
-    """How often everything is recomputed from the raw facts; 0 turns the schedule off."""
+    """How often every membership is recomputed from the raw facts; 0 means never."""
 
     retention_days: int = 400
-    """How long the log is kept; 0 for ever."""
+    """How long the complete log is kept; 0 means for ever."""
 
     feed_poll_seconds: float = 5.0
-    """How often a live feed reads the log while no signal comes."""
+    """How often a live feed reads the log without a signal."""
     feed_heartbeat_seconds: float = 30.0
-    """After this long without a match an empty batch moves the client's cursor."""
+    """After this long without a matching change, an empty batch moves the client's cursor."""
 
     stream_heartbeat_seconds: float = 12.0
-    """How often a stream of server-sent events carries a comment, so that nobody on the way takes it for dead."""
+    """How often a stream of server-sent events sends a comment, so that no proxy on the way closes it as idle."""
     slow_client_seconds: float = 10.0
-    """How long a client may leave unread what it was sent, before it is sent away."""
+    """How long a client may leave sent data unread before it is disconnected."""
 
     request_seconds: float = 20.0
-    """How long a client may take for the head of a request, for its body, and between two parts of a file."""
+    """How long a client may take to send the head of a request, to send its body, and between two parts of a file."""
 
     allowed_origins: frozenset[str] = frozenset()
-    """Whose pages may use the API, by HTTP and by sockets, besides those of the server's own origin; such as https://app.example."""
+    """Origins, for example https://app.example, whose pages may use the API by HTTP and by sockets, besides the server's own origin."""
     metrics_token: str = ""
-    """What /metrics asks for. Without it, only requests from the machine itself are answered."""
+    """The bearer token for /metrics. If empty, /metrics answers only requests from the machine itself."""
     socket_init_seconds: float = 5.0
+    """How long a client may take to send connection_init on a new socket."""
     socket_ping_seconds: float = 25.0
-    """How often a client is asked on his socket whether he is there."""
+    """How often the server pings a client on its socket."""
     sockets_per_token: int = 50
-    """Sockets and streams together."""
+    """How many sockets and streams together a token may have open in one process."""
     subscriptions_per_socket: int = 20
+    log_level: str = "INFO"
+    """The least severe messages that the process logs, as a name of Python's logging module."""
     body_bytes: int = 1024 * 1024
     frame_bytes: int = 64 * 1024
     shutdown_seconds: float = 10.0
@@ -99,7 +105,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Whom a client program talks to, and as whom."""
+    """The GraphQL endpoint that a client program uses, and its API token."""
 
     url: str
     token: str
@@ -112,9 +118,9 @@ def client_from_environment(
     environment: Mapping[str, str] = os.environ,
     default: Callable[[], Client | None] = lambda: None,
 ) -> Client:
-    """What was given, or else what the environment gives; the default when neither gives anything. Raises MissingSetting.
+    """The given values, or else AUDIENCE_URL and AUDIENCE_TOKEN, or else the default. Raises MissingSetting.
 
-    The default is taken as a whole, so that its token is never sent to another server.
+    The default is used only if all four values are missing, so that its token is never sent to another server.
     """
     is_named = url or token or environment.get("AUDIENCE_URL") or environment.get("AUDIENCE_TOKEN")
     if not is_named and (client := default()):
@@ -126,10 +132,10 @@ def client_from_environment(
 
 
 def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that the environment gives.
+    """Read the settings from the environment.
 
-    Raises MissingSetting without DATABASE_URL or REDIS_URL, MalformedSetting for a number that is none.
-    Without AUDIENCE_SECRET_KEY a key is made up for this process: cursors then end with it.
+    Raises MissingSetting without DATABASE_URL or REDIS_URL, and MalformedSetting for an invalid value.
+    Without AUDIENCE_SECRET_KEY, the process creates its own key, and cursors become invalid when it ends.
     """
     keys = tuple(key for key in environment.get("AUDIENCE_SECRET_KEY", "").split(",") if key)
     return Settings(
@@ -152,7 +158,16 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         request_seconds=_whole(environment, "AUDIENCE_REQUEST_SECONDS", 20),
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
+        log_level=log_level_from_environment("INFO", environment),
     )
+
+
+def log_level_from_environment(default: str, environment: Mapping[str, str] = os.environ) -> str:
+    """AUDIENCE_LOG_LEVEL, or the default without it. Raises MalformedSetting."""
+    value = environment.get("AUDIENCE_LOG_LEVEL") or default
+    if value.upper() not in _LOG_LEVELS:
+        raise MalformedSetting("AUDIENCE_LOG_LEVEL", value, f"one of {', '.join(_LOG_LEVELS)}")
+    return value.upper()
 
 
 def _required(environment: Mapping[str, str], name: str, example: str) -> str:

@@ -1,9 +1,10 @@
-"""The web server around the app: it answers what it has accepted, and takes nothing more, once it is told to stop."""
+"""The web server around the app. When it is told to stop, it answers the requests that it has accepted, and accepts no more."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import socket
 import struct
 from functools import partial
@@ -26,15 +27,16 @@ from audience_gql.config import Settings
 _QUEUE_SECONDS: Final = 0.1
 _ON_ITS_WAY_SECONDS: Final = 0.5
 _UNREAD_MILLISECONDS: Final = 30_000
-"""After so long without a byte taken by the other end, the kernel gives a connection up, and what waits to be sent is freed."""
+"""If the other end acknowledges nothing for this long, the kernel drops the connection and frees what waits to be sent."""
 
 _GARBAGE: Final = (20_000, 20, 100)
-"""Collect it more rarely than Python does for small programs: with many sockets open there is much that is none, and each look at
-all of it holds up everybody (an eighth of the CPU of telling 1,000 sockets)."""
+"""Thresholds of the garbage collector, higher than Python's defaults: with many open sockets there are many live objects, and each full
+collection blocks all clients (with the defaults, an eighth of the CPU time of delivering to 1,000 sockets)."""
 _PARTING_SECONDS: Final = 5.0
-"""How long a client is listened to that was told why it must go: closing while it sends would keep that from it."""
+"""How long to keep a connection open for reading after the close frame. If it closed while the client still sends, the client would
+never read why."""
 _TEXT: Final = 0x81
-"""The first byte of a text frame that is whole."""
+"""The first byte of a text frame in one piece."""
 _SHORT: Final = 126
 _LONG: Final = 0x10000
 _MEDIUM_HEAD: Final = struct.Struct("!BBH")
@@ -49,10 +51,12 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         host=host,
         port=port,
         http=cast("type[asyncio.Protocol]", partial(_Http, seconds=settings.request_seconds)),
-        log_level="warning",
+        log_level=max(  # never INFO, where uvicorn logs every request
+            logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]
+        ),
         ws=_Socket,
         ws_per_message_deflate=False,  # 37 KB a socket
-        ws_ping_interval=None,  # the protocol above has pings of its own
+        ws_ping_interval=None,  # graphql-transport-ws has its own pings
         ws_max_size=settings.frame_bytes,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
         server_header=False,
@@ -64,9 +68,9 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
 
 
 class _Http(HttpToolsProtocol):
-    """Waits for the head of a request only so long, and for the rest of a body that nobody reads any more.
+    """Limits how long to wait for the head of a request, and for the rest of a body that nobody reads any more.
 
-    The library waits for both for as long as a byte comes now and then. How long a body may take that is read, is the application's to say.
+    The library waits for both as long as a byte arrives now and then. The application itself limits the bodies that it reads.
     """
 
     def __init__(
@@ -115,28 +119,28 @@ class _Http(HttpToolsProtocol):
             self._deadline = None
 
     def _cut_off(self, cycle: RequestResponseCycle) -> None:
-        cycle.disconnected = (
-            True  # so that the library does not take the end of the answer for a fault of ours
-        )
+        cycle.disconnected = True  # or else the library logs the missing end of the answer as our error
         self.transport.abort()
 
 
 class _Socket(WebSocketsSansIOProtocol):
-    """Writes text frames without ceremony, and closes on a client who does not read as well.
+    """Writes text frames directly, and can close a connection whose client does not read.
 
-    The library builds an object a frame, which costs more than all the rest of a delivery, and before it closes it waits until
-    the client has taken what was sent before. Of a client that breaks the protocol it closes the connection at once, so that
-    one that is still sending never reads why.
+    The library builds an object per frame, which costs more than the rest of a delivery. Before it closes, it waits until the client
+    has read everything that was sent. If a client breaks the protocol, the library closes the connection at once, so that a client
+    that is still sending never reads why.
     """
 
     def data_received(self, data: bytes) -> None:
-        if self.conn.parser_exc is None:  # else it is what a client still sends that was told to go
+        if (
+            self.conn.parser_exc is None
+        ):  # otherwise the connection is closing, and the client's data no longer matters
             super().data_received(data)
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(b"".join(self.frames)):
             self.conn.fail(CloseCode.INVALID_DATA, "Messages are UTF-8")
-            self.handle_parser_exception()  # the library tells it as a fault of ours, with a traceback
+            self.handle_parser_exception()  # the library would log it as our error, with a traceback
             return
         super().send_receive_event_to_app()
 
@@ -157,7 +161,7 @@ class _Socket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             extensions = cast("dict[str, object]", self.scope["extensions"])
-            extensions[DIRECT] = self  # the application has not begun yet
+            extensions[DIRECT] = self  # the application has not started yet
 
     def try_send(self, text: str) -> bool:
         """As in Direct."""
@@ -197,7 +201,7 @@ def _is_text(data: bytes) -> bool:
 
 
 def _frame(text: str) -> bytes:
-    """A whole text frame, as a server sends it: unmasked, and of no extension."""
+    """A complete text frame from a server: unmasked and without extensions."""
     payload = text.encode()
     length = len(payload)
     if length < _SHORT:
@@ -210,9 +214,9 @@ def _frame(text: str) -> bytes:
 
 
 class _DrainingServer(uvicorn.Server):
-    """A connection may have been made before the signal, and its request be on its way: it is waited for.
+    """At shutdown, waits for requests on their way: a client may have connected just before the signal.
 
-    The server as it comes closes whatever is idle at that instant, and resets what waits in the socket's queue.
+    uvicorn's own server closes every connection that is idle at that instant, and resets those that wait in the socket's queue.
     """
 
     def __init__(self, config: uvicorn.Config, drained: asyncio.Event) -> None:
@@ -221,7 +225,9 @@ class _DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or ():
-            listening.listen(0)  # the queue takes nobody new, and is emptied
+            listening.listen(
+                0
+            )  # the queue accepts no new connection, and the server still takes those that wait in it
         await asyncio.sleep(_QUEUE_SECONDS)
         for server in self.servers:
             server.close()

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from tests import product
+
 COMMANDS = {
     "serve": ("serve", "--port", "0"),
     "worker": ("worker",),
@@ -104,6 +106,41 @@ async def test_ready_says_which_part_is_missing(empty_database_url, redis_url):
     assert "postgres: ok\nmigrations: ok\nworker: no worker was seen so far\n" in alone.out
     assert (without.code, without.out.count("postgres: does not answer")) == (1, 1)
     assert "Traceback" not in alone.err + without.err
+
+
+@pytest.mark.parametrize("name", ["serve", "worker", "up", "demo"])
+async def test_a_wrong_log_level_is_refused(name, tmp_path):
+    words = COMMANDS.get(name, (name, "--port", "1", "--state", str(tmp_path / "state")))
+
+    ended = await run(*words, DATABASE_URL=AWAY, REDIS_URL="redis://127.0.0.1:1", AUDIENCE_LOG_LEVEL="loud")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "audience-gql: AUDIENCE_LOG_LEVEL is 'loud'; expected one of DEBUG, INFO, WARNING, ERROR, CRITICAL\n"
+    )
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(("level", "is_told"), [("", True), ("error", True), ("critical", False)])
+async def test_a_web_process_logs_at_the_level_that_is_set(level, is_told, redis_url):
+    ended = await run(*COMMANDS["serve"], DATABASE_URL=AWAY, REDIS_URL=redis_url, AUDIENCE_LOG_LEVEL=level)
+
+    assert ended.code != 0
+    assert ("Postgres cannot be reached" in ended.err) is is_told
+
+
+@pytest.mark.faults
+async def test_all_processes_of_up_log_at_the_level_that_is_set(tmp_path):
+    async with product.started(tmp_path, AUDIENCE_LOG_LEVEL="debug") as started:
+        said = [
+            (tmp_path / name).read_text(encoding="utf-8")
+            for name in ("up.log", "state/web.log", "state/worker.log")
+        ]
+
+    password = urlsplit(started.database_url).password
+    assert [" DEBUG " in text for text in said] == [True, True, True]
+    assert password is not None
+    assert not any(password in text for text in said)
 
 
 async def test_a_token_and_a_time_zone(empty_database_url, redis_url):
