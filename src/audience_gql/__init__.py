@@ -1,1 +1,1 @@
-"""audience-gql: who belongs to which audience, exactly, at every instant, over GraphQL."""
+"""audience-gql: an audience backend over GraphQL, which keeps the members of every segment exact at every instant."""

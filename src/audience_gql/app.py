@@ -1,4 +1,4 @@
-"""The web process, composed by hand: what is opened, who gets what, and which address leads where."""
+"""Composes the web process by hand: what it opens, how its parts are connected, and which path leads to which endpoint."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _State(TypedDict):
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application. It connects when it starts, and raises Unavailable when it cannot."""
+    """Create the ASGI application. It connects in its lifespan, which raises Unavailable if Postgres cannot be reached."""
     schema = Schema()
     live = Live(most_per_token=settings.sockets_per_token)
 
@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/metrics", Answers(request_response(guarded(metrics_page))), methods=["GET"]),
         ],
     )
-    app.state.live = live  # for whoever serves it to drain
+    app.state.live = live  # the server uses it to drain
     return app
 
 
@@ -130,13 +130,13 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
 
 
 def _for_pages(endpoint: Endpoint, settings: Settings, *methods: str) -> ASGIApp:
-    """An endpoint for any method, which pages of the allowed origins may ask by these."""
+    """An endpoint for any method. Pages of the allowed origins may call it with these methods."""
     app = for_pages(request_response(guarded(endpoint)), origins=settings.allowed_origins, methods=methods)
     return Answers(app)
 
 
 class _SocketDoor:
-    """An application rather than a function, so that a socket goes to its place without a wrapper for every one."""
+    """An ASGI application instead of a function, so that Starlette does not create a wrapper for every socket."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope["state"]["sockets"](scope, receive, send)
@@ -147,12 +147,12 @@ async def _upload(request: Request) -> Response:
 
 
 async def _healthz(_: Request) -> Response:
-    """The process lives."""
+    """Answers 200 while the process runs."""
     return JSONResponse({"status": "ok"})
 
 
 async def _readyz(request: Request) -> Response:
-    """The process can do its work; 503 and the parts that cannot, otherwise."""
+    """Answers 200 if the process can do its work, otherwise 503. The body has the state of each part."""
     found = await readiness(ports=request.state.services.ports)
     parts = {name: problem or "ok" for name, problem in found.parts.items()}
     return JSONResponse(

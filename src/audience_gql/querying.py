@@ -1,6 +1,6 @@
 """`audience-gql query`: sends one GraphQL document to a running server and prints the answer as JSON.
 
-Imports of `client` wait until the command runs, so that help is quick.
+Imports of `client` wait until the command runs, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="JSON",
         help="the document's variables, a JSON object",
     )
-    query.add_argument("--url", help="URL of the GraphQL endpoint (AUDIENCE_URL)")
-    query.add_argument("--token", help="API token (AUDIENCE_TOKEN)")
+    query.add_argument("--url", help="URL of the GraphQL endpoint (default: AUDIENCE_URL)")
+    query.add_argument("--token", help="API token (default: AUDIENCE_TOKEN)")
     query.add_argument(
         "--timeout",
         type=_seconds,
         default=60.0,
         metavar="SECONDS",
-        help="give up when the server is silent for this long (60)",
+        help="give up when the server is silent for this long (default: 60)",
     )
     query.set_defaults(run=run)
 

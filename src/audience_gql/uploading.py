@@ -1,4 +1,4 @@
-"""`audience-gql import`: gives a CSV file to a running instance over HTTP, and tells how far it is. A client like any other."""
+"""`audience-gql import`: sends a CSV file to a running instance and reports its progress. It only uses the public HTTP API."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _PROGRESS: Final = """query ($id: ID!, $first: Int) { node(id: $id) { ... on Imp
 
 
 class UploadRefused(Exception):
-    """The file was not taken. The message tells the person at the terminal why."""
+    """The server did not accept the import or the file. The message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked of an import, as StartImportInput says it."""
+    """How to import the file. The fields are those of StartImportInput."""
 
     columns: Sequence[Mapping[str, object]]
     delimiter: str = ","
@@ -80,18 +80,18 @@ class Outcome:
     rejected: int
     failure: str | None
     rejects: Sequence[tuple[int, str]]
-    """The first refused rows: line and reason."""
+    """The first refused rows, as (line, reason)."""
     noticed: int
     notices: Sequence[tuple[int, str]]
-    """The first rows that were written but for some part: line and what was not written."""
+    """The first rows that were written except for some part, as (line, what was not written)."""
 
 
 Advance = Callable[[str, float], None]
-"""Told of a phase and how much of it is done, from 0 to 1."""
+"""Called with a phase, "Sending" or "Writing", and the part of it that is done, from 0 to 1."""
 
 
 def column(text: str) -> dict[str, object]:
-    """A column from words such as `E-Mail=email`, `Plan=field:plan`, `News=channel:EMAIL` or `VIP=group:grp_…`. Raises ValueError."""
+    """Parse a column, for example `E-Mail=email`, `Plan=field:plan`, `News=channel:EMAIL` or `VIP=group:grp_…`. Raises ValueError."""
     header, separator, target = text.rpartition("=")
     if not separator or not header:
         raise ValueError(f"{text!r} has no header and target: write HEADER=TARGET")
@@ -102,9 +102,7 @@ def column(text: str) -> dict[str, object]:
         return {"header": header, "to": {"groupId": rest}}
     profile = _PROFILE.get(target.replace("_", "").lower())
     if profile is None:
-        raise ValueError(
-            f"{target!r} is neither a part of the profile nor field:KEY, channel:NAME or group:ID"
-        )
+        raise ValueError(f"{target!r} is neither a profile field nor field:KEY, channel:NAME or group:ID")
     return {"header": header, "to": {"profile": profile}}
 
 
@@ -133,7 +131,7 @@ def _put(url: str, content: BinaryIO, size: int, advance: Advance) -> None:
     finally:
         connection.close()
     if answer.status != http.client.ACCEPTED:
-        raise UploadRefused(f"the file was not taken ({answer.status}): {said.strip()}")
+        raise UploadRefused(f"the file was not accepted ({answer.status}): {said.strip()}")
 
 
 def _pieces(content: BinaryIO, size: int, advance: Advance) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
-"""The worker process: an arq worker with cron and on-demand jobs, and the resident loop that ticks.
+"""The worker process: the loop that ticks, the loop that fills, and an arq worker with cron jobs and jobs on demand.
 
-Postgres or Redis may go away at any time: the loop and the jobs wait for them, each by itself, and go on.
+Postgres or Redis may go away at any time: each loop waits for them separately, and then continues.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ _CLEANUP_SECONDS: Final = 5.0
 """How long the ticker, the fills and the jobs may take to end what they are doing."""
 _JOB_SECONDS: Final = 3600
 _LOOK_SECONDS: Final = 0.5
-"""As arq does by default; its cron jobs come at most so late."""
+"""How often to look into the queue without a signal: arq's own default. Cron jobs start at most this late."""
 _AT_ONCE: Final = 0.001
-"""The pause is ours."""
+"""No polling delay: _PromptWorker waits for signals instead."""
 _SWEEP_EVERY_SECONDS: Final = 5
-_PRUNE_AT_MINUTE: Final = 41  # of every hour, when nothing else of ours begins
+_PRUNE_AT_MINUTE: Final = 41  # of every hour, when no other job starts
 _FORGET_AT_MINUTE: Final = 23  # of every hour
-_AUDIT_AT_SECOND: Final = 37  # of every minute, when nothing else of ours begins
+_AUDIT_AT_SECOND: Final = 37  # of every minute, when no other job starts
 
-Context: TypeAlias = dict[Any, Any]  # Any: arq's own bag
+Context: TypeAlias = dict[Any, Any]  # Any: arq's own type for what jobs share
 
 logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Run the worker until SIGTERM or SIGINT."""
     uvloop.run(_run(settings))
 
 
@@ -71,7 +71,7 @@ async def _run(settings: Settings) -> None:
     async with _connected(settings, stopped) as connected:
         if connected is None:
             return
-        # What is loaded by now stays: no collection is to walk through it while somebody waits for a tick.
+        # What is loaded now stays in memory. Frozen, it costs no garbage collection time, which would delay ticks.
         gc.collect()
         gc.freeze()
         ticker = Ticker(
@@ -91,12 +91,12 @@ async def _run(settings: Settings) -> None:
         await end(*tasks, again_after=_CLEANUP_SECONDS)
         for task in done:
             if not task.cancelled():
-                task.result()  # a bug in either task ends the process, loudly
+                task.result()  # a bug in one of the tasks ends the process with a traceback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Connected:
-    """What the process works with."""
+    """What the loops and jobs of the process share."""
 
     ports: Ports
     signals: RedisSignals
@@ -107,7 +107,7 @@ class _Connected:
 
 @asynccontextmanager
 async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[_Connected | None]:
-    """Compose the process' ports, waiting for Postgres as long as it takes; None when stopped before."""
+    """Open the process' ports. Waits for Postgres as long as it takes; yields None when stopped before that."""
     presence = Presence(settings.database_url)
     opened = await _open(settings, stopped, presence)
     if opened is None:
@@ -139,7 +139,7 @@ async def _open(
             pool = await TickPool.open(url, size=settings.tick_pool_size, presence=presence)
             return await Database.open(url, pool_size=settings.pool_size, presence=presence), pool
         except Unavailable as error:
-            logger.warning("waiting: %s", error)
+            logger.warning("waiting for Postgres: %s", error)
             await _pause(stopped)
     return None
 
@@ -153,14 +153,14 @@ async def _pause(stopped: asyncio.Event) -> None:
 
 
 async def _work_off_fills(connected: _Connected, ticker: Ticker) -> None:
-    """Work off the fills of the buckets that this worker ticks, for ever."""
+    """Fill the wanted segments in the buckets that this worker ticks, for ever."""
     queue = FillQueue(connected.ports, connected.membership, ticker.is_own)
     async with connected.signals.fills() as wakeups:
         await queue.run(wakeups)
 
 
 async def _work_jobs(settings: Settings, connected: _Connected) -> None:
-    """Run arq's worker for ever: it ends with its Redis, and is started again."""
+    """Run arq's worker for ever. It ends when Redis goes away, and is then started again."""
     while True:
         redis = for_jobs(settings.redis_url)
         worker = _arq_worker(settings, connected, redis)
@@ -190,9 +190,9 @@ async def _let_go(redis: ArqRedis) -> None:
 
 
 class _PromptWorker(Worker):
-    """arq's worker, which looks into the queue when it is told of a job, and otherwise only now and then.
+    """arq's worker, but it looks into the queue when a signal tells it of a job, and otherwise only every half second.
 
-    By itself it would look ten times a second to be half as prompt, for more of a core than all that the clock brings.
+    arq alone would have to poll ten times a second to be half as fast, which takes more CPU than everything that the clock causes.
     """
 
     wakeups: Wakeups
@@ -267,12 +267,12 @@ async def recompute(ctx: Context) -> None:
 async def shorten_log(ctx: Context) -> None:
     settings: Settings = ctx["settings"]
     keep = timedelta(days=settings.retention_days)
-    await _when_reachable("shortening of the log", prune(ports=ctx["ports"], keep=keep))
+    await _when_reachable("log retention", prune(ports=ctx["ports"], keep=keep))
 
 
 async def forget_messages(ctx: Context) -> None:
     imports: ImportRunner = ctx["imports"]
-    await _when_reachable("forgetting of refused rows", imports.forget_messages())
+    await _when_reachable("deletion of old import messages", imports.forget_messages())
 
 
 async def audit(ctx: Context) -> None:
@@ -280,8 +280,8 @@ async def audit(ctx: Context) -> None:
 
 
 async def _when_reachable(what: str, work: Awaitable[object]) -> None:
-    """Do it, unless Postgres is away or busy: these jobs come again by themselves."""
+    """Await the work. If Postgres is not available or busy, log a warning instead: these jobs are repeated anyway."""
     try:
         await work
     except (*UNREACHABLE, *BUSY) as error:
-        logger.warning("%s put off: %s", what, error)
+        logger.warning("%s postponed: %s", what, error)

@@ -132,7 +132,7 @@ def test_help_tells_the_exit_codes(capsys):
 
     said = " ".join(capsys.readouterr().out.split())
     assert (
-        "0 every row was taken, 1 the import failed or was not started, 2 words that are off, 3 rows were refused"
+        "0 every row was accepted, 1 the import failed or did not start, 2 invalid arguments, 3 rows were refused"
         in said
     )
 
@@ -171,7 +171,7 @@ async def test_a_column_that_is_not_there_fails_it(served, server, file):
     ("words", "said"),
     [
         (("--map", "Plan=field:nothing"), "nothing"),
-        (("--map", "Mail=mail"), "neither a part of the profile"),
+        (("--map", "Mail=mail"), "neither a profile field"),
         (
             ("--map", "Mail=email", "--delimiter", ",,"),
             "the delimiter must be a tab, or one visible character",
