@@ -1,4 +1,4 @@
-# One image for all processes: migrate, web and worker. What it installs is pinned by hash in locks/, the playground's packages in its own lock.
+# One image for all processes: migrate, web and worker. locks/ pins its packages by hash; the playground's packages have their own lock file.
 
 FROM python:3.13-slim AS package
 WORKDIR /src
@@ -10,7 +10,7 @@ COPY pyproject.toml README.md LICENSE hatch_build.py ./
 COPY src ./src
 COPY playground ./playground
 COPY docs/operations ./docs/operations
-# Node is for the playground's build alone, and stays behind.
+# Only the playground's build needs Node. It stays in this stage.
 RUN PYTHONPATH=/node /app/bin/pip install --no-cache-dir --no-build-isolation --no-deps .
 
 FROM python:3.13-slim

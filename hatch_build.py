@@ -1,4 +1,4 @@
-"""The wheel brings the playground along: its page is built, with a Node that comes as a wheel where the machine has none."""
+"""Builds the playground's page into the wheel. If the machine has no Node.js, the build installs it from a wheel."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(_ROOT / "playground"))
 
-import builder  # noqa: E402  # lies beside what it builds
+import builder  # noqa: E402  # it is in the folder that it builds
 
 _WITHOUT = "AUDIENCE_WITHOUT_PLAYGROUND"
 
 
 class Playground(BuildHookInterface):  # type: ignore[type-arg]  # its parameter is hatchling's own configuration
-    """Runs before a wheel is packed. An editable installation is served from the checkout, where `dev` builds the page."""
+    """Runs before a wheel is packed. An editable installation serves the page from the checkout, where `dev` builds it."""
 
     def dependencies(self) -> list[str]:
         if self._is_left_out() or builder.is_current() or builder.find_node():

@@ -283,8 +283,8 @@ def test_a_playground_without_node_says_what_is_missing(
 
     monkeypatch.delitem(sys.modules, "builder")
     problem = project.root / "src" / "audience_gql" / "playground" / "problem.txt"
-    assert problem.read_text() == "There is no Node.js here, and it could not be fetched. pip failed\n"
-    assert "The playground was not built. There is no Node.js here" in capsys.readouterr().out
+    assert problem.read_text() == "Node.js is missing, and it could not be downloaded. pip failed\n"
+    assert "The playground was not built. Node.js is missing" in capsys.readouterr().out
 
 
 def test_a_playground_takes_no_other_words(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
