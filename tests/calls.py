@@ -1,4 +1,4 @@
-"""Counts work in function calls, which are the same on every machine."""
+"""Measures work as a number of function calls, which is the same on every machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def counting_calls() -> Iterator[list[int]]:
-    """The calls of functions meanwhile, Python's own included, as the only item of a list."""
+    """Count the function calls during the context, including Python's own. The yielded list has the count as its only item."""
     calls = [0]
 
     def count(_frame: object, event: str, _argument: object) -> None:

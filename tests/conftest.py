@@ -1,6 +1,6 @@
-"""One pair of servers for a whole run, a database of its own for every worker process.
+"""Starts one pair of servers for a whole run, with a separate database for every xdist worker.
 
-With DATABASE_URL and REDIS_URL in the environment those servers are used instead; the database that DATABASE_URL names is left alone.
+With DATABASE_URL and REDIS_URL in the environment, a run uses those servers instead. It does not touch the database in DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The servers of a run, and the name of the migrated database there that all others are copies of."""
+    """The servers of a run, and the name of the migrated database on them that all other databases are copies of."""
 
     database_url: str
     redis_url: str
@@ -54,7 +54,7 @@ class Run:
         await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     async def major(self) -> int:
-        """Of the Postgres that the tests really use."""
+        """The major version of the Postgres that the tests use."""
         connection = await asyncpg.connect(self.database_url)
         try:
             return int(connection.get_server_version().major)
@@ -81,7 +81,7 @@ _SKIPPED_LOUDLY = {
     "newcomer": "COMMANDS OF THE README AND THE DOCS",
     "distribution": "TESTS ON THE DISTRIBUTION'S SERVERS",
 }
-"""By marker: tests that need what a machine may lack. Who reads a run's end must know that they are missing from it."""
+"""By marker: tests that need something that a machine may lack. The summary of a run must say that they were skipped."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,7 +94,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The process that a run starts in has the servers; its workers are told of them."""
+    """The main process of a run starts the servers and passes their addresses to the xdist workers."""
     config.pluginmanager.register(SentStatements())
     if hasattr(config, "workerinput"):
         config.stash[_RUN] = Run(**config.workerinput["run"])
@@ -133,11 +133,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _addresses(config: pytest.Config) -> dict[str, str]:
-    """Of the servers that the environment names, or of our own, which end with the run."""
+    """Use the servers that the environment names, or start embedded ones, which end with the run."""
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if database_url and redis_url:
         return {"database_url": database_url, "redis_url": redis_url}
-    from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # never where other servers are given
+    from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # not needed if the environment names servers
 
     try:
         servers = Servers.throwaway(postgres_programs=config.option.postgres)
@@ -163,14 +163,14 @@ async def empty_database_url(pytestconfig: pytest.Config) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_url(pytestconfig: pytest.Config) -> str:
-    """A Redis database number for this worker process; 0 belongs to whoever named the server."""
+    """A Redis database for this worker process. Number 0 is left to the owner of the server."""
     number = int(_worker().removeprefix("gw")) if _worker() != "main" else 0
     return pytestconfig.stash[_RUN].redis(1 + number % 15)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The browser's program. Tests that ask for it do not run without one, and fail where AUDIENCE_REQUIRE_BROWSER=1 wants one."""
+    """The browser's program. Without one, the tests that use it are skipped, or fail if AUDIENCE_REQUIRE_BROWSER is set."""
     programs = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     program = next(filter(None, programs), None)
     if program is None and os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
@@ -179,8 +179,8 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def node() -> Any:  # Any: the builder's Node; it lies beside what it builds, outside of any package
-    """The Node.js that builds the playground, with its npm. Without it as without Chromium."""
+def node() -> Any:  # Any: the builder's Node; the builder is outside of any package
+    """The Node.js that builds the playground, with its npm. Without it, tests are skipped or fail as without Chromium."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "playground"))
     try:
         import builder  # noqa: PLC0415  # see above
@@ -194,15 +194,15 @@ def node() -> Any:  # Any: the builder's Node; it lies beside what it builds, ou
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    """The whole product, for those tests that look at it from outside: one, so they share the xdist group "product"."""
+    """The whole product, for tests that use it from outside. There is one per run, so these tests share the xdist group "product"."""
     async with started(tmp_path_factory.mktemp("product")) as product:
         yield product
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """This worker's pools: the ORM allows one set a process."""
-    # A busy machine may take its time; what the product does when time runs out has tests of its own.
+    """The database pools of this xdist worker: the ORM allows one set per process."""
+    # Long timeouts, because the machine may be busy. Other tests cover what the product does at a timeout.
     opened = await Database.open(database_url, statement_timeout_seconds=60.0, lock_timeout_seconds=30.0)
     yield opened
     await opened.close()

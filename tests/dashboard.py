@@ -1,4 +1,4 @@
-"""The live dashboard of examples/, built as its README says and served beside the API."""
+"""Builds the live dashboard of examples/ as its README says, and serves it beside the API."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _PATIENCE_SECONDS: Final = 30.0
 
 
 def install(node: Any) -> None:  # Any: see the fixture
-    """Have its packages."""
+    """Install its packages."""
     npm.install(node, FOLDER)
 
 
 def build(node: Any) -> None:  # Any: see the fixture
-    """Have its types checked, and its page built."""
+    """Check its types, and build its page."""
     install(node)
     npm.run(node, FOLDER, "run", "build")
 
 
 @asynccontextmanager
 async def served(node: Any, api: str) -> AsyncIterator[str]:  # Any: see the fixture
-    """Its origin, while it is served: what it asks of the API goes through."""
+    """Serve it during the context, and forward its requests to the API. Yields its origin."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Fills as a worker would work them off, of one bucket only: what other tests left to be filled in the same database is theirs."""
+"""Runs fills as a worker would, but in one bucket only, because other tests leave waiting fills in the same database."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ ORDER BY 1
 
 
 async def fill_bucket(database: Database, membership: Membership, bucket_id: int) -> None:
-    """Work off all fills that are wanted in a bucket."""
+    """Run all fills that wait for a bucket."""
     for row in await database.fetch(_WANTED, bucket_id):
         await membership.fill(bucket_id, row["id"])

@@ -1,4 +1,4 @@
-"""Packages of npm for tests that run JavaScript: what a folder's lock file names, by hash, without any package's scripts."""
+"""Installs npm packages for tests that run JavaScript: those of a folder's lock file, by hash, without running their scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CI: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=e
 
 
 def install(node: Any, folder: Path) -> None:  # Any: see the fixture
-    """Have a folder's packages, where they are not those of its lock file already; once for all tests that need them."""
+    """Install a folder's packages unless they already match its lock file, once for all tests that need them."""
     lock, stamp = folder / "package-lock.json", folder / "node_modules" / ".locked"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     with lock.open("rb") as guard:
@@ -24,7 +24,7 @@ def install(node: Any, folder: Path) -> None:  # Any: see the fixture
 
 
 def run(node: Any, folder: Path, *words: str) -> None:  # Any: see the fixture
-    """Have npm do something in a folder."""
+    """Run npm in a folder."""
     path = os.pathsep.join((str(node.program.parent), os.environ.get("PATH", os.defpath)))
     done = subprocess.run(
         (*node.npm, *words),

@@ -1,4 +1,4 @@
-"""The pages that people read first, and every command that these tell them to type."""
+"""Reads the documentation pages for newcomers, and finds every command on them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PROGRAMS = (
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One of a page, without its comment; a here-document stands in the lines after the first."""
+    """A command on a page, without its comment. The lines of a here-document follow the first line."""
 
     page: str
     text: str
@@ -44,7 +44,7 @@ class Command:
 
 
 def snippets() -> list[tuple[str, str, str]]:
-    """The blocks of code: page, language, text."""
+    """The blocks of code, as (page, language, text)."""
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def snippets() -> list[tuple[str, str, str]]:
 
 
 def commands() -> list[Command]:
-    """Every command of the shell blocks, in their order."""
+    """Every command in the shell blocks, in order."""
     return [
         Command(page, command)
         for page, language, body in snippets()
@@ -69,7 +69,7 @@ def commands() -> list[Command]:
 
 
 def inline_commands() -> list[Command]:
-    """Every command within a sentence or a table, without what it says may be left out."""
+    """Every command in a sentence or a table, without its optional parts."""
     found = []
     for page in PAGES:
         text = re.sub(

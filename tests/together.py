@@ -1,6 +1,6 @@
-"""Which tests of a run share a process: they share what is dear to start, or must not run at the same time.
+"""Decides which tests of a run share a process: tests that share something expensive to start, or must not run at the same time.
 
-By their files: xdist's own groups are written into the names of tests, which pytest 9.2 no longer lets anybody change.
+Groups are listed here by file: xdist writes its own groups into the names of tests, and pytest 9.2 no longer allows changing names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SHARES: Final = {
 
 
 class Together(LoadScopeScheduling):
-    """Every test goes where there is room, but for those that share: they all go where the first of them went."""
+    """Sends each test to a process with room. All tests of one group go to the process of the group's first test."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

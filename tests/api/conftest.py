@@ -1,4 +1,4 @@
-"""A workspace of its own for every test, the schema over it, and an engine to tick it by hand."""
+"""A separate workspace for every test, the schema on top of it, and an engine that a test ticks by hand."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Api:
         return await self.schema.execute(document, variable_values=variables, context_value=context)
 
     async def data(self, document: str, **variables: Any) -> Any:
-        """What a document gives that has no errors."""
+        """Execute a document and return its data. It must have no errors."""
         result = await self.execute(document, variables)
         assert result.errors is None, [error.formatted for error in result.errors]
         return result.data
@@ -101,7 +101,7 @@ class Api:
         return [error.formatted for error in result.errors or ()]
 
     async def upsert(self, *people: dict[str, Any]) -> list[str]:
-        """The ids of these people, created or changed."""
+        """Create or change these people. Returns their ids."""
         found = await self.data(UPSERT, input={"subscribers": list(people)})
         assert found["upsertSubscribers"]["rejects"] == []
         return [person["id"] for person in found["upsertSubscribers"]["subscribers"]]
@@ -110,7 +110,7 @@ class Api:
         return str((await self.data(CREATE_GROUP, name=name))["createGroup"]["id"])
 
     async def segment(self, name: str, condition: dict[str, Any]) -> str:
-        """The id of a new segment, filled."""
+        """Create a segment and fill it. Returns its id."""
         found = await self.data(CREATE_SEGMENT, name=name, condition=condition)
         assert found["createSegment"]["__typename"] == "Segment", found
         await self.fill()
@@ -120,7 +120,7 @@ class Api:
         return (await self.data(TRACK, input={"events": list(events)}))["trackEvents"]
 
     async def token(self, *scopes: str) -> str:
-        """The text of a new token."""
+        """Create a token. Returns its text."""
         _, secret = await create_token(
             ports=self.services.ports,
             workspace=self.access.workspace,
@@ -133,18 +133,18 @@ class Api:
         assert await self.membership.tick(self.bucket_id) is not None
 
     async def fill(self) -> None:
-        """Work off all fills that this workspace wants."""
+        """Run all fills that wait in this workspace."""
         await fill_bucket(self.services.ports.database, self.membership, self.bucket_id)
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
-        """The statements that reads send meanwhile."""
+        """The statements that reads send during the context."""
         sent: list[str] = []
         acquire = Database.acquire
 
         def note(query: LoggedQuery) -> None:
             if "typeinfo_tree" not in query.query and "set_config('jit'" not in query.query:
-                sent.append(query.query)  # but for how the driver asks, once a connection, what a bigint[] is
+                sent.append(query.query)  # not the driver's own query for bigint[], once per connection
 
         @asynccontextmanager
         async def logged(database: Database) -> AsyncIterator[Connection]:
@@ -176,7 +176,7 @@ class Server:
         return float(line.split()[1])
 
     async def has(self, name: str, wanted: float, *, seconds: int) -> None:
-        """Wait until a metric is as it should be."""
+        """Wait until a metric has the expected value."""
         for _ in range(seconds * 20):
             if await self.metric(name) == wanted:
                 return
@@ -188,7 +188,7 @@ class Server:
 async def served_by(
     database_url: str, redis_url: str, log: Path, **environment: str
 ) -> AsyncIterator[Server]:
-    """`audience-gql serve` on a free port, until the end or until a test stops it."""
+    """`audience-gql serve` on a free port, until the end of the context or until a test stops it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -241,7 +241,7 @@ async def api(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def web(api) -> AsyncIterator[httpx.AsyncClient]:
-    """The addresses of the application, in this process."""
+    """A client of the application in this process."""
     subscriptions = Subscriptions(api.schema, api.services)
 
     async def graphql(request: Request) -> Response:

@@ -1,6 +1,6 @@
-"""The doors by which a value about a person comes in: a literal, a variable, a cell of a file, the key of an event.
+"""The ways by which a value about a person comes in: a literal, a variable, a cell of a file, the key of an event.
 
-Each takes the same text and says the same of it: what is kept, or why it is refused.
+All of them accept the same texts and give the same result: what is stored, or why the value is refused.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ _READ: Final = """{ subscriber(by: {externalId: "1"}) {
 
 @dataclass(frozen=True)
 class Refused:
-    """A value that was refused, with the reason."""
+    """A refused value, with the reason."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Spelled:
-    """A value as JSON and as a CSV cell, where a plain text of it is not enough."""
+    """A value as JSON and as a CSV cell, for values whose plain text is not enough."""
 
     json: str
     cell: str
 
 
 async def by_literal(api: Any, name: str, given: str | Spelled) -> object:
-    """What becomes of a value of the person "1", given in the document itself."""
+    """The result for a value of the person "1", given as a literal in the document."""
     item = f'{{externalId: "1", {_assigned(name, _json(given))}}}'
     document = f"mutation {{ upsertSubscribers(input: {{subscribers: [{item}]}}) {_ANSWER} }}"
     return await _outcome(api, name, await api.data(document))
 
 
 async def by_variable(api: Any, name: str, given: str | Spelled) -> object:
-    """The same, given in the request's variables as they come over the wire."""
+    """The result for a value in the request's variables, as they come over the wire."""
     key, value = (name.partition(":")[2], _json(given)) if ":" in name else (name, _json(given))
     item = f'"fields": [{{"key": "{key}", "value": {value}}}]' if ":" in name else f'"{key}": {value}'
     variables: Any = decode(f'{{"input": {{"subscribers": [{{"externalId": "1", {item}}}]}}}}')
@@ -57,7 +57,7 @@ async def by_variable(api: Any, name: str, given: str | Spelled) -> object:
 
 
 async def by_file(api: Any, name: str, given: str | Spelled) -> object:
-    """The same, in a cell of a file."""
+    """The result for a value in a cell of a file."""
     kind, target = ("field", name.partition(":")[2]) if ":" in name else ("profile", name)
     columns = (
         ColumnPlan(header="id", kind="profile", target="externalId"),
@@ -74,7 +74,7 @@ DOORS: Final = (by_literal, by_variable, by_file)
 
 
 async def import_rows(api: Any, columns: tuple[ColumnPlan, ...], rows: list[list[str]]) -> list[str]:
-    """Import a file that clears with empty cells; the messages of what was refused."""
+    """Import a file in which empty cells clear values. Returns the messages of the refused rows."""
     ports, workspace = api.services.ports, api.access.workspace
     plan = ImportPlan(columns=columns, empty_clears=True)
     made, secret = await start_import(ports=ports, workspace=workspace, plan=plan, dry_run=False)

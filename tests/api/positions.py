@@ -1,4 +1,4 @@
-"""Every place of the schema where a caller's value goes, and documents that put a value there: as a literal, or by a variable."""
+"""Every position in the schema that takes a caller's value, and documents that put a value there, as a literal or as a variable."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _RECURSIONS = {"all", "any", "not"}
 
 
 class Token(str):
-    """A value as it is written in a document or in JSON."""
+    """A value as text for a document or for JSON."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Position:
-    """One place: an argument of a field, or something inside it."""
+    """One position: an argument of a field, or something inside the argument."""
 
     operation: str
     fields: tuple[str, ...]
-    """The way to the field from the root, each with its own arguments, as far as they are needed."""
+    """The fields from the root to this field, each with its required arguments."""
     argument: str
     argument_type: GraphQLInputType
     steps: tuple[str, ...]
-    """Within the argument: names of fields, and 0 for the item of a list."""
+    """The path inside the argument: names of fields, and 0 for the item of a list."""
     type: GraphQLInputType
     owner: GraphQLInputObjectType | None
-    """The input object whose field it is."""
+    """The input object that has this field."""
     others: tuple[str, ...]
     """The other arguments that the field needs, as literals."""
 
@@ -63,7 +63,7 @@ class Position:
         return f"{'.'.join(it.partition('(')[0] for it in self.fields)}({'.'.join(self.path)})"
 
     def value(self, inner: Any) -> Any:
-        """The argument's value with this in its place."""
+        """The argument's value, with this text at the position."""
         return _around(inner, self.argument_type, self.steps)
 
     def by_literal(self, inner: Any) -> str:
@@ -82,7 +82,7 @@ class Position:
 
 
 def positions(schema: GraphQLSchema) -> list[Position]:
-    """All of them: each argument, and each field of an input object, once at least; those of a condition within another as well."""
+    """All positions: each argument and each field of an input object at least once, also those of a condition inside another one."""
     found: list[Position] = []
     seen: set[tuple[str, str, bool]] = set()
     for operation, fields, field in _fields(schema):
@@ -120,7 +120,7 @@ def position_item(type_: GraphQLInputType) -> GraphQLInputType:
 
 
 def _fields(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[str, ...], GraphQLField]]:
-    """Every field that has arguments, by a shortest way from a root."""
+    """Every field that has arguments, by a shortest path from a root."""
     roots = {
         "query": schema.query_type,
         "mutation": schema.mutation_type,
@@ -145,7 +145,7 @@ def _fields(schema: GraphQLSchema) -> Iterator[tuple[str, tuple[str, ...], Graph
 
 
 def _told(schema: GraphQLSchema, named: Any) -> str:
-    """What a result says of what is wrong."""
+    """The fields of a result that describe errors."""
     selections = ["__typename"]
     for it in _members(schema, named):
         if "UserError" in {interface.name for interface in it.interfaces}:
@@ -169,7 +169,7 @@ def _needed(field: GraphQLField) -> str:
 
 
 def valid(type_: GraphQLInputType) -> Any:
-    """A value that the type takes."""
+    """A value that the type accepts."""
     type_ = _bare(type_)
     if is_list_type(type_):
         return [valid(type_.of_type)]
@@ -181,7 +181,7 @@ def valid(type_: GraphQLInputType) -> Any:
 
 
 class Enum(str):
-    """Written without quotes in a document."""
+    """A value that a document writes without quotes."""
 
     __slots__ = ()
 
@@ -222,7 +222,7 @@ def _bare(type_: Any) -> Any:
 
 
 def literal(value: Any) -> str:
-    """As a document writes it."""
+    """The value as a GraphQL literal."""
     match value:
         case Token() | Enum():
             return str(value)
@@ -234,7 +234,7 @@ def literal(value: Any) -> str:
 
 
 def as_json(value: Any) -> str:
-    """As a request writes it, tokens that are no JSON included."""
+    """The value as JSON in a request. It may contain tokens that are not valid JSON."""
     match value:
         case Token():
             return str(value)

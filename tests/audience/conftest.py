@@ -1,4 +1,4 @@
-"""A workspace of its own for every test, an engine to tick it by hand, and a clock that stands still."""
+"""A separate workspace for every test, an engine that a test ticks by hand, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _names = count(1)
 
 @dataclass
 class House:
-    """One workspace with everything that works on it, in words as short as a test wants them."""
+    """One workspace with everything that works on it, behind short method names for tests."""
 
     ports: Ports
     workspace: Workspace
@@ -77,7 +77,7 @@ class House:
         return edited
 
     async def fill(self) -> None:
-        """Work off all fills that are wanted."""
+        """Run all waiting fills."""
         await fill_bucket(self.ports.database, self.membership, self.bucket_id)
 
     async def tick(self) -> Ticked:
@@ -86,7 +86,7 @@ class House:
         return ticked
 
     async def members(self, segment: Segment) -> set[str]:
-        """External ids of a segment's members, as stored."""
+        """The external ids of a segment's stored members."""
         rows = await self.ports.database.fetch(
             "SELECT s.external_id FROM segment_members m JOIN subscribers s ON s.bucket_id = m.bucket_id AND s.id = m.subscriber_id "
             "WHERE m.bucket_id = $1 AND m.segment_id = $2",
@@ -96,7 +96,7 @@ class House:
         return {row["external_id"] for row in rows}
 
     async def log(self, *, since: int = 0) -> list[tuple[str, bool, str]]:
-        """(external id, entered, cause) of every change, in order."""
+        """(external id, entered, cause) of every logged change, in order."""
         rows = await self.ports.database.fetch(
             "SELECT s.external_id, c.entered, c.cause FROM membership_changes c "
             "JOIN subscribers s ON s.bucket_id = c.bucket_id AND s.id = c.subscriber_id "
@@ -119,7 +119,7 @@ async def house(database: Database, tick_pool: TickPool, clock: SimulatedClock) 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def lone_house(empty_database_url: str, clock: SimulatedClock) -> AsyncIterator[House]:
-    """A house whose database has no other."""
+    """A house in a database of its own, without other houses."""
     database = await Database.open(empty_database_url, is_default=False)
     pool = await TickPool.open(empty_database_url, size=1)
     yield await _house(database, pool, clock)

@@ -1,6 +1,6 @@
-"""Random batches over few people and few keys: told in one call or a few in one workspace, and item by item in another.
+"""Random batches over few people and few keys: sent in one or a few calls in one workspace, and item by item in another.
 
-Whatever a call returns and stores must be the same in both, but for the ids. AUDIENCE_FUZZ_SEED repeats a run.
+Except for the ids, everything that a call returns and stores must be the same in both. AUDIENCE_FUZZ_SEED repeats a run.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.models import Workspace
 
-Json: TypeAlias = Any  # Any: what a call was given or told, for comparison
+Json: TypeAlias = Any  # Any: what a call received or returned, for comparison
 CASES_A_WORLD = 20
 GROUPS = 2
 NAMES = 5
-"""How many names of events the workspaces take: fewer than the batches use."""
+"""How many event names the workspaces allow: fewer than the batches use."""
 
 _KEYS: dict[str, list[str]] = {
     "externalId": ["1", "1", "2", "3"],
@@ -56,7 +56,7 @@ class Disagreement:
 async def disagreements(
     database: Database, clock: SimulatedClock, *, seed: int, cases: int, seen: Counter[str] | None = None
 ) -> list[Disagreement]:
-    """What differs in the first case in which anything does. `seen` counts what the cases met."""
+    """The differences of the first case that has any. `seen` counts what the cases contained."""
     chance = Random(seed)
     twins = await _twins(database, clock)
     for case in range(cases):
@@ -74,7 +74,7 @@ async def disagreements(
 
 @dataclass(slots=True)
 class _Batches:
-    """Draws batches as JSON-like values, in which people are called by numbers and groups by places."""
+    """Draws batches as JSON-like values. In them, numbers stand for people, and list positions for groups."""
 
     chance: Random
     now: datetime
@@ -164,18 +164,18 @@ _FIELD_VALUES = [
 
 @dataclass(slots=True)
 class _Side:
-    """One of the two workspaces; `people` has whom it made, by the number that both sides call them."""
+    """One of the two workspaces. `people` has the people that it created, by the number that both sides use for them."""
 
     ports: Ports
     workspace: Workspace
     bucket_id: int
     groups: list[int]
     fields: dict[str, str]
-    """Custom fields' keys by their ids."""
+    """The keys of the custom fields, by id."""
     people: list[SubscriberRef] = field(default_factory=list)
 
     async def tell(self, batch: Json, part: slice) -> Json:
-        """Some items of a batch, in one call. Returns what was told of them, in words that both sides share."""
+        """Send some items of a batch in one call. Returns the results in a form that is comparable between the sides."""
         if "events" in batch:
             tracked = await track_events(
                 ports=self.ports,
@@ -221,7 +221,7 @@ class _Side:
         return self.people[number] if number < len(self.people) else SubscriberRef(self.bucket_id, 1)
 
     def rejects(self, told: Sequence[Json]) -> list[Json]:
-        """What was refused, by the items' places in the whole batch."""
+        """The refused items, by their positions in the whole batch."""
         numbers = {(ref.bucket_id, ref.id): number for number, ref in enumerate(self.people)}
         return [
             (
@@ -245,7 +245,7 @@ class _Side:
         return [(kind, value, SubscriberRef(*owner)) for kind, value, *owner in rows]
 
     async def stored(self) -> dict[str, Json]:
-        """Everything about the people, told by their numbers."""
+        """Everything that is stored about the people, by their numbers."""
         numbers = {ref.id: number for number, ref in enumerate(self.people)}
         found: dict[str, Json] = {"keys": [(*key, numbers[ref.id]) for *key, ref in await self.owners()]}
         for table, sql in _STORED.items():
@@ -270,7 +270,7 @@ class _Side:
                     yield value
 
     async def marks(self) -> dict[str, Json]:
-        """The marks since the last look: those of groups netted, and of somebody new only that they are."""
+        """The marks since the last call. Marks of groups are netted, and a new person has only the mark `created`."""
         rows = await self.ports.database.fetch(
             "DELETE FROM dirty WHERE bucket_id = $1 RETURNING subscriber_id, kind, ref", self.bucket_id
         )
@@ -311,10 +311,10 @@ class _Twins:
     together: _Side
     alone: _Side
     stored: dict[str, Json] = field(default_factory=dict)
-    """What was stored together after the last batch."""
+    """What the side with whole batches stored after the last batch."""
 
     async def compare(self, batch: Json, chance: Random, seen: Counter[str]) -> list[tuple[str, Json, Json]]:
-        """(what, together, alone) of everything that differs."""
+        """Every difference, as (what, together, alone)."""
         items = batch.get("people") or batch.get("events")
         known = len(self.together.people)
         before = self.stored
@@ -345,7 +345,7 @@ class _Twins:
         return [difference for difference in compared if difference[1] != difference[2]]
 
     def _match(self, one: Sequence[SubscriberRef | None], other: Sequence[SubscriberRef | None]) -> bool:
-        """Call those by the same number whom the sides have in the same place. False when they mean different people."""
+        """Give the same number to people at the same position on both sides. Returns False if the sides mean different people."""
         return len(one) == len(other) and all(self._same(*pair) for pair in zip(one, other, strict=True))
 
     def _same(self, one: SubscriberRef | None, other: SubscriberRef | None) -> bool:
@@ -358,7 +358,7 @@ class _Twins:
 
 
 def _splits(count: int, chance: Random) -> list[slice]:
-    """All in one call, or in a few."""
+    """Split the items into one call or a few calls."""
     ends = [0, count]
     if chance.random() < 0.4:
         ends += [chance.randrange(count + 1) for _ in range(2)]
@@ -371,7 +371,7 @@ def _joined(told: Sequence[Json], what: str) -> list[Json]:
 
 
 def _keys_of(people: Sequence[Json]) -> list[Json]:
-    """The keys that people have by their rows."""
+    """The keys of people, according to their rows."""
     return sorted(
         (*identity(kind, value), number)
         for number, email, _, phone, external_id, *_ in people
@@ -381,7 +381,7 @@ def _keys_of(people: Sequence[Json]) -> list[Json]:
 
 
 def _changed_people(before: dict[str, Json], after: dict[str, Json], known: int) -> set[int]:
-    """Of those who were there before, those of whom anything is stored otherwise."""
+    """The people who existed before and about whom something different is stored now."""
 
     def of(stored: dict[str, Json]) -> set[Json]:
         return {repr((table, row)) for table in ("people", "channels", "groups") for row in stored[table]}

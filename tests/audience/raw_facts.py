@@ -1,4 +1,4 @@
-"""Everything that the tables say about the people of a bucket, read as plainly as can be: what the pure evaluation is given."""
+"""Reads all facts about the people of a bucket as simply as possible. They are the input of the pure evaluation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def facts_by_id(house: House) -> dict[int, Facts]:
 
 
 async def facts_in(connection: Connection, workspace_id: int, bucket_id: int) -> dict[int, Facts]:
-    """Everybody's facts, as this connection sees them."""
+    """The facts of everybody in the bucket, as this connection sees them."""
 
     async def rows(table: str) -> list[Mapping[str, Any]]:  # Any: columns
         return list(await connection.fetch(f"SELECT * FROM {table} WHERE bucket_id = $1", bucket_id))
@@ -70,7 +70,7 @@ async def facts_in(connection: Connection, workspace_id: int, bucket_id: int) ->
 
 
 async def matching(house, conditions, now, *, timezone: str) -> set[tuple[int, int]]:
-    """(segment, person) of everybody whom the pure evaluation finds at this instant."""
+    """(segment, person) for every membership that the pure evaluation finds at this instant."""
     people = await facts_by_id(house)
     return {
         (segment_id, id_)

@@ -1,4 +1,4 @@
-"""A headless Chromium that knows no host but ours, and the whole product to open in it."""
+"""A headless Chromium that can reach no other hosts, and the whole product to open in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.product import Product
 
 _ROOT = Path(__file__).parents[2]
 _FLAGS = (
-    "--no-sandbox",  # Chromium refuses to start as root with it
+    "--no-sandbox",  # as root, Chromium does not start with its sandbox
     "--disable-gpu",
     "--disable-quic",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -26,7 +26,7 @@ _FLAGS = (
 
 @dataclass
 class Visit:
-    """One visitor's browser, with all that it asked for and complained of."""
+    """One visitor's browser, with all its requests and error messages."""
 
     context: BrowserContext
     origin: str
@@ -55,7 +55,7 @@ class Visit:
 
 @pytest.fixture(scope="session")
 def playground() -> None:
-    """The page, built from what is here. Without the npm registry tests do not run, or fail where AUDIENCE_REQUIRE_BROWSER=1 wants them."""
+    """The page, built from this checkout. Without the npm registry, tests are skipped, or fail if AUDIENCE_REQUIRE_BROWSER is set."""
     made = subprocess.run(
         [sys.executable, _ROOT / "dev", "playground"], capture_output=True, encoding="utf-8", check=False
     )

@@ -1,4 +1,4 @@
-"""Asks Postgres the same question in each of the compiler's three forms."""
+"""Evaluates conditions in Postgres, in each of the compiler's three forms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from audience_gql.conditions.sql.compiler import compile_filter, compile_people,
 from tests.conditions.world import VOCABULARY, Connection
 
 Verdicts = frozenset[tuple[int, int]]
-"""Who matches: (bucket, subscriber)."""
+"""The people who match, as (bucket, subscriber)."""
 
 
 async def by_people(
@@ -20,7 +20,7 @@ async def by_people(
     now: datetime,
     buckets: Mapping[int, Sequence[int]],
 ) -> dict[int, Verdicts]:
-    """All conditions of one bucket's people in one statement."""
+    """Evaluate all conditions for one bucket's people in one statement, as ticks do."""
     statement = compile_people(conditions, inner=inner, vocabulary=VOCABULARY)
     found: dict[int, set[tuple[int, int]]] = {number: set() for number in conditions}
     for bucket_id, ids in buckets.items():
@@ -38,7 +38,7 @@ async def by_range(
     now: datetime,
     buckets: Mapping[int, Sequence[int]],
 ) -> Verdicts:
-    """One condition over each bucket in two ranges that meet at a person."""
+    """Evaluate one condition over each bucket in two ranges that meet at a person, as fills do."""
     statement = compile_range(condition, inner=inner, vocabulary=VOCABULARY)
     values = statement.bind(now)
     found: list[tuple[int, int]] = []
@@ -58,7 +58,7 @@ async def by_filter(
     now: datetime,
     buckets: Mapping[int, Sequence[int]],
 ) -> Verdicts:
-    """One condition over all buckets at once, as lists ask."""
+    """Evaluate one condition over all buckets at once, as lists do."""
     fragment = compile_filter(condition, bucket="b.id", first_parameter=2, inner=inner, vocabulary=VOCABULARY)
     sql = (
         "SELECT s.bucket_id, s.id FROM unnest($1::bigint[]) AS b (id) "

@@ -1,6 +1,6 @@
-"""Random conditions, made from the shapes of whatever kinds are registered, and random people for them.
+"""Random conditions, made from the shapes of all registered kinds, and random people for them.
 
-A new kind needs no change here, as long as the people have the facts that it looks at.
+A new kind needs no change here if the people have the facts that it reads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.conditions.world import EVENT_NAMES, FIELDS, GROUPS, SEGMENTS, VOCABU
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)
 _USUAL_CASES = 1_500
 CASES = int(os.environ.get("AUDIENCE_FUZZ_CASES", str(_USUAL_CASES)))
-"""How many conditions the broadest of the random tests tries."""
+"""How many conditions the largest of the random tests tries."""
 _MICROSECOND = timedelta(microseconds=1)
 
 _TEXTS = [
@@ -54,7 +54,7 @@ _SHARES = [0, 0.1, 12.5, 33.3, 50, 100]
 _FEW_NUMBERS = [*_NUMBERS, *[0.3, 0.6, 0.7] * 4, 0.15, 1, 1, 5, 5]
 _PROPERTIES = ["brand", "price"]
 _COMMON = ["LT", "b", 1, 5]
-"""Few enough for several of a person's events to have the same, and others."""
+"""So few that several events of a person share a value, and others differ."""
 ZONES = ["Europe/Vilnius", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati", "Etc/GMT+12"]
 _LENGTHS = {
     "minutes": [1, 60, 1440],
@@ -67,12 +67,12 @@ _STEPS = [timedelta(0), *(timedelta(hours=hours) for hours in (1, 24, 48, 168, 7
 
 
 def share(count: int) -> int:
-    """So many cases as usual, and as much fewer as AUDIENCE_FUZZ_CASES wants fewer in a quick run."""
+    """The usual number of cases, reduced in proportion if AUDIENCE_FUZZ_CASES asks for a quick run."""
     return count * min(CASES, _USUAL_CASES) // _USUAL_CASES
 
 
 class Chance:
-    """One seeded source of everything random."""
+    """The seeded source of all random values."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -80,7 +80,7 @@ class Chance:
     # ---- conditions
 
     def condition(self, *, segment_ids: list[int], depth: int | None = None) -> Condition:
-        """A condition that may read these segments; often but a leaf, where a mistake is not drowned by others."""
+        """A condition that may read these segments. It is often a single leaf, so that other nodes do not hide a mistake."""
         if depth is None:
             depth = self.random.choice([0, 0, 1, 2, 4])
         return condition_of(self._condition(segment_ids, depth))
@@ -97,7 +97,7 @@ class Chance:
         return {kind.name: [self._condition(segment_ids, depth - 1) for _ in range(count)]}
 
     def _leaf(self, kind: InputField, segment_ids: list[int]) -> dict[str, object]:
-        """Draws until the codec accepts it: rules that no shape can say need not be repeated here."""
+        """Draw until the codec accepts the condition, so that rules which no shape expresses are not repeated here."""
         while True:
             drawn = {kind.name: self._value(kind, kind.name, segment_ids)}
             try:
@@ -115,7 +115,7 @@ class Chance:
         return self._item(field, owner, segment_ids)
 
     def _two_properties(self) -> list[object]:
-        """Each of which some event of a person is likely to have, and fewer have both."""
+        """Filters that some event of a person is likely to match. Fewer events match two of them."""
         text, number = self.random.choice([{"is": "LT"}, {"is": "b"}]), {"eq": self.random.choice([1, 5])}
         return [{"key": "brand", "text": text}, {"key": "price", "number": number}]
 
@@ -187,12 +187,12 @@ class Chance:
         )
 
     def instant(self) -> datetime:
-        """Mostly a whole number of windows before noon, so that windows end exactly there; at times later."""
+        """An instant that is mostly a whole number of windows before noon, so that windows end exactly there; sometimes later."""
         at = NOON - self.random.choice(_STEPS) - self.random.choice(_STEPS)
         return at + self.random.choice([timedelta(0), timedelta(0), _MICROSECOND, timedelta(days=3)])
 
     def day(self) -> date:
-        """Near today in some year, the days around the leap day among them."""
+        """A day of some year near today's date, or near the leap day."""
         near = NOON.date() + timedelta(days=self.random.choice([-31, -30, -8, -7, -2, -1, 0, 0, 1, 2, 7, 29]))
         day = self.random.choice([near, near, date(2024, 2, 29), date(2025, 3, 1), date(2025, 2, 28)])
         return anniversary(day, self.random.choice([1996, 2000, 2007, 2024, 2025, 2026, 2026, 2027]))
@@ -227,7 +227,7 @@ class Chance:
     # ---- time
 
     def now(self, condition: Condition, person: Facts) -> datetime:
-        """Often exactly at an edge of the condition, or a microsecond beside it."""
+        """An instant, often exactly at an edge of the condition or a microsecond beside it."""
         facts = [person.created_at, person.updated_at, *person.groups.values()]
         facts += [event.occurred_at for event in person.events]
         facts += [state.changed_at for state in person.channels.values()]
@@ -243,7 +243,7 @@ class Chance:
         return self.random.choice(facts) + self.random.choice(offsets) + beside
 
     def _midnight(self, person: Facts, days: int) -> datetime:
-        """Midnight where the person lives, this many days after one of their days."""
+        """Midnight in the person's time zone, this many days after one of their dates."""
         day = self.random.choice([person.birthday or self.day(), self.day()])
         year = self.random.choice([day.year, NOON.year, NOON.year + 1])
         zone = zone_of(person.profile.get("timezone"), VOCABULARY.timezone)
@@ -251,7 +251,7 @@ class Chance:
 
 
 def _leaves_of(kinds: list[InputField]) -> list[InputField]:
-    """Each sort of filter as often as any other: eleven texts of the profile are one sort. Those of events, which hold most, twice."""
+    """Kinds, so that each sort of filter is equally frequent: the eleven texts of the profile are one sort. Event kinds occur twice."""
     by_filter = {kind.type.name: kind for kind in kinds if isinstance(kind.type, Shape)}
     of_events = [kind for name, kind in by_filter.items() if name.startswith("Event")]
     return [*by_filter.values(), *of_events]

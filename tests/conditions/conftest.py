@@ -20,7 +20,7 @@ async def postgres(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncp
 async def connection(
     postgres: asyncpg.Connection[asyncpg.Record],
 ) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """The same, in a transaction that leaves nothing behind."""
+    """A connection inside a transaction that is rolled back at the end."""
     transaction = postgres.transaction()
     await transaction.start()
     yield postgres

@@ -1,4 +1,4 @@
-"""The one small workspace that these tests speak of, and its people, in Python and in Postgres."""
+"""The small workspace of these tests and its people, in Python and in Postgres."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _PROFILE_COLUMNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Facts, and the bucket that they are stored in. The same id may live in several buckets."""
+    """A person's facts, and the bucket in which they are stored. The same id may exist in several buckets."""
 
     bucket_id: int
     facts: Facts
@@ -88,7 +88,7 @@ def instant(text: str) -> datetime:
 
 
 def facts_of(id_: int, given: Mapping[str, Any]) -> Facts:  # Any: JSON of a case file
-    """Facts as case files write them."""
+    """The facts of a person in a case file."""
     created_at = instant(given.get("createdAt", "2020-01-01T00:00:00Z"))
     return Facts(
         id=given.get("id", id_),
@@ -197,7 +197,7 @@ async def _store_person(connection: Connection, person: Person) -> None:
 
 
 def _folded(values: Mapping[str, object]) -> dict[str, object]:
-    """Only what differs from the original."""
+    """The folded texts that differ from their originals."""
     folded: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, str) and fold(value) != value:

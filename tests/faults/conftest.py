@@ -1,4 +1,4 @@
-"""Servers of one's own to break, and a real worker process to kill."""
+"""Separate servers that a test may break, and a real worker process that it may kill."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class World:
         return worker
 
     def start_web(self, port: int) -> subprocess.Popen[bytes]:
-        """A web process; clients' cursors outlive it."""
+        """Start a web process. Clients' cursors stay valid after it ends."""
         environment = {
             **os.environ,
             "DATABASE_URL": self.database_url,
@@ -92,7 +92,7 @@ class World:
         assert tracked.accepted == 1
 
     async def again(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        """As a client would who is told that the service is unavailable."""
+        """Repeat the work while the service is unavailable, as a client would."""
         for _ in range(200):
             try:
                 return await work()
@@ -132,7 +132,7 @@ class World:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> float:
-        """Wait until a look gives what is wanted; how many seconds that took."""
+        """Wait until `look` returns the wanted value. Returns how many seconds that took."""
         seen: object = None
         begun = asyncio.get_running_loop().time()
         while (waited := asyncio.get_running_loop().time() - begun) < patience_seconds:
@@ -151,7 +151,7 @@ class World:
 
 
 async def _connected(url: str) -> asyncpg.Connection:
-    """Once the server takes connections: the test before may have killed it."""
+    """Wait until the server accepts connections: the test before may have killed it."""
     for _ in range(200):
         try:
             return await asyncpg.connect(url)

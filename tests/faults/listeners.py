@@ -1,4 +1,4 @@
-"""Clients of the feed as partners write them: they keep a cursor, break off at random, and go on from it, by each way there is."""
+"""Clients of the feed, one per transport. They store a cursor, disconnect at random, and continue from the cursor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from audience_gql.api.ids import Kind
 
 MAY_FAIL = (OSError, WebSocketException, httpx.HTTPError, TimeoutError, EOFError)
 FOR_THE_MOMENT = frozenset({"UNAVAILABLE", "TIMEOUT", "SLOW_CLIENT"})
-"""Codes after which a client comes again."""
+"""Close codes after which a client reconnects."""
 _PATIENCE_SECONDS = 15.0
 _BATCH = "after cursor changes { id kind segmentId groupId subscriberId"
 LISTEN = f"subscription ($after: String) {{ membershipChanges(after: $after) {{ {_BATCH} }} }} }}"
@@ -31,27 +31,27 @@ CATCH_UP = f"query ($after: String) {{ membershipChanges(after: $after) {{ hasMo
 
 
 class BrokenOff(Exception):
-    """The other end has gone, or says that it cannot for the moment."""
+    """The server has gone, or says that it cannot serve the client at the moment."""
 
 
 @dataclass
 class Listener(ABC):
-    """One client. What it has dealt with it keeps with the cursor that leads there, as in one transaction."""
+    """One client. It stores the processed changes together with their cursor, as in one transaction."""
 
     url: str
     token: str
     cursor: str
     chance: random.Random
     heard: list[tuple[int, int]] = field(default_factory=list)
-    """(bucket, sequence) of every change, in order."""
+    """(bucket, sequence) of every received change, in order."""
     wrong: list[str] = field(default_factory=list)
     visits: int = 0
-    """How often it has connected and heard something."""
+    """How often it has connected and received something."""
     broken: int = 0
-    """How often the other end has broken off."""
+    """How often the server has disconnected it."""
 
     async def listen(self) -> None:
-        """Until cancelled: connect, hear some batches, break off, come again."""
+        """Connect, receive some batches, disconnect and connect again, until cancelled."""
         while True:
             batches = self.batches()
             try:
@@ -72,7 +72,7 @@ class Listener(ABC):
 
     @abstractmethod
     def batches(self) -> AsyncGenerator[dict[str, Any], None]:  # Any: JSON
-        """What follows the cursor, over one connection."""
+        """The batches after the cursor, over one connection."""
 
     def result(self, body: dict[str, Any]) -> Any:  # Any: JSON
         """The batch in a result. Raises BrokenOff."""
@@ -99,7 +99,7 @@ class Listener(ABC):
 
 @dataclass
 class OnSocket(Listener):
-    """By graphql-transport-ws; breaks off without a word."""
+    """A client over graphql-transport-ws, which disconnects without a close frame."""
 
     document: str = LISTEN
 
@@ -133,7 +133,7 @@ class OnSocket(Listener):
 
 @dataclass
 class OnStream(Listener):
-    """By server-sent events; it says where it is by Last-Event-ID alone."""
+    """A client over server-sent events, which sends its cursor only as Last-Event-ID."""
 
     async def batches(self) -> AsyncGenerator[dict[str, Any], None]:  # Any: JSON
         headers = {**self.headers, "accept": "text/event-stream", "last-event-id": self.cursor}
@@ -159,7 +159,7 @@ class OnStream(Listener):
 
 @dataclass
 class ByPages(Listener):
-    """By the query, again and again."""
+    """A client that polls the query."""
 
     async def batches(self) -> AsyncGenerator[dict[str, Any], None]:  # Any: JSON
         async with httpx.AsyncClient(headers=self.headers, timeout=_PATIENCE_SECONDS) as client:

@@ -1,4 +1,4 @@
-"""A network that can be told to fail, between our processes and a server: a TCP proxy of the tests' own."""
+"""A TCP proxy between our processes and a server, which simulates network faults."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ _CHUNK = 64 * 1024
 
 @dataclass(eq=False)
 class _Line:
-    """One connection through the proxy, with an end on either side."""
+    """One connection through the proxy, with its two ends."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
     is_stranded: bool = False
-    """Whether nothing goes through any more in either direction, and nobody is told."""
+    """Whether bytes are silently dropped in both directions."""
 
 
 @dataclass(eq=False)
 class Proxy:
-    """Carries bytes both ways until it is told to do otherwise. It never closes what its client has open."""
+    """Forwards bytes both ways until a method says otherwise. It never closes a client's connection."""
 
     host: str
     port: int
     delay_seconds: float = 0.0
     is_black_hole: bool = False
-    """New connections are taken in, and never answered."""
+    """Whether new connections are accepted but never answered."""
     address: str = ""
     _lines: set[_Line] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def strand(self) -> None:
-        """Let nothing more through on the connections that there are; new ones pass."""
+        """Drop everything on the present connections. New ones work."""
         for line in self._lines:
             line.is_stranded = True
 
     def vanish(self) -> None:
-        """Become a black hole, for the connections that there are and for new ones."""
+        """Drop everything, on present and on new connections."""
         self.strand()
         self.is_black_hole = True
 
     def part(self) -> None:
-        """Half-open: end every connection on the server's side, and do not tell the client."""
+        """Make connections half-open: end every connection on the server's side without telling the client."""
         self.strand()
         for line in self._lines:
             if line.server is not None:
                 line.server.transport.abort()
 
     def come_back(self) -> None:
-        """Let new connections through. What is stranded stays so: a firewall does not remember it."""
+        """Forward new connections again. Dropped connections stay dropped: a firewall forgets their state, too."""
         self.is_black_hole = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,7 +93,7 @@ class Proxy:
 
 @asynccontextmanager
 async def before(url: str) -> AsyncIterator[Proxy]:
-    """A proxy in front of a server's URL; `address` is the URL that leads through it."""
+    """A proxy in front of a server's URL. Its `address` is the URL through the proxy."""
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port

@@ -1,4 +1,4 @@
-"""The rooms that these tests play in: a workspace with an engine to tick by hand, and servers of one's own to break."""
+"""Fixtures: a workspace with an engine that a test ticks by hand, and separate servers that it may break."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ __all__ = ["clock", "house", "servers", "world"]
 
 @pytest.fixture(scope="session")
 def storms() -> Counter[str]:
-    """What happened in the storms that ended well."""
+    """What happened in the storms that passed."""
     return Counter()

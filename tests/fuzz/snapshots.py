@@ -1,4 +1,4 @@
-"""The judge of every run: in one snapshot, the stored membership against the facts, and the log against the membership."""
+"""Checks every run: in one snapshot, it compares the stored membership with the facts, and the log with the membership."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.audience.raw_facts import facts_in
 
 @dataclass
 class Judge:
-    """Follows one workspace over a run. It keeps the log as it has read it, and looks at everything else anew."""
+    """Follows one workspace during a run. It keeps the log that it has read, and reads everything else again for each check."""
 
     workspace_id: int
     looks: int = 0
     compared: int = 0
-    """Memberships that were held against the facts."""
+    """How many memberships were compared with the facts."""
     left_out: int = 0
-    """Buckets that a fill had just moved on without a tick."""
+    """How many buckets a fill had just advanced without a tick."""
     _replayed: dict[int, set[tuple[str, int, int]]] = field(default_factory=dict)
     _read_to: dict[int, int] = field(default_factory=dict)
 
     async def judge(self, connection: Connection, *, everybody: bool = False) -> list[str]:
-        """What is wrong, in words. `connection` reads one snapshot; with `everybody`, nothing may be left to be done."""
+        """The differences, as sentences. `connection` reads one snapshot. With `everybody`, no work may be left to do."""
         self.looks += 1
         wrong: list[str] = []
         conditions, zone = await _definitions(connection, self.workspace_id)
@@ -132,7 +132,7 @@ async def _members(connection: Connection, bucket_id: int) -> set[tuple[int, int
 
 
 async def _settled(connection: Connection, bucket_id: int) -> set[int]:
-    """The segments whose members mean something in a bucket, by themselves and through all that they read."""
+    """The segments whose members are valid in a bucket: the segment itself is, and so are all segments that it reads."""
     rows = await connection.fetch(
         "SELECT s.id FROM segments s JOIN segment_states st ON st.segment_id = s.id AND st.bucket_id = $1 "
         "WHERE st.generation = s.generation AND (st.filled_to IS NULL OR st.fill_cause = 'REPAIR') "

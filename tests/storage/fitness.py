@@ -1,4 +1,4 @@
-"""What a statement must be to run on a Postgres that is spread over machines by bucket, judged by parsing it.
+"""Checks by parsing whether a statement can run on a Postgres that is distributed over machines by bucket.
 
 It must not know where statements come from: written.py reads them from the source, sent.py takes them from the driver.
 """
@@ -16,21 +16,21 @@ BUCKETED = frozenset({
     "subscribers", "channel_states", "subscriber_dates", "group_members", "events", "event_keys", "segment_members",
     "membership_changes", "dirty", "segment_states", "group_states", "segment_hours",
 })  # fmt: skip
-"""Tables that are spread by `bucket_id`."""
+"""Tables that are distributed by `bucket_id`."""
 
 COUNTERS = frozenset({"segment_states", "group_states"})
-"""A row a bucket and list. A definition's counters may be looked up by the definition alone, in all buckets: each machine sums its own."""
+"""Tables with one row per bucket and list. A statement may read a definition's counters in all buckets: each machine sums its own."""
 
 CONTROL = re.compile(
     r"(BEGIN|COMMIT|ROLLBACK)( ISOLATION LEVEL REPEATABLE READ READ ONLY)?;|(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO) \w+;"
 )
-"""How transactions begin and end."""
+"""Statements that begin and end transactions."""
 
 EXEMPT = frozenset({
-    "SELECT clock_timestamp()",  # the clock itself, asked by a statement of its own
+    "SELECT clock_timestamp()",  # the clock itself, in a separate statement
     "SELECT nextval('ids') AS first FROM generate_series(1, $1::int)",  # blocks of ids, drawn by the application
-    "SELECT set_config('statement_timeout', $1, true)",  # ends with its transaction
-    "LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE",  # one migration at a time; its own table, and no other
+    "SELECT set_config('statement_timeout', $1, true)",  # it lasts until the end of its transaction
+    "LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE",  # one migration at a time; it locks only the ORM's own table
     "ANALYZE",  # after a bulk load; no statement of the application waits for it
 })  # fmt: skip
 
@@ -43,13 +43,13 @@ VOLATILE = frozenset({
     "statement_timestamp", "timeofday", "transaction_timestamp", "uuidv4", "uuidv7", "uuid_generate_v4", "txid_current",
     "pg_current_xact_id", "pg_notify", "pg_sleep", "set_config", "current_setting", "setseed",
 })  # fmt: skip
-"""What gives another answer at each call, or at each transaction, or reads and sets the session. A test compares it with Postgres' own list."""
+"""Functions whose result differs per call or per transaction, or that read or set the session. A test compares this with Postgres' own list."""
 
 _NOW = frozenset({"CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME", "LOCALTIMESTAMP"})
 
 
 def problems(text: str) -> list[str]:
-    """Everything that is wrong with a statement; nothing for one that is fit."""
+    """Everything that is wrong with a statement; empty if the statement is fit."""
     if text.strip() in EXEMPT or CONTROL.fullmatch(text.strip()):
         return []
     try:
@@ -68,7 +68,7 @@ def problems(text: str) -> list[str]:
 
 
 def _spaced(text: str) -> str:
-    """With a space after every parameter: the parser takes `$1,$` for the beginning of a quotation."""
+    """The text with a space after every parameter: the parser reads `$1,$` as the beginning of a quoted string."""
     return re.sub(r"(\$\d+)", r"\1 ", text)
 
 
@@ -94,7 +94,7 @@ def _volatile_calls(text: str) -> Iterator[str]:
 
 
 def _only_tells_the_time(tree: exp.Expression, text: str, name: str) -> bool:
-    """Whether a statement gives its own time to who asks, and writes it nowhere."""
+    """Whether a statement only returns the current time and does not write it."""
     if name != "statement_timestamp" or not isinstance(tree, exp.Select):
         return False
     told = [
@@ -107,7 +107,7 @@ def _only_tells_the_time(tree: exp.Expression, text: str, name: str) -> bool:
 
 
 def _unscoped(tree: exp.Expression) -> Iterator[str]:
-    """The references to a bucketed table whose bucket nothing settles: neither a value, nor a source that has settled its own."""
+    """The references to a bucketed table whose bucket is not fixed, neither by a value nor by a source with a fixed bucket."""
     names = {cte.alias for cte in tree.find_all(exp.CTE)}
     for block in tree.find_all(exp.Select, exp.Update, exp.Delete):
         tables = [table for table in _tables_of(block) if table.name not in names]
@@ -121,7 +121,7 @@ def _unscoped(tree: exp.Expression) -> Iterator[str]:
 
 
 def _asks_every_bucket(block: exp.Expression) -> bool:
-    """Whether a block says of each bucket something of its own, as sweeps do: each machine answers for its buckets."""
+    """Whether a block returns a separate result for each bucket, as sweeps do: each machine answers for its own buckets."""
     if block.sql(dialect="postgres") in EXEMPT_BLOCKS:
         return True
     if not isinstance(block, exp.Select) or block.args.get("joins") or block.args.get("limit"):
@@ -132,14 +132,14 @@ def _asks_every_bucket(block: exp.Expression) -> bool:
 
 
 def _tables_of(block: exp.Expression) -> Iterator[exp.Table]:
-    """The tables that a block names itself, not those within its subqueries."""
+    """The tables that a block names itself, without those in its subqueries."""
     for table in block.find_all(exp.Table):
         if table.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert) is block:
             yield table
 
 
 def _settled(block: exp.Expression, bucketed: frozenset[str]) -> set[str]:
-    """The references whose bucket is equal to something settled, directly or through one another."""
+    """The references whose bucket equals something fixed, directly or through one another."""
     equal: list[tuple[str, exp.Expression]] = []
     for left, right in _equalities(block):
         for column, other in ((left, right), (right, left)):
@@ -156,7 +156,7 @@ def _settled(block: exp.Expression, bucketed: frozenset[str]) -> set[str]:
 
 
 def _is_settled(other: exp.Expression, bucketed: frozenset[str], settled: set[str]) -> bool:
-    """A parameter, or a column: of a source without a bucket of its own, of a block around this one, or of a settled reference."""
+    """Whether an expression is fixed: a parameter, or a column of a source without a bucket, of an outer block, or of a fixed reference."""
     while isinstance(other, exp.Cast | exp.Paren):
         other = other.this
     if isinstance(other, exp.Parameter | exp.Placeholder | exp.Query):
@@ -169,7 +169,7 @@ def _is_settled(other: exp.Expression, bucketed: frozenset[str], settled: set[st
 
 
 def _equalities(block: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Expression]]:
-    """What must be equal for a row to come of this block: the conditions that AND alone joins, in WHERE and in JOINs."""
+    """The equalities that every row of this block satisfies: those in WHERE and JOINs that are combined only by AND."""
     conditions = [
         join.args["on"]
         for join in block.find_all(exp.Join)
@@ -187,7 +187,7 @@ def _equalities(block: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Exp
             for column in (
                 condition.this.expressions if isinstance(condition.this, exp.Tuple) else [condition.this]
             ):
-                yield column, query  # whose own blocks are judged by themselves
+                yield column, query  # its own blocks are checked separately
 
 
 def _pairs(left: exp.Expression, right: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Expression]]:
@@ -201,7 +201,7 @@ def _pairs(left: exp.Expression, right: exp.Expression) -> Iterator[tuple[exp.Ex
 
 
 def _unlisted_columns(tree: exp.Expression) -> Iterator[str]:
-    """Stars over tables: which columns come, and in which order, may differ from machine to machine while a migration runs."""
+    """Stars over tables: during a migration, the columns and their order may differ from machine to machine."""
     for star in tree.find_all(exp.Star):
         if isinstance(star.parent, exp.Count):
             continue

@@ -1,7 +1,7 @@
-"""What the application sends while the tests run: every statement, as the driver gets it, judged once the run is over.
+"""A pytest plugin that records every statement that the application sends during a run, and checks all of them at the end.
 
-A plugin of the run, so that no way of putting a statement together goes unseen: what is in no test, is not tested at all.
-Each process notes what it sends; the one that the run began in judges all of it.
+It sees statements as the driver gets them, however they are composed. A statement that no test sends is not checked.
+Each process records its own statements; the main process checks all of them.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ _METHODS = (
     "prepare",
 )
 _DOORS = frozenset({"Database.fetch", "Database.fetchrow", "Database.fetchval"})
-"""Through which a test asks, too."""
+"""Methods that tests call, too."""
 
 _MOST = 5_000
-"""Kinds of statements that a process keeps: a long fuzz makes many more, all by the same rules."""
+"""How many kinds of statements a process keeps. A long fuzz test makes many more, all by the same rules."""
 
 
 @dataclass(slots=True)
 class Sent:
-    """Statements, one of each kind, and the lines of the storage package that they came through."""
+    """The recorded statements, one of each kind, and the lines of the storage package that sent them."""
 
     by_kind: dict[str, str] = field(default_factory=dict)
     lines: set[tuple[str, int]] = field(default_factory=set)
     from_elsewhere: set[tuple[str, str]] = field(default_factory=set)
-    """(file, statement) of those that neither storage nor the ORM sent."""
+    """(file, statement) for each statement that neither storage nor the ORM sent."""
 
     def note(self, text: str) -> None:
-        """Note a statement for the application's code that leads here; what a test asks for itself, or plants, is none."""
+        """Record a statement if the application's code sends it. Statements that a test sends itself do not count."""
         frames = [frame for frame in _frames() if frame.f_code.co_filename.startswith(_SOURCE)]
         names = {frame.f_code.co_qualname for frame in frames}
         if names <= _DOORS or "migrate" in names or "pg_sleep" in text:
@@ -79,11 +79,11 @@ class Sent:
                 yield f"{problem}: {text}"
         for file, text in sorted(self.from_elsewhere):
             if CONTROL.fullmatch(text.strip()):
-                continue  # where a transaction ends says nothing about what was in it
+                continue  # whoever ends a transaction need not have sent its statements
             yield f"is sent by {file}, outside of storage: {text}"
 
     def unseen(self) -> Iterator[str]:
-        """The places that put a statement together and sent none."""
+        """The places in the source that compose a statement, but never sent one."""
         for place in places():
             if place.text is None and not any(
                 file == place.file and place.first <= line <= place.last for file, line in self.lines
@@ -92,7 +92,7 @@ class Sent:
 
 
 class SentStatements:
-    """The plugin. A run of everything also fails for places whose statements were never sent."""
+    """The plugin. A run of all tests also fails if a place in the source never sent its statement."""
 
     def __init__(self) -> None:
         self._sent = Sent()
@@ -145,7 +145,7 @@ def _noting(sent: Sent, name: str) -> Callable[..., Any]:
 
 
 def as_insert(table: str, columns: Sequence[str] | None) -> str:
-    """The statement that does what a COPY does."""
+    """An INSERT that is equivalent to a COPY."""
     listed = "" if columns is None else f" ({', '.join(columns)})"
     return (
         f"INSERT INTO {table}{listed} VALUES ({', '.join(f'${n}' for n, _ in enumerate(columns or 'x', 1))})"
@@ -153,7 +153,7 @@ def as_insert(table: str, columns: Sequence[str] | None) -> str:
 
 
 def _frames() -> Iterator[FrameType]:
-    """The calls that lead here, up to the test's own."""
+    """The frames of the call stack, up to the test's own frame."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename

@@ -1,4 +1,4 @@
-"""The statements as the storage package's source has them: those that are written out, and the places that put one together."""
+"""Reads statements from the source of the storage package: complete statements, and the places that compose one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SENDS = frozenset({
     "cursor", "execute", "execute_query", "execute_query_dict", "execute_script", "executemany", "fetch", "fetchrow", "fetchval",
     "_fetch", "prepare",
 })  # fmt: skip
-"""Methods that take a statement first."""
+"""Methods whose first argument is a statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A call that sends a statement, by its file and lines. `text` is None where the statement is put together there."""
+    """A call that sends a statement, by its file and lines. `text` is None if the call composes the statement."""
 
     file: str
     first: int
@@ -34,7 +34,7 @@ class Place:
 
 
 def named_statements() -> Iterator[tuple[str, str]]:
-    """Those of the .sql files."""
+    """The statements of the .sql files, as (file:name, text)."""
     for path in _files("*.sql"):
         for name, text in load_statements(str(path)).items():
             yield f"{path.name}:{name}", text
@@ -63,17 +63,17 @@ def copies() -> Iterator[tuple[str, ast.Call]]:
 
 
 def _files(pattern: str) -> list[Path]:
-    """Of the package and its rooms; migrations are another matter."""
+    """The files of the package and its rooms, without the migrations."""
     return sorted(path for path in FOLDER.rglob(pattern) if path.parent.name != "migrations")
 
 
 def _is_named(given: ast.expr) -> bool:
-    """Whether it comes from a .sql file, all of whose statements are judged."""
+    """Whether the statement comes from a .sql file: those are all checked separately."""
     return isinstance(given, ast.Subscript) and isinstance(given.value, ast.Name) and given.value.id == "_SQL"
 
 
 def _is_handed_on(given: ast.expr, path: Path) -> bool:
-    """Whether it is what a door of database.py was given."""
+    """Whether it is the statement that was passed to a method of database.py."""
     return path.name == "database.py" and isinstance(given, ast.Name) and given.id == "sql"
 
 
