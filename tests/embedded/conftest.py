@@ -1,4 +1,4 @@
-"""A folder that every account may enter, and our servers in a process of their own, run by root or by an ordinary user."""
+"""A folder that every account may enter, and embedded servers in a separate process, run by root or by an ordinary user."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def state(room) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Keeper:
-    """A process that keeps servers, and what it said when they were up."""
+    """A process that keeps servers running, and what it printed when they were up."""
 
     process: subprocess.Popen[str]
     said: dict[str, object]
@@ -78,7 +78,7 @@ class Keeper:
 
 @dataclass(kw_only=True)
 class Installation:
-    """Who runs what: a Python, where it finds the package and the wheels, and the account."""
+    """A Python, where it finds the package and the wheels, and the account that runs it."""
 
     python: str = sys.executable
     paths: list[Path] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Installation:
         return keeper
 
     def launch(self, *arguments: Path, **environment: str) -> subprocess.Popen[str]:
-        """The same without waiting."""
+        """Start the process without waiting for its servers."""
         return subprocess.Popen(
             [self.python, "-c", KEEPER, *arguments],
             stdin=subprocess.PIPE,
@@ -146,7 +146,7 @@ def install(wheels) -> Callable[[Path], Path]:
 
 @pytest.fixture
 def ours(room, wheels) -> Iterator[Installation]:
-    """The installation that runs this test, run by who runs this test."""
+    """The installation that runs this test, under the account of this test."""
     installation = Installation(paths=[SOURCES, wheels[0].parent], home=room)
     yield installation
     end_all(installation)
@@ -194,9 +194,9 @@ def _python_for(user: int) -> str:
 
 @pytest.fixture
 def processes_of() -> Callable[[Path], list[int]]:
-    """Finds the processes that have the folder in their command line, whatever they are.
+    """Finds all processes that have the folder in their command line.
 
-    A child that Postgres has just forked looks like its parent until it takes a name of its own; it does not count.
+    A process that Postgres has just forked has its parent's command line until it sets its own title. It does not count.
     """
 
     def find(folder: Path) -> list[int]:

@@ -132,7 +132,7 @@ async def _members(connection: Connection, bucket_id: int) -> set[tuple[int, int
 
 
 async def _settled(connection: Connection, bucket_id: int) -> set[int]:
-    """The segments whose members are valid in a bucket: the segment itself is, and so are all segments that it reads."""
+    """The segments whose fill in the bucket is complete, and that are neither paused nor failed."""
     rows = await connection.fetch(
         "SELECT s.id FROM segments s JOIN segment_states st ON st.segment_id = s.id AND st.bucket_id = $1 "
         "WHERE st.generation = s.generation AND (st.filled_to IS NULL OR st.fill_cause = 'REPAIR') "

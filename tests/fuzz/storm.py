@@ -1,4 +1,4 @@
-"""Everything at once against real processes: writers, editors, killers; each with a chance of its own, drawn from one seed."""
+"""Writes, edits and kills at random against real processes, all at once. One seed determines every random choice."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ Act = Callable[[], Awaitable[None]]
 
 
 class _RolledBack(Exception):
-    """A writer cancelled after everything was written."""
+    """Raised to roll a transaction back after it has written everything."""
 
 
 class Dawdling:
-    """A database whose transactions stay open for a while before they commit, and sometimes do not."""
+    """A database whose transactions stay open for a while before they commit or, sometimes, roll back."""
 
     def __init__(self, database: Database, chance: random.Random, done: Counter[str]) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class Dawdling:
 
 @dataclass
 class Storm:
-    """One run over a world of the faults' kind."""
+    """One run over a World of tests/faults."""
 
     world: Any  # Any: tests.faults.conftest.World, whose module is a conftest
     seed: int
@@ -79,7 +79,7 @@ class Storm:
         self.judge = Judge(self.world.workspace.id)
         self.group_ids: list[int] = []
         self.fixed: list[int] = []
-        """Segments that stay: others read them, and nobody deletes them."""
+        """Segments that the storm never deletes, because other segments read them."""
         self.own: list[int] = []
         self._edits: list[Act] = [
             self._create_one,
@@ -102,7 +102,7 @@ class Storm:
     # ---- the run
 
     async def blow(self, seconds: float, *, comparisons: int) -> None:
-        """For so long, and until so much has been compared, which a busy machine takes longer for."""
+        """Run for this long, and until this many memberships were compared, which takes longer on a busy machine."""
         await self._prepare()
         loops = [
             *(self._forever(self._write, 0.02) for _ in range(5)),
@@ -126,11 +126,11 @@ class Storm:
             await self._come_to_rest()
 
     async def _come_to_rest(self) -> None:
-        """Nobody does anything any more: all that was left behind is worked off by itself, and then everything is compared."""
+        """Stop all actions, wait until the workers have done all remaining work, and then compare everything."""
         while len(self._living()) < 2:
             self.world.start_worker()
         for _ in range(600):
-            with suppress(*MAY_FAIL):  # Postgres may just be coming back
+            with suppress(*MAY_FAIL):  # Postgres may still be restarting
                 await self._resume_one()
             wrong = await self._judged(everybody=True)
             if not wrong:
@@ -383,7 +383,7 @@ class Storm:
         )
 
     async def _kill_backend(self) -> None:
-        """Postgres ends all sessions then, and recovers from its log: as after a crash."""
+        """Kill a backend of Postgres. Postgres then ends all sessions and recovers from its log, as after a crash."""
         if self.chance.random() < 0.5:
             self.world.servers.kill_postgres()
             return
@@ -405,7 +405,7 @@ class Storm:
         self.world.servers.kill_valkey()
 
     async def _hold_a_snapshot(self) -> None:
-        """A reader that goes on for seconds: nothing that it sees may be cleaned up meanwhile."""
+        """Hold a snapshot for seconds. Postgres must not clean up anything that this reader sees."""
         async with self.world.ports.database.snapshot() as connection:
             await connection.fetch("SELECT count(*) FROM segment_members")
             await asyncio.sleep(2 + self.chance.random() * 4)
@@ -424,7 +424,7 @@ class Storm:
             return [f"Postgres is away: {error}"] if everybody else []
 
     def _next_of(self, deck: list[Act]) -> Act:
-        """One after the other in a drawn order, so that each has its turn however short the run is."""
+        """The next action from a shuffled deck, so that every action occurs even in a short run."""
         act = deck.pop(0)
         deck.insert(self.chance.randrange(len(deck) // 2, len(deck) + 1), act)
         return act
