@@ -30,7 +30,7 @@ ELSEWHERE = {
 """Languages of pages whose snippets a test of their own runs."""
 NOT_OURS = ("npm ", "pip install ", "pg_dump", "pg_restore")
 """Other people's programs, which a test run does not have; what we give them is tested where it is read."""
-IN_THE_SHELL = ("ask ", "ask() ", "cat >", "export ", ". ")
+IN_THE_SHELL = ("cat >", "export ", ". ")
 """What a shell needs no program of ours for. It runs in tests/test_newcomer.py."""
 
 

@@ -34,7 +34,7 @@ def main() -> None:
 
 def opened(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Page:
     page = browser.new_page(
-        viewport={"width": 1440, "height": 1000}, color_scheme=scheme, reduced_motion="reduce", locale="en-GB"
+        viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce", locale="en-GB"
     )
     page.goto(address)
     page.get_by_label("API token").fill(os.environ["AUDIENCE_TOKEN"])
