@@ -281,3 +281,18 @@ def test_a_position_with_text_comes_back():
     listing = Listing("x", bool, str, int)
 
     assert listing.slice(5, listing.cursor((False, "ß\U0001f989", 7))) == Slice(5, (False, "ß\U0001f989", 7))
+
+
+async def test_a_null_page_size_asks_for_the_default_of_the_list(api):
+    """Lists have defaults of their own, and a variable may be null."""
+    segment = await api.segment("All", {"externalId": {"startsWith": "p"}})
+    await api.upsert(*({"externalId": f"p{number}", "firstName": f"P{number}"} for number in range(51)))
+    await api.tick()
+    changes = """query ($id: ID!, $first: Int) { segment(by: {id: $id}) { membershipChanges(first: $first) { edges { cursor } } } }"""
+    values = 'query ($first: Int) { valueSuggestions(of: {profile: "firstName"}, first: $first) { value } }'
+
+    page = (await api.data(changes, id=segment, first=None))["segment"]["membershipChanges"]["edges"]
+    offered = (await api.data(values, first=None))["valueSuggestions"]
+    usual = (await api.data(PEOPLE, first=None))["subscribers"]["edges"]
+
+    assert (len(page), len(offered), len(usual)) == (50, 10, 20)

@@ -16,7 +16,16 @@ from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, After, First, ListConnection, Listing, Page
+from audience_gql.api.pagination import (
+    CURSOR,
+    EDGES,
+    LONG_PAGE_SIZE,
+    After,
+    First,
+    ListConnection,
+    Listing,
+    Page,
+)
 from audience_gql.api.people.channels import Channel
 from audience_gql.api.shapes import enum
 from audience_gql.audience.imports.lifecycle import (
@@ -160,9 +169,12 @@ class Import(Node):
     )
     @staticmethod
     async def rejects(
-        parent: strawberry.Parent[ImportRecord], info: Info, first: First = 50, after: After = None
+        parent: strawberry.Parent[ImportRecord],
+        info: Info,
+        first: First = LONG_PAGE_SIZE,
+        after: After = None,
     ) -> Page[RejectRecord]:
-        part = _REJECTS.slice(first, after)
+        part = _REJECTS.slice(first, after, default=LONG_PAGE_SIZE)
         database = info.context.ports.database
         return _REJECTS.page(
             await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=False),
@@ -176,9 +188,12 @@ class Import(Node):
     )
     @staticmethod
     async def notices(
-        parent: strawberry.Parent[ImportRecord], info: Info, first: First = 50, after: After = None
+        parent: strawberry.Parent[ImportRecord],
+        info: Info,
+        first: First = LONG_PAGE_SIZE,
+        after: After = None,
     ) -> Page[RejectRecord]:
-        part = _NOTICES.slice(first, after)
+        part = _NOTICES.slice(first, after, default=LONG_PAGE_SIZE)
         database = info.context.ports.database
         return _NOTICES.page(
             await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=True),

@@ -19,6 +19,8 @@ from audience_gql.api.errors import BadUserInput
 from audience_gql.storage.reads.slices import Entry, Node, Position, Slice
 
 PAGE_SIZE: Final = 20
+LONG_PAGE_SIZE: Final = 50
+"""The default of lists whose entries are small."""
 LARGEST_PAGE: Final = 100
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -101,9 +103,9 @@ class Listing:
         self._tag = tag
         self._types = types
 
-    def slice(self, first: int | None, after: str | None) -> Slice:
-        """The part of the list that the arguments ask for. Raises BadUserInput."""
-        return Slice(page_size(first), None if after is None else self._position(after))
+    def slice(self, first: int | None, after: str | None, *, default: int = PAGE_SIZE) -> Slice:
+        """The part of the list that the arguments ask for; a `first` of null asks for `default` entries. Raises BadUserInput."""
+        return Slice(page_size(first, default=default), None if after is None else self._position(after))
 
     def page(self, entries: list[Entry[Node]], part: Slice) -> Page[Node]:
         """The page. `entries` are those of `part`, and one more if there is one."""

@@ -19,6 +19,8 @@ from audience_gql.storage.reads import suggestions
 from audience_gql.storage.reads.suggestions import EVENTS, MOST_BUCKETS, PEOPLE, SeenName, ValueCount
 
 _MOST_NAMES: Final = 1_000
+_SUGGESTIONS: Final = 10
+"""How many values are suggested by default."""
 
 
 @strawberry.type(description="A name of events.")
@@ -80,11 +82,11 @@ class SuggestionQuery:
         info: Info,
         of: Annotated[ValueSource, strawberry.argument(description="The source of the values.")],
         search: Search = None,
-        first: First = 10,
+        first: First = _SUGGESTIONS,
     ) -> list[ValueCount]:
         more: dict[str, Any] = {  # Any: keyword arguments
             "words": words(search),
-            "limit": page_size(first),
+            "limit": page_size(first, default=_SUGGESTIONS),
         }
         if of.profile:
             return await _of_profile(info.context, of.profile.value, **more)

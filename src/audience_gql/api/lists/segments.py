@@ -17,7 +17,17 @@ from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.lists.search import Search, words
 from audience_gql.api.lists.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
+from audience_gql.api.pagination import (
+    CURSOR,
+    EDGES,
+    LONG_PAGE_SIZE,
+    PAGE_SIZE,
+    After,
+    First,
+    ListConnection,
+    Listing,
+    Page,
+)
 from audience_gql.api.scalars import Condition, instant_at
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
@@ -178,9 +188,12 @@ class Segment(Node):
     )
     @staticmethod
     async def membership_changes(
-        parent: strawberry.Parent[models.Segment], info: Info, first: First = 50, after: After = None
+        parent: strawberry.Parent[models.Segment],
+        info: Info,
+        first: First = LONG_PAGE_SIZE,
+        after: After = None,
     ) -> Page[LoggedChange]:
-        part = _CHANGES.slice(first, after)
+        part = _CHANGES.slice(first, after, default=LONG_PAGE_SIZE)
         return _CHANGES.page(await info.context.loaders.changes_of_segments.load((parent.id, part)), part)
 
     @strawberry.field(
