@@ -47,7 +47,7 @@ def segment(page: Page) -> None:
     page.get_by_role("navigation").get_by_role("link", name=re.compile("^Lapsing")).click()
     page.wait_for_timeout(PURCHASES_MILLISECONDS)
     page.get_by_role("button", name=re.compile("^Why is")).nth(1).click()
-    expect(page.get_by_role("main")).to_contain_text("Unless something happens")
+    expect(page.get_by_role("main")).to_contain_text("Without new facts")
     take(page, "dashboard.png")
 
 
