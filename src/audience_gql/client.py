@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import urllib.error
+import re
 import urllib.request
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,6 +15,8 @@ from audience_gql.config import Client
 TIMEOUT_SECONDS: Final = 60.0
 """Longer than the server takes at most: 10 s in the queue and 30 s for the operation."""
 _SHOWN_CHARACTERS: Final = 200
+_URL: Final = re.compile(r"https?://[^/\s]", re.IGNORECASE)
+_THIS_MACHINE: Final = {"127.0.0.1", "::1", "localhost"}
 
 
 class NotAnswered(Exception):
@@ -47,7 +49,7 @@ def ask(
 
 
 def _check(client: Client) -> None:
-    if urlsplit(client.url).scheme not in ("http", "https"):
+    if not _URL.match(client.url):
         raise NotAnswered(
             f"{client.url!r} is not the URL of an endpoint; expected one such as http://127.0.0.1:8000/graphql"
         )
@@ -56,22 +58,17 @@ def _check(client: Client) -> None:
 
 
 def _post(client: Client, body: bytes, timeout_seconds: float) -> tuple[int, bytes]:
-    request = urllib.request.Request(  # noqa: S310  # _check has seen the scheme
-        client.url,
-        data=body,
-        headers={
-            "accept": "application/graphql-response+json, application/json",
-            "authorization": f"Bearer {client.token}",
-            "content-type": "application/json",
-        },
-    )
+    headers = {
+        "accept": "application/graphql-response+json, application/json",
+        "authorization": f"Bearer {client.token}",
+        "content-type": "application/json",
+    }
     try:
-        with _OPENER.open(request, timeout=timeout_seconds) as response:
+        request = urllib.request.Request(client.url, body, headers)  # noqa: S310  # _check has seen the scheme
+        with _opener(client.url).open(request, timeout=timeout_seconds) as response:
+            if location := response.headers.get("location"):
+                raise NotAnswered(f"{client.url} redirects to {location}; use that URL")
             return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        if location := error.headers.get("location"):
-            raise NotAnswered(f"{client.url} redirects to {location}; use that URL") from error
-        return error.code, error.read()
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
@@ -79,18 +76,28 @@ def _post(client: Client, body: bytes, timeout_seconds: float) -> tuple[int, byt
         raise NotAnswered(f"{client.url} does not answer: {_in_a_line(str(reason))}") from error
 
 
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """A server of this machine is asked directly, also when the environment names a proxy."""
+    if urlsplit(url).hostname in _THIS_MACHINE:
+        return urllib.request.build_opener(_AnyStatus, urllib.request.ProxyHandler({}))
+    return urllib.request.build_opener(_AnyStatus)
+
+
+class _AnyStatus(urllib.request.HTTPErrorProcessor):
+    """Returns a response of any status. It follows no redirect, because the token is meant for the given server only."""
+
+    def http_response(
+        self,
+        request: urllib.request.Request,  # noqa: ARG002  # named as in the base class
+        response: http.client.HTTPResponse,
+    ) -> http.client.HTTPResponse:
+        return response
+
+    https_response = http_response
+
+
 def _in_a_line(text: str) -> str:
     return " ".join(text.split())[:_SHOWN_CHARACTERS]
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Turns a redirect into an HTTPError, because the token is meant for the given server only."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-_OPENER: Final = urllib.request.build_opener(_NoRedirects)
 
 
 def _is_graphql(answer: object) -> bool:

@@ -51,8 +51,8 @@ def run(parsed: argparse.Namespace) -> int:
     from audience_gql.config import client_from_environment  # noqa: PLC0415
     from audience_gql.connection_file import newest_client  # noqa: PLC0415
 
-    client = client_from_environment(url=parsed.url, token=parsed.token, default=newest_client)
     try:
+        client = client_from_environment(url=parsed.url, token=parsed.token, default=newest_client)
         document = _document(parsed)
         answer = ask(client, document, parsed.variables, timeout_seconds=parsed.timeout)
     except (NotAnswered, OSError) as error:

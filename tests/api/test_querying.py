@@ -104,6 +104,12 @@ async def test_options_go_before_the_environment(settings):
     assert (ended.code, ended.answer) == (0, {"data": {"__typename": "Query"}})
 
 
+async def test_a_server_of_this_machine_is_asked_without_a_proxy(settings):
+    ended = await query("{ __typename }", http_proxy="http://127.0.0.1:1", no_proxy="", **settings)
+
+    assert (ended.code, ended.answer) == (0, {"data": {"__typename": "Query"}})
+
+
 @pytest.mark.parametrize(("newer", "code"), [("demo", 0), ("up", 1)])
 async def test_without_settings_it_asks_what_was_started_last(settings, tmp_path, monkeypatch, newer, code):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -177,6 +183,7 @@ async def test_a_wrong_token_is_told_and_not_shown(settings):
         (("--url", "127.0.0.1:8000/graphql"), "is not the URL of an endpoint"),
         (("--url", "file:///etc/passwd"), "is not the URL of an endpoint"),
         (("--url", "http://127.0.0.1:x/graphql"), "does not answer: "),
+        (("--url", "http://[::1/graphql"), "does not answer: "),
         (("--token", "agq_1\nx: y"), "the token contains characters that no token has"),
         (("--token", "agq_ł"), "the token contains characters that no token has"),
     ],
