@@ -70,7 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="run everything on this machine, without data")
     for command, run in ((demo, _demo), (up, _up)):
         command.add_argument("--port", type=int, default=8000, help="port of the web process (default: 8000)")
-        command.add_argument("--state", type=Path, help="folder for data and logs (default: one per command)")
+        command.add_argument(
+            "--state",
+            type=Path,
+            help="folder for data and logs (default: in XDG_STATE_HOME, ~/.local/state, or /var/lib for root)",
+        )
         command.set_defaults(run=run)
 
     serve = commands.add_parser("serve", help="run the web process")

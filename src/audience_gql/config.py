@@ -190,5 +190,5 @@ def _origins(environment: Mapping[str, str], name: str) -> frozenset[str]:
     origins = frozenset(it.strip().lower().rstrip("/") for it in environment.get(name, "").split(",") if it)
     for origin in origins:
         if not re.fullmatch(r"https?://[^/\s]+", origin):
-            raise MalformedSetting(name, origin, "origins such as https://app.example, separated by commas")
+            raise MalformedSetting(name, origin, "origins like https://app.example, separated by commas")
     return origins

@@ -132,9 +132,7 @@ class _Socket(WebSocketsSansIOProtocol):
     """
 
     def data_received(self, data: bytes) -> None:
-        if (
-            self.conn.parser_exc is None
-        ):  # otherwise the connection is closing, and the client's data no longer matters
+        if self.conn.parser_exc is None:  # otherwise the connection is closing
             super().data_received(data)
 
     def send_receive_event_to_app(self) -> None:
@@ -225,9 +223,8 @@ class _DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listening in sockets or ():
-            listening.listen(
-                0
-            )  # the queue accepts no new connection, and the server still takes those that wait in it
+            # The queue accepts no new connections, and the server still takes those that wait in it.
+            listening.listen(0)
         await asyncio.sleep(_QUEUE_SECONDS)
         for server in self.servers:
             server.close()

@@ -166,9 +166,8 @@ async def _work_jobs(settings: Settings, connected: _Connected) -> None:
         worker = _arq_worker(settings, connected, redis)
         working = asyncio.create_task(_run_jobs(connected, worker), name="arq")
         try:
-            await asyncio.wait(
-                [working]
-            )  # to await the task itself would wait for ever if it swallowed a cancellation
+            # Awaiting the task itself would wait for ever if it swallowed a cancellation.
+            await asyncio.wait([working])
             working.result()
         except (RedisError, OSError) as error:
             logger.warning("jobs wait for Redis: %s", error)
