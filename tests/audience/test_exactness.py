@@ -306,7 +306,7 @@ def with_memories_that_others_have_overtaken(monkeypatch) -> None:
     honest = Clockwork._horizon
 
     def horizon(clockwork, bucket, version):
-        left = clockwork._left.get(bucket.id)
+        left = clockwork._remembered.get(bucket.id)
         return honest(clockwork, bucket if left is None else replace(bucket, turn=left.turn), version)
 
     monkeypatch.setattr(Clockwork, "_horizon", horizon)

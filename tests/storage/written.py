@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import audience_gql.storage
-from audience_gql.storage.statements import load_statements
+from audience_gql.storage.statements import NamedStatement, load_statements
 
 FOLDER = Path(audience_gql.storage.__file__).parent
 SENDS = frozenset({
@@ -37,7 +37,7 @@ def named_statements() -> Iterator[tuple[str, str]]:
     """The statements of the .sql files, as (file:name, text)."""
     for path in _files("*.sql"):
         for name, text in load_statements(str(path)).items():
-            yield f"{path.name}:{name}", text
+            yield f"{path.name}:{name}", NamedStatement(text).text
 
 
 def places() -> Iterator[Place]:

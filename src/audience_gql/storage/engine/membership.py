@@ -13,9 +13,12 @@ from operator import attrgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from audience_gql.storage.database import Connection
-from audience_gql.storage.statements import load_statements
+from audience_gql.storage.statements import NamedStatement, load_statements
 
 _SQL: Final = load_statements(__file__)
+_APPLY_CHANGES: Final = NamedStatement(_SQL["apply_changes"])
+_LEAVE_BUCKET: Final = NamedStatement(_SQL["leave_bucket"])
+_LOG_PEOPLE: Final = NamedStatement(_SQL["log_people"])
 _PERSON_AND_LIST: Final = attrgetter("subscriber_id", "list_id")
 _TO_THE_END: Final = 2**63 - 1
 
@@ -182,7 +185,9 @@ async def leave_bucket(
     if changes:
         await _apply(connection, bucket, changes, now=now, times=times)
     else:
-        await connection.execute(_SQL["leave_bucket"], bucket.id, now, *_columns(times))
+        await connection.execute(
+            _LEAVE_BUCKET.text, *_LEAVE_BUCKET.arguments(bucket_id=bucket.id, now=now, **_progress(times))
+        )
 
 
 async def log_outside_a_tick(
@@ -201,26 +206,30 @@ async def _apply(
     times: BucketTimes,
 ) -> None:
     changes = sorted(changes, key=_PERSON_AND_LIST)
-    columns = list(zip(*changes, strict=True)) or [()] * len(Change._fields)
     segments = [change for change in changes if change.list_kind == "SEGMENT"]
     entered = [change for change in segments if change.entered]
     left = [change for change in segments if not change.entered]
     counts = _differences(segments)
-    await connection.execute(
-        _SQL["apply_changes"],
-        bucket.id,
-        bucket.next_sequence,
-        now,
-        *columns,
-        [change.list_id for change in entered],
-        [change.subscriber_id for change in entered],
-        [change.list_id for change in left],
-        [change.subscriber_id for change in left],
-        list(counts.keys()),
-        list(counts.values()),
-        len(changes),
-        *_columns(times),
+    values = _APPLY_CHANGES.arguments(
+        bucket_id=bucket.id,
+        sequence=bucket.next_sequence,
+        now=now,
+        list_kinds=[change.list_kind for change in changes],
+        list_ids=[change.list_id for change in changes],
+        people=[change.subscriber_id for change in changes],
+        have_entered=[change.entered for change in changes],
+        causes=[change.cause for change in changes],
+        revisions=[change.revision for change in changes],
+        entered_lists=[change.list_id for change in entered],
+        entered_people=[change.subscriber_id for change in entered],
+        left_lists=[change.list_id for change in left],
+        left_people=[change.subscriber_id for change in left],
+        counted_lists=list(counts.keys()),
+        differences=list(counts.values()),
+        changes=len(changes),
+        **_progress(times),
     )
+    await connection.execute(_APPLY_CHANGES.text, *values)
     groups = _differences([change for change in changes if change.list_kind == "GROUP"])
     if groups:
         await connection.execute(_SQL["count_groups"], bucket.id, list(groups.keys()), list(groups.values()))
@@ -241,17 +250,17 @@ async def apply_to_segment(
     next_sequence = bucket.next_sequence
     for people, entered in ((entering, True), (leaving, False)):
         if people:
-            await connection.execute(
-                _SQL["log_people"],
-                bucket.id,
-                next_sequence,
-                segment_id,
-                entered,
-                cause,
-                revision,
-                now,
-                people,
+            values = _LOG_PEOPLE.arguments(
+                bucket_id=bucket.id,
+                sequence=next_sequence,
+                segment_id=segment_id,
+                entered=entered,
+                cause=cause,
+                revision=revision,
+                now=now,
+                people=people,
             )
+            await connection.execute(_LOG_PEOPLE.text, *values)
             next_sequence += len(people)
     if entering:
         await connection.execute(_SQL["people_in"], bucket.id, segment_id, entering, now)
@@ -338,14 +347,14 @@ def to_the_end(end: int | None) -> int:
     return _TO_THE_END if end is None else end
 
 
-def _columns(times: BucketTimes) -> tuple[object, ...]:
-    return (
-        times.evaluated_through,
-        times.next_due_at,
-        times.has_events_ahead,
-        times.crowd_through,
-        times.crowd_marked_to,
-    )
+def _progress(times: BucketTimes) -> dict[str, object]:
+    return {
+        "evaluated_through": times.evaluated_through,
+        "next_due_at": times.next_due_at,
+        "has_events_ahead": times.has_events_ahead,
+        "crowd_through": times.crowd_through,
+        "crowd_marked_to": times.crowd_marked_to,
+    }
 
 
 def _differences(changes: Sequence[Change]) -> Counter[int]:

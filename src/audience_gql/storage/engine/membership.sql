@@ -58,34 +58,36 @@ RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at
 WITH logged AS (
   INSERT INTO membership_changes
     (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at)
-  SELECT $1::bigint, $2::bigint + c.position - 1, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision,
-         $3::timestamptz
-  FROM unnest($4::text[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[], $9::integer[])
+  SELECT :bucket_id::bigint, :sequence::bigint + c.position - 1, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision,
+         :now::timestamptz
+  FROM unnest(:list_kinds::text[], :list_ids::bigint[], :people::bigint[], :have_entered::boolean[], :causes::text[],
+              :revisions::integer[])
     WITH ORDINALITY AS c (list_kind, list_id, subscriber_id, entered, cause, revision, position)
 ), entered AS (
   INSERT INTO segment_members (bucket_id, segment_id, subscriber_id, entered_at)
-  SELECT $1::bigint, c.segment_id, c.subscriber_id, $3::timestamptz
-  FROM unnest($10::bigint[], $11::bigint[]) AS c (segment_id, subscriber_id)
+  SELECT :bucket_id::bigint, c.segment_id, c.subscriber_id, :now::timestamptz
+  FROM unnest(:entered_lists::bigint[], :entered_people::bigint[]) AS c (segment_id, subscriber_id)
 ), gone AS (
   DELETE FROM segment_members m
-  USING unnest($12::bigint[], $13::bigint[]) AS c (segment_id, subscriber_id)
-  WHERE m.bucket_id = $1 AND m.segment_id = c.segment_id AND m.subscriber_id = c.subscriber_id
+  USING unnest(:left_lists::bigint[], :left_people::bigint[]) AS c (segment_id, subscriber_id)
+  WHERE m.bucket_id = :bucket_id AND m.segment_id = c.segment_id AND m.subscriber_id = c.subscriber_id
 ), counted AS (
   UPDATE segment_states st SET members = st.members + c.difference
-  FROM unnest($14::bigint[], $15::bigint[]) AS c (segment_id, difference)
-  WHERE st.bucket_id = $1 AND st.segment_id = c.segment_id
+  FROM unnest(:counted_lists::bigint[], :differences::bigint[]) AS c (segment_id, difference)
+  WHERE st.bucket_id = :bucket_id AND st.segment_id = c.segment_id
 )
 UPDATE buckets
-SET next_sequence = $2::bigint + $16::bigint, last_instant = $3, evaluated_through = $17, next_due_at = $18, has_events_ahead = $19,
-    crowd_through = $20, crowd_marked_to = $21, turn = turn + 1
-WHERE id = $1
+SET next_sequence = :sequence::bigint + :changes::bigint, last_instant = :now, evaluated_through = :evaluated_through,
+    next_due_at = :next_due_at, has_events_ahead = :has_events_ahead, crowd_through = :crowd_through,
+    crowd_marked_to = :crowd_marked_to, turn = turn + 1
+WHERE id = :bucket_id
 
 -- name: log_people
 INSERT INTO membership_changes
   (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at)
-SELECT $1::bigint, $2::bigint + c.position - 1, 'SEGMENT', $3::bigint, c.subscriber_id, $4::boolean, $5::text, $6::integer,
-       $7::timestamptz
-FROM unnest($8::bigint[]) WITH ORDINALITY AS c (subscriber_id, position)
+SELECT :bucket_id::bigint, :sequence::bigint + c.position - 1, 'SEGMENT', :segment_id::bigint, c.subscriber_id, :entered::boolean,
+       :cause::text, :revision::integer, :now::timestamptz
+FROM unnest(:people::bigint[]) WITH ORDINALITY AS c (subscriber_id, position)
 
 -- name: people_in
 INSERT INTO segment_members (bucket_id, segment_id, subscriber_id, entered_at)
@@ -111,9 +113,9 @@ ON CONFLICT (bucket_id, group_id) DO UPDATE SET members = g.members + excluded.m
 
 -- name: leave_bucket
 UPDATE buckets
-SET last_instant = $2, evaluated_through = $3, next_due_at = $4, has_events_ahead = $5, crowd_through = $6, crowd_marked_to = $7,
-    turn = turn + 1
-WHERE id = $1
+SET last_instant = :now, evaluated_through = :evaluated_through, next_due_at = :next_due_at, has_events_ahead = :has_events_ahead,
+    crowd_through = :crowd_through, crowd_marked_to = :crowd_marked_to, turn = turn + 1
+WHERE id = :bucket_id
 
 -- name: advance_bucket
 -- What was filled may have instants of its own, and what was repaired may be read by others: the next tick looks at all edges.
