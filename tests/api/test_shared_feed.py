@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
+import warnings
 from contextlib import AsyncExitStack, aclosing
 from unittest.mock import patch
 
@@ -14,6 +16,7 @@ from audience_gql.api.context import Context
 from audience_gql.api.lists.feed import FeedSelection
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
+from audience_gql.api.transport import feed_subscriptions
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.feed import follow
@@ -225,6 +228,36 @@ async def test_many_who_come_and_go_each_hear_an_unbroken_chain(api, subscriptio
     for told in await asyncio.wait_for(asyncio.gather(*listeners), 30):
         assert told == [str(number) for number in range(40)]
     assert tails(api) == 0
+
+
+async def test_an_execution_ends_by_itself_when_its_last_client_leaves(api, subscriptions, monkeypatch):
+    await api.segment("LT", {"country": {"is": "LT"}})
+    begun = asyncio.Event()
+    honest = feed_subscriptions.execute_subscription_event
+
+    def execute(executor):
+        begun.set()
+        return honest(executor)
+
+    monkeypatch.setattr(feed_subscriptions, "execute_subscription_event", execute)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for rounds in range(10):
+            async with aclosing(run(subscriptions, api)) as stream:
+                await heard(stream)
+                begun.clear()
+                listening = asyncio.create_task(anext(stream))
+                await asyncio.sleep(0)
+                changing = asyncio.create_task(people(api, f"{rounds}a", f"{rounds}b"))
+                await begun.wait()
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+                listening.cancel()
+                await asyncio.wait([listening])
+            await changing
+            gc.collect()
+
+    assert [str(it.message) for it in caught if "never awaited" in str(it.message)] == []
 
 
 async def test_who_does_not_take_what_he_is_told_is_left_behind_and_comes_again(

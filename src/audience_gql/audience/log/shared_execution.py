@@ -53,6 +53,7 @@ class SharedExecutions:
         self._tails = tails
         self._running: Broadcasts[Result] = Broadcasts(most=QUEUED_CHANGES)
         self._recent: dict[Hashable, tuple[float, asyncio.Task[Result]]] = {}
+        self._executing: set[asyncio.Task[Result]] = set()
 
     def of(self, subscription: Subscription) -> AbstractAsyncContextManager[Broadcast[Result]]:
         """The results of all batches from now on, for every subscription that equals this one."""
@@ -66,7 +67,7 @@ class SharedExecutions:
             del self._recent[oldest[0]]
         key = subscription.key, subscription.wanted, batch.after, batch.cursor
         if key not in self._recent:
-            self._recent[key] = now, asyncio.create_task(subscription.execute(batch), name="execution")
+            self._recent[key] = now, self._start(subscription, batch)
         return await asyncio.shield(self._recent[key][1])
 
     async def _results(self, subscription: Subscription) -> Items[Result]:
@@ -76,7 +77,14 @@ class SharedExecutions:
                 yield Result(text="", cursor=tail.last.cursor), 0
                 while True:
                     batch = await reader.next()
-                    result = await subscription.execute(batch)
+                    result = await asyncio.shield(self._start(subscription, batch))
                     yield result, max(1, len(batch.changes), len(result.text) // _LENGTH_OF_A_CHANGE)
             finally:
                 reader.leave()
+
+    def _start(self, subscription: Subscription, batch: Batch) -> asyncio.Task[Result]:
+        """Start an execution. It ends by itself: GraphQL-core, when cancelled, leaves coroutines behind that nothing awaits."""
+        task = asyncio.create_task(subscription.execute(batch), name="execution")
+        self._executing.add(task)
+        task.add_done_callback(self._executing.discard)
+        return task
