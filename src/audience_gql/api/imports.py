@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import strawberry
 
 from audience_gql.api import ids
+from audience_gql.api.channels import Channel
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
@@ -26,7 +27,6 @@ from audience_gql.api.pagination import (
     Listing,
     Page,
 )
-from audience_gql.api.people.channels import Channel
 from audience_gql.api.shapes import enum
 from audience_gql.audience.imports.lifecycle import (
     MESSAGE_DAYS,

@@ -26,7 +26,6 @@ from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from audience_gql.api.conditions.kinds import ConditionKindQuery
-from audience_gql.api.conditions.previews import PreviewQuery
 from audience_gql.api.conditions.suggestions import SuggestionQuery
 from audience_gql.api.conditions.templates import TemplateQuery
 from audience_gql.api.context import Context
@@ -51,6 +50,7 @@ from audience_gql.api.people.channel_edits import ChannelMutation
 from audience_gql.api.people.custom_fields import CustomFieldMutation, CustomFieldQuery
 from audience_gql.api.people.erasures import ErasureMutation
 from audience_gql.api.people.events import EventMutation
+from audience_gql.api.people.previews import PreviewQuery
 from audience_gql.api.people.subscribers import SubscriberQuery
 from audience_gql.api.people.upserts import UpsertMutation
 from audience_gql.api.scalars import SCALARS

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import strawberry
 
+from audience_gql.api.channels import Channel, ChannelStatus
 from audience_gql.api.context import Context
 from audience_gql.api.ids import OPAQUE_IDS
-from audience_gql.api.people.channels import Channel, ChannelStatus
 from audience_gql.api.shapes import as_given, enum
 from audience_gql.audience.definitions.given_conditions import parse_given
 from audience_gql.conditions.base import Condition

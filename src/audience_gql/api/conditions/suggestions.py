@@ -10,8 +10,8 @@ from strawberry.scalars import JSON
 
 from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import BadUserInput
-from audience_gql.api.lists.search import Search, words
 from audience_gql.api.pagination import First, page_size
+from audience_gql.api.search import Search, words
 from audience_gql.audience.people.profiles import TEXT_COLUMNS
 from audience_gql.conditions.given_values import is_keepable
 from audience_gql.storage import definitions

@@ -13,9 +13,9 @@ from audience_gql.api.failures import InvalidInput, NameTaken, NotFound, Reject
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
-from audience_gql.api.lists.search import Search, words
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
+from audience_gql.api.search import Search, words
 from audience_gql.audience.definitions.groups import (
     GroupChanged,
     add_to_group,

@@ -14,7 +14,6 @@ from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Info
 from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
-from audience_gql.api.lists.search import Search, words
 from audience_gql.api.lists.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import (
@@ -29,6 +28,7 @@ from audience_gql.api.pagination import (
     Page,
 )
 from audience_gql.api.scalars import Condition, instant_at
+from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
 from audience_gql.storage import models

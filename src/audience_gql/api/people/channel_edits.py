@@ -6,10 +6,10 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from audience_gql.api.channels import Channel, ChannelStatus
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.keys import SubscriberKey, subscriber_key
-from audience_gql.api.people.channels import Channel, ChannelStatus
 from audience_gql.api.people.subscribers import Subscriber
 from audience_gql.audience.people.channels import set_channel_status
 from audience_gql.storage.reads.records import SubscriberRecord

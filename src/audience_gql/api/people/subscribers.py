@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import strawberry
 from strawberry.scalars import JSON
 
+from audience_gql.api.channels import Channel, ChannelState
 from audience_gql.api.conditions.inputs import ConditionInput, filter_of
 from audience_gql.api.context import Info
 from audience_gql.api.keys import SubscriberKey, find_owner
-from audience_gql.api.lists.search import Search, words
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
-from audience_gql.api.people.channels import Channel, ChannelState
 from audience_gql.api.people.custom_fields import CustomField
 from audience_gql.api.people.events import EventConnection
+from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
 from audience_gql.storage.log import LoggedChange

@@ -10,10 +10,10 @@ import strawberry
 from strawberry.scalars import JSON
 
 from audience_gql.api import ids
+from audience_gql.api.channels import Channel, ChannelStatus
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, Reject
 from audience_gql.api.ids import Kind
-from audience_gql.api.people.channels import Channel, ChannelStatus
 from audience_gql.api.people.subscribers import Subscriber
 from audience_gql.api.shapes import as_given
 from audience_gql.audience.people.keys import SubscriberRef
