@@ -135,7 +135,7 @@ class RedisSignals:
                 logger.warning("ignoring a malformed signal: %s", error)
 
     async def _messages(self) -> AsyncIterator[Mapping[str, Any]]:  # Any: a message's type decides its data
-        """All messages, for ever, over one subscription for all listeners."""
+        """All messages, without end, over one subscription for all listeners."""
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:

@@ -68,7 +68,7 @@ async def operation_of(request: Request, settings: Settings) -> OperationRequest
 
 
 def media_type_of(request: Request) -> str:
-    """The media type of the response: the one of ours that the client prefers."""
+    """The media type of the response: of those that the API offers, the one that the client prefers."""
     best, best_quality = JSON, 0.0
     for offer in request.headers.get("accept", "").split(","):
         name, _, parameters = offer.strip().lower().partition(";")

@@ -31,7 +31,7 @@ class CursorExpired(Exception):
 
     def __init__(self, oldest: str) -> None:
         super().__init__(
-            "what followed this cursor is not in the log any more; take a snapshot and go on from `oldestCursor`"
+            "the log no longer holds the changes after this cursor; take a snapshot and continue from `oldestCursor`"
         )
         self.oldest = oldest
 

@@ -1,6 +1,6 @@
-"""Shortens old parts of the log: of each bucket's past, it keeps the change by which each member of that time entered.
+"""Shortens old parts of the log: there it keeps only the change by which each member of that time entered.
 
-The remaining log, replayed from its start, still gives the membership. The past sizes of segments are kept for ever.
+The remaining log, replayed from its start, still gives the membership. The past sizes of segments are kept.
 """
 
 from __future__ import annotations

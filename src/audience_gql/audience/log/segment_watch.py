@@ -30,49 +30,49 @@ class SegmentWatch:
         self._ports = ports
         self._pause_seconds = pause_seconds
         self._poll_seconds = poll_seconds
-        self._rooms: dict[int, _Room] = {}
+        self._watches: dict[int, _WorkspaceWatch] = {}
 
     async def follow(self, workspace_id: int, segment_ids: Collection[int]) -> AsyncIterator[WatchedSegment]:
         """Each of these segments at once, and again after its size, state or definition changed. It ends when all are deleted.
 
         While Postgres is away, it waits. Raises NotFound with the position of the first id that does not exist.
         """
-        async with self._room(workspace_id) as room, room.watching(segment_ids) as listener:
-            await room.look()
+        async with self._watch(workspace_id) as watch, watch.watching(segment_ids) as listener:
+            await watch.read()
             for place, segment_id in enumerate(segment_ids):
-                if segment_id not in room.found:
+                if segment_id not in watch.found:
                     raise NotFound("there is no segment with this id", ("ids", str(place)))
-            told: dict[int, WatchedSegment] = {}
-            while found := room.of(segment_ids):
+            sent: dict[int, WatchedSegment] = {}
+            while found := watch.of(segment_ids):
                 for segment_id, watched in found.items():
-                    if told.get(segment_id) != watched:
-                        told[segment_id] = watched
+                    if sent.get(segment_id) != watched:
+                        sent[segment_id] = watched
                         yield watched
                 await asyncio.sleep(self._pause_seconds)
                 await listener.wait(_PATIENCE_SECONDS)
-                room.check()
+                watch.check()
 
     @asynccontextmanager
-    async def _room(self, workspace_id: int) -> AsyncIterator[_Room]:
-        """The workspace's reader, which comes with the first watcher and goes with the last."""
-        room = self._rooms.get(workspace_id)
-        if room is None:
-            room = self._rooms[workspace_id] = _Room(self._ports, workspace_id)
-            room.task = asyncio.create_task(
-                room.run(self._pause_seconds, self._poll_seconds), name="segment watch"
+    async def _watch(self, workspace_id: int) -> AsyncIterator[_WorkspaceWatch]:
+        """The workspace's reader. The first watcher starts it, and the last one ends it."""
+        watch = self._watches.get(workspace_id)
+        if watch is None:
+            watch = self._watches[workspace_id] = _WorkspaceWatch(self._ports, workspace_id)
+            watch.task = asyncio.create_task(
+                watch.run(self._pause_seconds, self._poll_seconds), name="segment watch"
             )
-        room.guests += 1
+        watch.watchers += 1
         try:
-            yield room
+            yield watch
         finally:
-            room.guests -= 1
-            if not room.guests:
-                del self._rooms[workspace_id]
-                await room.close()
+            watch.watchers -= 1
+            if not watch.watchers:
+                del self._watches[workspace_id]
+                await watch.close()
 
 
-class _Room:
-    """What is known of one workspace's watched segments."""
+class _WorkspaceWatch:
+    """The reader of one workspace's watched segments, and what it has read."""
 
     task: asyncio.Task[None]
 
@@ -80,8 +80,8 @@ class _Room:
         self._ports = ports
         self._workspace_id = workspace_id
         self._watching: dict[Listener, Collection[int]] = {}
-        self._looking = asyncio.Lock()
-        self.guests = 0
+        self._reading = asyncio.Lock()
+        self.watchers = 0
         self.found: dict[int, WatchedSegment] = {}
 
     def of(self, segment_ids: Collection[int]) -> dict[int, WatchedSegment]:
@@ -96,9 +96,9 @@ class _Room:
         finally:
             del self._watching[listener]
 
-    async def look(self) -> None:
-        """Read every watched segment, in one statement; one look at a time, so that an older one never covers a newer."""
-        async with self._looking:
+    async def read(self) -> None:
+        """Read every watched segment in one statement. Reads do not overlap, so that an older result never replaces a newer one."""
+        async with self._reading:
             wanted = sorted({segment_id for ids in self._watching.values() for segment_id in ids})
             while True:
                 with suppress(*UNREACHABLE):
@@ -110,18 +110,18 @@ class _Room:
                 await asyncio.sleep(_AWAY_SECONDS)
 
     async def run(self, pause_seconds: float, poll_seconds: float) -> None:
-        """Look whenever the workspace says that something happened."""
+        """Read after each signal of the workspace, and every `poll_seconds`."""
         try:
             async with self._ports.signals.changes(self._workspace_id) as wakeups:
                 while True:
                     await wakeups.wait(poll_seconds)
-                    await self.look()
+                    await self.read()
                     await asyncio.sleep(pause_seconds)
         finally:
             self._wake()
 
     def check(self) -> None:
-        """Raises what ended the reader, if anything did."""
+        """Raise the error that ended the reader, if it has ended."""
         if self.task.done():
             self.task.result()
 
