@@ -19,7 +19,6 @@ from audience_gql.api.schema import Schema
 from audience_gql.api.transport import feed_subscriptions
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.log.broadcast import LeftBehind
-from audience_gql.audience.log.feed import follow
 
 CHANGES = """
 subscription ($segments: [ID!], $after: String) {
@@ -63,21 +62,14 @@ async def heard(results) -> dict:
 async def by_the_library(api, query: str, name: str | None, **variables) -> list[dict]:
     """The first result of the library's own subscription, which reads the log for one client."""
 
+    context = Context(api.services, api.access)
+
     def alone(selection: FeedSelection):
-        return follow(
-            ports=api.services.ports,
-            workspace=api.access.workspace,
-            cursors=api.services.cursors,
-            after=selection.after,
-            wanted=selection.wanted,
-        )
+        return context.feed.follow(after=selection.after, wanted=selection.wanted)
 
     with patch.object(FeedSelection, "__aiter__", alone):
         results = await api.schema.stream(
-            query,
-            variable_values=variables,
-            context_value=Context(api.services, api.access),
-            operation_name=name,
+            query, variable_values=variables, context_value=context, operation_name=name
         )
         async with aclosing(results):
             async with asyncio.timeout(5):

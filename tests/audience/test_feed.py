@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from audience_gql.audience.log.cursors import CursorCodec, CursorInvalid
-from audience_gql.audience.log.feed import Batch, follow
+from audience_gql.audience.log.feed import Batch, Feed
 from audience_gql.storage.log import FeedFilter
 from audience_gql.storage.models import Workspace
 
@@ -17,11 +17,12 @@ CURSORS = CursorCodec(("secret",))
 OPENED = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
 
 
+def feed_of(house) -> Feed:
+    return Feed(ports=house.ports, workspace=house.workspace, cursors=CURSORS)
+
+
 def feed(house, after: str | None = None, wanted: FeedFilter = FeedFilter()) -> AsyncIterator[Batch]:  # noqa: B008  # frozen
-    return follow(
-        ports=house.ports,
-        workspace=house.workspace,
-        cursors=CURSORS,
+    return feed_of(house).follow(
         after=after,
         wanted=wanted,
         poll_seconds=0.05,
@@ -130,10 +131,7 @@ def test_keys_rotate():
 async def test_while_nothing_matches_an_empty_batch_moves_the_cursor_now_and_then(house):
     await house.upsert({"externalId": "ada"})
     await house.segment("Opened", OPENED)
-    batches = follow(
-        ports=house.ports,
-        workspace=house.workspace,
-        cursors=CURSORS,
+    batches = feed_of(house).follow(
         after=None,
         wanted=FeedFilter(segment_ids=frozenset()),
         poll_seconds=0.05,

@@ -12,7 +12,7 @@ from audience_gql import worker
 from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
 from audience_gql.audience.definitions.segments import delete_segment
 from audience_gql.audience.log.cursors import CursorCodec, CursorExpired
-from audience_gql.audience.log.feed import follow, positions_at, read_between, read_page
+from audience_gql.audience.log.feed import Feed
 from audience_gql.audience.log.retention import prune
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import begin_new_logs
@@ -66,10 +66,12 @@ async def sizes(house, segment, start: datetime, every: timedelta):
     )
 
 
+def feed_of(house) -> Feed:
+    return Feed(ports=house.ports, workspace=house.workspace, cursors=CURSORS)
+
+
 async def page(house, after: str | None, limit: int = 1_000):
-    return await read_page(
-        ports=house.ports, workspace=house.workspace, cursors=CURSORS, after=after, wanted=FeedFilter(), limit=limit
-    )  # fmt: skip
+    return await feed_of(house).read_page(after=after, wanted=FeedFilter(), limit=limit)
 
 
 async def move(house, *countries: str) -> None:
@@ -175,11 +177,7 @@ async def test_a_cursor_from_before_what_is_left_expires_and_the_oldest_one_goes
     for gone in (start, early):
         with pytest.raises(CursorExpired) as expired:
             await page(house, gone)
-        async with aclosing(
-            follow(
-                ports=house.ports, workspace=house.workspace, cursors=CURSORS, after=gone, wanted=FeedFilter()
-            )
-        ) as batches:
+        async with aclosing(feed_of(house).follow(after=gone, wanted=FeedFilter())) as batches:
             with pytest.raises(CursorExpired):
                 await anext(batches)
     rest = await page(house, expired.value.oldest)
@@ -194,14 +192,12 @@ async def test_a_reader_who_is_overtaken_is_told_so_instead_of_being_left_withou
     start = (await page(house, None)).cursor
     await move(house, "LT", "DE", "LT", "DE")
     end = (await page(house, None)).cursor
-    await positions_at(ports=house.ports, workspace=house.workspace, cursors=CURSORS, after=start)
+    await feed_of(house).positions_at(start)
 
     await prune(ports=house.ports, keep=timedelta(0))
 
     with pytest.raises(CursorExpired):
-        await read_between(
-            ports=house.ports, workspace=house.workspace, cursors=CURSORS, after=start, until=end, wanted=FeedFilter()
-        )  # fmt: skip
+        await feed_of(house).read_between(after=start, until=end, wanted=FeedFilter())
 
 
 async def test_after_a_restore_every_cursor_expires_even_one_that_the_log_has_reached_again(house):
@@ -235,10 +231,7 @@ async def test_a_log_that_goes_back_under_a_listener_ends_what_he_hears(house):
     await house.segment("LT", LT)
     await move(house, "LT")
     async with aclosing(
-        follow(
-            ports=house.ports,
-            workspace=house.workspace,
-            cursors=CURSORS,
+        feed_of(house).follow(
             after=None,
             wanted=FeedFilter(),
             poll_seconds=0.05,

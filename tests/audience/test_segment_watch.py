@@ -154,5 +154,5 @@ async def test_nobody_watching_nothing_runs(house):
         await told(one), await told(other)
         assert len(listeners) == 1
 
-    assert (len(listeners), watch._rooms) == (0, {})
+    assert (len(listeners), watch._watches) == (0, {})
     assert "segment watch" not in {task.get_name() for task in asyncio.all_tasks()}

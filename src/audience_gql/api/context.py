@@ -12,6 +12,7 @@ from audience_gql.api.loaders import Loaders
 from audience_gql.api.operating import OperationQueue
 from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.log.cursors import CursorCodec
+from audience_gql.audience.log.feed import Feed
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
 from audience_gql.config import Settings
@@ -57,6 +58,10 @@ class Context:
     @property
     def workspace(self) -> Workspace:
         return self.access.workspace
+
+    @property
+    def feed(self) -> Feed:
+        return Feed(ports=self.ports, workspace=self.workspace, cursors=self.services.cursors)
 
     def forget(self) -> None:
         """Start with fresh loaders. A subscription does so between its results, so that none of them shows old data."""

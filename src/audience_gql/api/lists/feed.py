@@ -14,7 +14,7 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.keys import SubscriberKey, identity_of
 from audience_gql.api.lists.membership import MembershipChange
 from audience_gql.api.pagination import LARGEST_PAGE, First, page_size
-from audience_gql.audience.log.feed import CHANGES_A_BATCH, Batch, Page, read_page
+from audience_gql.audience.log.feed import CHANGES_A_BATCH, Batch, Page
 from audience_gql.storage.log import FeedFilter
 from audience_gql.storage.reads.records import Owner
 
@@ -109,11 +109,7 @@ class FeedQuery:
         after: FromCursor = None,
         first: First = LARGEST_PAGE,
     ) -> Page:
-        context = info.context
-        return await read_page(
-            ports=context.ports,
-            workspace=context.workspace,
-            cursors=context.services.cursors,
+        return await info.context.feed.read_page(
             after=after,
             wanted=_filter(segment_ids, group_ids, subscriber),
             limit=page_size(first, default=LARGEST_PAGE),

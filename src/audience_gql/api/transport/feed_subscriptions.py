@@ -48,7 +48,7 @@ async def feed_subscription(
         return result_of(result.data, result.errors, batch.cursor)
 
     return Subscription(
-        workspace=context.workspace,
+        feed=context.feed,
         after=selected.after,
         wanted=selected.wanted,
         key=_key(request, permitted, context),

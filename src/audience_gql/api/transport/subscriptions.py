@@ -27,8 +27,6 @@ class Subscriptions:
     def __init__(self, schema: Schema, services: Services) -> None:
         self._schema = schema
         self._deliveries = Deliveries(
-            ports=services.ports,
-            cursors=services.cursors,
             poll_seconds=services.settings.feed_poll_seconds,
             heartbeat_seconds=services.settings.feed_heartbeat_seconds,
         )

@@ -121,14 +121,15 @@ class Broadcast(Generic[Item]):
 class Reader(Generic[Item]):
     """One reader's position in a broadcast."""
 
-    __slots__ = ("_broadcast", "_is_away", "_number", "_stopped", "_take")
+    __slots__ = ("_broadcast", "_number", "_stopped", "_take", "is_away")
 
     def __init__(self, broadcast: Broadcast[Item]) -> None:
         self._broadcast = broadcast
         self._number = broadcast.end
         self._take: Callable[[Item], bool] | None = None
         self._stopped: asyncio.Future[None] | None = None
-        self._is_away = False
+        self.is_away = False
+        """Set it while an item is passed to a client, which may take any time. The writer does not wait for this reader meanwhile."""
 
     async def next(self) -> Item:
         """The next item. Raises LeftBehind, or the writer's failure."""
@@ -166,22 +167,13 @@ class Reader(Generic[Item]):
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(None)
 
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """While it is open, the writer does not wait for this reader. Open it to pass an item to a client, which may take any time."""
-        self._is_away = True
-        try:
-            yield
-        finally:
-            self._is_away = False
-
     def leave(self) -> None:
         """Give up the position. Nothing may be read afterwards."""
         self._broadcast.forget(self)
 
     def is_about_to_take(self, number: int) -> bool:
         """Whether the writer should keep the item with this number for this reader a moment longer."""
-        return not self._is_away and self._number <= number
+        return not self.is_away and self._number <= number
 
     def _advance(self) -> None:
         self._number += 1

@@ -8,11 +8,9 @@ from contextlib import aclosing
 from typing import Final, TypeAlias
 
 from audience_gql.audience.log.broadcast import Broadcast, Reader
-from audience_gql.audience.log.cursors import CursorCodec
-from audience_gql.audience.log.feed import Batch, arrive, is_past, read_between
+from audience_gql.audience.log.feed import Batch
 from audience_gql.audience.log.shared_execution import Result, SharedExecutions, Subscription
 from audience_gql.audience.log.tails import Tails
-from audience_gql.audience.ports import Ports
 
 _AWAY_SECONDS: Final = 1.0
 """How long to wait before asking Postgres again."""
@@ -24,14 +22,8 @@ Take: TypeAlias = Callable[[Result], bool]
 class Deliveries:
     """The deliveries of one process."""
 
-    def __init__(
-        self, *, ports: Ports, cursors: CursorCodec, poll_seconds: float, heartbeat_seconds: float
-    ) -> None:
-        tails = Tails(
-            ports=ports, cursors=cursors, poll_seconds=poll_seconds, heartbeat_seconds=heartbeat_seconds
-        )
-        self._ports = ports
-        self._cursors = cursors
+    def __init__(self, *, poll_seconds: float, heartbeat_seconds: float) -> None:
+        tails = Tails(poll_seconds=poll_seconds, heartbeat_seconds=heartbeat_seconds)
         self._executions = SharedExecutions(tails)
 
     async def deliver(self, subscription: Subscription, take: Take | None) -> AsyncGenerator[Result, None]:
@@ -40,7 +32,7 @@ class Deliveries:
         Raises CursorInvalid, CursorExpired, and LeftBehind if the log has grown too far while a result was being sent.
         """
         async with self._executions.of(subscription) as broadcast:
-            delivery = _Delivery(self._ports, self._cursors, self._executions, subscription, broadcast)
+            delivery = _Delivery(self._executions, subscription, broadcast)
             async with aclosing(delivery.results(take)) as results:
                 async for result in results:
                     yield result
@@ -50,15 +42,8 @@ class _Delivery:
     """One client on its way from its cursor to the end of the broadcast."""
 
     def __init__(
-        self,
-        ports: Ports,
-        cursors: CursorCodec,
-        executions: SharedExecutions,
-        subscription: Subscription,
-        broadcast: Broadcast[Result],
+        self, executions: SharedExecutions, subscription: Subscription, broadcast: Broadcast[Result]
     ) -> None:
-        self._ports = ports
-        self._cursors = cursors
         self._executions = executions
         self._subscription = subscription
         self._broadcast = broadcast
@@ -69,22 +54,24 @@ class _Delivery:
         try:
             async with aclosing(self._missed()) as missed:
                 async for result in missed:
-                    with self._reader.away():
-                        yield result
+                    self._reader.is_away = True
+                    yield result
+                    self._reader.is_away = False
             while True:
                 if take is not None:
                     await self._reader.listen(take)
                 result = await self._reader.next()
-                with self._reader.away():
-                    yield result
+                self._reader.is_away = True
+                yield result
+                self._reader.is_away = False
         finally:
             self._reader.leave()
 
     async def _missed(self) -> AsyncGenerator[Result, None]:
         """The results that this client alone has missed. Afterwards, its place in the broadcast is where the last of them ends."""
-        cursor = self._subscription.after
+        feed, cursor, wanted = self._subscription.feed, self._subscription.after, self._subscription.wanted
         if cursor is not None:
-            await self._arrive(cursor)
+            await feed.arrive(cursor)
         if cursor is None or self._is_ahead(cursor):
             start = cursor or self._join()
             yield await self._execute(Batch(changes=[], after=start, cursor=start))
@@ -94,7 +81,7 @@ class _Delivery:
         is_there = False
         while not is_there:
             end = self._join()
-            batch = await self._read(cursor, end)
+            batch = await feed.read_between(after=cursor, until=end, wanted=wanted)
             if batch is None:
                 self._reader.leave()
                 await asyncio.sleep(_AWAY_SECONDS)
@@ -118,23 +105,7 @@ class _Delivery:
             await self._reader.next()
 
     def _is_ahead(self, cursor: str) -> bool:
-        last = self._broadcast.last.cursor
-        workspace = self._subscription.workspace
-        return is_past(cursors=self._cursors, workspace=workspace, cursor=cursor, other=last)
-
-    async def _arrive(self, cursor: str) -> None:
-        workspace = self._subscription.workspace
-        await arrive(ports=self._ports, workspace=workspace, cursors=self._cursors, after=cursor)
-
-    async def _read(self, after: str, until: str) -> Batch | None:
-        return await read_between(
-            ports=self._ports,
-            workspace=self._subscription.workspace,
-            cursors=self._cursors,
-            after=after,
-            until=until,
-            wanted=self._subscription.wanted,
-        )
+        return self._subscription.feed.is_past(cursor, self._broadcast.last.cursor)
 
     async def _execute(self, batch: Batch) -> Result:
         return await self._executions.once(self._subscription, batch)

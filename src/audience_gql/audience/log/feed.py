@@ -41,126 +41,6 @@ class Page:
     has_more: bool
 
 
-def is_past(*, cursors: CursorCodec, workspace: Workspace, cursor: str, other: str) -> bool:
-    """Whether `cursor` is after `other` in any bucket. Raises CursorInvalid."""
-    seen = cursors.decode(workspace, other)
-    return any(
-        sequence > seen.get(bucket_id, 0) for bucket_id, sequence in cursors.decode(workspace, cursor).items()
-    )
-
-
-async def positions_at(
-    *, ports: Ports, workspace: Workspace, cursors: CursorCodec, after: str | None
-) -> Mapping[int, int]:
-    """The positions by bucket at which a reader continues: those of `after`, or the end of the log if it is None.
-
-    Raises CursorInvalid, and CursorExpired if the changes after the cursor are not in the log, or no longer.
-    """
-    async with ports.database.acquire() as connection:
-        extent = await log.extent(connection, workspace.id)
-    if after is None:
-        return extent.heads
-    try:
-        positions = cursors.decode(workspace, after)
-    except CursorOutdated as error:
-        raise CursorExpired(cursors.encode(workspace, extent.starts)) from error
-    if not extent.holds(positions):
-        raise CursorExpired(cursors.encode(workspace, extent.starts))
-    return positions
-
-
-async def arrive(
-    *, ports: Ports, workspace: Workspace, cursors: CursorCodec, after: str | None
-) -> Mapping[int, int]:
-    """The same as `positions_at`. While Postgres is away, it waits."""
-    while True:
-        try:
-            return await positions_at(ports=ports, workspace=workspace, cursors=cursors, after=after)
-        except UNREACHABLE:
-            await asyncio.sleep(_AWAY_SECONDS)
-
-
-async def read_page(
-    *,
-    ports: Ports,
-    workspace: Workspace,
-    cursors: CursorCodec,
-    after: str | None,
-    wanted: FeedFilter,
-    limit: int,
-) -> Page:
-    """At most `limit` changes after `after`; none if it is None. Raises CursorInvalid, CursorExpired."""
-    start = await positions_at(ports=ports, workspace=workspace, cursors=cursors, after=after)
-    part = await _read(ports, workspace, cursors, start, wanted, limit)
-    return Page(
-        changes=part.changes,
-        after=cursors.encode(workspace, start) if after is None else after,
-        cursor=cursors.encode(workspace, part.reached),
-        has_more=any(part.reached[bucket_id] < head for bucket_id, head in part.heads.items()),
-    )
-
-
-async def read_between(
-    *, ports: Ports, workspace: Workspace, cursors: CursorCodec, after: str, until: str, wanted: FeedFilter
-) -> Batch | None:
-    """The next batch after one cursor and not beyond the other. When nothing is left between them, its cursor is `until`.
-
-    None while Postgres is away. Raises CursorInvalid, CursorExpired.
-    """
-    positions, heads = cursors.decode(workspace, after), cursors.decode(workspace, until)
-    try:
-        async with ports.database.acquire() as connection:
-            found = await log.with_holder(connection, workspace.id, wanted)
-            changes, reached = await log.changes_after(connection, positions, heads, found, CHANGES_A_BATCH)
-    except log.Pruned as error:
-        raise await _expired(ports, workspace, cursors) from error
-    except UNREACHABLE:
-        return None
-    is_there = all(reached[bucket_id] >= head for bucket_id, head in heads.items())
-    return Batch(
-        changes=changes, after=after, cursor=until if is_there else cursors.encode(workspace, reached)
-    )
-
-
-async def follow(
-    *,
-    ports: Ports,
-    workspace: Workspace,
-    cursors: CursorCodec,
-    after: str | None,
-    wanted: FeedFilter,
-    poll_seconds: float = 5.0,
-    heartbeat_seconds: float = 30.0,
-) -> AsyncGenerator[Batch, None]:
-    """All changes after `after`, then each new one. If it is None, only new ones.
-
-    A key in the filter is looked up again with every read, so that a person who gets it later is included from their first change on.
-    The first batch comes at once, possibly empty. While no change matches, an empty batch moves the cursor every `heartbeat_seconds`.
-    While Postgres is away, it waits. Raises CursorInvalid, CursorExpired.
-    """
-    async with ports.signals.changes(
-        workspace.id
-    ) as wakeups:  # before the first read, so that there is no gap
-        positions = await arrive(ports=ports, workspace=workspace, cursors=cursors, after=after)
-        cursor = after if after is not None else cursors.encode(workspace, positions)
-        sent, is_first = positions, True
-        sent_at = asyncio.get_running_loop().time()
-        while True:
-            try:
-                part = await _read(ports, workspace, cursors, positions, wanted, CHANGES_A_BATCH)
-            except UNREACHABLE:
-                await wakeups.wait(_AWAY_SECONDS)
-                continue
-            now = asyncio.get_running_loop().time()
-            if part.changes or is_first or (part.reached != sent and now - sent_at >= heartbeat_seconds):
-                next_cursor = cursors.encode(workspace, part.reached)
-                yield Batch(changes=part.changes, after=cursor, cursor=next_cursor)
-                cursor, sent, sent_at, is_first = next_cursor, part.reached, now, False
-            positions, wanted = part.reached, part.wanted
-            if len(part.changes) < CHANGES_A_BATCH:
-                await wakeups.wait(min(poll_seconds, heartbeat_seconds))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
     """The result of one read of the log."""
@@ -173,26 +53,124 @@ class _Part:
     """The filter of the next read. It keeps everybody who ever had the key, so that none of their changes is lost when the key moves."""
 
 
-async def _read(
-    ports: Ports,
-    workspace: Workspace,
-    cursors: CursorCodec,
-    positions: Mapping[int, int],
-    wanted: FeedFilter,
-    limit: int,
-) -> _Part:
-    """The next changes. Raises CursorExpired."""
-    try:
-        async with ports.database.acquire() as connection:
-            heads = await log.heads(connection, workspace.id, positions)
-            found = await log.with_holder(connection, workspace.id, wanted)
-            changes, reached = await log.changes_after(connection, positions, heads, found, limit)
-    except log.Pruned as error:
-        raise await _expired(ports, workspace, cursors) from error
-    return _Part(changes=changes, reached=reached, heads=heads, wanted=found)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Feed:
+    """The log of one workspace as clients read it. Every method raises CursorInvalid for a cursor that is not of this log."""
 
+    ports: Ports
+    workspace: Workspace
+    cursors: CursorCodec
 
-async def _expired(ports: Ports, workspace: Workspace, cursors: CursorCodec) -> CursorExpired:
-    async with ports.database.acquire() as connection:
-        extent = await log.extent(connection, workspace.id)
-    return CursorExpired(cursors.encode(workspace, extent.starts))
+    async def follow(
+        self,
+        *,
+        after: str | None,
+        wanted: FeedFilter,
+        poll_seconds: float = 5.0,
+        heartbeat_seconds: float = 30.0,
+    ) -> AsyncGenerator[Batch, None]:
+        """All changes after `after`, then each new one. If it is None, only new ones.
+
+        A key in the filter is looked up again with every read, so that a person who gets it later is included from their first change on.
+        The first batch comes at once, possibly empty. While no change matches, an empty batch moves the cursor every `heartbeat_seconds`.
+        While Postgres is away, it waits. Raises CursorExpired.
+        """
+        async with self.ports.signals.changes(self.workspace.id) as wakeups:
+            positions = await self.arrive(after)  # later than the signals begin, so that there is no gap
+            cursor = after if after is not None else self._cursor(positions)
+            sent, is_first = positions, True
+            sent_at = asyncio.get_running_loop().time()
+            while True:
+                try:
+                    part = await self._read(positions, wanted, CHANGES_A_BATCH)
+                except UNREACHABLE:
+                    await wakeups.wait(_AWAY_SECONDS)
+                    continue
+                now = asyncio.get_running_loop().time()
+                if part.changes or is_first or (part.reached != sent and now - sent_at >= heartbeat_seconds):
+                    next_cursor = self._cursor(part.reached)
+                    yield Batch(changes=part.changes, after=cursor, cursor=next_cursor)
+                    cursor, sent, sent_at, is_first = next_cursor, part.reached, now, False
+                positions, wanted = part.reached, part.wanted
+                if len(part.changes) < CHANGES_A_BATCH:
+                    await wakeups.wait(min(poll_seconds, heartbeat_seconds))
+
+    async def read_page(self, *, after: str | None, wanted: FeedFilter, limit: int) -> Page:
+        """At most `limit` changes after `after`; none if it is None. Raises CursorExpired."""
+        start = await self.positions_at(after)
+        part = await self._read(start, wanted, limit)
+        return Page(
+            changes=part.changes,
+            after=self._cursor(start) if after is None else after,
+            cursor=self._cursor(part.reached),
+            has_more=any(part.reached[bucket_id] < head for bucket_id, head in part.heads.items()),
+        )
+
+    async def read_between(self, *, after: str, until: str, wanted: FeedFilter) -> Batch | None:
+        """The next batch after one cursor and not beyond the other. When nothing is left between them, its cursor is `until`.
+
+        None while Postgres is away. Raises CursorExpired.
+        """
+        heads = self.cursors.decode(self.workspace, until)
+        try:
+            part = await self._read(
+                self.cursors.decode(self.workspace, after), wanted, CHANGES_A_BATCH, heads
+            )
+        except UNREACHABLE:
+            return None
+        is_there = all(part.reached[bucket_id] >= head for bucket_id, head in heads.items())
+        cursor = until if is_there else self._cursor(part.reached)
+        return Batch(changes=part.changes, after=after, cursor=cursor)
+
+    async def arrive(self, after: str | None) -> Mapping[int, int]:
+        """The same as `positions_at`. While Postgres is away, it waits."""
+        while True:
+            try:
+                return await self.positions_at(after)
+            except UNREACHABLE:
+                await asyncio.sleep(_AWAY_SECONDS)
+
+    async def positions_at(self, after: str | None) -> Mapping[int, int]:
+        """The positions by bucket at which a reader continues: those of `after`, or the end of the log if it is None.
+
+        Raises CursorExpired if the changes after the cursor are not in the log, or no longer.
+        """
+        async with self.ports.database.acquire() as connection:
+            extent = await log.extent(connection, self.workspace.id)
+        if after is None:
+            return extent.heads
+        try:
+            positions = self.cursors.decode(self.workspace, after)
+        except CursorOutdated as error:
+            raise CursorExpired(self._cursor(extent.starts)) from error
+        if not extent.holds(positions):
+            raise CursorExpired(self._cursor(extent.starts))
+        return positions
+
+    def is_past(self, cursor: str, other: str) -> bool:
+        """Whether `cursor` is after `other` in any bucket."""
+        seen = self.cursors.decode(self.workspace, other)
+        reached = self.cursors.decode(self.workspace, cursor)
+        return any(sequence > seen.get(bucket_id, 0) for bucket_id, sequence in reached.items())
+
+    async def _read(
+        self,
+        positions: Mapping[int, int],
+        wanted: FeedFilter,
+        limit: int,
+        until: Mapping[int, int] | None = None,
+    ) -> _Part:
+        """The next changes, up to `until` or the end of the log. Raises CursorExpired."""
+        try:
+            async with self.ports.database.acquire() as connection:
+                heads = await log.heads(connection, self.workspace.id, positions) if until is None else until
+                found = await log.with_holder(connection, self.workspace.id, wanted)
+                changes, reached = await log.changes_after(connection, positions, heads, found, limit)
+        except log.Pruned as error:
+            async with self.ports.database.acquire() as connection:
+                extent = await log.extent(connection, self.workspace.id)
+            raise CursorExpired(self._cursor(extent.starts)) from error
+        return _Part(changes=changes, reached=reached, heads=heads, wanted=found)
+
+    def _cursor(self, positions: Mapping[int, int]) -> str:
+        return self.cursors.encode(self.workspace, positions)

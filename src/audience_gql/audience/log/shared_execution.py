@@ -13,10 +13,9 @@ from typing import Any, Final
 
 from audience_gql.audience.log.broadcast import Broadcast
 from audience_gql.audience.log.broadcasts import Broadcasts, Items
-from audience_gql.audience.log.feed import Batch
+from audience_gql.audience.log.feed import Batch, Feed
 from audience_gql.audience.log.tails import QUEUED_CHANGES, Tails
 from audience_gql.storage.log import FeedFilter
-from audience_gql.storage.models import Workspace
 
 _LENGTH_OF_A_CHANGE: Final = 16 * 1024
 """A longer result counts as more changes than it has. This bounds the kept results of equal subscriptions to 16 MB."""
@@ -37,7 +36,7 @@ class Result:
 class Subscription:
     """One client's subscription to the feed."""
 
-    workspace: Workspace
+    feed: Feed
     after: str | None
     """The cursor to start from; None for new changes only."""
     wanted: FeedFilter
@@ -71,7 +70,7 @@ class SharedExecutions:
         return await asyncio.shield(self._recent[key][1])
 
     async def _results(self, subscription: Subscription) -> Items[Result]:
-        async with self._tails.of(subscription.workspace, subscription.wanted) as tail:
+        async with self._tails.of(subscription.feed, subscription.wanted) as tail:
             reader = tail.join()
             try:
                 yield Result(text="", cursor=tail.last.cursor), 0

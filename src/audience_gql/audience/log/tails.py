@@ -7,11 +7,8 @@ from typing import Final
 
 from audience_gql.audience.log.broadcast import Broadcast
 from audience_gql.audience.log.broadcasts import Broadcasts, Items
-from audience_gql.audience.log.cursors import CursorCodec
-from audience_gql.audience.log.feed import Batch, follow
-from audience_gql.audience.ports import Ports
+from audience_gql.audience.log.feed import Batch, Feed
 from audience_gql.storage.log import FeedFilter
-from audience_gql.storage.models import Workspace
 
 QUEUED_CHANGES: Final = 1_000
 """How many changes are kept for readers that are slower than the log grows. A reader that needs an older change gets LeftBehind."""
@@ -20,23 +17,16 @@ QUEUED_CHANGES: Final = 1_000
 class Tails:
     """The tails of one process."""
 
-    def __init__(
-        self, *, ports: Ports, cursors: CursorCodec, poll_seconds: float, heartbeat_seconds: float
-    ) -> None:
-        self._ports = ports
-        self._cursors = cursors
+    def __init__(self, *, poll_seconds: float, heartbeat_seconds: float) -> None:
         self._poll_seconds = poll_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._running: Broadcasts[Batch] = Broadcasts(most=QUEUED_CHANGES)
 
-    def of(self, workspace: Workspace, wanted: FeedFilter) -> AbstractAsyncContextManager[Broadcast[Batch]]:
+    def of(self, feed: Feed, wanted: FeedFilter) -> AbstractAsyncContextManager[Broadcast[Batch]]:
         """The changes in this log from now on. A client that resumes first reads up to the cursor of the `last` batch: see `read_between`."""
 
         async def batches() -> Items[Batch]:
-            followed = follow(
-                ports=self._ports,
-                workspace=workspace,
-                cursors=self._cursors,
+            followed = feed.follow(
                 after=None,
                 wanted=wanted,
                 poll_seconds=self._poll_seconds,
@@ -46,4 +36,4 @@ class Tails:
                 async for batch in followed:
                     yield batch, max(1, len(batch.changes))
 
-        return self._running.of((workspace.id, wanted), batches)
+        return self._running.of((feed.workspace.id, wanted), batches)
