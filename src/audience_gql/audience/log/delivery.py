@@ -99,7 +99,7 @@ class _Delivery:
         return self._broadcast.last.cursor
 
     async def _wait_for_tail(self, cursor: str) -> None:
-        """Wait until the tail of this process has reached the cursor. It comes from another process if that has read further."""
+        """Wait until the tail of this process has reached the cursor, which another process may have sent after reading further."""
         self._join()
         while self._is_ahead(cursor):
             await self._reader.next()

@@ -82,7 +82,7 @@ class SharedExecutions:
                 reader.leave()
 
     def _start(self, subscription: Subscription, batch: Batch) -> asyncio.Task[Result]:
-        """Start an execution. It ends by itself: GraphQL-core, when cancelled, leaves coroutines behind that nothing awaits."""
+        """Start an execution. Nothing cancels it, because a cancelled GraphQL execution leaves coroutines that are never awaited."""
         task = asyncio.create_task(subscription.execute(batch), name="execution")
         self._executing.add(task)
         task.add_done_callback(self._executing.discard)
