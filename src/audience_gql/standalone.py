@@ -23,18 +23,9 @@ from typing import Final
 
 from audience_gql import connection_file
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
-from audience_gql.audience.engine.fill_queue import recompute_everything
-from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
-from audience_gql.audience.readiness import Readiness, readiness
 from audience_gql.audience.tasks import end
-from audience_gql.audience.workspaces import begin_new_logs, change_timezone, create_workspace
-from audience_gql.config import Settings
-from audience_gql.messaging.jobs import ArqJobs
-from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database, Unavailable
-from audience_gql.storage.engine import fills
+from audience_gql.opened_ports import open_ports
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
 
@@ -97,7 +88,7 @@ async def run(
         }
         await migrate(database_url)
         async with _child("worker", ["worker"], environment, state):
-            async with _ports(database_url, redis_url) as ports:
+            async with open_ports(database_url, redis_url) as ports:
                 workspace = await prepare(ports)
                 addresses = await _write_connection(ports, workspace, state, port, environment)
             async with _child("web", ["serve", "--port", str(port)], environment, state):
@@ -117,7 +108,7 @@ async def _playing(
     if play is None:
         yield
         return
-    async with _ports(database_url, redis_url) as ports:
+    async with open_ports(database_url, redis_url) as ports:
         playing = asyncio.create_task(play(ports, workspace, addresses), name="play")
         try:
             yield
@@ -137,52 +128,6 @@ def _refuse_taken_port(port: int) -> None:
             raise NotStarted(f"port {port} is taken; choose another one with --port") from error
 
 
-async def create_named_token(settings: Settings, *, workspace: str, name: str, scopes: list[str]) -> str:
-    """Create a token for the workspace with this name, and the workspace if it is missing. Returns the token's text. Raises InvalidInput."""
-    async with _ports(settings.database_url, settings.redis_url) as ports:
-        found = await Workspace.get_or_none(name=workspace) or await create_workspace(
-            ports=ports, name=workspace
-        )
-        _, secret = await create_token(ports=ports, workspace=found, name=name, scopes=scopes)
-    return secret
-
-
-async def readiness_of(settings: Settings) -> Readiness:
-    """The readiness of each part that a process with these settings needs."""
-    try:
-        async with _ports(settings.database_url, settings.redis_url) as ports:
-            return await readiness(ports=ports)
-    except Unavailable:
-        return Readiness(parts={"postgres": "does not answer"})
-
-
-async def recompute_all(settings: Settings) -> int:
-    """Have a worker recompute every segment, and wait for it. Returns how many there are."""
-    async with _ports(settings.database_url, settings.redis_url) as ports:
-        wanted = set(await recompute_everything(ports=ports))
-        while True:
-            async with ports.database.acquire() as connection:
-                waiting = wanted.intersection(await fills.segments_to_fill(connection))
-            if not waiting:
-                return len(wanted)
-            await asyncio.sleep(_POLL_SECONDS)
-
-
-async def expire_cursors(settings: Settings) -> None:
-    """Make all cursors expire that were handed out until now."""
-    async with _ports(settings.database_url, settings.redis_url) as ports:
-        await begin_new_logs(ports=ports)
-
-
-async def change_timezone_of(settings: Settings, *, workspace: str, timezone: str) -> None:
-    """Move a workspace to another time zone. Raises NotFound, InvalidInput."""
-    async with _ports(settings.database_url, settings.redis_url) as ports:
-        found = await Workspace.get_or_none(name=workspace)
-        if found is None:
-            raise NotFound(f"there is no workspace called {workspace!r}", ("workspace",))
-        await change_timezone(ports=ports, workspace=found, timezone=timezone)
-
-
 @contextmanager
 def _servers(state: Path, say: Say) -> Iterator[tuple[str, str]]:
     """The addresses of the servers: those of the environment, or of embedded ones."""
@@ -199,18 +144,6 @@ def _servers(state: Path, say: Say) -> Iterator[tuple[str, str]]:
         raise NotStarted(str(error)) from error
     with servers:
         yield servers.addresses.database_url, servers.addresses.redis_url
-
-
-@asynccontextmanager
-async def _ports(database_url: str, redis_url: str) -> AsyncIterator[Ports]:
-    database = await Database.open(database_url, statement_timeout_seconds=60, lock_timeout_seconds=30)
-    signals, jobs = RedisSignals(redis_url), ArqJobs(redis_url)
-    try:
-        yield Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
-    finally:
-        await jobs.close()
-        await signals.close()
-        await database.close()
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ _EPILOG: Final = """Without a URL and a token, the document goes to the demo or 
 Exit codes: 0 the answer has no errors, 1 it has errors or there is no answer, 2 the options are wrong."""
 
 
-def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `query` and its options to the command line."""
     query = commands.add_parser("query", help=f"send {_JOB}", description=f"Send {_JOB}.", epilog=_EPILOG)
     document = query.add_mutually_exclusive_group(required=True)

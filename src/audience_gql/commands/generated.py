@@ -1,0 +1,35 @@
+"""`audience-gql schema` and `handbook`: print what is generated from the code."""
+# ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    schema = commands.add_parser("schema", help="print the GraphQL schema")
+    handbook = commands.add_parser("handbook", help="print the handbook of conditions")
+    for command, run in ((schema, _schema), (handbook, _handbook)):
+        command.add_argument("--output", type=Path, help="write to this file instead of standard output")
+        command.set_defaults(run=run)
+
+
+def _schema(parsed: argparse.Namespace) -> int:
+    from audience_gql.api.schema import export_sdl
+
+    return _write(export_sdl(), parsed.output)
+
+
+def _handbook(parsed: argparse.Namespace) -> int:
+    from audience_gql.conditions.words.handbook import handbook
+
+    return _write(handbook(), parsed.output)
+
+
+def _write(text: str, output: Path | None) -> int:
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+    return 0

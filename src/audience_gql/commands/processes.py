@@ -1,0 +1,51 @@
+"""`audience-gql serve`, `worker` and `ready`: the processes of a deployment, and whether they can work."""
+# ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from audience_gql.commands.environment import read_settings
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser("serve", help="run the web process")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+    serve.set_defaults(run=_serve)
+    worker = commands.add_parser("worker", help="run the process that keeps memberships exact")
+    worker.set_defaults(run=_worker)
+    for command in (serve, worker):
+        command.add_argument(
+            "--stop-with-stdin", action="store_true", help="stop when standard input is closed"
+        )
+    ready = commands.add_parser(
+        "ready", help="show for each part that a process needs whether it is available"
+    )
+    ready.set_defaults(run=_ready)
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    from audience_gql.app import create_app
+    from audience_gql.serving import serve
+
+    settings = read_settings()
+    serve(create_app(settings), host=parsed.host, port=parsed.port, settings=settings)
+    return 0
+
+
+def _worker(_: argparse.Namespace) -> int:
+    from audience_gql import worker
+
+    worker.run(read_settings())
+    return 0
+
+
+def _ready(_: argparse.Namespace) -> int:
+    from audience_gql.maintenance import readiness_of
+
+    found = asyncio.run(readiness_of(read_settings()))
+    for name, problem in found.parts.items():
+        print(f"{name}: {problem or 'ok'}")
+    return 0 if found.is_ready else 1

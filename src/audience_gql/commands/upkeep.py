@@ -1,0 +1,87 @@
+"""`audience-gql migrate`, `recompute`, `restored`, `timezone` and `token create`: what operators do to a deployment."""
+# ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from audience_gql.commands.environment import read_settings
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    commands.add_parser("migrate", help="bring the database schema up to date").set_defaults(run=_migrate)
+    recompute = commands.add_parser(
+        "recompute", help="compute every membership again from the facts, and wait for the end"
+    )
+    recompute.set_defaults(run=_recompute)
+    restored = commands.add_parser(
+        "restored",
+        help="make clients' cursors expire; run it after restoring a backup, before starting a process",
+    )
+    restored.set_defaults(run=_restored)
+    zone = commands.add_parser("timezone", help="change the time zone of a workspace")
+    zone.add_argument("--workspace", required=True, help="name of the workspace")
+    zone.add_argument("zone", help="name from the IANA time zone database, for example Europe/Vilnius")
+    zone.set_defaults(run=_change_timezone)
+    token = commands.add_parser("token", help="manage API tokens")
+    _add_create(token.add_subparsers(required=True, metavar="COMMAND"))
+
+
+def _add_create(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    create = commands.add_parser("create", help="create a token and print it; it is never shown again")
+    create.add_argument("--workspace", required=True, help="name of the workspace; created if it is missing")
+    create.add_argument("--name", required=True, help="what the token is for")
+    create.add_argument(
+        "--scope",
+        action="append",
+        choices=["READ", "WRITE", "TRACK", "ADMIN"],
+        help="what the token may do; can be given several times (default: READ)",
+    )
+    create.set_defaults(run=_create_token)
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    from audience_gql.storage.schema import migrate
+
+    asyncio.run(migrate(read_settings().database_url))
+    return 0
+
+
+def _recompute(_: argparse.Namespace) -> int:
+    from audience_gql.maintenance import recompute_all
+
+    count = asyncio.run(recompute_all(read_settings()))
+    segments = "1 segment" if count == 1 else f"{count} segments"
+    print(
+        f"{segments} recomputed; the worker's log shows the memberships that were wrong and are now repaired"
+    )
+    return 0
+
+
+def _restored(_: argparse.Namespace) -> int:
+    from audience_gql.maintenance import expire_cursors
+
+    asyncio.run(expire_cursors(read_settings()))
+    print("all earlier cursors have expired; clients must begin again with a snapshot")
+    return 0
+
+
+def _change_timezone(parsed: argparse.Namespace) -> int:
+    from audience_gql.maintenance import change_timezone_of
+
+    asyncio.run(change_timezone_of(read_settings(), workspace=parsed.workspace, timezone=parsed.zone))
+    return 0
+
+
+def _create_token(parsed: argparse.Namespace) -> int:
+    from audience_gql.maintenance import create_named_token
+
+    settings = read_settings()
+    secret = asyncio.run(
+        create_named_token(
+            settings, workspace=parsed.workspace, name=parsed.name, scopes=parsed.scope or ["READ"]
+        )
+    )
+    print(secret)
+    return 0

@@ -1,0 +1,65 @@
+"""What operators do to a deployment: create tokens, check readiness, recompute, expire cursors, change a time zone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from audience_gql.audience.access import create_token
+from audience_gql.audience.engine.fill_queue import recompute_everything
+from audience_gql.audience.failures import NotFound
+from audience_gql.audience.readiness import Readiness, readiness
+from audience_gql.audience.workspaces import begin_new_logs, change_timezone, create_workspace
+from audience_gql.config import Settings
+from audience_gql.opened_ports import open_ports
+from audience_gql.storage.database import Unavailable
+from audience_gql.storage.engine import fills
+from audience_gql.storage.models import Workspace
+
+_POLL_SECONDS: Final = 0.2
+
+
+async def create_named_token(settings: Settings, *, workspace: str, name: str, scopes: list[str]) -> str:
+    """Create a token for the workspace with this name, and the workspace if it is missing. Returns the token's text. Raises InvalidInput."""
+    async with open_ports(settings.database_url, settings.redis_url) as ports:
+        found = await Workspace.get_or_none(name=workspace) or await create_workspace(
+            ports=ports, name=workspace
+        )
+        _, secret = await create_token(ports=ports, workspace=found, name=name, scopes=scopes)
+    return secret
+
+
+async def readiness_of(settings: Settings) -> Readiness:
+    """The readiness of each part that a process with these settings needs."""
+    try:
+        async with open_ports(settings.database_url, settings.redis_url) as ports:
+            return await readiness(ports=ports)
+    except Unavailable:
+        return Readiness(parts={"postgres": "does not answer"})
+
+
+async def recompute_all(settings: Settings) -> int:
+    """Have a worker recompute every segment, and wait for it. Returns how many there are."""
+    async with open_ports(settings.database_url, settings.redis_url) as ports:
+        wanted = set(await recompute_everything(ports=ports))
+        while True:
+            async with ports.database.acquire() as connection:
+                waiting = wanted.intersection(await fills.segments_to_fill(connection))
+            if not waiting:
+                return len(wanted)
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def expire_cursors(settings: Settings) -> None:
+    """Make all cursors expire that were handed out until now."""
+    async with open_ports(settings.database_url, settings.redis_url) as ports:
+        await begin_new_logs(ports=ports)
+
+
+async def change_timezone_of(settings: Settings, *, workspace: str, timezone: str) -> None:
+    """Move a workspace to another time zone. Raises NotFound, InvalidInput."""
+    async with open_ports(settings.database_url, settings.redis_url) as ports:
+        found = await Workspace.get_or_none(name=workspace)
+        if found is None:
+            raise NotFound(f"there is no workspace called {workspace!r}", ("workspace",))
+        await change_timezone(ports=ports, workspace=found, timezone=timezone)
