@@ -18,12 +18,11 @@ from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import (
-    CURSOR,
-    EDGES,
     LONG_PAGE_SIZE,
     After,
     First,
     ListConnection,
+    ListEdge,
     Listing,
     Page,
 )
@@ -104,14 +103,12 @@ class ImportReject(Node):
 
 
 @strawberry.type(description="A refused row in a list.")
-class ImportRejectEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class ImportRejectEdge(ListEdge):
     node: ImportReject = strawberry.field(description="The row.")
 
 
 @strawberry.type(description="A page of refused rows, sorted by line.")
-class ImportRejectConnection(ListConnection):
-    edges: list[ImportRejectEdge] = strawberry.field(description=EDGES)
+class ImportRejectConnection(ListConnection[ImportRejectEdge]): ...
 
 
 @strawberry.type(
@@ -127,14 +124,12 @@ class ImportNotice(Node):
 
 
 @strawberry.type(description="A row with a notice in a list.")
-class ImportNoticeEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class ImportNoticeEdge(ListEdge):
     node: ImportNotice = strawberry.field(description="The row.")
 
 
 @strawberry.type(description="A page of rows with notices, sorted by line.")
-class ImportNoticeConnection(ListConnection):
-    edges: list[ImportNoticeEdge] = strawberry.field(description=EDGES)
+class ImportNoticeConnection(ListConnection[ImportNoticeEdge]): ...
 
 
 @strawberry.type(name="Import", description="A CSV file whose rows create and change people.")

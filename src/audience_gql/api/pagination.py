@@ -10,7 +10,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Generic, TypeAlias
+from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
 import orjson
 import strawberry
@@ -26,6 +26,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LARGEST: Final = 2**63 - 1
 
+EdgeType = TypeVar("EdgeType")
+
 First: TypeAlias = Annotated[
     int | None,
     strawberry.argument(
@@ -40,8 +42,6 @@ After: TypeAlias = Annotated[
         "beginning of the list."
     ),
 ]
-CURSOR: Final = "The position of this entry in its list. Send it as `after` to continue from here."
-EDGES: Final = "The entries of this page, in order."
 
 
 @strawberry.type(description="The position of a page in its list.")
@@ -59,12 +59,22 @@ class PageInfo:
 
 
 @strawberry.type
-class ListConnection:
-    """The field that every connection of the schema has besides its edges."""
+class ListEdge:
+    """The field that every edge of the schema has besides its node."""
+
+    cursor: str = strawberry.field(
+        description="The position of this entry in its list. Send it as `after` to continue from here."
+    )
+
+
+@strawberry.type
+class ListConnection(Generic[EdgeType]):
+    """The fields that every connection of the schema has."""
 
     page_info: PageInfo = strawberry.field(
         description="The position of the page, and how to get the next one."
     )
+    edges: list[EdgeType] = strawberry.field(description="The entries of this page, in order.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
+from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
 from audience_gql.api.search import Search, words
 from audience_gql.audience.definitions.groups import (
     GroupChanged,
@@ -68,19 +68,16 @@ class Group(Node):
 
 
 @strawberry.type(description="A group in a list.")
-class GroupEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class GroupEdge(ListEdge):
     node: Group = strawberry.field(description="The group.")
 
 
 @strawberry.type(description="A page of groups.")
-class GroupConnection(ListConnection):
-    edges: list[GroupEdge] = strawberry.field(description=EDGES)
+class GroupConnection(ListConnection[GroupEdge]): ...
 
 
 @strawberry.type(description="A group that contains a person, in a list.")
-class SubscriberGroupEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class SubscriberGroupEdge(ListEdge):
     node: Group = strawberry.field(description="The group.")
     at: datetime = strawberry.field(name="addedAt", description="When the person was added to the group.")
 
@@ -88,8 +85,7 @@ class SubscriberGroupEdge:
 @strawberry.type(
     description="A page of the groups that contain a person. The group that they joined last comes first."
 )
-class SubscriberGroupConnection(ListConnection):
-    edges: list[SubscriberGroupEdge] = strawberry.field(description=EDGES)
+class SubscriberGroupConnection(ListConnection[SubscriberGroupEdge]): ...
 
 
 @strawberry.input(description="A group to create.")

@@ -12,7 +12,7 @@ from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, ListConnection
+from audience_gql.api.pagination import ListConnection, ListEdge
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
 from audience_gql.storage.log import LoggedChange
@@ -123,11 +123,9 @@ class MembershipChange(Node):
 
 
 @strawberry.type(description="A membership change in a list.")
-class MembershipChangeEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class MembershipChangeEdge(ListEdge):
     node: MembershipChange = strawberry.field(description="The change.")
 
 
 @strawberry.type(description="A page of membership changes. The latest comes first.")
-class MembershipChangeConnection(ListConnection):
-    edges: list[MembershipChangeEdge] = strawberry.field(description=EDGES)
+class MembershipChangeConnection(ListConnection[MembershipChangeEdge]): ...

@@ -17,13 +17,12 @@ from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.lists.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import (
-    CURSOR,
-    EDGES,
     LONG_PAGE_SIZE,
     PAGE_SIZE,
     After,
     First,
     ListConnection,
+    ListEdge,
     Listing,
     Page,
 )
@@ -232,19 +231,16 @@ class Segment(Node):
 
 
 @strawberry.type(description="A segment in a list.")
-class SegmentEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class SegmentEdge(ListEdge):
     node: Segment = strawberry.field(description="The segment.")
 
 
 @strawberry.type(description="A page of segments.")
-class SegmentConnection(ListConnection):
-    edges: list[SegmentEdge] = strawberry.field(description=EDGES)
+class SegmentConnection(ListConnection[SegmentEdge]): ...
 
 
 @strawberry.type(description="A segment that contains a person, in a list.")
-class SubscriberSegmentEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class SubscriberSegmentEdge(ListEdge):
     node: Segment = strawberry.field(description="The segment.")
     at: datetime = strawberry.field(name="enteredAt", description="When the person entered the segment.")
 
@@ -252,8 +248,7 @@ class SubscriberSegmentEdge:
 @strawberry.type(
     description="A page of the segments that contain a person. The segment that they entered last comes first."
 )
-class SubscriberSegmentConnection(ListConnection):
-    edges: list[SubscriberSegmentEdge] = strawberry.field(description=EDGES)
+class SubscriberSegmentConnection(ListConnection[SubscriberSegmentEdge]): ...
 
 
 @strawberry.type

@@ -12,7 +12,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, Reject
 from audience_gql.api.keys import SubscriberKey, subscriber_key
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, ListConnection
+from audience_gql.api.pagination import ListConnection, ListEdge
 from audience_gql.api.viewer import Scope
 from audience_gql.audience.people.events import EventItem, Tracked, track_events
 from audience_gql.storage.reads.records import EventRecord, SubscriberRecord
@@ -52,14 +52,12 @@ class Event(Node):
 
 
 @strawberry.type(description="An event in a list.")
-class EventEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class EventEdge(ListEdge):
     node: Event = strawberry.field(description="The event.")
 
 
 @strawberry.type(description="A page of events. The latest comes first.")
-class EventConnection(ListConnection):
-    edges: list[EventEdge] = strawberry.field(description=EDGES)
+class EventConnection(ListConnection[EventEdge]): ...
 
 
 @strawberry.input(description="Something that a person did, or that happened to them.")

@@ -15,7 +15,7 @@ from audience_gql.api.conditions.inputs import ConditionInput, filter_of
 from audience_gql.api.context import Info
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import CURSOR, EDGES, PAGE_SIZE, After, First, ListConnection, Listing, Page
+from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
 from audience_gql.api.people.custom_fields import CustomField
 from audience_gql.api.people.events import EventConnection
 from audience_gql.api.search import Search, words
@@ -175,38 +175,32 @@ class Subscriber(Node):
 
 
 @strawberry.type(description="A person in a list.")
-class SubscriberEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class SubscriberEdge(ListEdge):
     node: Subscriber = strawberry.field(description="The person.")
 
 
 @strawberry.type(description="A page of people.")
-class SubscriberConnection(ListConnection):
-    edges: list[SubscriberEdge] = strawberry.field(description=EDGES)
+class SubscriberConnection(ListConnection[SubscriberEdge]): ...
 
 
 @strawberry.type(description="A member of a group, in a list.")
-class GroupMemberEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class GroupMemberEdge(ListEdge):
     node: Subscriber = strawberry.field(description="The person.")
     at: datetime = strawberry.field(name="addedAt", description="When the person was added to the group.")
 
 
 @strawberry.type(description="A page of a group's members. Those added last come first.")
-class GroupMemberConnection(ListConnection):
-    edges: list[GroupMemberEdge] = strawberry.field(description=EDGES)
+class GroupMemberConnection(ListConnection[GroupMemberEdge]): ...
 
 
 @strawberry.type(description="A member of a segment, in a list.")
-class SegmentMemberEdge:
-    cursor: str = strawberry.field(description=CURSOR)
+class SegmentMemberEdge(ListEdge):
     node: Subscriber = strawberry.field(description="The person.")
     at: datetime = strawberry.field(name="enteredAt", description="When the person entered the segment.")
 
 
 @strawberry.type(description="A page of a segment's members. Those who entered last come first.")
-class SegmentMemberConnection(ListConnection):
-    edges: list[SegmentMemberEdge] = strawberry.field(description=EDGES)
+class SegmentMemberConnection(ListConnection[SegmentMemberEdge]):
     feed_cursor: str = strawberry.field(
         description=(
             "The position of the live feed at the instant of this page. To copy the members without gaps, keep the first page's "
