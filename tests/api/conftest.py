@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -29,6 +30,7 @@ from strawberry.types import ExecutionResult
 from audience_gql.api.context import Context, Services
 from audience_gql.api.live import Live
 from audience_gql.api.operating import OperationQueue
+from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.edge import guarded
 from audience_gql.api.transport.http import answer
@@ -87,8 +89,19 @@ class Api:
     bucket_id: int
 
     async def execute(self, document: str, variables: dict[str, Any] | None = None) -> ExecutionResult:
+        request = OperationRequest(query=document, variables=variables, operation_name=None)
+        try:
+            return await self.schema.answer(request, Context(self.services, self.access))
+        except OperationRefused as refused:
+            return ExecutionResult(data=None, errors=refused.errors)
+
+    async def subscribe(self, document: str, **variables: Any) -> AsyncGenerator[Any, None]:
+        """The body of each result of a subscription."""
+        request = OperationRequest(query=document, variables=variables, operation_name=None)
         context = Context(self.services, self.access)
-        return await self.schema.execute(document, variable_values=variables, context_value=context)
+        async with aclosing(Subscriptions(self.schema, self.services).run(request, context)) as results:
+            async for result in results:
+                yield json.loads(result.text)
 
     async def data(self, document: str, **variables: Any) -> Any:
         """Execute a document and return its data. It must have no errors."""

@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from audience_gql.api import operating
-from audience_gql.api.context import Context
 from audience_gql.config import Settings
 from audience_gql.storage.database import Database
 from tests.api.conftest import Api, Server, served_by
@@ -158,7 +157,7 @@ async def test_a_heavy_read_has_connections_apart(api, monkeypatch, field):
 
     for document, is_heavy in ((HEAVY[field].replace("SEGMENT", segment), True), (CHEAP, False)):
         borrowed.clear()
-        result = await api.schema.execute(document, context_value=Context(services, api.access))
+        result = await replace(api, services=services).execute(document)
         assert result.errors is None
         assert (apart in borrowed) is is_heavy
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import aclosing
 from pathlib import Path
@@ -11,9 +10,6 @@ import pytest
 from graphql import build_schema, parse, validate
 
 import audience_gql
-from audience_gql.api.context import Context
-from audience_gql.api.operation_requests import OperationRequest
-from audience_gql.api.transport.subscriptions import Subscriptions
 
 ROOT = Path(audience_gql.__file__).parents[2]
 OPERATIONS = {
@@ -72,8 +68,6 @@ async def test_they_run_one_after_the_other(api):
     assert explained["segment"]["explain"]["isMember"]
     caught_up = (await run("catch-up", after=start))["membershipChanges"]
     assert [change["kind"] for change in caught_up["changes"]] == ["ENTERED", "ENTERED"]
-    request = OperationRequest(query=OPERATIONS["listen"], variables={"after": start}, operation_name=None)
-    context = Context(api.services, api.access)
-    async with aclosing(Subscriptions(api.schema, api.services).run(request, context)) as results:
-        batch = json.loads((await anext(results)).text)["data"]["membershipChanges"]
+    async with aclosing(api.subscribe(OPERATIONS["listen"], after=start)) as results:
+        batch = (await anext(results))["data"]["membershipChanges"]
     assert (batch["after"], len(batch["changes"])) == (start, 2)

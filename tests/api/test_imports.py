@@ -7,7 +7,6 @@ import json
 import httpx
 import pytest
 
-from audience_gql.api.context import Context
 from audience_gql.audience.imports.runner import ImportRunner
 
 START = """
@@ -121,13 +120,11 @@ async def test_the_address_says_what_it_does_not_take(served, server):
 
 async def test_progress_is_told_until_the_end(api):
     started = (await api.data(START, input={"columns": COLUMNS}))["startImport"]["import"]
-    followed = await api.schema.subscribe(
-        PROGRESS, variable_values={"id": started["id"]}, context_value=Context(api.services, api.access)
-    )
+    followed = api.subscribe(PROGRESS, id=started["id"])
 
-    told = [(await anext(followed)).data["importProgress"]["state"]]
+    told = [(await anext(followed))["data"]["importProgress"]["state"]]
     await api.data(CANCEL, id=started["id"])
-    told += [result.data["importProgress"]["state"] async for result in followed]
+    told += [body["data"]["importProgress"]["state"] async for body in followed]
 
     assert told == ["WAITING", "CANCELLED"]
 

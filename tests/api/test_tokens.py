@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from audience_gql.api import ids
-from audience_gql.api.context import Context
 from audience_gql.api.ids import Kind
 from audience_gql.audience.access import Doorkeeper, Unauthenticated
 
@@ -92,9 +92,7 @@ async def test_only_admins_make_and_revoke_tokens(api, scopes):
         (REVOKE, {"id": "tok_x"}),
         (LIST, {}),
     ):
-        result = await api.schema.execute(
-            document, variable_values=variables, context_value=Context(api.services, access)
-        )
+        result = await replace(api, access=access).execute(document, variables)
         assert [error.extensions["code"] for error in result.errors] == ["FORBIDDEN"]
 
 
@@ -122,11 +120,7 @@ async def test_others_find_themselves_only(api, scopes):
     access = await api.services.doorkeeper.authenticate(await api.token(*scopes))
     own = ids.encode(Kind.API_TOKEN, access.token.id)
 
-    result = await api.schema.execute(
-        query,
-        variable_values={"ids": [other["token"]["id"], own]},
-        context_value=Context(api.services, access),
-    )
+    result = await replace(api, access=access).execute(query, {"ids": [other["token"]["id"], own]})
 
     assert (result.errors, result.data) == (None, {"nodes": [None, {"id": own}]})
 

@@ -67,7 +67,7 @@ def for_client(error: GraphQLError) -> GraphQLError:
 
 def masked(error: Exception) -> GraphQLError:
     """The error that a client sees for any exception."""
-    return for_client(GraphQLError("", original_error=error))
+    return for_client(error if isinstance(error, GraphQLError) else GraphQLError("", original_error=error))
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:

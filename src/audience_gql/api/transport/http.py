@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of
 from audience_gql.api.operating import NotAnswered
-from audience_gql.api.operation_requests import OperationRequest, hash_not_accepted
+from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport import sse
 from audience_gql.api.transport.requests import (
@@ -77,6 +77,8 @@ async def _answer(
             return _answered(await _run(operation, schema, Context(services, access)), media_type)
     except NotAnswered as refusal:
         return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type)
+    except OperationRefused as refusal:
+        return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type)
 
 
 def _answered(result: ExecutionResult, media_type: str) -> Response:
@@ -96,14 +98,9 @@ def _check_type(type_: OperationType | None, method: str, media_type: str) -> No
 
 async def _run(operation: OperationRequest, schema: Schema, context: Context) -> ExecutionResult:
     if operation.is_hash:
-        return ExecutionResult(data=None, errors=[hash_not_accepted()])
+        raise OperationRefused([hash_not_accepted()])
     async with context.services.operations.weighing(schema.query_cost(operation)):
-        return await schema.execute(
-            operation.query,
-            variable_values=operation.variables,
-            context_value=context,
-            operation_name=operation.operation_name,
-        )
+        return await schema.answer(operation, context)
 
 
 def _response(result: ExecutionResult, media_type: str) -> Response:

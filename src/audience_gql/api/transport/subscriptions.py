@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
+from graphql import ExecutionResult
+from graphql.execution import create_source_event_stream, map_source_to_response_event
 from strawberry.types.graphql import OperationType
+from strawberry.utils.await_maybe import await_maybe
 
 from audience_gql.api.context import Context, Services
-from audience_gql.api.documents import RefusedDocument
 from audience_gql.api.operating import NotAnswered
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
 from audience_gql.api.schema import Permitted, Schema
@@ -45,14 +45,9 @@ class Subscriptions:
             self._schema.operation_type(request.query, request.operation_name)
             is not OperationType.SUBSCRIPTION
         ):
-            for result in await self._answer(request, context):
-                yield result
+            yield await self._answer(request, context)
             return
-        permitted = self._schema.permit(
-            request.query, request.operation_name, request.variables, context.access
-        )
-        if isinstance(permitted, RefusedDocument):
-            raise OperationRefused(permitted.errors)
+        permitted = self._schema.permit(request, context.access)
         try:
             async with aclosing(await self._subscribe(request, permitted, context, take)) as results:
                 async for result in results:
@@ -62,7 +57,7 @@ class Subscriptions:
         except Exception as error:  # noqa: BLE001  # an edge: the error is logged, masked and sent
             yield failure(error)
 
-    async def _answer(self, request: OperationRequest, context: Context) -> list[Result]:
+    async def _answer(self, request: OperationRequest, context: Context) -> Result:
         """The result of a query or mutation. Its place in the queue is free before a slow client reads the result."""
         operations = context.services.operations
         try:
@@ -70,7 +65,8 @@ class Subscriptions:
                 operations.operating(context.access),
                 operations.weighing(self._schema.query_cost(request)),
             ):
-                return [result async for result in self._run_alone(request, context)]
+                result = await self._schema.answer(request, context)
+                return result_of(result.data, result.errors)
         except NotAnswered as refusal:
             raise OperationRefused([refusal.error]) from refusal
 
@@ -78,21 +74,19 @@ class Subscriptions:
         self, request: OperationRequest, permitted: Permitted, context: Context, take: Take | None
     ) -> AsyncGenerator[Result, None]:
         if not is_of_feed(permitted):
-            return self._run_alone(request, context)
+            return self._run_alone(request, permitted, context)
         subscription = await feed_subscription(self._schema, request, permitted, context)
         return self._deliveries.deliver(subscription, take)
 
-    async def _run_alone(self, request: OperationRequest, context: Context) -> AsyncGenerator[Result, None]:
-        """The library's results, for this client only."""
-        results = await self._schema.stream(
-            request.query,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=request.operation_name,
-        )
-        async with aclosing(results):
+    async def _run_alone(
+        self, request: OperationRequest, permitted: Permitted, context: Context
+    ) -> AsyncGenerator[Result, None]:
+        """The results of a subscription for this client only."""
+        executor = self._schema.executor(request, permitted, context)
+        source = await await_maybe(create_source_event_stream(executor))
+        if isinstance(source, ExecutionResult):
+            raise OperationRefused(source.errors or [])
+        assert isinstance(source, AsyncIterable)  # noqa: S101  # the library's type of an awaited source is object
+        async with aclosing(map_source_to_response_event(executor, source)) as results:
             async for result in results:
-                if isinstance(result, PreExecutionError):
-                    raise OperationRefused(result.errors or [])
-                assert isinstance(result, ExecutionResult)  # noqa: S101  # the schema has no incremental results
                 yield result_of(result.data, result.errors)
