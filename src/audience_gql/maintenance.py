@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 
 from audience_gql.audience.access import create_token
-from audience_gql.audience.engine.fill_queue import recompute_everything
+from audience_gql.audience.definitions.recomputes import recompute_everything
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.readiness import Readiness, readiness
 from audience_gql.audience.workspaces import begin_new_logs, change_timezone, create_workspace

@@ -22,8 +22,9 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from audience_gql.audience.definitions.clearing import Clearing
+from audience_gql.audience.definitions.recomputes import recompute_everything
 from audience_gql.audience.engine.auditor import audit_slices
-from audience_gql.audience.engine.fill_queue import FillQueue, recompute_everything
+from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.engine.rounds import Rounds
 from audience_gql.audience.engine.ticker import Ticker

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from audience_gql.audience.definitions.segments import request_recompute
+from audience_gql.audience.definitions.recomputes import request_recompute
 from audience_gql.audience.engine.auditor import audit_slices, metrics
 from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.membership import EVERYBODY

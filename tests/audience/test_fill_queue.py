@@ -9,9 +9,10 @@ from datetime import timedelta
 
 import pytest
 
+from audience_gql.audience.definitions.recomputes import recompute_everything
 from audience_gql.audience.definitions.segments import create_segment, delete_segment, update_segment
 from audience_gql.audience.engine import fill_queue, filling, plans
-from audience_gql.audience.engine.fill_queue import FillQueue, recompute_everything
+from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.sharing import Share
 from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.tasks import end

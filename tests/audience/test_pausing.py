@@ -8,12 +8,8 @@ from datetime import timedelta
 import pytest
 
 from audience_gql.audience.definitions.pausing import pause_segment, resume_segment
-from audience_gql.audience.definitions.segments import (
-    InUse,
-    create_segment,
-    recompute_progress,
-    update_segment,
-)
+from audience_gql.audience.definitions.recomputes import recompute_progress
+from audience_gql.audience.definitions.segments import InUse, create_segment, update_segment
 from audience_gql.audience.failures import InvalidInput, NotFound
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.engine import fills, membership

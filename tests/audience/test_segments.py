@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from audience_gql.audience.definitions import definition_limits, stored_conditions
+from audience_gql.audience.definitions.recomputes import recompute_progress
 from audience_gql.audience.definitions.segments import (
     InUse,
     RevisionConflict,
     SegmentCycle,
     create_segment,
     delete_segment,
-    recompute_progress,
     update_segment,
 )
 from audience_gql.audience.failures import InvalidInput, NameTaken, NotFound

@@ -15,7 +15,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from audience_gql.audience.definitions import groups, pausing, segments
+from audience_gql.audience.definitions import groups, pausing, recomputes, segments
 from audience_gql.audience.failures import Failure
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.events import EventItem, track_events
@@ -304,7 +304,7 @@ class Storm:
                 )
 
     async def _recompute_one(self) -> None:
-        await segments.request_recompute(
+        await recomputes.request_recompute(
             ports=self.world.ports,
             workspace=self.world.workspace,
             segment_id=self.chance.choice([*self.own, *self.fixed]),

@@ -22,12 +22,8 @@ from audience_gql.api.ids import OPAQUE_IDS, Kind
 from audience_gql.api.lists.segments import Segment
 from audience_gql.audience.definitions.definition_limits import SEGMENTS_A_WORKSPACE
 from audience_gql.audience.definitions.pausing import pause_segment, resume_segment
-from audience_gql.audience.definitions.segments import (
-    create_segment,
-    delete_segment,
-    request_recompute,
-    update_segment,
-)
+from audience_gql.audience.definitions.recomputes import request_recompute
+from audience_gql.audience.definitions.segments import create_segment, delete_segment, update_segment
 from audience_gql.audience.people.keys import UNSET
 from audience_gql.storage import models
 

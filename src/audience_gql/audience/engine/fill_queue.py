@@ -132,18 +132,3 @@ class FillQueue:
             line.remove(fill)
         if not line:
             self._lines.pop(fill.bucket_id, None)
-
-
-async def recompute_everything(*, ports: Ports) -> list[int]:
-    """Have every membership found again from the raw facts by whoever works off the queue. Returns the segments that are wanted.
-
-    Differences are repaired, and logged as errors.
-    """
-    async with ports.database.transaction() as transaction:
-        connection = transaction.connection
-        segment_ids = await fills.all_segment_ids(connection)
-        now = await ports.clock.now(connection)
-        ticket = await ports.database.ids.one(connection)
-        await fills.request_recompute(connection, segment_ids, now=now, ticket=ticket)
-    ports.jobs.fill(segment_ids)
-    return segment_ids
