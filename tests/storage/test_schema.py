@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import asyncpg
 import pytest
+from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
+from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
 from audience_gql.storage import migrations, models
+from audience_gql.storage.orm_settings import TORTOISE_ORM
 from audience_gql.storage.schema import is_migrated, migrate
 
+ROOT = Path(__file__).parents[2]
 MIGRATIONS = Path(migrations.__file__).parent
 MODELS = [
     model
@@ -36,6 +43,28 @@ async def test_every_table_has_a_model_with_the_same_columns(database):
     assert {
         model._meta.db_table: set(model._meta.fields_db_projection.values()) for model in MODELS
     } == tables
+
+
+async def test_makemigrations_would_write_nothing():
+    async with TortoiseContext() as context:
+        await context.init(config=TORTOISE_ORM)
+        changes = await MigrationAutodetector(context.apps, TORTOISE_ORM["apps"]).changes()
+
+    assert changes == []
+
+
+def test_tortoises_command_finds_the_migrations_without_a_database():
+    """As a contributor runs it: in the folder of the checkout, which says where the settings are."""
+    command = [Path(sys.executable).with_name("tortoise"), "heads"]
+    without = {
+        name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "TORTOISE_ORM")
+    }
+
+    done = subprocess.run(command, cwd=ROOT, env=without, capture_output=True, text=True, check=False)
+
+    newest = max(MIGRATIONS.glob("m*.py")).stem
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"audience.{newest}" in done.stdout
 
 
 async def test_a_bucketed_table_begins_its_key_with_the_bucket(database):

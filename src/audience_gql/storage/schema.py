@@ -10,6 +10,8 @@ from typing import Final
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import IntegrityError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.recorder import MigrationRecorder
+from tortoise.migrations.schema_editor.asyncpg import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
 from audience_gql.storage.database import MODELS, Database, connecting, tortoise_config
@@ -39,8 +41,7 @@ async def _make_history() -> None:
     for is_last in (False, True):
         try:
             async with in_transaction("default") as client:
-                executor = MigrationExecutor(client, {"audience": MODELS})
-                await executor.recorder.ensure_schema(executor._schema_editor(atomic=False))  # noqa: SLF001  # it has no public door for this
+                await MigrationRecorder(client).ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
         except (IntegrityError, OperationalError):  # another process created it at the same moment
             if is_last:
                 raise

@@ -5,12 +5,19 @@ It reads every person once and rewrites no table. Until it ends, it locks the pe
 
 from tortoise import migrations
 from tortoise.migrations import operations
+from tortoise.migrations.schema_editor.base import BaseSchemaEditor
+from tortoise.migrations.schema_generator.state_apps import StateApps
 
 from audience_gql.storage.refolding import refold
+
+
+async def _refold(_: StateApps, editor: BaseSchemaEditor) -> None:
+    async with editor.client.acquire_connection() as connection:
+        await refold(connection)
 
 
 class Migration(migrations.Migration):
     """It merges nobody: a warning names each person who loses a key to another one. People who were merged earlier stay merged."""
 
     dependencies = [("audience", "m0016_import_notices")]
-    operations = [operations.RunPython(lambda _, editor: refold(editor.client._connection))]  # noqa: SLF001  # statements for many rows bypass the ORM, as in database.py
+    operations = [operations.RunPython(_refold)]

@@ -119,8 +119,7 @@ def change_of(row: asyncpg.Record) -> LoggedChange:
 
 def definition_of(model: type[Definition], row: asyncpg.Record) -> Definition:
     """A model instance from a driver row. The row may have other columns, too."""
-    known = {name: row[name] for name in model._meta.fields_map}  # noqa: SLF001  # the ORM's public metadata
-    return model._init_from_db(**known)  # noqa: SLF001  # how the ORM makes instances from its own rows
+    return model._init_from_db(**row)  # noqa: SLF001  # how the ORM makes instances from its own rows
 
 
 def _attributes(
