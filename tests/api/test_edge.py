@@ -95,7 +95,7 @@ async def test_a_bug_in_authentication_is_told_with_an_id(api, web, caplog):
     assert the_only_error(response)["extensions"]["code"] == "INTERNAL"
     assert closed["code"] == 1011
     assert SECRET not in closed["reason"]
-    error_id = closed["reason"].partition("Quote ")[2].partition(" ")[0]
+    error_id = closed["reason"].partition("error id ")[2].partition(" ")[0]
     assert error_id
     assert any(error_id in record.getMessage() for record in caplog.records)
 
