@@ -183,7 +183,7 @@ class Server:
     process: asyncio.subprocess.Process
 
     async def metric(self, name: str) -> float:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=30) as client:  # the process may be busy with a large batch
             found = await client.get(f"{self.url}/metrics")
         (line,) = [line for line in found.text.splitlines() if line.startswith(f"{name} ")]
         return float(line.split()[1])
