@@ -20,7 +20,7 @@ from graphql import (
 )
 
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
-from audience_gql.api.schema import export_sdl
+from audience_gql.api.schema import Schema
 from audience_gql.audience.access import Access, create_token
 from audience_gql.storage import models
 
@@ -134,7 +134,7 @@ def payload_selections(schema) -> Iterator[tuple[str, str, str, bool]]:
                     waiting.append((inner, around % f"{text} {{ %s }}", is_stored))
 
 
-SELECTIONS = list(payload_selections(build_schema(export_sdl())))
+SELECTIONS = list(payload_selections(build_schema(Schema().as_text())))
 
 
 def test_the_walk_reaches_people_from_every_mutation_that_leads_to_any():

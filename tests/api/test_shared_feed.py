@@ -68,7 +68,7 @@ async def by_the_library(api, query: str, name: str | None, **variables) -> list
         return context.feed.follow(after=selection.after, wanted=selection.wanted)
 
     with patch.object(FeedSelection, "__aiter__", alone):
-        results = await api.schema.stream(
+        results = await api.schema._declared.stream(
             query, variable_values=variables, context_value=context, operation_name=name
         )
         async with aclosing(results):

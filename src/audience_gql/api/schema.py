@@ -110,17 +110,21 @@ class Permitted:
     operation: Operation
 
 
-class Schema(strawberry.Schema):
-    """The library's schema. Run operations with `answer` or `executor`: the library's own `execute` knows no scopes and no limits."""
+class Schema:
+    """Runs operations within the scopes of their token and the limits on documents.
+
+    The library's schema is inside and not a base class, because its own `execute` knows no scopes and no limits.
+    """
 
     def __init__(self) -> None:
-        super().__init__(
+        self._declared = strawberry.Schema(
             Query,
             Mutation,
             Subscription,
             config=StrawberryConfig(scalar_map=SCALARS),
             exception_handlers=HANDLERS,
         )
+        self._schema = self._declared._schema  # noqa: SLF001  # the library has no public way to graphql-core's schema
         _forget_null_defaults(self._schema)
         _declare_choices(self._schema)
         self.documents = Documents(self._schema)
@@ -195,13 +199,10 @@ class Schema(strawberry.Schema):
             raise OperationRefused(executor)
         return executor
 
-
-def export_sdl() -> str:
-    """The schema in GraphQL's schema language, as in the file schema.graphql."""
-    described = (
-        f'"""{GraphQLOneOfDirective.description}"""\ndirective @oneOf'  # the library omits the description
-    )
-    return Schema().as_str().replace("directive @oneOf", described, 1) + "\n"
+    def as_text(self) -> str:
+        """The schema in GraphQL's schema language, as in the file schema.graphql."""
+        described = f'"""{GraphQLOneOfDirective.description}"""\ndirective @oneOf'  # the library omits the description
+        return self._declared.as_str().replace("directive @oneOf", described, 1) + "\n"
 
 
 def _refused(error: GraphQLError) -> OperationRefused:

@@ -16,9 +16,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _schema(parsed: argparse.Namespace) -> int:
-    from audience_gql.api.schema import export_sdl
+    from audience_gql.api.schema import Schema
 
-    return _write(export_sdl(), parsed.output)
+    return _write(Schema().as_text(), parsed.output)
 
 
 def _handbook(parsed: argparse.Namespace) -> int:
