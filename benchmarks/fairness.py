@@ -1,7 +1,7 @@
 """Two workspaces in one web process: how long one waits for a cheap read, alone, and while the other sends expensive requests.
 
-    .venv/bin/python benchmarks/fairness.py
-    .venv/bin/python benchmarks/fairness.py --seconds 30 --people 50000
+    python3 dev run benchmarks/fairness.py
+    python3 dev run benchmarks/fairness.py --seconds 30 --people 50000
 
 It starts its own servers and web process, loads both workspaces with the same data, and measures all attacks in one run. Each attacker has its own
 process. It writes docs/benchmarks/fairness.md.
@@ -26,8 +26,6 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from engine.environment import describe
-from engine.observed import share_at
 
 from audience_gql.audience.access import create_token
 from audience_gql.audience.people.events import EventItem, track_events
@@ -40,6 +38,8 @@ from audience_gql.embedded import Servers
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database, analyze
 from audience_gql.storage.schema import migrate
+from benchmarks.engine.environment import describe
+from benchmarks.engine.observed import share_at
 
 REPORT: Final = Path(__file__).parents[1] / "docs/benchmarks/fairness.md"
 CHEAP: Final = "{ subscribers(first: 10) { edges { node { externalId } } } }"

@@ -21,10 +21,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from engine.environment import describe
-from engine.observed import ObservedWorker
-from workspaces import drawn_conditions
-
 from audience_gql.audience.definitions.segments import create_segment
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
@@ -40,6 +36,9 @@ from audience_gql.storage.database import Database
 from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Segment, Workspace
 from audience_gql.storage.schema import migrate
+from benchmarks.engine.environment import describe
+from benchmarks.engine.observed import ObservedWorker
+from benchmarks.workspaces import drawn_conditions
 
 BATCH = 1_000
 NAMES = ("email_opened", "email_clicked", "page_visited", "order_placed")

@@ -22,13 +22,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from engine.environment import describe
-from engine.observed import ObservedWorker, Usage, share_at
-from engine.watched import Watch, watching
 
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
@@ -47,6 +45,9 @@ from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
+from benchmarks.engine.environment import describe
+from benchmarks.engine.observed import ObservedWorker, Usage, share_at
+from benchmarks.engine.watched import Watch, watching
 
 EVENTS = ("email_opened", "email_clicked", "page_visited", "order_placed")
 PROBE = "did_something_new"
@@ -296,8 +297,9 @@ async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWor
     async with AsyncExitStack() as listening:
         watches: dict[int, Watch] = {}
         for segment_id, workspace, person in chosen:
-            watch = watching(ports, workspace.id, [person.bucket_id], [segment_id])
-            watches[segment_id] = await listening.enter_async_context(watch)
+            watches[segment_id] = await listening.enter_async_context(
+                watching(ports, workspace.id, [person.bucket_id], [segment_id])
+            )
         await asyncio.sleep(2)
         before, start = await worker.usage(), time.monotonic()
         committed: dict[int, float] = {}
@@ -307,7 +309,7 @@ async def _change(options: argparse.Namespace, ports: Ports, worker: ObservedWor
             await track_events(ports=ports, workspace=workspace, items=[item])
             committed[segment_id] = time.time()
         for watch in watches.values():
-            assert await watch.until(lambda watch=watch: watch.count > 0, seconds=30), "a change was lost"  # type: ignore[misc]  # the loop's own
+            assert await watch.until(partial(bool, watch.seen), seconds=30), "a change was lost"
         used, seconds = (await worker.usage()).since(before), time.monotonic() - start
     delays = [
         1000 * (next(iter(watches[segment_id].seen.values())).at - at) for segment_id, at in committed.items()

@@ -120,6 +120,7 @@ def said_by(shell: subprocess.Popen[str], command: Command) -> str:
         assert shell.returncode == 0, f"{command.text}\n{said}"
         return said
     said = ""
+    assert shell.stdout
     for line in shell.stdout:
         said += line
         if re.search(SAYS[ENDLESS], line):

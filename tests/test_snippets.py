@@ -109,8 +109,8 @@ def services() -> dict[str, dict]:
 def dev_commands() -> list[str]:
     loader = SourceFileLoader("dev", str(ROOT / "dev"))
     spec = importlib.util.spec_from_loader("dev", loader)
+    assert spec
     dev = importlib.util.module_from_spec(spec)
     loader.exec_module(dev)
-    return re.findall(r"^    python3 dev ([\w|]+)", dev.__doc__, re.MULTILINE)[0].split("|") + re.findall(
-        r"^    python3 dev (\w+)", dev.__doc__, re.MULTILINE
-    )
+    words = re.findall(r"^    python3 dev ([\w|]+)", dev.__doc__ or "", re.MULTILINE)
+    return [*words[0].split("|"), *(word for word in words if "|" not in word)]

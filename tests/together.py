@@ -20,7 +20,7 @@ _SHARES: Final = {
 }
 
 
-class Together(LoadScopeScheduling):
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
     """Sends each test to a process with room. All tests of one group go to the process of the group's first test."""
 
     def _split_scope(self, nodeid: str) -> str:

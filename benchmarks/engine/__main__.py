@@ -22,14 +22,12 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import environment
-import report
-import results
-from bench import Figure
-from generator import Size, add_size_options, size_of
-from measuring import MEASUREMENTS
 
 from audience_gql.embedded import ServerAddresses, Servers
+from benchmarks.engine import environment, report, results
+from benchmarks.engine.bench import Figure
+from benchmarks.engine.generator import Size, add_size_options, size_of
+from benchmarks.engine.measuring import MEASUREMENTS
 
 _HERE = Path(__file__).parent
 _DOCS = _HERE.parents[1] / "docs/benchmarks"

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from generator import WORKSPACE
-
 from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.ports import Ports
@@ -21,6 +19,7 @@ from audience_gql.storage.database import Database
 from audience_gql.storage.engine import fills
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.models import Segment, Workspace
+from benchmarks.engine.generator import WORKSPACE
 
 _NO_TIMEOUT: Final = 0.0
 _NO_RESULT_STANDS: Final = timedelta(minutes=2)

@@ -14,11 +14,10 @@ from random import Random
 from statistics import median
 from typing import Final
 
-from bench import Bench, Figure
-from memory import peak_memory_mb
-
 from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
+from benchmarks.engine.bench import Bench, Figure
+from benchmarks.engine.memory import peak_memory_mb
 
 MEASUREMENT: Final = "b"
 _EVENT: Final = "email_opened"  # most of the segments read it

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
-from bench import Bench, Figure
-from live import Probe, new_event, probe, strangers, take
-from memory import leave_to_no_collection
-from observed import ObservedWorker, share_at
-from watched import Watch, watching
-
 from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
+from benchmarks.engine.bench import Bench, Figure
+from benchmarks.engine.live import Probe, new_event, probe, strangers, take
+from benchmarks.engine.memory import leave_to_no_collection
+from benchmarks.engine.observed import ObservedWorker, share_at
+from benchmarks.engine.watched import Watch, watching
 
 MEASUREMENT = "e"
 IDLE_SECONDS = 30

@@ -12,11 +12,10 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from bench import Bench, Figure
-from observed import ObservedWorker, Usage, cpu_seconds
-
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
+from benchmarks.engine.bench import Bench, Figure
+from benchmarks.engine.observed import ObservedWorker, Usage, cpu_seconds
 
 MEASUREMENT = "h"
 RATE = 5

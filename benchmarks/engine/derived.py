@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import day
-from bench import Figure
-from peers import mautic
-from peers.compared import OURS
-from results import Run
+from benchmarks.engine import day
+from benchmarks.engine.bench import Figure
+from benchmarks.engine.peers import mautic
+from benchmarks.engine.peers.compared import OURS
+from benchmarks.engine.results import Run
 
 GROWTH: Final = "g"
 _TARGET: Final = "<= 1.5"

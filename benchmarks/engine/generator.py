@@ -19,10 +19,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
 
-from behaviour import NAMES, Behaviour, draw_amounts
-from people import FIELDS, draw_channels, draw_person
-from segments import chosen, group_name, with_ids
-
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.definitions.groups import create_group
 from audience_gql.audience.definitions.segments import create_segment
@@ -39,6 +35,9 @@ from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import TEXT_COLUMNS, json_text
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
+from benchmarks.engine.behaviour import NAMES, Behaviour, draw_amounts
+from benchmarks.engine.people import FIELDS, draw_channels, draw_person
+from benchmarks.engine.segments import chosen, group_name, with_ids
 
 PEOPLE_A_BUCKET: Final = 100_000
 WORKSPACE: Final = "Benchmark"

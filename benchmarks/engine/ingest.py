@@ -30,7 +30,7 @@ from audience_gql.storage.facts import Mark
 from audience_gql.storage.models import Workspace
 
 if TYPE_CHECKING:
-    from bench import Bench, Figure
+    from benchmarks.engine.bench import Bench, Figure
 
 MEASUREMENT = "d"
 CLIENTS = (1, 2)
@@ -45,7 +45,7 @@ NAMES = ("bench_ingest_opened", "bench_ingest_clicked", "bench_ingest_ordered")
 
 
 async def measure(bench: Bench) -> list[Figure]:
-    from bench import Figure  # noqa: PLC0415  # the clients do not need it
+    from benchmarks.engine.bench import Figure  # noqa: PLC0415  # the clients do not need it
 
     def figure(what: str, value: float, unit: str, target: str | None = None) -> Figure:
         return Figure(measurement=MEASUREMENT, what=what, value=value, unit=unit, target=target)
@@ -107,7 +107,7 @@ async def _run(bench: Bench, clients: int, *, with_marks: bool) -> float:
         assert process.stdin is not None
         process.stdin.write(b"go\n")
     said = [json.loads((await process.communicate())[0]) for process in processes]
-    seconds = max(one["end"] for one in said) - min(one["start"] for one in said)
+    seconds: float = max(one["end"] for one in said) - min(one["start"] for one in said)
     return sum(int(one["accepted"]) for one in said) / seconds
 
 

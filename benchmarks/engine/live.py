@@ -14,15 +14,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bench import Bench, Figure
-from memory import leave_to_no_collection
-from observed import ObservedWorker, share_at
-from watched import Watch, watching
-
 from audience_gql.audience.definitions.segments import create_segment, delete_segment
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.conditions.vocabulary import PLAIN_IDS
+from benchmarks.engine.bench import Bench, Figure
+from benchmarks.engine.memory import leave_to_no_collection
+from benchmarks.engine.observed import ObservedWorker, share_at
+from benchmarks.engine.watched import Watch, watching
 
 MEASUREMENT = "c"
 RATE = 50

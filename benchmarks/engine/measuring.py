@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from bench import Bench, Figure
+
+from benchmarks.engine.bench import Bench, Figure
 
 MEASUREMENTS: Final = {
     "a": ("recompute", "A segment over all people"),
@@ -32,7 +33,7 @@ MEASUREMENTS: Final = {
 
 
 async def measure(letter: str) -> list[Figure]:
-    module = import_module(MEASUREMENTS[letter][0])
+    module = import_module(f"benchmarks.engine.{MEASUREMENTS[letter][0]}")
     urls = {name: os.environ[name.upper()] for name in ("database_url", "redis_url")}
     async with Bench.open(**urls) as bench:
         figures: list[Figure] = await module.measure(bench)

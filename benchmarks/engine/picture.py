@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Final
 
-from results import Run
+from benchmarks.engine.results import Run
 
 _LINES: Final[Mapping[str, tuple[str, str]]] = {
     # start of the name of a figure of measurement b, in milliseconds: label, colour

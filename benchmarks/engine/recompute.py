@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench import Bench, Figure
-from memory import peak_memory_mb
-
 from audience_gql.audience.definitions.segments import create_segment, delete_segment
 from audience_gql.audience.engine.fill_queue import BUCKETS_AT_A_TIME
 from audience_gql.conditions.codec import parse
@@ -24,6 +21,8 @@ from audience_gql.conditions.sql.compiler import Statement, compile_range
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.models import Segment
+from benchmarks.engine.bench import Bench, Figure
+from benchmarks.engine.memory import peak_memory_mb
 
 MEASUREMENT: Final = "a"
 ROUNDS: Final = 3

@@ -7,11 +7,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-import derived
-from bench import Figure
-from measuring import MEASUREMENTS
-from picture import svg
-from results import Run
+from benchmarks.engine import derived
+from benchmarks.engine.bench import Figure
+from benchmarks.engine.measuring import MEASUREMENTS
+from benchmarks.engine.picture import svg
+from benchmarks.engine.results import Run
 
 _HEAD: Final = """<!-- Written by benchmarks/engine; do not edit. -->
 

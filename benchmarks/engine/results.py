@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import Figure
+from benchmarks.engine.bench import Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,15 +19,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
-import report
-import subjects
-from publishers import Publisher, idiomatic_publisher, our_publisher
-from report import Idle, Steady
-from subjects import HERE, Subject
-
 from audience_gql.embedded import Servers
+from benchmarks.fanout import report, subjects
+from benchmarks.fanout.publishers import Publisher, idiomatic_publisher, our_publisher
+from benchmarks.fanout.report import Idle, Steady
+from benchmarks.fanout.subjects import HERE, Subject
 
 ROOT = HERE.parent.parent
 CLIENTS_A_PROCESS = 5_000
@@ -59,20 +58,18 @@ async def measure(
 ) -> report.Results:
     results = report.Results()
     async with our_publisher(database_url, redis_url) as publisher:
-
-        def serve_ours():  # noqa: ANN202
-            return subjects.ours(database_url, redis_url, publisher.token, folder / "ours.log")
+        serve_ours = partial(subjects.ours, database_url, redis_url, publisher.token, folder / "ours.log")
 
         for sockets in options.sockets:
             async with serve_ours() as subject:
                 results.steady.append(await steady(subject, publisher, sockets, options.full, options))
         async with serve_ours() as subject:
             results.idle.append(await idle(subject, options.idle))
-    async with idiomatic_publisher(redis_url) as publisher:
+    async with idiomatic_publisher(redis_url) as idiomatic:
         for sockets in options.sockets:
             async with subjects.idiomatic(redis_url, folder / "idiomatic.log") as subject:
                 few = options.full / FEWER
-                results.steady.append(await steady(subject, publisher, sockets, few, options))
+                results.steady.append(await steady(subject, idiomatic, sockets, few, options))
         async with subjects.idiomatic(redis_url, folder / "idiomatic.log") as subject:
             results.idle.append(await idle(subject, options.idle))
     return results

@@ -17,6 +17,7 @@ import sys
 import time
 from array import array
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -80,7 +81,7 @@ class Client(asyncio.Protocol):
         self.is_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # the loop passes a Transport
         key = base64.b64encode(os.urandom(16)).decode()
         self.transport.write(
             f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -148,14 +149,17 @@ class Client(asyncio.Protocol):
 
 async def main(url: str, token: str, count: int) -> None:
     parts = urlsplit(url)
+    host, port = parts.hostname, parts.port
+    assert host is not None, "the URL names no host"
+    assert port is not None, "the URL names no port"
     tally, loop = Tally(), asyncio.get_running_loop()
     clients = []
     for start in range(0, count, AT_A_TIME):
         made = []
         for _ in range(start, min(start + AT_A_TIME, count)):
-            client = Client(tally, parts.netloc, parts.path, token, loop.create_future())
+            joining = partial(Client, tally, parts.netloc, parts.path, token, loop.create_future())
+            _, client = await loop.create_connection(joining, host, port)
             made.append(client)
-            await loop.create_connection(lambda it=client: it, parts.hostname, parts.port)
         await asyncio.wait_for(asyncio.gather(*(client.ready for client in made)), 60)
         clients += made
     say({"ready": len(clients)})

@@ -9,17 +9,16 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Protocol
 
-from idiomatic import CHANNEL
 from redis.asyncio import Redis
 
 from audience_gql.audience.access import create_token
 from audience_gql.audience.definitions.segments import create_segment
 from audience_gql.audience.engine.membership import Membership
-from audience_gql.audience.engine.plans import PLAIN_IDS
 from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import NotedJobs
 from audience_gql.audience.workspaces import create_workspace
+from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import definitions
 from audience_gql.storage.clock import DatabaseClock
@@ -27,6 +26,7 @@ from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
+from benchmarks.fanout.idiomatic import CHANNEL
 
 PEOPLE = 100
 

@@ -21,6 +21,7 @@ from gql import Client, GraphQLRequest, gql
 from gql.client import AsyncClientSession
 from gql.transport.exceptions import TransportError, TransportQueryError
 from gql.transport.websockets import WebsocketsTransport
+from websockets.exceptions import ConnectionClosed
 
 FIND = gql("query Find($name: String!) { segment(by: {name: $name}) { id } }")
 MEMBERS = gql("""
@@ -116,7 +117,7 @@ async def find(session: AsyncClientSession, name: str) -> str:
     found = await session.execute(GraphQLRequest(FIND, variable_values={"name": name}))
     if found["segment"] is None:
         sys.exit(f"There is no segment {name!r}.")
-    return found["segment"]["id"]
+    return str(found["segment"]["id"])
 
 
 async def follow(session: AsyncClientSession, segments: list[str], state: State) -> None:
@@ -181,9 +182,8 @@ def codes(error: TransportQueryError) -> set[str]:
 def closed_with(error: BaseException) -> int | None:
     """The close code that caused a failure, or None."""
     for cause in causes(error):
-        received = getattr(cause, "rcvd", None)
-        if received is not None:
-            return received.code
+        if isinstance(cause, ConnectionClosed) and cause.rcvd is not None:
+            return cause.rcvd.code
     return None
 
 

@@ -14,6 +14,7 @@ from graphql import (
     GraphQLInputType,
     GraphQLSchema,
     get_named_type,
+    is_abstract_type,
     is_composite_type,
     is_enum_type,
     is_input_object_type,
@@ -23,6 +24,7 @@ from graphql import (
     is_object_type,
     is_required_argument,
     is_required_input_field,
+    is_scalar_type,
 )
 
 _VALID: dict[str, Any] = {
@@ -158,7 +160,7 @@ def _told(schema: GraphQLSchema, named: Any) -> str:
 def _members(schema: GraphQLSchema, named: Any) -> list[Any]:
     if is_object_type(named):
         return [named]
-    return list(schema.get_possible_types(named)) if is_composite_type(named) else []
+    return list(schema.get_possible_types(named)) if is_abstract_type(named) else []
 
 
 def _needed(field: GraphQLField) -> str:
@@ -177,6 +179,7 @@ def valid(type_: GraphQLInputType) -> Any:
         return Enum(next(iter(type_.values)))
     if is_input_object_type(type_):
         return _object(type_)
+    assert is_scalar_type(type_)
     return _VALID[type_.name]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from graphql import (
     GraphQLEnumType,
+    GraphQLField,
     GraphQLInputObjectType,
     GraphQLList,
     GraphQLNonNull,
@@ -82,7 +83,7 @@ async def test_the_error_says_what_is_missing(api):
     assert error.message == "The token is not allowed to do this. It needs WRITE and TRACK."
 
 
-def fields_of(type_) -> dict[str, object]:
+def fields_of(type_) -> dict[str, GraphQLField]:
     return type_.fields if is_object_type(type_) or is_interface_type(type_) else {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -119,7 +120,7 @@ async def test_what_is_for_operators_is_for_no_page(guarded, path):
 
 async def test_every_answer_is_kept_by_no_cache_and_has_an_id(guarded, api):
     token = f"Bearer {await api.token()}"
-    asked = [
+    asked: list[tuple[str, str, dict[str, Any], int]] = [
         ("POST", "/graphql", {"json": {"query": VIEWER}, "headers": {"authorization": token}}, 200),
         ("POST", "/graphql", {"json": {"query": VIEWER}}, 401),
         ("POST", "/graphql", {"content": b"{", "headers": {"authorization": token, "content-type": "application/json"}}, 400),

@@ -12,6 +12,7 @@ from unittest.mock import patch
 import asyncpg
 import httpx
 import pytest
+from starlette.types import Message
 
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.sockets import Sockets
@@ -100,7 +101,7 @@ async def test_a_bug_in_authentication_is_told_with_an_id(api, web, caplog):
     assert any(error_id in record.getMessage() for record in caplog.records)
 
 
-async def refused_socket(api) -> dict:
+async def refused_socket(api) -> Message:
     """How a socket is closed that has just said who it is."""
     async with Sockets(Subscriptions(api.schema, api.services), api.services).running() as sockets:
         wire = Wire()

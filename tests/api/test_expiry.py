@@ -34,7 +34,8 @@ def since(end: datetime) -> float:
 
 async def test_http_refuses_it_from_that_instant_on(server, api):
     secret, end = await brief_token(api)
-    accepted, refused = [], []
+    accepted: list[float] = []
+    refused: list[float] = []
     headers = {"authorization": f"Bearer {secret}"}
     async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
         while not refused:

@@ -164,11 +164,8 @@ async def test_a_heavy_read_has_connections_apart(api, monkeypatch, field):
 
 def test_every_queue_leaves_something_to_others():
     """At the sizes that come by default, and at the least that can be set."""
-    of = {"database_url": "", "redis_url": "", "secret_keys": ("k",)}
-    usual, least = (
-        Settings(**of),
-        Settings(**of, pool_size=4, heavy_pool_size=2, operations_at_once=2, heavy_operations_at_once=2),
-    )
+    usual = Settings(database_url="", redis_url="", secret_keys=("k",))
+    least = replace(usual, pool_size=4, heavy_pool_size=2, operations_at_once=2, heavy_operations_at_once=2)
     for settings in (usual, least):
         for bounds in (
             operating.operation_bounds,

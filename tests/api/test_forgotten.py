@@ -110,7 +110,7 @@ async def test_the_search_finds_what_is_planted(product: Product) -> None:
     log = product.folder / "planted.log"
     log.write_text("a Canary\n", encoding="utf-8")
     redis = Redis.from_url(product.redis_url)
-    await redis.hset("planted", "b", "Canary")  # type: ignore[misc]  # redis-py's own types
+    await redis.hset("planted", "b", "Canary")
     try:
         found = await _found(product)
     finally:
@@ -125,7 +125,7 @@ async def _say_it_everywhere(ask: Asking) -> None:
     await ask(DEFINE)
     await ask(UPSERT, people=[ADA, {"externalId": "bob"}])
     await ask(REFUSE)
-    events = [
+    events: list[dict[str, object]] = [
         {"name": "opened", "key": "canary-key", "properties": {"what": "canary letter"}, "value": 1},
         {"name": "email_unsubscribed"},
     ]

@@ -244,7 +244,7 @@ async def tracked(api, way, part, given):
         event = '{"subscriber": {"externalId": "1"}, "name": "x"%s}'
         more_of_one = ', "{}": {}'.format(part, given.replace("{a:", '{"a":'))
         events = ", ".join(event % more for more in ("", more_of_one, ""))
-        answer = await api.data(TRACK_GIVEN, **decode(f'{{"input": {{"events": [{events}]}}}}'))
+        answer = await api.data(TRACK_GIVEN, input=decode(f'{{"events": [{events}]}}'))
     accepted, rejects = answer["trackEvents"]["accepted"], answer["trackEvents"]["rejects"]
     if rejects:
         assert (accepted, [reject["index"] for reject in rejects]) == (2, [1])

@@ -19,7 +19,7 @@ from graphql import get_named_type, is_leaf_type
 
 from audience_gql.api.context import Context
 from audience_gql.api.operation_requests import OperationRefused
-from audience_gql.api.transport.messages import Malformed, parse
+from audience_gql.api.transport.messages import Malformed, Subscribe, parse
 from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from tests.api.positions import Position, Token, as_json, positions
@@ -148,9 +148,10 @@ async def test_subscriptions(api, capsys):
         sent += 1
         try:
             message = parse(f'{{"id": "1", "type": "subscribe", "payload": {body}}}')
-        except Malformed as problem:  # it closes the socket
-            codes[type(problem).__name__] += 1
+        except Malformed as malformed:  # it closes the socket
+            codes[type(malformed).__name__] += 1
             continue
+        assert isinstance(message, Subscribe)
         context = Context(api.services, api.access)
         try:
             async with aclosing(subscriptions.run(message.request, context)) as results, asyncio.timeout(5):

@@ -78,8 +78,15 @@ class World:
         channels = [{"channel": channel, "status": state.status} for channel, state in facts.channels.items()]
         birthday = facts.birthday and facts.birthday.isoformat()
         key = {"externalId": f"p{number}"}
-        person = {**key, **profile, "birthday": birthday, "fields": fields, "channels": channels}
-        person["addToGroupIds"] = [self.ids[str(group_id)] for group_id in facts.groups]
+        groups = [self.ids[str(group_id)] for group_id in facts.groups]
+        person = {
+            **key,
+            **profile,
+            "birthday": birthday,
+            "fields": fields,
+            "channels": channels,
+            "addToGroupIds": groups,
+        }
         await self.api.upsert(person)
         events = [
             {

@@ -46,6 +46,7 @@ async def query(*words: str, given: bytes = b"", **settings: str) -> Ended:
     async with asyncio.timeout(60):
         out, err = await process.communicate(given)
     assert b"Traceback" not in err
+    assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 
 

@@ -13,6 +13,7 @@ from unittest.mock import patch
 import pytest
 
 from audience_gql.api.context import Context
+from audience_gql.api.documents import Prepared
 from audience_gql.api.lists.feed import FeedSelection
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
@@ -59,7 +60,7 @@ async def heard(results) -> dict:
     return batch
 
 
-async def by_the_library(api, query: str, name: str | None, **variables) -> list[dict]:
+async def by_the_library(api, query: str, name: str | None, **variables) -> dict[str, dict]:
     """The first result of the library's own subscription, which reads the log for one client."""
 
     context = Context(api.services, api.access)
@@ -165,7 +166,8 @@ async def test_who_was_told_more_by_another_process_is_told_nothing_twice(api, s
         async with aclosing(run(subscriptions, api, after=elsewhere["cursor"])) as returned:
             first = await heard(returned)
             await people(api, "bob")
-            cursor, told = first["cursor"], []
+            cursor = first["cursor"]
+            told: list[dict] = []
             while not told:
                 batch = await heard(returned)
                 assert batch["after"] == cursor
@@ -200,7 +202,8 @@ async def test_many_who_come_and_go_each_hear_an_unbroken_chain(api, subscriptio
         start = (await heard(stream))["cursor"]
 
     async def listen() -> list[str]:
-        cursor, told = start, []
+        cursor = start
+        told: list[str] = []
         while len(told) < 40:
             async with aclosing(run(subscriptions, api, after=cursor)) as stream:
                 for _ in range(chance.randrange(1, 5)):
@@ -318,12 +321,13 @@ async def test_what_cannot_run_is_refused(api, subscriptions, query, variables, 
     with pytest.raises(OperationRefused) as refused:
         await anext(run(subscriptions, api, query, **variables))
 
-    assert [error.extensions["code"] for error in refused.value.errors] == [code]
+    assert [(error.extensions or {})["code"] for error in refused.value.errors] == [code]
 
 
 def test_the_variable_of_the_beginning_is_told_from_others(schema: Schema):
     def beginning(text: str) -> str | None:
         prepared = schema.documents.prepare(text)
+        assert isinstance(prepared, Prepared)
         (operation,) = prepared.operations.values()
         return operation.beginning
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from tests.api.conftest import served_by
 
@@ -265,7 +266,7 @@ async def test_a_header_opens_nothing_before_the_init_and_nothing_to_pages_of_ot
             server.socket_url,
             subprotocols=[PROTOCOL],
             additional_headers=headers,
-            origin="https://evil.example",
+            origin=Origin("https://evil.example"),
         )
 
 
@@ -417,7 +418,7 @@ async def test_only_one_protocol_is_spoken(server, protocols):
 
 async def test_pages_of_other_origins_are_refused(server):
     with pytest.raises(InvalidStatus) as refused:
-        await connect(server.socket_url, subprotocols=[PROTOCOL], origin="https://evil.example")
+        await connect(server.socket_url, subprotocols=[PROTOCOL], origin=Origin("https://evil.example"))
 
     assert refused.value.response.status_code == 403
 
@@ -434,14 +435,14 @@ async def test_pages_of_our_own_origin_and_of_those_allowed_are_welcome(
         AUDIENCE_ALLOWED_ORIGINS="https://app.example, http://b.example:81",
     ) as server:
         for origin in (server.url, "https://app.example", "http://b.example:81"):
-            async with connect(server.socket_url, subprotocols=[PROTOCOL], origin=origin) as socket:
+            async with connect(server.socket_url, subprotocols=[PROTOCOL], origin=Origin(origin)) as socket:
                 await send(
                     socket, {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
                 )
                 assert await received(socket) == {"type": "connection_ack"}
         for origin in ("http://app.example", "https://app.example.evil.example", "null", "http://b.example"):
             with pytest.raises(InvalidStatus):
-                await connect(server.socket_url, subprotocols=[PROTOCOL], origin=origin)
+                await connect(server.socket_url, subprotocols=[PROTOCOL], origin=Origin(origin))
 
 
 async def test_a_scope_is_needed_on_sockets_too(server, api):

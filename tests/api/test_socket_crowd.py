@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.types import Message
 
 from audience_gql.api.transport.messages import PING, PONG, PROTOCOL
 from audience_gql.api.transport.sockets import Sockets
@@ -70,9 +71,12 @@ class SlowReader:
 class Wire:
     """What a server is to an application, without a network: a client's messages in a queue, and what it is sent in another."""
 
+    task: asyncio.Task[None]
+    """The application, since `enter`."""
+
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[dict] = asyncio.Queue()
-        self.sent: asyncio.Queue[dict] = asyncio.Queue()
+        self.heard: asyncio.Queue[Message] = asyncio.Queue()
+        self.sent: asyncio.Queue[Message] = asyncio.Queue()
 
     @classmethod
     async def enter(cls, sockets: Sockets, token: str) -> Wire:
@@ -154,7 +158,7 @@ async def test_a_slow_client_hears_why_and_from_where_to_go_on(database_url, red
             await join(served, group, part)
         await asyncio.sleep(4)
 
-        frames = []
+        frames: list[tuple[int, bytes]] = []
         async with asyncio.timeout(20):
             while not frames or frames[-1][0] != 8:
                 frames.append(await slow.frame())

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -105,9 +106,9 @@ async def asked(server, token: str, method: str, query: str) -> httpx.Response:
         return await client.post("/graphql", json={"query": query})
 
 
-def parsed(response: httpx.Response) -> list[tuple[str, object]]:
+def parsed(response: httpx.Response) -> list[tuple[str, Any]]:  # Any: JSON
     """The events of a stream that has ended."""
-    events = [dict(line.split(": ", 1) if ": " in line else (line.rstrip(":"), "") for line in text.splitlines())
+    events = [dict(line.partition(": ")[::2] if ": " in line else (line.rstrip(":"), "") for line in text.splitlines())
               for text in response.text.split("\n\n") if text]  # fmt: skip
     return [(event["event"], json.loads(event["data"]) if event["data"] else None) for event in events]
 
@@ -354,6 +355,8 @@ async def test_a_client_that_does_not_read_is_sent_away_and_holds_nobody_up(
         database_url, redis_url, tmp_path / "web.log", AUDIENCE_SLOW_CLIENT_SECONDS="1"
     ) as server:
         address = urlsplit(server.url)
+        assert address.hostname
+        assert address.port
         late, late_writer = await slow_reader(address.hostname, address.port, token, document)
         never, never_writer = await slow_reader(address.hostname, address.port, token, document)
         async with opened(server, token) as other:

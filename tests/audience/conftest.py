@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -42,7 +42,7 @@ class House:
     membership: Membership
     bucket_id: int
 
-    async def upsert(self, *items: dict[str, object]) -> Upserted:
+    async def upsert(self, *items: Mapping[str, object]) -> Upserted:
         return await upsert_subscribers(ports=self.ports, workspace=self.workspace, items=items)
 
     async def track(self, person: str, name: str, **more: Any) -> Tracked:

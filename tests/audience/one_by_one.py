@@ -105,12 +105,13 @@ class _Batches:
         return item | self._facts()
 
     def _facts(self) -> Json:
-        item = {
+        possible: dict[str, list[Json]] = {
+            "firstName": ["Ada", "ada", None],
+            "birthday": [date(1990, 2, 28), date(1991, 1, 1), None],
+        }
+        item: dict[str, Json] = {
             name: self.chance.choice(values)
-            for name, values in {
-                "firstName": ["Ada", "ada", None],
-                "birthday": [date(1990, 2, 28), date(1991, 1, 1), None],
-            }.items()
+            for name, values in possible.items()
             if self.chance.random() < 0.3
         }
         if self.chance.random() < 0.3:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+
+from asyncpg import Record
 
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
@@ -30,11 +30,11 @@ async def facts_by_id(house: House) -> dict[int, Facts]:
 async def facts_in(connection: Connection, workspace_id: int, bucket_id: int) -> dict[int, Facts]:
     """The facts of everybody in the bucket, as this connection sees them."""
 
-    async def rows(table: str) -> list[Mapping[str, Any]]:  # Any: columns
-        return list(await connection.fetch(f"SELECT * FROM {table} WHERE bucket_id = $1", bucket_id))
+    async def rows(table: str) -> list[Record]:
+        return await connection.fetch(f"SELECT * FROM {table} WHERE bucket_id = $1", bucket_id)
 
     names = {id_: name for name, id_ in (await definitions.event_names(connection, workspace_id)).items()}
-    of_person: dict[str, dict[int, list[Mapping[str, Any]]]] = {}
+    of_person: dict[str, dict[int, list[Record]]] = {}
     for table in ("channel_states", "group_members", "segment_members", "events"):
         of_person[table] = defaultdict(list)
         for row in await rows(table):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -95,11 +97,24 @@ async def test_a_failure_comes_after_what_was_told():
         await reader.next()
 
 
+def into(taken: list[int], *, most: int = sys.maxsize) -> Callable[[int], bool]:
+    """Takes items until the list is so long. It returns whether it took the item."""
+
+    def take(item: int) -> bool:
+        if len(taken) >= most:
+            return False
+        taken.append(item)
+        return True
+
+    return take
+
+
 async def test_who_listens_is_called_as_it_is_told():
     broadcast = Broadcast(0, most=10)
-    reader, taken = broadcast.join(), []
+    reader = broadcast.join()
+    taken: list[int] = []
     await broadcast.publish(1, 1)
-    listening = asyncio.create_task(reader.listen(lambda item: not taken.append(item)))
+    listening = asyncio.create_task(reader.listen(into(taken)))
     await asyncio.sleep(0)
 
     await broadcast.publish(2, 1)
@@ -118,7 +133,7 @@ async def test_what_a_listener_does_not_take_comes_next():
         taken.append(item)
         return item != 2
 
-    listening = asyncio.create_task(reader.listen(take))
+    listening = asyncio.create_task(reader.listen(into(taken)))
     await asyncio.sleep(0)
     for number in (1, 2, 3):
         await broadcast.publish(number, 1)
@@ -163,15 +178,13 @@ async def test_any_number_of_readers_at_any_pace_miss_nothing():
         for _ in range(chance.randrange(20)):
             await asyncio.sleep(0)
         start, reader = broadcast.last, broadcast.join()
-        heard = []
+        heard: list[int] = []
         while broadcast.last < 100 or not heard or heard[-1] < 100:
             if chance.random() < 0.5:
-                most = iter(range(chance.randrange(1, 8)))
+                hear = into(heard, most=len(heard) + chance.randrange(1, 8))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.01):
-                        await reader.listen(
-                            lambda item, most=most: next(most, None) is not None and not heard.append(item)
-                        )
+                        await reader.listen(hear)
             else:
                 heard.append(await reader.next())
             if chance.random() < 0.3:

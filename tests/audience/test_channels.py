@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -299,7 +300,7 @@ async def test_a_segment_follows_the_channel_and_the_clock(house):
     ]
 
 
-def wish(status: str, person: str = "ada") -> dict[str, object]:
+def wish(status: str, person: str = "ada") -> dict[str, Any]:  # Any: an item of an upsert
     return {"externalId": person, "channels": [{"channel": "EMAIL", "status": status}]}
 
 

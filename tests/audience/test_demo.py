@@ -21,7 +21,8 @@ LOG = Path(cdnow.__file__).with_name("cdnow.txt.gz")
 
 def raw() -> list[tuple[int, str, str, int, Decimal]]:
     lines = gzip.decompress(LOG.read_bytes()).decode().splitlines()[1:]
-    return [(n, *((f := line.split())[:2]), int(f[2]), Decimal(f[3])) for n, line in enumerate(lines, 1)]
+    rows = [line.split() for line in lines]
+    return [(n, row[0], row[1], int(row[2]), Decimal(row[3])) for n, row in enumerate(rows, 1)]
 
 
 def days_ago(day: str) -> int:
@@ -42,7 +43,7 @@ async def demo(house):
     for segment in await Segment.filter(workspace_id=workspace.id):
         assert segment.id in wanted
         await membership.fill(bucket_id, segment.id)
-    while not (ticked := await membership.tick(bucket_id)).is_drained:  # type: ignore[union-attr]
+    while not (ticked := await membership.tick(bucket_id)).is_drained:  # type: ignore[union-attr]  # the bucket exists
         continue
     assert ticked is not None
     return house, workspace, bucket_id

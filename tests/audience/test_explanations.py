@@ -6,6 +6,7 @@ import os
 import random
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -156,11 +157,12 @@ async def test_a_planted_bug_is_found(house, tick_pool, monkeypatch, plant):
 # ---- what is read
 
 
-async def explain_one(house, segment, person: str) -> Explanation | None:
+async def explain_one(house, segment, person: str) -> Explanation:
     question = Question(segment.id, SubscriberKey(kind="externalId", value=person))
     (found,) = await explain_memberships(
         ports=house.ports, workspace_id=house.workspace.id, questions=[question], ids=PLAIN_IDS
     )
+    assert found
     return found
 
 
@@ -186,8 +188,13 @@ async def test_facts_are_those_in_the_tables_as_far_as_they_are_read(house):
     async with house.ports.database.acquire() as connection:
         event_ids = await definitions.event_names(connection, house.workspace.id)
     ((id_, everything),) = (await facts_by_id(house)).items()
-    refs = [("event", "bought"), ("event", "never tracked"), ("group", group.id), ("segment", inner.id), ("channel", "SMS")]  # fmt: skip
-    reads = [Read(source=source, ref=ref) for source, ref in refs]
+    reads = [
+        Read(source="event", ref="bought"),
+        Read(source="event", ref="never tracked"),
+        Read(source="group", ref=group.id),
+        Read(source="segment", ref=inner.id),
+        Read(source="channel", ref="SMS"),
+    ]
 
     async with house.ports.database.snapshot() as connection:
         found = await person_facts.facts_by_owners(
@@ -214,7 +221,7 @@ async def test_everything_is_of_one_snapshot(house, monkeypatch):
     await house.upsert({"externalId": "ada"})
     segment = await house.segment("Buyers", BOUGHT)
     await house.track("bob", "bought")  # so that the name has an id
-    honest = explanations.facts_by_owners
+    honest = person_facts.facts_by_owners
 
     async def overtaken(*arguments, **more):
         await house.track("ada", "bought")
@@ -226,7 +233,8 @@ async def test_everything_is_of_one_snapshot(house, monkeypatch):
     monkeypatch.undo()
     later = await explain_one(house, segment, "ada")
 
-    assert (found.revision, found.is_member, found.root.observed["count"]) == (1, False, 0)
+    observed: Any = found.root.observed  # Any: JSON
+    assert (found.revision, found.is_member, observed["count"]) == (1, False, 0)
     assert (later.revision, later.is_member) == (2, False)
     assert later.nodes[1].observed == {"count": 1, "newest": ["2026-03-01T12:00:00Z"], "deciding": []}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -21,7 +21,7 @@ def feed_of(house) -> Feed:
     return Feed(ports=house.ports, workspace=house.workspace, cursors=CURSORS)
 
 
-def feed(house, after: str | None = None, wanted: FeedFilter = FeedFilter()) -> AsyncIterator[Batch]:  # noqa: B008  # frozen
+def feed(house, after: str | None = None, wanted: FeedFilter = FeedFilter()) -> AsyncGenerator[Batch, None]:  # noqa: B008  # frozen
     return feed_of(house).follow(
         after=after,
         wanted=wanted,

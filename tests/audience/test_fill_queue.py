@@ -13,11 +13,13 @@ from audience_gql.audience.definitions.recomputes import recompute_everything
 from audience_gql.audience.definitions.segments import create_segment, delete_segment, update_segment
 from audience_gql.audience.engine import fill_queue, filling, plans
 from audience_gql.audience.engine.fill_queue import FillQueue
+from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.engine.sharing import Share
 from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.tasks import end
 from audience_gql.audience.wakeups import Listener
 from audience_gql.audience.workspaces import create_workspace
+from audience_gql.conditions import codec
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.engine import fills
@@ -27,23 +29,23 @@ A_WHILE = timedelta(minutes=5)
 MANY = 30
 
 
-class Noting:
-    """An engine that notes what it is asked to fill; `pause` is how long each turn takes beforehand."""
+class Noting(Membership):
+    """Notes what it is asked to fill; `pause` is how long each turn takes beforehand."""
 
-    def __init__(self, membership, pause: float = 0.0) -> None:
-        self._membership = membership
+    def __init__(self, membership: Membership, pause: float = 0.0) -> None:
+        super().__init__(membership._ports, membership._pool)
         self._pause = pause
         self.turns: list[int] = []
         self.most_at_once_of_a_bucket = 0
         self._buckets: list[int] = []
 
-    async def fill(self, bucket_id: int, segment_id: int, *, seconds: float) -> bool:
+    async def fill(self, bucket_id: int, segment_id: int, *, seconds: float = float("inf")) -> bool:
         self.turns.append(segment_id)
         self._buckets.append(bucket_id)
         self.most_at_once_of_a_bucket = max(self.most_at_once_of_a_bucket, self._buckets.count(bucket_id))
         try:
             await asyncio.sleep(self._pause)
-            return await self._membership.fill(bucket_id, segment_id, seconds=seconds)
+            return await super().fill(bucket_id, segment_id, seconds=seconds)
         finally:
             self._buckets.remove(bucket_id)
 
@@ -276,7 +278,7 @@ async def test_more_segments_than_one_look_reads_are_all_filled(lone_house, monk
 
 async def test_each_condition_is_read_once_however_many_are_filled(lone_house, monkeypatch):
     read: list[object] = []
-    honest = plans.parse
+    honest = codec.parse
 
     def parse(stored, **more):
         read.append(stored)
@@ -352,7 +354,7 @@ class Broken(Noting):
         self._broken = broken
         self._error = error
 
-    async def fill(self, bucket_id: int, segment_id: int, *, seconds: float) -> bool:
+    async def fill(self, bucket_id: int, segment_id: int, *, seconds: float = float("inf")) -> bool:
         if segment_id in self._broken:
             self.turns.append(segment_id)
             raise self._error

@@ -479,7 +479,9 @@ async def test_a_worker_that_stops_between_batches_is_followed_by_another(house,
 
     async def breaking(connection, import_id, **more):
         await advance(connection, import_id, **more)
-        if (await imports.find(connection, import_id)).rows_read == 2_000:
+        record = await imports.find(connection, import_id)
+        assert record
+        if record.rows_read == 2_000:
             raise asyncio.CancelledError  # after the rows were written, before the commit
 
     monkeypatch.setattr(imports, "advance", breaking)

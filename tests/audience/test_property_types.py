@@ -13,8 +13,13 @@ from audience_gql.storage.reads.previews import Budget
 
 NAMES = ("paid", "opened")
 KEYS = ("total", "brand")
-VALUES = {"text": ["LT", "5"], "number": [5, 0.5], "boolean": [True, False], "other": [["x"], {"y": 1}]}
-TESTS = {
+VALUES: dict[str, list[object]] = {
+    "text": ["LT", "5"],
+    "number": [5, 0.5],
+    "boolean": [True, False],
+    "other": [["x"], {"y": 1}],
+}
+TESTS: dict[str, list[object]] = {
     "text": [{"is": "LT"}, {"isNot": "LT"}, {"contains": ""}, {"isSet": True}],
     "number": [{"gt": 3}, {"ne": 4}, {"between": {"from": 1, "to": 2}}, {"isSet": True}],
     "boolean": [{"is": True}, {"isSet": True}],

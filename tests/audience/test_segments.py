@@ -17,6 +17,7 @@ from audience_gql.audience.definitions.segments import (
     update_segment,
 )
 from audience_gql.audience.failures import InvalidInput, NameTaken, NotFound
+from audience_gql.conditions import codec
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.engine import membership
 from audience_gql.storage.models import Segment
@@ -149,7 +150,7 @@ async def test_a_save_reads_only_the_conditions_that_it_needs(house, monkeypatch
     reader = await house.segment("Reader", {"segment": {"anyOf": [str(segments[0].id)]}})
     last = await house.segment("Last", {"not": {"segment": {"anyOf": [str(reader.id)]}}})
     read: list[object] = []
-    honest = stored_conditions.parse
+    honest = codec.parse
 
     def parse(stored, **more):
         read.append(stored)
@@ -209,7 +210,8 @@ async def test_a_segment_may_go_or_change_in_the_middle_of_its_fill(house, monke
     segment = await create_segment(
         ports=house.ports, workspace=house.workspace, name="S", description=None, condition=LITHUANIA, ids=PLAIN_IDS
     )  # fmt: skip
-    look, seen = membership.segment_to_fill, []
+    look = membership.segment_to_fill
+    seen: list[object] = []
 
     async def look_and_be_overtaken(connection, bucket_id, segment_id):
         state = await look(connection, bucket_id, segment_id)

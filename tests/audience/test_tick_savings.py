@@ -111,6 +111,7 @@ async def test_whatever_is_defined_anew_is_read_again(house, change):
 
     async with house.membership._pool.transaction() as connection:
         bucket = await membership.lock_bucket(connection, house.bucket_id)
+        assert bucket
         now = await membership.tick_segments(connection, bucket)
     assert house.membership._verdicts._plans._segments[house.bucket_id][1] == now
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
-from audience_gql.audience.engine.membership import Ticked
+from audience_gql.audience.engine.membership import Membership, Ticked
 from audience_gql.audience.engine.schedule import Urgency
 from audience_gql.audience.engine.ticker import Ticker
 from audience_gql.audience.people.subscribers import upsert_subscribers
@@ -20,7 +20,7 @@ FOUND_BY_SWEEPS = 3
 """Live by their marks, which this engine leaves alone: one sweep at the start, one when the worker has learned of the others."""
 
 
-class Leaving:
+class Leaving(Membership):
     """An engine that moves nobody: each tick of a bucket leaves what is said of it, so many times."""
 
     def __init__(self, now: datetime, left_by_bucket: Mapping[int, Urgency]) -> None:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-ENGINE = Path(__file__).parents[2] / "benchmarks/engine"
+from benchmarks.engine import derived
+from benchmarks.engine.bench import Figure
+from benchmarks.engine.results import Run
 
 
-def test_growth_of_a_step_and_of_each_membership_that_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ENGINE))
-    import derived  # noqa: PLC0415  # programs, not a package: they are found beside each other
-    from bench import Figure  # noqa: PLC0415
-    from results import Run  # noqa: PLC0415
-
+def test_growth_of_a_step_and_of_each_membership_that_it_changed() -> None:
     def run(people: int, took: float, changed: float) -> Run:
         values = {"10 changed, median": took, "10 changed, changed memberships per person": changed}
         return Run(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +25,8 @@ from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.facts import TEXT_COLUMNS, Mark
 from audience_gql.storage.models import Workspace
+from benchmarks.engine import generator
 
-ENGINE = Path(__file__).parents[2] / "benchmarks/engine"
 PEOPLE, EVENTS, SEGMENTS = 500, 6_000, 100
 BEFORE_ALL = datetime(
     2000, 1, 1, tzinfo=UTC
@@ -100,11 +98,6 @@ class Audience:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def generated(database: Database, tick_pool: TickPool) -> AsyncIterator[Audience]:
-    sys.path.insert(0, str(ENGINE))
-    try:
-        import generator  # noqa: PLC0415  # a program, not a package: it is found beside its neighbours
-    finally:
-        sys.path.remove(str(ENGINE))
     size = generator.Size(people=PEOPLE, events=EVENTS, segments=SEGMENTS)
     workspace = await generator.load(database, size)
     ports = Ports(

@@ -16,8 +16,8 @@ from audience_gql import playground
 ROOT = Path(__file__).parents[2]
 
 OPERATIONS = {
-    re.search(r"^(?:query|mutation|subscription) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)[
-        1
+    re.findall(r"^(?:query|mutation|subscription) (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)[
+        0
     ]: file
     for file in sorted((ROOT / "docs/operations").glob("*.graphql"))
 }

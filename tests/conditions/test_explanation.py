@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -396,8 +397,9 @@ def test_which_events_decide(times, within, minutes):
     case = one_case(condition, NOON.isoformat(), events=opened(*range(-20, 0)))
 
     (finding,) = case.explained()
+    observed: Any = finding.observed  # Any: JSON
 
-    assert finding.observed["deciding"] == [instant_text(NOON + at * MINUTE) for at in minutes]
+    assert observed["deciding"] == [instant_text(NOON + at * MINUTE) for at in minutes]
 
 
 @pytest.mark.parametrize(
@@ -417,7 +419,8 @@ def test_totals_keep_their_digits(function, values, expected):
     orders = [Event(name="order_placed", occurred_at=NOON, value=Decimal(value)) for value in values]
     case = one_case(condition, NOON.isoformat(), events=tuple(orders))
 
-    value = case.explained()[0].observed["value"]
+    observed: Any = case.explained()[0].observed  # Any: JSON
+    value = observed["value"]
 
     assert (type(value), value) == (type(expected), expected)
 
@@ -459,7 +462,7 @@ def test_totals_over_moving_windows(function, within):
 THOUSANDS = opened(*(-n / 7 for n in range(3_000)), properties={"price": 1}) + opened(
     1.5, name="order_placed"
 )
-LARGE = [
+LARGE: list[dict[str, Any]] = [  # Any: JSON
     {"times": {"exactly": 5}},
     {"times": {"atLeast": 1}, "where": [{"key": "price", "number": {"eq": 1}}]},
 ]

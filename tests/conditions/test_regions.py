@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from audience_gql.conditions.reasoning.regions import can_overlap, region_of, spelled
+from audience_gql.conditions.values import Json
 
 
-def together(*tests: tuple[str, object]) -> bool:
+def together(*tests: tuple[str, Json]) -> bool:
     return can_overlap([(region_of(operator, value), True) for operator, value in tests])
 
 

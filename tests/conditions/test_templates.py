@@ -65,12 +65,12 @@ async def test_sql(connection: Connection, template: Template) -> None:
     condition = condition_of(template.condition)
     people = people_of(template)
     await store(connection, [Person(bucket_id=_BUCKET, facts=person) for person in people.values()])
-    where = ({}, _NOW, {_BUCKET: [person.id for person in people.values()]})
+    ids = {_BUCKET: [person.id for person in people.values()]}
 
     answers = [
-        (await by_people(connection, {1: condition}, *where))[1],
-        await by_range(connection, condition, *where),
-        await by_filter(connection, condition, *where),
+        (await by_people(connection, {1: condition}, {}, _NOW, ids))[1],
+        await by_range(connection, condition, {}, _NOW, ids),
+        await by_filter(connection, condition, {}, _NOW, ids),
     ]
 
     names = {(_BUCKET, person.id): name for name, person in people.items()}

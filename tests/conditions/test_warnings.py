@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
 from audience_gql.conditions.base import Condition, Leaf, Moment
+from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.reasoning.canonical import ALWAYS, NEVER, canonical
 from audience_gql.conditions.reasoning.comparisons import comparison_of
@@ -382,6 +385,7 @@ def test_comparisons_of_the_same_thing_agree_with_the_evaluator(seed):
     alike: dict[str, list[Leaf]] = defaultdict(list)
     for _ in range(share(1_000)):
         leaf = chance.condition(segment_ids=[41], depth=0)
+        assert isinstance(leaf, Leaf)
         comparison = comparison_of(leaf)
         if comparison is not None:
             alike[comparison.subject].append(leaf)
@@ -406,12 +410,14 @@ def test_comparisons_of_the_same_thing_agree_with_the_evaluator(seed):
     assert decided > share(50)
 
 
-WITHOUT = {
+def is_without(field_id: int, person: Facts) -> bool:
+    return field_id not in person.fields
+
+
+WITHOUT: dict[str, Callable[[Facts], bool]] = {
     "People without a postal code are left out.": lambda person: "postalCode" not in person.profile,
     **{
-        f'People without a value in the field "{key}" are left out.': lambda person, id_=ref.id: (
-            id_ not in person.fields
-        )
+        f'People without a value in the field "{key}" are left out.': partial(is_without, ref.id)
         for key, ref in FIELDS.items()
     },
 }

@@ -11,9 +11,9 @@ from audience_gql.demo.scoreboard import Scoreboard
 
 
 def printed(board: Scoreboard, now: float) -> list[str]:
-    console = Console(file=StringIO(), width=120)
-    console.print(board.table(now))
-    return console.file.getvalue().splitlines()
+    output = StringIO()
+    Console(file=output, width=120).print(board.table(now))
+    return output.getvalue().splitlines()
 
 
 def drawn(board: Scoreboard, now: float) -> list[list[str]]:

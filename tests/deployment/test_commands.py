@@ -42,6 +42,7 @@ async def run(*words: str, **settings: str) -> Ended:
     )
     async with asyncio.timeout(60):
         out, err = await process.communicate()
+    assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 
 

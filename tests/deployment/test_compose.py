@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from audience_gql import cli
 from audience_gql.config import settings_from_environment
+from deploy import without_docker
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -23,11 +23,7 @@ OURS = ("migrate", "web", "worker")
 
 
 def read(environment: dict[str, str]) -> dict:
-    spec = importlib.util.spec_from_file_location("without_docker", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its dataclass looks for its annotations
-    spec.loader.exec_module(module)
-    return module.read_services(TEXT, environment)
+    return without_docker.read_services(TEXT, environment)
 
 
 def test_it_has_the_servers_and_the_processes():

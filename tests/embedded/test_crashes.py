@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -23,7 +24,7 @@ RECOVERY_SECONDS = 10
 """Measured: 0.3 for Postgres, 0.15 for Valkey. The room is for a machine that does other things as well."""
 
 
-async def fetch(url: object, sql: str) -> object:
+async def fetch(url: object, sql: str) -> Any:  # Any: a value of a column
     connection = await asyncpg.connect(str(url))
     try:
         return await connection.fetchval(sql)

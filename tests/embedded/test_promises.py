@@ -4,6 +4,7 @@ import asyncio
 import os
 import stat
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -26,7 +27,7 @@ def running():
         yield servers
 
 
-async def fetch(url: str, sql: str) -> object:
+async def fetch(url: str, sql: str) -> Any:  # Any: a value of a column
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(sql)

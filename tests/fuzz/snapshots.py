@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+
+from asyncpg import Record
 
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
@@ -48,7 +49,7 @@ class Judge:
     async def _against_the_facts(
         self,
         connection: Connection,
-        bucket: Mapping[str, Any],
+        bucket: Record,
         members: set[tuple[int, int]],
         conditions: Mapping[int, Condition],
         zone: str,
@@ -82,7 +83,7 @@ class Judge:
     async def _against_the_log(
         self,
         connection: Connection,
-        bucket: Mapping[str, Any],
+        bucket: Record,
         members: set[tuple[int, int]],
         conditions: Mapping[int, Condition],
     ) -> list[str]:

@@ -155,13 +155,14 @@ class Storm:
                 ports=self.world.ports, workspace=self.world.workspace, name=name
             )
             self.group_ids.append(group.id)
-        for condition in (
+        first: list[dict[str, object]] = [
             _event("opened", seconds=4 * 60),
             {"country": {"is": "LT"}},
             {"group": {"anyOf": [str(self.group_ids[0])]}},
-        ):
+        ]
+        for condition in first:
             self.fixed.append(await self._create(condition))
-        for condition in (
+        second: list[dict[str, object]] = [
             {"not": {"segment": {"anyOf": [str(self.fixed[0])]}}},
             {
                 "all": [
@@ -175,7 +176,8 @@ class Storm:
                     "entered": {"inLast": {"minutes": 1}},
                 }
             },
-        ):
+        ]
+        for condition in second:
             await self._create(condition)
 
     # ---- writers

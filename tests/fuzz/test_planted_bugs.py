@@ -13,8 +13,10 @@ import pytest
 
 from audience_gql.audience.definitions.segments import update_segment
 from audience_gql.audience.engine import affected, plans
+from audience_gql.audience.engine.affected import Plan
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.conditions.base import Edge
+from audience_gql.conditions.reasoning import dependencies
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions, facts, log
 from audience_gql.storage.engine import membership
@@ -144,6 +146,7 @@ def with_the_clock_alone(monkeypatch) -> None:
 
     async def lock_bucket(connection, bucket_id):
         head = await honest(connection, bucket_id)
+        assert head
         object.__setattr__(head, "last_instant", head.last_instant - timedelta(days=1))
         return head
 
@@ -161,7 +164,7 @@ async def a_fact_of_the_near_future(house, monkeypatch) -> list[str]:  # noqa: A
 
 
 def without_edges_at_the_fact_itself(monkeypatch) -> None:
-    honest = affected.edges
+    honest = dependencies.edges
 
     def edges(condition, vocabulary):
         return frozenset(
@@ -191,7 +194,8 @@ async def an_edit_between_two_ticks(house, monkeypatch) -> list[str]:  # noqa: A
 
 
 def with_cached_definitions(monkeypatch) -> None:
-    honest, kept = plans.Plans.plan, {}
+    honest = plans.Plans.plan
+    kept: dict[int, Plan] = {}
 
     async def plan(self, connection, bucket, definitions_version):
         if bucket.id not in kept or not kept[bucket.id].evaluable.conditions:

@@ -21,9 +21,8 @@ async def test_who_waits_for_jobs_hears_of_one_once_it_is_in_the_queue(redis_url
         async with asyncio.timeout(10):
             await wakeups._is_woken.wait()
 
-        assert [(job.function, job.args) for job in await pool.queued_jobs(queue_name=QUEUE)] == [
-            (CLEAR, [7])
-        ]
+        queued = await pool.queued_jobs(queue_name=QUEUE)
+        assert [(job.function, [*job.args]) for job in queued] == [(CLEAR, [7])]
     await jobs.close()
     await signals.close()
     await pool.delete(QUEUE)

@@ -54,7 +54,7 @@ async def test_all_listeners_of_a_topic_are_told(signals):
 
         signals.changed([1])
 
-        assert await asyncio.gather(first.wait(2), second.wait(2)) == [{1}, {1}]
+        assert [*await asyncio.gather(first.wait(2), second.wait(2))] == [{1}, {1}]
 
 
 async def test_waiting_ends_with_the_timeout(signals):

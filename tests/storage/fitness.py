@@ -93,7 +93,7 @@ def _volatile_calls(text: str) -> Iterator[str]:
             yield name
 
 
-def _only_tells_the_time(tree: exp.Expression, text: str, name: str) -> bool:
+def _only_tells_the_time(tree: exp.Expr, text: str, name: str) -> bool:
     """Whether a statement only returns the current time and does not write it."""
     if name != "statement_timestamp" or not isinstance(tree, exp.Select):
         return False
@@ -106,7 +106,7 @@ def _only_tells_the_time(tree: exp.Expression, text: str, name: str) -> bool:
 # ---- scope
 
 
-def _unscoped(tree: exp.Expression) -> Iterator[str]:
+def _unscoped(tree: exp.Expr) -> Iterator[str]:
     """The references to a bucketed table whose bucket is not fixed, neither by a value nor by a source with a fixed bucket."""
     names = {cte.alias for cte in tree.find_all(exp.CTE)}
     for block in tree.find_all(exp.Select, exp.Update, exp.Delete):
@@ -120,7 +120,7 @@ def _unscoped(tree: exp.Expression) -> Iterator[str]:
                 yield f"reads {name} {alias} outside of a bucket"
 
 
-def _asks_every_bucket(block: exp.Expression) -> bool:
+def _asks_every_bucket(block: exp.Expr) -> bool:
     """Whether a block returns a separate result for each bucket, as sweeps do: each machine answers for its own buckets."""
     if block.sql(dialect="postgres") in EXEMPT_BLOCKS:
         return True
@@ -131,16 +131,16 @@ def _asks_every_bucket(block: exp.Expression) -> bool:
     return any(isinstance(column, exp.Column) and column.name == "bucket_id" for column in told)
 
 
-def _tables_of(block: exp.Expression) -> Iterator[exp.Table]:
+def _tables_of(block: exp.Expr) -> Iterator[exp.Table]:
     """The tables that a block names itself, without those in its subqueries."""
     for table in block.find_all(exp.Table):
         if table.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert) is block:
             yield table
 
 
-def _settled(block: exp.Expression, bucketed: frozenset[str]) -> set[str]:
+def _settled(block: exp.Expr, bucketed: frozenset[str]) -> set[str]:
     """The references whose bucket equals something fixed, directly or through one another."""
-    equal: list[tuple[str, exp.Expression]] = []
+    equal: list[tuple[str, exp.Expr]] = []
     for left, right in _equalities(block):
         for column, other in ((left, right), (right, left)):
             if isinstance(column, exp.Column) and column.name == "bucket_id":
@@ -155,7 +155,7 @@ def _settled(block: exp.Expression, bucketed: frozenset[str]) -> set[str]:
         settled |= more
 
 
-def _is_settled(other: exp.Expression, bucketed: frozenset[str], settled: set[str]) -> bool:
+def _is_settled(other: exp.Expr, bucketed: frozenset[str], settled: set[str]) -> bool:
     """Whether an expression is fixed: a parameter, or a column of a source without a bucket, of an outer block, or of a fixed reference."""
     while isinstance(other, exp.Cast | exp.Paren):
         other = other.this
@@ -168,7 +168,7 @@ def _is_settled(other: exp.Expression, bucketed: frozenset[str], settled: set[st
     return False
 
 
-def _equalities(block: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Expression]]:
+def _equalities(block: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr]]:
     """The equalities that every row of this block satisfies: those in WHERE and JOINs that are combined only by AND."""
     conditions = [
         join.args["on"]
@@ -190,7 +190,7 @@ def _equalities(block: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Exp
                 yield column, query  # its own blocks are checked separately
 
 
-def _pairs(left: exp.Expression, right: exp.Expression) -> Iterator[tuple[exp.Expression, exp.Expression]]:
+def _pairs(left: exp.Expr, right: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr]]:
     if isinstance(left, exp.Tuple) and isinstance(right, exp.Tuple):
         yield from zip(left.expressions, right.expressions, strict=True)
     else:
@@ -200,7 +200,7 @@ def _pairs(left: exp.Expression, right: exp.Expression) -> Iterator[tuple[exp.Ex
 # ---- columns
 
 
-def _unlisted_columns(tree: exp.Expression) -> Iterator[str]:
+def _unlisted_columns(tree: exp.Expr) -> Iterator[str]:
     """Stars over tables: during a migration, the columns and their order may differ from machine to machine."""
     for star in tree.find_all(exp.Star):
         if isinstance(star.parent, exp.Count):
@@ -215,7 +215,7 @@ def _unlisted_columns(tree: exp.Expression) -> Iterator[str]:
             yield "selects * of a bucketed table"
 
 
-def _insert_problems(tree: exp.Expression) -> Iterator[str]:
+def _insert_problems(tree: exp.Expr) -> Iterator[str]:
     for insert in tree.find_all(exp.Insert):
         if not isinstance(insert.this, exp.Schema):
             yield "inserts without naming the columns"

@@ -100,9 +100,8 @@ class SentStatements:
         self._found: list[str] = []
 
     def pytest_sessionstart(self) -> None:
-        self._patches.enter_context(
-            patch.multiple(asyncpg.Connection, **{name: _noting(self._sent, name) for name in _METHODS})
-        )
+        for name in _METHODS:
+            self._patches.enter_context(patch.object(asyncpg.Connection, name, _noting(self._sent, name)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # Any: xdist has no public name for it
@@ -113,7 +112,7 @@ class SentStatements:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._patches.close()
         if hasattr(session.config, "workerinput"):
-            session.config.workeroutput["sent_statements"] = self._sent.as_plain()
+            session.config.workeroutput["sent_statements"] = self._sent.as_plain()  # type: ignore[attr-defined]  # xdist adds it
             return
         self._found = list(self._sent.judged())
         if _is_whole(session.config):

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
-from bench import Bench, Figure
-from observed import share_at
 
 from audience_gql.audience.definitions.segments import create_segment, delete_segment
 from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_events
@@ -18,9 +16,14 @@ from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
-from peers import dittofeed, mautic, posthog
-from peers.subject import SUBJECTS, WINDOW, Subject
-from peers.took import Took, timed
+from benchmarks.engine.bench import Bench, Figure
+from benchmarks.engine.observed import share_at
+from benchmarks.engine.peers import dittofeed, mautic, posthog
+from benchmarks.engine.peers.dittofeed import Dittofeed
+from benchmarks.engine.peers.mautic import Mautic
+from benchmarks.engine.peers.posthog import PostHog
+from benchmarks.engine.peers.subject import SUBJECTS, WINDOW, Subject
+from benchmarks.engine.peers.took import Took, timed
 
 MEASUREMENT = "f"
 OURS = "audience-gql"
@@ -43,11 +46,11 @@ class _Room:
     subjects: Sequence[Subject]
     connection: Connection
     pid: int
-    mautic: mautic.Mautic
-    posthog: posthog.PostHog
-    dittofeed: dittofeed.Dittofeed
+    mautic: Mautic
+    posthog: PostHog
+    dittofeed: Dittofeed
 
-    def peers(self) -> tuple[tuple[str, int, mautic.Mautic | posthog.PostHog | dittofeed.Dittofeed], ...]:
+    def peers(self) -> tuple[tuple[str, int, Mautic | PostHog | Dittofeed], ...]:
         return (
             (mautic.NAME, mautic.EVERY_SECONDS, self.mautic),
             (posthog.NAME, posthog.EVERY_SECONDS, self.posthog),
@@ -111,9 +114,9 @@ async def _room(bench: Bench, subjects: Sequence[Subject]) -> AsyncIterator[_Roo
             subjects=subjects,
             connection=connection,
             pid=pid,
-            mautic=mautic.Mautic(connection=connection, pid=pid, bucket_ids=bench.bucket_ids),
-            posthog=posthog.PostHog(connection=connection, bucket_ids=bench.bucket_ids),
-            dittofeed=dittofeed.Dittofeed(connection=connection),
+            mautic=Mautic(connection=connection, pid=pid, bucket_ids=bench.bucket_ids),
+            posthog=PostHog(connection=connection, bucket_ids=bench.bucket_ids),
+            dittofeed=Dittofeed(connection=connection),
         )
     finally:
         for module in modules:

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from audience_gql.storage.database import Connection
-from peers.subject import Subject
+from benchmarks.engine.peers.subject import Subject
 
 NAME = "Dittofeed"
 EVERY_SECONDS = 120

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audience_gql.storage.database import Connection
-from peers.subject import Subject
-from peers.took import Took, timed
+from benchmarks.engine.peers.subject import Subject
+from benchmarks.engine.peers.took import Took, timed
 
 NAME = "Mautic"
 EVERY_SECONDS = 15 * 60

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audience_gql.storage.database import Connection
-from peers.subject import END, Subject
+from benchmarks.engine.peers.subject import END, Subject
 
 NAME = "PostHog"
 EVERY_SECONDS = 15 * 60

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
-from observed import cpu_seconds
+from benchmarks.engine.observed import cpu_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class SegmentSubscription:
         context = info.context
         numbers = [opaque.number_of(Kind.SEGMENT, text) or 0 for text in ids]
         followed = context.services.watch.follow(context.workspace.id, numbers)
-        async with aclosing(followed) as updates:  # type: ignore[type-var]  # an async generator, declared as an iterator
+        async with aclosing(followed) as updates:
             async for watched in updates:
                 context.forget()
                 context.loaders.figures.prime(watched.segment.id, watched.figures)

@@ -6,7 +6,7 @@ It reports what segments are now. The single changes are the feed's job.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -32,7 +32,9 @@ class SegmentWatch:
         self._poll_seconds = poll_seconds
         self._watches: dict[int, _WorkspaceWatch] = {}
 
-    async def follow(self, workspace_id: int, segment_ids: Collection[int]) -> AsyncIterator[WatchedSegment]:
+    async def follow(
+        self, workspace_id: int, segment_ids: Collection[int]
+    ) -> AsyncGenerator[WatchedSegment, None]:
         """Each of these segments at once, and again after its size, state or definition changed. It ends when all are deleted.
 
         While Postgres is away, it waits. Raises NotFound with the position of the first id that does not exist.
