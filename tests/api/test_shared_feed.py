@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, aclosing
 from unittest.mock import patch
 
 import pytest
+from graphql.execution import execute_subscription_event
 
 from audience_gql.api.context import Context
 from audience_gql.api.documents import Prepared
@@ -228,7 +229,7 @@ async def test_many_who_come_and_go_each_hear_an_unbroken_chain(api, subscriptio
 async def test_an_execution_ends_by_itself_when_its_last_client_leaves(api, subscriptions, monkeypatch):
     await api.segment("LT", {"country": {"is": "LT"}})
     begun = asyncio.Event()
-    honest = feed_subscriptions.execute_subscription_event
+    honest = execute_subscription_event
 
     def execute(executor):
         begun.set()
