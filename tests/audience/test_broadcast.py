@@ -133,7 +133,7 @@ async def test_what_a_listener_does_not_take_comes_next():
         taken.append(item)
         return item != 2
 
-    listening = asyncio.create_task(reader.listen(into(taken)))
+    listening = asyncio.create_task(reader.listen(take))
     await asyncio.sleep(0)
     for number in (1, 2, 3):
         await broadcast.publish(number, 1)

@@ -33,7 +33,7 @@ class Noting(Membership):
     """Notes what it is asked to fill; `pause` is how long each turn takes beforehand."""
 
     def __init__(self, membership: Membership, pause: float = 0.0) -> None:
-        super().__init__(membership._ports, membership._pool)
+        self._membership = membership
         self._pause = pause
         self.turns: list[int] = []
         self.most_at_once_of_a_bucket = 0
@@ -45,7 +45,7 @@ class Noting(Membership):
         self.most_at_once_of_a_bucket = max(self.most_at_once_of_a_bucket, self._buckets.count(bucket_id))
         try:
             await asyncio.sleep(self._pause)
-            return await super().fill(bucket_id, segment_id, seconds=seconds)
+            return await self._membership.fill(bucket_id, segment_id, seconds=seconds)
         finally:
             self._buckets.remove(bucket_id)
 
@@ -358,7 +358,7 @@ class Broken(Noting):
         if segment_id in self._broken:
             self.turns.append(segment_id)
             raise self._error
-        return await super().fill(bucket_id, segment_id, seconds=seconds)
+        return await self._membership.fill(bucket_id, segment_id, seconds=seconds)
 
 
 @pytest.mark.parametrize("error", [KeyError(7), ConnectionError("away")], ids=repr)

@@ -84,19 +84,17 @@ class Installation:
     paths: list[Path] = field(default_factory=list)
     user: int | None = None
     home: Path
-    keepers: list[Keeper] = field(default_factory=list)
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def keep(self, *arguments: Path, **environment: str) -> Keeper:
         """Starts servers on the folder, or throw-away ones without it, and returns when they are up or refused."""
         process = self.launch(*arguments, **environment)
         assert process.stdout is not None
-        keeper = Keeper(process=process, said=json.loads(process.stdout.readline()))
-        self.keepers.append(keeper)
-        return keeper
+        return Keeper(process=process, said=json.loads(process.stdout.readline()))
 
     def launch(self, *arguments: Path, **environment: str) -> subprocess.Popen[str]:
         """Start the process without waiting for its servers."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [self.python, "-c", KEEPER, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -113,6 +111,8 @@ class Installation:
             group=self.user and pwd.getpwuid(self.user).pw_gid,
             extra_groups=None if self.user is None else [],
         )
+        self.processes.append(process)
+        return process
 
 
 @pytest.fixture
@@ -176,9 +176,10 @@ def installation(request) -> Installation:
 
 
 def end_all(installation: Installation) -> None:
-    for keeper in installation.keepers:
-        if keeper.process.poll() is None:
-            keeper.process.communicate(timeout=60)
+    for process in installation.processes:
+        with process:  # closes its pipes
+            if process.poll() is None:
+                process.communicate(timeout=60)
 
 
 def _python_for(user: int) -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -56,13 +55,16 @@ class Owner:
         self.said: dict[str, Any] = json.loads(self.process.stdout.readline() or "{}")
 
     def stop(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
+
+    def exit_code(self) -> int:
+        """The exit code of a process that was refused, and ends by itself."""
+        self.process.communicate()
+        return self.process.returncode
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        with self.process:  # closes its pipes
+            self.process.kill()
 
 
 def _interpreter(account: pwd.struct_passwd | None) -> str:
@@ -189,7 +191,7 @@ async def test_a_second_instance_is_refused_with_the_folder_and_the_pid(state):
     second = Owner(state)
     owner.stop()
 
-    assert second.process.wait() == 1
+    assert second.exit_code() == 1
     assert second.said["kind"] == "FolderInUse"
     assert str(state) in second.said["error"]
     assert str(owner.process.pid) in second.said["error"]
@@ -238,7 +240,7 @@ async def test_another_majors_data_is_refused(state):
 
     refused = Owner(state)
 
-    assert refused.process.wait() == 1
+    assert refused.exit_code() == 1
     assert refused.said["kind"] == "WrongMajor"
     assert "14" in refused.said["error"]
 
