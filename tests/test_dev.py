@@ -237,20 +237,20 @@ def test_a_page_that_is_built_beside_the_demo_is_given_up_with_it(project: Proje
     (project.root / "playground" / "builder.py").write_text(
         "import subprocess\ndef build(*_, **__):\n    subprocess.run(['sh', '-c', 'echo building; exec sleep 60'])\n"
     )
-    building = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, project.root / "dev", "playground", "--beside"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
-    )
-    assert building.stdin is not None
-    assert building.stdout is not None
-    assert building.stdout.readline() == b"building\n"
+    ) as building:
+        assert building.stdin is not None
+        assert building.stdout is not None
+        assert building.stdout.readline() == b"building\n"
 
-    building.stdin.close()
+        building.stdin.close()
 
-    assert building.wait(timeout=30) == -signal.SIGTERM
-    assert building.stdout.read() == b""  # nobody of its session has it open any more
+        assert building.wait(timeout=30) == -signal.SIGTERM
+        assert building.stdout.read() == b""  # nobody of its session has it open any more
 
 
 def test_the_demo_starts_in_a_folder_that_takes_no_page(

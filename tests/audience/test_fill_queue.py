@@ -358,7 +358,7 @@ class Broken(Noting):
         if segment_id in self._broken:
             self.turns.append(segment_id)
             raise self._error
-        return await self._membership.fill(bucket_id, segment_id, seconds=seconds)
+        return await super().fill(bucket_id, segment_id, seconds=seconds)
 
 
 @pytest.mark.parametrize("error", [KeyError(7), ConnectionError("away")], ids=repr)
