@@ -151,7 +151,7 @@ def refused(schema, document: str, access: Access) -> set[str]:
     try:
         schema.permit(OperationRequest(query=document, variables=None, operation_name=None), access)
     except OperationRefused as refusal:
-        return {error.extensions["code"] for error in refusal.errors}
+        return {(error.extensions or {})["code"] for error in refusal.errors}
     return set()
 
 

@@ -162,6 +162,7 @@ async def test_a_slow_client_hears_why_and_from_where_to_go_on(database_url, red
         async with asyncio.timeout(20):
             while not frames or frames[-1][0] != 8:
                 frames.append(await slow.frame())
+        slow.close()
 
     log = (tmp_path / "web.log").read_text(encoding="utf-8")
     assert "ERROR" not in log, log

@@ -48,6 +48,7 @@ async def test_every_table_has_a_model_with_the_same_columns(database):
 async def test_makemigrations_would_write_nothing():
     async with TortoiseContext() as context:
         await context.init(config=TORTOISE_ORM)
+        assert context.apps
         changes = await MigrationAutodetector(context.apps, TORTOISE_ORM["apps"]).changes()
 
     assert changes == []
@@ -55,7 +56,7 @@ async def test_makemigrations_would_write_nothing():
 
 def test_tortoises_command_finds_the_migrations_without_a_database():
     """As a contributor runs it: in the folder of the checkout, which says where the settings are."""
-    command = [Path(sys.executable).with_name("tortoise"), "heads"]
+    command = [str(Path(sys.executable).with_name("tortoise")), "heads"]
     without = {
         name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "TORTOISE_ORM")
     }
