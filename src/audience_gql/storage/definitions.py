@@ -37,7 +37,7 @@ class BucketInstant:
     bucket_id: int
     evaluated_through: datetime
     has_people_put_off: bool
-    """Whether people may have crossed an edge before that instant whom later ticks will evaluate."""
+    """Whether later ticks may still evaluate people who crossed an edge before that instant."""
 
 
 async def lock_workspace(connection: Connection, workspace_id: int) -> None:

@@ -1,6 +1,6 @@
-"""Works off the queue of fills: workspaces take turns, and new segments go before recomputes.
+"""Works off the queue of fills. Workspaces take turns, and new segments go before recomputes.
 
-The queue is a table in Postgres. What is kept here is only an order of it, read anew at every look, so that it may be lost at any time.
+The queue is a table in Postgres. This module keeps only its order in memory and reads it again at every look, so it may be lost at any time.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from audience_gql.storage.engine.fills import WaitingFill
 from audience_gql.storage.facts import BULK
 
 BUCKETS_AT_A_TIME: Final = 3
-"""As many as a worker has connections for fills: each is busy in Postgres all the time. Recomputes leave one of them free."""
+"""How many buckets are filled at a time: one for each connection for fills, because a fill keeps its connection busy. Recomputes leave one free."""
 TURN_SECONDS: Final = 1.0
-"""A fill that takes longer goes on in its workspace's next turn."""
+"""How long a workspace's turn lasts. A longer fill continues in the workspace's next turn."""
 _LOOK_SECONDS: Final = 5.0
 _SEGMENTS_A_LOOK: Final = 1_000
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class FillQueue:
-    """The fills of one worker process: of the buckets that `is_own` says are its own, one segment at a time in each."""
+    """The fills of one worker process, in the buckets for which `is_own` returns True, one segment at a time in each."""
 
     def __init__(self, ports: Ports, membership: Membership, is_own: Callable[[int], bool]) -> None:
         self._ports = ports
@@ -39,7 +39,7 @@ class FillQueue:
         self._is_own = is_own
         self._schedule = Schedule(BUCKETS_AT_A_TIME)
         self._lines: dict[int, list[WaitingFill]] = {}
-        """What waits in each bucket, in the order in which it is worked off."""
+        """The fills that wait in each bucket, the next one first."""
         self._running: set[asyncio.Task[None]] = set()
         self._ended: set[WaitingFill] = set()
         """The fills that ended since the last look began. A look may have read them as waiting just before they were committed."""
@@ -48,7 +48,7 @@ class FillQueue:
         self._wakeups = Listener()
 
     async def run(self, wakeups: Listener) -> None:
-        """Look whenever somebody asks for a fill, and every few seconds. Run until cancelled."""
+        """Look for fills after each signal, and every few seconds. Run until cancelled."""
         self._wakeups = wakeups
         try:
             while True:
@@ -61,7 +61,7 @@ class FillQueue:
             await end(*self._running)
 
     async def look(self) -> None:
-        """Read what waits, and start as many fills as there are slots. What is under way is not started again."""
+        """Read the waiting fills, and start as many as there are slots. A running fill is not started again."""
         self._ended.clear()
         async with self._ports.database.acquire() as connection:
             first = await fills.first_segments(connection, _SEGMENTS_A_LOOK)
@@ -78,7 +78,7 @@ class FillQueue:
         self._start()
 
     async def work_off(self) -> None:
-        """Look and fill until nothing is left that can be done now."""
+        """Look for fills and run them until none is left that can run now."""
         await self.look()
         while self._running:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
@@ -98,7 +98,7 @@ class FillQueue:
             task.add_done_callback(self._running.discard)
 
     async def _take_turn(self, bucket_id: int) -> None:
-        """Fill the first segment that waits in a bucket. What fails leaves the line: the next look finds it again."""
+        """Fill the first segment that waits in a bucket. A fill that fails leaves the line, and the next look finds it again."""
         fill = self._lines[bucket_id][0] if bucket_id in self._lines else None
         is_done = True
         try:

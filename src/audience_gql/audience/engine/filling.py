@@ -1,6 +1,6 @@
-"""Finds the members of a segment that is new or edited: in ranges of people, each a transaction of its own under the bucket's lock.
+"""Finds the members of a new or edited segment, range by range. Each range of people is one transaction under the bucket's lock.
 
-It may be interrupted at any time, and called again by anybody: what is done is noted with what it did.
+A fill can be interrupted at any time, and any process can continue it: each transaction stores how far the fill has come.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Filling:
         self._verdicts = verdicts
 
     async def fill(self, bucket_id: int, segment_id: int, *, seconds: float) -> bool:
-        """Work off the ranges that are not filled yet, or what a deleted segment left behind, for so many seconds and one range more.
+        """Fill the remaining ranges, or clear what a deleted segment left behind. It begins no further range after `seconds`.
 
         Returns True when nothing is left.
         """
@@ -49,7 +49,7 @@ class Filling:
             people = next_size(people, time.monotonic() - begun, least=_LEAST, most=_MOST)
 
     async def _fill_range(self, bucket_id: int, segment_id: int, people: int) -> bool:
-        """One step of a fill. True when there is more to do."""
+        """Do one step of a fill. Returns True if there may be more to do."""
         try:
             async with self._pool.filling() as connection:
                 bucket = await membership.lock_bucket(connection, bucket_id)
@@ -61,18 +61,18 @@ class Filling:
                 if not state.is_filling:
                     return False
                 if not state.is_started:
-                    # By itself, so that a plan is never made of what may yet be rolled back.
+                    # in a transaction of its own, so that no plan includes a start that may be rolled back
                     await membership.start_fill(connection, bucket_id, segment_id, state.generation)
                 plan = await self._verdicts.plan(connection, bucket) if state.is_started else None
                 if plan is None or segment_id not in plan.evaluable.conditions:
-                    return True  # only started, or deleted or edited since `state` was read: the next step sees which
+                    return True  # the fill has only started, or the segment was deleted or edited since; the next step finds out
                 end = await self._fill(connection, bucket, plan, segment_id, state, people)
         except EvaluationFailed as failed:
             await self._verdicts.blame(bucket_id, failed)
             return False
         self._ports.signals.changed([bucket.workspace_id])
         if end is None:
-            self._ports.signals.marked([bucket_id])  # the next tick reckons with the segment's own instants
+            self._ports.signals.marked([bucket_id])  # the next tick schedules the segment's instants
         return end is not None
 
     async def _fill(
@@ -114,7 +114,7 @@ class Filling:
 
 
 async def _forget(connection: Connection, bucket_id: int, segment_id: int) -> bool:
-    """Remove a slice of what a deleted segment left behind; True when that was the last."""
+    """Remove a slice of what a deleted segment left behind. Returns True if it was the last."""
     if not await retention.forget_segment(connection, bucket_id, segment_id, _FORGOTTEN_AT_ONCE):
         return False
     return await membership.forget_segment(connection, bucket_id, segment_id, _FORGOTTEN_AT_ONCE)

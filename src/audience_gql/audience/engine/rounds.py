@@ -1,4 +1,4 @@
-"""When something that goes round and round last came past: so that one loop can say of another whether it still turns."""
+"""Notes when a loop last completed a round, so that another loop can report whether it still runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Rounds:
 
     @property
     def ago(self) -> timedelta | None:
-        """How long ago it last came past."""
+        """The time since the last round; None before the first."""
         if self._came_past_at is None:
             return None
         return timedelta(seconds=time.monotonic() - self._came_past_at)
