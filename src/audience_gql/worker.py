@@ -201,7 +201,7 @@ class _PromptWorker(Worker):
     async def _poll_iteration(self) -> None:
         await self.wakeups.wait(_LOOK_SECONDS)
         await super()._poll_iteration()
-        self.rounds.come_past()
+        self.rounds.complete()
 
 
 def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _PromptWorker:

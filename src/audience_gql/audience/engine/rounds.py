@@ -7,17 +7,17 @@ from datetime import timedelta
 
 
 class Rounds:
-    """The rounds of one loop. None before the first."""
+    """The rounds of one loop."""
 
     def __init__(self) -> None:
-        self._came_past_at: float | None = None
+        self._completed_at: float | None = None
 
-    def come_past(self) -> None:
-        self._came_past_at = time.monotonic()
+    def complete(self) -> None:
+        self._completed_at = time.monotonic()
 
     @property
     def ago(self) -> timedelta | None:
         """The time since the last round; None before the first."""
-        if self._came_past_at is None:
+        if self._completed_at is None:
             return None
-        return timedelta(seconds=time.monotonic() - self._came_past_at)
+        return timedelta(seconds=time.monotonic() - self._completed_at)
