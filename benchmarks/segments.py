@@ -133,7 +133,7 @@ async def _measure(options: argparse.Namespace, database_url: str, redis_url: st
     await signals.close()
     await database.close()
     environment: dict[str, Any] = dict(await describe(database_url))  # Any: what describe says
-    command = shlex.join(["python", "benchmarks/segments.py", *sys.argv[1:]])
+    command = shlex.join(["python3", "dev", "run", "benchmarks/segments.py", *sys.argv[1:]])
     REPORT.write_text(
         HEAD.format(people=options.people, segments=options.segments)
         + "".join(report.rows)

@@ -28,10 +28,10 @@ _NEAR_BYTES: Final = 4096
 _WORK_LIMIT: Final = 2 * RECORD_BYTES
 """How many bytes a reader examines without a result before it stops. This takes tens of milliseconds."""
 _WORK_OF_A_BLANK: Final = 64
-_BOM: Final = rb"(?:\xef\xbb\xbf)?+"
+_BOM: Final = rb"(?>(?:\xef\xbb\xbf)?)"
 _END: Final = rb"(\r\n|\n|\r|\Z)"
 _LINE: Final = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)?")
-_LINES: Final = re.compile(rb"(?:[^\r\n]*+(?:\r\n|\n|\r)){1,%d}+" % RECORD_LINES)
+_LINES: Final = re.compile(rb"(?>(?:[^\r\n]*+(?:\r\n|\n|\r)){1,%d})" % RECORD_LINES)
 _CONTROL_Z: Final = b"\x1a"  # the mark with which DOS programs end a text file
 
 
@@ -180,19 +180,24 @@ class _Fed:
 
 
 class _Grammar:
-    """The grammar of a record with one delimiter. Blanks around a quoted cell are ignored."""
+    """The grammar of a record with one delimiter. Blanks around a quoted cell are ignored.
+
+    Repeats of groups are in atomic groups. Possessive repeats of groups would say the same, but Python 3.11.2 matches them wrongly
+    (CPython issue 106052).
+    """
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = delimiter
         blanks = "[ ]*+" if delimiter == "\t" else "[ \t]*+"
         part = re.escape(delimiter)
         other = rf"[^\r\n{part}]" if delimiter.isascii() else rf"(?:(?!{part})[^\r\n])"
-        quoted = rf'{blanks}"(?:[^"]++|"")*+"{blanks}'
-        plain = rf'(?!{blanks}"){other}*+'
-        cells = rf"(?:(?:{quoted}|{plain}){part})*+"
+        text = r'(?>(?:[^"]++|"")*)'
+        quoted = rf'{blanks}"{text}"{blanks}'
+        plain = rf'(?!{blanks}")(?>{other}*)'
+        cells = rf"(?>(?:(?:{quoted}|{plain}){part})*)"
         self.record = re.compile(_BOM + rf"({cells}(?:{quoted}|{plain}))".encode() + _END)
-        self._beginning = re.compile(_BOM + rf'{cells}(?:{blanks}"(?:[^"]++|"")*+)?'.encode())
-        self._cell = re.compile(rf'{blanks}"((?:[^"]++|"")*+)"{blanks}{part}|([^{part}]*+){part}')
+        self._beginning = re.compile(_BOM + rf'{cells}(?:{blanks}"{text})?'.encode())
+        self._cell = re.compile(rf'{blanks}"({text})"{blanks}{part}|([^{part}]*+){part}')
 
     def has_blank_before_quote(self, text: str) -> bool:
         return ' "' in text or (self._delimiter != "\t" and '\t"' in text)
