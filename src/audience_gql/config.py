@@ -10,9 +10,11 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_WEBHOOK_PORTS: Final = frozenset({80, 443})
 
 
 class MissingSetting(Exception):
@@ -96,6 +98,14 @@ class Settings:
     sockets_per_token: int = 50
     """How many sockets and streams together a token may have open in one process."""
     subscriptions_per_socket: int = 20
+
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that are not public, and that webhooks may reach all the same."""
+    webhook_ports: frozenset[int] = _WEBHOOK_PORTS
+    """The ports that a webhook's URL may name."""
+    is_webhook_http_allowed: bool = False
+    """Whether a webhook's URL may begin with http:// instead of https://."""
+
     log_level: str = "INFO"
     """The least severe messages that the process logs, as a name of Python's logging module."""
     body_bytes: int = 1024 * 1024
@@ -158,6 +168,9 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         request_seconds=_whole(environment, "AUDIENCE_REQUEST_SECONDS", 20),
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
+        webhook_networks=_networks(environment, "AUDIENCE_WEBHOOK_NETWORKS"),
+        webhook_ports=_WEBHOOK_PORTS | _ports(environment, "AUDIENCE_WEBHOOK_PORTS"),
+        is_webhook_http_allowed=_whether(environment, "AUDIENCE_WEBHOOK_HTTP"),
         log_level=log_level_from_environment("INFO", environment),
     )
 
@@ -184,6 +197,32 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isascii() or not value.isdigit():
         raise MalformedSetting(name, value, "a whole number")
     return int(value)
+
+
+def _whether(environment: Mapping[str, str], name: str) -> bool:
+    value = environment.get(name) or "0"
+    if value not in ("0", "1"):
+        raise MalformedSetting(name, value, "1 for yes or 0 for no")
+    return value == "1"
+
+
+def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(it) for it in _words(environment, name))
+    except ValueError as error:
+        expected = "networks like 10.0.0.0/8 or fd00::/8, separated by commas"
+        raise MalformedSetting(name, environment[name], expected) from error
+
+
+def _ports(environment: Mapping[str, str], name: str) -> frozenset[int]:
+    words = _words(environment, name)
+    if not all(re.fullmatch(r"[1-9][0-9]{0,4}", it) and int(it) < 2**16 for it in words):
+        raise MalformedSetting(name, environment[name], "port numbers, separated by commas")
+    return frozenset(map(int, words))
+
+
+def _words(environment: Mapping[str, str], name: str) -> list[str]:
+    return [word for it in environment.get(name, "").split(",") if (word := it.strip())]
 
 
 def _origins(environment: Mapping[str, str], name: str) -> frozenset[str]:

@@ -1,17 +1,19 @@
-"""What the application needs from outside besides Postgres: the time, wake-ups, and a queue of jobs.
+"""What the application needs from outside besides Postgres: the time, wake-ups, a queue of jobs, and a sender of webhooks.
 
 The protocols are small on purpose: tests replace them. None of them holds data that may not be lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from audience_gql.storage.database import Connection, Database
+
+_SUCCESS: Final = range(200, 300)
 
 
 class Clock(Protocol):
@@ -71,6 +73,60 @@ class Jobs(Protocol):
 
     def run_import(self, import_id: int) -> None:
         """Request that the rows of this import are written. Returns at once, and never fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingMessage:
+    """One webhook message on its way to one receiver."""
+
+    url: str
+    message_id: str
+    """The header `webhook-id`. It stays the same on every attempt, so that the receiver can recognise a duplicate."""
+    body: bytes
+    """JSON in UTF-8."""
+    secrets: Sequence[str] = field(repr=False)
+    """The valid secrets, the newest first. The message gets one signature for each, so that a secret can be rotated."""
+    sent_at: datetime
+    """The instant of this attempt. Receivers refuse signatures that are older than a few minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """How one attempt to send a message ended."""
+
+    status: int | None
+    """The HTTP status of the receiver's answer. None if no answer arrived."""
+    milliseconds: int
+    failure: str | None
+    """Why the attempt failed, in one sentence. None if it succeeded."""
+    response: str
+    """The first 1,024 bytes of the answer's body as text. Undecodable bytes are replaced."""
+    retry_after_seconds: float | None
+    """How long the receiver asks to wait before the next attempt. None if it does not ask."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the receiver accepted the message: the status is 2xx, even if the rest of the answer was cut off."""
+        return self.status in _SUCCESS
+
+
+class Sender(Protocol):
+    """The way of webhooks to their receivers. It keeps nothing: the schedule and the attempts are in Postgres."""
+
+    def new_secret(self) -> str:
+        """A new random secret that begins with `whsec_`."""
+        ...
+
+    def check_url(self, url: str) -> str | None:
+        """Why messages are never sent to this URL, in one sentence, or None. It uses no network, so names are not resolved."""
+        ...
+
+    async def send(self, message: OutgoingMessage) -> Attempt:
+        """Make one attempt, in 15 seconds at most. Nothing that the receiver or the network does raises an exception.
+
+        Raises ValueError for a malformed secret.
+        """
         ...
 
 
