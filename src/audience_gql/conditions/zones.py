@@ -24,11 +24,6 @@ def zone_named(name: str) -> str | None:
     return _zones().get(name)
 
 
-def old_names() -> Mapping[str, str]:
-    """The other names of zones, each with the zone's present name."""
-    return {name: present for name, present in _zones().items() if name != present}
-
-
 @cache
 def _zones() -> Mapping[str, str]:
     """Every name of a zone with the present name: the same name if a country lists it, or else that of the zone to which it links."""

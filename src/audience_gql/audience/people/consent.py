@@ -75,13 +75,11 @@ def refused(
 
 
 def without_bounce(state: ChannelConsent) -> ChannelConsent | None:
-    """The state after the address changes: a bounce ends, and the state before it returns. None if there was no status before.
-
-    A bounce stays only if the state before it was not recorded.
-    """
-    if state.status != "BOUNCED" or state.before is None:
+    """The state after the address changes: a bounce ends, and the state before it returns. None if there was no status before."""
+    if state.status != "BOUNCED":
         return state
-    return None if state.before.status == NOTHING_SAID.status else state.before
+    earlier = state.before or NOTHING_SAID
+    return None if earlier.status == NOTHING_SAID.status else earlier
 
 
 def _outweighs(status: str, at: datetime, reason: str, present: ChannelConsent, base: ChannelConsent) -> bool:

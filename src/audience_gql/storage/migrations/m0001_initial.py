@@ -1,4 +1,4 @@
-"""Creates the first schema. It locks nothing, because no table exists yet."""
+"""Creates the schema. It locks nothing, because no table exists yet."""
 
 from pathlib import Path
 
