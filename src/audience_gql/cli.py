@@ -41,8 +41,9 @@ def _explained() -> tuple[type[Exception], ...]:
     from audience_gql.audience.failures import Failure  # noqa: PLC0415  # `--help` must be fast
     from audience_gql.config import MalformedSetting, MissingSetting  # noqa: PLC0415
     from audience_gql.storage.database import Unavailable  # noqa: PLC0415
+    from audience_gql.storage.schema import OtherSchema  # noqa: PLC0415
 
-    return Failure, MalformedSetting, MissingSetting, Unavailable
+    return Failure, MalformedSetting, MissingSetting, OtherSchema, Unavailable
 
 
 def _parser() -> argparse.ArgumentParser:

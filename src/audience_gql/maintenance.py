@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from audience_gql.audience.access import create_token
@@ -15,6 +16,7 @@ from audience_gql.opened_ports import open_ports
 from audience_gql.storage.database import Unavailable
 from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.schema import refuse_other_schema
 
 _POLL_SECONDS: Final = 0.2
 
@@ -36,6 +38,16 @@ async def readiness_of(settings: Settings) -> Readiness:
             return await readiness(ports=ports)
     except Unavailable:
         return Readiness(parts={"postgres": "does not answer"})
+
+
+async def refuse_schema_of(settings: Settings) -> None:
+    """Raise OtherSchema if a web process of this version cannot use the database. A later version may have migrated it, as during an upgrade.
+
+    Does nothing if Postgres is unavailable: the process itself reports that.
+    """
+    with suppress(Unavailable):
+        async with open_ports(settings.database_url, settings.redis_url) as ports:
+            await refuse_other_schema(ports.database, may_be_newer=True)
 
 
 async def recompute_all(settings: Settings) -> int:

@@ -27,7 +27,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
 from audience_gql.opened_ports import open_ports
 from audience_gql.storage.models import Workspace
-from audience_gql.storage.schema import migrate
+from audience_gql.storage.schema import OtherSchema, migrate
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _RESTART_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.2
+_KEY_FILE: Final = "secret.key"
 
 Say = Callable[[str], None]
 Prepare = Callable[[Ports], Awaitable[Workspace]]
@@ -68,10 +69,12 @@ async def run(
     say: Say,
     greet: Callable[[Addresses], None],
     play: Play | None = None,
+    is_disposable: bool = False,
 ) -> None:
     """Start everything, run `play` if it is given, and return after SIGTERM or SIGINT.
 
-    Raises NotStarted, and EmbeddedError from the embedded servers.
+    `is_disposable`: `prepare` can make the data again, so data of another version in the state folder is dropped.
+    Raises NotStarted, OtherSchema, and EmbeddedError from the embedded servers.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -80,13 +83,13 @@ async def run(
     _refuse_taken_port(port)
     _make_state_folder(state)
     with _servers(state, say) as (database_url, redis_url):
+        await _migrate(database_url, state, say, is_disposable=is_disposable)
         environment = {
             **os.environ,
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "AUDIENCE_SECRET_KEY": _secret_key(state),
         }
-        await migrate(database_url)
         async with _child("worker", ["worker"], environment, state):
             async with open_ports(database_url, redis_url) as ports:
                 workspace = await prepare(ports)
@@ -131,9 +134,8 @@ def _refuse_taken_port(port: int) -> None:
 @contextmanager
 def _servers(state: Path, say: Say) -> Iterator[tuple[str, str]]:
     """The addresses of the servers: those of the environment, or of embedded ones."""
-    database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
-    if database_url and redis_url:
-        yield database_url, redis_url
+    if _has_servers():
+        yield os.environ["DATABASE_URL"], os.environ["REDIS_URL"]
         return
     from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # a deployment with its own servers does not need this package
 
@@ -144,6 +146,27 @@ def _servers(state: Path, say: Say) -> Iterator[tuple[str, str]]:
         raise NotStarted(str(error)) from error
     with servers:
         yield servers.addresses.database_url, servers.addresses.redis_url
+
+
+def _has_servers() -> bool:
+    """Whether the environment names the servers."""
+    return bool(os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"))
+
+
+async def _migrate(database_url: str, state: Path, say: Say, *, is_disposable: bool) -> None:
+    if _has_servers():
+        await migrate(database_url)
+        return
+    try:
+        is_dropped = await migrate(database_url, drop_other=is_disposable)
+    except OtherSchema as error:
+        raise NotStarted(
+            f"the data in {state} belongs to another version of this program (its last migration is {error.last}): "
+            "use that version, or delete this folder to start without data"
+        ) from error
+    if is_dropped:
+        say("The data belonged to another version of this program, and is made again.")
+        (state / _KEY_FILE).unlink(missing_ok=True)  # cursors of the dropped log must not be taken for ours
 
 
 @asynccontextmanager
@@ -254,7 +277,7 @@ def _make_state_folder(state: Path) -> None:
 
 def _secret_key(state: Path) -> str:
     """The instance's key for cursors, created at its first start."""
-    path = state / "secret.key"
+    path = state / _KEY_FILE
     if not path.exists():
         _write_private(path, secrets.token_urlsafe(32))
     return path.read_text(encoding="utf-8")

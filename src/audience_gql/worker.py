@@ -40,6 +40,7 @@ from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.presence import Presence
+from audience_gql.storage.schema import refuse_other_schema
 
 _RECONNECT_SECONDS: Final = 1.0
 _CLEANUP_SECONDS: Final = 5.0
@@ -108,7 +109,7 @@ class _Connected:
 
 @asynccontextmanager
 async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterator[_Connected | None]:
-    """Open the process' ports. Waits for Postgres as long as it takes; yields None when stopped before that."""
+    """Open the process' ports. Waits for Postgres as long as it takes; yields None when stopped before that. Raises OtherSchema."""
     presence = Presence(settings.database_url)
     opened = await _open(settings, stopped, presence)
     if opened is None:
@@ -119,6 +120,7 @@ async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterato
     signals, jobs = RedisSignals(settings.redis_url), ArqJobs(settings.redis_url)
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
     try:
+        await refuse_other_schema(database)
         yield _Connected(
             ports=ports,
             signals=signals,

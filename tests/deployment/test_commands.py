@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 
+from audience_gql.embedded import Servers
+from audience_gql.embedded.ports import free_port
+from audience_gql.storage.schema import migrate
 from tests import product
 
 COMMANDS = {
@@ -82,6 +89,53 @@ async def test_a_database_that_refuses_is_told(name, wrong, database_url, redis_
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize("name", ["migrate", "serve", "worker", "up", "demo"])
+async def test_a_database_of_another_version_is_refused(name, tmp_path, empty_database_url, redis_url):
+    await record_another_version(empty_database_url)
+    words = COMMANDS.get(name, (name, "--port", str(free_port()), "--state", str(tmp_path / "state")))
+
+    ended = await run(*words, DATABASE_URL=empty_database_url, REDIS_URL=redis_url)
+
+    database = urlsplit(empty_database_url).path.removeprefix("/")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        f"audience-gql: the database '{database}' belongs to another version of this program (its last migration is m0001_other): "
+        "use that version, or drop the database and create it again\n"
+    )
+
+
+async def test_ready_tells_of_a_database_of_another_version(empty_database_url, redis_url):
+    await record_another_version(empty_database_url)
+
+    ended = await run("ready", DATABASE_URL=empty_database_url, REDIS_URL=redis_url)
+
+    assert ended.code == 1
+    assert "migrations: run `audience-gql migrate`\n" in ended.out
+
+
+@pytest.mark.faults
+async def test_the_state_of_another_version_is_kept_by_up_and_remade_by_the_demo():
+    state = Path(tempfile.mkdtemp(prefix="audience-state-"))  # any account may enter its parent folders
+    words = ("--port", str(free_port()), "--state", str(state))
+    with Servers.start(state) as servers:
+        await migrate(servers.addresses.database_url)
+        await record_another_version(servers.addresses.database_url)
+    (state / "secret.key").write_text("of then", encoding="utf-8")
+
+    kept = await run("up", *words)
+    secret = (state / "secret.key").read_text(encoding="utf-8")
+    remade = await said_until("Loading the data", "demo", *words)
+
+    assert (kept.code, secret) == (1, "of then")
+    assert kept.err == (
+        f"audience-gql: the data in {state} belongs to another version of this program (its last migration is m0001_other): "
+        "use that version, or delete this folder to start without data\n"
+    )
+    assert "The data belonged to another version of this program, and is made again.\n" in remade
+    assert (state / "secret.key").read_text(encoding="utf-8") != "of then"
+    shutil.rmtree(state)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -142,6 +196,29 @@ async def test_all_processes_of_up_log_at_the_level_that_is_set(tmp_path):
     assert [" DEBUG " in text for text in said] == [True, True, True]
     assert password is not None
     assert not any(password in text for text in said)
+
+
+async def record_another_version(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "UPDATE tortoise_migrations SET name = 'm0001_other' WHERE name = 'm0001_initial'"
+    )
+    await connection.execute("DELETE FROM tortoise_migrations WHERE name > 'm0001_other'")
+    await connection.close()
+
+
+async def said_until(text: str, *words: str) -> str:
+    """What the command has printed up to this text. The command is then told to stop, and has ended."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "audience_gql.cli", *words), env=kept, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        said = await process.stdout.readuntil(text.encode())
+        process.terminate()
+        await process.communicate()
+    return said.decode()
 
 
 async def test_a_token_and_a_time_zone(empty_database_url, redis_url):

@@ -7,8 +7,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -18,11 +21,13 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
 from audience_gql.storage import migrations, models
+from audience_gql.storage.database import Database
 from audience_gql.storage.orm_settings import TORTOISE_ORM
-from audience_gql.storage.schema import is_migrated, migrate
+from audience_gql.storage.schema import OtherSchema, is_migrated, migrate, refuse_other_schema
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = Path(migrations.__file__).parent
+OWN = sorted(path.stem for path in MIGRATIONS.glob("m[0-9]*.py"))
 MODELS = [
     model
     for model in vars(models).values()
@@ -137,7 +142,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url):
         "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE audits (taken int)"
     )
 
-    with pytest.raises(OperationalError, match="audits"):  # of the second migration
+    with pytest.raises(OperationalError, match="audits"):
         await migrate(empty_database_url)
 
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
@@ -145,6 +150,58 @@ async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url):
     await connection.close()
     assert [row["tablename"] for row in tables] == ["audits", "tortoise_migrations"]
     assert applied == 0
+
+
+@pytest.mark.parametrize("names", [["m0001_initial", "m0002_scale"], ["m0001_beginning"]])
+async def test_a_database_of_another_version_is_refused(names, empty_database_url):
+    await migrated_as(empty_database_url, names)
+    before = await contents(empty_database_url)
+
+    with pytest.raises(OtherSchema, match=f"'{database_of(empty_database_url)}' .* {names[-1]}"):
+        await migrate(empty_database_url)
+
+    assert await contents(empty_database_url) == before
+
+
+async def test_a_database_of_another_version_is_dropped_on_request(empty_database_url):
+    expected, _ = await contents(empty_database_url)
+    await migrated_as(empty_database_url, ["m0001_initial", "m0002_scale"])
+
+    assert await migrate(empty_database_url, drop_other=True)
+
+    assert await contents(empty_database_url) == (expected, OWN)
+
+
+async def test_a_database_of_this_version_is_not_dropped(empty_database_url):
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("CREATE TABLE kept (it int)")
+    await connection.close()
+
+    assert not await migrate(empty_database_url, drop_other=True)
+
+    assert "kept" in (await contents(empty_database_url))[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "may_be_newer", "is_refused"),
+    [
+        ([], False, False),
+        (OWN, False, False),
+        ([*OWN, "m9999_later"], False, True),
+        ([*OWN, "m9999_later"], True, False),
+        (["m0001_beginning", "m9999_later"], True, True),
+    ],
+)
+async def test_a_process_starts_only_on_a_schema_it_knows(
+    names, may_be_newer, is_refused, empty_database_url
+):
+    await migrated_as(empty_database_url, names)
+    database = await Database.open(empty_database_url, is_default=False)
+
+    with pytest.raises(OtherSchema) if is_refused else nullcontext():
+        await refuse_other_schema(database, may_be_newer=may_be_newer)
+
+    await database.close()
 
 
 async def test_what_postgres_15_has_no_words_for_in_create_table_is_there_all_the_same(database):
@@ -155,3 +212,27 @@ async def test_what_postgres_15_has_no_words_for_in_create_table_is_there_all_th
     assert [row["attstorage"] for row in storage] == [
         b"e"
     ]  # EXTERNAL: pieces of a file are cut, not compressed
+
+
+async def migrated_as(url: str, names: Sequence[str]) -> None:
+    """Make the database record these migrations instead of its own."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("DELETE FROM tortoise_migrations")
+    await connection.executemany(
+        "INSERT INTO tortoise_migrations (app, name, applied_at) VALUES ('audience', $1, now())",
+        [(name,) for name in names],
+    )
+    await connection.close()
+
+
+async def contents(url: str) -> tuple[list[str], list[str]]:
+    """The names of the tables, and of the recorded migrations."""
+    connection = await asyncpg.connect(url)
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    recorded = await connection.fetch("SELECT name FROM tortoise_migrations ORDER BY name")
+    await connection.close()
+    return [row["tablename"] for row in tables], [row["name"] for row in recorded]
+
+
+def database_of(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")

@@ -59,7 +59,7 @@ def _demo(parsed: argparse.Namespace) -> int:
             ports=ports, workspace=workspace, websocket_url=addresses.websocket_url, token=addresses.token
         )
 
-    return _stand_alone(parsed, "demo", prepare, None if parsed.no_replay else play)
+    return _stand_alone(parsed, "demo", prepare, None if parsed.no_replay else play, is_disposable=True)
 
 
 def _up(parsed: argparse.Namespace) -> int:
@@ -76,7 +76,14 @@ def _up(parsed: argparse.Namespace) -> int:
     return _stand_alone(parsed, "up", prepare)
 
 
-def _stand_alone(parsed: argparse.Namespace, name: str, prepare: Prepare, play: Play | None = None) -> int:
+def _stand_alone(
+    parsed: argparse.Namespace,
+    name: str,
+    prepare: Prepare,
+    play: Play | None = None,
+    *,
+    is_disposable: bool = False,
+) -> int:
     import uvloop
 
     from audience_gql import connection_file, standalone
@@ -87,7 +94,13 @@ def _stand_alone(parsed: argparse.Namespace, name: str, prepare: Prepare, play: 
     try:
         uvloop.run(
             standalone.run(
-                state=state.absolute(), port=parsed.port, prepare=prepare, say=_say, greet=_greet, play=play
+                state=state.absolute(),
+                port=parsed.port,
+                prepare=prepare,
+                say=_say,
+                greet=_greet,
+                play=play,
+                is_disposable=is_disposable,
             )
         )
     except standalone.NotStarted as error:

@@ -28,9 +28,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _serve(parsed: argparse.Namespace) -> int:
     from audience_gql.app import create_app
+    from audience_gql.maintenance import refuse_schema_of
     from audience_gql.serving import serve
 
     settings = read_settings()
+    asyncio.run(refuse_schema_of(settings))
     serve(create_app(settings), host=parsed.host, port=parsed.port, settings=settings)
     return 0
 

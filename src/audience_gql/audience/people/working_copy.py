@@ -165,12 +165,10 @@ class WorkingCopy:
         """Release and take keys. Yields the kinds of keys that changed."""
         for kind, column in _KEY_COLUMNS.items():
             before = draft.row[column]
-            new = keys.get(kind)
-            is_somebodys = new is None or new in self._owners
-            if column not in patch.columns or (patch.columns[column] == before and is_somebodys):
+            if column not in patch.columns or patch.columns[column] == before:
                 continue
-            old = None if before is None else identity(kind, before)
-            if old != new or not is_somebodys:
+            old, new = None if before is None else identity(kind, before), keys.get(kind)
+            if old != new:
                 self._free(old, draft.owner)
                 self._take(new, draft.owner)
                 yield kind
