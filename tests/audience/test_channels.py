@@ -476,14 +476,3 @@ async def test_refusals_come_to_the_same_in_whatever_order_they_are_told(house, 
         found |= {tuple(row) for row in rows}
 
     assert found == {("SPAM_REPORTED", noon + timedelta(minutes=3), "email_complained")}
-
-
-async def test_a_bounce_of_before_this_was_noted_stays(house):
-    await bounced(house, before="ACTIVE")
-    await house.ports.database.fetch(
-        "UPDATE channel_states SET before_status = NULL WHERE bucket_id = $1", house.bucket_id
-    )
-
-    await house.upsert({"externalId": "ada", "email": "b@x.org"})
-
-    assert (await email(house))[0] == "BOUNCED"

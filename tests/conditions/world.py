@@ -119,7 +119,8 @@ async def store(connection: Connection, people: Iterable[Person]) -> None:
     """Write people as storage does: folded text beside the original, dates as rows."""
     people = list(people)
     await connection.execute(
-        "INSERT INTO workspaces VALUES ($1, 'test', 'UTC', now()) ON CONFLICT DO NOTHING", _WORKSPACE
+        "INSERT INTO workspaces (id, name, created_at) VALUES ($1, 'test', now()) ON CONFLICT DO NOTHING",
+        _WORKSPACE,
     )
     for group_id, name in GROUPS.items():
         await connection.execute(
