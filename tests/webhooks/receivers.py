@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
-from audience_gql.audience.ports import Attempt, OutgoingMessage
+from audience_gql.audience.ports import Attempt, OutgoingMessage, Sender
 from audience_gql.webhooks.guard import Policy
 from audience_gql.webhooks.sender import WebhookSender
 from audience_gql.webhooks.signing import new_secret
@@ -19,6 +19,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 NAME = "hooks.example.com"
 BODY = b'{"type": "audience.membership.changed"}'
 LOOPBACK = ip_network("127.0.0.0/8")
+NO_TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For tests without TLS: reading the system's store of certificates takes longer than such a test."""
 
 Behave = Callable[["Receiver", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -54,7 +56,7 @@ class Names:
         self._addresses = addresses
         self.asked: list[str] = []
 
-    async def __call__(self, name: str, _port: int) -> Sequence[str]:
+    async def __call__(self, name: str) -> Sequence[str]:
         self.asked.append(name)
         assert len(self.asked) == 1, "a second look-up may find another address"
         return self._addresses
@@ -117,6 +119,8 @@ async def attempted(
     """How one attempt ends if the receiver behaves like this."""
     async with AsyncExitStack() as stack:
         receiver = await listen(stack, behave)
-        sender = WebhookSender(open_to(receiver), resolve=Names("127.0.0.1"), attempt_seconds=seconds)
+        sender: Sender = WebhookSender(
+            open_to(receiver), resolve=Names("127.0.0.1"), tls=NO_TRUST, attempt_seconds=seconds
+        )
         attempt = await sender.send(message(f"http://{NAME}:{receiver.port}{path}", body=body))
     return attempt, receiver

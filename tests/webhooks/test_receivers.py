@@ -91,6 +91,7 @@ NO_ANSWER = {
     "silent": (silent, LATE),
     "drips the head": (dripping(b"HTTP/1.1 200 OK\r\nX-Long: "), LATE),
     "closes early": (answering(b""), CLOSED),
+    "switches protocols": (answering(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), INVALID),
     "closes in the head": (answering(b"HTTP/1.1 200 OK\r\nX-Half"), CLOSED),
     "sends garbage": (answering(b"\x16\x03\x01\x00\xff\r\n\r\n"), INVALID),
     "speaks another protocol": (answering(b"220 mail.example ESMTP\r\n\r\n"), INVALID),

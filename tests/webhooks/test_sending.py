@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from contextlib import AsyncExitStack
 
 import pytest
@@ -16,6 +17,7 @@ from tests.webhooks.receivers import (
     BODY,
     LOOPBACK,
     NAME,
+    NO_TRUST,
     OK,
     Names,
     answering,
@@ -37,7 +39,7 @@ def test_a_message_arrives_whole_and_signed(run):
     async def story():
         async with AsyncExitStack() as stack:
             receiver = await listen(stack, answering(OK))
-            sender = WebhookSender(open_to(receiver), resolve=Names("127.0.0.1"))
+            sender = WebhookSender(open_to(receiver), resolve=Names("127.0.0.1"), tls=NO_TRUST)
             secret = sender.new_secret()
             url = f"http://Hooks.Example.com.:{receiver.port}/in?a=1#fragment"
             return await sender.send(message(url, secrets=[secret])), receiver, secret
@@ -69,7 +71,7 @@ def test_secrets_are_not_in_the_text_of_a_message():
 
 
 def test_a_malformed_secret_is_a_bug_and_raises(run):
-    sender = WebhookSender(Policy(), resolve=Names())
+    sender = WebhookSender(Policy(), resolve=Names(), tls=NO_TRUST)
 
     with pytest.raises(ValueError, match="base64"):
         run(sender.send(message("https://hooks.example.com/", secrets=["whsec_c2hvcnQ="])))
@@ -89,7 +91,7 @@ def test_a_malformed_secret_is_a_bug_and_raises(run):
 def test_a_name_with_one_private_address_is_refused(run, addresses, named):
     names = Names(*addresses)
 
-    attempt = run(WebhookSender(HTTP, resolve=names).send(message(f"http://{NAME}/")))
+    attempt = run(WebhookSender(HTTP, resolve=names, tls=NO_TRUST).send(message(f"http://{NAME}/")))
 
     assert attempt.status is None
     assert attempt.failure.startswith(f"The name {NAME} resolves to {named}")
@@ -103,7 +105,9 @@ def test_a_refused_name_is_not_contacted(run):
             receiver = await listen(stack, answering(OK))
             policy = Policy(ports=frozenset({receiver.port}), is_http_allowed=True)
             for url in (f"http://{NAME}:{receiver.port}", f"http://127.0.0.1:{receiver.port}"):
-                attempt = await WebhookSender(policy, resolve=Names("127.0.0.1")).send(message(url))
+                attempt = await WebhookSender(policy, resolve=Names("127.0.0.1"), tls=NO_TRUST).send(
+                    message(url)
+                )
                 assert "127.0.0.1, which is not a public address" in str(attempt.failure)
             return receiver
 
@@ -113,7 +117,7 @@ def test_a_refused_name_is_not_contacted(run):
 def test_a_refused_url_is_not_looked_up(run):
     names = Names("8.8.8.8")
 
-    attempt = run(WebhookSender(Policy(), resolve=names).send(message(f"https://user@{NAME}/")))
+    attempt = run(WebhookSender(Policy(), resolve=names, tls=NO_TRUST).send(message(f"https://user@{NAME}/")))
 
     assert attempt.failure == "The URL contains a user name or a password."
     assert names.asked == []
@@ -133,7 +137,7 @@ def test_a_name_that_changes_between_look_ups_is_looked_up_once(run, monkeypatch
         async with AsyncExitStack() as stack:
             receiver = await listen(stack, answering(OK))
             monkeypatch.setattr(socket, "getaddrinfo", changing)
-            sender = WebhookSender(open_to(receiver))
+            sender = WebhookSender(open_to(receiver), tls=NO_TRUST)
             return await sender.send(message(f"http://{NAME}:{receiver.port}/")), receiver
 
     attempt, receiver = run(story())
@@ -148,7 +152,7 @@ def test_an_address_in_the_url_is_not_looked_up(run):
         async with AsyncExitStack() as stack:
             receiver = await listen(stack, answering(OK))
             names = Names()
-            sender = WebhookSender(open_to(receiver), resolve=names)
+            sender = WebhookSender(open_to(receiver), resolve=names, tls=NO_TRUST)
             return await sender.send(message(f"http://127.0.0.1:{receiver.port}/")), names
 
     attempt, names = run(story())
@@ -158,14 +162,41 @@ def test_an_address_in_the_url_is_not_looked_up(run):
 
 
 def test_the_machine_s_resolver_finds_the_names_of_the_machine(run):
-    addresses = run(SystemResolver()("localhost", 443))
+    addresses = run(SystemResolver()("localhost"))
 
     assert set(addresses) <= {"127.0.0.1", "::1"}
     assert addresses
 
 
+def test_a_slow_name_occupies_one_thread(run, monkeypatch):
+    """Otherwise one dead name server would take all threads, and the names of other receivers would wait."""
+    answered, asked = threading.Event(), []
+
+    def slow(name, *_args, **_options):
+        asked.append(name)
+        if name == NAME:
+            assert answered.wait(5)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+    async def story():
+        resolver = SystemResolver()
+        waiting = [asyncio.create_task(resolver(NAME)) for _ in range(100)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        other = await resolver("other.example.com")
+        answered.set()
+        return other, await asyncio.gather(*waiting, return_exceptions=True), await resolver(NAME)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    other, found, again = run(story())
+
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert [other, again, *found[1:]] == [["127.0.0.1"]] * 101
+    assert asked == [NAME, "other.example.com", NAME]
+
+
 def test_a_name_without_an_address_is_a_failure(run):
-    attempt = run(WebhookSender(Policy(), resolve=Names()).send(message(f"https://{NAME}/")))
+    attempt = run(WebhookSender(Policy(), resolve=Names(), tls=NO_TRUST).send(message(f"https://{NAME}/")))
 
     assert attempt.failure == f"The name {NAME} has no address."
 
@@ -176,7 +207,7 @@ def test_an_unknown_name_is_a_failure(run, monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
-    attempt = run(WebhookSender(Policy()).send(message(f"https://{NAME}/")))
+    attempt = run(WebhookSender(Policy(), tls=NO_TRUST).send(message(f"https://{NAME}/")))
 
     assert attempt.failure == f"The name {NAME} could not be resolved: Name or service not known."
 
@@ -186,7 +217,7 @@ def test_the_next_address_gets_its_turn(run):
         async with AsyncExitStack() as stack:
             receiver = await listen(stack, answering(OK))
             names = Names("127.0.0.2", "127.0.0.1")
-            sender = WebhookSender(open_to(receiver), resolve=names)
+            sender = WebhookSender(open_to(receiver), resolve=names, tls=NO_TRUST)
             return await sender.send(message(f"http://{NAME}:{receiver.port}/"))
 
     assert run(story()).is_success
@@ -194,7 +225,7 @@ def test_the_next_address_gets_its_turn(run):
 
 def test_a_closed_port_is_a_failure(run, unused_tcp_port):
     policy = Policy(networks=(LOOPBACK,), ports=frozenset({unused_tcp_port}), is_http_allowed=True)
-    sender = WebhookSender(policy, resolve=Names("127.0.0.1", "127.0.0.2"))
+    sender = WebhookSender(policy, resolve=Names("127.0.0.1", "127.0.0.2"), tls=NO_TRUST)
 
     attempt = run(sender.send(message(f"http://{NAME}:{unused_tcp_port}/")))
 
@@ -210,7 +241,7 @@ def test_a_redirect_is_a_failure_and_not_followed(run, status):
             location = f"Location: http://127.0.0.1:{private.port}/"
             answer = f"HTTP/1.1 {status} Elsewhere\r\n{location}\r\nContent-Length: 0\r\n\r\n"
             receiver = await listen(stack, answering(answer.encode()))
-            sender = WebhookSender(open_to(receiver, private), resolve=Names("127.0.0.1"))
+            sender = WebhookSender(open_to(receiver, private), resolve=Names("127.0.0.1"), tls=NO_TRUST)
             return await sender.send(message(f"http://{NAME}:{receiver.port}/")), private
 
     attempt, private = run(story())
@@ -230,7 +261,7 @@ def test_a_proxy_of_the_environment_is_not_contacted(run, monkeypatch):
             closing = await listen(stack, closing_at_once)
             for name in PROXIES:
                 monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-            sender = WebhookSender(open_to(receiver, closing), resolve=Names("127.0.0.1"))
+            sender = WebhookSender(open_to(receiver, closing), resolve=Names("127.0.0.1"), tls=NO_TRUST)
             plain = await sender.send(message(f"http://{NAME}:{receiver.port}/"))
             secure = await sender.send(message(f"https://127.0.0.1:{closing.port}/"))
             return plain, secure, closing, proxy

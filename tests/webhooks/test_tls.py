@@ -91,3 +91,34 @@ def test_an_expired_certificate_is_a_failure(run, authority, trusting):
 
     assert attempt.failure == "TLS with 127.0.0.1 failed: certificate has expired."
     assert receiver.request == b""
+
+
+def test_a_receiver_without_tls_is_a_failure(run):
+    async def greeting(_receiver, reader, writer):
+        writer.write(OK)
+        await reader.read()
+
+    async def story():
+        async with AsyncExitStack() as stack:
+            receiver = await listen(stack, greeting)
+            sender = WebhookSender(open_to(receiver), resolve=Names("127.0.0.1"))
+            return await sender.send(message(f"https://{NAME}:{receiver.port}/"))
+
+    attempt = run(story())
+
+    assert attempt.status is None
+    assert attempt.failure.startswith("TLS with 127.0.0.1 failed: ")
+
+
+def test_a_receiver_that_never_finishes_tls_cannot_hold_an_attempt(run):
+    async def silent(_receiver, reader, _writer):
+        while await reader.read(100):
+            pass
+
+    async def story():
+        async with AsyncExitStack() as stack:
+            receiver = await listen(stack, silent)
+            sender = WebhookSender(open_to(receiver), resolve=Names("127.0.0.1"), attempt_seconds=0.2)
+            return await sender.send(message(f"https://{NAME}:{receiver.port}/"))
+
+    assert run(story()).failure == "The receiver did not answer within 0.2 seconds."

@@ -103,7 +103,7 @@ class Attempt:
     response: str
     """The first 1,024 bytes of the answer's body as text. Undecodable bytes are replaced."""
     retry_after_seconds: float | None
-    """How long the receiver asks to wait before the next attempt. None if it does not ask."""
+    """How long the receiver asks to wait before the next attempt, without any limit. None if it does not ask."""
 
     @property
     def is_success(self) -> bool:

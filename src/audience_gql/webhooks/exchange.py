@@ -74,7 +74,7 @@ async def read_answer(connection: h11.Connection, reader: asyncio.StreamReader, 
         elif isinstance(event, h11.Data):
             answer.body += event.data[: KEPT_BYTES - len(answer.body)]
         elif not isinstance(event, h11.InformationalResponse):
-            return
+            break
     if answer.status is None:
         raise NoAnswer("The receiver sent too much, or too many small pieces, before the head of its answer.")
 

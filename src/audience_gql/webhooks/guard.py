@@ -28,8 +28,8 @@ _NAME: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LOOK_UPS_AT_ONCE: Final = 32
 
-Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Finds the addresses of a name and a port, the preferred one first. Raises OSError."""
+Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+"""Finds the addresses of a name, the preferred one first. Raises OSError."""
 
 
 class Refused(Exception):
@@ -102,7 +102,7 @@ async def find_addresses(destination: Destination, policy: Policy, resolve: Reso
     host = destination.host
     if not isinstance(host, str):
         return [host]
-    addresses = [ip_address(it) for it in await resolve(host, destination.port)]
+    addresses = [ip_address(it) for it in await resolve(host)]
     if not addresses:
         raise Refused(f"The name {host} has no address.")
     for address in addresses:
@@ -111,18 +111,30 @@ async def find_addresses(destination: Destination, policy: Policy, resolve: Reso
 
 
 class SystemResolver:
-    """Resolves names as the machine does, with its own threads: a slow name server must not block other work in the event loop's pool."""
+    """Resolves names as the machine does.
+
+    It has its own threads, and looks a name up once for all who ask at the same time. So slow name servers do not hold up the event
+    loop's pool, and one of them occupies one thread.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_LOOK_UPS_AT_ONCE, thread_name_prefix="webhook-resolver")
+        self._pending: dict[str, asyncio.Future[Sequence[str]]] = {}
 
-    async def __call__(self, name: str, port: int) -> Sequence[str]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _look_up, name, port)
+    async def __call__(self, name: str) -> Sequence[str]:
+        if name not in self._pending:
+            self._pending[name] = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, name)
+            self._pending[name].add_done_callback(lambda found: self._forget(name, found))
+        return await asyncio.shield(self._pending[name])
+
+    def _forget(self, name: str, found: asyncio.Future[Sequence[str]]) -> None:
+        del self._pending[name]
+        if not found.cancelled():
+            found.exception()  # so that asyncio does not report the error if nobody waits any more
 
 
-def _look_up(name: str, port: int) -> Sequence[str]:
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+def _look_up(name: str) -> Sequence[str]:
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 

@@ -31,7 +31,7 @@ from audience_gql.webhooks.signing import new_secret, signed_headers
 
 ATTEMPT_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 5.0
-"""How long one address may take to accept the connection, before the next address gets its turn."""
+"""How long one address may take for the connection and for TLS, before the next address gets its turn."""
 _SUCCESS: Final = range(200, 300)
 _REDIRECTS: Final = range(300, 400)
 _HEADERS: Final = {
@@ -120,7 +120,7 @@ class WebhookSender:
         self, destination: Destination, addresses: Sequence[IPAddress]
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the first address that accepts. Raises NoAnswer."""
-        last: NoAnswer | None = None
+        failure = ""
         for address in addresses:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
@@ -128,8 +128,8 @@ class WebhookSender:
             except ssl.SSLError as error:
                 raise NoAnswer(f"TLS with {address} failed: {_words(error)}.") from error
             except OSError as error:
-                last = NoAnswer(f"Could not connect to {address}: {_words(error)}.")
-        raise last or NoAnswer("There is no address.")
+                failure = f"Could not connect to {address}: {_words(error)}."
+        raise NoAnswer(failure)
 
     async def _open(
         self, destination: Destination, address: IPAddress
@@ -168,7 +168,7 @@ def _words(error: Exception) -> str:
         case ssl.SSLCertVerificationError():
             return error.verify_message
         case ssl.SSLError():
-            return error.reason or "the handshake ended early"
+            return (error.reason or "the handshake ended early").replace("_", " ").lower()
         case socket.gaierror():
             return error.strerror or "unknown"
         case OSError(errno=int(number)):
