@@ -231,7 +231,7 @@ class _Side:
                 it.message.format(*(f"person {numbers[owner]}" for owner in it.people))
                 if it.people
                 else it.message,
-                (*it.path[:2], str(start + int(it.path[2])), *it.path[3:]),
+                (it.path[0], start + it.path[1], *it.path[2:]),
             )
             for start, it in _joined(told, "rejects")
         ]

@@ -117,4 +117,4 @@ async def test_scopes_are_checked(house):
     with pytest.raises(InvalidInput) as refused:
         await make(house, scopes=["ROOT"])
 
-    assert refused.value.issues[0].path == ("input", "scopes")
+    assert refused.value.issues[0].path == ("scopes",)

@@ -557,16 +557,16 @@ async def test_a_plan_is_refused_with_everything_that_is_wrong(house):
             add_to_group_ids=(2,),
         )
 
-    assert [(issue.code, issue.path[1:]) for issue in refused.value.issues] == [
+    assert [(issue.code, issue.path) for issue in refused.value.issues] == [
         ("REQUIRED", ("columns",)),
-        ("CONFLICT", ("columns", "2", "to")),
-        ("MALFORMED", ("columns", "2", "header")),
-        ("MALFORMED", ("columns", "3", "header")),
+        ("CONFLICT", ("columns", 2, "to")),
+        ("MALFORMED", ("columns", 2, "header")),
+        ("MALFORMED", ("columns", 3, "header")),
         ("MALFORMED", ("delimiter",)),
-        ("UNKNOWN", ("columns", "0", "to", "field")),
-        ("UNKNOWN", ("columns", "1", "to", "groupId")),
-        ("UNKNOWN", ("columns", "2", "to", "groupId")),
-        ("UNKNOWN", ("addToGroupIds", "0")),
+        ("UNKNOWN", ("columns", 0, "to", "field")),
+        ("UNKNOWN", ("columns", 1, "to", "group_id")),
+        ("UNKNOWN", ("columns", 2, "to", "group_id")),
+        ("UNKNOWN", ("add_to_group_ids", 0)),
     ]
 
 
@@ -578,9 +578,7 @@ async def test_what_is_no_delimiter_is_refused(house, delimiter):
     with pytest.raises(InvalidInput) as refused:
         await start(house, delimiter=delimiter)
 
-    assert [(issue.code, issue.path) for issue in refused.value.issues] == [
-        ("MALFORMED", ("input", "delimiter"))
-    ]
+    assert [(issue.code, issue.path) for issue in refused.value.issues] == [("MALFORMED", ("delimiter",))]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "-", "]", "\\", "§", "¦", "、"])

@@ -132,7 +132,7 @@ async def test_a_condition_cannot_name_a_paused_segment(house):
 
     with pytest.raises(InvalidInput) as refused:
         await create(house, {"all": [{"segment": {"anyOf": ["1"]}}, inside(paused), inside(other)]})
-    assert [(issue.code, issue.path[2:]) for issue in refused.value.issues] == [
+    assert [(issue.code, issue.path[1:]) for issue in refused.value.issues] == [
         ("UNKNOWN", ("all", "0", "segment", "anyOf", "0")),
         ("CONFLICT", ("all", "1", "segment", "anyOf", "0")),
     ]

@@ -142,7 +142,7 @@ async def test_what_is_not_there_is_not_found(house):
         with pytest.raises(NotFound) as refused:
             await anext(updates)
 
-    assert refused.value.path == ("ids", "1")
+    assert refused.value.path == ("ids", 1)
 
 
 async def test_nobody_watching_nothing_runs(house):

@@ -31,9 +31,9 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from audience_gql.api.errors import ApiError, coded
 from audience_gql.api.inputs.variables import never_null
 from audience_gql.api.limits import COMPARISONS, LENGTH, TOKENS, Cost, Measure, size_errors
+from audience_gql.api.paths import WirePath
 from audience_gql.api.payload_reads import PayloadReads
 from audience_gql.api.rules import broken_rules
-from audience_gql.audience.failures import Path
 
 REMEMBERED_BYTES: Final = 32 * 1024 * 1024
 _BYTES_A_TOKEN: Final = 600
@@ -55,7 +55,7 @@ class Operation:
     cost: Cost
     defaults: Mapping[str, object]
     """The variables' defaults, by name."""
-    never_null: Mapping[str, Path]
+    never_null: Mapping[str, WirePath]
     """The variables that a request may omit but not set to null, with their paths in the arguments."""
     beginning: str | None
     """The variable that is used only as a root field's `after`. The content of a subscription's result does not depend on it."""

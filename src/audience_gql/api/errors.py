@@ -12,6 +12,7 @@ from typing import Final
 
 from graphql import GraphQLError, GraphQLSyntaxError
 
+from audience_gql.api.paths import spelled
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
 from audience_gql.audience.log.cursors import CursorExpired, CursorInvalid
 from audience_gql.storage.database import UNREACHABLE, OutcomeUnknown
@@ -133,5 +134,6 @@ def _unexpected(cause: Exception, error: GraphQLError) -> tuple[str, dict[str, o
 
 def _issues(failure: InvalidInput) -> list[dict[str, object]]:
     return [
-        {"code": issue.code, "message": issue.message, "path": list(issue.path)} for issue in failure.issues
+        {"code": issue.code, "message": issue.message, "path": spelled(issue.path)}
+        for issue in failure.issues
     ]

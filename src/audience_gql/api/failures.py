@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 import strawberry
+from graphql import OperationType
 from strawberry.types.field import StrawberryField
 
 from audience_gql.api import ids
 from audience_gql.api.context import Info
+from audience_gql.api.paths import INPUT, spelled
 from audience_gql.api.shapes import enum
 from audience_gql.audience import failures
 from audience_gql.audience.definitions import segments
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _Failure = TypeVar("_Failure", bound=Failure)
 _MESSAGE: Final = "What is wrong, as a sentence for people."
+_Spell: TypeAlias = Callable[[failures.Path], list[str]]
 _PATH: Final = "The path of the problem in the arguments: names, and indexes as text."
 Segments = list[Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")]]
 
@@ -130,7 +133,11 @@ class RevisionConflict(UserError):
 class Reject:
     index: int = strawberry.field(description="The item's index in the batch, from 0.")
     code: ProblemCode = strawberry.field(description="The kind of the problem.")
-    path: list[str] = strawberry.field(description=_PATH)
+
+    @strawberry.field(description=_PATH)
+    @staticmethod
+    def path(parent: strawberry.Parent[failures.Reject]) -> list[str]:
+        return spelled(parent.path, INPUT)
 
     @strawberry.field(description=_MESSAGE)
     @staticmethod
@@ -149,38 +156,47 @@ class _Handler(Generic[_Failure]):
 
     exception_type: type[_Failure]
     error_type: type[UserError]
-    convert: Callable[[_Failure], UserError]
+    convert: Callable[[_Failure, _Spell], UserError]
 
     def handle(self, exception: _Failure, *, field: StrawberryField, info: Info) -> UserError:  # noqa: ARG002  # the library's protocol
-        return self.convert(exception)
+        is_mutation = info.operation.operation is OperationType.MUTATION
+        return self.convert(exception, _spelled_in_input if is_mutation else spelled)
 
 
-def _invalid_input(failure: failures.InvalidInput) -> UserError:
+def _spelled_in_input(path: failures.Path) -> list[str]:
+    return spelled(path, INPUT)
+
+
+def _invalid_input(failure: failures.InvalidInput, spell: _Spell) -> UserError:
     issues = [
-        InputIssue(code=ProblemCode(issue.code), message=issue.message, path=list(issue.path))
+        InputIssue(code=ProblemCode(issue.code), message=issue.message, path=spell(issue.path))
         for issue in failure.issues
     ]
-    return InvalidInput(message=failure.message, path=list(failure.path), issues=issues)
+    return InvalidInput(message=failure.message, path=spell(failure.path), issues=issues)
 
 
 HANDLERS: Final[list[_Handler[Any]]] = [  # Any: each handles another class of failure
     _Handler(failures.InvalidInput, InvalidInput, _invalid_input),
-    _Handler(failures.NotFound, NotFound, lambda it: NotFound(message=it.message, path=list(it.path))),
-    _Handler(failures.NameTaken, NameTaken, lambda it: NameTaken(message=it.message, path=list(it.path))),
+    _Handler(
+        failures.NotFound, NotFound, lambda it, spell: NotFound(message=it.message, path=spell(it.path))
+    ),
+    _Handler(
+        failures.NameTaken, NameTaken, lambda it, spell: NameTaken(message=it.message, path=spell(it.path))
+    ),
     _Handler(
         segments.SegmentCycle,
         SegmentCycle,
-        lambda it: SegmentCycle(message=it.message, path=list(it.path), segment_ids=it.cycle),
+        lambda it, spell: SegmentCycle(message=it.message, path=spell(it.path), segment_ids=it.cycle),
     ),
     _Handler(
         segments.InUse,
         InUse,
-        lambda it: InUse(message=it.message, path=list(it.path), segment_ids=it.used_by),
+        lambda it, spell: InUse(message=it.message, path=spell(it.path), segment_ids=it.used_by),
     ),
     _Handler(
         segments.RevisionConflict,
         RevisionConflict,
-        lambda it: RevisionConflict(message=it.message, path=list(it.path), segment_id=it.segment_id),
+        lambda it, spell: RevisionConflict(message=it.message, path=spell(it.path), segment_id=it.segment_id),
     ),
 ]
 

@@ -39,7 +39,7 @@ from audience_gql.api.errors import coded
 from audience_gql.api.inputs.checking import check
 from audience_gql.api.inputs.literals import Literal, variable_paths
 from audience_gql.api.inputs.problems import MOST_PROBLEMS, Enough, Problems, suggestion
-from audience_gql.audience.failures import Path
+from audience_gql.api.paths import WirePath
 from audience_gql.conditions.given_values import shown
 
 CODE: Final = "GRAPHQL_VALIDATION_FAILED"
@@ -84,7 +84,7 @@ class _FittingValues(ValidationRule):
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        self._paths: Mapping[str, Path] | None = None
+        self._paths: Mapping[str, WirePath] | None = None
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         if (field := self.context.get_field_def()) is not None:

@@ -87,7 +87,7 @@ class TokenMutation:
             workspace=info.context.workspace,
             name=token.name,
             scopes=[scope.value for scope in token.scopes],
-            expires_at=instant_at(token.expires_at, "input", "expiresAt") if token.expires_at else None,
+            expires_at=instant_at(token.expires_at, "expires_at") if token.expires_at else None,
         )
         return CreateApiTokenPayload(token=row, secret=secret)  # type: ignore[arg-type]  # a row stands for its type, as everywhere
 

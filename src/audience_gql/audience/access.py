@@ -126,11 +126,9 @@ async def create_token(
     """
     issues = name_issues(name)
     if not scopes:
-        issues.append(Issue(code="REQUIRED", message="name at least one scope", path=("input", "scopes")))
+        issues.append(Issue(code="REQUIRED", message="name at least one scope", path=("scopes",)))
     if any(scope not in SCOPES for scope in scopes):
-        issues.append(
-            Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("input", "scopes"))
-        )
+        issues.append(Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("scopes",)))
     if issues:
         raise InvalidInput(tuple(issues))
     prefix, secret = _make()
@@ -139,7 +137,7 @@ async def create_token(
         now = await ports.clock.now(transaction.connection)
         if expires_at is not None and expires_at <= now:
             message = "a token must expire in the future"
-            raise InvalidInput((Issue(code="OUT_OF_RANGE", message=message, path=("input", "expiresAt")),))
+            raise InvalidInput((Issue(code="OUT_OF_RANGE", message=message, path=("expires_at",)),))
         return await ApiToken.create(
             id=await ports.database.ids.one(transaction.connection),
             workspace_id=workspace.id,
@@ -166,7 +164,7 @@ async def revoke_token(*, ports: Ports, workspace: Workspace, token_id: int | No
             id=token_id, workspace_id=workspace.id, revoked_at__isnull=True
         ).update(revoked_at=now)
         if not revoked:
-            raise NotFound("there is no token with this id", ("input", "id"))
+            raise NotFound("there is no token with this id", ("id",))
 
     await ports.database.run(work)
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Path: TypeAlias = tuple[str, ...]
+
+class Verbatim(str):
+    """A part of a path that is spelled as it stands: a key that a caller chose, or a place within a condition."""
+
+    __slots__ = ()
+
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The way to a part of the input: names of the application, positions from 0, and Verbatim. Only the API knows how clients spell it."""
 ProblemCode: TypeAlias = Literal[
     "REQUIRED", "MALFORMED", "OUT_OF_RANGE", "TOO_MANY", "UNKNOWN", "WRONG_TYPE", "CONFLICT", "CONSENT"
 ]
@@ -15,7 +23,7 @@ People: TypeAlias = tuple[tuple[int, int], ...]
 
 
 class Failure(Exception):
-    """An expected failure. `path` leads to the wrong part of the input, for example ("input", "name")."""
+    """An expected failure. `path` leads to the wrong part of the input, for example ("name",)."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)

@@ -18,7 +18,7 @@ def name_issues(name: str | None) -> list[Issue]:
 
 def line_issues(text: str, limit: int, noun: str) -> list[Issue]:
     """What is wrong with a required text of one line, for example a name."""
-    path = ("input", noun)
+    path = (noun,)
     try:
         given = given_line(text, limit)
     except BadValue as error:
@@ -31,7 +31,7 @@ def description_issues(description: str | None) -> list[Issue]:
     try:
         kept_description(description)
     except BadValue as error:
-        return [Issue(code=error.code, message=error.message, path=("input", "description"))]
+        return [Issue(code=error.code, message=error.message, path=("description",))]
     return []
 
 
@@ -41,4 +41,4 @@ def kept_description(description: str | None) -> str | None:
 
 
 def name_taken(noun: str, name: str) -> Failure:
-    return NameTaken(f"there is a {noun} called {name.strip()!r} already", ("input", "name"))
+    return NameTaken(f"there is a {noun} called {name.strip()!r} already", ("name",))

@@ -38,7 +38,7 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
     try:
         return await ports.database.run(work)
     except UNIQUE_VIOLATION as error:
-        raise NameTaken(f"there is a workspace called {name.strip()!r} already", ("input", "name")) from error
+        raise NameTaken(f"there is a workspace called {name.strip()!r} already", ("name",)) from error
 
 
 async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) -> None:
@@ -60,7 +60,7 @@ async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) 
 
 def _no_zone(name: str) -> Issue:
     code, message = no_zone(name)
-    return Issue(code=code, message=message, path=("input", "timezone"))
+    return Issue(code=code, message=message, path=("timezone",))
 
 
 async def begin_new_logs(*, ports: Ports) -> None:

@@ -25,7 +25,8 @@ from graphql import (
 )
 
 from audience_gql.api.inputs.problems import Problems, listed, suggestion
-from audience_gql.audience.failures import Path, ProblemCode
+from audience_gql.api.paths import WirePath
+from audience_gql.audience.failures import ProblemCode
 from audience_gql.conditions.given_values import shown
 from audience_gql.conditions.registry import instead_of
 
@@ -66,7 +67,7 @@ class Given(Protocol):
         """The value in Python's types, from which the message about a leaf that does not fit is made."""
 
 
-def check(given: Given, type_: GraphQLInputType, path: Path, problems: Problems) -> None:
+def check(given: Given, type_: GraphQLInputType, path: WirePath, problems: Problems) -> None:
     """Add every problem of a value to `problems`. Raises Enough."""
     if given.is_variable:
         return
@@ -85,7 +86,7 @@ def check(given: Given, type_: GraphQLInputType, path: Path, problems: Problems)
         problems.add(code, message, path, given.node)
 
 
-def _check_list(given: Given, item_type: GraphQLInputType, path: Path, problems: Problems) -> None:
+def _check_list(given: Given, item_type: GraphQLInputType, path: WirePath, problems: Problems) -> None:
     items = given.items()
     if items is None:  # GraphQL reads a single value as a list with that one item
         check(given, item_type, path, problems)
@@ -94,7 +95,7 @@ def _check_list(given: Given, item_type: GraphQLInputType, path: Path, problems:
         check(item, item_type, (*path, str(index)), problems)
 
 
-def _check_object(given: Given, type_: GraphQLInputObjectType, path: Path, problems: Problems) -> None:
+def _check_object(given: Given, type_: GraphQLInputObjectType, path: WirePath, problems: Problems) -> None:
     entries = given.entries()
     if entries is None:
         problems.add("WRONG_TYPE", f"expected {type_.name}, an object", path, given.node)
@@ -125,7 +126,7 @@ def _required(type_: GraphQLInputObjectType) -> Sequence[str]:
 def _check_choice(
     entries: Sequence[tuple[str, Given]],
     type_: GraphQLInputObjectType,
-    path: Path,
+    path: WirePath,
     problems: Problems,
     node: Node | None,
 ) -> None:

@@ -22,8 +22,8 @@ from graphql import (
 from graphql.utilities import coerce_input_literal
 
 from audience_gql.api.inputs.checking import Leaf
+from audience_gql.api.paths import WirePath
 from audience_gql.api.syntax import nodes
-from audience_gql.audience.failures import Path
 from audience_gql.conditions.values import read_number
 
 
@@ -63,9 +63,9 @@ class Literal:
         return getattr(self.node, "value", None)
 
 
-def variable_paths(document: DocumentNode) -> Mapping[str, Path]:
+def variable_paths(document: DocumentNode) -> Mapping[str, WirePath]:
     """The path of each variable within the arguments of the field or directive that uses it. The first use counts."""
-    paths: dict[str, Path] = {}
+    paths: dict[str, WirePath] = {}
     for node, _ in nodes(document):
         if isinstance(node, FieldNode | DirectiveNode):
             for argument in node.arguments or ():
@@ -74,7 +74,7 @@ def variable_paths(document: DocumentNode) -> Mapping[str, Path]:
     return paths
 
 
-def _variables(value: ValueNode, path: Path) -> Iterator[tuple[str, Path]]:
+def _variables(value: ValueNode, path: WirePath) -> Iterator[tuple[str, WirePath]]:
     match value:
         case VariableNode():
             yield value.name.value, path

@@ -6,11 +6,12 @@ It must not look at values. checking.py does that.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from graphql import GraphQLError, Node
 
-from audience_gql.audience.failures import Issue, Path, ProblemCode
+from audience_gql.api.paths import WirePath
+from audience_gql.audience.failures import ProblemCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,28 +29,35 @@ class Enough(Exception):  # not an error: it ends the recursion
     """The number of problems has reached MOST_PROBLEMS."""
 
 
+class _Problem(NamedTuple):
+    code: ProblemCode
+    message: str
+    path: WirePath
+    node: Node | None
+
+
 class Problems:
     """The problems found so far, up to MOST_PROBLEMS, each with its node in the document."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[Issue, Node | None]] = []
+        self._found: list[_Problem] = []
 
-    def add(self, code: ProblemCode, message: str, path: Path, node: Node | None = None) -> None:
+    def add(self, code: ProblemCode, message: str, path: WirePath, node: Node | None = None) -> None:
         """Add a problem. Raises Enough after the last one that a response may hold."""
-        self._found.append((Issue(code=code, message=message, path=path), node))
+        self._found.append(_Problem(code, message, path, node))
         if len(self._found) >= MOST_PROBLEMS:
             raise Enough
 
     def errors(self, code: str) -> list[GraphQLError]:
         """One error per problem, all with this `extensions.code`."""
-        return [told(issue, code, node) for issue, node in self._found]
+        return [_error(problem, code) for problem in self._found]
 
 
-def told(issue: Issue, code: str, node: Node | None = None) -> GraphQLError:
+def _error(problem: _Problem, code: str) -> GraphQLError:
     """The GraphQL error for one problem: message, `extensions.code` and `extensions.issues`."""
-    message = f"{'.'.join(issue.path)}: {issue.message}"
-    issues = [{"code": issue.code, "message": issue.message, "path": list(issue.path)}]
-    return GraphQLError(message, node, extensions={"code": code, "issues": issues})
+    message = f"{'.'.join(problem.path)}: {problem.message}"
+    issues = [{"code": problem.code, "message": problem.message, "path": list(problem.path)}]
+    return GraphQLError(message, problem.node, extensions={"code": code, "issues": issues})
 
 
 def suggestion(name: str, names: Collection[str]) -> str:

@@ -26,7 +26,7 @@ from graphql import (
 from audience_gql.api.inputs.checking import Leaf, check
 from audience_gql.api.inputs.literals import variable_paths
 from audience_gql.api.inputs.problems import Enough, Problems
-from audience_gql.audience.failures import Path
+from audience_gql.api.paths import WirePath
 
 _CODE = "BAD_USER_INPUT"
 
@@ -84,7 +84,7 @@ def variable_errors(
 
 def never_null(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
-) -> Mapping[str, Path]:
+) -> Mapping[str, WirePath]:
     """The variables that a request may omit but not set to null, with their paths.
 
     They are declared nullable and used where null is not allowed. There, a default replaces only an omitted value.
@@ -106,7 +106,7 @@ def never_null(
     return {name: path for name, path in variable_paths(document).items() if name in wanted} if wanted else {}
 
 
-def null_errors(never: Mapping[str, Path], variables: Mapping[str, object]) -> list[GraphQLError]:
+def null_errors(never: Mapping[str, WirePath], variables: Mapping[str, object]) -> list[GraphQLError]:
     """One error for each of these variables that the request sets to null."""
     problems = Problems()
     try:

@@ -136,7 +136,7 @@ class SegmentOverlapQuery:
         )
         for index, segment in enumerate(found):
             if segment is None:
-                raise NotFound("there is no segment with this id", ("segmentIds", str(index)))
+                raise NotFound("there is no segment with this id", ("segment_ids", index))
         return await segment_figures.overlaps(
             info.context.heavy_ports.database,
             info.context.workspace.id,

@@ -14,8 +14,10 @@ from audience_gql.api.channels import Channel, ChannelStatus
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, Reject
 from audience_gql.api.ids import Kind
+from audience_gql.api.paths import INPUT, spelled
 from audience_gql.api.people.subscribers import Subscriber
 from audience_gql.api.shapes import as_given
+from audience_gql.audience.people import subscribers
 from audience_gql.audience.people.keys import SubscriberRef
 from audience_gql.audience.people.subscribers import BATCH_LIMIT, Upserted, upsert_subscribers
 from audience_gql.storage.reads.records import SubscriberRecord
@@ -127,9 +129,13 @@ class KeptChannel:
         description="The status that the channel keeps: UNSUBSCRIBED, BOUNCED or SPAM_REPORTED."
     )
     message: str = strawberry.field(description="What was not done and why, as a sentence for people.")
-    path: list[str] = strawberry.field(
+
+    @strawberry.field(
         description="The path of the requested status in the arguments: names, and indexes as text."
     )
+    @staticmethod
+    def path(parent: strawberry.Parent[subscribers.KeptChannel]) -> list[str]:
+        return spelled(parent.path, INPUT)
 
 
 @strawberry.type(description="The result of a batch of people.")

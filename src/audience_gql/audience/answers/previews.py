@@ -107,7 +107,7 @@ class _Preview:
             segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in segments
         }
         if not isinstance(compared_to, Unset) and compared_to not in conditions:
-            raise NotFound("there is no segment with this id", ("comparedTo",))
+            raise NotFound("there is no segment with this id", ("compared_to",))
         return cls(
             ports,
             workspace,

@@ -20,12 +20,10 @@ def check_count(segments: int) -> None:
     """Raise InvalidInput if the workspace would have too many segments."""
     if segments > SEGMENTS_A_WORKSPACE:
         message = f"a workspace has at most {SEGMENTS_A_WORKSPACE:,} segments; delete one that is not needed"
-        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input",)),))
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=()),))
 
 
-def check_size(
-    conditions: Mapping[int, Condition], segment_id: int, path: Path = ("input", "condition")
-) -> None:
+def check_size(conditions: Mapping[int, Condition], segment_id: int, path: Path = ("condition",)) -> None:
     """Raise InvalidInput if a segment, with the segments that it reads, has too many leaves or nests too deep."""
     order = reading_order((conditions[segment_id],), conditions)
     depth: dict[int, int] = {}

@@ -39,7 +39,7 @@ async def _delete(
         row = None if id_ is None else await model.get_or_none(id=id_, workspace_id=workspace.id)
         if row is None:
             noun = "group" if kind == "group" else "custom field"
-            raise NotFound(f"there is no {noun} with this id", ("input", "id"))
+            raise NotFound(f"there is no {noun} with this id", ("id",))
         if used_by := await segments_reading(connection, workspace.id, Read(source=kind, ref=row.id)):
             raise InUse(used_by)
         await row.delete()  # waits for transactions that write members or values, and keeps out new ones

@@ -44,7 +44,7 @@ async def define_custom_field(
     try:
         return await ports.database.run(work)
     except UNIQUE_VIOLATION as error:
-        raise NameTaken(f"there is a custom field {key!r} already", ("input", "key")) from error
+        raise NameTaken(f"there is a custom field {key!r} already", ("key",)) from error
 
 
 def _kept_options(options: Sequence[str]) -> list[str]:
@@ -55,19 +55,15 @@ def _issues(key: str, label: str, type_: str, options: Sequence[str] | None) -> 
     issues = []
     if not FIELD_KEY.fullmatch(key):
         message = "expected a lower-case letter, then up to 62 lower-case letters, digits and underscores"
-        issues.append(Issue(code="MALFORMED", message=message, path=("input", "key")))
+        issues.append(Issue(code="MALFORMED", message=message, path=("key",)))
     issues += line_issues(label, LABEL_LIMIT, "label")
     if type_ not in FIELD_TYPES:
-        issues.append(Issue(code="UNKNOWN", message="unknown type", path=("input", "type")))
+        issues.append(Issue(code="UNKNOWN", message="unknown type", path=("type",)))
     if options is not None and len(options) > LIST_LIMIT:
-        issues.append(
-            Issue(code="TOO_MANY", message=f"at most {LIST_LIMIT} options", path=("input", "options"))
-        )
+        issues.append(Issue(code="TOO_MANY", message=f"at most {LIST_LIMIT} options", path=("options",)))
     for index, option in enumerate(options or ()):
         try:
             given_text(option)
         except BadValue as error:
-            issues.append(
-                Issue(code=error.code, message=error.message, path=("input", "options", str(index)))
-            )
+            issues.append(Issue(code=error.code, message=error.message, path=("options", index)))
     return issues

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from audience_gql.audience.failures import InvalidInput, Issue, Path
+from audience_gql.audience.failures import InvalidInput, Issue, Path, Verbatim
 from audience_gql.conditions.base import Condition, InvalidCondition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
@@ -35,7 +35,7 @@ def parse_given(
         tree = parse(condition, vocabulary=words, ids=ids, allow_empty=allow_empty)
     except InvalidCondition as invalid:
         issues += [
-            Issue(code=problem.code, message=problem.message, path=(*path, *problem.path))
+            Issue(code=problem.code, message=problem.message, path=(*path, *map(Verbatim, problem.path)))
             for problem in invalid.problems
         ]
     if issues or tree is None:

@@ -74,7 +74,7 @@ async def update_group(
         await definitions.lock_workspace(connection, workspace.id)
         group = None if group_id is None else await Group.get_or_none(id=group_id, workspace_id=workspace.id)
         if group is None:
-            raise NotFound("there is no group with this id", ("input", "id"))
+            raise NotFound("there is no group with this id", ("id",))
         issues: list[Issue] = []
         if not isinstance(name, Unset):
             issues += name_issues(name)
@@ -139,12 +139,12 @@ async def _change(
 ) -> GroupChanged:
     if len(subscribers) > MEMBERS_A_CALL:
         message = f"at most {MEMBERS_A_CALL} subscribers per call, not {len(subscribers)}"
-        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "subscribers")),))
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("subscribers",)),))
 
     async def work(transaction: Transaction) -> GroupChanged:
         connection = transaction.connection
         if group_id is None or not await definitions.hold_groups(connection, workspace.id, [group_id]):
-            raise NotFound("there is no group with this id", ("input", "groupId"))
+            raise NotFound("there is no group with this id", ("group_id",))
         group = await Group.get(id=group_id, workspace_id=workspace.id)
         people = await resolve_people(connection, workspace.id, subscribers)
         now = await ports.clock.now(connection)
@@ -177,7 +177,7 @@ def _rejects(people: Sequence[SubscriberRef | None]) -> list[Reject]:
             index=index,
             code="UNKNOWN",
             message="there is no such subscriber",
-            path=("input", "subscribers", str(index)),
+            path=("subscribers", index),
         )
         for index, ref in enumerate(people)
         if ref is None

@@ -32,7 +32,7 @@ from audience_gql.storage.models import Segment, Workspace
 class SegmentCycle(Failure):
     """A segment would contain itself. `cycle` has the ids of the segments on the way from it back to itself."""
 
-    def __init__(self, cycle: tuple[int, ...], path: Path = ("input", "condition")) -> None:
+    def __init__(self, cycle: tuple[int, ...], path: Path = ("condition",)) -> None:
         super().__init__("a segment cannot contain itself", path)
         self.cycle = cycle
 
@@ -42,7 +42,7 @@ class InUse(Failure):
 
     def __init__(self, used_by: tuple[int, ...]) -> None:
         readers = "1 other segment reads" if len(used_by) == 1 else f"{len(used_by)} other segments read"
-        super().__init__(f"{readers} this one", ("input", "id"))
+        super().__init__(f"{readers} this one", ("id",))
         self.used_by = used_by
 
 
@@ -50,7 +50,7 @@ class RevisionConflict(Failure):
     """The segment was edited after the revision that this edit is based on."""
 
     def __init__(self, segment_id: int, revision: int) -> None:
-        super().__init__(f"the segment is now at revision {revision}", ("input", "ifRevision"))
+        super().__init__(f"the segment is now at revision {revision}", ("if_revision",))
         self.segment_id = segment_id
 
 
@@ -195,7 +195,7 @@ class _Saving:
             vocabulary=self._vocabulary,
             paused_ids=self._paused_ids,
             ids=ids,
-            path=("input", "condition"),
+            path=("condition",),
             other_issues=issues,
         )
 
@@ -234,7 +234,7 @@ async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
         segment = await Segment.get_or_none(id=segment_id, workspace_id=workspace.id)
         if segment is not None:
             return segment
-    raise NotFound("there is no segment with this id", ("input", "id"))
+    raise NotFound("there is no segment with this id", ("id",))
 
 
 async def have_filled(

@@ -13,7 +13,7 @@ from audience_gql.storage.reads import batches
 
 MEMBERS_AT_ONCE: Final = 10_000
 """More would block other writers of these people for too long."""
-_PATH: Final = ("input", "segmentId")
+_PATH: Final = ("segment_id",)
 
 
 async def members_now(

@@ -98,7 +98,7 @@ async def cancel_import(*, ports: Ports, workspace: Workspace, import_id: int | 
         connection = transaction.connection
         found = None if import_id is None else await imports.lock(connection, import_id)
         if found is None or found.workspace_id != workspace.id:
-            raise NotFound("there is no import with this id", ("input", "id"))
+            raise NotFound("there is no import with this id", ("id",))
         if found.state in ("WAITING", "RUNNING"):
             await imports.end(connection, found.id, "CANCELLED")
         ended = await imports.find(connection, found.id)

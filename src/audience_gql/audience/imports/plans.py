@@ -76,7 +76,7 @@ class ImportPlan:
         """Everything that is wrong with the plan itself. This needs no file."""
         found = [*self._form_issues()]
         for number, column in enumerate(self.columns):
-            where: Path = ("input", "columns", str(number), "to")
+            where: Path = ("columns", number, "to")
             known: Mapping[str, bool] = {
                 "profile": column.target in PROFILE,
                 "field": column.target in fields,
@@ -93,18 +93,18 @@ class ImportPlan:
                     Issue(
                         code="UNKNOWN",
                         message=message,
-                        path=(*where, "groupId" if column.kind == "group" else column.kind),
+                        path=(*where, "group_id" if column.kind == "group" else column.kind),
                     )
                 )
         found += [
-            Issue(code="UNKNOWN", message=_NO_GROUP, path=("input", "addToGroupIds", str(number)))
+            Issue(code="UNKNOWN", message=_NO_GROUP, path=("add_to_group_ids", number))
             for number, group_id in enumerate(self.add_to_group_ids)
             if group_id not in group_ids
         ]
         return found
 
     def _form_issues(self) -> list[Issue]:
-        where: Path = ("input", "columns")
+        where: Path = ("columns",)
         found = []
         if len(self.columns) > COLUMNS_LIMIT:
             message = f"a plan can have at most {COLUMNS_LIMIT} columns, not {len(self.columns)}"
@@ -116,13 +116,13 @@ class ImportPlan:
         for number, column in enumerate(self.columns):
             if targets[number] in targets[:number]:
                 message = "another column already has this target"
-                found.append(Issue(code="CONFLICT", message=message, path=(*where, str(number), "to")))
+                found.append(Issue(code="CONFLICT", message=message, path=(*where, number, "to")))
             if _UNNAMEABLE.search(column.header):
                 message = "a header cannot contain U+0000 or half of a surrogate pair"
-                found.append(Issue(code="MALFORMED", message=message, path=(*where, str(number), "header")))
+                found.append(Issue(code="MALFORMED", message=message, path=(*where, number, "header")))
         if not _is_delimiter(self.delimiter):
             message = 'the delimiter must be a tab, or one visible character except letters, digits, _ and "'
-            found.append(Issue(code="MALFORMED", message=message, path=("input", "delimiter")))
+            found.append(Issue(code="MALFORMED", message=message, path=("delimiter",)))
         return found
 
     def item(self, layout: Layout, cells: Sequence[str], fields: Mapping[str, FieldRef]) -> dict[str, object]:

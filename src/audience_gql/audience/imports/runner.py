@@ -210,7 +210,7 @@ def _notices(upserted: Upserted) -> Iterator[tuple[int, str, People]]:
 
 
 def _said(reject: Reject) -> str:
-    where = ".".join(reject.path[3:4])
+    where = ".".join(map(str, reject.path[2:3]))
     return f"{where}: {reject.message}"[:_MESSAGE_LIMIT] if where else reject.message[:_MESSAGE_LIMIT]
 
 

@@ -43,7 +43,7 @@ class SegmentWatch:
             await watch.read()
             for place, segment_id in enumerate(segment_ids):
                 if segment_id not in watch.found:
-                    raise NotFound("there is no segment with this id", ("ids", str(place)))
+                    raise NotFound("there is no segment with this id", ("ids", place))
             sent: dict[int, WatchedSegment] = {}
             while found := watch.of(segment_ids):
                 for segment_id, watched in found.items():

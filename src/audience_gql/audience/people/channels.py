@@ -36,7 +36,7 @@ async def set_channel_status(
         connection = transaction.connection
         (ref,) = await resolve_people(connection, workspace.id, [subscriber])
         if ref is None:
-            raise NotFound("there is no such subscriber", ("input", "subscriber"))
+            raise NotFound("there is no such subscriber", ("subscriber",))
         await facts.lock_people(connection, ref.bucket_id, [ref.id])
         states = await facts.channel_states(connection, ref.bucket_id, [ref.id])
         before = states.get((ref.id, channel))
@@ -44,7 +44,7 @@ async def set_channel_status(
             return ref
         if before is not None and is_reactivation(before.status, status) and reason is None:
             message = f"{channel} is {before.status}; give the reason why it may be {status} again"
-            raise InvalidInput((Issue(code="CONSENT", message=message, path=("input", "reason")),))
+            raise InvalidInput((Issue(code="CONSENT", message=message, path=("reason",)),))
         state = said(before, status, reason, await ports.clock.now(connection))
         marks = await facts.write_channels(connection, ref.bucket_id, {(ref.id, channel): state})
         await facts.write_marks(connection, ref.bucket_id, marks, lane=facts.LIVE)
@@ -57,10 +57,10 @@ async def set_channel_status(
 def _checked(channel: str, status: str, reason: str | None) -> str | None:
     """The reason; None if it is null or blank. Raises InvalidInput."""
     if channel not in CHANNELS or status not in CHANNEL_STATUSES:
-        path = ("input", "status" if channel in CHANNELS else "channel")
+        path = ("status" if channel in CHANNELS else "channel",)
         raise InvalidInput((Issue(code="UNKNOWN", message="unknown channel or status", path=path),))
     try:
         return None if reason is None else given_text(reason)
     except BadValue as error:
-        issue = Issue(code=error.code, message=error.message, path=("input", "reason"))
+        issue = Issue(code=error.code, message=error.message, path=("reason",))
         raise InvalidInput((issue,)) from error

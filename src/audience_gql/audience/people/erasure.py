@@ -23,13 +23,13 @@ async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: Su
         connection = transaction.connection
         (ref,) = await resolve_people(connection, workspace.id, [subscriber])
         if ref is None:
-            raise NotFound("there is no such subscriber", ("input", "subscriber"))
+            raise NotFound("there is no such subscriber", ("subscriber",))
         # Lock the person before the bucket: a writer that holds a person never waits for a bucket, and a tick never waits for a person.
         if not await erasure.hold_person(connection, ref.bucket_id, ref.id):
-            raise NotFound("there is no such subscriber", ("input", "subscriber"))
+            raise NotFound("there is no such subscriber", ("subscriber",))
         bucket = await membership.lock_bucket(connection, ref.bucket_id)
         if bucket is None:
-            raise NotFound("there is no such subscriber", ("input", "subscriber"))
+            raise NotFound("there is no such subscriber", ("subscriber",))
         now = max(await ports.clock.now(connection), bucket.last_instant)
         left = [
             Change(

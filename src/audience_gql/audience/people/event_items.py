@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from audience_gql.audience.failures import ProblemCode
+from audience_gql.audience.failures import Path, ProblemCode, Verbatim
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.profiles import kept_number
 from audience_gql.conditions.given_values import (
@@ -69,7 +69,7 @@ class CheckedEvent(NamedTuple):
 class RefusedEvent(Exception):
     """The event is invalid; `where` is the path to the wrong part."""
 
-    def __init__(self, code: ProblemCode, message: str, *where: str) -> None:
+    def __init__(self, code: ProblemCode, message: str, *where: str | int) -> None:
         super().__init__(message)
         self.code, self.message, self.where = code, message, where
 
@@ -91,7 +91,7 @@ def check_event(item: EventItem, latest: datetime) -> CheckedEvent:
     )
 
 
-def _read(value: object, read: Callable[[object], Value], *where: str) -> Value | None:
+def _read(value: object, read: Callable[[object], Value], *where: str | int) -> Value | None:
     try:
         return None if value is None else read(value)
     except BadValue as error:
@@ -101,9 +101,9 @@ def _read(value: object, read: Callable[[object], Value], *where: str) -> Value 
 def _instant(occurred_at: object, latest: datetime) -> datetime | None:
     if isinstance(occurred_at, str) and not occurred_at.strip():
         return None
-    instant = _read(occurred_at, given_instant, "occurredAt")
+    instant = _read(occurred_at, given_instant, "occurred_at")
     if instant is not None and instant > latest:
-        raise RefusedEvent("OUT_OF_RANGE", "can be at most one day ahead of now", "occurredAt")
+        raise RefusedEvent("OUT_OF_RANGE", "can be at most one day ahead of now", "occurred_at")
     return instant
 
 
@@ -135,7 +135,7 @@ def _properties(given: object) -> tuple[str, str, str | None]:
     )
 
 
-def _check_json(value: object, where: tuple[str, ...]) -> None:
+def _check_json(value: object, where: Path) -> None:
     if len(where) > PROPERTY_DEPTH:
         raise RefusedEvent("OUT_OF_RANGE", f"properties can nest at most {PROPERTY_DEPTH} deep", *where)
     match value:
@@ -146,13 +146,13 @@ def _check_json(value: object, where: tuple[str, ...]) -> None:
         case dict():
             for key, inner in value.items():
                 _check_text(key, MAX_TEXT, where)
-                _check_json(inner, (*where, key))
+                _check_json(inner, (*where, Verbatim(key)))
         case list():
             for index, inner in enumerate(value):
-                _check_json(inner, (*where, str(index)))
+                _check_json(inner, (*where, index))
 
 
-def _check_text(text: str, limit: int, where: tuple[str, ...]) -> None:
+def _check_text(text: str, limit: int, where: Path) -> None:
     if len(text) > limit:
         message = f"can have at most {limit:,} characters, not {len(text):,}"
         raise RefusedEvent("OUT_OF_RANGE", message, *where)
@@ -162,7 +162,7 @@ def _check_text(text: str, limit: int, where: tuple[str, ...]) -> None:
         )
 
 
-def _check_number(value: object, where: tuple[str, ...]) -> None:
+def _check_number(value: object, where: Path) -> None:
     """Integers of up to MAX_BITS are kept exactly; other numbers must be exactly a double."""
     if isinstance(value, int) and value.bit_length() <= MAX_BITS:
         return

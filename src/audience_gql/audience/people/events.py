@@ -59,7 +59,7 @@ async def track_events(
     """
     if len(items) > BATCH_LIMIT:
         message = f"at most {BATCH_LIMIT} events per call, not {len(items)}"
-        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input", "events")),))
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("events",)),))
 
     async def work(transaction: Transaction) -> tuple[Tracked, int | None]:
         ingest = _Ingest(ports, workspace, transaction, bulk=bulk)
@@ -163,8 +163,8 @@ class _Ingest:
             for index, whose, event in events
         ]
 
-    def _refuse(self, index: int, code: ProblemCode, message: str, *where: str) -> None:
-        path = ("input", "events", str(index), *where)
+    def _refuse(self, index: int, code: ProblemCode, message: str, *where: str | int) -> None:
+        path = ("events", index, *where)
         self._rejects.append(Reject(index=index, code=code, message=message, path=path))
 
     async def _named(self, good: list[_Checked]) -> tuple[list[_Checked], Mapping[str, int]]:

@@ -87,7 +87,7 @@ class _Problems:
         self._path = path
         self.issues: list[Issue] = []
 
-    def add(self, code: ProblemCode, message: str, *where: str) -> None:
+    def add(self, code: ProblemCode, message: str, *where: str | int) -> None:
         self.issues.append(Issue(code=code, message=message, path=(*self._path, *where)))
 
 
@@ -237,7 +237,7 @@ def _read_fields(
     item: Mapping[str, object], patch: PersonPatch, fields: Mapping[str, FieldRef], problems: _Problems
 ) -> None:
     for index, entry in enumerate(_entries(item.get("fields"))):
-        where = ("fields", str(index))
+        where = ("fields", index)
         ref = fields.get(str(entry.get("key")))
         if ref is None:
             problems.add(
@@ -312,12 +312,12 @@ def _read_channels(item: Mapping[str, object], patch: PersonPatch, problems: _Pr
     for index, entry in enumerate(_entries(item.get("channels"))):
         channel, status, reason = entry.get("channel"), entry.get("status"), entry.get("reason")
         if channel not in CHANNELS or status not in CHANNEL_STATUSES:
-            problems.add("UNKNOWN", "unknown channel or status", "channels", str(index))
+            problems.add("UNKNOWN", "unknown channel or status", "channels", index)
             continue
         try:
             told = None if reason is None else given_text(reason)
         except BadValue as error:
-            problems.add(error.code, error.message, "channels", str(index), "reason")
+            problems.add(error.code, error.message, "channels", index, "reason")
             continue
         patch.channels.append(ChannelPatch(channel=str(channel), status=str(status), reason=told))
 
@@ -331,5 +331,5 @@ def _read_groups(
         if isinstance(group_id, int) and group_id in group_ids:
             known.append(group_id)
         else:
-            problems.add("UNKNOWN", "there is no group with this id", name, str(index))
+            problems.add("UNKNOWN", "there is no group with this id", name, index)
     return known

@@ -62,7 +62,6 @@ async def upsert_subscribers(
     workspace: Workspace,
     items: Sequence[Mapping[str, object]],
     add_to_group_ids: Sequence[int | None] = (),
-    path: Path = ("input",),
     bulk: bool = False,
 ) -> Upserted:
     """Create or change up to 1,000 people in one transaction.
@@ -74,7 +73,7 @@ async def upsert_subscribers(
     """
     if len(items) > BATCH_LIMIT:
         message = f"at most {BATCH_LIMIT} subscribers per call, not {len(items)}"
-        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=(*path, "subscribers")),))
+        raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("subscribers",)),))
 
     async def work(transaction: Transaction) -> tuple[Upserted, int | None]:
         return await upsert_within(
@@ -83,7 +82,6 @@ async def upsert_subscribers(
             workspace=workspace,
             items=items,
             add_to_group_ids=add_to_group_ids,
-            path=path,
             bulk=bulk,
         )
 
@@ -100,7 +98,6 @@ async def upsert_within(
     workspace: Workspace,
     items: Sequence[Mapping[str, object]],
     add_to_group_ids: Sequence[int | None] = (),
-    path: Path = ("input",),
     bulk: bool = False,
 ) -> tuple[Upserted, int | None]:
     """The same in the caller's transaction, which Database.run must have begun. Raises InvalidInput.
@@ -108,7 +105,7 @@ async def upsert_within(
     Also returns a bucket that may be full now, or None: after the commit, call open_another_if_full with it.
     """
     upsert = _Upsert(ports, workspace, transaction, bulk=bulk)
-    return await upsert.run(items, add_to_group_ids, path), upsert.grown_bucket_id
+    return await upsert.run(items, add_to_group_ids), upsert.grown_bucket_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +133,7 @@ class _Upsert:
         """A bucket that received new people, and whose size the caller should check."""
 
     async def run(
-        self, items: Sequence[Mapping[str, object]], add_to_group_ids: Sequence[int | None], path: Path
+        self, items: Sequence[Mapping[str, object]], add_to_group_ids: Sequence[int | None]
     ) -> Upserted:
         keys, named_ids = named_definitions(items)
         fields = await definitions.hold_fields(self._connection, self._workspace.id, keys)
@@ -145,12 +142,12 @@ class _Upsert:
             self._workspace.id,
             named_ids | {it for it in add_to_group_ids if it is not None},
         )
-        joined_by_all = _known_groups(add_to_group_ids, group_ids, path)
+        joined_by_all = _known_groups(add_to_group_ids, group_ids)
         parsed = [
-            parse_person(item, fields=fields, group_ids=group_ids, path=(*path, "subscribers", str(index)))
+            parse_person(item, fields=fields, group_ids=group_ids, path=("subscribers", index))
             for index, item in enumerate(items)
         ]
-        applied = await self._apply(parsed, path)
+        applied = await self._apply(parsed)
         updated = await self._write(applied, fields, joined_by_all)
         return Upserted(
             created=sum(1 for draft in applied.drafts if draft.before is None),
@@ -160,13 +157,13 @@ class _Upsert:
             kept=applied.kept,
         )
 
-    async def _apply(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]], path: Path) -> _Applied:
+    async def _apply(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]]) -> _Applied:
         """Apply the items in memory and claim the new keys. Everybody stays locked until the transaction ends."""
         for _ in range(_CLAIM_ATTEMPTS):
             savepoint = self._connection.transaction()
             await savepoint.start()
             try:
-                applied = await self._attempt(parsed, path)
+                applied = await self._attempt(parsed)
             except _LostClaim:
                 await savepoint.rollback()
                 continue
@@ -177,13 +174,13 @@ class _Upsert:
             return applied
         raise _LostClaim
 
-    async def _attempt(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]], path: Path) -> _Applied:
+    async def _attempt(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]]) -> _Applied:
         copy, now = await self._working_copy([it for it in parsed if isinstance(it, PersonPatch)])
         subscribers: list[SubscriberRef | None] = []
         rejects: list[Reject] = []
         kept: list[KeptChannel] = []
         for index, item in enumerate(parsed):
-            where = (*path, "subscribers", str(index))
+            where: Path = ("subscribers", index)
             outcome = copy.apply(item, where) if isinstance(item, PersonPatch) else item[0]
             if isinstance(outcome, Issue):
                 subscribers.append(None)
@@ -282,12 +279,12 @@ class _Upsert:
         return updated
 
 
-def _known_groups(given: Sequence[int | None], known: frozenset[int], path: Path) -> list[int]:
+def _known_groups(given: Sequence[int | None], known: frozenset[int]) -> list[int]:
     issues = tuple(
         Issue(
             code="UNKNOWN",
             message="there is no group with this id",
-            path=(*path, "addToGroupIds", str(index)),
+            path=("add_to_group_ids", index),
         )
         for index, group_id in enumerate(given)
         if group_id not in known
@@ -307,7 +304,7 @@ def _kept(index: int, wish: KeptWish, where: Path) -> KeptChannel:
         channel=wish.channel,
         status=wish.status,
         message=f"{wish.channel} stays {wish.status}: only setChannelStatus may change that",
-        path=(*where, "channels", str(wish.position)),
+        path=(*where, "channels", wish.position),
     )
 
 
