@@ -7,7 +7,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -124,10 +124,18 @@ class Api:
 
     async def segment(self, name: str, condition: dict[str, Any]) -> str:
         """Create a segment and fill it. Returns its id."""
-        found = await self.data(CREATE_SEGMENT, name=name, condition=condition)
-        assert found["createSegment"]["__typename"] == "Segment", found
+        (id_,) = await self.segments({name: condition})
+        return id_
+
+    async def segments(self, conditions: Mapping[str, dict[str, Any]]) -> list[str]:
+        """Create a segment for each name, then fill them all. Returns their ids."""
+        ids = []
+        for name, condition in conditions.items():
+            found = await self.data(CREATE_SEGMENT, name=name, condition=condition)
+            assert found["createSegment"]["__typename"] == "Segment", found
+            ids.append(str(found["createSegment"]["id"]))
         await self.fill()
-        return str(found["createSegment"]["id"])
+        return ids
 
     async def track(self, *events: dict[str, Any]) -> Any:
         return (await self.data(TRACK, input={"events": list(events)}))["trackEvents"]
@@ -249,7 +257,7 @@ async def _wait_for(port: int) -> None:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
-    return await _workspace(schema, database, tick_pool, MemorySignals())
+    return await new_workspace(schema, database, tick_pool, MemorySignals())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -279,7 +287,7 @@ async def web(api) -> AsyncIterator[httpx.AsyncClient]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def stranger(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
     """Another workspace of the same installation."""
-    return await _workspace(schema, database, tick_pool, MemorySignals())
+    return await new_workspace(schema, database, tick_pool, MemorySignals())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -289,11 +297,11 @@ async def served(
     """A workspace whose changes wake the server."""
     del server  # only started
     signals = RedisSignals(redis_url)
-    yield await _workspace(schema, database, tick_pool, signals)
+    yield await new_workspace(schema, database, tick_pool, signals)
     await signals.close()
 
 
-async def _workspace(schema: Schema, database: Database, tick_pool: TickPool, signals: Signals) -> Api:
+async def new_workspace(schema: Schema, database: Database, tick_pool: TickPool, signals: Signals) -> Api:
     clock = SimulatedClock(NOON)
     ports = Ports(database=database, clock=clock, signals=signals, jobs=NotedJobs())
     workspace = await create_workspace(ports=ports, name=f"api {next(_names)}")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from audience_gql.conditions.facts import Event, Facts
 from tests.api.conftest import NOON, Api
 from tests.conditions.chance import Chance
 from tests.conditions.world import FIELDS, GROUPS, SEGMENTS
 
 PEOPLE = 24
-CASES = 40
+CASES = 40 if os.environ.get("AUDIENCE_FUZZ_LONG") else 20
 DEFINE = """
 mutation ($input: DefineCustomFieldInput!) { defineCustomField(input: $input) { ... on CustomField { id } } }
 """
@@ -45,8 +47,7 @@ class World:
             await self.api.data(DEFINE, input=given)
         for group_id, name in GROUPS.items():
             self.ids[str(group_id)] = await self.api.group(name)
-        for number in range(PEOPLE):
-            await self._move_in(number)
+        await self._move_in(PEOPLE)
         for segment_id, name in SEGMENTS.items():
             self.ids[str(segment_id)] = await self.api.segment(name, self.condition(depth=1))
         await self.api.tick()
@@ -70,36 +71,34 @@ class World:
         found = await self.api.data(MEMBERS, id=segment_id)
         return frozenset(edge["node"]["id"] for edge in found["segment"]["members"]["edges"])
 
-    async def _move_in(self, number: int) -> None:
-        facts = self.chance.facts(number)
+    async def _move_in(self, count: int) -> None:
+        people = {f"p{number}": self.chance.facts(number) for number in range(count)}
+        await self.api.upsert(*(self._person(name, facts) for name, facts in people.items()))
+        events = [self._event(name, event) for name, facts in people.items() for event in facts.events]
+        assert (await self.api.track(*events))["accepted"] == len(events)
+
+    def _person(self, name: str, facts: Facts) -> Tree:
         profile = {key: facts.profile.get(key) for key in ("firstName", "city", "postalCode", "timezone")}
         keys = {field.id: key for key, field in FIELDS.items()}
-        fields = [{"key": keys[id_], "value": value} for id_, value in facts.fields.items()]
         channels = [{"channel": channel, "status": state.status} for channel, state in facts.channels.items()]
-        birthday = facts.birthday and facts.birthday.isoformat()
-        key = {"externalId": f"p{number}"}
-        groups = [self.ids[str(group_id)] for group_id in facts.groups]
-        person = {
-            **key,
+        return {
             **profile,
-            "birthday": birthday,
-            "fields": fields,
+            "externalId": name,
+            "birthday": facts.birthday and facts.birthday.isoformat(),
+            "fields": [{"key": keys[id_], "value": value} for id_, value in facts.fields.items()],
             "channels": channels,
-            "addToGroupIds": groups,
+            "addToGroupIds": [self.ids[str(group_id)] for group_id in facts.groups],
         }
-        await self.api.upsert(person)
-        events = [
-            {
-                "subscriber": key,
-                "name": event.name,
-                "occurredAt": min(event.occurred_at - timedelta(days=30), NOON).isoformat(),
-                "value": None if event.value is None else float(event.value),
-                "properties": dict(event.properties),
-            }
-            for event in facts.events
-        ]
-        if events:
-            assert (await self.api.track(*events))["accepted"] == len(events)
+
+    @staticmethod
+    def _event(name: str, event: Event) -> Tree:
+        return {
+            "subscriber": {"externalId": name},
+            "name": event.name,
+            "occurredAt": min(event.occurred_at - timedelta(days=30), NOON).isoformat(),
+            "value": None if event.value is None else float(event.value),
+            "properties": dict(event.properties),
+        }
 
     def _with_ids(self, tree: Any) -> Any:  # Any: JSON
         if isinstance(tree, list):

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+import pytest_asyncio
+
+from audience_gql.audience.testing import MemorySignals
+from tests.api.conftest import new_workspace
 
 MANY = 50
 
@@ -37,17 +41,17 @@ def shapes(statements: list[str]) -> list[str]:
     return sorted(re.sub(r"LIMIT \d+", "LIMIT n", statement) for statement in statements)
 
 
-@pytest.fixture
-async def full(api):
-    """Fifty people, groups and segments, everybody in several of them."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def full(schema, database, tick_pool):
+    """Fifty people, groups and segments, everybody in several of them. The tests only read them."""
+    api = await new_workspace(schema, database, tick_pool, MemorySignals())
     start = (await api.data("{ membershipChanges { cursor } }"))["membershipChanges"]["cursor"]
     await api.data(
         'mutation { defineCustomField(input: {key: "plan", label: "Plan", type: TEXT}) { __typename } }'
     )
     groups = [await api.group(f"group {number}") for number in range(MANY)]
     first = await api.segment("segment 0", {"country": {"is": "LT"}})
-    for number in range(1, MANY):
-        await api.segment(f"segment {number}", {"segment": {"anyOf": [first]}})
+    await api.segments({f"segment {number}": {"segment": {"anyOf": [first]}} for number in range(1, MANY)})
     await api.upsert(
         *(
             {"externalId": str(number), "country": "LT", "addToGroupIds": [groups[number], groups[0]],
@@ -80,9 +84,15 @@ async def test_one_parent_or_fifty(full, document):
 
 
 async def test_the_next_changes_of_one_segment_or_fifty(api):
-    for number in range(MANY):
-        bought = {"event": {"name": "bought", "within": {"last": {"days": number + 1}}}}
-        await api.segment(f"segment {number:02}", {"any": [bought, {"createdAt": {"inLast": {"days": 1}}}]})
+    created = {"createdAt": {"inLast": {"days": 1}}}
+    await api.segments(
+        {
+            f"segment {number:02}": {
+                "any": [{"event": {"name": "bought", "within": {"last": {"days": number + 1}}}}, created]
+            }
+            for number in range(MANY)
+        }
+    )
     await api.upsert({"externalId": "1"})
     await api.track({"subscriber": {"externalId": "1"}, "name": "bought"})
     await api.tick()

@@ -25,7 +25,7 @@ from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import Evaluation
 
 PEOPLE = [f"p{n}" for n in range(12)]
-ROUNDS = 400 if os.environ.get("AUDIENCE_FUZZ_LONG") else 60
+ROUNDS, SEEDS = (400, 3) if os.environ.get("AUDIENCE_FUZZ_LONG") else (50, 2)
 
 
 def opened(**window: int) -> dict[str, object]:
@@ -170,7 +170,7 @@ async def stored(house) -> set[tuple[int, int]]:
     return {(row["segment_id"], row["subscriber_id"]) for row in rows}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(SEEDS))
 async def test_after_every_tick_nothing_differs_from_the_facts(house, seed):
     chance = random.Random(seed)
     await house.upsert(*({"externalId": person} for person in PEOPLE[:6]))
@@ -230,7 +230,7 @@ async def live_in_crowds(house, chance: random.Random, rounds: int) -> list[tupl
     return await wrong_memberships(house)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(SEEDS))
 async def test_a_crowd_is_exact_though_it_takes_many_ticks(house, crowds, monkeypatch, seed):  # noqa: ARG001  # a fixture for its effect
     slices = []
     honest = Clockwork._mark_slice
@@ -268,6 +268,7 @@ def without_a_look_at_what_came_after_a_crowd(monkeypatch) -> None:
     monkeypatch.setattr(Clockwork, "ahead", ahead)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize(
     "plant", [with_the_rest_of_a_crowd_forgotten, without_a_look_at_what_came_after_a_crowd]
 )
@@ -346,6 +347,7 @@ def without_marks_of_late_events(monkeypatch) -> None:
     monkeypatch.setattr(membership, "take_marks", take_marks)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize(
     "plant",
     [

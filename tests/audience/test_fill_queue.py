@@ -26,7 +26,7 @@ from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Segment
 
 A_WHILE = timedelta(minutes=5)
-MANY = 30
+MANY = 20
 
 
 class Noting(Membership):

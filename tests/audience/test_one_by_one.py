@@ -16,7 +16,7 @@ from tests.audience.one_by_one import NAMES, disagreements
 
 IS_LONG = bool(os.environ.get("AUDIENCE_FUZZ_LONG"))
 SEED = int(os.environ.get("AUDIENCE_FUZZ_SEED", "20260331"))
-CASES, PARTS = (2_000, 10) if IS_LONG else (200, 1)
+CASES, PARTS = (2_000, 10) if IS_LONG else (100, 1)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from audience_gql.audience.answers.previews import preview_segment
-from audience_gql.audience.people.keys import UNSET
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import UNSET, SubscriberKey
 from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.sql.questions import OfRow
@@ -61,12 +62,17 @@ async def populate(house, count: int, seed: int, monkeypatch) -> None:
     people = [{"externalId": str(n), "country": chance.choice(COUNTRIES)} for n in range(count)]
     for start in range(0, count, 1000):
         await house.upsert(*people[start : start + 1000])
-    for number in chance.sample(range(count), count // 3):
-        for _ in range(chance.choice([1, 2, 3])):
-            ago = timedelta(days=chance.choice([0, 2, 5, 10, 20]))
-            await house.track(
-                str(number), "bought", occurred_at=house.clock.instant - ago, value=chance.choice([1, 5, 20])
-            )
+    events = [
+        EventItem(
+            subscriber=SubscriberKey(kind="externalId", value=str(number)),
+            name="bought",
+            occurred_at=house.clock.instant - timedelta(days=chance.choice([0, 2, 5, 10, 20])),
+            value=chance.choice([1, 5, 20]),
+        )
+        for number in chance.sample(range(count), count // 3)
+        for _ in range(chance.choice([1, 2, 3]))
+    ]
+    await track_events(ports=house.ports, workspace=house.workspace, items=events)
     await house.tick()
 
 

@@ -1,5 +1,5 @@
 """`audience-gql serve`, `worker` and `ready`: the processes of a deployment, and whether they can work."""
-# ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
+# ruff: noqa: PLC0415  # imports are inside the commands and after the settings, so that `--help` and a missing setting are told at once
 
 from __future__ import annotations
 
@@ -27,27 +27,29 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _serve(parsed: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql.app import create_app
     from audience_gql.maintenance import refuse_schema_of
     from audience_gql.serving import serve
 
-    settings = read_settings()
     asyncio.run(refuse_schema_of(settings))
     serve(create_app(settings), host=parsed.host, port=parsed.port, settings=settings)
     return 0
 
 
 def _worker(_: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql import worker
 
-    worker.run(read_settings())
+    worker.run(settings)
     return 0
 
 
 def _ready(_: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql.maintenance import readiness_of
 
-    found = asyncio.run(readiness_of(read_settings()))
+    found = asyncio.run(readiness_of(settings))
     for name, problem in found.parts.items():
         print(f"{name}: {problem or 'ok'}")
     return 0 if found.is_ready else 1

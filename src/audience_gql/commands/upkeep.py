@@ -1,5 +1,5 @@
 """`audience-gql migrate`, `recompute`, `restored`, `timezone` and `token create`: what operators do to a deployment."""
-# ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
+# ruff: noqa: PLC0415  # imports are inside the commands and after the settings, so that `--help` and a missing setting are told at once
 
 from __future__ import annotations
 
@@ -42,16 +42,18 @@ def _add_create(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _migrate(_: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql.storage.schema import migrate
 
-    asyncio.run(migrate(read_settings().database_url))
+    asyncio.run(migrate(settings.database_url))
     return 0
 
 
 def _recompute(_: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql.maintenance import recompute_all
 
-    count = asyncio.run(recompute_all(read_settings()))
+    count = asyncio.run(recompute_all(settings))
     segments = "1 segment" if count == 1 else f"{count} segments"
     print(
         f"{segments} recomputed; the worker's log shows the memberships that were wrong and are now repaired"
@@ -60,24 +62,26 @@ def _recompute(_: argparse.Namespace) -> int:
 
 
 def _restored(_: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql.maintenance import expire_cursors
 
-    asyncio.run(expire_cursors(read_settings()))
+    asyncio.run(expire_cursors(settings))
     print("all earlier cursors have expired; clients must begin again with a snapshot")
     return 0
 
 
 def _change_timezone(parsed: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql.maintenance import change_timezone_of
 
-    asyncio.run(change_timezone_of(read_settings(), workspace=parsed.workspace, timezone=parsed.zone))
+    asyncio.run(change_timezone_of(settings, workspace=parsed.workspace, timezone=parsed.zone))
     return 0
 
 
 def _create_token(parsed: argparse.Namespace) -> int:
+    settings = read_settings()
     from audience_gql.maintenance import create_named_token
 
-    settings = read_settings()
     secret = asyncio.run(
         create_named_token(
             settings, workspace=parsed.workspace, name=parsed.name, scopes=parsed.scope or ["READ"]
