@@ -7,6 +7,7 @@ import socket
 import struct
 from datetime import UTC, datetime
 
+import h11
 import pytest
 
 from audience_gql.webhooks.exchange import seconds_to_wait
@@ -127,6 +128,7 @@ def test_without_an_answer_an_attempt_fails_with_a_sentence(run, name):
 
     assert (attempt.status, attempt.failure) == (None, failure)
     assert (attempt.is_success, attempt.response, attempt.retry_after_seconds) == (False, "", None)
+    assert attempt.milliseconds < 5_000
     assert receiver.sent_bytes < MANY // 50
 
 
@@ -140,6 +142,21 @@ def test_the_status_decides_even_if_the_body_is_cut_off(run, name):
     assert attempt.failure is None
     assert attempt.response == response if response is not None else set(attempt.response) == {"1"}
     assert receiver.sent_bytes < MANY // 50
+
+
+def test_a_body_in_chunks_of_one_byte_costs_little_work(run, monkeypatch):
+    """Parsing takes the worker's time, and 64 kB can be very many chunks."""
+    next_event, events = h11.Connection.next_event, []
+
+    def counting(connection):
+        events.append(next_event(connection))
+        return events[-1]
+
+    monkeypatch.setattr(h11.Connection, "next_event", counting)
+    attempt, _ = run(attempted(answering(CHUNKED + b"1\r\n1\r\n" * 10_000)))
+
+    assert attempt.is_success
+    assert 1_024 < len(events) <= 2_000
 
 
 def test_a_reset_at_once_is_a_failure(run):
