@@ -24,31 +24,37 @@ def _deep(step: Callable[[Any], Any], times: int) -> Any:  # Any: nested input
 
 
 @pytest.mark.parametrize(
-    "value",
+    "make",
     [
-        pytest.param(_deep(lambda inner: {"not": inner}, 100_000), id="deep in not"),
-        pytest.param(_deep(lambda inner: {"all": [inner]}, 100_000), id="deep in all"),
+        pytest.param(lambda: _deep(lambda inner: {"not": inner}, 100_000), id="deep in not"),
+        pytest.param(lambda: _deep(lambda inner: {"all": [inner]}, 100_000), id="deep in all"),
         pytest.param(
-            {"country": {"is": _deep(lambda inner: [inner], 100_000)}}, id="deep where text belongs"
+            lambda: {"country": {"is": _deep(lambda inner: [inner], 100_000)}}, id="deep where text belongs"
         ),
-        pytest.param({"country": {"in": [_deep(lambda inner: {"x": inner}, 100_000)]}}, id="deep in a list"),
-        pytest.param({"all": [{"country": {"is": "LT"}}] * _MANY}, id="many leaves"),
-        pytest.param({"all": [{"all": []}] * _MANY}, id="many empty lists"),
-        pytest.param({"all": [{}] * _MANY}, id="many empty objects"),
-        pytest.param({"all": [None] * _MANY}, id="many nulls"),
-        pytest.param(_deep(lambda inner: {"all": [inner] * 3}, 30), id="doubling"),
-        pytest.param({"country": {"in": ["x"] * _MANY}}, id="many texts"),
-        pytest.param({"country": {"is": "x" * 10 * _MANY}}, id="long text"),
-        pytest.param({"field": {"key": "size", "number": {"eq": 1 << 10_000_000}}}, id="long integer"),
-        pytest.param({"group": {"anyOf": [1 << 10_000_000]}}, id="long integer as an id"),
-        pytest.param({"group": {"anyOf": ["9" * 1_000]}}, id="long id"),
-        pytest.param({"x" * 10 * _MANY: 1}, id="long name"),
-        pytest.param({str(number): 1 for number in range(100_000)}, id="many names"),
-        pytest.param({"\ud800\0": 1}, id="a name that is no text"),
-        pytest.param({"country": {5: "LT"}}, id="a name that is a number"),
+        pytest.param(
+            lambda: {"country": {"in": [_deep(lambda inner: {"x": inner}, 100_000)]}}, id="deep in a list"
+        ),
+        pytest.param(lambda: {"all": [{"country": {"is": "LT"}}] * _MANY}, id="many leaves"),
+        pytest.param(lambda: {"all": [{"all": []}] * _MANY}, id="many empty lists"),
+        pytest.param(lambda: {"all": [{}] * _MANY}, id="many empty objects"),
+        pytest.param(lambda: {"all": [None] * _MANY}, id="many nulls"),
+        pytest.param(lambda: _deep(lambda inner: {"all": [inner] * 3}, 30), id="doubling"),
+        pytest.param(lambda: {"country": {"in": ["x"] * _MANY}}, id="many texts"),
+        pytest.param(lambda: {"country": {"is": "x" * 10 * _MANY}}, id="long text"),
+        pytest.param(
+            lambda: {"field": {"key": "size", "number": {"eq": 1 << 10_000_000}}}, id="long integer"
+        ),
+        pytest.param(lambda: {"group": {"anyOf": [1 << 10_000_000]}}, id="long integer as an id"),
+        pytest.param(lambda: {"group": {"anyOf": ["9" * 1_000]}}, id="long id"),
+        pytest.param(lambda: {"x" * 10 * _MANY: 1}, id="long name"),
+        pytest.param(lambda: {str(number): 1 for number in range(100_000)}, id="many names"),
+        pytest.param(lambda: {"\ud800\0": 1}, id="a name that is no text"),
+        pytest.param(lambda: {"country": {5: "LT"}}, id="a name that is a number"),
     ],
 )
-def test_refused_at_once(value: object) -> None:
+def test_refused_at_once(make: Callable[[], object]) -> None:
+    value = make()
+
     with counting_calls() as calls, pytest.raises(InvalidCondition) as caught:
         condition_of(value)
 

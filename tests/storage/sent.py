@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,8 +39,25 @@ _METHODS = (
 _DOORS = frozenset({"Database.fetch", "Database.fetchrow", "Database.fetchval"})
 """Methods that tests call, too."""
 
-_MOST = 5_000
-"""How many kinds of statements a process keeps. A long fuzz test makes many more, all by the same rules."""
+_MOST_A_SENDER = 20
+"""How many kinds of statements a process keeps of one place in the source. Random conditions compile to thousands of kinds, all by the
+same rules, and judging them took longer than sending them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The application's code that sends a statement, as far as its stack tells."""
+
+    functions: frozenset[str]
+    lines: frozenset[tuple[str, int]]
+    """The lines of the storage package."""
+    elsewhere: str | None
+    """The file that sends it, if neither storage nor the ORM does."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether its statements are recorded. Those that a test or a migration sends are not."""
+        return not self.functions <= _DOORS and "migrate" not in self.functions
 
 
 @dataclass(slots=True)
@@ -50,19 +68,21 @@ class Sent:
     lines: set[tuple[str, int]] = field(default_factory=set)
     from_elsewhere: set[tuple[str, str]] = field(default_factory=set)
     """(file, statement) for each statement that neither storage nor the ORM sent."""
+    _kinds_of: dict[frozenset[tuple[str, int]], set[str]] = field(default_factory=dict)
 
     def note(self, text: str) -> None:
         """Record a statement if the application's code sends it. Statements that a test sends itself do not count."""
-        frames = [frame for frame in _frames() if frame.f_code.co_filename.startswith(_SOURCE)]
-        names = {frame.f_code.co_qualname for frame in frames}
-        if names <= _DOORS or "migrate" in names or "pg_sleep" in text:
+        sender = _sender_of(tuple(_stack()))
+        if not sender.counts or "pg_sleep" in text:
             return
-        if len(self.by_kind) < _MOST:
-            self.by_kind.setdefault(re.sub(r"\d+", "0", text), text)
-        files = [(Path(frame.f_code.co_filename), frame.f_lineno) for frame in frames]
-        self.lines |= {(file.name, line) for file, line in files if file.is_relative_to(FOLDER)}
-        if not any(file.is_relative_to(FOLDER) for file, _ in files) and not _is_of_the_orm():
-            self.from_elsewhere.add((files[0][0].name, text))
+        self.lines |= sender.lines
+        kinds = self._kinds_of.setdefault(sender.lines, set())
+        if len(kinds) < _MOST_A_SENDER:
+            kind = re.sub(r"\d+", "0", text)
+            kinds.add(kind)
+            self.by_kind.setdefault(kind, text)
+        if sender.elsewhere is not None:
+            self.from_elsewhere.add((sender.elsewhere, text))
 
     def add(self, other: Sequence[Sequence[Any]]) -> None:
         texts, lines, from_elsewhere = other
@@ -151,16 +171,24 @@ def as_insert(table: str, columns: Sequence[str] | None) -> str:
     )
 
 
-def _frames() -> Iterator[FrameType]:
-    """The frames of the call stack, up to the test's own frame."""
-    frame: FrameType | None = sys._getframe(1)
+def _stack() -> Iterator[tuple[str, int, str]]:
+    """(file, line, function) of each call, from the innermost one up to the test's own."""
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if file.startswith(_TESTS) and file != __file__:
+        code = frame.f_code
+        if code.co_filename.startswith(_TESTS) and code.co_filename != __file__:
             return
-        yield frame
+        yield code.co_filename, frame.f_lineno, code.co_qualname
         frame = frame.f_back
 
 
-def _is_of_the_orm() -> bool:
-    return any("/tortoise/" in frame.f_code.co_filename for frame in _frames())
+@cache
+def _sender_of(stack: tuple[tuple[str, int, str], ...]) -> Sender:
+    ours = [(Path(file), line, function) for file, line, function in stack if file.startswith(_SOURCE)]
+    lines = frozenset((file.name, line) for file, line, _ in ours if file.is_relative_to(FOLDER))
+    is_elsewhere = ours and not lines and not any("/tortoise/" in file for file, _, _ in stack)
+    return Sender(
+        functions=frozenset(function for _, _, function in ours),
+        lines=lines,
+        elsewhere=ours[0][0].name if is_elsewhere else None,
+    )

@@ -15,10 +15,28 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATHS = (
-    "tests/storage",
-    "tests/audience",
+    "tests/storage/test_preparing.py",
+    "tests/storage/test_schema.py",
+    "tests/storage/test_searching.py",
+    "tests/storage/test_tick_plans.py",
+    "tests/conditions/test_cases.py::test_sql",
     "tests/conditions/test_differential.py",
+    "tests/audience/test_auditing.py",
+    "tests/audience/test_channels.py",
+    "tests/audience/test_deletions.py",
+    "tests/audience/test_due.py",
+    "tests/audience/test_erasure.py",
+    "tests/audience/test_exactness.py",
+    "tests/audience/test_feed.py",
+    "tests/audience/test_imports.py",
+    "tests/audience/test_pausing.py",
+    "tests/audience/test_previews.py",
+    "tests/audience/test_retention.py",
+    "tests/audience/test_tick.py",
+    "tests/audience/test_upsert.py",
 )
+"""What may differ between versions of Postgres: the schema, each written statement, the compiled conditions, and what the engine,
+imports and lists rely on: locks, COPY, plans and what predicates return for NULL. The order of fills and parsing in Python may not."""
 PLACES = ("usr/lib/postgresql/*/bin/postgres", "usr/pgsql-*/bin/postgres")
 """Where Debian's packages and Postgres' own keep their programs, a folder each major version."""
 OLDEST = 15
@@ -60,7 +78,7 @@ def test_memberships_are_exact_on_the_distribution_s_postgres(programs):
     assert re.findall(r"^Postgres (\d+) of ", done.stdout, re.MULTILINE)[0] == str(
         major(programs / "postgres")
     )
-    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) > 800
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) > 500
 
 
 def major(program: Path) -> int:

@@ -6,6 +6,7 @@ the compiler makes them of random conditions.
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -38,7 +39,7 @@ def test_a_copy_names_its_columns():
     assert all("columns" in keywords for keywords in named.values()), named
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(10 if os.environ.get("AUDIENCE_FUZZ_LONG") else 4))
 def test_what_the_compiler_makes_is_fit(seed):
     chance = Chance(seed)
     inner: dict[int, Condition] = {}
@@ -161,6 +162,19 @@ def test_a_statement_from_outside_of_storage_is_noticed():
     sends(sent.note, "SELECT g.id FROM groups g WHERE g.id = $1", FOLDER.parent / "audience" / "planted.py")
 
     assert [found for found in sent.judged() if "outside of storage" in found]
+
+
+def test_of_one_sender_some_kinds_are_kept_and_of_another_its_own():
+    sent = Sent()
+
+    for number in range(100):
+        sends(
+            sent.note, f"SELECT g.id FROM groups g WHERE {'true AND ' * number} true", FOLDER / "planted.py"
+        )
+    sends(sent.note, "SELECT s.id FROM subscribers s", FOLDER / "another.py")
+
+    assert 1 < len(sent.by_kind) < 50
+    assert "SELECT s.id FROM subscribers s" in sent.by_kind
 
 
 def test_a_place_that_sends_nothing_is_noticed():
