@@ -26,7 +26,7 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.storage import facts
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
-from audience_gql.storage.facts import Mark
+from audience_gql.storage.facts import CALLER, Mark, Source
 from audience_gql.storage.models import Workspace
 
 if TYPE_CHECKING:
@@ -204,7 +204,9 @@ async def _keys(database: Database, bucket_ids: Sequence[int]) -> list[Subscribe
     return keys
 
 
-async def _copy_no_marks(connection: object, marks: Mapping[int, set[Mark]], *, lane: int) -> None:
+async def _copy_no_marks(
+    connection: object, marks: Mapping[int, set[Mark]], *, source: Source = CALLER
+) -> None:
     """Replaces the copying of marks, for the comparison without marks."""
 
 

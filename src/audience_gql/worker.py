@@ -21,6 +21,8 @@ from arq import ArqRedis, cron, func
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from audience_gql.audience.acting.actor import Actor
+from audience_gql.audience.acting.dispatcher import Dispatcher
 from audience_gql.audience.definitions.clearing import Clearing
 from audience_gql.audience.definitions.recomputes import recompute_everything
 from audience_gql.audience.engine.auditor import audit_slices
@@ -83,8 +85,11 @@ async def _run(settings: Settings) -> None:
             concurrency=settings.tick_pool_size,
             job_rounds=connected.job_rounds,
         )
+        dispatcher = Dispatcher(connected.ports, Actor(connected.ports))
+        ticker.after_tick = dispatcher.attend(ticker)
         tasks = [
             asyncio.create_task(ticker.run(), name="ticker"),
+            asyncio.create_task(dispatcher.run(), name="acting"),
             asyncio.create_task(_work_off_fills(connected, ticker), name="fills"),
             asyncio.create_task(_work_jobs(settings, connected), name="jobs"),
             asyncio.create_task(stopped.wait(), name="stop"),

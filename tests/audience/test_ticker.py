@@ -37,6 +37,7 @@ class Leaving(Membership):
         is_last = self.ticks.count(bucket_id) >= TICKS
         times = BucketTimes(evaluated_through=self.now, next_due_at=self.now, has_events_ahead=True)
         return Ticked(
+            lists=frozenset(),
             changes=0,
             remaining=None if is_last else self.left[bucket_id],
             now=self.now,

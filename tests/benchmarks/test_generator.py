@@ -151,7 +151,7 @@ async def test_ticks_and_fills_agree_on_every_segment(generated: Audience) -> No
     async with generated.ports.database.transaction() as transaction:
         ids = [row["id"] for row in await generated.rows("SELECT id FROM subscribers WHERE bucket_id = $1")]
         marks = [Mark(id_, "created") for id_ in ids]
-        await facts.write_marks(transaction.connection, generated.bucket_id, marks, lane=facts.LIVE)
+        await facts.write_marks(transaction.connection, generated.bucket_id, marks)
 
     ticked = await generated.tick()
 

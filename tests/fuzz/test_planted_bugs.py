@@ -224,13 +224,13 @@ async def a_writer_who_commits_after_the_tick(house, monkeypatch) -> list[str]: 
             house.bucket_id,
             ada["id"],
         )
-        await facts.write_marks(connection, house.bucket_id, [Mark(ada["id"], "profile")], lane=facts.LIVE)
+        await facts.write_marks(connection, house.bucket_id, [Mark(ada["id"], "profile")])
         await house.tick()
     return await at_rest(house)
 
 
 def with_deduplicated_marks(monkeypatch) -> None:
-    async def write_marks(connection, bucket_id, marks, *, lane):
+    async def write_marks(connection, bucket_id, marks, *, source=facts.CALLER):
         ordered = sorted(set(marks))
         await connection.execute(
             "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
@@ -238,7 +238,7 @@ def with_deduplicated_marks(monkeypatch) -> None:
             "FROM unnest($3::bigint[], $4::text[], $5::bigint[]) AS m (subscriber_id, kind, ref) "
             "WHERE NOT EXISTS (SELECT FROM dirty d WHERE d.bucket_id = $1 AND d.subscriber_id = m.subscriber_id AND d.kind = m.kind)",
             bucket_id,
-            lane,
+            source.lane,
             [mark.subscriber_id for mark in ordered],
             [mark.kind for mark in ordered],
             [mark.ref for mark in ordered],

@@ -21,6 +21,7 @@ from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
 from audience_gql.storage import migrations, models
+from audience_gql.storage.acting import models as acting_models
 from audience_gql.storage.database import Database
 from audience_gql.storage.orm_settings import TORTOISE_ORM
 from audience_gql.storage.schema import OtherSchema, is_migrated, migrate, refuse_other_schema
@@ -30,7 +31,7 @@ MIGRATIONS = Path(migrations.__file__).parent
 OWN = sorted(path.stem for path in MIGRATIONS.glob("m[0-9]*.py"))
 MODELS = [
     model
-    for model in vars(models).values()
+    for model in {**vars(models), **vars(acting_models)}.values()
     if isinstance(model, type)
     and issubclass(model, Model)
     and model is not Model
@@ -82,7 +83,7 @@ async def test_a_bucketed_table_begins_its_key_with_the_bucket(database):
 
     bucketed = [model for model in MODELS if issubclass(model, models.BucketedModel)]
     without_key = {model._meta.db_table for model in bucketed} - first.keys()
-    assert len(bucketed) == 12
+    assert len(bucketed) == 18
     assert without_key == {"dirty"}  # of which two may be equal
     assert {first[model._meta.db_table] for model in bucketed if model is not models.Dirty} == {"bucket_id"}
 

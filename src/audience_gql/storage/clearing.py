@@ -1,4 +1,4 @@
-"""The queue of deleted groups and fields that still have rows in buckets, and the statements that delete these rows.
+"""The queue of deleted groups, fields and automations that still have rows in buckets, and the statements that delete these rows.
 
 Every function works inside the caller's transaction. The functions about a group's members need the bucket's lock.
 """
@@ -13,17 +13,17 @@ from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)
 
-ListOrField: TypeAlias = Literal["group", "field"]
+Cleared: TypeAlias = Literal["group", "field", "automation"]
 
 
 class Wanted(NamedTuple):
-    """A deleted group or field whose rows still have to be cleared. `ref` is its former id."""
+    """A deleted group, field or automation whose rows still have to be cleared. `ref` is its former id."""
 
-    kind: ListOrField
+    kind: Cleared
     ref: int
 
 
-async def want(connection: Connection, workspace_id: int, kind: ListOrField, ref: int) -> None:
+async def want(connection: Connection, workspace_id: int, kind: Cleared, ref: int) -> None:
     """Queue the clearing. Call this in the transaction of the deletion, so that it cannot be lost."""
     await connection.execute(_SQL["want"], kind, ref, workspace_id)
 

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
 
-MODELS = {"models": ["audience_gql.storage.models"], "migrations": "audience_gql.storage.migrations"}
+MODELS = {
+    "models": ["audience_gql.storage.models", "audience_gql.storage.acting.models"],
+    "migrations": "audience_gql.storage.migrations",
+}
 _RETRIES = 8
 
 

@@ -98,6 +98,12 @@ async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, 
         workspace_id,
         now,
     )
+    await connection.execute(
+        "INSERT INTO automation_places (bucket_id, automation_id, sequence, begun_after) "
+        "SELECT $1::bigint, a.id, 0, 0 FROM automations a WHERE a.workspace_id = $2",
+        bucket_id,
+        workspace_id,
+    )
 
 
 async def close_bucket(connection: Connection, bucket_id: int) -> None:

@@ -27,6 +27,19 @@ CHANNEL_NUMBERS: Final = {"EMAIL": 1, "TRANSACTIONAL_EMAIL": 2, "SMS": 3, "TRANS
 LIVE: Final = 0
 BULK: Final = 1
 
+
+class Source(NamedTuple):
+    """Where the facts of a transaction come from, as their marks record it."""
+
+    lane: int
+    """LIVE, or BULK for facts that let live ones go first."""
+    origin: int
+    """0 for a caller, -1 for an import, otherwise the depth of the automation's run that writes the facts."""
+
+
+CALLER: Final = Source(LIVE, 0)
+IMPORT: Final = Source(BULK, -1)
+
 TEXT_COLUMNS: Final = (
     "email",
     "phone",
@@ -349,27 +362,31 @@ async def write_events(connection: Connection, events: Sequence[EventRow]) -> No
 # ---- marks
 
 
-async def write_marks(connection: Connection, bucket_id: int, marks: Iterable[Mark], *, lane: int) -> None:
+async def write_marks(
+    connection: Connection, bucket_id: int, marks: Iterable[Mark], *, source: Source = CALLER
+) -> None:
     """Append the marks of the transaction. Equal marks of two transactions are never merged."""
     ordered = sorted(set(marks))
     if not ordered:
         return
     await connection.execute(
-        "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
-        "SELECT $1::bigint, $2::smallint, m.subscriber_id, m.kind, m.ref "
-        "FROM unnest($3::bigint[], $4::text[], $5::bigint[]) AS m (subscriber_id, kind, ref)",
+        "INSERT INTO dirty (bucket_id, lane, origin, subscriber_id, kind, ref) "
+        "SELECT $1::bigint, $2::smallint, $3::smallint, m.subscriber_id, m.kind, m.ref "
+        "FROM unnest($4::bigint[], $5::text[], $6::bigint[]) AS m (subscriber_id, kind, ref)",
         bucket_id,
-        lane,
+        *source,
         *_columns([mark[:3] for mark in ordered], 3),
     )
 
 
-async def copy_marks(connection: Connection, marks: Mapping[int, set[Mark]], *, lane: int) -> None:
+async def copy_marks(
+    connection: Connection, marks: Mapping[int, set[Mark]], *, source: Source = CALLER
+) -> None:
     """Append many marks in several buckets, given by bucket. Cheaper per mark than `write_marks`, but more expensive for a single mark."""
     await connection.copy_records_to_table(
         "dirty",
-        columns=("bucket_id", "lane", "subscriber_id", "kind", "ref", "at"),
-        records=[(bucket_id, lane, *mark) for bucket_id, found in marks.items() for mark in found],
+        columns=("bucket_id", "lane", "origin", "subscriber_id", "kind", "ref", "at"),
+        records=[(bucket_id, *source, *mark) for bucket_id, found in marks.items() for mark in found],
     )
 
 

@@ -70,6 +70,7 @@ class Bucket(Model):
     pruned_through: int = BigIntField(default=0)
     crowd_through: datetime | None = DatetimeField(null=True)
     crowd_marked_to: int | None = BigIntField(null=True)
+    settled_at: datetime | None = DatetimeField(null=True)
 
     class Meta:
         table = "buckets"
@@ -280,6 +281,8 @@ class MembershipChange(BucketedModel):
     cause: str = TextField()
     revision: int | None = IntField(null=True)
     occurred_at: datetime = DatetimeField()
+    origin: int = SmallIntField(default=0)
+    unchanged_at: datetime | None = DatetimeField(null=True)
 
     class Meta:
         table = "membership_changes"
@@ -292,6 +295,7 @@ class Dirty(BucketedModel):
     kind: str = TextField()
     ref: int = BigIntField()
     at: datetime | None = DatetimeField(null=True)
+    origin: int = SmallIntField(default=0)
 
     class Meta:
         table = "dirty"

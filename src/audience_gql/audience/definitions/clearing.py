@@ -1,4 +1,4 @@
-"""Clears what deleted groups and custom fields leave behind, bucket by bucket. Each slice is one transaction.
+"""Clears what deleted groups, custom fields and automations leave behind, bucket by bucket. Each slice is one transaction.
 
 It may be interrupted anywhere and called again by any worker: it deletes what it has cleared, so the remaining rows are the remaining work.
 """
@@ -10,6 +10,7 @@ from typing import Final
 
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import clearing, definitions
+from audience_gql.storage.acting import automations
 from audience_gql.storage.clearing import Wanted
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import membership
@@ -62,6 +63,8 @@ class Clearing:
         for bucket_id in bucket_ids:
             if wanted.kind == "group":
                 await self._empty_group(bucket_id, wanted.ref)
+            elif wanted.kind == "automation":
+                await self._drop_runs(bucket_id, wanted.ref)
             else:
                 await self._drop_values(bucket_id, wanted.ref)
         async with self._pool.filling() as connection:
@@ -107,3 +110,9 @@ class Clearing:
                 end = await membership.range_end(connection, bucket_id, after, self._people)
                 await clearing.forget_values(connection, bucket_id, field_id, after, end)
             after = end
+
+    async def _drop_runs(self, bucket_id: int, automation_id: int) -> None:
+        is_done = False
+        while not is_done:
+            async with self._pool.filling() as connection:
+                is_done = await automations.forget(connection, bucket_id, automation_id, self._people)

@@ -5,13 +5,14 @@ A million people may be in a group or have a value, so clearing.py removes membe
 
 from __future__ import annotations
 
-from audience_gql.audience.definitions.readers import segments_reading
+from typing import Literal
+
+from audience_gql.audience.definitions.readers import automations_naming, segments_reading
 from audience_gql.audience.definitions.segments import InUse
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Read
 from audience_gql.storage import clearing, definitions
-from audience_gql.storage.clearing import ListOrField
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.models import CustomField, Group, Workspace
 
@@ -30,7 +31,7 @@ async def _delete(
     ports: Ports,
     workspace: Workspace,
     model: type[Group | CustomField],
-    kind: ListOrField,
+    kind: Literal["group", "field"],
     id_: int | None,
 ) -> None:
     async def work(transaction: Transaction) -> None:
@@ -40,8 +41,10 @@ async def _delete(
         if row is None:
             noun = "group" if kind == "group" else "custom field"
             raise NotFound(f"there is no {noun} with this id", ("id",))
-        if used_by := await segments_reading(connection, workspace.id, Read(source=kind, ref=row.id)):
-            raise InUse(used_by)
+        used_by = await segments_reading(connection, workspace.id, Read(source=kind, ref=row.id))
+        automations = await automations_naming(connection, workspace.id, Read(source=kind, ref=row.id))
+        if used_by or automations:
+            raise InUse(used_by, automations)
         await row.delete()  # waits for transactions that write members or values, and keeps out new ones
         await clearing.want(connection, workspace.id, kind, row.id)
         transaction.after_commit(lambda: ports.jobs.clear(workspace.id))

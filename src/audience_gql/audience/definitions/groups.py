@@ -163,7 +163,7 @@ async def _change(
                 pairs = await facts.remove_members(connection, bucket_id, members)
             kind: facts.MarkKind = "group_joined" if is_joining else "group_left"
             marks = {Mark(person_id, kind, group.id) for _, person_id in pairs}
-            await facts.write_marks(connection, bucket_id, marks, lane=facts.LIVE)
+            await facts.write_marks(connection, bucket_id, marks)
             changed += len(pairs)
         transaction.after_commit(lambda: ports.signals.marked(buckets))
         return GroupChanged(group=group, changed=changed, rejects=_rejects(people))

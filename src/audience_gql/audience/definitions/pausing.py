@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from audience_gql.audience.definitions.readers import automations_asking
 from audience_gql.audience.definitions.segments import InUse, get_segment, have_filled
 from audience_gql.audience.ports import Ports
+from audience_gql.conditions.base import Read
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.models import Segment, Workspace
@@ -27,8 +29,12 @@ async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int |
         segment = await get_segment(workspace, segment_id)
         if segment.is_paused:
             return segment
-        if used_by := await definitions.segments_using(connection, segment.id):
-            raise InUse(used_by)
+        used_by = await definitions.segments_using(connection, segment.id)
+        automation_ids = await automations_asking(
+            connection, workspace.id, Read(source="segment", ref=segment.id)
+        )
+        if used_by or automation_ids:
+            raise InUse(used_by, automation_ids)
         # A tick or fill under way may have read that the segment is not paused. The locks wait until it has ended.
         await definitions.lock_buckets(connection, workspace.id)
         segment.is_paused = True

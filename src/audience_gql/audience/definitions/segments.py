@@ -9,13 +9,14 @@ from collections.abc import Collection
 
 from audience_gql.audience.definitions.definition_limits import check_count, check_size
 from audience_gql.audience.definitions.given_conditions import parse_given
+from audience_gql.audience.definitions.readers import automations_naming
 from audience_gql.audience.definitions.stored_conditions import StoredConditions
 from audience_gql.audience.definitions.summaries import rewrite_summaries
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
-from audience_gql.conditions.base import Condition
+from audience_gql.conditions.base import Condition, Read
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
@@ -38,12 +39,15 @@ class SegmentCycle(Failure):
 
 
 class InUse(Failure):
-    """Other segments read this one; edit or delete them first."""
+    """Other segments or automations use this; edit or delete them first."""
 
-    def __init__(self, used_by: tuple[int, ...]) -> None:
-        readers = "1 other segment reads" if len(used_by) == 1 else f"{len(used_by)} other segments read"
-        super().__init__(f"{readers} this one", ("id",))
+    def __init__(self, used_by: tuple[int, ...], automation_ids: tuple[int, ...] = ()) -> None:
+        users = [_counted(used_by, "other segment")] if used_by else []
+        users += [_counted(automation_ids, "automation")] if automation_ids else []
+        verb = "uses" if len(used_by) + len(automation_ids) == 1 else "use"
+        super().__init__(f"{' and '.join(users)} {verb} this", ("id",))
         self.used_by = used_by
+        self.automation_ids = automation_ids
 
 
 class RevisionConflict(Failure):
@@ -152,8 +156,12 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace.id)
         segment = await get_segment(workspace, segment_id)
-        if used_by := await definitions.segments_using(connection, segment.id):
-            raise InUse(used_by)
+        used_by = await definitions.segments_using(connection, segment.id)
+        automation_ids = await automations_naming(
+            connection, workspace.id, Read(source="segment", ref=segment.id)
+        )
+        if used_by or automation_ids:
+            raise InUse(used_by, automation_ids)
         await segment.delete()
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         await have_filled(ports, transaction, [segment.id], lane=BULK)
@@ -226,6 +234,10 @@ class _Saving:
             await definitions.intern_event_names(
                 self._connection, self._workspace.id, names, self._ports.database.ids
             )
+
+
+def _counted(ids: tuple[int, ...], noun: str) -> str:
+    return f"{len(ids)} {noun}" if len(ids) == 1 else f"{len(ids)} {noun}s"
 
 
 async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:

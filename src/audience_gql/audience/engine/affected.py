@@ -256,7 +256,20 @@ def fact_of(mark: TakenMark) -> Fact:
     return kind, mark.ref
 
 
-def group_changes(marks: Iterable[TakenMark]) -> list[Change]:
+def origins_of(marks: Collection[TakenMark]) -> dict[int, int]:
+    """By person, where the facts of their marks come from. People with an origin of 0 are left out.
+
+    The deepest run counts, and an import counts only if everything comes from imports. The crossing of an edge has no origin.
+    """
+    if not any(mark.origin for mark in marks):
+        return {}
+    found: dict[int, int] = {}
+    for mark in marks:
+        found[mark.subscriber_id] = max(mark.origin, found.get(mark.subscriber_id, mark.origin))
+    return {person: origin for person, origin in found.items() if origin}
+
+
+def group_changes(marks: Iterable[TakenMark], origins: Mapping[int, int]) -> list[Change]:
     """The net group changes of these marks: a person who joined and left between two ticks has not changed.
 
     The marks of one person and group alternate between joined and left, because a mark is written only with an inserted or deleted row.
@@ -274,6 +287,7 @@ def group_changes(marks: Iterable[TakenMark]) -> list[Change]:
             entered=difference > 0,
             cause="MANUAL",
             revision=None,
+            origin=origins.get(subscriber_id, 0),
         )
         for (group_id, subscriber_id), difference in sorted(net.items())
         if difference

@@ -21,6 +21,11 @@ class Alarms:
             self._at[bucket_id] = at
             heapq.heappush(self._heap, (at, bucket_id))
 
+    def bring_forward(self, bucket_id: int, at: float) -> None:
+        """Set the bucket's alarm, unless it has an earlier one."""
+        if at < self._at.get(bucket_id, float("inf")):
+            self.set(bucket_id, at)
+
     def clear(self, bucket_id: int) -> None:
         self._at.pop(bucket_id, None)
 

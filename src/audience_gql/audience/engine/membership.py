@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from audience_gql.audience.engine.affected import Fact, Plan, fact_of, group_changes, looks
+from audience_gql.audience.engine.affected import Fact, Plan, fact_of, group_changes, looks, origins_of
 from audience_gql.audience.engine.auditing import Auditing, Repaired
 from audience_gql.audience.engine.clockwork import Clockwork, Crossed, Crowd, Horizon
 from audience_gql.audience.engine.filling import Filling
@@ -23,7 +23,14 @@ from audience_gql.audience.ports import Ports
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import EvaluationFailed
-from audience_gql.storage.engine.membership import BucketHead, BucketTimes, Change, FillState, TakenMark
+from audience_gql.storage.engine.membership import (
+    BucketHead,
+    BucketTimes,
+    Change,
+    FillState,
+    ListKind,
+    TakenMark,
+)
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.facts import BULK
 
@@ -39,6 +46,8 @@ class Ticked:
 
     changes: int
     """How many memberships changed."""
+    lists: frozenset[tuple[ListKind, int]]
+    """The lists whose members changed, as (kind, id)."""
     remaining: Urgency | None
     """The urgency of the marks that did not fit into this tick; None when it took them all."""
     now: datetime
@@ -158,13 +167,19 @@ class Membership:
         if isinstance(crossing, Crossed):
             for subscriber_id, crossed in crossing.people.items():
                 facts_of[subscriber_id].update(map(plan.fact_of_edge, crossed))
-        changes = group_changes(marks)
-        changes += await self._segment_changes(connection, bucket.id, plan, facts_of, now)
+        origins = origins_of(marks)
+        changes = group_changes(marks, origins)
+        changes += await self._segment_changes(connection, bucket.id, plan, facts_of, origins, now)
         ahead = await self._clockwork.ahead(connection, bucket, plan, crossing, marks, changes, now)
-        await membership.leave_bucket(connection, bucket, changes, now=now, times=ahead.times)
+        remaining = _remaining(marks, limit, has_crowd=isinstance(crossing, Crowd))
+        settled_at = now if remaining is None else bucket.settled_at
+        await membership.leave_bucket(
+            connection, bucket, changes, now=now, times=ahead.times, settled_at=settled_at
+        )
         return Ticked(
             changes=len(changes),
-            remaining=_remaining(marks, limit, has_crowd=isinstance(crossing, Crowd)),
+            lists=frozenset((change.list_kind, change.list_id) for change in changes),
+            remaining=remaining,
             now=now,
             times=ahead.times,
             definitions_version=version,
@@ -177,6 +192,7 @@ class Membership:
         bucket_id: int,
         plan: Plan,
         facts_of: Mapping[int, set[Fact]],
+        origins: Mapping[int, int],
         now: datetime,
     ) -> list[Change]:
         differences: dict[tuple[int, int], bool] = {}
@@ -193,6 +209,7 @@ class Membership:
                 entered,
                 cause_of(segment_id, subscriber_id),
                 plan.revisions[segment_id],
+                origins.get(subscriber_id, 0),
             )
             for (segment_id, subscriber_id), entered in differences.items()
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -49,6 +49,8 @@ class Ticker:
         job_rounds: Rounds | None = None,
     ) -> None:
         """`job_rounds` are those of the process' other loop; its beat tells of them, for the two may fail apart."""
+        self.after_tick: Callable[[int, int, Ticked], None] = lambda *_: None
+        """Called after each tick with the bucket's id, its workspace's id and what the tick did."""
         self._ports = ports
         self._membership = membership
         self._sweep_seconds = self._pause = sweep_seconds
@@ -88,6 +90,13 @@ class Ticker:
     def is_own(self, bucket_id: int) -> bool:
         """Whether the bucket is in this worker's share, as of its last beat."""
         return self._share.has(bucket_id)
+
+    def wake_at(self, bucket_id: int, due_at: datetime) -> None:
+        """Request a tick of the bucket at this instant, unless one comes sooner. Call it again after a tick: a tick sets the alarm anew."""
+        at = due_at.timestamp() - self._ahead_seconds
+        if bucket_id in self._workspaces and at <= time.time() + _AHEAD * self._pause:
+            self._alarms.bring_forward(bucket_id, at)
+            self._alarms_changed.set()
 
     # ---- what wants a tick
 
@@ -184,6 +193,7 @@ class Ticker:
             self._want(bucket_id, ticked.remaining)
         if ticked.next_due_at is not None and ticked.next_due_at > ticked.now:
             self._wake_at(bucket_id, ticked.next_due_at)
+        self.after_tick(bucket_id, self._workspaces[bucket_id], ticked)
 
     def _wake_at(self, bucket_id: int, due_at: datetime) -> None:
         """Set an alarm, unless the instant is so far ahead that a later sweep will find it. This keeps the number of alarms small."""

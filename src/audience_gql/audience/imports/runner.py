@@ -22,7 +22,7 @@ from audience_gql.audience.people.subscribers import Upserted, upsert_within
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions, imports
 from audience_gql.storage.database import Connection, Transaction
-from audience_gql.storage.facts import Identity
+from audience_gql.storage.facts import IMPORT, Identity
 from audience_gql.storage.imports import ImportRecord, RejectRecord
 from audience_gql.storage.models import Workspace
 
@@ -177,7 +177,7 @@ class ImportRunner:
                 workspace=workspace,
                 items=items,
                 add_to_group_ids=plan.add_to_group_ids,
-                bulk=True,
+                source=IMPORT,
             )
         except BaseException:
             await savepoint.rollback()

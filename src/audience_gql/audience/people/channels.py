@@ -47,7 +47,7 @@ async def set_channel_status(
             raise InvalidInput((Issue(code="CONSENT", message=message, path=("reason",)),))
         state = said(before, status, reason, await ports.clock.now(connection))
         marks = await facts.write_channels(connection, ref.bucket_id, {(ref.id, channel): state})
-        await facts.write_marks(connection, ref.bucket_id, marks, lane=facts.LIVE)
+        await facts.write_marks(connection, ref.bucket_id, marks)
         transaction.after_commit(lambda: ports.signals.marked([ref.bucket_id]))
         return ref
 

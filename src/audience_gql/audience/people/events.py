@@ -19,7 +19,7 @@ from audience_gql.audience.people.subscribers import upsert_within
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Transaction
-from audience_gql.storage.facts import ChannelConsent, EventRow, Identity, Mark
+from audience_gql.storage.facts import CALLER, IMPORT, ChannelConsent, EventRow, Identity, Mark, Source
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT: Final = 1000
@@ -31,7 +31,7 @@ _Good: TypeAlias = tuple[int, SubscriberRef, CheckedEvent]
 _Checked: TypeAlias = tuple[int, SubscriberRef | SubscriberKey, CheckedEvent]
 """The same, or with a key instead of a person who still has to be created."""
 
-__all__ = ["EventItem", "Tracked", "track_events"]
+__all__ = ["EventItem", "Tracked", "track_events", "track_within"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ async def track_events(
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("events",)),))
 
     async def work(transaction: Transaction) -> tuple[Tracked, int | None]:
-        ingest = _Ingest(ports, workspace, transaction, bulk=bulk)
+        ingest = _Ingest(ports, workspace, transaction, IMPORT if bulk else CALLER)
         return await ingest.run(items, create_missing=create_missing), ingest.grown_bucket_id
 
     tracked, grown_bucket_id = await ports.database.run(work)
@@ -71,16 +71,27 @@ async def track_events(
     return tracked
 
 
+async def track_within(
+    transaction: Transaction,
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    items: Sequence[EventItem],
+    source: Source,
+) -> Tracked:
+    """The same in the caller's transaction, which Database.run must have begun. It creates nobody."""
+    return await _Ingest(ports, workspace, transaction, source).run(items, create_missing=False)
+
+
 class _Ingest:
     """One attempt at a batch, within one transaction."""
 
-    def __init__(self, ports: Ports, workspace: Workspace, transaction: Transaction, *, bulk: bool) -> None:
+    def __init__(self, ports: Ports, workspace: Workspace, transaction: Transaction, source: Source) -> None:
         self._ports = ports
         self._workspace = workspace
         self._transaction = transaction
         self._connection = transaction.connection
-        self._lane = facts.BULK if bulk else facts.LIVE
-        self._bulk = bulk
+        self._source = source
         self._rejects: list[Reject] = []
         self.grown_bucket_id: int | None = None
         """A bucket that received new people, and whose size the caller should check."""
@@ -99,7 +110,7 @@ class _Ingest:
         if fresh:
             await self._write(fresh, names, now)
         bucket_ids = {ref.bucket_id for _, ref, _ in good}
-        if self._lane == facts.LIVE:  # sweeps find bulk marks soon enough
+        if self._source.lane == facts.LIVE:  # sweeps find bulk marks soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(bucket_ids))
         self._rejects.sort(key=lambda reject: reject.index)
         return Tracked(accepted=len(fresh), duplicates=len(good) - len(fresh), rejects=self._rejects)
@@ -154,7 +165,7 @@ class _Ingest:
                 ports=self._ports,
                 workspace=self._workspace,
                 items=[{key.kind: key.value} for key in wanted.values()],
-                bulk=self._bulk,
+                source=self._source,
             )
             refs = zip(wanted, upserted.subscribers, strict=True)
             made = {name: ref for name, ref in refs if ref is not None}  # every key was checked before
@@ -223,7 +234,7 @@ class _Ingest:
         if not REFUSAL_OF_EVENT.keys().isdisjoint(names):
             for bucket_id, refusals in _refusals(fresh, now):
                 marks[bucket_id] |= await self._move_channels(bucket_id, refusals, now)
-        await facts.copy_marks(self._connection, marks, lane=self._lane)
+        await facts.copy_marks(self._connection, marks, source=self._source)
 
     async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
         """Change the EMAIL channel of people who bounced, unsubscribed or complained. Returns the marks for it."""

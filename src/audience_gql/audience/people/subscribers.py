@@ -22,7 +22,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection, Transaction
-from audience_gql.storage.facts import ChannelConsent, Owner, PersonRow
+from audience_gql.storage.facts import CALLER, IMPORT, ChannelConsent, Owner, PersonRow, Source
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT = 1000
@@ -82,7 +82,7 @@ async def upsert_subscribers(
             workspace=workspace,
             items=items,
             add_to_group_ids=add_to_group_ids,
-            bulk=bulk,
+            source=IMPORT if bulk else CALLER,
         )
 
     upserted, grown_bucket_id = await ports.database.run(work)
@@ -98,13 +98,13 @@ async def upsert_within(
     workspace: Workspace,
     items: Sequence[Mapping[str, object]],
     add_to_group_ids: Sequence[int | None] = (),
-    bulk: bool = False,
+    source: Source = CALLER,
 ) -> tuple[Upserted, int | None]:
     """The same in the caller's transaction, which Database.run must have begun. Raises InvalidInput.
 
     Also returns a bucket that may be full now, or None: after the commit, call open_another_if_full with it.
     """
-    upsert = _Upsert(ports, workspace, transaction, bulk=bulk)
+    upsert = _Upsert(ports, workspace, transaction, source)
     return await upsert.run(items, add_to_group_ids), upsert.grown_bucket_id
 
 
@@ -123,12 +123,12 @@ class _Applied:
 class _Upsert:
     """One attempt at a batch, within one transaction."""
 
-    def __init__(self, ports: Ports, workspace: Workspace, transaction: Transaction, *, bulk: bool) -> None:
+    def __init__(self, ports: Ports, workspace: Workspace, transaction: Transaction, source: Source) -> None:
         self._ports = ports
         self._workspace = workspace
         self._transaction = transaction
         self._connection: Connection = transaction.connection
-        self._lane = facts.BULK if bulk else facts.LIVE
+        self._source = source
         self.grown_bucket_id: int | None = None
         """A bucket that received new people, and whose size the caller should check."""
 
@@ -273,8 +273,8 @@ class _Upsert:
             writer = BucketWriter(self._connection, bucket_id, drafts, applied.now)
             await writer.write(fields, joined_by_all)
             updated += len(writer.changed_ids())
-            await facts.write_marks(self._connection, bucket_id, writer.marks, lane=self._lane)
-        if self._lane == facts.LIVE:  # sweeps find bulk marks soon enough
+            await facts.write_marks(self._connection, bucket_id, writer.marks, source=self._source)
+        if self._source.lane == facts.LIVE:  # sweeps find bulk marks soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
         return updated
 

@@ -54,6 +54,8 @@ class BucketHead(BucketTimes):
     last_instant: datetime
     states_version: int
     """Raised whenever ticks start to evaluate another segment in this bucket alone."""
+    settled_at: datetime | None
+    """The instant of the last tick after which nobody waited for an evaluation; None before the first one."""
     turn: int
     """Raised by every tick, fill and repair. A worker that remembers the turn can tell whether another has held the bucket since."""
 
@@ -82,6 +84,8 @@ class TakenMark(NamedTuple):
     lane: int
     at: datetime | None
     """When the event happened, if the mark is for exactly one event."""
+    origin: int
+    """Where the fact comes from; see Mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class Change(NamedTuple):
     entered: bool
     cause: Cause
     revision: int | None
+    origin: int = 0
+    """Where the facts behind the change come from, as in a mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,24 +183,27 @@ async def leave_bucket(
     *,
     now: datetime,
     times: BucketTimes,
+    settled_at: datetime | None,
 ) -> None:
     """The last statement of a tick: write the changes to the log and to the membership, and store the bucket's progress.
 
     Changes are logged person by person, so that entries of one person are neighbours in the widest index.
     """
     if changes:
-        await _apply(connection, bucket, changes, now=now, times=times)
+        await _apply(connection, bucket, changes, now=now, times=times, settled_at=settled_at)
     else:
-        await connection.execute(
-            _LEAVE_BUCKET.text, *_LEAVE_BUCKET.arguments(bucket_id=bucket.id, now=now, **_progress(times))
+        values = _LEAVE_BUCKET.arguments(
+            bucket_id=bucket.id, now=now, settled_at=settled_at, **_progress(times)
         )
+        await connection.execute(_LEAVE_BUCKET.text, *values)
 
 
 async def log_outside_a_tick(
     connection: Connection, bucket: BucketHead, changes: Sequence[Change], *, now: datetime
 ) -> None:
     """Write changes that no tick has found. The caller holds the bucket's lock. The next tick handles what has become due."""
-    await _apply(connection, bucket, changes, now=now, times=replace(bucket, next_due_at=now))
+    times = replace(bucket, next_due_at=now)
+    await _apply(connection, bucket, changes, now=now, times=times, settled_at=bucket.settled_at)
 
 
 async def _apply(
@@ -204,6 +213,7 @@ async def _apply(
     *,
     now: datetime,
     times: BucketTimes,
+    settled_at: datetime | None,
 ) -> None:
     changes = sorted(changes, key=_PERSON_AND_LIST)
     segments = [change for change in changes if change.list_kind == "SEGMENT"]
@@ -220,6 +230,9 @@ async def _apply(
         have_entered=[change.entered for change in changes],
         causes=[change.cause for change in changes],
         revisions=[change.revision for change in changes],
+        origins=[change.origin for change in changes],
+        unchanged_at=bucket.settled_at,
+        settled_at=settled_at,
         entered_lists=[change.list_id for change in entered],
         entered_people=[change.subscriber_id for change in entered],
         left_lists=[change.list_id for change in left],
@@ -258,6 +271,7 @@ async def apply_to_segment(
                 cause=cause,
                 revision=revision,
                 now=now,
+                unchanged_at=bucket.settled_at,
                 people=people,
             )
             await connection.execute(_LOG_PEOPLE.text, *values)

@@ -2,12 +2,12 @@
 
 -- name: lock_bucket
 SELECT b.workspace_id, b.next_sequence, b.last_instant, b.evaluated_through, b.next_due_at, b.states_version, b.has_events_ahead,
-       b.turn, b.crowd_through, b.crowd_marked_to
+       b.turn, b.crowd_through, b.crowd_marked_to, b.settled_at
 FROM buckets b WHERE b.id = $1 FOR NO KEY UPDATE
 
 -- name: read_bucket
 SELECT b.workspace_id, b.next_sequence, b.last_instant, b.evaluated_through, b.next_due_at, b.states_version, b.has_events_ahead,
-       b.turn, b.crowd_through, b.crowd_marked_to
+       b.turn, b.crowd_through, b.crowd_marked_to, b.settled_at
 FROM buckets b WHERE b.id = $1
 
 -- name: definitions_version
@@ -36,12 +36,12 @@ WITH taken AS (
   DELETE FROM dirty d
   USING (SELECT m.ctid AS place FROM dirty m WHERE m.bucket_id = $1 ORDER BY m.lane LIMIT $2) f
   WHERE d.bucket_id = $1 AND d.ctid = f.place
-  RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at)
-SELECT statement_timestamp() AS asked_at, w.definitions_version, t.people, t.kinds, t.refs, t.lanes, t.instants
+  RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at, d.origin)
+SELECT statement_timestamp() AS asked_at, w.definitions_version, t.people, t.kinds, t.refs, t.lanes, t.instants, t.origins
 FROM workspaces w
 CROSS JOIN (
   SELECT array_agg(taken.subscriber_id) AS people, array_agg(taken.kind) AS kinds, array_agg(taken.ref) AS refs,
-         array_agg(taken.lane) AS lanes, array_agg(taken.at) AS instants
+         array_agg(taken.lane) AS lanes, array_agg(taken.at) AS instants, array_agg(taken.origin) AS origins
   FROM taken) t
 WHERE w.id = $3
 
@@ -51,18 +51,18 @@ DELETE FROM dirty d
 USING unnest($2::bigint[], $3::bigint[]) AS p (subscriber_id, group_id)
 WHERE d.bucket_id = $1 AND d.kind IN ('group_joined', 'group_left')
   AND d.subscriber_id = p.subscriber_id AND d.ref = p.group_id
-RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at
+RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at, d.origin
 
 -- name: apply_changes
 -- Log, members, counters and the bucket's own time at once: the parts see nothing of each other, and need not.
 WITH logged AS (
   INSERT INTO membership_changes
-    (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at)
+    (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at, origin, unchanged_at)
   SELECT :bucket_id::bigint, :sequence::bigint + c.position - 1, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision,
-         :now::timestamptz
+         :now::timestamptz, c.origin, :unchanged_at::timestamptz
   FROM unnest(:list_kinds::text[], :list_ids::bigint[], :people::bigint[], :have_entered::boolean[], :causes::text[],
-              :revisions::integer[])
-    WITH ORDINALITY AS c (list_kind, list_id, subscriber_id, entered, cause, revision, position)
+              :revisions::integer[], :origins::smallint[])
+    WITH ORDINALITY AS c (list_kind, list_id, subscriber_id, entered, cause, revision, origin, position)
 ), entered AS (
   INSERT INTO segment_members (bucket_id, segment_id, subscriber_id, entered_at)
   SELECT :bucket_id::bigint, c.segment_id, c.subscriber_id, :now::timestamptz
@@ -79,14 +79,14 @@ WITH logged AS (
 UPDATE buckets
 SET next_sequence = :sequence::bigint + :changes::bigint, last_instant = :now, evaluated_through = :evaluated_through,
     next_due_at = :next_due_at, has_events_ahead = :has_events_ahead, crowd_through = :crowd_through,
-    crowd_marked_to = :crowd_marked_to, turn = turn + 1
+    crowd_marked_to = :crowd_marked_to, settled_at = :settled_at, turn = turn + 1
 WHERE id = :bucket_id
 
 -- name: log_people
 INSERT INTO membership_changes
-  (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at)
+  (bucket_id, sequence, list_kind, list_id, subscriber_id, entered, cause, revision, occurred_at, unchanged_at)
 SELECT :bucket_id::bigint, :sequence::bigint + c.position - 1, 'SEGMENT', :segment_id::bigint, c.subscriber_id, :entered::boolean,
-       :cause::text, :revision::integer, :now::timestamptz
+       :cause::text, :revision::integer, :now::timestamptz, :unchanged_at::timestamptz
 FROM unnest(:people::bigint[]) WITH ORDINALITY AS c (subscriber_id, position)
 
 -- name: people_in
@@ -114,7 +114,7 @@ ON CONFLICT (bucket_id, group_id) DO UPDATE SET members = g.members + excluded.m
 -- name: leave_bucket
 UPDATE buckets
 SET last_instant = :now, evaluated_through = :evaluated_through, next_due_at = :next_due_at, has_events_ahead = :has_events_ahead,
-    crowd_through = :crowd_through, crowd_marked_to = :crowd_marked_to, turn = turn + 1
+    crowd_through = :crowd_through, crowd_marked_to = :crowd_marked_to, settled_at = :settled_at, turn = turn + 1
 WHERE id = :bucket_id
 
 -- name: advance_bucket

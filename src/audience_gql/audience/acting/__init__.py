@@ -1,0 +1,1 @@
+"""Acting on membership: what happens when somebody enters or leaves a list."""

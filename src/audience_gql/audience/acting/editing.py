@@ -1,0 +1,322 @@
+"""Creates, edits, pauses, resumes and deletes automations.
+
+None of these fires anything, unless the caller asks that it fires for those who are members already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from audience_gql.audience.acting.automation import Automation, Rules, Trigger, dump_actions
+from audience_gql.audience.acting.given import Checking, Known
+from audience_gql.audience.acting.loops import Link, Starts
+from audience_gql.audience.definitions.stored_conditions import StoredConditions
+from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
+from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
+from audience_gql.audience.people.keys import UNSET, Unset
+from audience_gql.audience.ports import Ports
+from audience_gql.conditions.values import fold
+from audience_gql.conditions.vocabulary import IdCodec
+from audience_gql.storage import clearing, definitions
+from audience_gql.storage.acting import automations
+from audience_gql.storage.acting.models import Automation as Row
+from audience_gql.storage.acting.models import WebhookEndpoint
+from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
+from audience_gql.storage.models import Workspace
+
+AUTOMATIONS_A_WORKSPACE: Final = 200
+
+
+class AutomationLoop(Failure):
+    """The automation would start itself again. `way` has the automations on the way round, from this one on."""
+
+    def __init__(self, way: tuple[Link, ...]) -> None:
+        message = (
+            "the automation would start itself again and again; let `reentry` bound it, or change an action"
+        )
+        super().__init__(message, ("input", "actions"))
+        self.way = way
+
+
+class AutomationConflict(Failure):
+    """The automation was edited after the revision that this edit is based on."""
+
+    def __init__(self, automation_id: int, revision: int) -> None:
+        super().__init__(f"the automation is now at revision {revision}", ("input", "ifRevision"))
+        self.automation_id = automation_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenRules:
+    """The parts of an automation as a caller gives them. UNSET parts of an edit stay as they are.
+
+    `trigger` is {"segment": id} or {"group": id}, `on` holds ENTERED, LEFT or both, and `actions` are objects with one key. Ids are
+    integers, or None for malformed ones.
+    """
+
+    trigger: Mapping[str, object] | Unset = UNSET
+    on: Sequence[str] | Unset = UNSET
+    hold_for: object = UNSET
+    reentry: object = UNSET
+    causes: Sequence[str] | Unset | None = UNSET
+    only_if: object = UNSET
+    actions: Sequence[Mapping[str, Any]] | Unset = UNSET  # Any: each action's own input
+
+
+async def create_automation(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    name: str,
+    description: str | None,
+    rules: GivenRules,
+    ids: IdCodec,
+    fires_for_existing: bool = False,
+) -> Row:
+    """Create an automation. It acts on every change of its list from now on.
+
+    Raises InvalidInput, NameTaken, AutomationLoop.
+    """
+
+    async def work(transaction: Transaction) -> Row:
+        connection = transaction.connection
+        await definitions.lock_workspace(connection, workspace.id)
+        now = await ports.clock.now(connection)
+        if await Row.filter(workspace_id=workspace.id).count() >= AUTOMATIONS_A_WORKSPACE:
+            message = f"a workspace has at most {AUTOMATIONS_A_WORKSPACE} automations; delete one that is not needed"
+            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input",)),))
+        row = Row(
+            id=await ports.database.ids.one(connection),
+            workspace_id=workspace.id,
+            created_at=now,
+            updated_at=now,
+        )
+        issues = [*name_issues(name), *description_issues(description)]
+        edit = await _Edit.begin(connection, workspace, ids)
+        edit.apply(row, replace(_NO_RULES, **_given(rules)), issues, stored=None)
+        row.name, row.name_folded = name.strip(), fold(name.strip())
+        row.description = kept_description(description)
+        await row.save()
+        # A tick under way would write changes that the automation neither reads nor passes over. The locks wait until it has ended.
+        await definitions.lock_buckets(connection, workspace.id)
+        await automations.begin_places(connection, workspace.id, row.id, existing=fires_for_existing)
+        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
+        return row
+
+    try:
+        return await ports.database.run(work)
+    except UNIQUE_VIOLATION as error:
+        raise name_taken("automation", name) from error
+
+
+async def update_automation(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    automation_id: int | None,
+    name: str | Unset | None = UNSET,
+    description: str | Unset | None = UNSET,
+    rules: GivenRules,
+    ids: IdCodec,
+    if_revision: int | None = None,
+) -> Row:
+    """Change what is given. Runs that wait keep the instant for which they wait; everything else follows the new rules.
+
+    A new trigger begins at the end of the log, and cancels the runs that wait. Raises NotFound, InvalidInput, NameTaken, AutomationLoop,
+    AutomationConflict.
+    """
+
+    async def work(transaction: Transaction) -> Row:
+        connection = transaction.connection
+        row = await _locked(connection, workspace, automation_id)
+        if if_revision is not None and if_revision != row.revision:
+            raise AutomationConflict(row.id, row.revision)
+        issues: list[Issue] = []
+        if not isinstance(name, Unset):
+            issues += name_issues(name)
+            row.name = (name or "").strip()
+            row.name_folded = fold(row.name)
+        if not isinstance(description, Unset):
+            issues += (wrong := description_issues(description))
+            row.description = None if wrong else kept_description(description)
+        before = row.list_kind, row.list_id
+        edit = await _Edit.begin(connection, workspace, ids)
+        edit.apply(row, rules, issues, stored=Automation.of(row).rules)
+        row.revision += 1
+        row.updated_at = await ports.clock.now(connection)
+        await row.save()
+        if before != (row.list_kind, row.list_id):
+            await definitions.lock_buckets(connection, workspace.id)
+            await automations.skip_to_the_end(
+                connection,
+                await definitions.bucket_ids(connection, workspace.id),
+                row.id,
+                now=row.updated_at,
+                reason="the automation has another trigger now",
+            )
+        return row
+
+    try:
+        return await ports.database.run(work)
+    except UNIQUE_VIOLATION as error:
+        raise name_taken("automation", str(name)) from error
+
+
+async def pause_automation(*, ports: Ports, workspace: Workspace, automation_id: int | None) -> Row:
+    """Stop an automation. After this returns, it starts nothing until it is resumed, and holds that end wait. Raises NotFound."""
+
+    async def work(transaction: Transaction) -> Row:
+        row = await _locked(transaction.connection, workspace, automation_id)
+        row.is_paused = True
+        await row.save(update_fields=["is_paused"])
+        return row
+
+    return await ports.database.run(work)
+
+
+async def resume_automation(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    automation_id: int | None,
+    catches_up: bool,
+    fires_for_existing: bool = False,
+) -> Row:
+    """Start a paused automation again, where it stopped or, without `catches_up`, at the end of the log. One that runs stays as it is.
+
+    Without `catches_up`, the runs that wait are cancelled. Raises NotFound.
+    """
+
+    async def work(transaction: Transaction) -> Row:
+        connection = transaction.connection
+        row = await _locked(connection, workspace, automation_id)
+        if not row.is_paused:
+            return row
+        row.is_paused = False
+        await row.save(update_fields=["is_paused"])
+        bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+        if not catches_up:
+            await definitions.lock_buckets(connection, workspace.id)
+            now = await ports.clock.now(connection)
+            reason = "the automation was resumed without what had happened while it was paused"
+            await automations.skip_to_the_end(connection, bucket_ids, row.id, now=now, reason=reason)
+        if fires_for_existing:
+            await automations.fire_for_existing(connection, bucket_ids, row.id)
+        transaction.after_commit(lambda: ports.signals.marked(bucket_ids))
+        return row
+
+    return await ports.database.run(work)
+
+
+async def delete_automation(*, ports: Ports, workspace: Workspace, automation_id: int | None) -> None:
+    """Delete an automation. Its runs are deleted in the background, and those that wait never act. Raises NotFound."""
+
+    async def work(transaction: Transaction) -> None:
+        row = await _locked(transaction.connection, workspace, automation_id)
+        await row.delete()
+        await clearing.want(transaction.connection, workspace.id, "automation", row.id)
+        transaction.after_commit(lambda: ports.jobs.clear(workspace.id))
+
+    await ports.database.run(work)
+
+
+_NO_RULES: Final = GivenRules(hold_for=None, reentry=None, causes=None, only_if=None)
+"""What a new automation has when the caller does not say otherwise."""
+
+
+def _given(rules: GivenRules) -> dict[str, Any]:  # Any: the parts' own types
+    parts = {name: getattr(rules, name) for name in GivenRules.__dataclass_fields__}
+    return {name: part for name, part in parts.items() if not isinstance(part, Unset)}
+
+
+async def _locked(connection: Connection, workspace: Workspace, automation_id: int | None) -> Row:
+    """An automation for which no worker acts before the end of the transaction. Raises NotFound."""
+    await definitions.lock_workspace(connection, workspace.id)
+    row = None
+    if automation_id is not None:
+        row = await Row.get_or_none(id=automation_id, workspace_id=workspace.id)
+    if row is None:
+        raise NotFound("there is no automation with this id", ("input", "id"))
+    bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+    await automations.lock_places(connection, bucket_ids, row.id)
+    return row
+
+
+class _Edit:
+    """What a save of an automation needs to know about its workspace, read under the workspace's lock."""
+
+    def __init__(self, known: Known, conditions: StoredConditions, others: Sequence[Row]) -> None:
+        self._known = known
+        self._conditions = conditions
+        self._others = others
+
+    @classmethod
+    async def begin(cls, connection: Connection, workspace: Workspace, ids: IdCodec) -> _Edit:
+        vocabulary = await definitions.vocabulary(connection, workspace.id)
+        segments = await definitions.segments(connection, workspace.id)
+        endpoints = await WebhookEndpoint.filter(workspace_id=workspace.id)
+        known = Known(
+            vocabulary=vocabulary,
+            paused_segment_ids=frozenset(segment.id for segment in segments if segment.is_paused),
+            endpoint_ids=frozenset(endpoint.id for endpoint in endpoints),
+            ids=ids,
+        )
+        others = await Row.filter(workspace_id=workspace.id)
+        return cls(known, StoredConditions(segments, vocabulary), others)
+
+    def apply(self, row: Row, given: GivenRules, issues: Sequence[Issue], *, stored: Rules | None) -> None:
+        """Write the given parts into the row, whose rules are `stored`; None for a new one. Raises InvalidInput with their problems and with `issues`, and AutomationLoop."""
+        checking = Checking(self._known, list(issues))
+        trigger = self._trigger(row, given, checking)
+        rules = self._rules(given, checking, stored)
+        actions = None if isinstance(given.actions, Unset) else checking.actions(given.actions)
+        if checking.issues:
+            raise InvalidInput(tuple(checking.issues))
+        if trigger is not None:
+            row.list_kind, row.list_id = trigger.list_kind, trigger.list_id
+            row.on_entered, row.on_left = trigger.on_entered, trigger.on_left
+        row.rules = rules.dump()
+        if actions is not None:
+            row.actions = dump_actions(actions)
+        self._refuse_loops(row)
+
+    @staticmethod
+    def _trigger(row: Row, given: GivenRules, checking: Checking) -> Trigger | None:
+        if isinstance(given.trigger, Unset) and isinstance(given.on, Unset):
+            return None
+        wanted = given.trigger
+        if isinstance(wanted, Unset):
+            wanted = {row.list_kind.lower(): row.list_id}
+        on = given.on
+        if isinstance(on, Unset):
+            on = [kind for kind, fires in (("ENTERED", row.on_entered), ("LEFT", row.on_left)) if fires]
+        return checking.trigger(wanted, on)
+
+    @staticmethod
+    def _rules(given: GivenRules, checking: Checking, stored: Rules | None) -> Rules:
+        """The given rules, and the stored ones for those that are not given."""
+        checked = checking.rules(
+            hold_for=None if given.hold_for is UNSET else given.hold_for,
+            reentry=None if given.reentry is UNSET else given.reentry,
+            causes=None if isinstance(given.causes, Unset) else given.causes,
+            only_if=None if given.only_if is UNSET else given.only_if,
+        )
+        if stored is None:
+            return checked
+        kept = {
+            "hold": given.hold_for,
+            "reentry": given.reentry,
+            "causes": given.causes,
+            "only_if": given.only_if,
+        }
+        return replace(
+            checked, **{name: getattr(stored, name) for name, part in kept.items() if part is UNSET}
+        )
+
+    def _refuse_loops(self, row: Row) -> None:
+        every = {other.id: Automation.of(other) for other in self._others} | {row.id: Automation.of(row)}
+        starts = Starts(automations=every, conditions=self._conditions, vocabulary=self._known.vocabulary)
+        if way := starts.loop_through(row.id):
+            raise AutomationLoop(way)
