@@ -22,6 +22,7 @@ from audience_gql.audience import failures
 from audience_gql.audience.definitions import segments
 from audience_gql.audience.failures import Failure
 from audience_gql.storage import models
+from audience_gql.storage.acting.models import Automation
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment
@@ -101,15 +102,25 @@ class SegmentCycle(UserError):
 
 
 @strawberry.type(
-    description="The segment, group or custom field cannot be deleted or paused, because segments read it."
+    description="The segment, group or custom field cannot be deleted or paused, because segments or automations use it."
 )
 class InUse(UserError):
     segment_ids: strawberry.Private[tuple[int, ...]]
+    automation_ids: strawberry.Private[tuple[int, ...]]
 
     @strawberry.field(description="The segments that read the object.", graphql_type=Segments)
     @staticmethod
     async def used_by(parent: strawberry.Parent[InUse], info: Info) -> list[models.Segment]:
         return await _segments(info, parent.segment_ids)
+
+    @strawberry.field(
+        description="The automations that the object starts, or that name it.",
+        graphql_type=list[Annotated["Automation", strawberry.lazy("audience_gql.api.acting.automations")]],
+    )
+    @staticmethod
+    async def automations(parent: strawberry.Parent[InUse], info: Info) -> list[Automation]:
+        found = await info.context.loaders.automations.load_many(parent.automation_ids)
+        return [automation for automation in found if automation is not None]
 
 
 @strawberry.type(
@@ -151,7 +162,7 @@ class DeletePayload:
 
 
 @dataclass(frozen=True, slots=True)
-class _Handler(Generic[_Failure]):
+class Handler(Generic[_Failure]):
     """Converts one failure of the application to its type, for fields whose result union contains that type."""
 
     exception_type: type[_Failure]
@@ -175,25 +186,27 @@ def _invalid_input(failure: failures.InvalidInput, spell: _Spell) -> UserError:
     return InvalidInput(message=failure.message, path=spell(failure.path), issues=issues)
 
 
-HANDLERS: Final[list[_Handler[Any]]] = [  # Any: each handles another class of failure
-    _Handler(failures.InvalidInput, InvalidInput, _invalid_input),
-    _Handler(
+HANDLERS: Final[list[Handler[Any]]] = [  # Any: each handles another class of failure
+    Handler(failures.InvalidInput, InvalidInput, _invalid_input),
+    Handler(
         failures.NotFound, NotFound, lambda it, spell: NotFound(message=it.message, path=spell(it.path))
     ),
-    _Handler(
+    Handler(
         failures.NameTaken, NameTaken, lambda it, spell: NameTaken(message=it.message, path=spell(it.path))
     ),
-    _Handler(
+    Handler(
         segments.SegmentCycle,
         SegmentCycle,
         lambda it, spell: SegmentCycle(message=it.message, path=spell(it.path), segment_ids=it.cycle),
     ),
-    _Handler(
+    Handler(
         segments.InUse,
         InUse,
-        lambda it, spell: InUse(message=it.message, path=spell(it.path), segment_ids=it.used_by),
+        lambda it, spell: InUse(
+            message=it.message, path=spell(it.path), segment_ids=it.used_by, automation_ids=it.automation_ids
+        ),
     ),
-    _Handler(
+    Handler(
         segments.RevisionConflict,
         RevisionConflict,
         lambda it, spell: RevisionConflict(message=it.message, path=spell(it.path), segment_id=it.segment_id),

@@ -10,9 +10,11 @@ import binascii
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from audience_gql.conditions.vocabulary import IdKind
+from audience_gql.storage.acting.models import Automation, WebhookEndpoint
+from audience_gql.storage.acting.pages import RunKey, RunRecord
 from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
@@ -36,17 +38,30 @@ class Kind(StrEnum):
     WORKSPACE = "wsp"
     IMPORT = "imp"
     IMPORT_ROW = "row"
+    AUTOMATION = "aut"
+    AUTOMATION_RUN = "run"
+    WEBHOOK_ENDPOINT = "whe"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
-_MODELS: Final[Mapping[Kind, type[Group | Segment | CustomField | Workspace | ApiToken]]] = {
+Definition: TypeAlias = Group | Segment | CustomField | Workspace | Automation | WebhookEndpoint | ApiToken
+
+_MODELS: Final[Mapping[Kind, type[Definition]]] = {
     Kind.GROUP: Group,
     Kind.SEGMENT: Segment,
     Kind.CUSTOM_FIELD: CustomField,
     Kind.WORKSPACE: Workspace,
+    Kind.AUTOMATION: Automation,
+    Kind.WEBHOOK_ENDPOINT: WebhookEndpoint,
     Kind.API_TOKEN: ApiToken,
 }
-_LENGTHS: Final = {Kind.SUBSCRIBER: 2, Kind.MEMBERSHIP_CHANGE: 2, Kind.IMPORT_ROW: 2, Kind.EVENT: 5}
+_LENGTHS: Final = {
+    Kind.SUBSCRIBER: 2,
+    Kind.MEMBERSHIP_CHANGE: 2,
+    Kind.IMPORT_ROW: 2,
+    Kind.AUTOMATION_RUN: 2,
+    Kind.EVENT: 5,
+}
 
 
 def encode(kind: Kind, *numbers: int) -> str:
@@ -92,12 +107,18 @@ def id_of(row: object) -> str:
             return encode(Kind.IMPORT, row.id)
         case RejectRecord():
             return encode(Kind.IMPORT_ROW, row.import_id, row.line)
-        case LoggedChange():
-            return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
+        case LoggedChange() | RunRecord():
+            return _id_in_bucket(row)
     for kind, model in _MODELS.items():
         if isinstance(row, model):
             return encode(kind, row.id)
     raise TypeError(f"{type(row).__name__} has no id")
+
+
+def _id_in_bucket(row: LoggedChange | RunRecord) -> str:
+    if isinstance(row, LoggedChange):
+        return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
+    return encode(Kind.AUTOMATION_RUN, row.bucket_id, row.id)
 
 
 def subscriber_id(owner: Owner) -> str:
@@ -133,6 +154,13 @@ def change_key_of(text: str) -> ChangeKey | None:
     match decode(Kind.MEMBERSHIP_CHANGE, text):
         case (bucket_id, sequence):
             return bucket_id, sequence
+    return None
+
+
+def run_key_of(text: str) -> RunKey | None:
+    match decode(Kind.AUTOMATION_RUN, text):
+        case (bucket_id, run_id):
+            return bucket_id, run_id
     return None
 
 

@@ -77,7 +77,7 @@ async def find_group(context: Context, key: GroupKey) -> Group | None:
     if key.id:
         number = ids.number_of(Kind.GROUP, key.id.value)
         return None if number is None else await context.loaders.groups.load(number)
-    name = _folded(key.name.value if key.name else "")
+    name = folded_name(key.name.value if key.name else "")
     return (
         None
         if name is None
@@ -89,7 +89,7 @@ async def find_segment(context: Context, key: SegmentKey) -> Segment | None:
     if key.id:
         number = ids.number_of(Kind.SEGMENT, key.id.value)
         return None if number is None else await context.loaders.segments.load(number)
-    name = _folded(key.name.value if key.name else "")
+    name = folded_name(key.name.value if key.name else "")
     return (
         None
         if name is None
@@ -97,7 +97,7 @@ async def find_segment(context: Context, key: SegmentKey) -> Segment | None:
     )
 
 
-def _folded(name: str) -> str | None:
+def folded_name(name: str) -> str | None:
     """A name in the form that storage compares. None for text that cannot be a name."""
     try:
         text = given_line(name)

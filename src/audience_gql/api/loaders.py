@@ -16,8 +16,12 @@ from audience_gql.api.ids import OPAQUE_IDS
 from audience_gql.audience.answers.explanations import Explanation, Question, explain_memberships
 from audience_gql.audience.engine.due import next_change_by_segments
 from audience_gql.audience.ports import Ports
+from audience_gql.conditions.base import Names
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import definitions
+from audience_gql.storage.acting import pages as automations
+from audience_gql.storage.acting.models import Automation
+from audience_gql.storage.acting.pages import FiguresOf, RunFigures, RunKey, RunRecord, RunsOf
 from audience_gql.storage.database import Database
 from audience_gql.storage.imports import (
     ImportRecord,
@@ -83,6 +87,14 @@ class Loaders:
         return self._one(rejects_by_keys)
 
     @cached_property
+    def automations(self) -> DataLoader[int, Automation | None]:
+        return self._one(automations.automations_by_ids)
+
+    @cached_property
+    def runs(self) -> DataLoader[RunKey, RunRecord | None]:
+        return self._one(automations.runs_by_keys)
+
+    @cached_property
     def api_tokens(self) -> DataLoader[int, ApiToken | None]:
         return self._one(batches.api_tokens_by_ids)
 
@@ -122,6 +134,16 @@ class Loaders:
         return self._single(self._vocabulary)
 
     @cached_property
+    def names(self) -> DataLoader[None, Names]:
+        """The names of all groups and segments."""
+        return self._single(self._names)
+
+    @cached_property
+    def endpoint_names(self) -> DataLoader[None, dict[int, str]]:
+        """The names of all webhook endpoints, by id."""
+        return self._single(automations.endpoint_names)
+
+    @cached_property
     def evaluated_through(self) -> DataLoader[None, datetime | None]:
         return self._single(self._evaluated_through)
 
@@ -138,6 +160,10 @@ class Loaders:
     @cached_property
     def next_changes(self) -> DataLoader[int, datetime | None]:
         return self._one(self._next_changes)
+
+    @cached_property
+    def run_figures(self) -> DataLoader[FiguresOf, RunFigures]:
+        return DataLoader(self._run_figures)
 
     @cached_property
     def explanations(self) -> DataLoader[Question, Explanation | None]:
@@ -178,6 +204,10 @@ class Loaders:
     @cached_property
     def changes_of_segments(self) -> PageLoader[int, LoggedChange]:
         return self._pages(list_pages.changes_of_segments)
+
+    @cached_property
+    def runs_of_automations(self) -> PageLoader[RunsOf, RunRecord]:
+        return self._pages(automations.runs_of_automations)
 
     # ---- how a loader is made
 
@@ -256,6 +286,17 @@ class Loaders:
         return await explain_memberships(
             ports=self._heavy_ports, workspace_id=self._workspace_id, questions=questions, ids=OPAQUE_IDS
         )
+
+    async def _run_figures(self, questions: list[FiguresOf]) -> list[RunFigures]:
+        found = await automations.figures_of_automations(
+            self._heavy_ports.database, self._workspace_id, questions
+        )
+        return [found[question] for question in questions]
+
+    @staticmethod
+    async def _names(database: Database, workspace_id: int) -> Names:
+        async with database.acquire() as connection:
+            return await definitions.names(connection, workspace_id)
 
     @staticmethod
     async def _vocabulary(database: Database, workspace_id: int) -> Vocabulary:

@@ -95,6 +95,10 @@ async def _api_token(context: Context, text: str) -> object | None:
     return await context.loaders.api_tokens.load(number) if context.access.allows("ADMIN") else None
 
 
+async def _nothing(_: Context, __: str) -> None:
+    """No query shows objects of this kind yet."""
+
+
 _FINDERS: Final[Mapping[Kind, Finder]] = {
     Kind.SUBSCRIBER: _loaded(ids.owner_of, lambda loaders: loaders.subscribers),
     Kind.GROUP: _loaded(partial(ids.number_of, Kind.GROUP), lambda loaders: loaders.groups),
@@ -105,5 +109,8 @@ _FINDERS: Final[Mapping[Kind, Finder]] = {
     Kind.WORKSPACE: _workspace,
     Kind.IMPORT: _loaded(partial(ids.number_of, Kind.IMPORT), lambda loaders: loaders.imports),
     Kind.IMPORT_ROW: _loaded(ids.reject_key_of, lambda loaders: loaders.import_rejects),
+    Kind.AUTOMATION: _loaded(partial(ids.number_of, Kind.AUTOMATION), lambda loaders: loaders.automations),
+    Kind.AUTOMATION_RUN: _loaded(ids.run_key_of, lambda loaders: loaders.runs),
+    Kind.WEBHOOK_ENDPOINT: _nothing,
     Kind.API_TOKEN: _api_token,
 }

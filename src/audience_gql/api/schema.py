@@ -25,6 +25,10 @@ from strawberry.types.base import get_object_definition
 from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
+from audience_gql.api.acting.automations import AutomationQuery
+from audience_gql.api.acting.edits import AutomationMutation
+from audience_gql.api.acting.failures import ACTING_HANDLERS
+from audience_gql.api.acting.runs import RunSubscription
 from audience_gql.api.conditions.kinds import ConditionKindQuery
 from audience_gql.api.conditions.suggestions import SuggestionQuery
 from audience_gql.api.conditions.templates import TemplateQuery
@@ -76,6 +80,7 @@ class Query(
     ConditionKindQuery,
     SuggestionQuery,
     SegmentOverlapQuery,
+    AutomationQuery,
     CustomFieldQuery,
     FeedQuery,
 ): ...
@@ -93,13 +98,16 @@ class Mutation(
     GroupMutation,
     GroupEditMutation,
     SegmentMutation,
+    AutomationMutation,
     ImportMutation,
     TokenMutation,
 ): ...
 
 
 @strawberry.type(description="The subscriptions, over websockets or server-sent events.")
-class Subscription(FeedSubscription, RecomputeSubscription, SegmentSubscription, ImportSubscription): ...
+class Subscription(
+    FeedSubscription, RecomputeSubscription, SegmentSubscription, RunSubscription, ImportSubscription
+): ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +130,7 @@ class Schema:
             Mutation,
             Subscription,
             config=StrawberryConfig(scalar_map=SCALARS),
-            exception_handlers=HANDLERS,
+            exception_handlers=[*HANDLERS, *ACTING_HANDLERS],
         )
         self._schema = self._declared._schema  # noqa: SLF001  # the library has no public way to graphql-core's schema
         _forget_null_defaults(self._schema)

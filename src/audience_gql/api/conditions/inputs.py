@@ -21,6 +21,7 @@ from audience_gql.api.shapes import as_given, enum
 from audience_gql.audience.definitions.given_conditions import parse_given
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import dump, parse
+from audience_gql.conditions.filters.duration import DURATION
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.reasoning.nesting import segments_read
 from audience_gql.conditions.registry import condition_shape
@@ -91,8 +92,10 @@ def _annotation(field: InputField) -> Any:  # Any: an annotation made at run tim
 
 if TYPE_CHECKING:
     ConditionInput: TypeAlias = Mapping[str, Any]  # Any: one kind's input, which the codec types
+    DurationInput: TypeAlias = Mapping[str, Any]  # Any: the same
 else:
     ConditionInput = _input_of(condition_shape())
+    DurationInput = _input_of(DURATION)
 
 
 def stored_to_output(condition: dict[str, Any], vocabulary: Vocabulary) -> object:  # Any: JSON

@@ -144,6 +144,9 @@ class _Step:
                 sequence=moved.sequence,
                 existing_to=moved.existing_to,
             )
+        if count:
+            workspace_ids = [self._workspace.id]
+            self._transaction.after_commit(lambda: self._ports.signals.changed(workspace_ids))
         is_existing_left = existing_to is not None and (read > 0 or existing_to != place.existing_to)
         return Acted(runs=count, has_more=not is_at_end or len(decided.acting) >= limit or is_existing_left)
 

@@ -15,7 +15,7 @@ UPDATE automation_places p SET sequence = b.next_sequence - 1, existing_to = NUL
 FROM buckets b WHERE p.bucket_id = ANY($1::bigint[]) AND b.id = p.bucket_id AND p.automation_id = $2
 
 -- name: cancel_waiting
-UPDATE runs r SET state = 'CANCELLED', reason = $4, ended_at = $3
+UPDATE runs r SET state = 'CANCELLED', reason = $4, ended_at = $3, changed_at = $3
 WHERE r.bucket_id = ANY($1::bigint[]) AND r.automation_id = $2 AND r.state = 'WAITING'
 
 -- name: fire_for_existing

@@ -66,6 +66,7 @@ class Run(BucketedModel):
     started_at: datetime = DatetimeField()
     due_at: datetime | None = DatetimeField(null=True)
     ended_at: datetime | None = DatetimeField(null=True)
+    changed_at: datetime = DatetimeField()
 
     class Meta:
         table = "runs"

@@ -81,15 +81,15 @@ WHERE r.bucket_id = $1 AND r.automation_id = $2 AND r.subscriber_id = ANY($3::bi
 
 -- name: add_runs
 INSERT INTO runs (bucket_id, id, automation_id, revision, subscriber_id, state, reason, entered, cause, sequence, origin, started_at,
-                  due_at, ended_at)
+                  due_at, ended_at, changed_at)
 SELECT :bucket_id::bigint, r.id, :automation_id::bigint, :revision::integer, r.subscriber_id, r.state, r.reason, r.entered, r.cause,
-       r.sequence, r.origin, r.started_at, r.due_at, CASE WHEN r.state <> 'WAITING' THEN :now::timestamptz END
+       r.sequence, r.origin, r.started_at, r.due_at, CASE WHEN r.state <> 'WAITING' THEN :now::timestamptz END, :now::timestamptz
 FROM unnest(:ids::bigint[], :people::bigint[], :states::text[], :reasons::text[], :have_entered::boolean[], :causes::text[],
             :sequences::bigint[], :origins::smallint[], :instants::timestamptz[], :dues::timestamptz[])
   AS r (id, subscriber_id, state, reason, entered, cause, sequence, origin, started_at, due_at)
 
 -- name: end_runs
-UPDATE runs r SET state = e.state, reason = e.reason, ended_at = $2
+UPDATE runs r SET state = e.state, reason = e.reason, ended_at = $2, changed_at = $2
 FROM unnest($3::bigint[], $4::text[], $5::text[]) AS e (id, state, reason)
 WHERE r.bucket_id = $1 AND r.id = e.id
 

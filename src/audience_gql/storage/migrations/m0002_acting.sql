@@ -55,10 +55,12 @@ CREATE TABLE runs (
   started_at     timestamptz NOT NULL,                       -- when the change occurred
   due_at         timestamptz,                                -- when a hold is over; null: none was asked for
   ended_at       timestamptz,                                -- null while WAITING
+  changed_at     timestamptz NOT NULL,                       -- when this row was last written
   PRIMARY KEY (bucket_id, id)
 ) WITH (fillfactor = 90);
 CREATE INDEX runs_person ON runs (bucket_id, subscriber_id, automation_id, started_at);
 CREATE INDEX runs_automation ON runs (bucket_id, automation_id, started_at, id);
+CREATE INDEX runs_changed ON runs (bucket_id, changed_at);
 CREATE INDEX runs_waiting ON runs (bucket_id, automation_id, due_at) WHERE state = 'WAITING';
 
 -- URLs that receive webhooks.

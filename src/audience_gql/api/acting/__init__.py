@@ -1,0 +1,1 @@
+"""Automations: what happens when somebody enters or leaves a list."""

@@ -1,0 +1,90 @@
+"""The failures that only automations have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import strawberry
+
+from audience_gql.api.context import Info
+from audience_gql.api.failures import Handler, UserError
+from audience_gql.audience.acting import editing
+from audience_gql.audience.acting.loops import Link
+from audience_gql.storage import models
+from audience_gql.storage.acting.models import Automation as Row
+
+if TYPE_CHECKING:
+    from audience_gql.api.acting.automations import Automation
+    from audience_gql.api.lists.groups import Group
+    from audience_gql.api.lists.segments import Segment
+
+
+@strawberry.type(description="A step on the way on which automations start each other.")
+class AutomationLoopStep:
+    link: strawberry.Private[Link]
+
+    @strawberry.field(
+        description="The automation that acts; null for the one that was refused, if it is new.",
+        graphql_type=Annotated["Automation", strawberry.lazy("audience_gql.api.acting.automations")] | None,
+    )
+    @staticmethod
+    async def automation(parent: strawberry.Parent[AutomationLoopStep], info: Info) -> Row | None:
+        return await info.context.loaders.automations.load(parent.link.automation_id)
+
+    @strawberry.field(
+        description="The segment that its actions may change, and that starts the next automation; null if it is a group.",
+        graphql_type=Annotated["Segment", strawberry.lazy("audience_gql.api.lists.segments")] | None,
+    )
+    @staticmethod
+    async def segment(parent: strawberry.Parent[AutomationLoopStep], info: Info) -> models.Segment | None:
+        is_it = parent.link.list_kind == "SEGMENT"
+        return await info.context.loaders.segments.load(parent.link.list_id) if is_it else None
+
+    @strawberry.field(
+        description="The group that its actions change, and that starts the next automation; null if it is a segment.",
+        graphql_type=Annotated["Group", strawberry.lazy("audience_gql.api.lists.groups")] | None,
+    )
+    @staticmethod
+    async def group(parent: strawberry.Parent[AutomationLoopStep], info: Info) -> models.Group | None:
+        is_it = parent.link.list_kind == "GROUP"
+        return await info.context.loaders.groups.load(parent.link.list_id) if is_it else None
+
+
+@strawberry.type(
+    description="The automation would start itself again and again, directly or through others. A rule about `reentry` bounds it."
+)
+class AutomationLoop(UserError):
+    way: list[AutomationLoopStep] = strawberry.field(
+        description="The way round, from the refused automation on. The last step starts it again."
+    )
+
+
+@strawberry.type(
+    description="The automation was edited after the revision `ifRevision`. This edit was not applied."
+)
+class AutomationConflict(UserError):
+    automation_id: strawberry.Private[int]
+
+    @strawberry.field(
+        description="The automation as it is now.",
+        graphql_type=Annotated["Automation", strawberry.lazy("audience_gql.api.acting.automations")] | None,
+    )
+    @staticmethod
+    async def current(parent: strawberry.Parent[AutomationConflict], info: Info) -> Row | None:
+        return await info.context.loaders.automations.load(parent.automation_id)
+
+
+ACTING_HANDLERS: Final[list[Handler[Any]]] = [  # Any: each handles another class of failure
+    Handler(
+        editing.AutomationLoop,
+        AutomationLoop,
+        lambda it, spell: AutomationLoop(
+            message=it.message, path=spell(it.path), way=[AutomationLoopStep(link=link) for link in it.way]
+        ),
+    ),
+    Handler(
+        editing.AutomationConflict,
+        AutomationConflict,
+        lambda it: AutomationConflict(message=it.message, path=list(it.path), automation_id=it.automation_id),
+    ),
+]
