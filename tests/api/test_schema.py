@@ -97,7 +97,8 @@ def _type_name(field) -> str:
 def test_every_list_is_a_page_or_has_a_ceiling(exported):
     """Lists that hang off a row are connections, but for those that are short by nature."""
     short = {
-        "ApiToken.scopes", "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "FeedPage.changes", "GroupMembersPayload.rejects", "InUse.usedBy",
+        "ApiToken.scopes", "Automation.causes", "Automation.on", "AutomationLoop.way", "AutomationPreview.does", "AutomationPreview.sample", "AutomationPreview.way", "InUse.automations",
+        "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "FeedPage.changes", "GroupMembersPayload.rejects", "InUse.usedBy",
         "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
         "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.sizeHistory", "Segment.usedBy", "SegmentCycle.cycle", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
@@ -119,7 +120,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
 def test_connections_are_relay_s(exported):
     connections = {name: it for name, it in exported.type_map.items() if name.endswith("Connection")}
 
-    assert len(connections) == 11
+    assert len(connections) == 13
     for name, connection in connections.items():
         edge = exported.type_map[name.removesuffix("Connection") + "Edge"]
         assert str(connection.fields["edges"].type) == f"[{edge.name}!]!"
@@ -142,5 +143,5 @@ def test_node_types_are_those_with_ids(exported):
     node = exported.type_map["Node"]
 
     assert {it.name for it in exported.get_possible_types(node)} == {
-        "ApiToken", "CustomField", "Event", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "Subscriber", "Workspace",
+        "ApiToken", "Automation", "AutomationRun", "CustomField", "Event", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "Subscriber", "Workspace",
     }  # fmt: skip

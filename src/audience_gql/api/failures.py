@@ -188,9 +188,7 @@ def _invalid_input(failure: failures.InvalidInput, spell: _Spell) -> UserError:
 
 HANDLERS: Final[list[Handler[Any]]] = [  # Any: each handles another class of failure
     Handler(failures.InvalidInput, InvalidInput, _invalid_input),
-    Handler(
-        failures.NotFound, NotFound, lambda it, spell: NotFound(message=it.message, path=spell(it.path))
-    ),
+    Handler(failures.NotFound, NotFound, lambda it, spell: NotFound(message=it.message, path=spell(it.path))),
     Handler(
         failures.NameTaken, NameTaken, lambda it, spell: NameTaken(message=it.message, path=spell(it.path))
     ),

@@ -40,7 +40,7 @@ class Kind(StrEnum):
     IMPORT_ROW = "row"
     AUTOMATION = "aut"
     AUTOMATION_RUN = "run"
-    WEBHOOK_ENDPOINT = "whe"
+    WEBHOOK_ENDPOINT = "hook"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 

@@ -28,6 +28,7 @@ from strawberry.utils.await_maybe import await_maybe
 from audience_gql.api.acting.automations import AutomationQuery
 from audience_gql.api.acting.edits import AutomationMutation
 from audience_gql.api.acting.failures import ACTING_HANDLERS
+from audience_gql.api.acting.previews import AutomationPreviewQuery
 from audience_gql.api.acting.runs import RunSubscription
 from audience_gql.api.conditions.kinds import ConditionKindQuery
 from audience_gql.api.conditions.suggestions import SuggestionQuery
@@ -81,6 +82,7 @@ class Query(
     SuggestionQuery,
     SegmentOverlapQuery,
     AutomationQuery,
+    AutomationPreviewQuery,
     CustomFieldQuery,
     FeedQuery,
 ): ...

@@ -650,7 +650,7 @@ async def test_what_an_automation_names_is_in_use(stage):
         with pytest.raises(InUse) as caught:
             await delete
         assert caught.value.automation_ids == (automation.id,)
-        assert str(caught.value) == "1 automation uses this"
+        assert str(caught.value) == "1 automation uses this one"
 
     await pause_segment(
         segment_id=segment.id, **where

@@ -85,6 +85,8 @@ ACTING_HANDLERS: Final[list[Handler[Any]]] = [  # Any: each handles another clas
     Handler(
         editing.AutomationConflict,
         AutomationConflict,
-        lambda it: AutomationConflict(message=it.message, path=list(it.path), automation_id=it.automation_id),
+        lambda it, spell: AutomationConflict(
+            message=it.message, path=spell(it.path), automation_id=it.automation_id
+        ),
     ),
 ]

@@ -141,7 +141,7 @@ class RunSubscription:
                 raise BadUserInput(message, argument="automationIds")
             numbers = [ids.number_of(Kind.AUTOMATION, text) or 0 for text in automation_ids]
             if None in await context.loaders.automations.load_many(numbers):
-                raise NotFound("there is no automation with this id", ("automationIds",))
+                raise NotFound("there is no automation with this id", ("automation_ids",))
         followed = follow_runs(ports=context.ports, workspace_id=context.workspace.id, automation_ids=numbers)
         async with aclosing(followed) as runs:
             async for run in runs:

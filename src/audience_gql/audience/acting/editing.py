@@ -13,7 +13,7 @@ from audience_gql.audience.acting.automation import Automation, Rules, Trigger, 
 from audience_gql.audience.acting.given import Checking, Known
 from audience_gql.audience.acting.loops import Link, Starts
 from audience_gql.audience.definitions.stored_conditions import StoredConditions
-from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
+from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
@@ -36,7 +36,7 @@ class AutomationLoop(Failure):
         message = (
             "the automation would start itself again and again; let `reentry` bound it, or change an action"
         )
-        super().__init__(message, ("input", "actions"))
+        super().__init__(message, ("actions",))
         self.way = way
 
 
@@ -44,7 +44,7 @@ class AutomationConflict(Failure):
     """The automation was edited after the revision that this edit is based on."""
 
     def __init__(self, automation_id: int, revision: int) -> None:
-        super().__init__(f"the automation is now at revision {revision}", ("input", "ifRevision"))
+        super().__init__(f"the automation is now at revision {revision}", ("if_revision",))
         self.automation_id = automation_id
 
 
@@ -86,7 +86,7 @@ async def create_automation(
         now = await ports.clock.now(connection)
         if await Row.filter(workspace_id=workspace.id).count() >= AUTOMATIONS_A_WORKSPACE:
             message = f"a workspace has at most {AUTOMATIONS_A_WORKSPACE} automations; delete one that is not needed"
-            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input",)),))
+            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=()),))
         row = Row(
             id=await ports.database.ids.one(connection),
             workspace_id=workspace.id,
@@ -109,6 +109,20 @@ async def create_automation(
         return await ports.database.run(work)
     except UNIQUE_VIOLATION as error:
         raise name_taken("automation", name) from error
+
+
+async def check_automation(
+    *, ports: Ports, workspace: Workspace, rules: GivenRules, ids: IdCodec, path: Path
+) -> tuple[Automation, tuple[Link, ...]]:
+    """What an automation with these rules would be, and the way on which it would start itself again; () if it would not.
+
+    Nothing is stored. `path` is where the automation is in the input. Raises InvalidInput.
+    """
+    async with ports.database.acquire() as connection:
+        edit = await _Edit.begin(connection, workspace, ids)
+    row = Row(id=0, workspace_id=workspace.id)
+    edit.write(row, replace(_NO_RULES, **_given(rules)), (), stored=None, path=path)
+    return Automation.of(row), edit.loop_through(row)
 
 
 async def update_automation(
@@ -238,7 +252,7 @@ async def _locked(connection: Connection, workspace: Workspace, automation_id: i
     if automation_id is not None:
         row = await Row.get_or_none(id=automation_id, workspace_id=workspace.id)
     if row is None:
-        raise NotFound("there is no automation with this id", ("input", "id"))
+        raise NotFound("there is no automation with this id", ("id",))
     bucket_ids = await definitions.bucket_ids(connection, workspace.id)
     await automations.lock_places(connection, bucket_ids, row.id)
     return row
@@ -267,8 +281,19 @@ class _Edit:
         return cls(known, StoredConditions(segments, vocabulary), others)
 
     def apply(self, row: Row, given: GivenRules, issues: Sequence[Issue], *, stored: Rules | None) -> None:
-        """Write the given parts into the row, whose rules are `stored`; None for a new one. Raises InvalidInput with their problems and with `issues`, and AutomationLoop."""
-        checking = Checking(self._known, list(issues))
+        """Write the given parts into the row, whose rules are `stored`; None for a new one.
+
+        Raises InvalidInput with their problems and with `issues`, and AutomationLoop.
+        """
+        self.write(row, given, issues, stored=stored)
+        if way := self.loop_through(row):
+            raise AutomationLoop(way)
+
+    def write(
+        self, row: Row, given: GivenRules, issues: Sequence[Issue], *, stored: Rules | None, path: Path = ()
+    ) -> None:
+        """The same without a look for loops."""
+        checking = Checking(self._known, path, list(issues))
         trigger = self._trigger(row, given, checking)
         rules = self._rules(given, checking, stored)
         actions = None if isinstance(given.actions, Unset) else checking.actions(given.actions)
@@ -280,7 +305,6 @@ class _Edit:
         row.rules = rules.dump()
         if actions is not None:
             row.actions = dump_actions(actions)
-        self._refuse_loops(row)
 
     @staticmethod
     def _trigger(row: Row, given: GivenRules, checking: Checking) -> Trigger | None:
@@ -315,8 +339,7 @@ class _Edit:
             checked, **{name: getattr(stored, name) for name, part in kept.items() if part is UNSET}
         )
 
-    def _refuse_loops(self, row: Row) -> None:
+    def loop_through(self, row: Row) -> tuple[Link, ...]:
         every = {other.id: Automation.of(other) for other in self._others} | {row.id: Automation.of(row)}
         starts = Starts(automations=every, conditions=self._conditions, vocabulary=self._known.vocabulary)
-        if way := starts.loop_through(row.id):
-            raise AutomationLoop(way)
+        return starts.loop_through(row.id)

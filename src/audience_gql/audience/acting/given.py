@@ -22,7 +22,7 @@ from audience_gql.audience.acting.automation import (
     Webhook,
 )
 from audience_gql.audience.definitions.given_conditions import parse_given
-from audience_gql.audience.failures import InvalidInput, Issue, Path, ProblemCode
+from audience_gql.audience.failures import InvalidInput, Issue, Path, ProblemCode, Verbatim
 from audience_gql.audience.people.event_items import EventItem, RefusedEvent, check_event
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.profiles import PersonPatch, parse_person
@@ -68,10 +68,12 @@ class Checking:
     """Collects the problems of one input."""
 
     known: Known
+    path: Path = ()
+    """Where the automation is in the input."""
     issues: list[Issue] = field(default_factory=list)
 
-    def problem(self, code: ProblemCode, message: str, *path: str) -> None:
-        self.issues.append(Issue(code=code, message=message, path=("input", *path)))
+    def problem(self, code: ProblemCode, message: str, *path: str | int) -> None:
+        self.issues.append(Issue(code=code, message=message, path=(*self.path, *path)))
 
     def trigger(self, given: Mapping[str, object], on: Sequence[str]) -> Trigger | None:
         """`given` is {"segment": id} or {"group": id}; an id is None if it is malformed. `on` holds ENTERED, LEFT or both."""
@@ -112,15 +114,15 @@ class Checking:
                 "TOO_MANY", f"an automation has at most {MOST_ACTIONS} actions, not {len(given)}", "actions"
             )
             return ()
-        found = [self._action(action, ("actions", str(index))) for index, action in enumerate(given)]
+        found = [self._action(action, ("actions", index)) for index, action in enumerate(given)]
         return tuple(action for action in found if action is not None)
 
     def _hold(self, given: object) -> Duration | None:
         if given is None:
             return None
-        hold = self._duration(given, "holdFor")
+        hold = self._duration(given, "hold_for")
         if hold is not None and hold.length > LONGEST_HOLD:
-            self.problem("OUT_OF_RANGE", f"a hold lasts at most {LONGEST_HOLD.days} days", "holdFor")
+            self.problem("OUT_OF_RANGE", f"a hold lasts at most {LONGEST_HOLD.days} days", "hold_for")
         return hold
 
     def _reentry(self, given: object) -> Reentry:
@@ -128,14 +130,14 @@ class Checking:
             case {"rule": "ONCE"}:
                 return Reentry(is_once=True)
             case {"onceIn": length}:
-                return Reentry(once_in=self._duration(length, "reentry", "onceIn"))
+                return Reentry(once_in=self._duration(length, "reentry", "once_in"))
         return Reentry()
 
-    def _duration(self, given: object, *path: str) -> Duration | None:
+    def _duration(self, given: object, *path: str | int) -> Duration | None:
         parsing = Parsing(vocabulary=self.known.vocabulary, ids=self.known.ids, allow_empty=False)
         duration: Duration | None = coerce_shape(given, DURATION, parsing)
         for problem in parsing.problems:
-            self.problem(problem.code, problem.message, *path, *problem.path)
+            self.problem(problem.code, problem.message, *path, *map(Verbatim, problem.path))
         return None if parsing.problems else duration
 
     def _only_if(self, given: object) -> Mapping[str, Any] | None:  # Any: the JSON of a condition
@@ -147,7 +149,7 @@ class Checking:
                 vocabulary=self.known.vocabulary,
                 paused_ids=self.known.paused_segment_ids,
                 ids=self.known.ids,
-                path=("input", "onlyIf"),
+                path=(*self.path, "only_if"),
             )
         except InvalidInput as invalid:
             self.issues.extend(invalid.issues)
@@ -160,16 +162,16 @@ class Checking:
             case "addToGroup" | "removeFromGroup":
                 return self._group_action(kind, value, path)
             case "setField":
-                return self._set_field(value, (*path, kind))
+                return self._set_field(value, (*path, Verbatim(kind)))
             case "trackEvent":
-                return self._track_event(value, (*path, kind))
+                return self._track_event(value, (*path, Verbatim(kind)))
             case "webhook":
-                return self._webhook(value, (*path, kind))
+                return self._webhook(value, (*path, Verbatim(kind)))
         raise AssertionError(kind)
 
     def _group_action(self, kind: str, group_id: int | None, path: Path) -> Action | None:
         if group_id is None or group_id not in self.known.vocabulary.group_ids:
-            self.problem("UNKNOWN", "there is no group with this id", *path, kind)
+            self.problem("UNKNOWN", "there is no group with this id", *path, Verbatim(kind))
             return None
         return AddToGroup(group_id=group_id) if kind == "addToGroup" else RemoveFromGroup(group_id=group_id)
 
@@ -207,7 +209,7 @@ class Checking:
                 message = (
                     f"there is no custom field {name!r}; of the profile there are {', '.join(PROFILE_NAMES)}"
                 )
-                self.problem("UNKNOWN", message, *path, "fields", str(index))
+                self.problem("UNKNOWN", message, *path, "fields", index)
         if len(self.issues) > before:
             return None
         return Webhook(endpoint_id=given["endpoint"], fields=tuple(dict.fromkeys(fields)))

@@ -19,8 +19,12 @@ from audience_gql.conditions.base import Names
 
 def sentence(automation: Automation, names: Names, endpoints: Mapping[int, str]) -> str:
     """`When somebody enters "Loyal" and stays 3 days: add them to "Win back", set tier to "gold".`"""
-    actions = ", ".join(_action(action, names, endpoints) for action in automation.actions)
-    return f"When somebody {_when(automation, names)}: {actions}."
+    return f"When somebody {_when(automation, names)}: {', '.join(deeds(automation, names, endpoints))}."
+
+
+def deeds(automation: Automation, names: Names, endpoints: Mapping[int, str]) -> list[str]:
+    """Each action in words, for example `add them to "Win back"`."""
+    return [_action(action, names, endpoints) for action in automation.actions]
 
 
 def _when(automation: Automation, names: Names) -> str:

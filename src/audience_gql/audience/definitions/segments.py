@@ -42,10 +42,9 @@ class InUse(Failure):
     """Other segments or automations use this; edit or delete them first."""
 
     def __init__(self, used_by: tuple[int, ...], automation_ids: tuple[int, ...] = ()) -> None:
-        users = [_counted(used_by, "other segment")] if used_by else []
-        users += [_counted(automation_ids, "automation")] if automation_ids else []
-        verb = "uses" if len(used_by) + len(automation_ids) == 1 else "use"
-        super().__init__(f"{' and '.join(users)} {verb} this", ("id",))
+        told = [_counted(used_by, "other segment", "read")] if used_by else []
+        told += [_counted(automation_ids, "automation", "use")] if automation_ids else []
+        super().__init__(" and ".join(told), ("id",))
         self.used_by = used_by
         self.automation_ids = automation_ids
 
@@ -236,8 +235,9 @@ class _Saving:
             )
 
 
-def _counted(ids: tuple[int, ...], noun: str) -> str:
-    return f"{len(ids)} {noun}" if len(ids) == 1 else f"{len(ids)} {noun}s"
+def _counted(ids: tuple[int, ...], noun: str, verb: str) -> str:
+    """`1 automation uses this one`, `2 automations use this one`."""
+    return f"1 {noun} {verb}s this one" if len(ids) == 1 else f"{len(ids)} {noun}s {verb} this one"
 
 
 async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
