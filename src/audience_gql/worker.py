@@ -21,6 +21,7 @@ from arq import ArqRedis, cron, func
 from arq.worker import Worker
 from redis.exceptions import RedisError
 
+from audience_gql.api.ids import MESSAGE_IDS
 from audience_gql.audience.acting.actor import Actor
 from audience_gql.audience.acting.dispatcher import Dispatcher
 from audience_gql.audience.definitions.clearing import Clearing
@@ -31,9 +32,12 @@ from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.engine.rounds import Rounds
 from audience_gql.audience.engine.ticker import Ticker
 from audience_gql.audience.imports.runner import ImportRunner
+from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.retention import prune
 from audience_gql.audience.ports import Ports, Wakeups
 from audience_gql.audience.tasks import end
+from audience_gql.audience.webhooks.carrier import Carrier
+from audience_gql.audience.webhooks.courier import Courier
 from audience_gql.config import Settings
 from audience_gql.messaging.connections import QUEUE, for_jobs, serialize
 from audience_gql.messaging.jobs import CLEAR, IMPORT, ArqJobs
@@ -43,6 +47,8 @@ from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailab
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.presence import Presence
 from audience_gql.storage.schema import refuse_other_schema
+from audience_gql.webhooks.guard import Policy
+from audience_gql.webhooks.sender import WebhookSender
 
 _RECONNECT_SECONDS: Final = 1.0
 _CLEANUP_SECONDS: Final = 5.0
@@ -85,11 +91,13 @@ async def _run(settings: Settings) -> None:
             concurrency=settings.tick_pool_size,
             job_rounds=connected.job_rounds,
         )
-        dispatcher = Dispatcher(connected.ports, Actor(connected.ports))
+        courier = Courier(connected.ports, _carrier(settings, connected.ports), ticker.is_own)
+        dispatcher = Dispatcher(connected.ports, Actor(connected.ports, posted=courier.wake))
         ticker.after_tick = dispatcher.attend(ticker)
         tasks = [
             asyncio.create_task(ticker.run(), name="ticker"),
             asyncio.create_task(dispatcher.run(), name="acting"),
+            asyncio.create_task(courier.run(), name="webhooks"),
             asyncio.create_task(_work_off_fills(connected, ticker), name="fills"),
             asyncio.create_task(_work_jobs(settings, connected), name="jobs"),
             asyncio.create_task(stopped.wait(), name="stop"),
@@ -110,6 +118,15 @@ class _Connected:
     membership: Membership
     clearing: Clearing
     job_rounds: Rounds
+
+
+def _carrier(settings: Settings, ports: Ports) -> Carrier:
+    policy = Policy(
+        networks=settings.webhook_networks,
+        ports=settings.webhook_ports,
+        is_http_allowed=settings.is_webhook_http_allowed,
+    )
+    return Carrier(ports, WebhookSender(policy), cursors=CursorCodec(settings.secret_keys), ids=MESSAGE_IDS)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from audience_gql.audience.webhooks.messages import MessageIdKind
 from audience_gql.conditions.vocabulary import IdKind
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import RunKey, RunRecord
@@ -41,6 +42,9 @@ class Kind(StrEnum):
     AUTOMATION = "aut"
     AUTOMATION_RUN = "run"
     WEBHOOK_ENDPOINT = "hook"
+    WEBHOOK_DELIVERY = "dlv"
+    WEBHOOK_LANE = "lane"
+    WEBHOOK_MESSAGE = "msg"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -61,6 +65,9 @@ _LENGTHS: Final = {
     Kind.IMPORT_ROW: 2,
     Kind.AUTOMATION_RUN: 2,
     Kind.EVENT: 5,
+    Kind.WEBHOOK_DELIVERY: 2,
+    Kind.WEBHOOK_LANE: 2,
+    Kind.WEBHOOK_MESSAGE: 3,
 }
 
 
@@ -183,6 +190,26 @@ class _OpaqueIds:
 
 _KIND_OF_CONDITION_ID: Final = {"group": Kind.GROUP, "segment": Kind.SEGMENT}
 OPAQUE_IDS: Final = _OpaqueIds()
+
+
+class _MessageIds:
+    """The ids in messages that webhooks send."""
+
+    def encode(self, kind: MessageIdKind, *numbers: int) -> str:
+        return encode(_KIND_OF_MESSAGE_ID[kind], *numbers)
+
+
+_KIND_OF_MESSAGE_ID: Final[Mapping[MessageIdKind, Kind]] = {
+    "automation": Kind.AUTOMATION,
+    "run": Kind.AUTOMATION_RUN,
+    "segment": Kind.SEGMENT,
+    "group": Kind.GROUP,
+    "subscriber": Kind.SUBSCRIBER,
+    "endpoint": Kind.WEBHOOK_ENDPOINT,
+    "lane": Kind.WEBHOOK_LANE,
+    "message": Kind.WEBHOOK_MESSAGE,
+}
+MESSAGE_IDS: Final = _MessageIds()
 
 
 def _packed(numbers: Iterable[int]) -> bytes:

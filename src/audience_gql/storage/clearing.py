@@ -1,4 +1,4 @@
-"""The queue of deleted groups, fields and automations that still have rows in buckets, and the statements that delete these rows.
+"""The queue of deleted groups, fields, automations and webhook endpoints that still have rows in buckets, and the statements that delete these rows.
 
 Every function works inside the caller's transaction. The functions about a group's members need the bucket's lock.
 """
@@ -13,11 +13,11 @@ from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)
 
-Cleared: TypeAlias = Literal["group", "field", "automation"]
+Cleared: TypeAlias = Literal["group", "field", "automation", "endpoint"]
 
 
 class Wanted(NamedTuple):
-    """A deleted group, field or automation whose rows still have to be cleared. `ref` is its former id."""
+    """A deleted group, field, automation or webhook endpoint whose rows still have to be cleared. `ref` is its former id."""
 
     kind: Cleared
     ref: int

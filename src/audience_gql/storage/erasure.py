@@ -11,7 +11,14 @@ from audience_gql.storage.facts import Identity
 from audience_gql.storage.statements import load_statements
 
 _SQL = load_statements(__file__)
-_IN_TURN = ("erase_events", "erase_event_keys", "erase_memberships", "erase_marks", "erase_person")
+_IN_TURN = (
+    "erase_events",
+    "erase_event_keys",
+    "erase_memberships",
+    "erase_marks",
+    "erase_responses",
+    "erase_person",
+)
 
 
 async def hold_person(connection: Connection, bucket_id: int, subscriber_id: int) -> bool:

@@ -31,5 +31,16 @@ DELETE FROM segment_members m WHERE m.bucket_id = $1 AND m.subscriber_id = $2
 -- name: erase_marks
 DELETE FROM dirty d WHERE d.bucket_id = $1 AND d.subscriber_id = $2
 
+-- name: erase_responses
+-- The answers of receivers to messages that contained the person: an answer may repeat the message.
+UPDATE delivery_attempts a SET response = ''
+FROM webhook_changes c
+CROSS JOIN LATERAL (
+  SELECT d.id, d.last_number FROM deliveries d
+  WHERE d.bucket_id = $1 AND d.endpoint_id = c.endpoint_id AND d.first_number <= c.number
+  ORDER BY d.first_number DESC LIMIT 1) m
+WHERE c.bucket_id = $1 AND c.subscriber_id = $2 AND m.last_number >= c.number
+  AND a.response <> '' AND a.bucket_id = $1 AND a.delivery_id = m.id
+
 -- name: erase_person
 DELETE FROM subscribers s WHERE s.bucket_id = $1 AND s.id = $2

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from audience_gql.audience.acting.automation import Automation
+from audience_gql.audience.acting.automation import Automation, Webhook
 from audience_gql.audience.acting.decisions import MINUTE, Beginning, Decided, Decisions
 from audience_gql.audience.acting.effects import Effects
 from audience_gql.audience.acting.matching import matching_people
+from audience_gql.audience.acting.telling import ToldRun, tell
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import facts
 from audience_gql.storage.acting import automations, runs
-from audience_gql.storage.acting.runs import EndedRun, NewRun, Place, RunState, Unread
+from audience_gql.storage.acting.runs import EndedRun, NewRun, Place, RunState, Unread, WaitingRun
 from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, Transaction
 from audience_gql.storage.models import Workspace
 
@@ -46,17 +47,31 @@ class _Acting:
 
     run_id: int
     subscriber_id: int
+    entered: bool
+    cause: str
+    occurred_at: datetime
+    sequence: int | None
+    """None for a change that was read in an earlier step."""
     depth: int
     is_new: bool
     state: RunState = "DONE"
     reason: str | None = None
+    is_farewell: bool = False
+    """Whether an erased person has left. Only webhooks can still be told."""
 
 
 class Actor:
     """One per worker process. It keeps nothing between two steps."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        posted: Callable[[int, Collection[int]], None] = lambda _bucket, _endpoints: None,
+    ) -> None:
+        """`posted` is called with a bucket and the endpoints for which something was committed to its outbox."""
         self._ports = ports
+        self._posted = posted
 
     async def act(self, bucket_id: int) -> int:
         """Do everything that automations have to do in a bucket now. Returns the number of runs that began or ended."""
@@ -96,7 +111,10 @@ class Actor:
                 return Acted(runs=0, has_more=False)
             workspace = await Workspace.get(id=row.workspace_id)
             step = _Step(self._ports, transaction, workspace, bucket_id, Automation.of(row))
-            return await step.run(place, changes, failure)
+            acted, endpoint_ids = await step.run(place, changes, failure)
+            if endpoint_ids:
+                transaction.after_commit(lambda: self._posted(bucket_id, endpoint_ids))
+            return acted
 
         return await self._ports.database.run(work)
 
@@ -117,7 +135,8 @@ class _Step:
         self._bucket_id = bucket_id
         self._automation = automation
 
-    async def run(self, place: Place, limit: int, failure: str | None) -> Acted:
+    async def run(self, place: Place, limit: int, failure: str | None) -> tuple[Acted, frozenset[int]]:
+        """Returns what was done, and the endpoints that have something to send."""
         trigger = self._automation.trigger
         unread = await runs.unread(
             self._connection, self._bucket_id, trigger.list_kind, trigger.list_id, place.sequence, limit
@@ -132,7 +151,7 @@ class _Step:
         if is_at_end and read == 0 and existing_to is not None:
             existing_to = await self._begin_existing(decisions, place, existing_to, unread.head, limit, now)
         decided = decisions.decided()
-        await self._write(decided, now, failure)
+        endpoint_ids = await self._write(decided, place, now, failure)
         sequence = place.sequence if read == 0 else unread.changes[read - 1].sequence
         moved = replace(place, sequence=unread.head if is_at_end else sequence, existing_to=existing_to)
         count = len(decided.beginning) + len(decided.ending) + len(decided.acting)
@@ -148,7 +167,8 @@ class _Step:
             workspace_ids = [self._workspace.id]
             self._transaction.after_commit(lambda: self._ports.signals.changed(workspace_ids))
         is_existing_left = existing_to is not None and (read > 0 or existing_to != place.existing_to)
-        return Acted(runs=count, has_more=not is_at_end or len(decided.acting) >= limit or is_existing_left)
+        has_more = not is_at_end or len(decided.acting) >= limit or is_existing_left
+        return Acted(runs=count, has_more=has_more), endpoint_ids
 
     async def _decisions(self, unread: Unread, limit: int, now: datetime) -> Decisions:
         people = {change.subscriber_id for change in unread.changes}
@@ -174,18 +194,13 @@ class _Step:
         decisions.begin_existing([person for person in people if person not in told], now)
         return people[-1] if len(people) == limit else None
 
-    async def _write(self, decided: Decided, now: datetime, failure: str | None) -> None:
+    async def _write(
+        self, decided: Decided, place: Place, now: datetime, failure: str | None
+    ) -> frozenset[int]:
         ids = await self._ports.database.ids.take(len(decided.beginning), self._connection)
         begun = list(zip(ids, decided.beginning, strict=True))
-        acting = [
-            _Acting(run_id=run.id, subscriber_id=run.subscriber_id, depth=run.origin + 1, is_new=False)
-            for run in decided.acting
-        ]
-        acting += [
-            _Acting(run_id=id_, subscriber_id=run.subscriber_id, depth=run.origin + 1, is_new=True)
-            for id_, run in begun
-            if run.state == "DONE"
-        ]
+        acting = [_resumed(run) for run in decided.acting]
+        acting += [_started(id_, run) for id_, run in begun if run.state == "DONE"]
         await self._perform(acting, now, failure)
         states = {run.run_id: (run.state, run.reason) for run in acting}
         new = [_new_run(id_, run, states.get(id_)) for id_, run in begun]
@@ -194,6 +209,14 @@ class _Step:
         )
         ended = [EndedRun(run.run_id, run.state, run.reason) for run in acting if not run.is_new]
         await runs.end_runs(self._connection, self._bucket_id, [*decided.ending, *ended], now)
+        return await tell(
+            self._connection,
+            bucket_id=self._bucket_id,
+            automation=self._automation,
+            runs=[_told(run) for run in acting if run.state == "DONE" or run.is_farewell],
+            place=place.sequence,
+            now=now,
+        )
 
     async def _perform(self, acting: Sequence[_Acting], now: datetime, failure: str | None) -> None:
         """Perform the actions, and set the state and reason of each run."""
@@ -204,7 +227,7 @@ class _Step:
             return
         people = {run.subscriber_id for run in acting}
         there = await facts.lock_people(self._connection, self._bucket_id, people)
-        _end(acting, dict.fromkeys(people - there.keys(), _ERASED), "SKIPPED")
+        self._take_leave(acting, people - there.keys())
         if self._automation.rules.only_if is not None:
             matching = await matching_people(
                 self._connection,
@@ -217,6 +240,13 @@ class _Step:
             _end(acting, dict.fromkeys(there.keys() - matching, _UNMATCHED), "SKIPPED")
         for depth, chosen in _by_depth(acting).items():
             await self._perform_at(depth, chosen)
+
+    def _take_leave(self, acting: Sequence[_Acting], erased: Collection[int]) -> None:
+        """End the runs of erased people. Webhooks are still told that they left, so that receivers can forget them as well."""
+        has_webhook = any(isinstance(action, Webhook) for action in self._automation.actions)
+        _end(acting, dict.fromkeys(erased, _ERASED), "SKIPPED")
+        for run in acting:
+            run.is_farewell = has_webhook and run.subscriber_id in erased and not run.entered
 
     async def _perform_at(self, depth: int, acting: Collection[_Acting]) -> None:
         """Perform the actions for runs of one depth. Nothing is kept of the actions for a person for whom one fails."""
@@ -252,6 +282,36 @@ def _by_depth(acting: Collection[_Acting]) -> dict[int, list[_Acting]]:
         if run.state == "DONE":
             found[run.depth].append(run)
     return found
+
+
+def _resumed(run: WaitingRun) -> _Acting:
+    return _Acting(
+        run_id=run.id,
+        subscriber_id=run.subscriber_id,
+        entered=run.entered,
+        cause=run.cause,
+        occurred_at=run.started_at,
+        sequence=None,
+        depth=run.origin + 1,
+        is_new=False,
+    )
+
+
+def _started(id_: int, run: Beginning) -> _Acting:
+    return _Acting(
+        run_id=id_,
+        subscriber_id=run.subscriber_id,
+        entered=run.entered,
+        cause=run.cause,
+        occurred_at=run.started_at,
+        sequence=run.sequence,
+        depth=run.origin + 1,
+        is_new=True,
+    )
+
+
+def _told(run: _Acting) -> ToldRun:
+    return ToldRun(run.run_id, run.subscriber_id, run.entered, run.cause, run.occurred_at, run.sequence)
 
 
 def _new_run(id_: int, begun: Beginning, ended: tuple[RunState, str | None] | None) -> NewRun:

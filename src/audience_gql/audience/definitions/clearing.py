@@ -1,4 +1,4 @@
-"""Clears what deleted groups, custom fields and automations leave behind, bucket by bucket. Each slice is one transaction.
+"""Clears what deleted groups, custom fields, automations and webhook endpoints leave behind, bucket by bucket. Each slice is one transaction.
 
 It may be interrupted anywhere and called again by any worker: it deletes what it has cleared, so the remaining rows are the remaining work.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import clearing, definitions
-from audience_gql.storage.acting import automations
+from audience_gql.storage.acting import automations, deliveries, endpoints
 from audience_gql.storage.clearing import Wanted
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import membership
@@ -65,6 +65,8 @@ class Clearing:
                 await self._empty_group(bucket_id, wanted.ref)
             elif wanted.kind == "automation":
                 await self._drop_runs(bucket_id, wanted.ref)
+            elif wanted.kind == "endpoint":
+                await self._drop_deliveries(bucket_id, wanted.ref)
             else:
                 await self._drop_values(bucket_id, wanted.ref)
         async with self._pool.filling() as connection:
@@ -115,4 +117,17 @@ class Clearing:
         is_done = False
         while not is_done:
             async with self._pool.filling() as connection:
+                now = await self._ports.clock.now(connection)
+                is_done = await deliveries.drop_automation(
+                    connection, bucket_id, automation_id, self._people, now
+                )
+        is_done = False
+        while not is_done:
+            async with self._pool.filling() as connection:
                 is_done = await automations.forget(connection, bucket_id, automation_id, self._people)
+
+    async def _drop_deliveries(self, bucket_id: int, endpoint_id: int) -> None:
+        is_done = False
+        while not is_done:
+            async with self._pool.filling() as connection:
+                is_done = await endpoints.forget(connection, bucket_id, endpoint_id, self._people)

@@ -38,6 +38,16 @@ async def automations_asking(connection: Connection, workspace_id: int, read: Re
     return tuple(row.id for row in rows if read in set(_asked(row, vocabulary)))
 
 
+async def automations_sending_to(workspace_id: int, endpoint_id: int) -> tuple[int, ...]:
+    """Ids of the automations that send webhooks to this endpoint, read in the current transaction."""
+    rows = await Automation.filter(workspace_id=workspace_id).order_by("id")
+    return tuple(
+        row.id
+        for row in rows
+        if any(action["webhook"]["endpoint"] == endpoint_id for action in row.actions if "webhook" in action)
+    )
+
+
 def _named(row: Automation, vocabulary: Vocabulary) -> Iterator[Read]:
     yield Read(source="segment" if row.list_kind == "SEGMENT" else "group", ref=row.list_id)
     yield from _asked(row, vocabulary)

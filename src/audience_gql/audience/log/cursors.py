@@ -42,8 +42,12 @@ class CursorCodec:
 
     keys: Sequence[str]
 
-    def encode(self, workspace: Workspace, positions: Mapping[int, int]) -> str:
-        body = orjson.dumps([_FORMAT, workspace.id, workspace.log_epoch, sorted(positions.items())])
+    def encode(
+        self, workspace: Workspace, positions: Mapping[int, int], *, message: int | None = None
+    ) -> str:
+        """The cursor of these positions by bucket. `message` makes the cursors of webhooks with the same positions different."""
+        parts = [_FORMAT, workspace.id, workspace.log_epoch, sorted(positions.items())]
+        body = orjson.dumps(parts if message is None else [*parts, message])
         return base64.urlsafe_b64encode(_sign(self.keys[0], body) + body).rstrip(b"=").decode()
 
     def decode(self, workspace: Workspace, cursor: str) -> dict[int, int]:
@@ -58,7 +62,7 @@ class CursorCodec:
         form, owner, *rest = orjson.loads(body)
         if form != _FORMAT or owner != workspace.id:
             raise CursorInvalid("this is not a cursor")
-        epoch, positions = rest
+        epoch, positions, *_ = rest
         if epoch != workspace.log_epoch:
             raise CursorOutdated("this cursor is from before the database was restored")
         return dict(positions)

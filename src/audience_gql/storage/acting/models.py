@@ -109,8 +109,14 @@ class WebhookLane(BucketedModel):
 class WebhookChange(BucketedModel):
     endpoint_id: int = BigIntField()
     number: int = BigIntField(primary_key=True, generated=False)
-    run_id: int = BigIntField()
     automation_id: int = BigIntField()
+    run_id: int = BigIntField()
+    subscriber_id: int = BigIntField()
+    list_kind: str = TextField()
+    list_id: int = BigIntField()
+    entered = BooleanField()
+    cause: str = TextField()
+    occurred_at: datetime = DatetimeField()
     sequence: int = BigIntField()
     fields: list[str] = ArrayField("text")
 
@@ -119,16 +125,30 @@ class WebhookChange(BucketedModel):
         manager = BucketRequired()
 
 
+class WebhookChain(BucketedModel):
+    endpoint_id: int = BigIntField()
+    automation_id: int = BigIntField(primary_key=True, generated=False)
+    messages: int = BigIntField()
+    sequence: int = BigIntField()
+    cursor: str | None = TextField(null=True)
+
+    class Meta:
+        table = "webhook_chains"
+        manager = BucketRequired()
+
+
 class Delivery(BucketedModel):
     id: int = BigIntField(primary_key=True, generated=False)
     endpoint_id: int = BigIntField()
     automation_id: int = BigIntField()
+    epoch: int = BigIntField()
     first_number: int = BigIntField()
     last_number: int = BigIntField()
     state: str = TextField()
     after: str = TextField()
     cursor: str = TextField()
     attempts: int = IntField(default=0)
+    step: int = SmallIntField(default=0)
     next_attempt_at: datetime | None = DatetimeField(null=True)
     created_at: datetime = DatetimeField()
     ended_at: datetime | None = DatetimeField(null=True)

@@ -62,6 +62,8 @@ class WaitingRun(NamedTuple):
     subscriber_id: int
     entered: bool
     origin: int
+    cause: str
+    started_at: datetime
     due_at: datetime
     is_over: bool
     """Whether the log shows that the person stayed until `due_at`, unless it says otherwise later."""

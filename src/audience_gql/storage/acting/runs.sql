@@ -35,13 +35,13 @@ ORDER BY c.sequence
 
 -- name: waiting
 -- The runs that wait for the end of a hold: those of these people, and those that are due and whose person no tick has yet to evaluate.
-SELECT r.id, r.subscriber_id, r.entered, r.origin, r.due_at,
+SELECT r.id, r.subscriber_id, r.entered, r.origin, r.cause, r.started_at, r.due_at,
        r.due_at <= $4::timestamptz AND NOT EXISTS (SELECT FROM dirty d WHERE d.bucket_id = $1 AND d.subscriber_id = r.subscriber_id) AS is_over
 FROM runs r
 WHERE r.bucket_id = $1 AND r.automation_id = $2 AND r.state = 'WAITING' AND r.subscriber_id = ANY($3::bigint[])
 UNION ALL
 SELECT x.* FROM (
-  SELECT r.id, r.subscriber_id, r.entered, r.origin, r.due_at, true AS is_over
+  SELECT r.id, r.subscriber_id, r.entered, r.origin, r.cause, r.started_at, r.due_at, true AS is_over
   FROM runs r
   WHERE r.bucket_id = $1 AND r.automation_id = $2 AND r.state = 'WAITING' AND r.due_at <= $4
     AND r.subscriber_id <> ALL($3::bigint[])

@@ -96,17 +96,35 @@ CREATE TABLE webhook_lanes (
 CREATE INDEX webhook_lanes_due ON webhook_lanes (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX webhook_lanes_endpoint ON webhook_lanes (endpoint_id);
 
--- The outbox: what a lane has to tell, in order. It holds no data about people; a message is composed when it is sent.
+-- The outbox: what a lane has to send, in order. It holds ids and no data about people. A message is composed when it is sent.
 CREATE TABLE webhook_changes (
   bucket_id      bigint NOT NULL,
   endpoint_id    bigint NOT NULL,
   number         bigint NOT NULL,
-  run_id         bigint NOT NULL,
   automation_id  bigint NOT NULL,
-  sequence       bigint NOT NULL,                            -- the automation's place when the run acted
-  fields         text[] NOT NULL,                            -- what a message tells of the person besides their keys
+  run_id         bigint NOT NULL,
+  subscriber_id  bigint NOT NULL,
+  list_kind      text NOT NULL,                              -- the automation's trigger when the run acted
+  list_id        bigint NOT NULL,
+  entered        boolean NOT NULL,
+  cause          text NOT NULL,
+  occurred_at    timestamptz NOT NULL,
+  sequence       bigint NOT NULL,                            -- a feed's reader at this place of the bucket's log still has to read the lane's later changes
+  fields         text[] NOT NULL,                            -- what a message contains of the person besides their keys
   PRIMARY KEY (bucket_id, endpoint_id, number)
 );
+CREATE INDEX webhook_changes_person ON webhook_changes (bucket_id, subscriber_id);
+
+-- Where the next message of an automation in a lane continues.
+CREATE TABLE webhook_chains (
+  bucket_id      bigint NOT NULL,
+  endpoint_id    bigint NOT NULL,
+  automation_id  bigint NOT NULL,
+  messages       bigint NOT NULL,                            -- how many there were, where all that were dropped together count as one
+  sequence       bigint NOT NULL,                            -- the place in the bucket's log after the last one
+  cursor         text,                                       -- of the last one; null: it was dropped
+  PRIMARY KEY (bucket_id, endpoint_id, automation_id)
+) WITH (fillfactor = 50);
 
 -- One message to one endpoint.
 CREATE TABLE deliveries (
@@ -114,28 +132,31 @@ CREATE TABLE deliveries (
   id               bigint NOT NULL,
   endpoint_id      bigint NOT NULL,
   automation_id    bigint NOT NULL,
+  epoch            bigint NOT NULL,                          -- of the log when the message was formed
   first_number     bigint NOT NULL,
   last_number      bigint NOT NULL,
   state            text NOT NULL,                            -- WAITING, DELIVERED, FAILED or DROPPED
   after            text NOT NULL,                            -- cursors of the feed
   cursor           text NOT NULL,
   attempts         integer NOT NULL DEFAULT 0,
-  next_attempt_at  timestamptz,
+  step             smallint NOT NULL DEFAULT 0,              -- how many attempts of the schedule have failed
+  next_attempt_at  timestamptz,                              -- null unless WAITING
   created_at       timestamptz NOT NULL,
   ended_at         timestamptz,
   PRIMARY KEY (bucket_id, id)
-);
+) WITH (fillfactor = 90);
 CREATE INDEX deliveries_lane ON deliveries (bucket_id, endpoint_id, first_number);
 CREATE INDEX deliveries_endpoint ON deliveries (bucket_id, endpoint_id, created_at, id);
+CREATE INDEX deliveries_waiting ON deliveries (bucket_id, endpoint_id, first_number) WHERE state = 'WAITING';
 
 CREATE TABLE delivery_attempts (
   bucket_id     bigint NOT NULL,
   delivery_id   bigint NOT NULL,
   number        integer NOT NULL,
   at            timestamptz NOT NULL,
-  status        integer,                                     -- of the HTTP response; null: none came
+  status        integer,                                     -- of the HTTP response; null: there was none
   milliseconds  integer NOT NULL,
   failure       text,
-  response      text NOT NULL,                               -- its beginning
+  response      text NOT NULL,                               -- its beginning; empty after the erasure of a person in the message
   PRIMARY KEY (bucket_id, delivery_id, number)
 );
