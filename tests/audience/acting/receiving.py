@@ -40,6 +40,7 @@ class RecordingSender:
 
     answers: dict[str, Behave | Attempt] = field(default_factory=dict)
     sent: list[OutgoingMessage] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     refusal: str | None = None
     _secrets: Any = field(default_factory=lambda: count(1))
 
@@ -51,6 +52,7 @@ class RecordingSender:
 
     async def send(self, message: OutgoingMessage) -> Attempt:
         self.sent.append(message)
+        self.arrived.set()
         behaviour = self.answers.get(message.url, answer())
         if isinstance(behaviour, Attempt):
             await asyncio.sleep(0)

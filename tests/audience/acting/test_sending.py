@@ -99,7 +99,7 @@ async def test_messages_hold_many_changes_and_not_too_many(post):
     messages = post.sender.to(endpoint)
     assert all(len(message.body) <= 20_000 for message in messages)
     assert all(len(data(message)["changes"]) <= 100 for message in messages)
-    assert sorted(person for _, person in told(messages)) == people
+    assert sorted(str(person) for _, person in told(messages)) == people
     assert len({message.message_id for message in messages}) == len(messages)
 
 
