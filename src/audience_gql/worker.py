@@ -38,6 +38,7 @@ from audience_gql.audience.ports import Ports, Wakeups
 from audience_gql.audience.tasks import end
 from audience_gql.audience.webhooks.carrier import Carrier
 from audience_gql.audience.webhooks.courier import Courier
+from audience_gql.audience.webhooks.retention import forget_old_deliveries
 from audience_gql.config import Settings
 from audience_gql.messaging.connections import QUEUE, for_jobs, serialize
 from audience_gql.messaging.jobs import CLEAR, IMPORT, ArqJobs
@@ -61,6 +62,7 @@ _AT_ONCE: Final = 0.001
 _SWEEP_EVERY_SECONDS: Final = 5
 _PRUNE_AT_MINUTE: Final = 41  # of every hour, when no other job starts
 _FORGET_AT_MINUTE: Final = 23  # of every hour
+_FORGET_DELIVERIES_AT_MINUTE: Final = 29  # of every hour
 _AUDIT_AT_SECOND: Final = 37  # of every minute, when no other job starts
 
 Context: TypeAlias = dict[Any, Any]  # Any: arq's own type for what jobs share
@@ -235,6 +237,12 @@ def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _
         cron(sweep, name="sweep", second=set(every), run_at_startup=True),
         cron(audit, name="audit", second=_AUDIT_AT_SECOND),
         cron(forget_messages, name="forget_messages", minute=_FORGET_AT_MINUTE),
+        cron(
+            forget_deliveries,
+            name="forget_deliveries",
+            minute=_FORGET_DELIVERIES_AT_MINUTE,
+            timeout=_JOB_SECONDS,
+        ),
     ]
     if settings.recompute_hours:
         hours = set(range(0, 24, min(settings.recompute_hours, 24)))
@@ -297,6 +305,10 @@ async def shorten_log(ctx: Context) -> None:
 async def forget_messages(ctx: Context) -> None:
     imports: ImportRunner = ctx["imports"]
     await _when_reachable("deletion of old import messages", imports.forget_messages())
+
+
+async def forget_deliveries(ctx: Context) -> None:
+    await _when_reachable("deletion of old webhook deliveries", forget_old_deliveries(ports=ctx["ports"]))
 
 
 async def audit(ctx: Context) -> None:

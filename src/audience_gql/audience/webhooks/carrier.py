@@ -139,15 +139,17 @@ class Carrier:
             lane=lane,
             now=now,
         )
-        while waiting := await deliveries.oldest_waiting(connection, lane) or await forming.form(formed_to):
+        while waiting := await deliveries.oldest_waiting(connection, lane):
             if waiting.next_attempt_at > now:
                 await deliveries.rest(connection, lane, waiting.next_attempt_at)
                 return None
-            if outgoing := await forming.outgoing(waiting):
+            if outgoing := await forming.again(waiting):
                 return outgoing
             await deliveries.drop(connection, lane, waiting.id, now)
-        await deliveries.rest(connection, lane, None)
-        return None
+        outgoing = await forming.form(formed_to)
+        if outgoing is None:
+            await deliveries.rest(connection, lane, None)
+        return outgoing
 
     async def _record(
         self,

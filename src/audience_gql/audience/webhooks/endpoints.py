@@ -98,14 +98,13 @@ async def update_endpoint(
         if not isinstance(name, Unset):
             row.name = (name or "").strip()
             row.name_folded = fold(row.name)
+        changed = ["name", "name_folded", "revision", "updated_at"]
         if not isinstance(url, Unset) and url != row.url:
-            row.url = url or ""
-            row.failing_since = None
+            row.url, row.failing_since = url or "", None
+            changed += ["url", "failing_since"]
         row.revision += 1
         row.updated_at = await ports.clock.now(transaction.connection)
-        await row.save(
-            update_fields=["name", "name_folded", "url", "failing_since", "revision", "updated_at"]
-        )
+        await row.save(update_fields=changed)  # the rest belongs to couriers
         return row
 
     issues = [] if isinstance(name, Unset) else name_issues(name)

@@ -48,29 +48,16 @@ class Forming:
     lane: Lane
     now: datetime
 
-    async def outgoing(self, waiting: Waiting) -> Outgoing | None:
-        """What an attempt to send a message sends now. None if the message cannot be sent any more, because its automation was deleted."""
+    async def again(self, waiting: Waiting) -> Outgoing | None:
+        """What the next attempt to send a message sends. None if it cannot be sent any more, because its automation was deleted."""
         automation = await Automation.get_or_none(id=waiting.automation_id)
         found = await self._changes(waiting.first_number - 1, waiting.last_number)
         if automation is None or not found:
             return None
         known = await self._known(found)
-        body = message_body(
-            self._envelope(automation, waiting), [self._encoded(change, known) for change in found], self.ids
-        )
-        return Outgoing(
-            delivery=waiting,
-            message=OutgoingMessage(
-                url=self.endpoint.url,
-                message_id=self.ids.encode("message", self.lane.bucket_id, waiting.id, waiting.epoch),
-                body=body,
-                secrets=valid_secrets(self.endpoint, self.now),
-                sent_at=self.now,
-            ),
-            people=frozenset(known.people),
-        )
+        return self._outgoing(automation, waiting, self._encoded(found, known), known)
 
-    async def form(self, formed_to: int) -> Waiting | None:
+    async def form(self, formed_to: int) -> Outgoing | None:
         """Form the next message from the changes after a number: as many as fit, of one automation. None if nothing is in the outbox."""
         while found := await self._changes(formed_to):
             same = _first_of_one(found)
@@ -82,7 +69,7 @@ class Forming:
             )
         return None
 
-    async def _form_of(self, automation: Automation, found: Sequence[OutboxChange]) -> Waiting:
+    async def _form_of(self, automation: Automation, found: Sequence[OutboxChange]) -> Outgoing:
         workspace = await Workspace.get(id=self.endpoint.workspace_id)
         extent = await log.extent(self.connection, workspace.id)
         before = await deliveries.chain(self.connection, self.lane, automation.id)
@@ -110,14 +97,28 @@ class Forming:
             return message, Chain(messages, sequence, cursor)
 
         known = await self._known(found)
+        encoded = self._encoded(found, known)
         longest, _ = ending_with(found[-1])
-        count = fitting(
-            self._envelope(automation, longest), [self._encoded(change, known) for change in found], self.ids
-        )
+        count = fitting(self._envelope(automation, longest), encoded, self.ids)
         message, chain = ending_with(found[count - 1])
         message = message._replace(id=await self.ports.database.ids.one(self.connection))
         await deliveries.form(self.connection, self.lane, message, chain)
-        return message
+        return self._outgoing(automation, message, encoded[:count], known)
+
+    def _outgoing(
+        self, automation: Automation, waiting: Waiting, changes: Sequence[bytes], known: Known
+    ) -> Outgoing:
+        return Outgoing(
+            delivery=waiting,
+            message=OutgoingMessage(
+                url=self.endpoint.url,
+                message_id=self.ids.encode("message", self.lane.bucket_id, waiting.id, waiting.epoch),
+                body=message_body(self._envelope(automation, waiting), changes, self.ids),
+                secrets=valid_secrets(self.endpoint, self.now),
+                sent_at=self.now,
+            ),
+            people=frozenset(known.people),
+        )
 
     async def _after(
         self, workspace: Workspace, heads: Mapping[int, int], automation_id: int, before: Chain | None
@@ -159,8 +160,8 @@ class Forming:
             formed_at=message.created_at,
         )
 
-    def _encoded(self, change: OutboxChange, known: Known) -> bytes:
-        return change_body(change, self.lane.bucket_id, known, self.ids)
+    def _encoded(self, changes: Sequence[OutboxChange], known: Known) -> list[bytes]:
+        return [change_body(change, self.lane.bucket_id, known, self.ids) for change in changes]
 
 
 def _first_of_one(changes: Sequence[OutboxChange]) -> list[OutboxChange]:

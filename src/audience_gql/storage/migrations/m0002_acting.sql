@@ -147,6 +147,7 @@ CREATE TABLE deliveries (
 ) WITH (fillfactor = 90);
 CREATE INDEX deliveries_lane ON deliveries (bucket_id, endpoint_id, first_number);
 CREATE INDEX deliveries_endpoint ON deliveries (bucket_id, endpoint_id, created_at, id);
+CREATE INDEX deliveries_ended ON deliveries (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX deliveries_waiting ON deliveries (bucket_id, endpoint_id, first_number) WHERE state = 'WAITING';
 
 CREATE TABLE delivery_attempts (
