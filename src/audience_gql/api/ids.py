@@ -42,9 +42,6 @@ class Kind(StrEnum):
     AUTOMATION = "aut"
     AUTOMATION_RUN = "run"
     WEBHOOK_ENDPOINT = "hook"
-    WEBHOOK_DELIVERY = "dlv"
-    WEBHOOK_LANE = "lane"
-    WEBHOOK_MESSAGE = "msg"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -65,14 +62,11 @@ _LENGTHS: Final = {
     Kind.IMPORT_ROW: 2,
     Kind.AUTOMATION_RUN: 2,
     Kind.EVENT: 5,
-    Kind.WEBHOOK_DELIVERY: 2,
-    Kind.WEBHOOK_LANE: 2,
-    Kind.WEBHOOK_MESSAGE: 3,
 }
 
 
 def encode(kind: Kind, *numbers: int) -> str:
-    return f"{kind}_{base64.urlsafe_b64encode(_packed(numbers)).rstrip(b'=').decode()}"
+    return _spelled(kind, numbers)
 
 
 def decode(kind: Kind, text: str) -> tuple[int, ...] | None:
@@ -196,20 +190,24 @@ class _MessageIds:
     """The ids in messages that webhooks send."""
 
     def encode(self, kind: MessageIdKind, *numbers: int) -> str:
-        return encode(_KIND_OF_MESSAGE_ID[kind], *numbers)
+        return _spelled(_WORD_OF_MESSAGE_ID[kind], numbers)
 
 
-_KIND_OF_MESSAGE_ID: Final[Mapping[MessageIdKind, Kind]] = {
+_WORD_OF_MESSAGE_ID: Final[Mapping[MessageIdKind, str]] = {
     "automation": Kind.AUTOMATION,
     "run": Kind.AUTOMATION_RUN,
     "segment": Kind.SEGMENT,
     "group": Kind.GROUP,
     "subscriber": Kind.SUBSCRIBER,
     "endpoint": Kind.WEBHOOK_ENDPOINT,
-    "lane": Kind.WEBHOOK_LANE,
-    "message": Kind.WEBHOOK_MESSAGE,
+    "lane": "lane",  # no row of the API
+    "message": "msg",  # the same
 }
 MESSAGE_IDS: Final = _MessageIds()
+
+
+def _spelled(word: str, numbers: Iterable[int]) -> str:
+    return f"{word}_{base64.urlsafe_b64encode(_packed(numbers)).rstrip(b'=').decode()}"
 
 
 def _packed(numbers: Iterable[int]) -> bytes:

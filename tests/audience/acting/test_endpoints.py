@@ -355,8 +355,8 @@ async def test_what_cannot_be_an_endpoint_is_refused(post):
         await create_endpoint(**of(post, sender=post.sender, name="", url="https://10.0.0.1"))
     post.sender.refusal = None
     assert [(issue.path, issue.code) for issue in refused.value.issues] == [
-        (("input", "name"), "REQUIRED"),
-        (("input", "url"), "MALFORMED"),
+        (("name",), "REQUIRED"),
+        (("url",), "MALFORMED"),
     ]
     with pytest.raises(NameTaken):
         await create_endpoint(**of(post, sender=post.sender, name="crm ", url="https://x.example.com"))

@@ -33,7 +33,7 @@ class EndpointConflict(Failure):
     """The endpoint was edited after the revision that this edit is based on."""
 
     def __init__(self, endpoint_id: int, revision: int) -> None:
-        super().__init__(f"the webhook endpoint is now at revision {revision}", ("input", "ifRevision"))
+        super().__init__(f"the webhook endpoint is now at revision {revision}", ("ifRevision",))
         self.endpoint_id = endpoint_id
 
 
@@ -55,7 +55,7 @@ async def create_endpoint(
         await definitions.lock_workspace(connection, workspace.id)
         if await WebhookEndpoint.filter(workspace_id=workspace.id).count() >= ENDPOINTS_A_WORKSPACE:
             message = f"a workspace has at most {ENDPOINTS_A_WORKSPACE} webhook endpoints; delete one that is not needed"
-            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=("input",)),))
+            raise InvalidInput((Issue(code="TOO_MANY", message=message, path=()),))
         now = await ports.clock.now(connection)
         row = await WebhookEndpoint.create(
             id=await ports.database.ids.one(connection),
@@ -217,11 +217,11 @@ async def _locked(connection: Connection, workspace: Workspace, endpoint_id: int
 
 
 def _not_found() -> Failure:
-    return NotFound("there is no webhook endpoint with this id", ("input", "id"))
+    return NotFound("there is no webhook endpoint with this id", ("id",))
 
 
 def _url_issues(sender: Sender, url: str) -> list[Issue]:
-    path = ("input", "url")
+    path = ("url",)
     if not url:
         return [Issue(code="REQUIRED", message="a URL is required", path=path)]
     if len(url) > URL_LIMIT:

@@ -27,11 +27,11 @@ async def replay_delivery(
         if bucket_id in await definitions.bucket_ids(connection, workspace.id):
             endpoint_id = await endpoints.endpoint_of(connection, bucket_id, delivery_id or 0)
         if bucket_id is None or delivery_id is None or endpoint_id is None:
-            raise NotFound("there is no webhook delivery with this id", ("input", "id"))
+            raise NotFound("there is no webhook delivery with this id", ("id",))
         await endpoints.lock_lanes(connection, [bucket_id], endpoint_id)
         now = await ports.clock.now(connection)
         if not await endpoints.replay(connection, bucket_id, endpoint_id, delivery_id, now):
-            raise NotFailed("only a delivery that has failed can be replayed", ("input", "id"))
+            raise NotFailed("only a delivery that has failed can be replayed", ("id",))
 
     await ports.database.run(work)
 
@@ -45,7 +45,7 @@ async def replay_failed(
         connection = transaction.connection
         row = await endpoints.find_endpoint(workspace.id, endpoint_id)
         if row is None:
-            raise NotFound("there is no webhook endpoint with this id", ("input", "id"))
+            raise NotFound("there is no webhook endpoint with this id", ("id",))
         bucket_ids = await definitions.bucket_ids(connection, workspace.id)
         await endpoints.lock_lanes(connection, bucket_ids, row.id)
         now = await ports.clock.now(connection)
