@@ -28,11 +28,12 @@ from audience_gql.audience.people.working_copy import _blank_row
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
+from audience_gql.conditions.profile import TEXT_COLUMNS
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef
 from audience_gql.storage import definitions
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.facts import TEXT_COLUMNS, json_text
+from audience_gql.storage.facts import json_text
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import migrate
 from benchmarks.engine.behaviour import NAMES, Behaviour, draw_amounts

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 from urllib.parse import urljoin, urlsplit
 
 from audience_gql.client import NotAnswered, ask
+from audience_gql.conditions.profile import COLUMNS, NAMES
 from audience_gql.config import Client
 
 _PIECE_BYTES: Final = 256 * 1024
@@ -18,20 +19,8 @@ _POLL_SECONDS: Final = 0.5
 _TIMEOUT_SECONDS: Final = 60.0
 _REJECTS_SHOWN: Final = 20
 _OVER: Final = {"DONE", "FAILED", "CANCELLED"}
-_PROFILE: Final = {
-    "externalid": "EXTERNAL_ID",
-    "email": "EMAIL",
-    "phone": "PHONE",
-    "firstname": "FIRST_NAME",
-    "lastname": "LAST_NAME",
-    "language": "LANGUAGE",
-    "timezone": "TIMEZONE",
-    "birthday": "BIRTHDAY",
-    "country": "COUNTRY",
-    "region": "REGION",
-    "city": "CITY",
-    "postalcode": "POSTAL_CODE",
-}
+_PROFILE: Final = {name.lower(): column.upper() for name, column in zip(NAMES, COLUMNS, strict=True)}
+"""The values of ProfileColumn, by the headers that stand for them."""
 _START: Final = """mutation ($input: StartImportInput!) { startImport(input: $input) {
   __typename
   ... on StartImportPayload { uploadUrl import { id } }

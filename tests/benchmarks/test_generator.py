@@ -20,10 +20,11 @@ from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
+from audience_gql.conditions.profile import TEXT_COLUMNS
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.facts import TEXT_COLUMNS, Mark
+from audience_gql.storage.facts import Mark
 from audience_gql.storage.models import Workspace
 from benchmarks.engine import generator
 

@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
+from audience_gql.conditions.profile import TEXT_COLUMNS, TEXT_OF_NAME
 from audience_gql.storage.database import Connection
 
-IdentityKind: TypeAlias = Literal["email", "phone", "externalId"]
+IdentityKind: TypeAlias = Literal["externalId", "email", "phone"]
+KEY_COLUMNS: Final[Mapping[IdentityKind, str]] = {kind: TEXT_OF_NAME[kind] for kind in get_args(IdentityKind)}
 Identity: TypeAlias = tuple[IdentityKind, str]
 Owner: TypeAlias = tuple[int, int]
 """A person: (bucket id, subscriber id)."""
@@ -40,21 +42,6 @@ class Source(NamedTuple):
 CALLER: Final = Source(LIVE, 0)
 IMPORT: Final = Source(BULK, -1)
 
-TEXT_COLUMNS: Final = (
-    "email",
-    "phone",
-    "external_id",
-    "first_name",
-    "last_name",
-    "language",
-    "timezone",
-    "country",
-    "region",
-    "city",
-    "postal_code",
-)
-"""Each of these columns has a second one with the folded text, `<name>_folded`."""
-
 _COLUMN_TYPES: Final[Mapping[str, str]] = {
     "id": "bigint",
     **{name: "text" for column in TEXT_COLUMNS for name in (column, f"{column}_folded")},
@@ -79,7 +66,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), al
 _OWNERS: Final = " UNION ALL ".join(
     "SELECT kind, value, bucket_id, subscriber_id FROM identities "
     f"WHERE workspace_id = $1 AND kind = '{kind}' AND value = ANY(${position}::text[])"
-    for position, kind in enumerate(("email", "phone", "externalId"), 2)
+    for position, kind in enumerate(KEY_COLUMNS, 2)
 )
 
 PersonRow: TypeAlias = dict[str, Any]  # Any: one column's value; the keys are _COLUMN_TYPES
@@ -127,7 +114,7 @@ async def owners_of(
     connection: Connection, workspace_id: int, identities: Collection[Identity]
 ) -> dict[Identity, Owner]:
     """The owner of each of these keys. Keys without an owner are left out."""
-    values: dict[IdentityKind, list[str]] = {"email": [], "phone": [], "externalId": []}
+    values: dict[IdentityKind, list[str]] = {kind: [] for kind in KEY_COLUMNS}
     for kind, value in identities:
         values[kind].append(value)
     rows = await connection.fetch(_OWNERS, workspace_id, *values.values())

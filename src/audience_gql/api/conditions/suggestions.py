@@ -12,8 +12,8 @@ from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.pagination import First, page_size
 from audience_gql.api.search import Search, words
-from audience_gql.audience.people.profiles import TEXT_COLUMNS
 from audience_gql.conditions.given_values import is_keepable
+from audience_gql.conditions.profile import TEXT_OF_NAME
 from audience_gql.storage import definitions
 from audience_gql.storage.reads import suggestions
 from audience_gql.storage.reads.suggestions import EVENTS, MOST_BUCKETS, PEOPLE, SeenName, ValueCount
@@ -96,10 +96,10 @@ class SuggestionQuery:
 
 
 async def _of_profile(context: Context, name: str, **more: Any) -> list[ValueCount]:  # Any: as above
-    if name not in TEXT_COLUMNS:
-        raise BadUserInput(f"`of.profile` must be one of {', '.join(TEXT_COLUMNS)}.", argument="of")
+    if name not in TEXT_OF_NAME:
+        raise BadUserInput(f"`of.profile` must be one of {', '.join(TEXT_OF_NAME)}.", argument="of")
     return await suggestions.profile_values(
-        context.ports.database, context.workspace.id, TEXT_COLUMNS[name], **more
+        context.ports.database, context.workspace.id, TEXT_OF_NAME[name], **more
     )
 
 

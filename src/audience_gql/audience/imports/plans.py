@@ -12,16 +12,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from audience_gql.audience.failures import Issue, Path
 from audience_gql.conditions.given_values import shown
+from audience_gql.conditions.profile import NAMES
 from audience_gql.conditions.values import read_number
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
+from audience_gql.storage.facts import KEY_COLUMNS
 
 TargetKind: TypeAlias = Literal["profile", "field", "channel", "group"]
-PROFILE: Final = (
-    "externalId", "email", "phone", "firstName", "lastName", "language", "timezone", "birthday", "country", "region", "city",
-    "postalCode",
-)  # fmt: skip
 COLUMNS_LIMIT: Final = 200
-_KEYS: Final = frozenset({"externalId", "email", "phone"})
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _UNNAMEABLE: Final = re.compile(r"[\0\ud800-\udfff]")
 _YES: Final = frozenset({"true", "yes", "1"})
@@ -78,7 +75,7 @@ class ImportPlan:
         for number, column in enumerate(self.columns):
             where: Path = ("columns", number, "to")
             known: Mapping[str, bool] = {
-                "profile": column.target in PROFILE,
+                "profile": column.target in NAMES,
                 "field": column.target in fields,
                 "channel": column.target in CHANNELS,
                 "group": column.target in group_ids,
@@ -109,7 +106,7 @@ class ImportPlan:
         if len(self.columns) > COLUMNS_LIMIT:
             message = f"a plan can have at most {COLUMNS_LIMIT} columns, not {len(self.columns)}"
             found.append(Issue(code="TOO_MANY", message=message, path=where))
-        if not any(column.kind == "profile" and column.target in _KEYS for column in self.columns):
+        if not any(column.kind == "profile" and column.target in KEY_COLUMNS for column in self.columns):
             message = "map a column to externalId, email or phone: only these say which person a row is about"
             found.append(Issue(code="REQUIRED", message=message, path=where))
         targets = [(column.kind, column.target) for column in self.columns]
@@ -142,7 +139,7 @@ class ImportPlan:
         return [
             (str(column.target), cells[place].strip())
             for column, place in placed
-            if column.kind == "profile" and column.target in _KEYS and cells[place : place + 1]
+            if column.kind == "profile" and column.target in KEY_COLUMNS and cells[place : place + 1]
         ]
 
 

@@ -33,29 +33,15 @@ from audience_gql.conditions.given_values import (
     given_text,
     shown,
 )
+from audience_gql.conditions.profile import TEXT_OF_NAME
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 from audience_gql.conditions.zones import zone_named
-from audience_gql.storage.facts import Identity, PersonRow
+from audience_gql.storage.facts import KEY_COLUMNS, Identity, PersonRow
 
 LIST_LIMIT: Final = 100
-TEXT_COLUMNS: Final = {
-    "externalId": "external_id",
-    "email": "email",
-    "phone": "phone",
-    "firstName": "first_name",
-    "lastName": "last_name",
-    "language": "language",
-    "timezone": "timezone",
-    "country": "country",
-    "region": "region",
-    "city": "city",
-    "postalCode": "postal_code",
-}
-"""The columns of the profile's texts, by their names in SubscriberInput."""
 FIELD_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 """A valid key of a custom field."""
-_KEYS: Final = ("externalId", "email", "phone")
 _LARGEST: Final = Decimal("1e300")
 
 
@@ -184,7 +170,7 @@ def kept_number(value: object) -> Decimal:
 
 
 def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
-    for name, column in TEXT_COLUMNS.items():
+    for name, column in TEXT_OF_NAME.items():
         if name not in item:
             continue
         try:
@@ -196,7 +182,7 @@ def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, probl
             problems.add(*problem, name)
             continue
         patch.columns[column] = None if text is None else _STORED.get(name, str)(text)
-        if text is not None and name in _KEYS:
+        if text is not None and name in KEY_COLUMNS:
             patch.keys[name] = text
     if "birthday" in item:
         try:
@@ -208,7 +194,7 @@ def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, probl
 def _profile_text(name: str, value: object) -> str | None:
     if value is None:
         return None
-    return given_key(value) if name in _KEYS else given_line(value)
+    return given_key(value) if name in KEY_COLUMNS else given_line(value)
 
 
 def _day(value: object) -> date | None:

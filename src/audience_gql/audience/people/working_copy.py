@@ -13,22 +13,16 @@ from typing import Final
 from audience_gql.audience.failures import Issue, Path
 from audience_gql.audience.people.consent import CHANNELS_OF_ADDRESS, is_reactivation, said, without_bounce
 from audience_gql.audience.people.profiles import PersonPatch, apply_columns, identity
+from audience_gql.conditions.profile import TEXT_COLUMNS
 from audience_gql.storage import facts
 from audience_gql.storage.facts import ChannelConsent, Identity, IdentityKind, Mark, Owner, PersonRow
 from audience_gql.storage.ids import random_subscriber_id
-
-_KEY_COLUMNS: Final[Mapping[IdentityKind, str]] = {
-    "externalId": "external_id",
-    "email": "email",
-    "phone": "phone",
-}
-
 
 _BLANK: Final[PersonRow] = dict.fromkeys(
     (
         "birthday",
         "email_changed_at",
-        *(name for column in facts.TEXT_COLUMNS for name in (column, f"{column}_folded")),
+        *(name for column in TEXT_COLUMNS for name in (column, f"{column}_folded")),
     )
 )
 
@@ -163,7 +157,7 @@ class WorkingCopy:
         self, draft: Draft, patch: PersonPatch, keys: Mapping[str, Identity]
     ) -> Iterator[IdentityKind]:
         """Release and take keys. Yields the kinds of keys that changed."""
-        for kind, column in _KEY_COLUMNS.items():
+        for kind, column in facts.KEY_COLUMNS.items():
             before = draft.row[column]
             if column not in patch.columns or patch.columns[column] == before:
                 continue

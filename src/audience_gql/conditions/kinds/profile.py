@@ -13,6 +13,7 @@ from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.text import TEXT_FILTER, TextFilter
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
 from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.profile import TEXT_OF_NAME
 from audience_gql.conditions.registry import Category, Kind, register
 from audience_gql.conditions.sql.questions import OfRow, Parameters
 from audience_gql.conditions.values import Json, instant_text
@@ -24,7 +25,6 @@ _PROFILE: Final = frozenset({PROFILE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TextColumn:
-    sql: str
     label: str
     description: str
     example: Json
@@ -33,71 +33,59 @@ class _TextColumn:
 
 _TEXTS: Final = {
     "email": _TextColumn(
-        sql="s.email_folded",
         label="email",
         description="The email address. Upper and lower case are ignored, but `ß` is not `ss`. An `xn--` domain equals its Unicode form.",
         example={"endsWith": "@example.com"},
     ),
-    "phone": _TextColumn(
-        sql="s.phone_folded", label="phone", description="The phone number.", example={"startsWith": "+370"}
-    ),
+    "phone": _TextColumn(label="phone", description="The phone number.", example={"startsWith": "+370"}),
     "externalId": _TextColumn(
-        sql="s.external_id_folded",
         label="external id",
         description="The id in the system that the person comes from.",
         example={"in": ["a-1", "a-2"]},
     ),
     "firstName": _TextColumn(
-        sql="s.first_name_folded",
         label="first name",
         description="The given name.",
         example={"is": "Bob"},
         category="DEMOGRAPHIC",
     ),
     "lastName": _TextColumn(
-        sql="s.last_name_folded",
         label="last name",
         description="The family name.",
         example={"isSet": True},
         category="DEMOGRAPHIC",
     ),
     "language": _TextColumn(
-        sql="s.language_folded",
         label="language",
         description="The preferred language.",
         example={"is": "lt"},
         category="DEMOGRAPHIC",
     ),
     "timezone": _TextColumn(
-        sql="s.timezone_folded",
         label="time zone",
         description="The time zone, such as Europe/Vilnius. An old name of a zone, such as Asia/Calcutta, counts as its present name.",
         example={"startsWith": "Europe/"},
         category="DEMOGRAPHIC",
     ),
     "country": _TextColumn(
-        sql="s.country_folded",
         label="country",
         description="The country, ISO 3166-1 alpha-2.",
         example={"in": ["LT", "LV"]},
         category="DEMOGRAPHIC",
     ),
     "region": _TextColumn(
-        sql="s.region_folded",
         label="region",
         description="The region or state.",
         example={"notContains": "Vilni"},
         category="DEMOGRAPHIC",
     ),
     "city": _TextColumn(
-        sql="s.city_folded",
         label="city",
         description="The city.",
         example={"contains": "Berlin"},
         category="DEMOGRAPHIC",
     ),
     "postalCode": _TextColumn(
-        sql="s.postal_code_folded",
         label="postal code",
         description="The postal code.",
         example={"startsWith": "01"},
@@ -129,7 +117,7 @@ class ProfileText(Leaf):
         return person.profile.get(self.column)
 
     def sql(self, parameters: Parameters) -> OfRow:
-        return OfRow(expression=self.filter.sql(_TEXTS[self.column].sql, parameters))
+        return OfRow(expression=self.filter.sql(f"s.{TEXT_OF_NAME[self.column]}_folded", parameters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,26 +17,14 @@ import asyncpg
 
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
+from audience_gql.conditions.profile import COLUMNS, TEXT_OF_NAME
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Owner
 
 MOST_EVENTS: Final = 100_000
 """The limit for all people together. More events would take too long to evaluate, and an evaluation of only some would be wrong."""
 
-_PROFILE_COLUMNS: Final = {
-    "email": "email",
-    "phone": "phone",
-    "externalId": "external_id",
-    "firstName": "first_name",
-    "lastName": "last_name",
-    "language": "language",
-    "timezone": "timezone",
-    "country": "country",
-    "region": "region",
-    "city": "city",
-    "postalCode": "postal_code",
-}
-"""The columns, by the name that conditions use."""
+_PROFILE: Final = ", ".join(f"s.{column}" for column in COLUMNS)
 
 
 class TooManyEvents(Exception):  # named after what it says, like every expected failure
@@ -67,7 +55,7 @@ async def facts_by_owners(
             id=row["id"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
-            profile={name: row[column] for name, column in _PROFILE_COLUMNS.items() if row[column]},
+            profile={name: row[column] for name, column in TEXT_OF_NAME.items() if row[column]},
             birthday=row["birthday"],
             fields={int(field_id): value for field_id, value in json.loads(row["fields"]).items()},
             channels=channels[row["bucket_id"], row["id"]],
@@ -89,8 +77,7 @@ class _People:
 
     async def rows(self) -> list[asyncpg.Record]:
         return await self._fetch(
-            "SELECT s.bucket_id, s.id, s.email, s.phone, s.external_id, s.first_name, s.last_name, s.language, "
-            "s.timezone, s.birthday, s.country, s.region, s.city, s.postal_code, s.fields, s.created_at, s.updated_at "
+            f"SELECT s.bucket_id, s.id, {_PROFILE}, s.fields, s.created_at, s.updated_at "
             "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
             "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
             "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id"

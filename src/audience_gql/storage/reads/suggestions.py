@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from audience_gql.conditions.profile import TEXT_COLUMNS
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
-from audience_gql.storage.facts import TEXT_COLUMNS
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.reads.searching import Word, has_words, is_not_blank
 
