@@ -13,7 +13,10 @@ class Verbatim(str):
 
 
 Path: TypeAlias = tuple[str | int, ...]
-"""The way to a part of the input: names of the application, positions from 0, and Verbatim. Only the API knows how clients spell it."""
+"""The way to a part of the input: names of the application, positions from 0, and Verbatim. Only the API knows how clients spell it.
+
+Within an item of an upsert, the names are the item's own, which are those of SubscriberInput already.
+"""
 ProblemCode: TypeAlias = Literal[
     "REQUIRED", "MALFORMED", "OUT_OF_RANGE", "TOO_MANY", "UNKNOWN", "WRONG_TYPE", "CONFLICT", "CONSENT"
 ]

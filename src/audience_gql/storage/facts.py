@@ -17,6 +17,7 @@ from audience_gql.storage.database import Connection
 
 IdentityKind: TypeAlias = Literal["externalId", "email", "phone"]
 KEY_COLUMNS: Final[Mapping[IdentityKind, str]] = {kind: TEXT_OF_NAME[kind] for kind in get_args(IdentityKind)}
+"""The column of the profile that has each kind of key."""
 Identity: TypeAlias = tuple[IdentityKind, str]
 Owner: TypeAlias = tuple[int, int]
 """A person: (bucket id, subscriber id)."""
