@@ -14,7 +14,8 @@ from audience_gql.api.conditions.inputs import ConditionInput, DurationInput
 from audience_gql.api.ids import Kind
 from audience_gql.api.shapes import as_given, enum
 from audience_gql.audience.acting.automation import LONGEST_HOLD
-from audience_gql.audience.acting.given import MOST_ACTIONS, MOST_FIELDS, PROFILE_NAMES
+from audience_gql.audience.acting.given import MOST_ACTIONS, MOST_FIELDS
+from audience_gql.conditions.profile import NAMES
 
 _KINDS: Final = {
     "segment": Kind.SEGMENT,
@@ -89,7 +90,7 @@ class _WebhookActionInput:
     endpoint: strawberry.ID = strawberry.field(description="The id of the endpoint.")
     fields: list[str] | None = strawberry.field(
         description=f"What the message tells of the person besides their id, external id and email: up to {MOST_FIELDS} names, each the key of a "
-        f"custom field or one of {', '.join(PROFILE_NAMES)}.",
+        f"custom field or one of {', '.join(NAMES)}.",
         default=strawberry.UNSET,
     )
 

@@ -30,25 +30,12 @@ from audience_gql.conditions.codec import dump
 from audience_gql.conditions.filters.duration import DURATION, Duration
 from audience_gql.conditions.input.coercion import coerce_shape
 from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.profile import NAMES
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 
 MOST_ACTIONS: Final = 10
 MOST_FIELDS: Final = 50
 """How many values of a person a webhook may tell."""
-PROFILE_NAMES: Final = (
-    "email",
-    "phone",
-    "externalId",
-    "firstName",
-    "lastName",
-    "language",
-    "timezone",
-    "country",
-    "region",
-    "city",
-    "postalCode",
-    "birthday",
-)
 _NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _NOBODY: Final = SubscriberKey(kind="id", value=None)
 
@@ -205,10 +192,8 @@ class Checking:
                 "TOO_MANY", f"a message tells at most {MOST_FIELDS} values of a person", *path, "fields"
             )
         for index, name in enumerate(fields[:MOST_FIELDS]):
-            if name not in PROFILE_NAMES and name not in self.known.vocabulary.fields:
-                message = (
-                    f"there is no custom field {name!r}; of the profile there are {', '.join(PROFILE_NAMES)}"
-                )
+            if name not in NAMES and name not in self.known.vocabulary.fields:
+                message = f"there is no custom field {name!r}; of the profile there are {', '.join(NAMES)}"
                 self.problem("UNKNOWN", message, *path, "fields", index)
         if len(self.issues) > before:
             return None
