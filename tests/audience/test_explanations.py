@@ -16,6 +16,7 @@ from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.kinds.segment import InSegment
+from audience_gql.conditions.profile import TEXT_OF_NAME
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.reads import person_facts
@@ -137,9 +138,8 @@ def without_when_people_entered(monkeypatch) -> None:
 
 
 def everybody_lives_at_home(monkeypatch) -> None:
-    honest = person_facts._PROFILE_COLUMNS
-    columns = {name: column for name, column in honest.items() if name != "timezone"}
-    monkeypatch.setattr(person_facts, "_PROFILE_COLUMNS", columns)
+    columns = {name: column for name, column in TEXT_OF_NAME.items() if name != "timezone"}
+    monkeypatch.setattr(person_facts, "TEXT_OF_NAME", columns)
 
 
 @pytest.mark.fuzz
