@@ -1,0 +1,289 @@
+"""Automations act exactly once for each change of their lists, whatever is killed or restarted meanwhile. The log is the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from audience_gql.audience.acting.editing import GivenRules, create_automation
+from audience_gql.audience.definitions import groups
+from audience_gql.audience.definitions.fields import define_custom_field
+from audience_gql.audience.people.events import EventItem, track_events
+from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.subscribers import upsert_subscribers
+from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.storage import definitions
+from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
+
+pytestmark = [pytest.mark.faults, pytest.mark.fuzz]
+
+SECONDS = 600 if os.environ.get("AUDIENCE_FUZZ_LONG") else 60
+PEOPLE = 24
+HOLD = timedelta(minutes=1)
+LEAST_RUNS = 150
+STAYERS = ["anna", "bert", "cora"]
+"""People who are never moved again, so that a hold can end for them."""
+
+CHANGES = """
+SELECT c.bucket_id, c.subscriber_id, c.sequence, c.entered, c.occurred_at, c.unchanged_at
+FROM membership_changes c JOIN automation_places p ON p.bucket_id = c.bucket_id AND p.automation_id = $2
+WHERE c.list_id = $1 AND c.sequence > p.begun_after AND c.cause <> 'DEFINITION' ORDER BY c.bucket_id, c.sequence
+"""
+RUNS = "SELECT bucket_id, subscriber_id, sequence, state, due_at FROM runs WHERE automation_id = $1 ORDER BY bucket_id, sequence"
+EVENTS = """
+SELECT e.bucket_id, e.subscriber_id, count(*) AS events FROM events e JOIN event_names n ON n.id = e.name_id
+WHERE n.name = $1 GROUP BY e.bucket_id, e.subscriber_id
+"""
+
+
+HELD_FOR_STAYERS = """
+SELECT count(*) FROM runs r JOIN subscribers s ON s.bucket_id = r.bucket_id AND s.id = r.subscriber_id
+WHERE r.automation_id = $1 AND r.state = 'DONE' AND s.external_id IN ('anna', 'bert', 'cora')
+"""
+
+
+@dataclass
+class House:
+    """A world with two workers, whose people move, and whose automations write what the test can count."""
+
+    world: Any  # Any: tests.faults.conftest.World, whose module is a conftest
+    chance: random.Random
+    workers: list[Any] = field(default_factory=list)  # Any: processes
+    done: Counter[str] = field(default_factory=Counter)
+    lists: dict[str, int] = field(default_factory=dict)
+    automations: dict[str, int] = field(default_factory=dict)
+
+    async def furnish(self) -> None:
+        world = self.world
+        self.workers = [world.start_worker(), world.start_worker()]
+        await world.people(*(str(number) for number in range(PEOPLE)))
+        await define_custom_field(
+            ports=world.ports, workspace=world.workspace, key="greeted", label="Greeted", type="BOOLEAN"
+        )
+        for name in ("Friends", "Welcome"):
+            made = await groups.create_group(ports=world.ports, workspace=world.workspace, name=name)
+            self.lists[name] = made.id
+        opened = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
+        for name, condition in (("LT", {"country": {"is": "LT"}}), ("Opened", opened)):
+            self.lists[name] = (await world.segment(name, condition)).id
+        await self._automate("entered", {"segment": self.lists["LT"]}, ["ENTERED"])
+        await self._automate("left", {"segment": self.lists["LT"]}, ["LEFT"])
+        await self._automate("befriended", {"group": self.lists["Friends"]}, ["ENTERED", "LEFT"])
+        await self._automate("opened", {"segment": self.lists["Opened"]}, ["ENTERED", "LEFT"])
+        await self._automate("held", {"segment": self.lists["LT"]}, ["ENTERED"], hold_for={"minutes": 1})
+        items = [{"externalId": name, "country": "LT"} for name in STAYERS]
+        await upsert_subscribers(ports=world.ports, workspace=world.workspace, items=items)
+
+    async def _automate(self, name: str, trigger: dict[str, object], on: list[str], **rules: object) -> None:
+        """Every action at once: what they do together is done together or not at all."""
+        made = await create_automation(
+            ports=self.world.ports,
+            workspace=self.world.workspace,
+            name=name,
+            description=None,
+            rules=GivenRules(
+                trigger=trigger,
+                on=on,
+                actions=[
+                    {"trackEvent": {"name": f"ran {name}"}},
+                    {"addToGroup": self.lists["Welcome"]},
+                    {"setField": {"key": "greeted", "value": True}},
+                    {"removeFromGroup": self.lists["Welcome"]},
+                ],
+                **rules,
+            ),
+            ids=PLAIN_IDS,
+        )
+        self.automations[name] = made.id
+
+    # ---- writers
+
+    async def write(self) -> None:
+        while True:
+            act = self.chance.choice([self._track, self._move, self._move, self._regroup])
+            with suppress(*UNREACHABLE, *BUSY):
+                await act()
+            await asyncio.sleep(0.1 * self.chance.random())
+
+    async def _track(self) -> None:
+        ago = self.chance.choice([0, 57, 58, 59])  # it leaves the window soon, by the clock alone
+        event = EventItem(
+            subscriber=self._somebody(), name="opened", occurred_at=datetime.now(UTC) - timedelta(seconds=ago)
+        )
+        await track_events(ports=self.world.ports, workspace=self.world.workspace, items=[event])
+
+    async def _move(self) -> None:
+        item = {"externalId": self._somebody().value, "country": self.chance.choice(["LT", "LV"])}
+        await upsert_subscribers(ports=self.world.ports, workspace=self.world.workspace, items=[item])
+
+    async def _regroup(self) -> None:
+        change = self.chance.choice([groups.add_to_group, groups.remove_from_group])
+        await change(
+            ports=self.world.ports,
+            workspace=self.world.workspace,
+            group_id=self.lists["Friends"],
+            subscribers=[self._somebody()],
+        )
+
+    def _somebody(self) -> SubscriberKey:
+        return SubscriberKey(kind="externalId", value=str(self.chance.randrange(PEOPLE)))
+
+    # ---- breakers
+
+    async def disturb(self) -> None:
+        while True:
+            for disturb in (
+                self._kill_worker,
+                self._kill_postgres,
+                self._kill_worker,
+                self._kill_valkey,
+                self._flush_valkey,
+                self._open_bucket,
+            ):
+                await asyncio.sleep(0.5 + 2.0 * self.chance.random())
+                await disturb()
+                self.done[disturb.__name__] += 1
+
+    async def _kill_worker(self) -> None:
+        place = self.chance.randrange(len(self.workers))
+        self.world.kill(self.workers[place])
+        self.workers[place] = self.world.start_worker()
+
+    async def _kill_postgres(self) -> None:
+        await asyncio.to_thread(self.world.servers.kill_postgres)
+
+    async def _kill_valkey(self) -> None:
+        await asyncio.to_thread(self.world.servers.kill_valkey)
+
+    async def _flush_valkey(self) -> None:
+        redis = self.world.redis()
+        with suppress(Exception):
+            await redis.flushall()
+        await redis.aclose()
+
+    async def _open_bucket(self) -> None:
+        """With people of its own, for whom the automations begin at the beginning of its log."""
+        ports, workspace = self.world.ports, self.world.workspace
+
+        async def work(transaction: Transaction) -> None:
+            connection = transaction.connection
+            await definitions.lock_workspace(connection, workspace.id)
+            full = await definitions.open_bucket_id(connection, workspace.id)
+            another = await ports.database.ids.one(connection)
+            await definitions.add_bucket(connection, workspace.id, another, await ports.clock.now(connection))
+            await definitions.close_bucket(connection, full)
+
+        with suppress(*UNREACHABLE, *BUSY):
+            await ports.database.run(work)
+            item = {"externalId": f"new {self.chance.random()}", "country": "LT"}
+            await upsert_subscribers(ports=ports, workspace=workspace, items=[item])
+
+    # ---- the truth
+
+    async def fetch(self, sql: str, *values: object) -> list[Any]:
+        return await self.world.again(lambda: self.world.ports.database.fetch(sql, *values))
+
+    async def settle(self) -> None:
+        """Wait until nothing is left to tick and nothing to act on, but for holds that end later."""
+        last, quiet = None, 0
+        for _ in range(240):
+            seen = (
+                await self.world.fetchval("SELECT count(*) FROM dirty"),
+                await self.world.fetchval("SELECT count(*) FROM membership_changes"),
+                await self.world.fetchval("SELECT count(*) FROM runs"),
+            )
+            quiet = quiet + 1 if seen == last and seen[0] == 0 else 0
+            if quiet >= 8:
+                return
+            last = seen
+            await asyncio.sleep(0.5)
+        raise AssertionError("the workers do not come to an end")
+
+
+async def wrong(house: House) -> list[str]:
+    """In how far the runs and their effects are not what the log demands."""
+    now = await house.world.fetchval("SELECT min(settled_at) FROM buckets")
+    problems = []
+    for name, automation_id in house.automations.items():
+        list_name = {"befriended": "Friends", "opened": "Opened"}.get(name, "LT")
+        on = {"entered": {True}, "left": {False}, "held": {True}}.get(name, {True, False})
+        changes = await house.fetch(CHANGES, house.lists[list_name], automation_id)
+        runs = await house.fetch(RUNS, automation_id)
+        wanted = [change for change in changes if change["entered"] in on]
+        told = [(run["bucket_id"], run["sequence"]) for run in runs]
+        if told != [(change["bucket_id"], change["sequence"]) for change in wanted]:
+            problems.append(
+                f"{name}: {len(wanted)} changes and {len(told)} runs, {len(set(told))} of them different"
+            )
+        problems += [f"{name}: {problem}" for problem in _wrong_states(runs, changes, name == "held", now)]
+        done = Counter((run["bucket_id"], run["subscriber_id"]) for run in runs if run["state"] == "DONE")
+        events = await house.fetch(EVENTS, f"ran {name}")
+        tracked = {(row["bucket_id"], row["subscriber_id"]): row["events"] for row in events}
+        if tracked != done:
+            problems.append(
+                f"{name}: {sum(done.values())} runs are done, {sum(tracked.values())} events are tracked"
+            )
+    if await house.world.fetchval(
+        "SELECT count(*) FROM group_members WHERE group_id = $1", house.lists["Welcome"]
+    ):
+        problems.append("somebody stayed in the group that every run leaves")
+    return problems
+
+
+def _wrong_states(runs: list[Any], changes: list[Any], is_held: bool, now: datetime) -> list[str]:
+    if not is_held:
+        return [f"a run is {run['state']}" for run in runs if run["state"] not in ("DONE", "CUT_OFF")]
+    following: dict[tuple[int, int], Any] = {}
+    ends: dict[tuple[int, int], Any] = {}
+    for change in reversed(changes):
+        person = change["bucket_id"], change["subscriber_id"]
+        ends[change["bucket_id"], change["sequence"]] = following.get(person)
+        following[person] = change
+    problems = []
+    for run in runs:
+        end = ends[run["bucket_id"], run["sequence"]]
+        stayed_until = now if end is None else end["unchanged_at"]
+        held = stayed_until >= run["due_at"]
+        allowed = {"DONE", "CUT_OFF"} if held else {"WAITING"} if end is None else {"CANCELLED"}
+        if run["state"] not in allowed and not (end is None and held and run["state"] == "WAITING"):
+            problems.append(
+                f"a run is {run['state']}, not {allowed}: due {run['due_at']}, stayed until {stayed_until}"
+            )
+    return problems
+
+
+async def test_every_change_is_acted_on_exactly_once_whatever_is_killed(world):
+    seed = int.from_bytes(os.urandom(4))
+    house = House(world, random.Random(seed))
+    await house.furnish()
+
+    pouring = [asyncio.create_task(work) for work in (house.write(), house.write(), house.disturb())]
+    for _ in range(4):  # a busy machine may take its time to let enough happen
+        done, _ = await asyncio.wait(pouring, timeout=SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # none of them ends by itself
+        if await house.world.fetchval("SELECT count(*) FROM runs") >= LEAST_RUNS:
+            break
+    for task in pouring:
+        task.cancel()
+    await asyncio.gather(*pouring, return_exceptions=True)
+    await house.settle()
+
+    runs = await house.world.fetchval("SELECT count(*) FROM runs")
+    states = {
+        row["state"]: row["runs"]
+        for row in await house.fetch("SELECT state, count(*) AS runs FROM runs GROUP BY state")
+    }
+    print(f"seed {seed}: {dict(house.done)}, {runs} runs, {states}")
+    assert await wrong(house) == [], f"seed {seed}"
+    assert runs >= LEAST_RUNS
+    assert len(house.done) == 5
+    assert await house.world.fetchval(HELD_FOR_STAYERS, house.automations["held"]) == len(STAYERS)
