@@ -24,6 +24,7 @@ from redis.exceptions import RedisError
 from audience_gql.api.ids import MESSAGE_IDS
 from audience_gql.audience.acting.actor import Actor
 from audience_gql.audience.acting.dispatcher import Dispatcher
+from audience_gql.audience.acting.retention import prune_runs
 from audience_gql.audience.definitions.clearing import Clearing
 from audience_gql.audience.definitions.recomputes import recompute_everything
 from audience_gql.audience.engine.auditor import audit_slices
@@ -300,6 +301,7 @@ async def shorten_log(ctx: Context) -> None:
     settings: Settings = ctx["settings"]
     keep = timedelta(days=settings.retention_days)
     await _when_reachable("log retention", prune(ports=ctx["ports"], keep=keep))
+    await _when_reachable("retention of runs", prune_runs(ports=ctx["ports"], keep=keep))
 
 
 async def forget_messages(ctx: Context) -> None:

@@ -82,7 +82,7 @@ class House:
         items = [{"externalId": name, "country": "LT"} for name in STAYERS]
         await upsert_subscribers(ports=world.ports, workspace=world.workspace, items=items)
 
-    async def _automate(self, name: str, trigger: dict[str, object], on: list[str], **rules: object) -> None:
+    async def _automate(self, name: str, trigger: dict[str, object], on: list[str], **rules: Any) -> None:
         """Every action at once: what they do together is done together or not at all."""
         made = await create_automation(
             ports=self.world.ports,

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from audience_gql.api.context import Services
 from audience_gql.api.transport.authorization import secret_of
 from audience_gql.audience.access import Unauthenticated
+from audience_gql.audience.acting import figures
 from audience_gql.audience.engine.auditor import metrics
 from audience_gql.storage.database import UNREACHABLE
 
@@ -28,7 +29,7 @@ async def metrics_page(request: Request) -> Response:
     if refused := _refused(request, services.settings.metrics_token):
         return refused
     try:
-        found = await metrics(ports=services.ports)
+        found = await metrics(ports=services.ports) | await figures.metrics(ports=services.ports)
     except UNREACHABLE:
         return PlainTextResponse("Postgres does not answer\n", HTTPStatus.SERVICE_UNAVAILABLE)
     found["audience_live_connections"] = services.live.connections

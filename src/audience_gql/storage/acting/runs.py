@@ -5,7 +5,8 @@ Every function works inside the caller's transaction and decides nothing. `lock_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -223,3 +224,34 @@ async def next_due(connection: Connection, bucket_id: int) -> datetime | None:
     """When the first hold in the bucket is over; None without one."""
     due_at: datetime | None = await connection.fetchval(_SQL["next_due"], bucket_id)
     return due_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTotals:
+    """How many runs there are, of all workspaces."""
+
+    by_state: Mapping[str, int]
+    """WAITING: those that wait now. Other states: those that ended lately."""
+    oldest_unread: datetime | None
+    """When the first change occurred that some automation has not read; None when all are read."""
+
+
+async def totals(connection: Connection, since: datetime) -> RunTotals:
+    """What monitoring asks for. Ended runs count from `since` on."""
+    by_state: Counter[str] = Counter()
+    for row in await connection.fetch(_SQL["recent_runs"], since):
+        by_state[row["state"]] += row["runs"]
+    for row in await connection.fetch(_SQL["waiting_runs"]):
+        by_state["WAITING"] += row["runs"]
+    unread = [row["oldest"] for row in await connection.fetch(_SQL["oldest_unread"])]
+    return RunTotals(by_state=by_state, oldest_unread=min(filter(None, unread), default=None))
+
+
+async def prune_runs(connection: Connection, bucket_id: int, *, before: datetime, limit: int) -> bool:
+    """Delete up to `limit` runs that ended before this instant. Returns False when there are none."""
+    return await connection.execute(_SQL["prune_runs"], bucket_id, before, limit) != "DELETE 0"
+
+
+async def buckets_with_places(connection: Connection) -> list[int]:
+    """The buckets in which automations act."""
+    return sorted(row["bucket_id"] for row in await connection.fetch(_SQL["buckets_with_places"]))

@@ -118,3 +118,35 @@ SELECT r.bucket_id, min(r.due_at) AS due_at
 FROM runs r
 WHERE r.state = 'WAITING' AND r.due_at <= $1 AND NOT EXISTS (SELECT FROM automations a WHERE a.id = r.automation_id AND a.is_paused)
 GROUP BY r.bucket_id
+
+-- name: recent_runs
+SELECT r.bucket_id, r.state, count(*) AS runs FROM runs r WHERE r.changed_at >= $1 AND r.state <> 'WAITING' GROUP BY r.bucket_id, r.state
+
+-- name: waiting_runs
+SELECT r.bucket_id, count(*) AS runs FROM runs r WHERE r.state = 'WAITING' GROUP BY r.bucket_id
+
+-- name: oldest_unread
+-- By bucket, when the first change occurred that some automation has not read.
+SELECT p.bucket_id, min((
+  SELECT c.occurred_at FROM membership_changes c
+  WHERE c.bucket_id = p.bucket_id AND c.sequence > p.sequence
+    AND c.list_id = (SELECT a.list_id FROM automations a WHERE a.id = p.automation_id AND NOT a.is_paused)
+  ORDER BY c.sequence LIMIT 1)) AS oldest
+FROM automation_places p
+GROUP BY p.bucket_id
+
+-- name: prune_runs
+-- The last run that acted for a person stays: rules about re-entry ask for it.
+DELETE FROM runs r
+USING (
+  SELECT x.id FROM runs x
+  WHERE x.bucket_id = $1 AND x.changed_at < $2 AND x.state <> 'WAITING'
+    AND (x.state <> 'DONE' OR EXISTS (
+      SELECT FROM runs l
+      WHERE l.bucket_id = $1 AND l.subscriber_id = x.subscriber_id AND l.automation_id = x.automation_id AND l.state = 'DONE'
+        AND (l.started_at, l.id) > (x.started_at, x.id)))
+  ORDER BY x.changed_at LIMIT $3) f
+WHERE r.bucket_id = $1 AND r.id = f.id
+
+-- name: buckets_with_places
+SELECT DISTINCT p.bucket_id FROM automation_places p
