@@ -14,6 +14,7 @@ from audience_gql.conditions.addresses import fold_address
 from audience_gql.conditions.base import Condition, Names
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
+from audience_gql.conditions.profile import TEXT_OF_NAME
 from audience_gql.conditions.values import date_of, decimal_of, fold, instant_of, instant_text
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
 
@@ -52,19 +53,6 @@ VOCABULARY = Vocabulary(
 NAMES = Names(groups=GROUPS, segments=SEGMENTS)
 
 _WORKSPACE = 1
-_PROFILE_COLUMNS = {
-    "email": "email",
-    "phone": "phone",
-    "externalId": "external_id",
-    "firstName": "first_name",
-    "lastName": "last_name",
-    "language": "language",
-    "timezone": "timezone",
-    "country": "country",
-    "region": "region",
-    "city": "city",
-    "postalCode": "postal_code",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +139,7 @@ async def _store_person(connection: Connection, person: Person) -> None:
     fields = {str(field_id): value for field_id, value in facts.fields.items()}
     row: dict[str, object] = {"bucket_id": person.bucket_id, "id": person.id}
     for name, text in facts.profile.items():
-        row |= {_PROFILE_COLUMNS[name]: text, f"{_PROFILE_COLUMNS[name]}_folded": _folded_text(name, text)}
+        row |= {TEXT_OF_NAME[name]: text, f"{TEXT_OF_NAME[name]}_folded": _folded_text(name, text)}
     row["birthday"] = facts.birthday
     row |= {"fields": json.dumps(fields), "fields_folded": json.dumps(_folded(fields))}
     row |= {"created_at": facts.created_at, "updated_at": facts.updated_at}
