@@ -1,7 +1,8 @@
 """Every snippet of the README and the docs is one that works: commands are commands, and files are there.
 
 Shell commands run in tests/test_newcomer.py, docs/api.md's requests in tests/api/test_documented_operations.py, the examples of
-docs/conditions.md in tests/conditions/test_handbook.py, and what docs/howto/back-up.md says in tests/faults/test_restore.py. What
+docs/conditions.md in tests/conditions/test_handbook.py, and what docs/howto/back-up.md says in tests/faults/test_restore.py, and
+docs/howto/automations.md's mutation in tests/api/test_automations.py. What
 docs/howto/scale-out.md tells Citus is compared with the schema in tests/storage/test_schema.py.
 """
 
@@ -25,6 +26,7 @@ ELSEWHERE = {
     ("docs/conditions.md", "sql"),
     ("docs/errors.md", "graphql"),
     ("docs/errors.md", "json"),
+    ("docs/howto/automations.md", "graphql"),
     ("docs/howto/scale-out.md", "sql"),
 }
 """Languages of pages whose snippets a test of their own runs."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from audience_gql.api.acting.runs import RunState
 from audience_gql.audience.acting.actor import Actor
 
 CREATE = """
@@ -42,6 +45,7 @@ query ($id: ID!, $state: [RunState!], $first: Int, $after: String) {
 }
 """
 LITHUANIA = {"country": {"is": "LT"}}
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "automations.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -391,3 +395,15 @@ async def test_a_live_view_sees_each_run_begin_and_end(api, actor):
         {"state": "WAITING", "subscriber": {"externalId": "ada"}},
         {"state": "DONE", "subscriber": {"externalId": "ada"}},
     ]
+
+
+async def test_the_page_s_mutation_works_and_its_states_are_those_of_the_schema(api):
+    segment, group = await ready(api)
+    (document,) = re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)
+
+    created = (await api.data(document, segment=segment, group=group))["createAutomation"]
+
+    assert created["summary"] == (
+        'When somebody enters "Lithuania" and stays 3 days: add them to "Welcome", track the event win_back_started.'
+    )
+    assert re.findall(r"^\| ([A-Z_]+) \|", PAGE, re.MULTILINE) == [state.value for state in RunState]
