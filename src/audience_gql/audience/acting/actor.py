@@ -57,7 +57,7 @@ class _Acting:
     state: RunState = "DONE"
     reason: str | None = None
     is_farewell: bool = False
-    """Whether an erased person has left. Only webhooks can still be told."""
+    """Whether an erased person has left. The run performs no action, but its webhooks are sent."""
 
 
 class Actor:
@@ -242,7 +242,7 @@ class _Step:
             await self._perform_at(depth, chosen)
 
     def _take_leave(self, acting: Sequence[_Acting], erased: Collection[int]) -> None:
-        """End the runs of erased people. Webhooks are still told that they left, so that receivers can forget them as well."""
+        """End the runs of erased people. Webhooks still say that they left, so that receivers can forget them as well."""
         has_webhook = any(isinstance(action, Webhook) for action in self._automation.actions)
         _end(acting, dict.fromkeys(erased, _ERASED), "SKIPPED")
         for run in acting:

@@ -36,8 +36,7 @@ async def tell(
 ) -> frozenset[int]:
     """Write the runs into the outbox, in their order. Returns the ids of the endpoints that have something to send now.
 
-    `place` is how far the automation had read the log before this step. A reader of the feed who continues there, or at the place of a
-    run told before, still reads all later changes.
+    `place` is how far the automation had read the log before this step. It stands for the place of a change that was read earlier.
     """
     if not runs:
         return frozenset()

@@ -29,6 +29,9 @@ from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, Transac
 LEASE: Final = timedelta(seconds=30)
 """How long a lane stays taken without a sign of life: longer than an attempt and the transactions before and after it."""
 MESSAGES_A_TURN: Final = 20
+_RECORD_AGAIN: Final = 10
+_AGAIN_SECONDS: Final = 1.0
+"""How often, and after which pauses, a record is tried again. The lease is longer, unless every try takes long to fail."""
 _LEASES: Final = 2**62
 _GONE: Final = 410
 
@@ -76,7 +79,7 @@ class Carrier:
         lease, sent = secrets.randbelow(_LEASES), None
         try:
             for left in range(messages, -1, -1):
-                outgoing = await self._advance(lane, lease, sent, is_last=left == 0)
+                outgoing = await self._persist(lane, lease, sent, is_last=left == 0)
                 if outgoing is None:
                     return _carried(sent, has_more=left == 0)
                 sent = _Sent(outgoing=outgoing, attempt=await self._sender.send(outgoing.message))
@@ -92,6 +95,16 @@ class Carrier:
                 await deliveries.let_go(connection, lane, lease)
         except (*UNREACHABLE, *BUSY) as error:
             logger.warning("a lane of webhooks waits for the end of its lease: %s", error)
+
+    async def _persist(self, lane: Lane, lease: int, sent: _Sent | None, *, is_last: bool) -> Outgoing | None:
+        """Advance, and try again while Postgres is busy or away, so that an attempt that was made is not made twice."""
+        for _ in range(_RECORD_AGAIN if sent is not None else 0):
+            try:
+                return await self._advance(lane, lease, sent, is_last=is_last)
+            except (*UNREACHABLE, *BUSY) as error:
+                logger.warning("the record of a webhook to endpoint %d waits: %s", lane.endpoint_id, error)
+                await asyncio.sleep(_AGAIN_SECONDS)
+        return await self._advance(lane, lease, sent, is_last=is_last)
 
     async def _advance(self, lane: Lane, lease: int, sent: _Sent | None, *, is_last: bool) -> Outgoing | None:
         """Record the attempt, and find what is to be sent next: None if nothing is, if this is the last call, or if the lane was lost."""
@@ -202,7 +215,7 @@ class Carrier:
 
 
 async def _lasting_response(connection: Connection, lane: Lane, sent: _Sent) -> str:
-    """What to keep of the answer: nothing if a person in the message was erased meanwhile, because it may repeat the message.
+    """What to keep of the answer: nothing if a person in the message was erased in the meantime, because the answer may repeat the message.
 
     The people are locked before the lane, as automations do when they act. An erasure that begins later finds the record.
     """

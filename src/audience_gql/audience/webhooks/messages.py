@@ -125,8 +125,8 @@ def change_body(change: OutboxChange, bucket_id: int, known: Known, ids: Message
 
 def check_body(endpoint: WebhookEndpoint, now: datetime, ids: MessageIds) -> bytes:
     """A message with which a caller tests an endpoint."""
-    told = {"id": ids.encode("endpoint", endpoint.id), "name": endpoint.name}
-    return orjson.dumps({"type": TEST, "timestamp": now.isoformat(), "data": {"endpoint": told}})
+    tested = {"id": ids.encode("endpoint", endpoint.id), "name": endpoint.name}
+    return orjson.dumps({"type": TEST, "timestamp": now.isoformat(), "data": {"endpoint": tested}})
 
 
 def _person(change: OutboxChange, known: Known) -> _Json:

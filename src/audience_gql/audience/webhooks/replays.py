@@ -19,7 +19,7 @@ class NotFailed(Failure):
 async def replay_delivery(
     *, ports: Ports, workspace: Workspace, bucket_id: int | None, delivery_id: int | None
 ) -> None:
-    """Send a failed message again, with its id, before what waits in its lane. Its schedule begins anew. Raises NotFound, NotFailed."""
+    """Send a failed message again, with its id, before what waits in its lane. Its schedule begins again. Raises NotFound, NotFailed."""
 
     async def work(transaction: Transaction) -> None:
         connection = transaction.connection
