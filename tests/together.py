@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 _SHARES: Final = {
     "tests/api/test_forgotten.py": "product",
@@ -16,8 +17,11 @@ _SHARES: Final = {
     "tests/examples/test_listener.py": "product",
     "tests/faults/test_resume.py": "storm",
     "tests/fuzz/test_storm.py": "storm",
+    "tests/storage/test_distribution_postgres.py": "oldest Postgres",
     "tests/test_newcomer.py": "newcomer",
 }
+_LONGEST: Final = ("newcomer", "storm", "product", "oldest Postgres")
+"""Groups that take a minute or more. They go first, so that no process runs one alone at the end."""
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
@@ -26,3 +30,9 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return _SHARES.get(file, nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        for group in reversed(_LONGEST):
+            if group in self.workqueue:
+                self.workqueue.move_to_end(group, last=False)
+        super()._assign_work_unit(node)

@@ -170,6 +170,7 @@ def chosen_selections() -> list[tuple[str, str, str, bool]]:
     return list(dict.fromkeys([*first_of_field.values(), *some]))
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_read_below_a_payload_with_the_scope_read_only(api):
     wrong = []
     for mutation, document, name, is_stored in chosen_selections():

@@ -124,6 +124,7 @@ def warm(schema) -> None:
     work(schema, get_introspection_query())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_work_for_a_document_is_bounded_by_its_length(schema, family):
     make = FAMILIES[family]
@@ -137,6 +138,7 @@ def test_the_work_for_a_document_is_bounded_by_its_length(schema, family):
     )
 
 
+@pytest.mark.slow
 def test_the_work_for_documents_put_together_by_chance_is_bounded(schema):
     """Two or three families side by side: what each leaves room for, the others may use up."""
     chance = random.Random(14)
@@ -183,6 +185,7 @@ def test_the_work_grows_no_faster_than_the_document(schema, family):
     assert many - CALLS_A_DOCUMENT <= 4.5 * few
 
 
+@pytest.mark.slow
 def test_what_is_told_of_a_document_is_short(schema):
     for make in FAMILIES.values():
         for n in (10, 500):
@@ -203,6 +206,7 @@ INTROSPECTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INTROSPECTIONS)
 def test_introspection_costs_what_it_returns(schema, name):
     prepared = Documents(schema._schema).prepare(INTROSPECTIONS[name])
@@ -254,6 +258,7 @@ VARIABLES: dict[str, Callable[[int], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", VARIABLES)
 async def test_the_work_for_variables_is_bounded_by_their_length(api, family):
     document = "query ($c: ConditionInput!) { previewSegment(condition: $c) { __typename } }"

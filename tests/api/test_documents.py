@@ -73,6 +73,7 @@ LARGE = {
 QUOTED = '"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", LARGE)
 def test_what_is_remembered_takes_no_more_memory_than_is_said(schema, family):
     documents = Documents(schema._schema)
@@ -92,6 +93,7 @@ def test_what_is_remembered_takes_no_more_memory_than_is_said(schema, family):
     assert documents.remembered_bytes <= REMEMBERED_BYTES
 
 
+@pytest.mark.slow
 def test_the_oldest_are_forgotten_when_the_memory_is_full(schema):
     documents = Documents(schema._schema)
     documents.prepare(VIEWER)

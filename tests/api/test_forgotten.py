@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 from redis.asyncio import Redis
 
 from tests.product import Product
@@ -89,6 +90,7 @@ class Asking:
                 await asyncio.sleep(0.2)
 
 
+@pytest.mark.slow
 async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
     async with httpx.AsyncClient(base_url=product.origin, timeout=30) as client:
         ask = Asking(product, client)

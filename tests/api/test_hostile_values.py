@@ -15,6 +15,7 @@ from contextlib import aclosing
 from typing import Any
 
 import httpx
+import pytest
 from graphql import get_named_type, is_leaf_type
 
 from audience_gql.api.context import Context
@@ -83,6 +84,7 @@ def requests(schema) -> list[tuple[str, Position, str]]:
     return found
 
 
+@pytest.mark.slow
 async def test_over_http(api, web, capsys):
     sent: Counter[str] = Counter()
     codes: Counter[str] = Counter()

@@ -47,6 +47,7 @@ def faults(position: Position) -> Iterator[tuple[str, Any, list[str]]]:
         yield "another type", 5, position.path
 
 
+@pytest.mark.slow
 async def test_every_fault_at_every_position_has_a_code_and_a_path_and_our_own_words(api, capsys):
     counts: dict[str, int] = {}
     wrong: list[str] = []

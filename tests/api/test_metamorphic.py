@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from tests.conditions.chance import Chance
 from tests.conditions.world import FIELDS, GROUPS, SEGMENTS
 
 PEOPLE = 24
-CASES = 40 if os.environ.get("AUDIENCE_FUZZ_LONG") else 20
+CASES = 40
 DEFINE = """
 mutation ($input: DefineCustomFieldInput!) { defineCustomField(input: $input) { ... on CustomField { id } } }
 """
@@ -149,6 +148,7 @@ LAWS: dict[str, Callable[[Tree, Tree], tuple[Tree, Tree]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 async def test_the_same_meaning_selects_the_same_people(api, law):
     world = World(api, seed=sum(map(ord, law)))
@@ -177,6 +177,7 @@ async def test_a_condition_and_its_complement_divide_everybody(api):
         assert not inside & outside
 
 
+@pytest.mark.slow
 async def test_a_segment_holds_whom_the_list_shows(api):
     """Two forms of SQL, one meaning; and the stored condition sent back is the same condition."""
     world = World(api, seed=8)

@@ -299,6 +299,7 @@ async def test_a_token_has_so_many_connections_at_a_time(server, api):
     assert refused.response.json()["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
 
 
+@pytest.mark.faults
 async def test_a_silent_stream_carries_comments(database_url, redis_url, api, tmp_path):
     async with (
         served_by(

@@ -83,6 +83,7 @@ async def test_one_parent_or_fifty(full, document):
     assert shapes(for_many) == shapes(for_one)
 
 
+@pytest.mark.slow
 async def test_the_next_changes_of_one_segment_or_fifty(api):
     created = {"createdAt": {"inLast": {"days": 1}}}
     await api.segments(

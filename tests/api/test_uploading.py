@@ -167,6 +167,7 @@ async def test_a_column_that_is_not_there_fails_it(served, server, file):
     assert "Customer" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

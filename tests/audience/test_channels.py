@@ -451,6 +451,7 @@ async def test_a_bounce_of_the_new_address_counts(house):
     assert await email(house) == ("BOUNCED", house.clock.instant)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", ["ACTIVE", None])
 async def test_refusals_come_to_the_same_in_whatever_order_they_are_told(house, base):
     told = {"email_bounced": 1, "email_unsubscribed": 2, "email_complained": 3, "email_opened": 4}

@@ -121,6 +121,7 @@ async def test_counts_equal_those_of_the_raw_file(demo):
     assert again == 69_659
 
 
+@pytest.mark.slow
 def test_shifted_times_keep_their_distance_in_days_and_never_lie_ahead():
     start = datetime(2026, 5, 17, 9, 30, tzinfo=UTC)
 

@@ -85,6 +85,7 @@ async def changes(house, segment: Segment) -> list[tuple[datetime, str, bool]]:
     return [tuple(row) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 async def test_who_walks_from_instant_to_instant_sees_what_who_looks_all_the_time_sees(house, condition):
     other = await twin(house)

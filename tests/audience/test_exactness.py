@@ -170,7 +170,9 @@ async def stored(house) -> set[tuple[int, int]]:
     return {(row["segment_id"], row["subscriber_id"]) for row in rows}
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, SEEDS))]
+)
 async def test_after_every_tick_nothing_differs_from_the_facts(house, seed):
     chance = random.Random(seed)
     await house.upsert(*({"externalId": person} for person in PEOPLE[:6]))
@@ -230,7 +232,9 @@ async def live_in_crowds(house, chance: random.Random, rounds: int) -> list[tupl
     return await wrong_memberships(house)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, SEEDS))]
+)
 async def test_a_crowd_is_exact_though_it_takes_many_ticks(house, crowds, monkeypatch, seed):  # noqa: ARG001  # a fixture for its effect
     slices = []
     honest = Clockwork._mark_slice

@@ -151,6 +151,7 @@ async def test_one_that_comes_while_others_are_filled_has_its_workspace_s_next_t
     assert sorted(engine.turns) == sorted([*many, first])
 
 
+@pytest.mark.slow
 async def test_a_new_segment_goes_before_recomputes_of_any_workspace(lone_house):
     other = await neighbour(lone_house)
     for house in (lone_house, other):
@@ -209,6 +210,7 @@ async def test_who_edits_a_segment_that_waits_for_a_recompute_need_not_wait_for_
     assert sorted(engine.turns) == sorted(old)
 
 
+@pytest.mark.slow
 async def test_nothing_is_filled_twice_however_often_somebody_looks(lone_house):
     many = await wanted(lone_house, MANY)
     others = await wanted(await neighbour(lone_house), MANY)

@@ -351,6 +351,7 @@ async def test_a_giant_line_ends_wherever_pieces_end(house, end, beyond):
     assert (await rejects(house, made), made.lines_read) == ([(2, TOO_LONG)], 3)
 
 
+@pytest.mark.slow
 async def test_blank_rows_are_passed_over_however_many(house):
     """As spreadsheets leave them behind: more than a window is full of them."""
     content = b"\n;;\nid;mail;town\n" + b";;\r\n" * 700_000 + b'1;a@x.org;x\n""; ;\t\n' + b";;\r\n" * 3

@@ -24,6 +24,7 @@ def few_names(monkeypatch):
     monkeypatch.setattr("audience_gql.audience.people.events.NAMES_PER_WORKSPACE", NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_a_batch_equals_its_items_one_by_one(database, clock, part):
     seen: Counter[str] = Counter()

@@ -133,6 +133,7 @@ async def test_a_shortened_log_still_comes_to_the_membership_and_to_every_size(h
     assert len(await logged(house)) < len(whole)
 
 
+@pytest.mark.slow
 async def test_days_are_as_right_as_hours_whatever_was_pruned(house):
     segment = await house.segment("LT", LT)
     start = house.clock.instant.replace(hour=0)

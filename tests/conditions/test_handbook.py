@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.evaluator import evaluate
@@ -66,21 +67,28 @@ def test_examples_are_written_as_they_are_given_back(kind: Kind) -> None:
     assert condition == parse(example_of(kind), vocabulary=VOCABULARY, ids=PLAIN_IDS)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stored(postgres: Connection) -> AsyncIterator[Connection]:
+    """A connection inside a transaction that holds the people."""
+    transaction = postgres.transaction()
+    await transaction.start()
+    await store(postgres, _PEOPLE)
+    yield postgres
+    await transaction.rollback()
+
+
 @pytest.mark.parametrize("kind", kinds().values(), ids=lambda kind: kind.name)
-async def test_examples_match_the_same_people_in_python_and_in_sql(
-    connection: Connection, kind: Kind
-) -> None:
+async def test_examples_match_the_same_people_in_python_and_in_sql(stored: Connection, kind: Kind) -> None:
     condition = condition_of(example_of(kind))
-    await store(connection, _PEOPLE)
     ids: dict[int, list[int]] = {}
     for person in _PEOPLE:
         ids.setdefault(person.bucket_id, []).append(person.id)
     where = (_BUYERS, NOON, ids)
 
     answers = [
-        (await by_people(connection, {1: condition}, *where))[1],
-        await by_range(connection, condition, *where),
-        await by_filter(connection, condition, *where),
+        (await by_people(stored, {1: condition}, *where))[1],
+        await by_range(stored, condition, *where),
+        await by_filter(stored, condition, *where),
     ]
 
     matching = {

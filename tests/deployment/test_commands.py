@@ -19,6 +19,9 @@ from audience_gql.embedded.ports import free_port
 from audience_gql.storage.schema import migrate
 from tests import product
 
+pytestmark = pytest.mark.slow
+"""Each test starts processes that import the whole program."""
+
 COMMANDS = {
     "serve": ("serve", "--port", "0"),
     "worker": ("worker",),

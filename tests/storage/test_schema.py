@@ -60,6 +60,7 @@ async def test_makemigrations_would_write_nothing():
     assert changes == []
 
 
+@pytest.mark.slow
 def test_tortoises_command_finds_the_migrations_without_a_database():
     """As a contributor runs it: in the folder of the checkout, which says where the settings are."""
     command = [str(Path(sys.executable).with_name("tortoise")), "heads"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from unicodedata import category
 
+import pytest
+
 from audience_gql.conditions.given_values import is_blank
 from audience_gql.storage.reads import searching
 
 
+@pytest.mark.slow
 def test_blanks_are_all_that_cannot_be_seen_and_that_postgres_keeps():
     kept = (chr(code) for code in range(1, sys.maxunicode + 1) if not 0xD800 <= code <= 0xDFFF)
 
