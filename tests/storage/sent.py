@@ -150,7 +150,8 @@ class SentStatements:
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    return config.args_source == pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    is_selected = config.option.keyword or config.option.markexpr
+    return config.args_source == pytest.Config.ArgsSource.TESTPATHS and not is_selected
 
 
 def _noting(sent: Sent, name: str) -> Callable[..., Any]:
