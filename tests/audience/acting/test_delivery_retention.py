@@ -57,3 +57,21 @@ async def test_what_ended_long_ago_is_forgotten(post, a_slice):
     post.sender.sent.clear()
     await post.courier.work_off()
     assert told(post.sender.sent) == [("ENTERED", "waits")]
+
+
+async def test_what_was_formed_long_ago_and_has_just_ended_stays(post):
+    house, endpoint = post.stage.house, await post.endpoint()
+    await automation(post, endpoint)
+    await come(post, "ada")
+    await post.settle()
+    post.sender.answers[endpoint.url] = answer(500)
+    await come(post, "bob")
+    await post.settle()
+    post.sender.answers.clear()
+    await post.pass_time(KEPT)
+
+    house.clock.advance(SECOND)
+    await forget_old_deliveries(ports=house.ports)
+
+    assert await post.deliveries(endpoint) == [("DELIVERED", 2)]
+    assert await rows(post) == [1, 2, 1]

@@ -27,18 +27,24 @@ async def post(stage) -> Post:
     return Post(stage)
 
 
-def fickle(chance: random.Random):
+class Fickle:
     """A receiver that accepts every second message, and whose sender is sometimes killed after that."""
 
-    async def behave(_message: OutgoingMessage) -> Attempt:
-        await asyncio.sleep(chance.random() * 0.003)
-        if chance.random() < 0.5:
-            return answer(chance.choice([500, 301, 429, None]), retry_after=3)
-        if chance.random() < 0.2:
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._under_way = 0
+        self.most_at_a_time = 0
+
+    async def __call__(self, _message: OutgoingMessage) -> Attempt:
+        self._under_way += 1
+        self.most_at_a_time = max(self.most_at_a_time, self._under_way)
+        await asyncio.sleep(self._chance.random() * 0.003)
+        self._under_way -= 1
+        if self._chance.random() < 0.5:
+            return answer(self._chance.choice([500, 301, 429, None]), retry_after=3)
+        if self._chance.random() < 0.2:
             raise OSError("killed after the receiver had accepted")
         return answer()
-
-    return behave
 
 
 async def send(post) -> None:
@@ -51,7 +57,7 @@ async def test_nothing_is_lost_or_out_of_order(post, seed):
     endpoints = [await post.endpoint(f"E{number}") for number in range(2)]
     for endpoint in endpoints:
         await automation(post, endpoint, f"A of {endpoint.name}")
-        post.sender.answers[endpoint.url] = fickle(chance)
+        post.sender.answers[endpoint.url] = Fickle(chance)
     is_inside = dict.fromkeys(PEOPLE, False)
 
     for _ in range(10):
@@ -61,6 +67,7 @@ async def test_nothing_is_lost_or_out_of_order(post, seed):
         await post.stage.settle()
         post.stage.house.clock.advance(chance.choice([SECOND, carrier.LEASE, 60 * SECOND]))
         await send(post)
+    assert [receiver.most_at_a_time for receiver in post.sender.answers.values()] == [1, 1]
     post.sender.answers.clear()
     post.stage.house.clock.advance(timedelta(days=1))
     await send(post)
