@@ -36,12 +36,14 @@ from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import readiness
 from audience_gql.audience.tasks import end
+from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
 from audience_gql.storage.presence import Presence
+from audience_gql.webhooks.sender import sender_for
 
 
 class _State(TypedDict):
@@ -117,6 +119,7 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
         jobs = ArqJobs(settings.redis_url)
         stack.push_async_callback(jobs.close)
         ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
+        sender = sender_for(settings)
         yield Services(
             ports=ports,
             heavy_ports=replace(ports, database=heavy),
@@ -126,6 +129,8 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
             settings=settings,
             live=live,
             watch=SegmentWatch(ports, poll_seconds=settings.feed_poll_seconds),
+            sender=sender,
+            trials=Trials(sender),
         )
 
 

@@ -49,8 +49,7 @@ from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailab
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.presence import Presence
 from audience_gql.storage.schema import refuse_other_schema
-from audience_gql.webhooks.guard import Policy
-from audience_gql.webhooks.sender import WebhookSender
+from audience_gql.webhooks.sender import sender_for
 
 _RECONNECT_SECONDS: Final = 1.0
 _CLEANUP_SECONDS: Final = 5.0
@@ -124,12 +123,7 @@ class _Connected:
 
 
 def _carrier(settings: Settings, ports: Ports) -> Carrier:
-    policy = Policy(
-        networks=settings.webhook_networks,
-        ports=settings.webhook_ports,
-        is_http_allowed=settings.is_webhook_http_allowed,
-    )
-    return Carrier(ports, WebhookSender(policy), cursors=CursorCodec(settings.secret_keys), ids=MESSAGE_IDS)
+    return Carrier(ports, sender_for(settings), cursors=CursorCodec(settings.secret_keys), ids=MESSAGE_IDS)
 
 
 @asynccontextmanager

@@ -42,16 +42,21 @@ from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports, Signals
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
+from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.webhooks.guard import Policy
+from audience_gql.webhooks.sender import WebhookSender
 from tests.filling import fill_bucket
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _names = count(1)
+_SENDER = WebhookSender(Policy())
+"""It reaches public addresses only, and no test sends there."""
 
 CREATE_SEGMENT = """
 mutation ($name: String!, $condition: ConditionInput!) {
@@ -318,6 +323,8 @@ async def new_workspace(schema: Schema, database: Database, tick_pool: TickPool,
         settings=settings,
         live=Live(most_per_token=50),
         watch=SegmentWatch(ports, pause_seconds=0.05),
+        sender=_SENDER,
+        trials=Trials(_SENDER),
     )
     access = Access(workspace=workspace, token=token)
     return Api(schema, services, access, clock, Membership(ports, tick_pool), bucket_id)

@@ -104,6 +104,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
         "Segment.dependsOn", "Segment.sizeHistory", "Segment.usedBy", "SegmentCycle.cycle", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
         "Subscriber.channels", "Subscriber.fields",
         "TrackEventsPayload.rejects", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
+        "WebhookDelivery.attempts", "WebhookDelivery.runs", "WebhookEndpoint.automations",
     }  # fmt: skip
 
     lists = {
@@ -120,7 +121,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
 def test_connections_are_relay_s(exported):
     connections = {name: it for name, it in exported.type_map.items() if name.endswith("Connection")}
 
-    assert len(connections) == 13
+    assert len(connections) == 15
     for name, connection in connections.items():
         edge = exported.type_map[name.removesuffix("Connection") + "Edge"]
         assert str(connection.fields["edges"].type) == f"[{edge.name}!]!"
@@ -143,5 +144,6 @@ def test_node_types_are_those_with_ids(exported):
     node = exported.type_map["Node"]
 
     assert {it.name for it in exported.get_possible_types(node)} == {
-        "ApiToken", "Automation", "AutomationRun", "CustomField", "Event", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "Subscriber", "Workspace",
+        "ApiToken", "Automation", "AutomationRun", "CustomField", "Event", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "Subscriber", "WebhookDelivery",
+        "WebhookEndpoint", "Workspace",
     }  # fmt: skip

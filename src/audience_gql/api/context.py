@@ -14,7 +14,8 @@ from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.feed import Feed
 from audience_gql.audience.log.segment_watch import SegmentWatch
-from audience_gql.audience.ports import Ports
+from audience_gql.audience.ports import Ports, Sender
+from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.storage.models import Workspace
 
@@ -32,6 +33,8 @@ class Services:
     settings: Settings
     live: Live
     watch: SegmentWatch
+    sender: Sender
+    trials: Trials
 
 
 @dataclass(slots=True)

@@ -102,7 +102,7 @@ class SegmentCycle(UserError):
 
 
 @strawberry.type(
-    description="The segment, group or custom field cannot be deleted or paused, because segments or automations use it."
+    description="The segment, group, custom field or webhook endpoint cannot be deleted or paused, because segments or automations use it."
 )
 class InUse(UserError):
     segment_ids: strawberry.Private[tuple[int, ...]]

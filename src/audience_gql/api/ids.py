@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from audience_gql.audience.webhooks.messages import MessageIdKind
 from audience_gql.conditions.vocabulary import IdKind
+from audience_gql.storage.acting.delivery_pages import DeliveryKey, DeliveryRecord
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import RunKey, RunRecord
 from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
@@ -42,6 +43,7 @@ class Kind(StrEnum):
     AUTOMATION = "aut"
     AUTOMATION_RUN = "run"
     WEBHOOK_ENDPOINT = "hook"
+    WEBHOOK_DELIVERY = "dlv"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -61,6 +63,7 @@ _LENGTHS: Final = {
     Kind.MEMBERSHIP_CHANGE: 2,
     Kind.IMPORT_ROW: 2,
     Kind.AUTOMATION_RUN: 2,
+    Kind.WEBHOOK_DELIVERY: 2,
     Kind.EVENT: 5,
 }
 
@@ -108,7 +111,7 @@ def id_of(row: object) -> str:
             return encode(Kind.IMPORT, row.id)
         case RejectRecord():
             return encode(Kind.IMPORT_ROW, row.import_id, row.line)
-        case LoggedChange() | RunRecord():
+        case LoggedChange() | RunRecord() | DeliveryRecord():
             return _id_in_bucket(row)
     for kind, model in _MODELS.items():
         if isinstance(row, model):
@@ -116,9 +119,11 @@ def id_of(row: object) -> str:
     raise TypeError(f"{type(row).__name__} has no id")
 
 
-def _id_in_bucket(row: LoggedChange | RunRecord) -> str:
+def _id_in_bucket(row: LoggedChange | RunRecord | DeliveryRecord) -> str:
     if isinstance(row, LoggedChange):
         return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
+    if isinstance(row, DeliveryRecord):
+        return encode(Kind.WEBHOOK_DELIVERY, row.bucket_id, row.id)
     return encode(Kind.AUTOMATION_RUN, row.bucket_id, row.id)
 
 
@@ -162,6 +167,13 @@ def run_key_of(text: str) -> RunKey | None:
     match decode(Kind.AUTOMATION_RUN, text):
         case (bucket_id, run_id):
             return bucket_id, run_id
+    return None
+
+
+def delivery_key_of(text: str) -> DeliveryKey | None:
+    match decode(Kind.WEBHOOK_DELIVERY, text):
+        case (bucket_id, delivery_id):
+            return bucket_id, delivery_id
     return None
 
 

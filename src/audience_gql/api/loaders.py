@@ -19,8 +19,11 @@ from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import definitions
+from audience_gql.storage.acting import delivery_pages, endpoint_pages
 from audience_gql.storage.acting import pages as automations
-from audience_gql.storage.acting.models import Automation
+from audience_gql.storage.acting.deliveries import AttemptRecord
+from audience_gql.storage.acting.delivery_pages import DeliveriesOf, DeliveryKey, DeliveryRecord
+from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import FiguresOf, RunFigures, RunKey, RunRecord, RunsOf
 from audience_gql.storage.database import Database
 from audience_gql.storage.imports import (
@@ -95,6 +98,14 @@ class Loaders:
         return self._one(automations.runs_by_keys)
 
     @cached_property
+    def endpoints(self) -> DataLoader[int, WebhookEndpoint | None]:
+        return self._one(endpoint_pages.endpoints_by_ids)
+
+    @cached_property
+    def deliveries(self) -> DataLoader[DeliveryKey, DeliveryRecord | None]:
+        return self._one(delivery_pages.deliveries_by_keys)
+
+    @cached_property
     def api_tokens(self) -> DataLoader[int, ApiToken | None]:
         return self._one(batches.api_tokens_by_ids)
 
@@ -117,6 +128,14 @@ class Loaders:
     @cached_property
     def users(self) -> DataLoader[int, list[Segment]]:
         return self._many(batches.users_by_segments)
+
+    @cached_property
+    def automations_of_endpoints(self) -> DataLoader[int, list[Automation]]:
+        return self._many(endpoint_pages.automations_by_endpoints)
+
+    @cached_property
+    def runs_of_deliveries(self) -> DataLoader[DeliveryKey, list[RunRecord]]:
+        return self._many(delivery_pages.runs_of_deliveries)
 
     # ---- of the workspace
 
@@ -208,6 +227,14 @@ class Loaders:
     @cached_property
     def runs_of_automations(self) -> PageLoader[RunsOf, RunRecord]:
         return self._pages(automations.runs_of_automations)
+
+    @cached_property
+    def deliveries_of_endpoints(self) -> PageLoader[DeliveriesOf, DeliveryRecord]:
+        return self._pages(delivery_pages.pages_of_deliveries)
+
+    @cached_property
+    def attempts_of_deliveries(self) -> PageLoader[DeliveryKey, AttemptRecord]:
+        return self._pages(delivery_pages.attempts_of_deliveries)
 
     # ---- how a loader is made
 

@@ -35,7 +35,7 @@ class Node:
 class NodeQuery:
     @strawberry.field(
         description="The object with this id. Null when nothing in this workspace has it. Without the scope ADMIN, a caller finds no token "
-        "except its own.",
+        "except its own, and nothing of webhooks.",
         graphql_type=Node | None,
     )
     @staticmethod
@@ -95,8 +95,13 @@ async def _api_token(context: Context, text: str) -> object | None:
     return await context.loaders.api_tokens.load(number) if context.access.allows("ADMIN") else None
 
 
-async def _nothing(_: Context, __: str) -> None:
-    """No query shows objects of this kind yet."""
+def _for_admins(find: Finder) -> Finder:
+    """The same for callers with the scope ADMIN. Others find nothing, as with queries that need this scope."""
+
+    async def find_if_allowed(context: Context, text: str) -> object | None:
+        return await find(context, text) if context.access.allows("ADMIN") else None
+
+    return find_if_allowed
 
 
 _FINDERS: Final[Mapping[Kind, Finder]] = {
@@ -111,6 +116,9 @@ _FINDERS: Final[Mapping[Kind, Finder]] = {
     Kind.IMPORT_ROW: _loaded(ids.reject_key_of, lambda loaders: loaders.import_rejects),
     Kind.AUTOMATION: _loaded(partial(ids.number_of, Kind.AUTOMATION), lambda loaders: loaders.automations),
     Kind.AUTOMATION_RUN: _loaded(ids.run_key_of, lambda loaders: loaders.runs),
-    Kind.WEBHOOK_ENDPOINT: _nothing,
+    Kind.WEBHOOK_ENDPOINT: _for_admins(
+        _loaded(partial(ids.number_of, Kind.WEBHOOK_ENDPOINT), lambda loaders: loaders.endpoints)
+    ),
+    Kind.WEBHOOK_DELIVERY: _for_admins(_loaded(ids.delivery_key_of, lambda loaders: loaders.deliveries)),
     Kind.API_TOKEN: _api_token,
 }

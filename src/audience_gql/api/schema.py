@@ -27,8 +27,11 @@ from strawberry.utils.await_maybe import await_maybe
 
 from audience_gql.api.acting.automations import AutomationQuery
 from audience_gql.api.acting.edits import AutomationMutation
+from audience_gql.api.acting.endpoint_edits import WebhookEndpointMutation
+from audience_gql.api.acting.endpoints import WebhookQuery
 from audience_gql.api.acting.failures import ACTING_HANDLERS
 from audience_gql.api.acting.previews import AutomationPreviewQuery
+from audience_gql.api.acting.replays import WebhookSendingMutation
 from audience_gql.api.acting.runs import RunSubscription
 from audience_gql.api.conditions.kinds import ConditionKindQuery
 from audience_gql.api.conditions.suggestions import SuggestionQuery
@@ -83,6 +86,7 @@ class Query(
     SegmentOverlapQuery,
     AutomationQuery,
     AutomationPreviewQuery,
+    WebhookQuery,
     CustomFieldQuery,
     FeedQuery,
 ): ...
@@ -101,6 +105,8 @@ class Mutation(
     GroupEditMutation,
     SegmentMutation,
     AutomationMutation,
+    WebhookEndpointMutation,
+    WebhookSendingMutation,
     ImportMutation,
     TokenMutation,
 ): ...

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Final
 
 from audience_gql.audience.ports import Attempt, OutgoingMessage
+from audience_gql.config import Settings
 from audience_gql.webhooks import guard
 from audience_gql.webhooks.addresses import IPAddress
 from audience_gql.webhooks.exchange import (
@@ -144,6 +145,17 @@ class WebhookSender:
             ssl=self._tls if is_secure else None,
             server_hostname=str(destination.host) if is_secure else None,
         )
+
+
+def sender_for(settings: Settings) -> WebhookSender:
+    """A process' sender, which reaches what the settings allow."""
+    return WebhookSender(
+        Policy(
+            networks=settings.webhook_networks,
+            ports=settings.webhook_ports,
+            is_http_allowed=settings.is_webhook_http_allowed,
+        )
+    )
 
 
 def _refusal(status: int) -> str | None:

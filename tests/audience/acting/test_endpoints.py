@@ -332,7 +332,7 @@ async def test_pages_of_deliveries_and_attempts(post):
     waiting = await deliveries_of_endpoints(*read, Slice(5), states=["WAITING", "FAILED"])
     failing = waiting[second.id][0].node
     attempts = await attempts_of_deliveries(
-        house.ports.database, [failing.key, pages[first.id][0].node.key], Slice(5)
+        house.ports.database, house.workspace.id, [failing.key, pages[first.id][0].node.key], Slice(5)
     )
 
     whole = [entry.node.first_number for entry in pages[first.id]]

@@ -1,4 +1,4 @@
-"""The failures that only automations have."""
+"""The failures that only automations and webhooks have."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from audience_gql.api.context import Info
 from audience_gql.api.failures import Handler, UserError
 from audience_gql.audience.acting import editing
 from audience_gql.audience.acting.loops import Link
+from audience_gql.audience.webhooks.endpoints import EndpointConflict
+from audience_gql.audience.webhooks.replays import NotFailed
+from audience_gql.audience.webhooks.trials import TrialRunning
 from audience_gql.storage import models
 from audience_gql.storage.acting.models import Automation as Row
+from audience_gql.storage.acting.models import WebhookEndpoint as EndpointRow
 
 if TYPE_CHECKING:
     from audience_gql.api.acting.automations import Automation
+    from audience_gql.api.acting.endpoints import WebhookEndpoint
     from audience_gql.api.lists.groups import Group
     from audience_gql.api.lists.segments import Segment
 
@@ -74,6 +79,34 @@ class AutomationConflict(UserError):
         return await info.context.loaders.automations.load(parent.automation_id)
 
 
+@strawberry.type(
+    description="The webhook endpoint was edited after the revision `ifRevision`. This edit was not applied."
+)
+class WebhookEndpointConflict(UserError):
+    endpoint_id: strawberry.Private[int]
+
+    @strawberry.field(
+        description="The endpoint as it is now.",
+        graphql_type=Annotated["WebhookEndpoint", strawberry.lazy("audience_gql.api.acting.endpoints")]
+        | None,
+    )
+    @staticmethod
+    async def current(parent: strawberry.Parent[WebhookEndpointConflict], info: Info) -> EndpointRow | None:
+        return await info.context.loaders.endpoints.load(parent.endpoint_id)
+
+
+@strawberry.type(
+    description="The message waits, was delivered or was dropped. Only a message that has failed can be replayed."
+)
+class WebhookDeliveryNotFailed(UserError): ...
+
+
+@strawberry.type(
+    description="Another test message is on its way, so this one was not sent. Try again when the first one is answered."
+)
+class WebhookTestRunning(UserError): ...
+
+
 ACTING_HANDLERS: Final[list[Handler[Any]]] = [  # Any: each handles another class of failure
     Handler(
         editing.AutomationLoop,
@@ -88,5 +121,22 @@ ACTING_HANDLERS: Final[list[Handler[Any]]] = [  # Any: each handles another clas
         lambda it, spell: AutomationConflict(
             message=it.message, path=spell(it.path), automation_id=it.automation_id
         ),
+    ),
+    Handler(
+        EndpointConflict,
+        WebhookEndpointConflict,
+        lambda it, spell: WebhookEndpointConflict(
+            message=it.message, path=spell(it.path), endpoint_id=it.endpoint_id
+        ),
+    ),
+    Handler(
+        NotFailed,
+        WebhookDeliveryNotFailed,
+        lambda it, spell: WebhookDeliveryNotFailed(message=it.message, path=spell(it.path)),
+    ),
+    Handler(
+        TrialRunning,
+        WebhookTestRunning,
+        lambda it, spell: WebhookTestRunning(message=it.message, path=spell(it.path)),
     ),
 ]

@@ -33,7 +33,7 @@ class EndpointConflict(Failure):
     """The endpoint was edited after the revision that this edit is based on."""
 
     def __init__(self, endpoint_id: int, revision: int) -> None:
-        super().__init__(f"the webhook endpoint is now at revision {revision}", ("ifRevision",))
+        super().__init__(f"the webhook endpoint is now at revision {revision}", ("if_revision",))
         self.endpoint_id = endpoint_id
 
 

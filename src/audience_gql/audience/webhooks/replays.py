@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from audience_gql.audience.failures import Failure, NotFound
+from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions
 from audience_gql.storage.acting import endpoints
@@ -26,7 +26,8 @@ async def replay_delivery(
         endpoint_id = None
         if bucket_id in await definitions.bucket_ids(connection, workspace.id):
             endpoint_id = await endpoints.endpoint_of(connection, bucket_id, delivery_id or 0)
-        if bucket_id is None or delivery_id is None or endpoint_id is None:
+        is_gone = await endpoints.find_endpoint(workspace.id, endpoint_id) is None
+        if bucket_id is None or delivery_id is None or endpoint_id is None or is_gone:
             raise NotFound("there is no webhook delivery with this id", ("id",))
         await endpoints.lock_lanes(connection, [bucket_id], endpoint_id)
         now = await ports.clock.now(connection)
@@ -39,13 +40,16 @@ async def replay_delivery(
 async def replay_failed(
     *, ports: Ports, workspace: Workspace, endpoint_id: int | None, since: datetime, until: datetime
 ) -> int:
-    """Send all failed messages of an endpoint again that were formed in [since, until). Returns their number. Raises NotFound."""
+    """Send all failed messages of an endpoint again that were formed in [since, until). Returns their number.
+
+    Raises NotFound, InvalidInput.
+    """
 
     async def work(transaction: Transaction) -> int:
         connection = transaction.connection
         row = await endpoints.find_endpoint(workspace.id, endpoint_id)
         if row is None:
-            raise NotFound("there is no webhook endpoint with this id", ("id",))
+            raise NotFound("there is no webhook endpoint with this id", ("endpoint_id",))
         bucket_ids = await definitions.bucket_ids(connection, workspace.id)
         await endpoints.lock_lanes(connection, bucket_ids, row.id)
         now = await ports.clock.now(connection)
@@ -53,4 +57,7 @@ async def replay_failed(
             connection, bucket_ids, row.id, since=since, until=until, now=now
         )
 
+    if until < since:
+        message = "the end of the time must not be before its beginning"
+        raise InvalidInput((Issue(code="OUT_OF_RANGE", message=message, path=("to",)),))
     return await ports.database.run(work)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+import asyncpg
 
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState
+from audience_gql.storage.acting.pages import RUN_COLUMNS, RunRecord, run_record
 from audience_gql.storage.database import Database
 from audience_gql.storage.reads.slices import Entry, Order, Slice, by_parent
 
 DeliveryKey: TypeAlias = tuple[int, int]
 """A delivery: (bucket id, delivery id)."""
+DeliveriesOf: TypeAlias = tuple[int, tuple[str, ...]]
+"""The deliveries of an endpoint, by its id, in one of these states; () for all states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,8 @@ class DeliveryRecord:
     id: int
     endpoint_id: int
     automation_id: int
+    epoch: int
+    """Of the log when the message was formed. It is part of the message's id."""
     first_number: int
     last_number: int
     state: DeliveryState
@@ -41,39 +48,83 @@ class DeliveryRecord:
         return self.bucket_id, self.id
 
 
+_COLUMNS: Final = ", ".join(f"d.{name}" for name in DeliveryRecord.__dataclass_fields__)
+
+
+async def pages_of_deliveries(
+    database: Database, workspace_id: int, wanted: Sequence[DeliveriesOf], part: Slice
+) -> dict[DeliveriesOf, list[Entry[DeliveryRecord]]]:
+    """The deliveries of each endpoint in one of its states, the latest first: one statement for each different choice of states."""
+    found: dict[DeliveriesOf, list[Entry[DeliveryRecord]]] = {}
+    for states in {states for _, states in wanted}:
+        endpoint_ids = [endpoint_id for endpoint_id, chosen in wanted if chosen == states]
+        pages = await deliveries_of_endpoints(database, workspace_id, endpoint_ids, part, states=states)
+        found |= {(endpoint_id, states): page for endpoint_id, page in pages.items()}
+    return found
+
+
 async def deliveries_of_endpoints(
     database: Database,
     workspace_id: int,
     endpoint_ids: Sequence[int],
     part: Slice,
     *,
-    states: Collection[DeliveryState] = (),
+    states: Collection[str] = (),
 ) -> dict[int, list[Entry[DeliveryRecord]]]:
     """The deliveries of each endpoint in one of these states, the latest first. No states means any state."""
     order = Order(("d.created_at", "d.id", "d.bucket_id"))
     bound: list[object] = [workspace_id, list(endpoint_ids), list(states) or None]
     beyond = order.beyond(part.after, bound)
-    columns = ", ".join(f"d.{name}" for name in DeliveryRecord.__dataclass_fields__)
     rows = await database.fetch(
         "SELECT p.number, x.* FROM unnest($2::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
         "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
-        f"SELECT {columns}, {order.columns} FROM deliveries d "
+        f"SELECT {_COLUMNS}, {order.columns} FROM deliveries d "
         f"WHERE d.bucket_id = b.id AND d.endpoint_id = p.id AND ($3::text[] IS NULL OR d.state = ANY($3::text[])) AND {beyond} "
         f"ORDER BY {order.clause} {part.limit}) y "
         f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}) x "
         f"ORDER BY p.number, {order.outer_clause}",
         *bound,
     )
-    names = DeliveryRecord.__dataclass_fields__
-    return by_parent(
-        endpoint_ids,
-        rows,
-        lambda row: Entry(DeliveryRecord(**{name: row[name] for name in names}), order.position(row)),
+    return by_parent(endpoint_ids, rows, lambda row: Entry(_delivery(row), order.position(row)))
+
+
+async def deliveries_by_keys(
+    database: Database, workspace_id: int, keys: Collection[DeliveryKey]
+) -> dict[DeliveryKey, DeliveryRecord]:
+    """Without the deliveries of deleted endpoints, which are deleted in the background."""
+    rows = await database.fetch(
+        f"SELECT {_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN deliveries d ON d.bucket_id = b.id AND d.id = k.id "
+        "JOIN webhook_endpoints e ON e.id = d.endpoint_id",
+        workspace_id,
+        [bucket_id for bucket_id, _ in keys],
+        [delivery_id for _, delivery_id in keys],
     )
+    return {(row["bucket_id"], row["id"]): _delivery(row) for row in rows}
+
+
+async def runs_of_deliveries(
+    database: Database, _: int, keys: Collection[DeliveryKey]
+) -> dict[DeliveryKey, list[RunRecord]]:
+    """The runs that each message tells, in its order. Those that are deleted already are missing."""
+    rows = await database.fetch(
+        f"SELECT d.id AS delivery_id, {RUN_COLUMNS} FROM unnest($1::bigint[], $2::bigint[]) AS k (bucket_id, id) "
+        "JOIN deliveries d ON d.bucket_id = k.bucket_id AND d.id = k.id "
+        "JOIN webhook_changes c ON c.bucket_id = d.bucket_id AND c.endpoint_id = d.endpoint_id "
+        "AND c.number >= d.first_number AND c.number <= d.last_number "
+        "JOIN runs r ON r.bucket_id = c.bucket_id AND r.id = c.run_id ORDER BY c.number",
+        [bucket_id for bucket_id, _ in keys],
+        [delivery_id for _, delivery_id in keys],
+    )
+    found: dict[DeliveryKey, list[RunRecord]] = {}
+    for row in rows:
+        found.setdefault((row["bucket_id"], row["delivery_id"]), []).append(run_record(row))
+    return found
 
 
 async def attempts_of_deliveries(
-    database: Database, keys: Sequence[DeliveryKey], part: Slice
+    database: Database, _: int, keys: Sequence[DeliveryKey], part: Slice
 ) -> dict[DeliveryKey, list[Entry[AttemptRecord]]]:
     """The attempts of each delivery, the latest first."""
     order = Order(("a.number",))
@@ -93,3 +144,7 @@ async def attempts_of_deliveries(
         rows,
         lambda row: Entry(AttemptRecord(**{name: row[f"a_{name}"] for name in names}), order.position(row)),
     )
+
+
+def _delivery(row: asyncpg.Record) -> DeliveryRecord:
+    return DeliveryRecord(**{name: row[name] for name in DeliveryRecord.__dataclass_fields__})

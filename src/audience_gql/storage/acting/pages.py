@@ -70,7 +70,7 @@ class RunFigures:
         return self.waiting + self.done + self.cancelled + self.skipped + self.failed + self.cut_off
 
 
-_RUN_COLUMNS: Final = ", ".join(f"r.{name}" for name in RunRecord.__dataclass_fields__)
+RUN_COLUMNS: Final = ", ".join(f"r.{name}" for name in RunRecord.__dataclass_fields__)
 
 
 async def automations(
@@ -129,13 +129,13 @@ async def runs_of_automations(
         rows = await database.fetch(
             "SELECT p.number, x.* FROM unnest($2::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
             "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
-            f"SELECT {_RUN_COLUMNS}, {_RUN_ORDER.columns} FROM runs r "
+            f"SELECT {RUN_COLUMNS}, {_RUN_ORDER.columns} FROM runs r "
             f"WHERE r.bucket_id = b.id AND r.automation_id = p.id AND {beyond} ORDER BY {_RUN_ORDER.clause} {part.limit}) y "
             f"WHERE b.workspace_id = $1 ORDER BY {_RUN_ORDER.outer_clause} {part.limit}) x "
             f"ORDER BY p.number, {_RUN_ORDER.outer_clause}",
             *bound,
         )
-        found |= by_parent(chosen, rows, lambda row: Entry(_run(row), _RUN_ORDER.position(row)))
+        found |= by_parent(chosen, rows, lambda row: Entry(run_record(row), _RUN_ORDER.position(row)))
     return found
 
 
@@ -143,14 +143,14 @@ async def runs_by_keys(
     database: Database, workspace_id: int, keys: Collection[RunKey]
 ) -> dict[RunKey, RunRecord]:
     rows = await database.fetch(
-        f"SELECT {_RUN_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
+        f"SELECT {RUN_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
         "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
         "JOIN runs r ON r.bucket_id = b.id AND r.id = k.id",
         workspace_id,
         [bucket_id for bucket_id, _ in keys],
         [run_id for _, run_id in keys],
     )
-    return {(row["bucket_id"], row["id"]): _run(row) for row in rows}
+    return {(row["bucket_id"], row["id"]): run_record(row) for row in rows}
 
 
 async def figures_of_automations(
@@ -184,7 +184,7 @@ async def runs_changed_since(
 ) -> list[RunRecord]:
     """The runs of these automations, or of all, that began or ended at this instant or later, the earliest first."""
     rows = await connection.fetch(
-        f"SELECT x.* FROM buckets b CROSS JOIN LATERAL (SELECT {_RUN_COLUMNS} FROM runs r "
+        f"SELECT x.* FROM buckets b CROSS JOIN LATERAL (SELECT {RUN_COLUMNS} FROM runs r "
         "WHERE r.bucket_id = b.id AND r.changed_at >= $2 AND ($3::bigint[] IS NULL OR r.automation_id = ANY($3::bigint[])) "
         "ORDER BY r.changed_at LIMIT $4) x WHERE b.workspace_id = $1 ORDER BY x.changed_at LIMIT $4",
         workspace_id,
@@ -192,12 +192,12 @@ async def runs_changed_since(
         None if automation_ids is None else sorted(automation_ids),
         limit,
     )
-    return [_run(row) for row in rows]
+    return [run_record(row) for row in rows]
 
 
 def _automation(row: asyncpg.Record) -> Automation:
     return Automation._init_from_db(**row)  # noqa: SLF001  # how the ORM makes instances from its own rows
 
 
-def _run(row: asyncpg.Record) -> RunRecord:
+def run_record(row: asyncpg.Record) -> RunRecord:
     return RunRecord(**{name: row[name] for name in RunRecord.__dataclass_fields__})
