@@ -240,7 +240,7 @@ async def test_what_cannot_be_an_endpoint_is_refused_with_its_path(api):
         "https://10.0.0.1/": "MALFORMED",
         "https://[::1]/": "MALFORMED",
         "https://hooks.example.com:22/": "MALFORMED",
-        "https://user:password@hooks.example.com/": "MALFORMED",
+        "https://user:hunter2@hooks.example.com/": "MALFORMED",
         "nonsense \n": "MALFORMED",
         "https://hooks.example.com/" + "x" * 2000: "OUT_OF_RANGE",
     }
@@ -256,7 +256,7 @@ async def test_what_cannot_be_an_endpoint_is_refused_with_its_path(api):
             ("REQUIRED", ["input", "name"]),
             (code, ["input", "url"]),
         ], url
-        assert "password" not in str(by_variable)
+        assert "hunter2" not in str(by_variable)
 
     taken = await create(api, "crm")
     assert (taken["__typename"], taken["path"]) == ("NameTaken", ["input", "name"])
@@ -326,7 +326,7 @@ async def test_an_endpoint_in_use_names_its_automations(api):
     assert await api.data(DELETE, id=id_) == {
         "deleteWebhookEndpoint": {
             "__typename": "InUse",
-            "path": ["input"],
+            "path": ["input", "id"],
             "automations": [{"name": "Tell the CRM"}],
             "usedBy": [],
         }

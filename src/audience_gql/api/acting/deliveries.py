@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated
 
 import strawberry
 
@@ -23,8 +23,6 @@ from audience_gql.storage.acting.models import Automation as AutomationRow
 from audience_gql.storage.acting.models import WebhookEndpoint as EndpointRow
 from audience_gql.storage.acting.pages import RunRecord
 from audience_gql.storage.reads.slices import Slice
-
-_SHOWN_ATTEMPTS: Final = PAGE_SIZE
 
 
 @enum(
@@ -112,14 +110,20 @@ class WebhookDelivery(Node):
         return parent.last_number - parent.first_number + 1
 
     @strawberry.field(
-        description=f"The runs whose changes the message tells, in its order, up to {CHANGES_A_MESSAGE}. Runs that are deleted already are "
-        "missing.",
+        description="The first runs whose changes the message tells, in its order. Runs that are deleted already are missing.",
         graphql_type=list[AutomationRun],
-        metadata={"up_to": CHANGES_A_MESSAGE},
     )
     @staticmethod
-    async def runs(parent: strawberry.Parent[DeliveryRecord], info: Info) -> list[RunRecord]:
-        return await info.context.loaders.runs_of_deliveries.load(parent.key)
+    async def runs(
+        parent: strawberry.Parent[DeliveryRecord],
+        info: Info,
+        first: Annotated[
+            int,
+            strawberry.argument(description="The number of runs, 1 to 100.", metadata={"is_page_size": True}),
+        ] = PAGE_SIZE,
+    ) -> list[RunRecord]:
+        size = page_size(first)
+        return (await info.context.loaders.runs_of_deliveries.load(parent.key))[:size]
 
     @strawberry.field(description="How many attempts there were.")
     @staticmethod
@@ -139,7 +143,7 @@ class WebhookDelivery(Node):
             strawberry.argument(
                 description="The number of attempts, 1 to 100.", metadata={"is_page_size": True}
             ),
-        ] = _SHOWN_ATTEMPTS,
+        ] = PAGE_SIZE,
     ) -> list[AttemptRecord]:
         size = page_size(first)
         entries = await info.context.loaders.attempts_of_deliveries.load((parent.key, Slice(size)))
