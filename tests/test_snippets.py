@@ -2,7 +2,8 @@
 
 Shell commands run in tests/test_newcomer.py, docs/api.md's requests in tests/api/test_documented_operations.py, the examples of
 docs/conditions.md in tests/conditions/test_handbook.py, and what docs/howto/back-up.md says in tests/faults/test_restore.py, and
-docs/howto/automations.md's mutation in tests/api/test_automations.py. What
+docs/howto/automations.md's mutation in tests/api/test_automations.py, the snippets of docs/howto/webhooks.md in
+tests/api/test_webhooks.py. What
 docs/howto/scale-out.md tells Citus is compared with the schema in tests/storage/test_schema.py.
 """
 
@@ -28,6 +29,9 @@ ELSEWHERE = {
     ("docs/errors.md", "json"),
     ("docs/howto/automations.md", "graphql"),
     ("docs/howto/scale-out.md", "sql"),
+    ("docs/howto/webhooks.md", "graphql"),
+    ("docs/howto/webhooks.md", "json"),
+    ("docs/howto/webhooks.md", "python"),
 }
 """Languages of pages whose snippets a test of their own runs."""
 NOT_OURS = ("npm ", "pip install ", "pg_dump", "pg_restore")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
-import standardwebhooks
+from standardwebhooks import Webhook, WebhookVerificationError
 
+from audience_gql.api.acting.deliveries import WebhookDeliveryState
 from audience_gql.api.ids import MESSAGE_IDS
 from audience_gql.audience.access import Access, create_token
 from audience_gql.audience.acting.actor import Actor
@@ -19,6 +23,7 @@ from audience_gql.audience.webhooks.courier import Courier
 from audience_gql.audience.webhooks.schedule import DELAYS
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.webhooks.sender import WebhookSender
+from audience_gql.webhooks.signing import signed_headers
 from tests.audience.acting.receiving import RecordingSender, answer
 from tests.webhooks.receivers import NO_TRUST, answering, listen, open_to
 
@@ -113,6 +118,7 @@ query ($id: ID!, $state: [WebhookDeliveryState!], $first: Int, $after: String) {
   }
 }
 """
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "webhooks.md").read_text(encoding="utf-8")
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
 MUTATIONS = {
     "rotateWebhookSecret": ROTATE,
@@ -461,12 +467,10 @@ async def test_a_test_message_reaches_a_receiver_that_can_verify_it(api):
     assert (tested["status"], tested["failure"]) == (202, None)
     assert tested["response"] == body[:1024].decode()
     headers = {name.lower(): value for name, value in receiver.headers.items()}
-    told = standardwebhooks.webhooks.Webhook(created["secret"])
-    at = int(headers["webhook-timestamp"])
-    assert (
-        told.sign(headers["webhook-id"], api.clock.instant, receiver.body.decode())
-        == headers["webhook-signature"]
-    ), at
+    signature = Webhook(created["secret"]).sign(
+        headers["webhook-id"], api.clock.instant, receiver.body.decode()
+    )
+    assert signature == headers["webhook-signature"]
     assert orjson.loads(receiver.body)["type"] == "audience.test"
     assert orjson.loads(receiver.body)["data"]["endpoint"] == {"id": id_, "name": "CRM"}
 
@@ -486,11 +490,12 @@ async def test_a_test_message_obeys_the_guard_and_tells_why(api):
 async def test_a_workspace_sends_one_test_message_at_a_time(api, stranger):
     sender, answered = RecordingSender(), asyncio.Event()
 
-    async def slow(_message):
-        await answered.wait()
+    async def slow_at_first(_message):
+        if len(sender.sent) == 1:
+            await answered.wait()
         return answer()
 
-    sender.answers[URL] = slow
+    sender.answers[URL] = slow_at_first
     mine = reaching(api, sender=sender)
     theirs = replace(stranger, services=replace(stranger.services, trials=mine.services.trials))
     id_, other = await endpoint(api), await endpoint(stranger, url="https://other.example.com/")
@@ -611,3 +616,45 @@ async def test_a_delivery_of_a_deleted_endpoint_is_gone(api, post, used):
     assert await api.data(NODES, ids=[bob]) == {"nodes": [None]}
     refused = (await api.data(REPLAY, id=bob))["replayWebhookDelivery"]
     assert refused == {"__typename": "NotFound", "path": ["input", "id"]}
+
+
+# ---- the page
+
+
+def snippet(language: str) -> str:
+    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return text
+
+
+async def test_the_page_s_mutation_and_its_verification_work(api):
+    created = (await api.data(snippet("graphql"), url=URL))["createWebhookEndpoint"]
+    names: dict[str, Any] = {}
+    exec(snippet("python"), names)  # noqa: S102  # our own page
+
+    headers = signed_headers(
+        message_id="msg_1", sent_at=datetime.now(UTC), body=b"{}", with_secrets=[created["secret"]]
+    )
+
+    assert names["verified"](created["secret"], b"{}", headers) == {}
+    with pytest.raises(WebhookVerificationError):
+        names["verified"](created["secret"], b"{ }", headers)
+
+
+async def test_the_page_s_message_and_states_are_those_that_are_sent(api, post):
+    id_ = await endpoint(api)
+    await automation(api, id_)
+    await post.tell("ada")
+
+    told, sent = orjson.loads(snippet("json")), orjson.loads(post.sender.sent[0].body)
+
+    assert keys(told) == keys(sent)
+    assert re.findall(r"^\| ([A-Z_]+) \|", PAGE, re.MULTILINE) == [
+        state.value for state in WebhookDeliveryState
+    ]
+
+
+def keys(value: object) -> object:
+    """The names in a message, without those of chosen fields."""
+    if isinstance(value, dict):
+        return {name: keys(inner) for name, inner in value.items() if name != "fields"}
+    return [keys(inner) for inner in value] if isinstance(value, list) else None
