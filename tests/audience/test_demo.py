@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from audience_gql.audience.acting.actor import Actor
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.demo import cdnow, loading
 from audience_gql.storage import definitions
+from audience_gql.storage.acting.models import Automation
 from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Group, Segment
 
@@ -46,6 +48,7 @@ async def demo(house):
     while not (ticked := await membership.tick(bucket_id)).is_drained:  # type: ignore[union-attr]  # the bucket exists
         continue
     assert ticked is not None
+    await Actor(house.ports).act(bucket_id)
     return house, workspace, bucket_id
 
 
@@ -97,6 +100,7 @@ async def test_counts_equal_those_of_the_raw_file(demo):
         "Lapsing": len(lapsing),
         "Lost": sum(not within(person, 365) for person in by_person),
         "Loyal and lapsing": len(loyal & lapsing),
+        "Win back": len(loyal & lapsing),
     }
     for month, name in (("199701", "January 1997"), ("199702", "February 1997"), ("199703", "March 1997")):
         expected[name] = sum(
@@ -116,7 +120,19 @@ async def test_counts_equal_those_of_the_raw_file(demo):
     )
     assert (events, total) == (69_659, sum(dollars for *_, dollars in lines))
 
+    (automation,) = await Automation.filter(workspace_id=workspace.id)
+    runs = await house.ports.database.fetch(
+        "SELECT state, count(*) AS n FROM runs WHERE bucket_id = $1 AND automation_id = $2 GROUP BY 1",
+        bucket_id,
+        automation.id,
+    )
+    assert [(row["state"], row["n"]) for row in runs] == [("DONE", len(loyal & lapsing))]
+    assert len(loyal & lapsing) > 0
+
+    assert await loading.is_loaded(workspace)
     await loading.load(ports=house.ports, workspace=workspace, advance=lambda _: None)
+    assert await Automation.filter(workspace_id=workspace.id).count() == 1
+    assert await Actor(house.ports).act(bucket_id) == 0
     again = await house.ports.database.fetchval("SELECT count(*) FROM events WHERE bucket_id = $1", bucket_id)
     assert again == 69_659
 

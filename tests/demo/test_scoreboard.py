@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from audience_gql.demo.audience_feed import Heard
+from audience_gql.demo.audience_feed import Heard, State
 from audience_gql.demo.scoreboard import Scoreboard
 
 
@@ -22,13 +22,17 @@ def drawn(board: Scoreboard, now: float) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[1:]]
 
 
-def heard(segment: str, *, has_entered: bool, cause: str = "EVENT", external_id: str | None = None) -> Heard:
-    return Heard(segment=segment, has_entered=has_entered, cause=cause, external_id=external_id)
+def known(sizes: dict[str, int], runs: int = 0) -> State:
+    return State(sizes=sizes, summary='When somebody enters "Lost": add them to "Win back".', runs=runs)
+
+
+def heard(name: str, *, has_entered: bool, cause: str = "EVENT", external_id: str | None = None) -> Heard:
+    return Heard(name=name, has_entered=has_entered, cause=cause, external_id=external_id)
 
 
 def test_it_counts_who_came_and_went_and_how_long_it_took():
     board = Scoreboard()
-    board.sizes = {"Active": 1234, "Lost": 7}
+    board.state = known({"Active": 1234, "Lost": 7})
     board.purchased("00042", "12.77", 100.0)
     board.changed(heard("Active", has_entered=True, external_id="00042"), 100.012)
     board.changed(heard("Lost", has_entered=False, external_id="00042"), 100.014)
@@ -39,12 +43,12 @@ def test_it_counts_who_came_and_went_and_how_long_it_took():
         ["Lost", "7", "0", "1", "14 ms"],
         ["in the last minute", "", "1", "2", "13 ms"],
     ]
-    assert "1 entered, 2 left, commit to socket 13 ms; Active 1,234, Lost 7" in board.line(110.0)
+    assert "1 entered, 2 left, commit to socket 13 ms; Active 1,234, Lost 7; 0 runs" in board.line(110.0)
 
 
 def test_a_minute_later_it_is_forgotten():
     board = Scoreboard()
-    board.sizes = {"Active": 1}
+    board.state = known({"Active": 1})
     board.changed(heard("Active", has_entered=True), 100.0)
 
     assert drawn(board, 160.0)[0] == ["Active", "1", "1", "0", ""]
@@ -53,7 +57,7 @@ def test_a_minute_later_it_is_forgotten():
 
 def test_the_first_members_of_a_segment_have_not_moved():
     board = Scoreboard()
-    board.sizes = {"Active": 1}
+    board.state = known({"Active": 1})
     board.changed(heard("Active", has_entered=True, cause="DEFINITION"), 100.0)
 
     assert drawn(board, 101.0)[0] == ["Active", "1", "0", "0", ""]
@@ -61,7 +65,7 @@ def test_the_first_members_of_a_segment_have_not_moved():
 
 def test_the_clocks_doing_has_no_latency_although_she_has_just_bought():
     board = Scoreboard()
-    board.sizes = {"Lost": 1}
+    board.state = known({"Lost": 1})
     board.purchased("00042", "12.77", 100.0)
     board.changed(heard("Lost", has_entered=True, cause="CLOCK", external_id="00042"), 130.0)
 
@@ -82,3 +86,22 @@ def test_the_last_purchases_are_told_with_what_followed():
         "customer 4 spent 9.99 dollars, entered Active and Loyal, left Lost",
         "customer 5 spent 9.99 dollars",
     ]
+
+
+def test_the_automation_is_told_with_its_runs_and_its_group():
+    board = Scoreboard()
+    board.state = known({"Lost": 7, "Win back": 1234}, runs=1240)
+    board.changed(heard("Win back", has_entered=True, cause="MANUAL", external_id="00042"), 100.0)
+
+    assert drawn(board, 101.0)[1] == ["Win back", "1,234", "1", "0", ""]
+    assert ' automation: 1,240 runs. When somebody enters "Lost": add them to "Win back".' in printed(
+        board, 101.0
+    )
+    assert board.line(101.0).endswith("Lost 7, Win back 1,234; 1,240 runs")
+
+
+def test_without_the_automation_its_line_stays_blank():
+    board = Scoreboard()
+    board.state = State(sizes={"Lost": 7}, summary=None, runs=0)
+
+    assert printed(board, 101.0)[-1].strip() == ""

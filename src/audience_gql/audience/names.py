@@ -41,4 +41,5 @@ def kept_description(description: str | None) -> str | None:
 
 
 def name_taken(noun: str, name: str) -> Failure:
-    return NameTaken(f"there is a {noun} called {name.strip()!r} already", ("name",))
+    article = "an" if noun[0] in "aeiou" else "a"
+    return NameTaken(f"there is {article} {noun} called {name.strip()!r} already", ("name",))

@@ -1,4 +1,4 @@
-"""The demo's websocket client: it receives every membership change and asks for the sizes of segments.
+"""The demo's websocket client: it receives every membership change, and asks for the sizes of lists and the runs of the automation.
 
 It must not read the database, so that it shows exactly what a client gets.
 """
@@ -14,32 +14,52 @@ from typing import Any, Final
 from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import WebSocketException
 
+from audience_gql.demo.loading import WIN_BACK
+
 _PROTOCOL: Final = Subprotocol("graphql-transport-ws")
 _RETRY_SECONDS: Final = 1.0
-_SIZES_SECONDS: Final = 1.0
+_STATE_SECONDS: Final = 1.0
 _FEED: Final = """subscription ($after: String) { membershipChanges(after: $after) {
-  cursor changes { kind cause segment { name } subscriber { externalId } }
+  cursor changes { kind cause segment { name } group { name } subscriber { externalId } }
 } }"""
-_SIZES: Final = "{ segments(first: 100, orderBy: CREATED_DESC) { edges { node { name memberCount } } } }"
+_STATE: Final = """query ($name: String!, $from: DateTime!) {
+  segments(first: 100, orderBy: CREATED_DESC) { edges { node { name memberCount } } }
+  group(by: {name: $name}) { name memberCount }
+  automation(by: {name: $name}) { summary figures(from: $from) { done } }
+}"""
+_BEGINNING: Final = "2000-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """One membership change of a segment, as the client received it."""
+    """One membership change, as the client received it."""
 
-    segment: str
+    name: str
+    """The name of the segment or group."""
     has_entered: bool
     cause: str
     external_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What the client was told when it asked last."""
+
+    sizes: dict[str, int]
+    """The sizes of all segments and of the automation's group, by name."""
+    summary: str | None
+    """What the automation does, in a sentence; None if it was deleted."""
+    runs: int
+    """How often the automation has acted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """The callbacks for received changes and sizes."""
+    """The callbacks for what is received."""
 
     on_change: Callable[[Heard], None]
-    on_sizes: Callable[[dict[str, int]], None]
-    """Called repeatedly with the sizes of all segments, by name."""
+    on_state: Callable[[State], None]
+    """Called repeatedly."""
 
 
 async def listen(url: str, token: str, listener: Listener) -> None:
@@ -48,7 +68,7 @@ async def listen(url: str, token: str, listener: Listener) -> None:
     while True:
         try:
             async with connect(url, subprotocols=[_PROTOCOL]) as socket:
-                asking = asyncio.create_task(_ask_for_sizes(socket, token, cursor))
+                asking = asyncio.create_task(_ask_for_state(socket, token, cursor))
                 try:
                     async for frame in socket:
                         cursor = _told(json.loads(frame), listener) or cursor
@@ -61,14 +81,14 @@ async def listen(url: str, token: str, listener: Listener) -> None:
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _ask_for_sizes(socket: ClientConnection, token: str, cursor: str | None) -> None:
+async def _ask_for_state(socket: ClientConnection, token: str, cursor: str | None) -> None:
     await _send(socket, {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
     await _subscribe(socket, "feed", _FEED, after=cursor)
     number = 0
     while True:
-        await _subscribe(socket, f"sizes-{number}", _SIZES)
+        await _subscribe(socket, f"state-{number}", _STATE, **{"name": WIN_BACK, "from": _BEGINNING})
         number += 1
-        await asyncio.sleep(_SIZES_SECONDS)
+        await asyncio.sleep(_STATE_SECONDS)
 
 
 async def _subscribe(socket: ClientConnection, name: str, query: str, **variables: object) -> None:
@@ -87,18 +107,18 @@ def _told(message: dict[str, Any], listener: Listener) -> str | None:  # Any: JS
         return None
     data = message["payload"].get("data") or {}
     if "segments" in data:
-        nodes = [edge["node"] for edge in data["segments"]["edges"]]
-        listener.on_sizes({node["name"]: node["memberCount"] for node in reversed(nodes)})
+        listener.on_state(_state(data))
         return None
     batch = data.get("membershipChanges")
     if batch is None:
         return None
     for change in batch["changes"]:
-        if change["segment"] is not None:
+        changed = change["segment"] or change["group"]
+        if changed is not None:
             person = change["subscriber"] or {}
             listener.on_change(
                 Heard(
-                    segment=change["segment"]["name"],
+                    name=changed["name"],
                     has_entered=change["kind"] == "ENTERED",
                     cause=change["cause"],
                     external_id=person.get("externalId"),
@@ -106,3 +126,14 @@ def _told(message: dict[str, Any], listener: Listener) -> str | None:  # Any: JS
             )
     cursor: str = batch["cursor"]
     return cursor
+
+
+def _state(data: dict[str, Any]) -> State:  # Any: JSON
+    nodes = [edge["node"] for edge in reversed(data["segments"]["edges"])]
+    lists = [*nodes, *filter(None, [data["group"]])]
+    automation = data["automation"] or {"summary": None, "figures": {"done": 0}}
+    return State(
+        sizes={each["name"]: each["memberCount"] for each in lists},
+        summary=automation["summary"],
+        runs=automation["figures"]["done"],
+    )

@@ -1,4 +1,4 @@
-"""Fills the demo's workspace: people, groups and purchases, then the segments. After an interruption it continues where it stopped."""
+"""Fills the demo's workspace: people, groups and purchases, then the segments and an automation. After an interruption it continues where it stopped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from audience_gql.audience.acting.editing import GivenRules, create_automation
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.definitions.groups import create_group
 from audience_gql.audience.definitions.segments import create_segment
@@ -18,15 +19,18 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.demo.cdnow import CUSTOMERS, PURCHASES, Purchase, occurred_at, purchases
+from audience_gql.storage.acting.models import Automation
 from audience_gql.storage.database import analyze
 from audience_gql.storage.models import CustomField, Group, Segment, Workspace
 
 WORKSPACE: Final = "CDNOW"
 EVENT: Final = "order_placed"
+WIN_BACK: Final = "Win back"
+"""The name of the demo's automation, and of the group to which it adds people."""
+_LEAVING: Final = "Loyal and lapsing"
 COHORTS: Final = {"1997-01": "January 1997", "1997-02": "February 1997", "1997-03": "March 1997"}
 _BATCH: Final = 1000
 _AT_A_TIME: Final = 3
-_LAST_SEGMENT: Final = "Loyal and lapsing"
 
 Advance = Callable[[int], None]
 """Called with the number of people or purchases that were just loaded."""
@@ -43,7 +47,8 @@ async def open_workspace(*, ports: Ports) -> Workspace:
 
 
 async def is_loaded(workspace: Workspace) -> bool:
-    return await Segment.filter(workspace_id=workspace.id, name=_LAST_SEGMENT).exists()
+    """Whether everything is there. The automation is created last."""
+    return await Automation.filter(workspace_id=workspace.id, name=WIN_BACK).exists()
 
 
 async def load(*, ports: Ports, workspace: Workspace, advance: Advance) -> None:
@@ -59,19 +64,22 @@ async def load(*, ports: Ports, workspace: Workspace, advance: Advance) -> None:
     events = [_event(purchase, workspace.created_at) for purchase in log]
     await _in_batches(events, advance, lambda batch: _track(ports, workspace, batch))
     await analyze(ports.database)
-    await _create_segments(ports, workspace)
+    segments = await _create_segments(ports, workspace)
+    await _automate(ports, workspace, segments[_LEAVING])
 
 
 async def _define(ports: Ports, workspace: Workspace) -> dict[str, Group]:
     if not await CustomField.filter(workspace_id=workspace.id, key="cohort").exists():
         await define_custom_field(ports=ports, workspace=workspace, key="cohort", label="Cohort", type="TEXT")
-    groups = {}
-    for cohort, name in COHORTS.items():
-        group = await Group.get_or_none(workspace_id=workspace.id, name=name)
-        groups[cohort] = group or await create_group(
-            ports=ports, workspace=workspace, name=name, description=f"First bought in {name}."
-        )
-    return groups
+    return {
+        cohort: await _group(ports, workspace, name, f"First bought in {name}.")
+        for cohort, name in COHORTS.items()
+    }
+
+
+async def _group(ports: Ports, workspace: Workspace, name: str, description: str) -> Group:
+    found = await Group.get_or_none(workspace_id=workspace.id, name=name)
+    return found or await create_group(ports=ports, workspace=workspace, name=name, description=description)
 
 
 def _person(customer_id: str, cohort: str, groups: dict[str, Group]) -> dict[str, object]:
@@ -124,7 +132,7 @@ async def _in_batches(
             tasks.create_task(one(items[start : start + _BATCH]))
 
 
-async def _create_segments(ports: Ports, workspace: Workspace) -> None:
+async def _create_segments(ports: Ports, workspace: Workspace) -> dict[str, Segment]:
     made: dict[str, Segment] = {}
     for name, description, condition in _segments():
         found = await Segment.get_or_none(workspace_id=workspace.id, name=name)
@@ -135,6 +143,24 @@ async def _create_segments(ports: Ports, workspace: Workspace) -> None:
             description=description,
             condition=condition(made),
             ids=PLAIN_IDS,
+        )
+    return made
+
+
+async def _automate(ports: Ports, workspace: Workspace, leaving: Segment) -> None:
+    """Add everybody who enters the segment to a group. It begins with those who are there when the segment is filled."""
+    group = await _group(ports, workspace, WIN_BACK, "Loyal customers who stopped buying.")
+    if not await Automation.filter(workspace_id=workspace.id, name=WIN_BACK).exists():
+        await create_automation(
+            ports=ports,
+            workspace=workspace,
+            name=WIN_BACK,
+            description="Collects loyal customers who may be about to leave.",
+            rules=GivenRules(
+                trigger={"segment": leaving.id}, on=["ENTERED"], actions=[{"addToGroup": group.id}]
+            ),
+            ids=PLAIN_IDS,
+            fires_for_existing=True,
         )
 
 
@@ -159,7 +185,7 @@ def _segments() -> Iterable[tuple[str, str, Callable[[dict[str, Segment]], objec
     )
     yield "Lost", "No order in 365 days.", lambda _: {"not": _ordered(timedelta(days=365))}
     yield (
-        _LAST_SEGMENT,
+        _LEAVING,
         "Loyal customers who may be about to leave.",
         lambda made: {"all": [_in(made["Loyal"]), _in(made["Lapsing"])]},
     )

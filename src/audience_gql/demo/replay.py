@@ -1,4 +1,4 @@
-"""Plays the demo: customers of the log buy again, about one per second, while a table shows who enters and leaves segments."""
+"""Plays the demo: customers of the log buy again, about one per second, while a table shows who enters and leaves lists, and what the automation does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def watch(websocket_url: str, token: str, board: Scoreboard) -> None:
     """Show on the board what the socket receives."""
     listener = Listener(
         on_change=lambda heard: board.changed(heard, time.monotonic()),
-        on_sizes=lambda sizes: setattr(board, "sizes", sizes),
+        on_state=lambda state: setattr(board, "state", state),
     )
     await listen(websocket_url, token, listener)
 

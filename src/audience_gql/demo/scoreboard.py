@@ -1,4 +1,4 @@
-"""The changes of the last minute by segment, as a table for a terminal and as a line for a log."""
+"""The changes of the last minute by list, and what the automation has done, as a table for a terminal and as a line for a log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from audience_gql.demo.audience_feed import Heard
+from audience_gql.demo.audience_feed import Heard, State
 
 _MINUTE: Final = 60.0
 _PURCHASES_SHOWN: Final = 4
@@ -39,7 +39,7 @@ class Scoreboard:
     """The purchases and changes of the last minute. Instants are seconds of one clock that the caller chooses."""
 
     def __init__(self) -> None:
-        self.sizes: dict[str, int] = {}
+        self.state = State(sizes={}, summary=None, runs=0)
         self._changes: deque[_Change] = deque()
         self._purchases: dict[str, _Purchase] = {}
         """By external id, the customer's newest purchase within the last minute."""
@@ -62,44 +62,44 @@ class Scoreboard:
             purchase.consequences.append(heard)
 
     def table(self, now: float) -> RenderableType:
-        """The segments with the changes of the last minute, and the last purchases with the changes that they caused."""
+        """The lists with the changes of the last minute, the automation, and the last purchases with the changes that they caused."""
         self._forget(now)
         table = Table(box=box.ROUNDED, header_style="bold", footer_style="bold", show_footer=True)
         entered, left, latency = self._cells(None)
-        table.add_column("segment", "in the last minute")
+        table.add_column("list", "in the last minute")
         table.add_column("people", justify="right")
         table.add_column("entered", entered, justify="right")
         table.add_column("left", left, justify="right")
         table.add_column("commit to socket", latency, justify="right")
-        for name, size in self.sizes.items():
+        for name, size in self.state.sizes.items():
             table.add_row(name, f"{size:,}", *self._cells(name))
-        return Group(table, *map(_told, self._shown))
+        return Group(table, _acted(self.state), *map(_told, self._shown))
 
     def line(self, now: float) -> str:
         """A summary in one line, for a log."""
         self._forget(now)
         entered, left = self._counts(None)
-        sizes = ", ".join(f"{name} {size:,}" for name, size in self.sizes.items())
-        return f"last minute: {entered} entered, {left} left, commit to socket {self._latency(None) or 'n/a'}; {sizes}"
+        sizes = ", ".join(f"{name} {size:,}" for name, size in self.state.sizes.items())
+        return f"last minute: {entered} entered, {left} left, commit to socket {self._latency(None) or 'n/a'}; {sizes}; {self.state.runs:,} runs"
 
-    def _cells(self, segment: str | None) -> tuple[Text, Text, str]:
-        entered, left = self._counts(segment)
+    def _cells(self, name: str | None) -> tuple[Text, Text, str]:
+        entered, left = self._counts(name)
         return (
             Text(str(entered), "green" if entered else "dim"),
             Text(str(left), "red" if left else "dim"),
-            self._latency(segment),
+            self._latency(name),
         )
 
-    def _counts(self, segment: str | None) -> tuple[int, int]:
-        kinds = [change.heard.has_entered for change in self._of(segment)]
+    def _counts(self, name: str | None) -> tuple[int, int]:
+        kinds = [change.heard.has_entered for change in self._of(name)]
         return kinds.count(True), kinds.count(False)
 
-    def _latency(self, segment: str | None) -> str:
-        found = [change.latency for change in self._of(segment) if change.latency is not None]
+    def _latency(self, name: str | None) -> str:
+        found = [change.latency for change in self._of(name) if change.latency is not None]
         return f"{1000 * median(found):.0f} ms" if found else ""
 
-    def _of(self, segment: str | None) -> list[_Change]:
-        return [change for change in self._changes if segment in (None, change.heard.segment)]
+    def _of(self, name: str | None) -> list[_Change]:
+        return [change for change in self._changes if name in (None, change.heard.name)]
 
     def _forget(self, now: float) -> None:
         while self._changes and self._changes[0].at < now - _MINUTE:
@@ -111,17 +111,24 @@ class Scoreboard:
         }
 
 
+def _acted(state: State) -> Text:
+    acted = Text(no_wrap=True, overflow="ellipsis")
+    if state.summary is not None:
+        acted.append(f" automation: {state.runs:,} runs", "bold").append(f". {state.summary}", "dim")
+    return acted
+
+
 def _told(purchase: _Purchase) -> Text:
     told = Text(no_wrap=True, overflow="ellipsis")  # a table whose height changes is hard to read
     told.append(f" customer {purchase.external_id} spent {purchase.dollars} dollars", "dim")
     for verb, style, names in (
-        ("entered", "green", _segments(purchase.consequences, has_entered=True)),
-        ("left", "red", _segments(purchase.consequences, has_entered=False)),
+        ("entered", "green", _names(purchase.consequences, has_entered=True)),
+        ("left", "red", _names(purchase.consequences, has_entered=False)),
     ):
         if names:
             told.append(", ", "dim").append(f"{verb} {' and '.join(names)}", style)
     return told
 
 
-def _segments(consequences: Collection[Heard], *, has_entered: bool) -> list[str]:
-    return [heard.segment for heard in consequences if heard.has_entered is has_entered]
+def _names(consequences: Collection[Heard], *, has_entered: bool) -> list[str]:
+    return [heard.name for heard in consequences if heard.has_entered is has_entered]
