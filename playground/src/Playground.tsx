@@ -73,10 +73,7 @@ type EditorProps = { connection: Connection; onLeave: () => void };
 function Editor({ connection, onLeave }: EditorProps) {
   const { viewer, schema, fetcher } = connection;
   const asked = useMemo(() => askedFor(schema), [schema]);
-  const tabs = useMemo(() => {
-    const examples = EXAMPLES.map((query) => ({ query }));
-    return asked ? [asked, ...examples] : examples;
-  }, [asked]);
+  const tabs = useMemo(() => (asked ? [asked, ...EXAMPLES] : EXAMPLES), [asked]);
   useEffect(forgetAddress, []);
   return (
     <GraphiQL

@@ -5,5 +5,25 @@ import members from "./examples/2-members.graphql?raw";
 import live from "./examples/3-live.graphql?raw";
 import explanation from "./examples/4-explanation.graphql?raw";
 import order from "./examples/5-order.graphql?raw";
+import automation from "./examples/6-automation.graphql?raw";
 
-export const EXAMPLES = [segment, members, live, explanation, order];
+import type { Tab } from "./operations";
+
+/** The automation of the last example. Its segment is missing, because only the API knows the id. */
+const THANKS = {
+  automation: {
+    name: "Thank regulars",
+    trigger: { segment: "" },
+    holdFor: { minutes: 1 },
+    actions: [{ trackEvent: { name: "thanked" } }],
+  },
+};
+
+export const EXAMPLES: Tab[] = [
+  { query: segment },
+  { query: members },
+  { query: live },
+  { query: explanation },
+  { query: order },
+  { query: automation, variables: JSON.stringify(THANKS, null, 2) },
+];

@@ -70,13 +70,46 @@ async def test_a_change_arrives_after_a_mutation(visit, product):
     assert any(url.startswith("ws://") for url in visit.requests)
 
 
+async def test_an_automation_is_previewed_and_created(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await write(page, 'mutation Own { createGroup(input: {name: "Thanked"}) { ... on Group { id } } }')
+    await page.keyboard.press("Control+Enter")
+    await expect(answer(page)).to_contain_text("grp_")
+    group = re.findall(r"grp_[\w-]+", await answer(page).inner_text())[0]
+    await page.get_by_role("button", name="PreviewAutomation", exact=True).click()
+    await expect(page.locator(".graphiql-query-editor .view-lines")).to_contain_text("PreviewAutomation(")
+    await page.get_by_role("button", name="Variables", exact=True).click()
+    variables = page.locator(".graphiql-editor-tool")
+    await expect(variables).to_contain_text('"segment": ""')
+
+    await write(page, json.dumps({"automation": automation(group)}), ".graphiql-editor-tool")
+    await choose(page, "PreviewAutomation")
+    await expect(answer(page)).to_contain_text('When somebody enters \\"Thanked\\": track the event thanked.')
+    await choose(page, "CreateAutomation")
+
+    await expect(answer(page)).to_contain_text('"state": "ACTIVE"')
+    assert visit.complaints == []
+
+
+def automation(group: str) -> dict[str, object]:
+    actions = [{"trackEvent": {"name": "thanked"}}]
+    return {"name": "Thank them", "trigger": {"group": group}, "actions": actions}
+
+
+async def choose(page: Page, operation: str) -> None:
+    """Run one of the operations of a document."""
+    await page.locator(".graphiql-execute-button").click()
+    await page.get_by_role("menuitem", name=operation).click()
+
+
 async def test_a_token_is_asked_for_once_and_can_be_forgotten(visit, product):
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_role("tab")).to_have_count(5)
+    await expect(page.get_by_role("tab")).to_have_count(6)
 
     await page.reload()
-    await expect(page.get_by_role("tab")).to_have_count(5)
+    await expect(page.get_by_role("tab")).to_have_count(6)
     await page.get_by_role("button", name="Forget token").click()
     await page.reload()
 
@@ -90,20 +123,20 @@ async def test_a_token_that_opens_nothing_is_told(visit, product):
     await expect(page.locator(".door [role=alert]")).to_have_text("This token opens nothing here.")
     await enter(page, product.token)
 
-    await expect(page.get_by_role("tab")).to_have_count(5)
+    await expect(page.get_by_role("tab")).to_have_count(6)
 
 
 async def test_a_token_outlives_an_api_that_is_away(visit, product):
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_role("tab")).to_have_count(5)
+    await expect(page.get_by_role("tab")).to_have_count(6)
 
     await page.route("**/graphql", lambda route: route.abort())
     await page.reload()
     await expect(page.locator(".door [role=alert]")).to_contain_text("The API does not answer")
     await page.unroute_all()
 
-    await expect(page.get_by_role("tab")).to_have_count(5)
+    await expect(page.get_by_role("tab")).to_have_count(6)
 
 
 async def test_a_socket_that_is_closed_is_told(visit, product):
@@ -160,10 +193,11 @@ async def test_the_editor_knows_the_schema(visit, product):
     assert visit.complaints == []
 
 
-async def write(page: Page, text: str) -> None:
-    editor = page.locator(".graphiql-query-editor .monaco-editor").first
+async def write(page: Page, text: str, place: str = ".graphiql-query-editor") -> None:
+    editor = page.locator(f"{place} .monaco-editor").first
     await editor.click()
     await page.keyboard.press("Control+a")
+    await page.keyboard.press("Delete")  # a bracket that is typed over a selection surrounds it
     await page.keyboard.insert_text(text)
 
 
@@ -185,7 +219,7 @@ async def test_an_api_that_is_away_is_told_without_a_stack(visit, product, tab, 
     await visit.context.route_web_socket("**/graphql", lambda socket: socket.close(code=1011))
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_role("tab")).to_have_count(5)
+    await expect(page.get_by_role("tab")).to_have_count(6)
     await page.route("**/graphql", lambda route: route.abort())
 
     await run(page, tab)
