@@ -1,4 +1,4 @@
-"""The live dashboard of examples/, in Chromium: what moves by itself, the builder, the keyboard, and what goes wrong."""
+"""The live dashboard of examples/, in Chromium: what moves by itself, the builder, automations, the keyboard, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 CREATE_SEGMENT = (
     "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { ... on Segment { id } } }"
 )
+CREATE_GROUP = "mutation ($input: CreateGroupInput!) { createGroup(input: $input) { ... on Group { id } } }"
 UPSERT = "mutation ($input: UpsertSubscribersInput!) { upsertSubscribers(input: $input) { ... on UpsertSubscribersPayload { rejects { message } } } }"
 TRACK = "mutation ($input: TrackEventsInput!) { trackEvents(input: $input) { ... on TrackEventsPayload { accepted } } }"
 MOST_STOPS = 60
@@ -40,6 +41,9 @@ class Api:
 
     async def segment(self, name: str, event: str) -> None:
         await self._ask(CREATE_SEGMENT, {"name": name, "condition": {"event": {"name": event}}})
+
+    async def group(self, name: str) -> None:
+        await self._ask(CREATE_GROUP, {"name": name})
 
     async def track(self, person: str, event: str) -> None:
         done = await self._ask(TRACK, {"events": [{"subscriber": {"externalId": person}, "name": event}]})
@@ -425,3 +429,108 @@ async def test_an_api_that_is_away_is_told_and_asked_again(visit, product):
     await trouble.get_by_role("button", name="Try again").click()
 
     await expect(trouble).to_have_count(0)
+
+
+# ---- automations
+
+
+def runs(page: Page) -> Locator:
+    return page.get_by_role("table", name="Runs").locator("tbody tr")
+
+
+async def fill_in(page: Page, *, when: str, group: str, name: str) -> None:
+    """Describe an automation that adds people to a group."""
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await page.get_by_label("Segment or group").select_option(when)
+    await page.get_by_label("Group", exact=True).select_option(group)
+    await page.get_by_label("Name", exact=True).fill(name)
+
+
+async def test_an_automation_is_created_and_its_run_is_seen_live(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Left {name}", f"quit_{name}")
+    await api.group(f"Back {name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await fill_in(page, when=f"Left {name}", group=f"Back {name}", name=f"Win {name}")
+    await page.get_by_role("button", name="Save automation").click()
+
+    await expect(page.get_by_role("heading", name=f"Win {name}")).to_be_focused()
+    await expect(page.get_by_role("main")).to_contain_text(
+        f'When somebody enters "Left {name}": add them to "Back {name}".'
+    )
+    await expect(page.get_by_text("No runs yet.")).to_be_visible()
+    found = await barriers(page)
+    await api.track(name, f"quit_{name}")
+
+    await expect(runs(page)).to_have_count(1)
+    await expect(runs(page).first).to_contain_text(f"{name}@dashboard.example entered")
+    await expect(runs(page).first).to_contain_text("done")
+    await expect(page.get_by_role("list", name="Runs of the last day")).to_have_text("1 done")
+    await expect(changes(page).filter(has_text=f"entered Back {name}")).to_have_count(1)
+    await page.get_by_role("link", name="Automations").click()
+    listed = page.get_by_role("main").get_by_role("listitem").filter(has_text=f"Win {name}")
+    await expect(listed.first).to_contain_text("1 done")
+    assert found + await barriers(page) == []
+    assert visit.complaints == []
+
+
+async def test_what_an_automation_may_not_be_is_said_where_it_is(visit, product, api, name):
+    await api.group(f"One {name}")
+    await api.group(f"Two {name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await fill_in(page, when=f"One {name}", group=f"Two {name}", name=f"First {name}")
+    await page.get_by_role("button", name="Save automation").click()
+    await expect(page.get_by_role("heading", name=f"First {name}")).to_be_visible()
+    save = page.get_by_role("button", name="Save automation")
+
+    await fill_in(page, when=f"Two {name}", group=f"One {name}", name=f"first {name}")
+    await page.get_by_label("And stays").fill("91")
+    await page.get_by_label("Only once for each person").check()
+    await save.click()
+    await expect(page.get_by_label("And stays")).to_have_accessible_description(
+        "a hold lasts at most 90 days"
+    )
+    await expect(page.get_by_label("And stays")).to_be_focused()
+    await page.get_by_label("And stays").fill("")
+    await save.click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_accessible_description(
+        re.compile("^there is an automation called")
+    )
+    await page.get_by_label("Name", exact=True).fill(f"Second {name}")
+    await page.get_by_label("Only once for each person").uncheck()
+    await save.click()
+
+    await expect(page.get_by_role("list", name="The way round").get_by_role("listitem")).to_have_text(
+        [
+            f"this automation can change “One {name}”, which starts “First {name}”",
+            f"“First {name}” can change “Two {name}”, which starts this automation",
+        ]
+    )
+    assert await barriers(page) == []
+
+
+async def test_an_automation_is_paused_and_resumed(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Pausing {name}", f"paused_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await page.get_by_label("Segment or group").select_option(f"Pausing {name}")
+    await page.get_by_label("Then").select_option("track an event")
+    await page.get_by_label("Event").fill(f"seen_{name}")
+    await page.get_by_label("Name", exact=True).fill(f"Pausing {name}")
+    await page.get_by_role("button", name="Save automation").click()
+
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    await api.track(name, f"paused_{name}")
+    await expect(changes(page).filter(has_text=f"entered Pausing {name}")).to_have_count(1)
+    await expect(runs(page)).to_have_count(0)
+    await page.get_by_role("button", name="Resume and catch up").click()
+
+    await expect(runs(page)).to_have_count(1)
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()

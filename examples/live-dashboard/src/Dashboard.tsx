@@ -2,11 +2,14 @@ import { useEffect } from "react";
 import { useQuery } from "urql";
 
 import { graphql } from "./gql";
+import { AutomationList } from "./automations/AutomationList";
+import { AutomationView } from "./automations/AutomationView";
+import { Editor } from "./automations/Editor";
 import { Builder } from "./builder/Builder";
 import { Changes } from "./changes/Changes";
 import { useChanges } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
-import { NEW, useRoute } from "./route";
+import { AUTOMATIONS, NEW, useRoute } from "./route";
 import { SegmentList } from "./segments/SegmentList";
 import { SegmentView } from "./segments/SegmentView";
 
@@ -22,7 +25,7 @@ const WORKSPACE = graphql(`
   }
 `);
 
-/** Segments on the left, changes on the right, and between them one segment or the builder for a new one. */
+/** Segments on the left, changes on the right, and between them one segment, the automations, or the form for a new one. */
 export function Dashboard({ onLeave }: { onLeave: () => void }) {
   const [{ data }] = useQuery({ query: WORKSPACE });
   const route = useRoute();
@@ -42,6 +45,9 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         <Mark />
         <h1>{workspace?.name ?? "Live dashboard"}</h1>
         {workspace && <p className="quiet">{workspace.subscriberCount.toLocaleString()} people</p>}
+        <a href={AUTOMATIONS} aria-current={route.page === "automations" ? "page" : undefined}>
+          Automations
+        </a>
         <ConnectionStatus />
         <button type="button" className="plain" onClick={onLeave}>
           Forget token
@@ -64,6 +70,9 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         <main id="main" tabIndex={-1}>
           {route.page === "new" && <Builder />}
           {route.page === "segment" && <SegmentView key={route.id} id={route.id} tally={feed.tallies.get(route.id)} />}
+          {route.page === "automations" && <AutomationList />}
+          {route.page === "automation" && <AutomationView key={route.id} id={route.id} />}
+          {route.page === "new-automation" && <Editor />}
           {route.page === "home" && <Welcome />}
         </main>
         {route.page !== "new" && (

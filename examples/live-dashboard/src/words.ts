@@ -1,6 +1,6 @@
 /** Formats values for people. */
 
-import type { MembershipCause } from "./gql/graphql";
+import type { MembershipCause, RunState } from "./gql/graphql";
 
 const TODAY = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const LATER = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -20,6 +20,15 @@ export const CAUSES: Record<MembershipCause, string> = {
   DEFINITION: "the condition changed",
   REPAIR: "a repair",
   MANUAL: "by hand",
+};
+
+export const RUN_STATES: Record<RunState, string> = {
+  WAITING: "waiting",
+  DONE: "done",
+  CANCELLED: "cancelled",
+  SKIPPED: "skipped",
+  FAILED: "failed",
+  CUT_OFF: "cut off",
 };
 
 /** "notFollowedBy" becomes "not followed by", as in the API's own labels of operators. */

@@ -1,0 +1,134 @@
+import { useId } from "react";
+
+import { within } from "../builder/usePreview";
+import type { CustomFieldType } from "../gql/graphql";
+import type { ActionKind } from "./draft";
+import { Field, type Described } from "./Field";
+import type { PartProps } from "./TriggerFields";
+
+const KINDS: Record<ActionKind, string> = {
+  addToGroup: "add them to a group",
+  removeFromGroup: "remove them from a group",
+  trackEvent: "track an event",
+  setField: "set a custom field",
+};
+
+/** The one action of a simple automation. */
+export function ActionFields(props: PartProps) {
+  const { draft, onChange, issues } = props;
+  return (
+    <>
+      <Field label="Then" issues={issues.filter((it) => it.path[0] === "actions" && it.path.length < 3)}>
+        {(control) => (
+          <select {...control} value={draft.action} onChange={(event) => onChange({ action: event.target.value as ActionKind })}>
+            {Object.entries(KINDS).map(([kind, words]) => (
+              <option key={kind} value={kind}>
+                {words}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      {draft.action === "trackEvent" && <EventFields {...props} />}
+      {draft.action === "setField" && <ValueFields {...props} />}
+      {draft.action !== "trackEvent" && draft.action !== "setField" && <GroupFields {...props} />}
+    </>
+  );
+}
+
+function GroupFields({ draft, onChange, vocabulary, issues }: PartProps) {
+  return (
+    <Field label="Group" issues={within(issues, ["actions", "0", draft.action])}>
+      {(control) => (
+        <select {...control} value={draft.group} onChange={(event) => onChange({ group: event.target.value })}>
+          <option value="">Choose…</option>
+          {vocabulary.groups.map((it) => (
+            <option key={it.id} value={it.id}>
+              {it.name}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+function EventFields({ draft, onChange, vocabulary, issues }: PartProps) {
+  const names = useId();
+  return (
+    <Field label="Event" issues={within(issues, ["actions", "0", "trackEvent"])}>
+      {(control) => (
+        <>
+          <input
+            {...control}
+            type="text"
+            maxLength={100}
+            list={names}
+            value={draft.event}
+            onChange={(event) => onChange({ event: event.target.value })}
+          />
+          <datalist id={names}>
+            {vocabulary.events.map((it) => (
+              <option key={it.name} value={it.name} />
+            ))}
+          </datalist>
+        </>
+      )}
+    </Field>
+  );
+}
+
+function ValueFields({ draft, onChange, vocabulary, issues }: PartProps) {
+  const type = vocabulary.fields.find((it) => it.key === draft.field)?.type;
+  const found = within(issues, ["actions", "0", "setField"]);
+  return (
+    <>
+      <Field label="Custom field" issues={found.filter((it) => it.path[0] !== "value")}>
+        {(control) => (
+          <select {...control} value={draft.field} onChange={(event) => onChange({ field: event.target.value, value: "" })}>
+            <option value="">Choose…</option>
+            {vocabulary.fields.map((it) => (
+              <option key={it.key} value={it.key}>
+                {it.label}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Field label="Value" issues={within(found, ["value"])}>
+        {(control) => <Value control={control} type={type} value={draft.value} onChange={(value) => onChange({ value })} />}
+      </Field>
+    </>
+  );
+}
+
+type ValueProps = {
+  control: Described;
+  type: CustomFieldType | undefined;
+  value: string;
+  onChange: (value: string) => void;
+};
+
+const INPUTS: Partial<Record<CustomFieldType, string>> = { NUMBER: "number", DATE: "date", DATETIME: "datetime-local" };
+
+/** A control for the field's type. Blank removes the value. */
+function Value({ control, type = "TEXT", value, onChange }: ValueProps) {
+  if (type === "BOOLEAN")
+    return (
+      <select {...control} value={value} onChange={(event) => onChange(event.target.value)}>
+        <option value="">no value</option>
+        <option value="true">yes</option>
+        <option value="false">no</option>
+      </select>
+    );
+  return (
+    <input
+      {...control}
+      type={INPUTS[type] ?? "text"}
+      step={type === "NUMBER" ? "any" : undefined}
+      placeholder={type === "LIST" ? "one, two" : "no value"}
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+    />
+  );
+}

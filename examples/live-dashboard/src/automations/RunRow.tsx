@@ -1,0 +1,22 @@
+import { RUN_STATES, shownTime } from "../words";
+import type { Run } from "./useRuns";
+
+/** One run: for whom, what has become of it, and why it did not act. */
+export function RunRow({ run }: { run: Run }) {
+  const { state, reason, kind, startedAt, dueAt, subscriber, subscriberId } = run;
+  return (
+    <tr>
+      <th scope="row">
+        {subscriber?.email ?? subscriber?.externalId ?? subscriberId}
+        <span className="quiet"> {kind === "ENTERED" ? "entered" : "left"}</span>
+      </th>
+      <td>
+        <span className={`run ${state.toLowerCase()}`}>{RUN_STATES[state]}</span>
+      </td>
+      <td className="reason">{reason ?? (state === "WAITING" && dueAt ? `until ${shownTime(dueAt)}` : "–")}</td>
+      <td>
+        <time dateTime={startedAt}>{shownTime(startedAt)}</time>
+      </td>
+    </tr>
+  );
+}
