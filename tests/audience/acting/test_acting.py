@@ -369,6 +369,30 @@ async def test_existing_members_wait_until_they_are_known(stage):
     assert await stage.states(automation) == [("ada", "DONE")]
 
 
+async def test_who_enters_while_a_segment_is_filled_does_not_end_the_wait_for_its_members(stage):
+    house = stage.house
+    group = await house.group("G")
+    segment = await house.segment("S", LITHUANIA)
+    await come(house, "ada")
+    await house.tick()
+    await house.ports.database.fetch("DELETE FROM segment_members WHERE segment_id = $1", segment.id)
+    await house.ports.database.fetch(
+        "UPDATE segment_states SET filled_to = -1, fill_cause = 'DEFINITION' WHERE segment_id = $1",
+        segment.id,
+    )
+    automation = await stage.automation(
+        "A", trigger={"segment": segment.id}, actions=[{"addToGroup": group.id}], existing=True
+    )
+    await come(house, "bob")
+    await stage.tick()
+    assert await stage.states(automation) == [("bob", "DONE")]
+
+    await house.fill()
+    await stage.act()
+
+    assert sorted(await stage.states(automation)) == [("ada", "DONE"), ("bob", "DONE")]
+
+
 async def test_an_edit_of_the_segment_fires_only_if_named(stage):
     house = stage.house
     segment, group = await house.segment("S", CLICKED), await house.group("G")

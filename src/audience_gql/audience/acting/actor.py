@@ -148,7 +148,7 @@ class _Step:
         if is_at_end:
             decisions.end_holds()
         existing_to = place.existing_to
-        if is_at_end and read == 0 and existing_to is not None:
+        if is_at_end and read == 0 and existing_to is not None and place.is_filled:
             existing_to = await self._begin_existing(decisions, place, existing_to, unread.head, limit, now)
         decided = decisions.decided()
         endpoint_ids = await self._write(decided, place, now, failure)
@@ -166,7 +166,9 @@ class _Step:
         if count:
             workspace_ids = [self._workspace.id]
             self._transaction.after_commit(lambda: self._ports.signals.changed(workspace_ids))
-        is_existing_left = existing_to is not None and (read > 0 or existing_to != place.existing_to)
+        is_existing_left = (
+            existing_to is not None and place.is_filled and (read > 0 or existing_to != place.existing_to)
+        )
         has_more = not is_at_end or len(decided.acting) >= limit or is_existing_left
         return Acted(runs=count, has_more=has_more), endpoint_ids
 

@@ -31,6 +31,8 @@ class Place:
     """The automation has read everything after this sequence."""
     existing_to: int | None
     """Members up to this id have had the run for existing members; None when nobody is to have one."""
+    is_filled: bool
+    """Whether the members of the automation's list are known. Those of a segment are unknown while it is filled."""
 
 
 class ReadChange(NamedTuple):

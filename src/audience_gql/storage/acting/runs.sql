@@ -17,8 +17,12 @@ WHERE p.bucket_id = $1 AND NOT a.is_paused AND (
 ORDER BY p.automation_id
 
 -- name: lock_place
-SELECT p.sequence, p.begun_after, p.existing_to FROM automation_places p
-WHERE p.bucket_id = $1 AND p.automation_id = $2 FOR UPDATE
+-- A segment's members are known once it is filled. The statements that follow see everything that the fill wrote.
+SELECT p.sequence, p.begun_after, p.existing_to, a.list_kind = 'GROUP' OR EXISTS (
+         SELECT FROM segments s JOIN segment_states st ON st.bucket_id = $1 AND st.segment_id = s.id AND st.generation = s.generation
+         WHERE s.id = a.list_id AND (st.filled_to IS NULL OR st.fill_cause = 'REPAIR')) AS is_filled
+FROM automation_places p JOIN automations a ON a.id = p.automation_id
+WHERE p.bucket_id = $1 AND p.automation_id = $2 FOR UPDATE OF p
 
 -- name: unread
 -- The changes of a list after a place, with the end of the log and the bucket's progress in the same snapshot.
