@@ -91,7 +91,7 @@ async def _ask_for_state(socket: ClientConnection, token: str, cursor: str | Non
         await asyncio.sleep(_STATE_SECONDS)
 
 
-async def _subscribe(socket: ClientConnection, name: str, query: str, **variables: object) -> None:
+async def _subscribe(socket: ClientConnection, name: str, query: str, /, **variables: object) -> None:
     await _send(
         socket, {"id": name, "type": "subscribe", "payload": {"query": query, "variables": variables}}
     )
