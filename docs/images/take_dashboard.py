@@ -1,4 +1,4 @@
-"""Takes docs/images/dashboard.png and dashboard-builder.png in examples/live-dashboard, with the machine's Chromium.
+"""Takes docs/images/dashboard.png, dashboard-builder.png and dashboard-automations.png in examples/live-dashboard, with the machine's Chromium.
 
 python3 dev demo &
 . <state>/connection.env
@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 HERE = Path(__file__).parent
 PURCHASES_MILLISECONDS = 20_000
+RUNS = 12
+RUNS_MILLISECONDS = 120_000
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=options.chromium, args=["--no-sandbox"])
         segment(opened(browser, options.address, "light"))
         builder(opened(browser, options.address, "dark"))
+        automation(opened(browser, options.address, "light"))
         browser.close()
 
 
@@ -73,6 +76,25 @@ def builder(page: Page) -> None:
     expect(page.get_by_role("region", name="Preview")).to_contain_text("At present, this matches")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("Big spenders")
     take(page, "dashboard-builder.png")
+
+
+def automation(page: Page) -> None:
+    """The runs of an automation that thanks active buyers, as purchases start them. It is created unless it is there."""
+    page.get_by_role("link", name="Automations").click()
+    expect(page.get_by_role("link", name="Win back")).to_be_visible()
+    thanks = page.get_by_role("link", name="Thank buyers")
+    if thanks.count() > 0:
+        thanks.click()
+    else:
+        page.get_by_role("link", name="New automation").click()
+        page.get_by_label("Segment or group").select_option("Active buyers")
+        page.get_by_label("Then").select_option("track an event")
+        page.get_by_label("Event").fill("thanked")
+        page.get_by_label("Name", exact=True).fill("Thank buyers")
+        page.get_by_role("button", name="Save automation").click()
+    runs = page.get_by_role("table", name="Runs").locator("tbody tr")
+    expect(runs.nth(RUNS - 1)).to_be_visible(timeout=RUNS_MILLISECONDS)
+    take(page, "dashboard-automations.png")
 
 
 def take(page: Page, name: str) -> None:
