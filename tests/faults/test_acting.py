@@ -54,6 +54,7 @@ WHERE n.name = $1 GROUP BY e.bucket_id, e.subscriber_id
 """
 
 
+FILLED = "SELECT count(*) FROM segment_states WHERE filled_to IS NULL"
 UNSENT = """
 SELECT (SELECT count(*) FROM webhook_changes w WHERE w.endpoint_id = $1 AND NOT EXISTS (
   SELECT FROM deliveries d WHERE d.bucket_id = w.bucket_id AND d.endpoint_id = w.endpoint_id
@@ -109,6 +110,9 @@ class House:
         opened = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}
         for name, condition in (("LT", {"country": {"is": "LT"}}), ("Opened", opened)):
             self.lists[name] = (await world.segment(name, condition)).id
+        await world.eventually(
+            lambda: world.fetchval(FILLED), 2
+        )  # later people enter by a fact, not by the definition
         await self._automate("entered", {"segment": self.lists["LT"]}, ["ENTERED"])
         await self._automate("left", {"segment": self.lists["LT"]}, ["LEFT"])
         await self._automate("befriended", {"group": self.lists["Friends"]}, ["ENTERED", "LEFT"])
