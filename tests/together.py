@@ -11,7 +11,10 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 _SHARES: Final = {
+    "tests/api/test_answers.py": "its own web process",
+    "tests/api/test_fairness.py": "a narrow web process",
     "tests/api/test_forgotten.py": "product",
+    "tests/api/test_half_sent.py": "a hasty web process",
     "tests/browser/test_dashboard.py": "product",
     "tests/browser/test_playground.py": "product",
     "tests/examples/test_listener.py": "product",

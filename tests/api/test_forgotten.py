@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 
 from tests.product import Product
 
+pytestmark = pytest.mark.slow
+
 PHONE = "+37061999887"
 CANARIES = ("canary", PHONE.removeprefix("+"), "1931-07-19")
 """What everything below contains of the person, in lower case."""
@@ -90,7 +92,6 @@ class Asking:
                 await asyncio.sleep(0.2)
 
 
-@pytest.mark.slow
 async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
     async with httpx.AsyncClient(base_url=product.origin, timeout=30) as client:
         ask = Asking(product, client)
