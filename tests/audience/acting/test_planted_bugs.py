@@ -10,7 +10,8 @@ import pytest
 
 from audience_gql.audience.acting import effects
 from audience_gql.audience.acting.actor import Actor
-from audience_gql.storage.acting import runs
+from audience_gql.storage.acting import deliveries, runs
+from tests.audience.acting.receiving import Post, answer
 
 LITHUANIA = {"country": {"is": "LT"}}
 
@@ -93,21 +94,74 @@ def with_a_hold_that_is_read_from_the_clock(monkeypatch) -> None:
         return replace(found, evaluated_through=found.evaluated_through + timedelta(hours=1))
 
     async def everybody(connection, bucket_id, automation_id, _, evaluated_through, __):
+        columns = ", ".join(runs.WaitingRun._fields).replace("is_over", "true")
         rows = await connection.fetch(
-            "SELECT id, subscriber_id, entered, origin, due_at, due_at <= $3 FROM runs "
-            "WHERE bucket_id = $1 AND automation_id = $2 AND state = 'WAITING'",
+            f"SELECT {columns} FROM runs WHERE bucket_id = $1 AND automation_id = $2 AND state = 'WAITING' AND due_at <= $3",
             bucket_id,
             automation_id,
             evaluated_through,
         )
-        return [runs.WaitingRun(*row) for row in rows if row[5]]
+        return [runs.WaitingRun(*row) for row in rows]
 
     monkeypatch.setattr(runs, "automations_with_work", automations_with_work)
     monkeypatch.setattr(runs, "unread", unread)
     monkeypatch.setattr(runs, "waiting_runs", everybody)
 
 
+async def two_couriers_on_one_lane(stage, _) -> list[str]:
+    """A receiver thinks for a long time about a message. Meanwhile the person leaves, and another courier looks for work."""
+    post = Post(stage)
+    endpoint = await post.endpoint()
+    segment = await stage.house.segment("S", LITHUANIA)
+    await stage.automation(
+        "A",
+        trigger={"segment": segment.id},
+        on=["ENTERED", "LEFT"],
+        actions=[{"webhook": {"endpoint": endpoint.id, "fields": []}}],
+    )
+    asked, go_on, answered = asyncio.Event(), asyncio.Event(), []
+
+    async def slowly(message):
+        if not asked.is_set():
+            asked.set()
+            await go_on.wait()
+        answered.append(message.message_id)
+        return answer()
+
+    post.sender.answers[endpoint.url] = slowly
+    await stage.house.upsert({"externalId": "ada", "country": "LT"})
+    await stage.settle()
+    first = asyncio.create_task(post.courier.work_off())
+    await asked.wait()
+    await stage.house.upsert({"externalId": "ada", "country": "LV"})
+    await stage.settle()
+    await post.new_courier().work_off()
+    go_on.set()
+    await first
+    await post.courier.work_off()
+
+    return [] if len(answered) == len(set(answered)) == 2 else [f"{answered}"]
+
+
+def with_a_lane_that_two_may_have(monkeypatch) -> None:
+    async def claim(connection, lane, lease, **_):
+        return await connection.fetchval(
+            "UPDATE webhook_lanes l SET lease = $3 WHERE l.bucket_id = $1 AND l.endpoint_id = $2 RETURNING l.formed_to",
+            *lane,
+            lease,
+        )
+
+    async def keep(connection, lane, _, **__):
+        return await connection.fetchval(
+            "SELECT l.formed_to FROM webhook_lanes l WHERE l.bucket_id = $1 AND l.endpoint_id = $2", *lane
+        )
+
+    monkeypatch.setattr(deliveries, "claim", claim)
+    monkeypatch.setattr(deliveries, "keep", keep)
+
+
 SCENARIOS = [
+    (two_couriers_on_one_lane, with_a_lane_that_two_may_have),
     (killed_before_its_effect, with_a_place_that_moves_before_the_effect),
     (left_without_a_tick, with_a_hold_that_is_read_from_the_clock),
 ]

@@ -13,6 +13,7 @@ from audience_gql.audience.definitions.clearing import Clearing
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.webhooks.figures import metrics
 from tests.audience.acting.receiving import Post, answer, data, told
 
 LITHUANIA = {"country": {"is": "LT"}}
@@ -223,3 +224,26 @@ async def test_a_deleted_automation_does_not_hold_up_a_lane(post, is_cleared_fir
     await post.courier.work_off()
 
     assert told(post.sender.sent) == [("ENTERED", "bob")]
+
+
+async def test_monitoring_sees_what_waits_and_what_was_delivered(post):
+    before = await metrics(ports=post.stage.house.ports)
+    endpoint = await post.endpoint()
+    await automation(post, endpoint)
+    post.sender.answers[endpoint.url] = answer(500)
+    await come(post, "ada")
+    await post.settle()
+    post.stage.house.clock.advance(timedelta(seconds=3))
+
+    waiting = await metrics(ports=post.stage.house.ports)
+    post.sender.answers[endpoint.url] = answer()
+    await post.pass_time(timedelta(seconds=10))
+    after = await metrics(ports=post.stage.house.ports)
+
+    assert waiting["audience_deliveries_waiting"] == before["audience_deliveries_waiting"] + 1
+    assert waiting["audience_oldest_waiting_delivery_seconds"] >= 3.0
+    assert after["audience_deliveries_waiting"] == before["audience_deliveries_waiting"]
+    assert (
+        after["audience_deliveries_delivered_last_hour"]
+        == before["audience_deliveries_delivered_last_hour"] + 1
+    )

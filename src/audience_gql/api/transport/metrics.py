@@ -16,8 +16,9 @@ from starlette.responses import PlainTextResponse, Response
 from audience_gql.api.context import Services
 from audience_gql.api.transport.authorization import secret_of
 from audience_gql.audience.access import Unauthenticated
-from audience_gql.audience.acting import figures
+from audience_gql.audience.acting import figures as acting
 from audience_gql.audience.engine.auditor import metrics
+from audience_gql.audience.webhooks import figures as webhooks
 from audience_gql.storage.database import UNREACHABLE
 
 _MEDIA_TYPE: Final = "text/plain; version=0.0.4"
@@ -29,7 +30,9 @@ async def metrics_page(request: Request) -> Response:
     if refused := _refused(request, services.settings.metrics_token):
         return refused
     try:
-        found = await metrics(ports=services.ports) | await figures.metrics(ports=services.ports)
+        found = await metrics(ports=services.ports)
+        found |= await acting.metrics(ports=services.ports)
+        found |= await webhooks.metrics(ports=services.ports)
     except UNREACHABLE:
         return PlainTextResponse("Postgres does not answer\n", HTTPStatus.SERVICE_UNAVAILABLE)
     found["audience_live_connections"] = services.live.connections

@@ -6,6 +6,7 @@ Every function works inside the caller's transaction and decides nothing. `claim
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -262,3 +263,24 @@ async def list_names(
         rows = await connection.fetch(_SQL[statement], ids) if ids else []
         found |= {(kind, row["id"]): row["name"] for row in rows}  # type: ignore[misc]  # the literals above are kinds
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryTotals:
+    """How many deliveries there are, of all workspaces."""
+
+    by_state: Mapping[str, int]
+    """WAITING: those that wait now. Other states: those that ended lately."""
+    oldest_waiting: datetime | None
+    """When the oldest waiting message was formed; None when none waits."""
+
+
+async def totals(connection: Connection, since: datetime) -> DeliveryTotals:
+    """What monitoring asks for. Ended deliveries count from `since` on."""
+    by_state: Counter[str] = Counter()
+    oldest: list[datetime] = []
+    for row in await connection.fetch(_SQL["delivery_totals"], since):
+        by_state[row["state"]] += row["deliveries"]
+        if row["state"] == "WAITING":
+            oldest.append(row["oldest"])
+    return DeliveryTotals(by_state=by_state, oldest_waiting=min(oldest, default=None))

@@ -113,3 +113,8 @@ WHERE c.bucket_id = $1 AND c.endpoint_id = f.endpoint_id AND c.number = f.number
 
 -- name: forget_chains
 DELETE FROM webhook_chains h WHERE h.bucket_id = $1 AND h.automation_id = $2
+
+-- name: delivery_totals
+SELECT d.bucket_id, d.state, count(*) AS deliveries, min(d.created_at) AS oldest
+FROM deliveries d WHERE d.state = 'WAITING' OR d.ended_at >= $1
+GROUP BY d.bucket_id, d.state
