@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import dump
@@ -28,12 +29,12 @@ from tests.conditions.world import (
     store,
 )
 
-_BUCKET = 7
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     id: str
+    bucket_id: int
+    """A bucket for each file."""
     now: datetime
     people: dict[str, Facts]
     inner: dict[int, Condition]
@@ -43,11 +44,12 @@ class Case:
 
 
 def _cases() -> Iterator[Case]:
-    for path in sorted((Path(__file__).parent / "cases").glob("*.json")):
+    for bucket_id, path in enumerate(sorted((Path(__file__).parent / "cases").glob("*.json")), 1):
         given = json.loads(path.read_text())
         for case in given["cases"]:
             yield Case(
                 id=f"{path.stem}: {case['why']}",
+                bucket_id=bucket_id,
                 now=instant(given["now"]),
                 people={
                     name: facts_of(id_, facts) for id_, (name, facts) in enumerate(given["people"].items(), 1)
@@ -85,12 +87,30 @@ def test_round_trip(case: Case) -> None:
     assert condition_of(written) == case.condition
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def everybody(postgres: Connection) -> AsyncIterator[None]:
+    """The people of all files, in a transaction that lasts as long as the tests."""
+    people_of = {case.bucket_id: case.people.values() for case in _CASES}
+    transaction = postgres.transaction()
+    await transaction.start()
+    await store(
+        postgres,
+        [
+            Person(bucket_id=bucket_id, facts=facts)
+            for bucket_id, people in people_of.items()
+            for facts in people
+        ],
+    )
+    yield
+    await transaction.rollback()
+
+
+@pytest.mark.usefixtures("everybody")
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.id)
 async def test_sql(connection: Connection, case: Case) -> None:
     names = {person.id: name for name, person in case.people.items()}
-    await store(connection, [Person(bucket_id=_BUCKET, facts=person) for person in case.people.values()])
-    expected = frozenset((_BUCKET, id_) for id_, name in names.items() if name in case.matches)
-    where = (case.inner, case.now, {_BUCKET: list(names)})
+    expected = frozenset((case.bucket_id, id_) for id_, name in names.items() if name in case.matches)
+    where = (case.inner, case.now, {case.bucket_id: list(names)})
 
     assert await by_people(connection, {1: case.condition}, *where) == {1: expected}
     assert await by_range(connection, case.condition, *where) == expected

@@ -425,6 +425,7 @@ def test_totals_keep_their_digits(function, values, expected):
     assert (type(value), value) == (type(expected), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ["SUM", "AVERAGE", "MIN", "MAX", "DISTINCT"])
 @pytest.mark.parametrize(
     "within", [{"last": {"minutes": 20}}, {"ago": {"from": {"minutes": 20}, "to": {"minutes": 5}}}]

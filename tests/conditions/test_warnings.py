@@ -423,6 +423,7 @@ WITHOUT: dict[str, Callable[[Facts], bool]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_whom_a_sentence_calls_left_out_is_left_out(seed):
     chance = Chance(seed)

@@ -20,6 +20,7 @@ def rhythm():
     return Rhythm(purchases(), START)
 
 
+@pytest.mark.slow
 def test_a_round_has_every_purchase_once_and_takes_a_second_for_each(rhythm):
     played = list(islice(rhythm.since(START), PURCHASES))
 
@@ -28,6 +29,7 @@ def test_a_round_has_every_purchase_once_and_takes_a_second_for_each(rhythm):
     assert played[-1].at < START + ROUND
 
 
+@pytest.mark.slow
 def test_it_goes_forward_and_as_unevenly_as_customers_do(rhythm):
     played = list(islice(rhythm.since(START), 5_000))
     gaps = [(after.at - before.at).total_seconds() for before, after in pairwise(played)]
@@ -37,6 +39,7 @@ def test_it_goes_forward_and_as_unevenly_as_customers_do(rhythm):
     assert max(gaps) > 4
 
 
+@pytest.mark.slow
 def test_busy_days_are_busy_again(rhythm):
     """The purchases of a day come as closely as the day's share of its month says."""
     sold = Counter(
