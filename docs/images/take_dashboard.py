@@ -18,8 +18,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 HERE = Path(__file__).parent
 PURCHASES_MILLISECONDS = 20_000
-RUNS = 12
-RUNS_MILLISECONDS = 120_000
 
 
 def main() -> None:
@@ -92,8 +90,8 @@ def automation(page: Page) -> None:
         page.get_by_label("Event").fill("thanked")
         page.get_by_label("Name", exact=True).fill("Thank buyers")
         page.get_by_role("button", name="Save automation").click()
-    runs = page.get_by_role("table", name="Runs").locator("tbody tr")
-    expect(runs.nth(RUNS - 1)).to_be_visible(timeout=RUNS_MILLISECONDS)
+    page.wait_for_timeout(PURCHASES_MILLISECONDS)
+    expect(page.get_by_role("table", name="Runs").locator("tbody tr").first).to_be_visible()
     take(page, "dashboard-automations.png")
 
 
