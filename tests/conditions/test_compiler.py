@@ -192,7 +192,7 @@ def test_windows_of_one_length_share_a_parameter() -> None:
 def _random_statements() -> list[str]:
     chance = Chance(seed=11)
     statements = []
-    for _ in range(share(150)):
+    for _ in range(max(60, share(150))):
         inner: dict[int, Condition] = {}
         for segment_id in SEGMENTS:
             inner[segment_id] = chance.condition(segment_ids=list(inner), depth=2)

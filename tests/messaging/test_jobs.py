@@ -32,6 +32,7 @@ async def test_who_waits_for_jobs_hears_of_one_once_it_is_in_the_queue(redis_url
 async def test_who_works_off_fills_hears_of_them_and_nothing_is_put_into_the_queue_of_jobs(redis_url):
     signals, jobs = RedisSignals(redis_url), ArqJobs(redis_url)
     pool = for_jobs(redis_url)
+    await pool.delete(QUEUE)  # other tests may have left jobs
     async with signals.fills() as wakeups:
         await wakeups.wait(2)  # the first one only says: look for yourself
         wakeups._is_woken.clear()
