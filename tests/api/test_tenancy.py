@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import pytest_asyncio
 
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
+from audience_gql.audience.testing import MemorySignals
+from tests.api.conftest import Api, new_workspace
 
 READS = {
     "node": ("query ($id: ID!) { node(id: $id) { id } }", {"id": "$"}),
@@ -129,7 +132,13 @@ WRITES = {
 }  # fmt: skip
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stranger(schema, database, tick_pool) -> Api:
+    """Another workspace of the same installation, for all tests: none of them may change it."""
+    return await new_workspace(schema, database, tick_pool, MemorySignals())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def theirs(stranger) -> dict[str, str]:
     (person,) = await stranger.upsert({"email": "theirs@example.com", "country": "LT"})
     group = await stranger.group("Theirs")
