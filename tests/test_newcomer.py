@@ -34,6 +34,8 @@ LEFT_OUT = {
     r"python3 dev lock": "asks the package registry for newer versions",
     r"python3 dev (test|check)|DATABASE_URL=\S+ REDIS_URL=\S+ python3 dev test": "runs the tests, this one among them",
     r"python3 dev run deploy/without_docker.py": "tests/deployment runs it",
+    r"AUDIENCE_WEBHOOK_NETWORKS=\S+ .* python3 dev up": "starts the product without data, beside the demo that runs",
+    r"export WEBHOOK_SECRET=|python3 dev run examples/webhook-receiver": "needs the secret of an endpoint; tests/examples runs the program",
     r"python3 dev run docs/images/take_dashboard": "needs a dashboard that `npm run dev` serves",
 }
 """Commands that are not run, by how they begin."""

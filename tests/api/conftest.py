@@ -267,6 +267,12 @@ async def api(schema: Schema, database: Database, tick_pool: TickPool) -> Api:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def web(api) -> AsyncIterator[httpx.AsyncClient]:
+    async with web_client(api) as client:
+        yield client
+
+
+@asynccontextmanager
+async def web_client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process."""
     subscriptions = Subscriptions(api.schema, api.services)
 

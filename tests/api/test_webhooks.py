@@ -171,9 +171,13 @@ class Post:
         for person in people:
             self.api.clock.advance(SECOND)
             await self.api.upsert({"externalId": person, "country": "LT"})
-            await self.api.tick()
-            await self._actor.act(self.api.bucket_id)
-            await self.courier.work_off()
+            await self.work()
+
+    async def work(self) -> None:
+        """Tick, act, and send what can be sent now."""
+        await self.api.tick()
+        await self._actor.act(self.api.bucket_id)
+        await self.courier.work_off()
 
     async def fail(self, person: str) -> None:
         """Let every attempt to tell about this person fail."""
