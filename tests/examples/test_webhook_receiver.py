@@ -283,7 +283,10 @@ async def test_a_test_message_is_only_answered(following):
     assert following.stored() == stored
 
 
-async def test_nothing_but_an_id_stays_of_an_erased_person(following):
+async def test_nothing_but_an_id_stays_of_somebody_who_left_or_was_erased(following):
+    await following.deliver(*await following.move("LV", "first"))
+    assert "first@example.com" not in "".join(following.stored())
+
     await following.deliver(*await following.move("LT", "ada"))
     assert "ada@example.com" in "".join(following.stored())
 
