@@ -28,7 +28,12 @@ async def test_marks_are_taken_by_their_places(plan):
 
 @pytest.mark.parametrize(
     ("statement", "values"),
-    [("take_marks", (1, 5_000, 1)), ("take_group_marks", (1, [1], [1])), ("tick_segments", (1, 1))],
+    [("take_marks", (1, 5_000, 1)), ("take_group_marks", (1, [1])), ("tick_segments", (1, 1))],
 )
 async def test_no_table_is_read_from_end_to_end(plan, statement, values):
     assert "Seq Scan" not in await plan(statement, *values)
+
+
+async def test_marks_about_groups_are_compared_with_all_people_at_once(plan):
+    """Compared one with another, a crowd that joins a group during an import would hold its bucket for minutes."""
+    assert "Nested Loop" not in await plan("take_group_marks", 1, [1, 2])

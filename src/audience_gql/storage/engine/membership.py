@@ -163,15 +163,14 @@ async def definitions_version(connection: Connection, workspace_id: int) -> int:
 
 
 async def take_marks(connection: Connection, bucket: BucketHead, limit: int) -> Taken:
-    """Delete and return up to `limit` marks, live marks first. With a mark of a group it takes all marks of that person and group."""
+    """Delete and return up to `limit` marks, live marks first. With a mark of a group it takes all marks of that person about groups."""
     row = await connection.fetchrow(_SQL["take_marks"], bucket.id, limit, bucket.workspace_id)
     assert row is not None  # noqa: S101  # a bucket is deleted with its workspace
     asked_at, version, *columns = row
     marks = [] if columns[0] is None else list(map(TakenMark, *columns))
-    pairs = {(mark.subscriber_id, mark.ref) for mark in marks if mark.kind in ("group_joined", "group_left")}
-    if pairs and len(marks) == limit:
-        subscriber_ids, group_ids = zip(*pairs, strict=True)
-        rows = await connection.fetch(_SQL["take_group_marks"], bucket.id, subscriber_ids, group_ids)
+    people = {mark.subscriber_id for mark in marks if mark.kind in ("group_joined", "group_left")}
+    if people and len(marks) == limit:
+        rows = await connection.fetch(_SQL["take_group_marks"], bucket.id, list(people))
         marks.extend(TakenMark(*row) for row in rows)
     return Taken(asked_at, version, marks)
 

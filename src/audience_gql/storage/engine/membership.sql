@@ -46,11 +46,10 @@ CROSS JOIN (
 WHERE w.id = $3
 
 -- name: take_group_marks
--- The rest of what is marked for these people and groups, whatever its lane: coming and going is netted only over all of it.
+-- The rest of what is marked about groups for these people, whatever its lane: coming and going is netted only over all of it. Postgres
+-- compares each mark with a hash of the people, so this reads the bucket's marks once, however many people are named.
 DELETE FROM dirty d
-USING unnest($2::bigint[], $3::bigint[]) AS p (subscriber_id, group_id)
-WHERE d.bucket_id = $1 AND d.kind IN ('group_joined', 'group_left')
-  AND d.subscriber_id = p.subscriber_id AND d.ref = p.group_id
+WHERE d.bucket_id = $1 AND d.kind IN ('group_joined', 'group_left') AND d.subscriber_id = ANY($2::bigint[])
 RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at, d.origin
 
 -- name: apply_changes
