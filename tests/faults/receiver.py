@@ -54,7 +54,7 @@ class Receiver:
         runs = [change["run"] for change in orjson.loads(body)["data"]["changes"]]
         if self.told.setdefault(message_id, runs) != runs:
             self.wrong.append(f"message {message_id} tells {runs}, and told {self.told[message_id]}")
-        if message_id not in self.failed and self.chance.random() < 0.1:
+        if message_id not in self.failed and self.chance.random() < 0.04:
             self.failed.add(message_id)
             return self.chance.choice(FAILURES)
         await asyncio.sleep(0.05 * self.chance.random())

@@ -60,6 +60,12 @@ SELECT (SELECT count(*) FROM webhook_changes w WHERE w.endpoint_id = $1 AND NOT 
   SELECT FROM deliveries d WHERE d.bucket_id = w.bucket_id AND d.endpoint_id = w.endpoint_id
     AND w.number BETWEEN d.first_number AND d.last_number AND d.state <> 'WAITING'))
 """
+WAITING = """
+SELECT d.bucket_id, d.attempts, d.next_attempt_at, l.leased_until, l.next_attempt_at AS lane_at, l.next_number, l.formed_to, d.last_number,
+       (SELECT array_agg(a.status || ' ' || a.failure) FROM delivery_attempts a WHERE a.bucket_id = d.bucket_id AND a.delivery_id = d.id) AS failures
+FROM webhook_lanes l LEFT JOIN deliveries d ON d.bucket_id = l.bucket_id AND d.endpoint_id = l.endpoint_id AND d.state = 'WAITING'
+WHERE l.endpoint_id = $1 AND (d.id IS NOT NULL OR l.next_number > l.formed_to + 1)
+"""
 OUTBOX = """
 SELECT w.bucket_id, w.number, w.run_id, r.subscriber_id FROM webhook_changes w
 JOIN runs r ON r.bucket_id = w.bucket_id AND r.id = w.run_id WHERE w.endpoint_id = $1
@@ -249,12 +255,13 @@ class House:
         raise AssertionError("the workers do not come to an end")
 
     async def settle_messages(self) -> None:
-        """Wait until nothing is left to send. A worker that was killed keeps its lanes until its leases end."""
-        for _ in range(240):
+        """Wait until nothing is left to send. A killed worker keeps its lanes until its leases end, and a refused message waits for 5 s."""
+        for _ in range(800):
             if not await self.world.fetchval(UNSENT, self.endpoint_id):
                 return
             await asyncio.sleep(0.5)
-        raise AssertionError("the couriers do not come to an end")
+        waiting = await self.fetch(WAITING, self.endpoint_id)
+        raise AssertionError(f"the couriers do not come to an end: {[dict(row) for row in waiting]}")
 
 
 async def wrong(house: House) -> list[str]:
