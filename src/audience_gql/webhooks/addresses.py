@@ -23,9 +23,10 @@ _NOT_PUBLIC: Final = (
     IPv4Network("192.88.99.0/24"),  # relays of 6to4, deprecated by RFC 7526
     IPv4Network("224.0.0.0/4"),  # multicast
     IPv6Network("2001::/23"),  # IETF protocol assignments, with Teredo
+    IPv6Network("2002::/16"),  # 6to4, whose relays RFC 7526 deprecates
     IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
-"""What some versions of Python call global."""
+"""What some versions of Python call global, and others do not."""
 
 _V4_COMPATIBLE: Final = IPv6Network("::/96")
 _V4_MAPPED: Final = IPv6Network("::ffff:0:0/96")
