@@ -14,10 +14,13 @@ SELECT b.pruned_through FROM buckets b WHERE b.id = $1 FOR NO KEY UPDATE
 -- The last sequence of the next slice, all of which is older than `$4` and read by every automation that is not paused.
 SELECT max(c.sequence) FROM membership_changes c
 WHERE c.bucket_id = $1 AND c.sequence > $2 AND c.sequence <= $3 AND c.occurred_at < $4
-  AND NOT EXISTS (
-    SELECT FROM automation_places p JOIN automations a ON a.id = p.automation_id AND NOT a.is_paused
-    JOIN membership_changes u ON u.bucket_id = $1 AND u.list_id = a.list_id AND u.sequence > p.sequence AND u.sequence <= c.sequence
-    WHERE p.bucket_id = $1)
+  AND c.sequence < coalesce((
+    SELECT min(f.sequence)
+    FROM automation_places p JOIN automations a ON a.id = p.automation_id AND NOT a.is_paused
+    CROSS JOIN LATERAL (
+      SELECT u.sequence FROM membership_changes u
+      WHERE u.bucket_id = $1 AND u.list_id = a.list_id AND u.sequence > p.sequence ORDER BY u.sequence LIMIT 1) f
+    WHERE p.bucket_id = $1), 9223372036854775807)
 
 -- name: keep_hours
 INSERT INTO segment_hours (bucket_id, segment_id, hour, entered, "left")

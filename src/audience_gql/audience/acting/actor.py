@@ -26,6 +26,7 @@ from audience_gql.storage.models import Workspace
 
 CHANGES_A_STEP: Final = 500
 _ERASED: Final = "the person was erased"
+_FAULT: Final = "an unexpected error, which the worker's log describes"
 _UNMATCHED: Final = "the person did not match the automation's condition"
 
 logger = logging.getLogger(__name__)
@@ -86,14 +87,12 @@ class Actor:
                 acted = await self.step(bucket_id, automation_id, changes)
             except (*UNREACHABLE, *BUSY):
                 raise
-            except Exception as error:  # a fault in one run must not stop the others
+            except Exception:  # a fault in one run must not stop the others
                 if changes > 1:
                     changes = 1
                     continue
                 logger.exception("automation %d failed in bucket %d", automation_id, bucket_id)
-                acted = await self.step(
-                    bucket_id, automation_id, 1, failure=f"{type(error).__name__}: {error}"
-                )
+                acted = await self.step(bucket_id, automation_id, 1, failure=_FAULT)
             total += acted.runs
             if not acted.has_more:
                 return total
