@@ -45,6 +45,9 @@ _TEXTS = [
     "pro",
 ]
 _NEEDLES = [*_TEXTS, "", "s", "%", "_", "e\u0301", "é", "t"]
+_PATTERNS = [
+    "*", "?", "??", "l?", "*t", "L*|b", r"\*|\\", "100%", "100?", "?_?", "_*", "*e\u0301", "caf?", "str?*e", "STRASS?", "?δο?|i?", "?*?", "pr|p*o", "", "|b",
+]  # fmt: skip
 _NUMBERS = [0, 1, 5, 0.1, 0.2, 0.3, 0.30000000000000004, 100, -1, 1e22, 2**53 - 1, 1e-7]
 _INSTANTS = [
     "2026-03-30T12:00:00Z",
@@ -157,6 +160,7 @@ class Chance:
             ("key", "FieldFilter"): list(FIELDS)[:8],  # those that people have
             ("key", "PropertyFilter"): _PROPERTIES,
             ("of", "EventTotalFilter"): ["value", "value", *_PROPERTIES],
+            ("matches", "TextFilter"): _PATTERNS,
         }
         if name in {"name", "notFollowedBy"}:
             return self.random.choice([*list(EVENT_NAMES)[:3], "unheard_of"])

@@ -18,10 +18,12 @@ from audience_gql.conditions.codec import dump
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters import date as date_filter
+from audience_gql.conditions.filters import text as text_filter
 from audience_gql.conditions.filters.count import CountFilter
 from audience_gql.conditions.filters.event_time import EventTime
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.number import NumberFilter
+from audience_gql.conditions.filters.pattern import Alternative
 from audience_gql.conditions.filters.text import TextFilter
 from audience_gql.conditions.kinds import age, event_total
 from audience_gql.conditions.kinds.event import EventCount
@@ -225,6 +227,30 @@ def _lower_case_for_folding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TextFilter, "sql", wrong)
 
 
+def _patterns_without_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patterns: a percent sign and an underscore are wildcards of LIKE."""
+
+    def wrong(alternative: Alternative) -> str:
+        return "".join(
+            part if isinstance(part, str) else {"*": "%", "?": "_"}[part.value] for part in alternative
+        )
+
+    monkeypatch.setattr(text_filter, "like_pattern", wrong)
+
+
+def _exactly_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts as written: compared with their folded form."""
+    right = TextFilter.sql
+
+    def wrong(self: TextFilter, column: str, parameters: Parameters) -> str:
+        folded = {"isExactly": "is", "inExactly": "in"}.get(self.operator, self.operator)
+        return right(
+            replace(self, operator=folded), f"lower({column})" if self.is_exact else column, parameters
+        )
+
+    monkeypatch.setattr(TextFilter, "sql", wrong)
+
+
 def _everybody_lives_in_the_office(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time zones: today is the workspace's day for everybody."""
 
@@ -337,6 +363,8 @@ def _entered_is_always_stored(monkeypatch: pytest.MonkeyPatch) -> None:
         _joined_counts_without_people_without_events,
         _unfolded_text,
         _lower_case_for_folding,
+        _patterns_without_escapes,
+        _exactly_in_any_case,
         _everybody_lives_in_the_office,
         _leap_day_in_february,
         _properties_of_different_events,

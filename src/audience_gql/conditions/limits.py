@@ -13,6 +13,10 @@ MAX_LEAVES: Final = 200
 MAX_VALUES: Final = 10_000
 """The most values or ids in one list."""
 MAX_TEXT: Final = 1_000
+MAX_ALTERNATIVES: Final = 20
+"""The most alternatives of one pattern."""
+MAX_WILDCARDS: Final = 100
+"""The most `*` and `?` of one pattern, in all its alternatives together."""
 MAX_PROPERTY_FILTERS: Final = 20
 """The most property filters in the `where` of one leaf."""
 MAX_WINDOW: Final = timedelta(days=3_653)

@@ -49,6 +49,8 @@ class PropertyFilter:
         """A predicate over an event, alias `e`."""
         key = parameters.constant(self.key, "text")
         match self.filter:
+            case TextFilter(is_exact=True):
+                column = f"CASE WHEN jsonb_typeof({_COLUMN} -> {key}) = 'string' THEN {_COLUMN} ->> {key} END"
             case TextFilter():
                 column = (
                     f"CASE WHEN jsonb_typeof({_COLUMN} -> {key}) = 'string' "

@@ -1,4 +1,4 @@
-"""TextFilter: compares folded text with folded text. Email addresses are folded by the rules of addresses.py.
+"""TextFilter: compares folded text with folded text, or text as written. Email addresses are folded by the rules of addresses.py.
 
 A missing text matches only `isSet: false`.
 """
@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from audience_gql.conditions.addresses import fold_address, fold_end_of_address
+from audience_gql.conditions.filters.pattern import (
+    Alternative,
+    alternatives,
+    checked_pattern,
+    fits,
+    like_pattern,
+)
 from audience_gql.conditions.input.parsing import Parsing
-from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
+from audience_gql.conditions.input.shapes import Check, Given, InputField, Scalar, Shape
+from audience_gql.conditions.limits import MAX_ALTERNATIVES, MAX_WILDCARDS
 from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json, fold
 from audience_gql.conditions.words.wording import listed, quoted
@@ -22,11 +30,15 @@ class _Operator:
     description: str
     words: str
     sql: Callable[[str, str], str]
-    """Takes the folded column and the bound value. Null or false for a missing text."""
-    holds: Callable[[str, Any], bool]  # Any: the folded value, or with `many` a set of them
+    """Takes the column and the bound value. Null or false for a missing text."""
+    holds: Callable[[str, Any], bool]  # Any: the compared value, or with `many` all of them
     many: bool = False
+    is_exact: bool = False
+    """Compares texts as written, not folded."""
+    check: Check | None = None
 
 
+_MATCHES: Final = "matches"
 _OPERATORS: Final = {
     "is": _Operator(
         description="Equal, ignoring upper and lower case.",
@@ -79,6 +91,32 @@ _OPERATORS: Final = {
         sql=lambda column, value: f"right({column}, length({value})) = {value}",
         holds=lambda text, value: text.endswith(value),
     ),
+    _MATCHES: _Operator(
+        description=(
+            "The whole text matches this pattern. `*` stands for any characters, `?` for exactly one character of the folded text, and `|` "
+            "separates alternatives. A backslash makes the next of these literal. At most "
+            f"{MAX_ALTERNATIVES} alternatives, and {MAX_WILDCARDS} of `*` and `?`."
+        ),
+        words="matches {}",
+        sql=lambda column, patterns: f"{column} LIKE ANY({patterns})",
+        holds=lambda text, found: any(fits(text, alternative) for alternative in found),
+        check=checked_pattern,
+    ),
+    "isExactly": _Operator(
+        description="Equal as written: upper and lower case matter, and so does every other difference. For ids.",
+        words="is exactly {}",
+        sql=lambda column, value: f"{column} = {value}",
+        holds=lambda text, value: text == value,
+        is_exact=True,
+    ),
+    "inExactly": _Operator(
+        description="Equal to one of these as written.",
+        words="is exactly {}",
+        sql=lambda column, values: f"{column} = ANY({values})",
+        holds=lambda text, values: text in values,
+        many=True,
+        is_exact=True,
+    ),
 }
 
 
@@ -89,6 +127,11 @@ class TextFilter:
     operator: str
     value: str | tuple[str, ...] | bool
     of_addresses: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether texts are compared as written, not folded."""
+        return not isinstance(self.value, bool) and _OPERATORS[self.operator].is_exact
 
     def of_stored(self, store: Callable[[str], str]) -> TextFilter:
         """The same filter, with `store` applied to texts that are compared as a whole. Storage applies `store` before it writes a text."""
@@ -103,19 +146,19 @@ class TextFilter:
             return (text is not None) is self.value
         if text is None:
             return False
-        wanted = self._fold(self.value) if isinstance(self.value, str) else {*map(self._fold, self.value)}
-        return _OPERATORS[self.operator].holds(
-            fold_address(text) if self.of_addresses else fold(text), wanted
-        )
+        compared = text if self.is_exact else self._fold(text)
+        return _OPERATORS[self.operator].holds(compared, self._operand(self.value))
 
     def sql(self, column: str, parameters: Parameters) -> str:
-        """`column` is an expression of the folded text."""
+        """`column` is an expression of the folded text, or of the text as written if the filter is exact."""
         if isinstance(self.value, bool):
             return f"{column} IS {'NOT NULL' if self.value else 'NULL'}"
-        if isinstance(self.value, str):
-            value = parameters.constant(self._fold(self.value), "text")
+        operand = self._operand(self.value)
+        if isinstance(operand, str):
+            value = parameters.constant(operand, "text")
         else:
-            value = parameters.constant([self._fold(text) for text in self.value], "text[]")
+            texts = [item if isinstance(item, str) else like_pattern(item) for item in operand]
+            value = parameters.constant(texts, "text[]")
         return _OPERATORS[self.operator].sql(column, value)
 
     def dump(self) -> Json:
@@ -130,13 +173,30 @@ class TextFilter:
             return f"is set, but neither {listed(values, joint='nor')}"
         return _OPERATORS[self.operator].words.format(listed(values))
 
-    def _fold(self, operand: str) -> str:
+    def _operand(self, value: str | tuple[str, ...]) -> str | tuple[str | Alternative, ...]:
+        """The value in the form in which it is compared."""
+        if self.is_exact:
+            return value
+        if not isinstance(value, str):
+            return tuple(map(self._fold, value))
+        if self.operator == _MATCHES:
+            return tuple(map(self._folded_parts, alternatives(value)))
+        return self._fold(value, is_end=self.operator == "endsWith")
+
+    def _folded_parts(self, alternative: Alternative) -> Alternative:
+        last = len(alternative) - 1
+        return tuple(
+            self._fold(part, is_end=0 < position == last) if isinstance(part, str) else part
+            for position, part in enumerate(alternative)
+        )
+
+    def _fold(self, text: str, *, is_end: bool = False) -> str:
         if not self.of_addresses:
-            return fold(operand)
-        return fold_end_of_address(operand) if self.operator == "endsWith" else fold_address(operand)
+            return fold(text)
+        return fold_end_of_address(text) if is_end else fold_address(text)
 
 
-_OF_WHOLE_TEXTS: Final = frozenset({"is", "isNot", "in", "notIn"})
+_OF_WHOLE_TEXTS: Final = frozenset({"is", "isNot", "in", "notIn", "isExactly", "inExactly"})
 
 
 def _build(given: Given, _: Parsing) -> TextFilter:
@@ -147,10 +207,16 @@ def _build(given: Given, _: Parsing) -> TextFilter:
 TEXT_FILTER: Final = Shape(
     name="TextFilter",
     one_of=True,
-    description="Compares text, ignoring upper and lower case. A missing text matches only `isSet: false`.",
+    description="Compares text, ignoring upper and lower case except in `isExactly` and `inExactly`. A missing text matches only `isSet: false`.",
     fields=(
         *(
-            InputField(name=name, type=Scalar.STRING, many=operator.many, description=operator.description)
+            InputField(
+                name=name,
+                type=Scalar.STRING,
+                many=operator.many,
+                check=operator.check,
+                description=operator.description,
+            )
             for name, operator in _OPERATORS.items()
         ),
         InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is any text."),

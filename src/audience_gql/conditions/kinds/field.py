@@ -126,7 +126,9 @@ class CustomField(Leaf):
 
     def sql(self, parameters: Parameters) -> OfRow:
         key = parameters.constant(str(self.field.id), "text")
-        return OfRow(expression=self.filter.sql(f"({_TYPES[self.field.type].sql(key)})", parameters))
+        is_exact = isinstance(self.filter, TextFilter) and self.filter.is_exact
+        value = f"s.fields ->> {key}" if is_exact else _TYPES[self.field.type].sql(key)
+        return OfRow(expression=self.filter.sql(f"({value})", parameters))
 
     def _value(self, person: Facts) -> Any:  # Any: what the field's type reads
         return _TYPES[self.field.type].read(person.fields.get(self.field.id))

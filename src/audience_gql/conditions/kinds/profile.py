@@ -117,7 +117,10 @@ class ProfileText(Leaf):
         return person.profile.get(self.column)
 
     def sql(self, parameters: Parameters) -> OfRow:
-        return OfRow(expression=self.filter.sql(f"s.{TEXT_OF_NAME[self.column]}_folded", parameters))
+        column = f"s.{TEXT_OF_NAME[self.column]}"
+        return OfRow(
+            expression=self.filter.sql(column if self.filter.is_exact else f"{column}_folded", parameters)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

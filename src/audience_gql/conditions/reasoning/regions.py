@@ -29,12 +29,21 @@ _PARTS_OF_TEXT: Final[Mapping[str, Callable[[str, str], bool]]] = {
 }
 _ONE_OF: Final = frozenset({"is", "in", "eq", "on", "exactly", "month"})
 _NONE_OF: Final = frozenset({"isNot", "notIn", "ne"})
+_EXACTLY: Final = frozenset({"isExactly", "inExactly"})
 _RANGES: Final = frozenset(
     {"lt", "lte", "gt", "gte", "between", "before", "after", "atLeast", "atMost", "inLast", "notInLast"}
 )
 _OF_LISTS: Final = frozenset({"hasAny", "hasAll", "hasNone"})
 _OPAQUE: Final = _OF_LISTS | {"isEmpty", "inNext", "anniversaryInNext", "anniversaryInLast"}
-OPERATORS: Final = frozenset({"isSet"}) | _PARTS_OF_TEXT.keys() | _ONE_OF | _NONE_OF | _RANGES | _OPAQUE
+OPERATORS: Final = (
+    frozenset({"isSet", "matches"})
+    | _EXACTLY
+    | _PARTS_OF_TEXT.keys()
+    | _ONE_OF
+    | _NONE_OF
+    | _RANGES
+    | _OPAQUE
+)
 NEGATIVE: Final = _NONE_OF | {"notContains", "hasNone", "notInLast"}
 """Negative operators that require a value."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,6 +82,8 @@ def region_of(
     if operator in _ONE_OF | _NONE_OF:
         values = value if isinstance(value, list) else [value]
         region = _set(operator, values, is_count=is_count, fold=fold)
+    elif operator in _EXACTLY:
+        region = _exactly(value if isinstance(value, list) else [value], fold)
     elif operator in _PARTS_OF_TEXT and isinstance(value, str):
         region = _part_of_text(operator, fold(value))
     else:
@@ -174,6 +185,20 @@ def _member(
             return "month", Fraction(value)
         case _:
             return _end(value, is_count=is_count)
+
+
+def _exactly(values: Sequence[Json], fold: Callable[[str], str]) -> Region | None:
+    """These texts as written. Points are folded texts, so it is unknown whether the text behind one of them passes."""
+    texts = frozenset(value for value in values if isinstance(value, str))
+    if len(texts) > _MOST_VALUES:
+        return None
+    folded = frozenset(map(fold, texts))
+    return Region(
+        key=("exactly", texts),
+        domain="text",
+        marks=tuple(folded),
+        contains=lambda point: None if point in folded else False,
+    )
 
 
 def _part_of_text(operator: str, part: str) -> Region:

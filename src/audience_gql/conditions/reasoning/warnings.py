@@ -30,7 +30,7 @@ _COMES_FROM: Final = {"age": "birthday"}
 """For a kind that is computed: the kind that is missing when the computed value is missing."""
 _SURPRISING: Final = frozenset({"age", "birthday"})
 """Kinds whose value may be missing although authors do not expect it, whatever the operator."""
-_EQUALITIES: Final = frozenset({"is", "in", "eq", "on", "hasAny", "hasAll"})
+_EQUALITIES: Final = frozenset({"is", "in", "isExactly", "inExactly", "eq", "on", "hasAny", "hasAll"})
 
 
 def warnings(
