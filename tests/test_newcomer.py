@@ -42,6 +42,7 @@ LEFT_OUT = {
 SHORTENED = {
     "benchmarks/engine": "--help",
     "benchmarks/fanout": "--help",
+    "benchmarks/acting": "--help",
     "benchmarks/workspaces.py": "--help",
     "benchmarks/segments.py": "--help",
     "benchmarks/upserts.py": "--help",
