@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import count
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,7 +23,12 @@ CREATE_SEGMENT = (
 )
 CREATE_GROUP = "mutation ($input: CreateGroupInput!) { createGroup(input: $input) { ... on Group { id } } }"
 UPSERT = "mutation ($input: UpsertSubscribersInput!) { upsertSubscribers(input: $input) { ... on UpsertSubscribersPayload { rejects { message } } } }"
+CREATE_ENDPOINT = "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { ... on CreateWebhookEndpointPayload { endpoint { id } } } }"
+CREATE_AUTOMATION = "mutation ($input: CreateAutomationInput!) { createAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
+UPDATE_AUTOMATION = "mutation ($input: UpdateAutomationInput!) { updateAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
 TRACK = "mutation ($input: TrackEventsInput!) { trackEvents(input: $input) { ... on TrackEventsPayload { accepted } } }"
+TRACKED = {"trackEvent": {"name": "greeted"}}
+SUMMARY = 'When somebody enters or leaves "Bought {name}" and it stays so for 2 hours: track the event thanked_{name}.'
 MOST_STOPS = 60
 expect.set_options(timeout=30_000)
 _numbers = count(1)
@@ -39,17 +45,30 @@ class Api:
         done = await self._ask(UPSERT, {"subscribers": [person]})
         assert done == {"upsertSubscribers": {"rejects": []}}
 
-    async def segment(self, name: str, event: str) -> None:
-        await self._ask(CREATE_SEGMENT, {"name": name, "condition": {"event": {"name": event}}})
+    async def segment(self, name: str, event: str) -> str:
+        made = await self._ask(CREATE_SEGMENT, {"name": name, "condition": {"event": {"name": event}}})
+        return made["createSegment"]["id"]
 
-    async def group(self, name: str) -> None:
-        await self._ask(CREATE_GROUP, {"name": name})
+    async def group(self, name: str) -> str:
+        return (await self._ask(CREATE_GROUP, {"name": name}))["createGroup"]["id"]
+
+    async def endpoint(self, name: str) -> None:
+        given = {"name": name, "url": "https://receiver.example/"}
+        assert (await self._ask(CREATE_ENDPOINT, given))["createWebhookEndpoint"]["endpoint"]
+
+    async def automation(self, name: str, **rules: object) -> str:
+        made = await self._ask(CREATE_AUTOMATION, {"name": name, **rules})
+        return made["createAutomation"]["id"]
+
+    async def edit_automation(self, automation_id: str, **rules: object) -> None:
+        done = await self._ask(UPDATE_AUTOMATION, {"id": automation_id, **rules})
+        assert done["updateAutomation"] == {"id": automation_id}
 
     async def track(self, person: str, event: str) -> None:
         done = await self._ask(TRACK, {"events": [{"subscriber": {"externalId": person}, "name": event}]})
         assert done == {"trackEvents": {"accepted": 1}}
 
-    async def _ask(self, query: str, given: object) -> object:
+    async def _ask(self, query: str, given: object) -> Any:  # Any: JSON
         answer = await self._client.post("/graphql", json={"query": query, "variables": {"input": given}})
         assert "errors" not in answer.json(), answer.text
         return answer.json()["data"]
@@ -488,7 +507,7 @@ async def test_what_an_automation_may_not_be_is_said_where_it_is(visit, product,
 
     await fill_in(page, when=f"Two {name}", group=f"One {name}", name=f"first {name}")
     await page.get_by_label("And stays").fill("91")
-    await page.get_by_label("Only once for each person").check()
+    await page.get_by_label("For one person").select_option("only once")
     await save.click()
     await expect(page.get_by_label("And stays")).to_have_accessible_description(
         "a hold lasts at most 90 days"
@@ -500,7 +519,7 @@ async def test_what_an_automation_may_not_be_is_said_where_it_is(visit, product,
         re.compile("^there is an automation called")
     )
     await page.get_by_label("Name", exact=True).fill(f"Second {name}")
-    await page.get_by_label("Only once for each person").uncheck()
+    await page.get_by_label("For one person").select_option("every time")
     await save.click()
 
     await expect(page.get_by_role("list", name="The way round").get_by_role("listitem")).to_have_text(
@@ -534,3 +553,166 @@ async def test_an_automation_is_paused_and_resumed(visit, product, api, name):
 
     await expect(runs(page)).to_have_count(1)
     await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def preview(page: Page) -> Locator:
+    return page.get_by_role("region", name="Preview")
+
+
+async def open_automation(page: Page, product, automation_id: str) -> None:
+    await enter(page, product.token)
+    await page.goto(f"{page.url.partition('#')[0]}#/automations/{automation_id}")
+    await expect(page.get_by_role("link", name="Edit")).to_be_visible()
+
+
+async def test_an_automation_is_previewed_and_edited(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Bought {name}", f"bought_{name}")
+    await api.group(f"Thanked {name}")
+    await api.track(name, f"bought_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(row(page, f"Bought {name}")).to_contain_text("1")
+
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await expect(preview(page)).to_contain_text("Choose a list and an action")
+    await page.get_by_label("Segment or group").select_option(f"Bought {name}")
+    await page.get_by_label("Group", exact=True).select_option(f"Thanked {name}")
+    await expect(preview(page)).to_contain_text("1 person is in the list now. It does not act for them.")
+    await expect(preview(page)).to_contain_text(f"{name}@dashboard.example")
+    await expect(preview(page)).to_contain_text("In the last seven days, people entered 0 times a day.")
+    await page.get_by_label("Also for the people who are in it already").check()
+    await expect(preview(page)).to_contain_text("It acts for them, too.")
+    await expect(preview(page).get_by_role("status")).to_have_text("At present")
+    found = await barriers(page)
+    await page.get_by_label("Also for the people who are in it already").uncheck()
+    await page.get_by_label("Name", exact=True).fill(f"Thank {name}")
+    await page.get_by_role("button", name="Save automation").click()
+    await page.get_by_role("link", name="Edit").click()
+
+    await expect(page.get_by_role("heading", name=f"Edit “Thank {name}”")).to_be_focused()
+    await expect(page.get_by_label("Segment or group").locator("option:checked")).to_have_text(
+        f"Bought {name}"
+    )
+    await expect(page.get_by_label("Group", exact=True).locator("option:checked")).to_have_text(
+        f"Thanked {name}"
+    )
+    await expect(page.get_by_label("Also for the people")).to_have_count(0)
+    await page.get_by_label("When somebody").select_option("enters or leaves")
+    await page.get_by_label("And stays").fill("2")
+    await page.get_by_label("Unit", exact=True).select_option("hours")
+    await page.get_by_label("For one person").select_option("at most once in")
+    await page.get_by_label("Length", exact=True).fill("7")
+    await page.get_by_label("Then").select_option("track an event")
+    await page.get_by_label("Event").fill(f"thanked_{name}")
+    await page.get_by_label("Name", exact=True).fill(f"Note {name}")
+    await expect(preview(page).get_by_role("status")).to_have_text("At present")
+    found += await barriers(page)
+    await page.get_by_role("button", name="Save automation").click()
+
+    await expect(page.get_by_role("heading", name=f"Note {name}")).to_be_focused()
+    await expect(page.get_by_role("main").locator(".summary").first).to_have_text(SUMMARY.format(name=name))
+    await page.get_by_role("link", name="Edit").click()
+    await expect(page.get_by_label("And stays")).to_have_value("2")
+    await expect(page.get_by_label("Unit", exact=True)).to_have_value("hours")
+    await expect(page.get_by_label("Length", exact=True)).to_have_value("7")
+    await expect(page.get_by_label("Event")).to_have_value(f"thanked_{name}")
+    assert found == []
+    assert visit.complaints == []
+
+
+async def test_an_edit_overwrites_nobody_else_s(visit, product, api, name):
+    group = await api.group(f"Met {name}")
+    made = await api.automation(f"Greet {name}", trigger={"group": group}, actions=[TRACKED])
+    page = await visit.open()
+    await open_automation(page, product, made)
+    conflict = page.get_by_role("alert", name="Conflict")
+    await page.get_by_role("link", name="Edit").click()
+    await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
+    await api.edit_automation(made, name=f"Theirs {name}", holdFor={"days": 1})
+
+    await page.get_by_role("button", name="Save automation").click()
+    await expect(conflict).to_be_focused()
+    await expect(conflict).to_contain_text("your changes are not saved")
+    await expect(conflict).to_contain_text(f"Theirs {name}")
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Mine {name}")
+    found = await barriers(page)
+    await conflict.get_by_role("button", name="Drop my changes").click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Theirs {name}")
+    await expect(page.get_by_label("And stays")).to_have_value("1")
+    await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
+    await api.edit_automation(made, name=f"Again {name}")
+    await page.get_by_role("button", name="Save automation").click()
+    await conflict.get_by_role("button", name="Save mine over it").click()
+
+    await expect(page.get_by_role("heading", name=f"Mine {name}")).to_be_focused()
+    assert found == []
+    assert visit.complaints == []
+
+
+async def test_an_automation_that_the_form_cannot_show_is_only_read(visit, product, api, name):
+    group = await api.group(f"Met {name}")
+    made = await api.automation(
+        f"Twice {name}",
+        trigger={"group": group},
+        actions=[TRACKED, {"removeFromGroup": group}],
+        onlyIf={"country": {"is": "LT"}},
+        reentry={"rule": "ONCE"},
+    )
+    page = await visit.open()
+    await open_automation(page, product, made)
+
+    await page.get_by_role("link", name="Edit").click()
+
+    await expect(page.get_by_role("heading", name=f"Twice {name}")).to_be_focused()
+    await expect(page.get_by_role("main")).to_contain_text(
+        "This form cannot edit the automation, because it has 2 actions, and it has a condition on the person."
+    )
+    await expect(page.get_by_role("button", name="Save automation")).to_have_count(0)
+    assert await barriers(page) == []
+
+
+async def test_an_automation_is_deleted_after_a_question(visit, product, api, name):
+    group = await api.group(f"Met {name}")
+    made = await api.automation(f"Gone {name}", trigger={"group": group}, actions=[TRACKED])
+    page = await visit.open()
+    await open_automation(page, product, made)
+
+    await page.get_by_role("button", name="Delete…").click()
+    question = page.get_by_role("dialog", name=f"Delete “Gone {name}”?")
+    await expect(question.get_by_role("button", name="Keep it")).to_be_focused()
+    found = await barriers(page)
+    await page.keyboard.press("Enter")
+    await expect(question).to_have_count(0)
+    await page.get_by_role("button", name="Delete…").click()
+    await question.get_by_role("button", name="Delete the automation").click()
+
+    await expect(page.get_by_role("heading", name="Automations")).to_be_visible()
+    await expect(page.get_by_role("link", name=f"Gone {name}")).to_have_count(0)
+    assert found == []
+    assert visit.complaints == []
+
+
+async def test_a_webhook_is_sent_to_an_endpoint(visit, product, api, name):
+    await api.group(f"Met {name}")
+    await api.endpoint(f"CRM {name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await page.get_by_label("Segment or group").select_option(f"Met {name}")
+    await page.get_by_label("Then").select_option("send a webhook")
+    await page.get_by_label("Endpoint").select_option(f"CRM {name}")
+    await page.get_by_label("firstName").check()
+    await page.get_by_label("Name", exact=True).fill(f"Tell {name}")
+
+    await page.get_by_role("button", name="Save automation").click()
+    await expect(page.get_by_role("main")).to_contain_text(f"CRM {name}")
+    await page.get_by_role("link", name="Edit").click()
+
+    await expect(page.get_by_label("Endpoint").locator("option:checked")).to_have_text(f"CRM {name}")
+    await expect(page.get_by_label("firstName")).to_be_checked()
+    await expect(page.get_by_label("lastName")).not_to_be_checked()
+    assert await barriers(page) == []
+    assert visit.complaints == []

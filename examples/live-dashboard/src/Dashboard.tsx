@@ -4,7 +4,7 @@ import { useQuery } from "urql";
 import { graphql } from "./gql";
 import { AutomationList } from "./automations/AutomationList";
 import { AutomationView } from "./automations/AutomationView";
-import { Editor } from "./automations/Editor";
+import { EditAutomation, NewAutomation } from "./automations/Editor";
 import { Builder } from "./builder/Builder";
 import { Changes } from "./changes/Changes";
 import { useChanges } from "./changes/useChanges";
@@ -72,7 +72,8 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
           {route.page === "segment" && <SegmentView key={route.id} id={route.id} tally={feed.tallies.get(route.id)} />}
           {route.page === "automations" && <AutomationList />}
           {route.page === "automation" && <AutomationView key={route.id} id={route.id} />}
-          {route.page === "new-automation" && <Editor />}
+          {route.page === "edit-automation" && <EditAutomation key={route.id} id={route.id} />}
+          {route.page === "new-automation" && <NewAutomation />}
           {route.page === "home" && <Welcome />}
         </main>
         {route.page !== "new" && (

@@ -5,12 +5,14 @@ import type { CustomFieldType } from "../gql/graphql";
 import type { ActionKind } from "./draft";
 import { Field, type Described } from "./Field";
 import type { PartProps } from "./TriggerFields";
+import { WebhookFields } from "./WebhookFields";
 
 const KINDS: Record<ActionKind, string> = {
   addToGroup: "add them to a group",
   removeFromGroup: "remove them from a group",
   trackEvent: "track an event",
   setField: "set a custom field",
+  webhook: "send a webhook",
 };
 
 /** The one action of a simple automation. */
@@ -31,7 +33,8 @@ export function ActionFields(props: PartProps) {
       </Field>
       {draft.action === "trackEvent" && <EventFields {...props} />}
       {draft.action === "setField" && <ValueFields {...props} />}
-      {draft.action !== "trackEvent" && draft.action !== "setField" && <GroupFields {...props} />}
+      {draft.action === "webhook" && <WebhookFields {...props} />}
+      {(draft.action === "addToGroup" || draft.action === "removeFromGroup") && <GroupFields {...props} />}
     </>
   );
 }

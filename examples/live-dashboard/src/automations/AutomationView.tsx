@@ -4,8 +4,10 @@ import { useQuery } from "urql";
 import { useStatus } from "../api/status";
 import { graphql } from "../gql";
 import type { AutomationQuery } from "../gql/graphql";
+import { toEditing } from "../route";
 import { useRefetch } from "../segments/useRefetch";
 import { Trouble } from "../Trouble";
+import { DeleteButton } from "./DeleteButton";
 import { Figures, useYesterday } from "./Figures";
 import { PauseButtons } from "./PauseButtons";
 import { RunRow } from "./RunRow";
@@ -93,7 +95,13 @@ function Shown({ automation, heard }: ShownProps) {
         <p className="summary">{automation.summary}</p>
         {automation.description && <p className="quiet">{automation.description}</p>}
         <Figures figures={automation.figures} />
-        <PauseButtons id={automation.id} state={automation.state} />
+        <div className="pausing">
+          <PauseButtons id={automation.id} state={automation.state} />
+          <a className="button" href={toEditing(automation.id)}>
+            Edit
+          </a>
+          <DeleteButton id={automation.id} name={automation.name} />
+        </div>
       </header>
       {runs.length === 0 ? (
         <p className="empty">No runs yet. They appear here as they happen.</p>

@@ -1,9 +1,25 @@
-import type { CreateAutomationMutation } from "../gql/graphql";
+import { graphql } from "../gql";
+import type { WayStepFragment } from "../gql/graphql";
 
-type Loop = Extract<CreateAutomationMutation["createAutomation"], { __typename: "AutomationLoop" }>;
+export const WAY_STEP = graphql(`
+  fragment WayStep on AutomationLoopStep {
+    automation {
+      id
+      name
+    }
+    segment {
+      id
+      name
+    }
+    group {
+      id
+      name
+    }
+  }
+`);
 
 /** The way on which the refused automation would start itself again, step by step. */
-export function LoopWay({ way }: { way: Loop["way"] }) {
+export function LoopWay({ way }: { way: readonly WayStepFragment[] }) {
   const names = way.map((it) => (it.automation ? `“${it.automation.name}”` : "this automation"));
   return (
     <ol className="way" aria-label="The way round">

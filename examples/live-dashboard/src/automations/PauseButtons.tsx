@@ -43,7 +43,7 @@ export function PauseButtons({ id, state }: { id: string; state: AutomationState
   const go = (from: ResumeFrom) => void resume({ input: { id, from } });
 
   return (
-    <div className="pausing">
+    <>
       {state === "ACTIVE" ? (
         <button type="button" disabled={isBusy} onClick={() => void pause({ input: { id } })}>
           Pause
@@ -64,6 +64,6 @@ export function PauseButtons({ id, state }: { id: string; state: AutomationState
           {problem}
         </p>
       )}
-    </div>
+    </>
   );
 }

@@ -1,7 +1,6 @@
 import { within, type Issue } from "../builder/usePreview";
 import type { Vocabulary } from "../builder/vocabulary";
-import type { MembershipChangeKind } from "../gql/graphql";
-import type { Draft, Unit } from "./draft";
+import { UNITS, type Draft, type Unit } from "./draft";
 import { Field } from "./Field";
 
 export type PartProps = {
@@ -17,9 +16,10 @@ export function TriggerFields({ draft, onChange, vocabulary, issues }: PartProps
     <>
       <Field label="When somebody" issues={within(issues, ["on"])}>
         {(control) => (
-          <select {...control} value={draft.on} onChange={(event) => onChange({ on: event.target.value as MembershipChangeKind })}>
+          <select {...control} value={draft.on} onChange={(event) => onChange({ on: event.target.value as Draft["on"] })}>
             <option value="ENTERED">enters</option>
             <option value="LEFT">leaves</option>
+            <option value="BOTH">enters or leaves</option>
           </select>
         )}
       </Field>
@@ -32,7 +32,7 @@ export function TriggerFields({ draft, onChange, vocabulary, issues }: PartProps
           </select>
         )}
       </Field>
-      <Field label={draft.on === "ENTERED" ? "And stays" : "And stays away for"} issues={within(issues, ["holdFor"])}>
+      <Field label={draft.on === "LEFT" ? "And stays away for" : "And stays"} issues={within(issues, ["holdFor"])}>
         {(control) => (
           <>
             <input
@@ -43,15 +43,23 @@ export function TriggerFields({ draft, onChange, vocabulary, issues }: PartProps
               value={draft.hold}
               onChange={(event) => onChange({ hold: event.target.value })}
             />
-            <select aria-label="Unit" value={draft.unit} onChange={(event) => onChange({ unit: event.target.value as Unit })}>
-              {["minutes", "hours", "days", "weeks"].map((unit) => (
-                <option key={unit}>{unit}</option>
-              ))}
-            </select>
+            <UnitSelect label="Unit" unit={draft.unit} onChange={(unit) => onChange({ unit })} />
           </>
         )}
       </Field>
     </>
+  );
+}
+
+type UnitSelectProps = { label: string; unit: Unit; onChange: (unit: Unit) => void };
+
+export function UnitSelect({ label, unit, onChange }: UnitSelectProps) {
+  return (
+    <select aria-label={label} value={unit} onChange={(event) => onChange(event.target.value as Unit)}>
+      {UNITS.map((it) => (
+        <option key={it}>{it}</option>
+      ))}
+    </select>
   );
 }
 
