@@ -19,7 +19,7 @@ from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions import calendar, kinds  # noqa: F401  # registers the kinds
-from audience_gql.conditions.base import DayEdge
+from audience_gql.conditions.base import DayEdge, Edge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
@@ -114,13 +114,31 @@ async def define(house: House):
             ]
         },
     ]
+    opened: dict[str, object] = event("opened", within={"last": {"days": 30}})
+    conditions += [
+        {"later": {"by": {"days": 5}, "condition": opened}},
+        {"later": {"by": {"hours": 30}, "condition": {"birthday": {"anniversaryInLast": {"days": 2}}}}},
+        {"all": [opened, {"not": {"later": {"by": {"days": 3}, "condition": opened}}}]},
+    ]
     made = [
         await house.segment(f"segment {number}", condition) for number, condition in enumerate(conditions)
     ]
     inner = made[10]
     for number, entered in enumerate(({"inLast": {"days": 3}}, {"notInLast": {"days": 5}}, {"isSet": True})):
-        condition = {"segment": {"anyOf": [str(inner.id), str(made[2].id)], "entered": entered}}
+        choice: dict[str, object] = {"anyOf": [str(inner.id), str(made[2].id)], "entered": entered}
+        condition: dict[str, object] = {"segment": choice}
         made.append(await house.segment(f"entered {number}", condition))
+    recently = {
+        "anyOf": [str(inner.id), str(made[2].id)],
+        "entered": {"inLast": {"days": 3}},
+    }
+    ahead: list[dict[str, object]] = [
+        {"segment": {"anyOf": [str(inner.id), str(made[4].id)], "leavesWithin": {"days": 4}}},
+        {"segment": {"anyOf": [str(made[2].id), str(made[5].id)], "entersWithin": {"hours": 50}}},
+        {"later": {"by": {"days": 2}, "condition": {"segment": recently}}},
+    ]
+    for number, condition in enumerate(ahead):
+        made.append(await house.segment(f"ahead {number}", condition))
     async with house.ports.database.acquire() as connection:
         vocabulary = await definitions.vocabulary(connection, house.workspace.id)
     parsed = {segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in made}
@@ -217,7 +235,7 @@ async def test_the_membership_is_right_at_every_instant(house, tick_pool, seed):
 
 def without_day_edges(monkeypatch) -> None:
     honest = edges._day_edges
-    monkeypatch.setattr(edges, "_day_edges", lambda given: honest(given)[:0])
+    monkeypatch.setattr(edges, "_day_edges", lambda _: honest([]))
 
 
 def everybody_lives_at_home(monkeypatch) -> None:
@@ -249,9 +267,25 @@ def anniversaries_are_due_as_dates(monkeypatch) -> None:
     )
 
 
+def nothing_comes_earlier(monkeypatch) -> None:
+    monkeypatch.setattr(Edge, "earlier", lambda self, _: self)
+
+
+def days_begin_no_earlier(monkeypatch) -> None:
+    monkeypatch.setattr(DayEdge, "earlier", lambda self, _: self)
+
+
 @pytest.mark.fuzz
 @pytest.mark.parametrize(
-    "plant", [without_day_edges, everybody_lives_at_home, no_leap_days, anniversaries_are_due_as_dates]
+    "plant",
+    [
+        without_day_edges,
+        everybody_lives_at_home,
+        no_leap_days,
+        anniversaries_are_due_as_dates,
+        nothing_comes_earlier,
+        days_begin_no_earlier,
+    ],
 )
 async def test_planted_bugs_are_found(house, tick_pool, monkeypatch, plant):
     plant(monkeypatch)

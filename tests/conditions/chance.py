@@ -132,6 +132,8 @@ class Chance:
                 return self.random.choice([*values, values[0]]).name
             case Scalar() as scalar:
                 return self._scalar(scalar, field.name, owner, segment_ids)
+            case Reference():
+                return self._condition(segment_ids, self.random.choice([0, 0, 1]))
         raise TypeError(f"no random {field.type}")
 
     def _scalar(self, scalar: Scalar, name: str, owner: str, segment_ids: list[int]) -> object:
@@ -242,9 +244,10 @@ class Chance:
             return NOON
         beside = self.random.choice([timedelta(0), timedelta(0), _MICROSECOND, -_MICROSECOND])
         found = edges(condition, VOCABULARY)
-        days = sorted(edge.days for edge in found if isinstance(edge, DayEdge))
+        days = sorted((edge.days, edge.lead) for edge in found if isinstance(edge, DayEdge))
         if days and self.random.random() < 0.6:
-            return self._midnight(person, self.random.choice(days)) + beside
+            ahead, lead = self.random.choice(days)
+            return self._midnight(person, ahead) - lead + beside
         offsets = sorted({edge.offset for edge in found if isinstance(edge, Edge)}) or [timedelta(0)]
         return self.random.choice(facts) + self.random.choice(offsets) + beside
 

@@ -42,24 +42,25 @@ def test_people() -> None:
 
     assert statement.sql == (
         "SELECT s.id AS subscriber_id, array_remove(ARRAY[\n"
-        "  CASE WHEN (TRUE) THEN $5::bigint END,\n"
-        "  CASE WHEN ((events_1.a0 >= $8::bigint) AND (events_1.a1 <= $10::bigint) "
-        "AND ((s.country_folded = $11::text) IS NOT TRUE) AND (inner_1.m0)) THEN $12::bigint END\n"
+        "  CASE WHEN (TRUE) THEN $6::bigint END,\n"
+        "  CASE WHEN ((events_1.a0 >= $9::bigint) AND (events_1.a1 <= $11::bigint) "
+        "AND ((s.country_folded = $12::text) IS NOT TRUE) AND (inner_1.m0)) THEN $13::bigint END\n"
         "]::bigint[], NULL) AS matched\n"
         "FROM subscribers s\n"
         "CROSS JOIN LATERAL (SELECT count(*) AS a0 FROM events e WHERE e.bucket_id = $1::bigint "
-        "AND e.subscriber_id = s.id AND e.name_id = $3::bigint "
-        "AND e.occurred_at <= $13::timestamptz) events_0\n"
-        "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE e.occurred_at > $6::timestamptz) AS a0, "
-        "count(*) FILTER (WHERE e.occurred_at > $9::timestamptz) AS a1 FROM events e "
-        "WHERE e.bucket_id = $1::bigint AND e.subscriber_id = s.id AND e.name_id = $7::bigint "
-        "AND e.occurred_at <= $13::timestamptz "
-        "AND e.occurred_at >= LEAST($6::timestamptz, $9::timestamptz)) events_1\n"
-        "CROSS JOIN LATERAL (SELECT (events_0.a0 >= $4::bigint) IS TRUE AS m0 OFFSET 0) inner_0\n"
+        "AND e.subscriber_id = s.id AND e.name_id = $4::bigint "
+        "AND e.occurred_at <= $3::timestamptz) events_0\n"
+        "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE e.occurred_at > $7::timestamptz) AS a0, "
+        "count(*) FILTER (WHERE e.occurred_at > $10::timestamptz) AS a1 FROM events e "
+        "WHERE e.bucket_id = $1::bigint AND e.subscriber_id = s.id AND e.name_id = $8::bigint "
+        "AND e.occurred_at <= $3::timestamptz "
+        "AND e.occurred_at >= LEAST($7::timestamptz, $10::timestamptz)) events_1\n"
+        "CROSS JOIN LATERAL (SELECT (events_0.a0 >= $5::bigint) IS TRUE AS m0 OFFSET 0) inner_0\n"
         "CROSS JOIN LATERAL (SELECT ((inner_0.m0) IS NOT TRUE) IS TRUE AS m0 OFFSET 0) inner_1\n"
         "WHERE s.bucket_id = $1::bigint AND s.id = ANY($2::bigint[])"
     )
     assert statement.bind(NOON) == [
+        NOON,
         32,
         1,
         5,
@@ -70,7 +71,6 @@ def test_people() -> None:
         9,
         "lt",
         9,
-        NOON,
     ]
 
 
@@ -83,17 +83,17 @@ def test_range() -> None:
         "WITH inner_0 AS MATERIALIZED (\n"
         f"SELECT s.id AS subscriber_id FROM subscribers s\n{range_of_people} AND s.id IN ("
         f"SELECT e.subscriber_id FROM events e WHERE {scope} "
-        "AND e.name_id = $4::bigint AND e.occurred_at <= $5::timestamptz)\n"
+        "AND e.name_id = $5::bigint AND e.occurred_at <= $4::timestamptz)\n"
         "), inner_1 AS MATERIALIZED (\n"
         f"SELECT s.id AS subscriber_id FROM subscribers s\n{range_of_people} AND NOT EXISTS ("
         "SELECT FROM (SELECT i.subscriber_id FROM inner_0 i) x WHERE x.subscriber_id = s.id)\n"
         ")\n"
         f"SELECT s.id AS subscriber_id FROM subscribers s\n{range_of_people} AND ("
         f"s.id IN (SELECT e.subscriber_id FROM events e WHERE {scope} "
-        "AND e.name_id = $7::bigint AND e.occurred_at <= $5::timestamptz "
+        "AND e.name_id = $7::bigint AND e.occurred_at <= $4::timestamptz "
         "AND e.occurred_at > $6::timestamptz) "
         f"AND NOT EXISTS (SELECT FROM (SELECT e.subscriber_id FROM events e WHERE {scope} "
-        "AND e.name_id = $10::bigint AND e.occurred_at <= $5::timestamptz "
+        "AND e.name_id = $10::bigint AND e.occurred_at <= $4::timestamptz "
         "AND e.occurred_at > $8::timestamptz "
         "GROUP BY e.subscriber_id HAVING ((count(*) <= $9::bigint) IS NOT TRUE)) x "
         "WHERE x.subscriber_id = s.id) "
@@ -109,13 +109,13 @@ def test_filter() -> None:
 
     assert fragment.joins == (
         "CROSS JOIN LATERAL (SELECT count(*) AS a0 FROM events e WHERE e.bucket_id = b.id "
-        "AND e.subscriber_id = s.id AND e.name_id = $5::bigint AND e.occurred_at <= $7::timestamptz) events_0"
+        "AND e.subscriber_id = s.id AND e.name_id = $6::bigint AND e.occurred_at <= $5::timestamptz) events_0"
     )
     assert fragment.where == (
         "((EXISTS (SELECT FROM group_members g WHERE g.bucket_id = b.id AND g.subscriber_id = s.id "
-        "AND g.group_id = ANY($4::bigint[]))) OR (events_0.a0 >= $6::bigint))"
+        "AND g.group_id = ANY($4::bigint[]))) OR (events_0.a0 >= $7::bigint))"
     )
-    assert fragment.bind(NOON) == [[21], 31, 1, NOON]
+    assert fragment.bind(NOON) == [[21], NOON, 31, 1]
 
 
 def test_below_any_sets_are_joined_from_the_left() -> None:
@@ -133,11 +133,11 @@ def test_below_any_sets_are_joined_from_the_left() -> None:
         "LEFT JOIN (SELECT e.subscriber_id, count(*) FILTER (WHERE e.occurred_at > $5::timestamptz) AS a0, "
         "count(*) AS a1 FROM events e "
         "WHERE e.bucket_id = $1::bigint AND e.subscriber_id > $2::bigint AND e.subscriber_id <= $3::bigint "
-        "AND e.name_id = $6::bigint AND e.occurred_at <= $9::timestamptz "
+        "AND e.name_id = $7::bigint AND e.occurred_at <= $6::timestamptz "
         "GROUP BY e.subscriber_id) events_0 ON events_0.subscriber_id = s.id\n"
         "WHERE s.bucket_id = $1::bigint AND s.id > $2::bigint AND s.id <= $3::bigint "
-        "AND ((ids_0.subscriber_id IS NOT NULL) OR (coalesce(events_0.a0, 0) >= $7::bigint) "
-        "OR (coalesce(events_0.a1, 0) = $8::bigint))"
+        "AND ((ids_0.subscriber_id IS NOT NULL) OR (coalesce(events_0.a0, 0) >= $8::bigint) "
+        "OR (coalesce(events_0.a1, 0) = $9::bigint))"
     )
 
 

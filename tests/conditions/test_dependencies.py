@@ -203,7 +203,7 @@ def _midnights(edge: DayEdge, person: Facts) -> list[datetime]:
         return []
     zone = zone_of(person.profile.get("timezone"), VOCABULARY.timezone)
     days = [anniversary(day, year) for year in range(2025, 2028)] if edge.yearly else [day]
-    return [day_start(one + timedelta(days=edge.days), zone) for one in days]
+    return [day_start(one + timedelta(days=edge.days), zone) - edge.lead for one in days]
 
 
 def test_no_verdict_changes_between_edges() -> None:

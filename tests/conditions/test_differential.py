@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from audience_gql.conditions.base import Condition, Moment
+from audience_gql.conditions.calendar import local_day
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
@@ -24,6 +25,7 @@ from audience_gql.conditions.filters.event_time import EventTime
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.number import NumberFilter
 from audience_gql.conditions.filters.pattern import Alternative
+from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.text import TextFilter
 from audience_gql.conditions.kinds import age, event_total
 from audience_gql.conditions.kinds.event import EventCount
@@ -34,6 +36,7 @@ from audience_gql.conditions.sql.over_range import RangeQuery
 from audience_gql.conditions.sql.questions import (
     Aggregate,
     InSegments,
+    Inside,
     OfEvents,
     Parameters,
     Today,
@@ -336,19 +339,42 @@ def _followers_only_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EventTime, "sql", wrong)
 
 
+def _without_entry(inside: Inside, now: str) -> Inside:
+    entered = inside.entered
+    if entered is None:
+        return inside
+    return replace(inside, entered=lambda column: entered(f"nullif({column}, {now})"))
+
+
 def _entered_is_always_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever enters a segment only now has no stored instant."""
     right = InSegment.sql
 
     def wrong(self: InSegment, parameters: Parameters) -> InSegments:
-        test = right(self, parameters)
-        entered = test.entered
-        if entered is None:
-            return test
         now = parameters.instant()
-        return replace(test, entered=lambda column: entered(f"nullif({column}, {now})"))
+        choices = right(self, parameters).choices
+        return InSegments(choices=tuple(_without_entry(choice, now) for choice in choices))
 
     monkeypatch.setattr(InSegment, "sql", wrong)
+
+
+def _later_dates_are_todays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Today, "at", lambda self, now: local_day(now, self.zone, self.zone))
+
+
+def _later_counts_events_up_to_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = EventSelection.aggregate
+
+    def wrong(self: EventSelection, function: str, parameters: Parameters, **more: Any) -> Aggregate:
+        present = parameters.moved(-parameters.later)
+        return replace(right(self, function, parameters, **more), upto=present.instant())
+
+    monkeypatch.setattr(EventSelection, "aggregate", wrong)
+
+
+def _everybody_enters_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stored entry of a member of now is forgotten inside `later`."""
+    monkeypatch.setattr(Inside, "is_of_present", property(lambda _: True))
 
 
 @pytest.mark.fuzz
@@ -375,6 +401,9 @@ def _entered_is_always_stored(monkeypatch: pytest.MonkeyPatch) -> None:
         _entered_is_always_stored,
         _events_of_the_future,
         _events_of_every_bucket,
+        _later_dates_are_todays,
+        _later_counts_events_up_to_now,
+        _everybody_enters_later,
     ],
     ids=lambda plant: plant.__name__.strip("_"),
 )

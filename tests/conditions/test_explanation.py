@@ -17,9 +17,11 @@ from audience_gql.conditions.calendar import anniversary, day_start, zone_of
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.filters import date as date_filter
+from audience_gql.conditions.filters.duration import Duration
 from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.time import TimeFilter
+from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.kinds.segment import InSegment
 from audience_gql.conditions.reasoning import explanation
 from audience_gql.conditions.reasoning.dependencies import edges
@@ -48,7 +50,10 @@ class Case:
     def at(self, now: datetime) -> Case:
         return replace(self, now=now)
 
-    def holds(self, condition: Condition) -> bool:
+    def holds(self, condition: Condition, *, later: timedelta = timedelta()) -> bool:
+        if later:
+            minutes = Duration(unit="minutes", amount=later // timedelta(minutes=1))
+            condition = Later(by=minutes, condition=condition)
         return evaluate(condition, self.person, self.now, self.inner, timezone=HOME)
 
     def explained(self, condition: Condition | None = None) -> tuple[Finding, ...]:
@@ -102,7 +107,7 @@ def passings(edge: Edge | DayEdge, person: Facts) -> list[datetime]:
         years = range(NOON.year - 1, NOON.year + YEARS_AHEAD)
         days = [anniversary(day, year) for year in years] if edge.yearly else [day]
         zone = zone_of(person.profile.get("timezone"), HOME)
-        return [day_start(one + timedelta(days=edge.days), zone) for one in days]
+        return [day_start(one + timedelta(days=edge.days), zone) - edge.lead for one in days]
     trial_ends = instant_of(str(person.fields.get(17)))
     times: Mapping[str, list[tuple[object, datetime | None]]] = {
         "events": [(EVENT_NAMES[event.name], event.occurred_at) for event in person.events],
@@ -121,17 +126,20 @@ def what_is_wrong_with(case: Case, findings: tuple[Finding, ...]) -> Iterator[st
     points = turning_points(case)
     for finding in findings:
         where = ".".join(finding.path) or "root"
-        if finding.matches is not case.holds(finding.condition):
+        later = finding.evaluated_at - case.now
+        if finding.matches is not case.holds(finding.condition, later=later):
             yield f"{where} is not what the evaluation says"
         until = finding.next_change
         if until is not None and until <= case.now:
             yield f"{where} changes in the past"
         before = [] if until is None else [until - MICROSECOND]
         before += [at for at in points if case.now < at and (until is None or at < until)]
-        if any(case.at(at).holds(finding.condition) is not finding.matches for at in before):
+        if any(case.at(at).holds(finding.condition, later=later) is not finding.matches for at in before):
             yield f"{where} changes before {until}"
         is_exact = isinstance(finding.condition, Leaf) and not isinstance(finding.condition, InSegment)
-        if is_exact and until is not None and case.at(until).holds(finding.condition) is finding.matches:
+        if not is_exact or until is None:
+            continue
+        if case.at(until).holds(finding.condition, later=later) is finding.matches:
             yield f"{where} does not change at {until}"
 
 

@@ -310,6 +310,15 @@ def test_of_a_leaf_that_it_does_not_know_it_says_nothing(body):
     assert leaves_with_values(tree) == ()
 
 
+def test_later_than_time_can_matter():
+    still = {"later": {"by": {"days": 3}, "condition": {"country": {"is": "LT"}}}}
+    moving = {"later": {"by": {"days": 3}, "condition": {"event": {"name": "email_opened"}}}}
+
+    assert warnings(
+        condition_of({"any": [still, moving]}), names=NAMES, vocabulary=VOCABULARY, others={}
+    ) == ('Time alone never changes the condition inside later: "whose country is "LT"".',)
+
+
 def test_event_names_that_nobody_knows():
     condition = {"any": [
         {"event": {"name": "unheard"}},
@@ -384,7 +393,9 @@ def test_reasoning_agrees_with_the_evaluator_and_does_not_mind_the_words(seed):
         assert canonical(rewritten(condition, chance)) == form
         for person in people:
             moment = Moment(
-                now=NOON, timezone=VOCABULARY.timezone, verdicts={41: chance.random.random() < 0.5}
+                now=NOON,
+                timezone=VOCABULARY.timezone,
+                verdicts=defaultdict(lambda: chance.random.random() < 0.5),
             )
             verdict = condition.evaluate(person, moment)
             constant += form in (ALWAYS, NEVER)
@@ -401,7 +412,8 @@ def test_comparisons_of_the_same_thing_agree_with_the_evaluator(seed):
     alike: dict[str, list[Leaf]] = defaultdict(list)
     for _ in range(share(1_000)):
         leaf = chance.condition(segment_ids=[41], depth=0)
-        assert isinstance(leaf, Leaf)
+        if not isinstance(leaf, Leaf):  # `later`, which takes a condition
+            continue
         comparison = comparison_of(leaf)
         if comparison is not None:
             alike[comparison.subject].append(leaf)
@@ -416,7 +428,7 @@ def test_comparisons_of_the_same_thing_agree_with_the_evaluator(seed):
             decided += forms[0] == NEVER or forms[1] == ALWAYS
             for person in (chance.facts(1) for _ in range(8)):
                 moment = Moment(
-                    now=chance.now(both, person), timezone=VOCABULARY.timezone, verdicts={41: False}
+                    now=chance.now(both, person), timezone=VOCABULARY.timezone, verdicts=defaultdict(bool)
                 )
                 assert forms[0] != NEVER or not both.evaluate(person, moment), (both, person, moment.now)
                 assert forms[1] != ALWAYS or either.evaluate(person, moment), (either, person, moment.now)
@@ -452,7 +464,7 @@ def test_whom_a_sentence_calls_left_out_is_left_out(seed):
             for person in filter(lacks, people):
                 checked += 1
                 assert not condition.evaluate(
-                    person, Moment(now=NOON, timezone=VOCABULARY.timezone, verdicts={41: True})
+                    person, Moment(now=NOON, timezone=VOCABULARY.timezone, verdicts=defaultdict(lambda: True))
                 ), condition
 
     assert checked > 10

@@ -15,7 +15,7 @@ from audience_gql.conditions.calendar import local_day
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.sql.questions import Parameters, Test
 from audience_gql.conditions.values import Json
-from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+from audience_gql.conditions.vocabulary import IdCodec, SegmentAt, Vocabulary
 
 _INSTANTS_TRIED: Final = 400
 
@@ -73,17 +73,27 @@ class Edge:
     """A number n means that only the person's n newest events of that name can alter the verdict by crossing. For example, only the
     third newest matters to "at least three times" in a window. None means that any event can."""
 
+    def earlier(self, by: timedelta) -> Edge:
+        """The edge of a condition that is evaluated `by` later than now."""
+        return replace(self, offset=self.offset - by)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayEdge:
     """The same for calendar days: the day that is `days` after the person's date in `field_id` begins, where they live, in (T0, T1].
 
-    With `yearly`, each anniversary of the date counts instead of the date itself.
+    With `yearly`, each anniversary of the date counts instead of the date itself. With `lead`, the instant so long before the day's
+    beginning counts.
     """
 
     field_id: int
     days: int
     yearly: bool = False
+    lead: timedelta = timedelta()
+
+    def earlier(self, by: timedelta) -> DayEdge:
+        """The edge of a condition that is evaluated `by` later than now."""
+        return replace(self, lead=self.lead + by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +109,24 @@ class Moment:
     """The inputs of an evaluation besides the person: one instant, and the verdicts of the segments that the condition reads."""
 
     now: datetime
+    """The instant to evaluate. Inside `later` it is that much after the present one."""
     timezone: str
     """The workspace's, for people without one."""
-    verdicts: Mapping[int, bool]
-    next_changes: Mapping[int, datetime | None] = field(default_factory=dict)
-    """By segment id, the first instant at which the clock may change its verdict. Only explanations need them."""
+    verdicts: Mapping[SegmentAt, bool]
+    next_changes: Mapping[SegmentAt, datetime | None] = field(default_factory=dict)
+    """The first instant at which the clock may change such a verdict, so much later as the verdict is. Only explanations need them."""
+    later: timedelta = timedelta()
+    """How long `now` is after the present instant."""
     until: datetime | None = None
     """Until when the verdict of the observed leaf lasts. None means for ever, or that no leaf is observed."""
 
     def today(self, person: Facts) -> date:
         """Today's date where the person lives."""
         return local_day(self.now, person.profile.get("timezone"), self.timezone)
+
+    def moved(self, by: timedelta) -> Moment:
+        """The moment `by` later, with the same facts."""
+        return replace(self, now=self.now + by, later=self.later + by)
 
 
 class Condition(ABC):
@@ -123,6 +140,11 @@ class Condition(ABC):
     @property
     def children(self) -> tuple[Condition, ...]:
         return ()
+
+    @property
+    def lead(self) -> timedelta:
+        """How much later than this node its children are evaluated."""
+        return timedelta()
 
     @abstractmethod
     def dump(self, ids: IdCodec) -> dict[str, Json]:
@@ -157,6 +179,10 @@ class Leaf(Condition):
     def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:
         """The values that decided the verdict, for an explanation."""
 
+    def segments(self, later: timedelta) -> frozenset[SegmentAt]:  # noqa: ARG002  # subclasses need it
+        """The verdicts of segments that the leaf reads when it is evaluated so much later than now."""
+        return frozenset()
+
     def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # subclasses need it
         """The edges at which the clock can alter the verdict. Too many are allowed, a missing one is not."""
         return frozenset()
@@ -180,9 +206,14 @@ class Leaf(Condition):
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
     """All leaves, from left to right."""
-    waiting = [condition]
+    return (leaf for leaf, _ in leaves_in_time(condition))
+
+
+def leaves_in_time(condition: Condition, later: timedelta = timedelta()) -> Iterator[tuple[Leaf, timedelta]]:
+    """All leaves, each with how much later than now it is evaluated if the whole condition is evaluated `later` than now."""
+    waiting = [(condition, later)]
     while waiting:
-        node = waiting.pop()
+        node, lead = waiting.pop()
         if isinstance(node, Leaf):
-            yield node
-        waiting.extend(reversed(node.children))
+            yield node, lead
+        waiting.extend((child, lead + node.lead) for child in reversed(node.children))

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from audience_gql.conditions.base import Condition, Moment
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.reasoning.nesting import verdict_order
+from audience_gql.conditions.vocabulary import SegmentAt
 
 
 def evaluate(
@@ -20,8 +21,8 @@ def evaluate(
 
     `segments` has at least the segments that it reads, directly or through others. `timezone` is the workspace's.
     """
-    verdicts: dict[int, bool] = {}
+    verdicts: dict[SegmentAt, bool] = {}
     moment = Moment(now=now, timezone=timezone, verdicts=verdicts)
-    for segment_id in reading_order([condition], segments):
-        verdicts[segment_id] = segments[segment_id].evaluate(person, moment)
+    for verdict in verdict_order([condition], segments):
+        verdicts[verdict] = segments[verdict.id].evaluate(person, moment.moved(verdict.later))
     return condition.evaluate(person, moment)

@@ -198,6 +198,28 @@ _LIFECYCLE: Final = (
         },
     ),
     Template(
+        key="about_to_lapse",
+        category="LIFECYCLE",
+        name="About to lapse",
+        description="People who have ordered in the last 180 days, but will not have in 14 days unless they order again: the time to win them "
+        "back before they go.",
+        condition={
+            "all": [
+                {"lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 180}}}},
+                {
+                    "not": {
+                        "later": {
+                            "by": {"days": 14},
+                            "condition": {
+                                "lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 180}}}
+                            },
+                        }
+                    }
+                },
+            ]
+        },
+    ),
+    Template(
         key="lapsed_customer",
         category="LIFECYCLE",
         name="Lapsed customer",

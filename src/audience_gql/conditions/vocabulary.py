@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeAlias
+from datetime import timedelta
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 FieldType: TypeAlias = Literal["TEXT", "NUMBER", "BOOLEAN", "DATE", "DATETIME", "LIST"]
 IdKind: TypeAlias = Literal["group", "segment"]
@@ -55,6 +56,13 @@ class Vocabulary:
     timezone: str
     paused_segment_ids: Container[int] = frozenset()
     """Segments that a new condition may not name."""
+
+
+class SegmentAt(NamedTuple):
+    """A segment's verdict that a condition reads: the verdict of now, or the one that the clock alone brings about `later`."""
+
+    id: int
+    later: timedelta = timedelta()
 
 
 class IdCodec(Protocol):

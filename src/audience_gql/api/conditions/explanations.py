@@ -14,7 +14,10 @@ class ExplanationNode:
         description='The path of the node in `Segment.condition`, for example ["all", "1"]. [] for the whole condition.'
     )
     summary: str = strawberry.field(description="The node as an English sentence.")
-    matches: bool = strawberry.field(description="Whether the node is true for the person.")
+    evaluated_at: datetime = strawberry.field(
+        description="The instant that the node looks at. It is the explanation's `evaluatedAt`, and inside `later` that much after it."
+    )
+    matches: bool = strawberry.field(description="Whether the node is true for the person at that instant.")
     observed: JSON | None = strawberry.field(
         description="The facts that decided the result, for example the value of a field. For events: their `count`, the instants of the "
         "`newest` ten, and the instants of the `deciding` ones, because of which the result changes at `nextChangeAt`. A total that no "
@@ -23,7 +26,7 @@ class ExplanationNode:
     )
     next_change: datetime | None = strawberry.field(
         name="nextChangeAt",
-        description="Without new facts, `matches` does not change before this instant. Null when it never changes.",
+        description="Without new facts, `matches` does not change before this instant, also inside `later`. Null when it never changes.",
     )
 
 

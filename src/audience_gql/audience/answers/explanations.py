@@ -19,7 +19,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.explanation import Finding, explain
-from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection
@@ -100,10 +100,10 @@ class _Known:
 
     def _event_leaves(self, segment_id: int) -> int:
         """How many leaves examine a person's events, including those of inner segments."""
-        inner = reading_order([self.conditions[segment_id]], self.conditions)
+        inner = verdict_order([self.conditions[segment_id]], self.conditions)
         return sum(
             any(read.source == "event" for read in leaf.reads())
-            for each in (segment_id, *inner)
+            for each in (segment_id, *(verdict.id for verdict in inner))
             for leaf in leaves(self.conditions[each])
         )
 

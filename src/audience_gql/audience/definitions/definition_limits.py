@@ -8,7 +8,7 @@ from typing import Final
 from audience_gql.audience.failures import InvalidInput, Issue, Path
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.reasoning.dependencies import leaf_count
-from audience_gql.conditions.reasoning.nesting import reading_order, segments_read
+from audience_gql.conditions.reasoning.nesting import reading_order, segments_read, verdict_order
 
 LEAVES_WITH_INNER: Final = 1_000
 SEGMENT_DEPTH: Final = 20
@@ -34,7 +34,13 @@ def check_size(conditions: Mapping[int, Condition], segment_id: int, path: Path 
     if depth[segment_id] > SEGMENT_DEPTH:
         message = f"segments can nest at most {SEGMENT_DEPTH} deep, not {depth[segment_id]}"
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=path),))
-    total = sum(leaf_count(conditions[reached_id]) for reached_id in (segment_id, *order))
+    verdicts = verdict_order((conditions[segment_id],), conditions, at_most=LEAVES_WITH_INNER)
+    total = sum(
+        leaf_count(conditions[reached_id]) for reached_id in (segment_id, *(it.id for it in verdicts))
+    )
     if total > LEAVES_WITH_INNER:
-        message = f"a condition and the segments that it reads can have at most {LEAVES_WITH_INNER} leaves, not {total}"
+        message = (
+            f"a condition and the segments that it reads can have at most {LEAVES_WITH_INNER} leaves, not {total}; a segment "
+            "that is read at several instants counts for each of them"
+        )
         raise InvalidInput((Issue(code="TOO_MANY", message=message, path=path),))

@@ -9,13 +9,13 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias, TypeGuard
 
 from audience_gql.conditions.base import Condition, DayEdge, Edge
 from audience_gql.conditions.reasoning.dependencies import edges, merged, reads
-from audience_gql.conditions.reasoning.nesting import reading_order
-from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.conditions.reasoning.nesting import reading_order, verdict_order
+from audience_gql.conditions.vocabulary import SegmentAt, Vocabulary
 from audience_gql.storage.engine.edges import clock_ref
 from audience_gql.storage.engine.evaluation import Evaluable
 from audience_gql.storage.engine.membership import Cause, Change, TakenMark
@@ -151,7 +151,14 @@ def plan_of(
     closures = {segment_id: reading_order((conditions[segment_id],), conditions) for segment_id in evaluated}
     used = frozenset(evaluated).union(*closures.values())
     own_facts = {segment_id: _facts(conditions[segment_id], vocabulary) for segment_id in used}
-    own_edges = {segment_id: edges(conditions[segment_id], vocabulary) for segment_id in used}
+    verdicts = {
+        segment_id: (SegmentAt(segment_id), *verdict_order((conditions[segment_id],), conditions))
+        for segment_id in evaluated
+    }
+    own_edges = {
+        verdict: edges(conditions[verdict.id], vocabulary, verdict.later)
+        for verdict in frozenset().union(*verdicts.values())
+    }
     standing_for = merged(edge for crossed in own_edges.values() for edge in crossed)
     numbers = {edge: number for number, edge in enumerate(dict.fromkeys(standing_for.values()))}
     direct = {segment_id: own_facts[segment_id] for segment_id in evaluated}
@@ -162,8 +169,8 @@ def plan_of(
     moved_by_clock = {
         segment_id: frozenset(
             fact
-            for each in (segment_id, *closures[segment_id])
-            for edge in own_edges[each]
+            for verdict in verdicts[segment_id]
+            for edge in own_edges[verdict]
             for fact in (("clock", clock_ref(edge)), ("edge", numbers[standing_for[edge]]))
         )
         for segment_id in evaluated
@@ -186,7 +193,7 @@ def plan_of(
         edges_of_events_themselves=frozenset(filter(is_of_event_itself, numbers)),
         edges_by_event=_by_ref(edge for edge in numbers if _is_of(edge, "events")),
         edges_by_entering=_by_ref(
-            edge for edge in numbers if _is_of(edge, "segment_members") and edge.offset
+            edge for edge in numbers if _is_of(edge, "segment_members") and edge.offset > timedelta()
         ),
         direct=direct,
         indirect=indirect,

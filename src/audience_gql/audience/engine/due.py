@@ -11,7 +11,7 @@ from datetime import datetime
 from audience_gql.conditions.base import Condition, DayEdge, Edge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.dependencies import edges
-from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
@@ -47,8 +47,11 @@ def _edges(
     condition: Condition, conditions: Mapping[int, Condition], vocabulary: Vocabulary
 ) -> frozenset[Edge | DayEdge]:
     """The edges of a condition and of all segments that it reads."""
-    inner = [conditions[segment_id] for segment_id in reading_order((condition,), conditions)]
-    return frozenset().union(*(edges(each, vocabulary) for each in (condition, *inner)))
+    inner = (
+        edges(conditions[verdict.id], vocabulary, verdict.later)
+        for verdict in verdict_order((condition,), conditions)
+    )
+    return edges(condition, vocabulary).union(*inner)
 
 
 async def _due_by_edge(

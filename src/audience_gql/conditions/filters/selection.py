@@ -76,6 +76,7 @@ class EventSelection:
         return Aggregate(
             event_name=self.name,
             function=function,
+            upto=parameters.instant(),
             where=all_of(in_window, *(item.sql(parameters) for item in self.where)),
             since=bounds[0],
             of_nothing=of_nothing,

@@ -68,11 +68,16 @@ class Not(Condition):
         return {"not": self.condition.dump(ids)}
 
     def summary(self, names: Names) -> str:
-        clause = self.condition.summary(names)
-        return f"who are not among those {clause if _is_single(self.condition) else f'({clause})'}"
+        return f"who are not {among(self.condition, names)}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return not self.condition.evaluate(person, moment)
+
+
+def among(condition: Condition, names: Names) -> str:
+    """`among those whose country is "LT"`, with parentheses around several clauses."""
+    clause = condition.summary(names)
+    return f"among those {clause if _is_single(condition) else f'({clause})'}"
 
 
 def _joined(joint: str, conditions: tuple[Condition, ...], names: Names) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, TypeAlias
 
 from audience_gql.conditions.base import Condition, Leaf
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
+from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.reasoning.comparisons import Comparison, can_hold_together, comparison_of
 from audience_gql.conditions.reasoning.constants import verdict_of
 from audience_gql.conditions.reasoning.regions import spelled
@@ -92,12 +94,27 @@ def _note(condition: Condition, forms: dict[int, Form]) -> Form:
             form = _some([_note(child, forms) for child in children])
         case Not(condition=child):
             form = complement(_note(child, forms))
+        case Later(condition=child):
+            form = _moved(_note(child, forms), condition.lead)
         case Leaf():
             form = _literal(condition)
         case _:
             raise TypeError(f"no form for {condition!r}")
     forms[id(condition)] = form
     return form
+
+
+def _moved(form: Form, lead: timedelta) -> Form:
+    """The same form so much later: none of its literals is equal to one of now."""
+    match form:
+        case Literal(key=("later", timedelta() as further, key), holds=holds):
+            return Literal(key=("later", lead + further, key), holds=holds, comparison=None)
+        case Literal(key=key, holds=holds):
+            return Literal(key=("later", lead, key), holds=holds, comparison=None)
+        case Every(parts=parts):
+            return Every(frozenset(_moved(part, lead) for part in parts))
+        case Some(parts=parts):
+            return Some(frozenset(_moved(part, lead) for part in parts))
 
 
 def _literal(leaf: Leaf) -> Form:

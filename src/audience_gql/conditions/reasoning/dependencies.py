@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
-from audience_gql.conditions.base import Condition, DayEdge, Edge, Read, leaves
+from audience_gql.conditions.base import Condition, DayEdge, Edge, Read, leaves, leaves_in_time
 from audience_gql.conditions.vocabulary import Vocabulary
 
 
@@ -16,9 +17,24 @@ def reads(condition: Condition) -> frozenset[Read]:
     return frozenset(read for leaf in leaves(condition) for read in leaf.reads())
 
 
-def edges(condition: Condition, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
-    """The edges of all leaves. None is missing, some may be unnecessary. An event name that was never used has none."""
-    return frozenset(edge for leaf in leaves(condition) for edge in leaf.edges(vocabulary))
+def edges(
+    condition: Condition, vocabulary: Vocabulary, later: timedelta = timedelta()
+) -> frozenset[Edge | DayEdge]:
+    """The edges of all leaves of a condition that is evaluated so much later than now.
+
+    None is missing, some may be unnecessary. An event name that was never used has none.
+    """
+    return frozenset(
+        edge
+        for leaf, lead in leaves_in_time(condition, later)
+        for own in leaf.edges(vocabulary)
+        for edge in ({own, own.earlier(lead)} if _is_of_entry(own) else {own.earlier(lead)})
+    )
+
+
+def _is_of_entry(edge: Edge | DayEdge) -> bool:
+    """Whether it is the instant of an entry, which is also seen when it comes: a fill stores entries without marks."""
+    return isinstance(edge, Edge) and edge.table == "segment_members" and not edge.offset
 
 
 def merged(crossed: Iterable[Edge | DayEdge]) -> dict[Edge | DayEdge, Edge | DayEdge]:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from audience_gql.conditions.base import Condition, Leaf, Moment, Names, Path
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
-from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.kinds.later import Later
+from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.reasoning.outlook import Part, next_of_all, next_of_any
 from audience_gql.conditions.values import Json
-from audience_gql.conditions.vocabulary import IdCodec
+from audience_gql.conditions.vocabulary import IdCodec, SegmentAt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class Finding:
     path: Path
     condition: Condition
     summary: str
+    evaluated_at: datetime
+    """The instant that the node looks at: inside `later`, so much after the explanation's."""
     matches: bool
     observed: Json
     next_change: datetime | None
@@ -44,18 +47,19 @@ def explain(
 
     `segments` has at least the segments that it reads, directly or through others. `timezone` is the workspace's.
     """
-    verdicts: dict[int, bool] = {}
-    next_changes: dict[int, datetime | None] = {}
+    verdicts: dict[SegmentAt, bool] = {}
+    next_changes: dict[SegmentAt, datetime | None] = {}
     moment = Moment(now=now, timezone=timezone, verdicts=verdicts, next_changes=next_changes)
     view = _View(person=person, moment=moment, names=names, ids=ids)
-    for segment_id in reading_order([condition], segments):
-        verdicts[segment_id], next_changes[segment_id] = view.part(segments[segment_id])
+    for verdict in verdict_order([condition], segments):
+        then = view.moved(verdict.later)
+        verdicts[verdict], next_changes[verdict] = then.part(segments[verdict.id])
     return tuple(view.findings((), condition))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
-    """One person at one moment."""
+    """One person at one moment. All its instants are as much later as the moment is."""
 
     person: Facts
     moment: Moment
@@ -64,7 +68,11 @@ class _View:
 
     def findings(self, path: Path, condition: Condition) -> list[Finding]:
         """The findings of a node and of all nodes inside it, its own first."""
-        inside = [self.findings((*path, *steps), child) for steps, child in _steps(condition)]
+        view = self.moved(condition.lead)
+        inside = [
+            [_earlier(finding, condition.lead) for finding in view.findings((*path, *steps), child)]
+            for steps, child in _steps(condition)
+        ]
         matches, next_change = self._combined(
             condition, [(child[0].matches, child[0].next_change) for child in inside]
         )
@@ -72,6 +80,7 @@ class _View:
             path=path,
             condition=condition,
             summary=condition.summary(self.names),
+            evaluated_at=self.moment.now,
             matches=matches,
             observed=self._observed(condition, next_change),
             next_change=next_change,
@@ -80,7 +89,13 @@ class _View:
 
     def part(self, condition: Condition) -> Part:
         """The verdict on a condition, and a lower bound of until when it lasts."""
-        return self._combined(condition, [self.part(child) for child in condition.children])
+        view = self.moved(condition.lead)
+        parts = [view.part(child) for child in condition.children]
+        return self._combined(condition, [(holds, _before(at, condition.lead)) for holds, at in parts])
+
+    def moved(self, by: timedelta) -> _View:
+        """The view of the same person so much later."""
+        return replace(self, moment=self.moment.moved(by)) if by else self
 
     def _observed(self, condition: Condition, until: datetime | None) -> Json:
         if not isinstance(condition, Leaf):
@@ -96,6 +111,8 @@ class _View:
                 return any(matches for matches, _ in parts), next_of_any(parts)
             case Not():
                 return not parts[0][0], parts[0][1]
+            case Later():
+                return parts[0]
             case Leaf():
                 matches = condition.evaluate(self.person, self.moment)
                 return matches, condition.next_change(self.person, self.moment)
@@ -107,7 +124,17 @@ def _steps(condition: Condition) -> Iterator[tuple[Path, Condition]]:
     match condition:
         case Not(condition=child):
             yield ("not",), child
+        case Later(condition=child):
+            yield ("later", "condition"), child
         case All(conditions=children) | AnyOf(conditions=children):
             name = "all" if isinstance(condition, All) else "any"
             for position, child in enumerate(children):
                 yield (name, str(position)), child
+
+
+def _earlier(finding: Finding, by: timedelta) -> Finding:
+    return replace(finding, next_change=_before(finding.next_change, by)) if by else finding
+
+
+def _before(instant: datetime | None, by: timedelta) -> datetime | None:
+    return None if instant is None else instant - by

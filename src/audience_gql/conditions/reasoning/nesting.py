@@ -1,13 +1,16 @@
-"""Segments that read segments: which ones a set of conditions reads, and an order in which to evaluate them.
+"""Segments that read segments: which ones a set of conditions reads, at which instants, and an order in which to evaluate them.
 
 It must not recurse, so that a long chain of segments cannot exhaust the stack.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
-from audience_gql.conditions.base import Condition, leaves
+from audience_gql.conditions.base import Condition, leaves, leaves_in_time
+from audience_gql.conditions.vocabulary import SegmentAt
 
 
 class ReadsItself(Exception):  # without "Error", like every expected failure
@@ -34,6 +37,43 @@ def reading_order(roots: Iterable[Condition], inner: Mapping[int, Condition]) ->
         for start in segments_read(root):
             _append_after_its_own(start, inner, order)
     return tuple(order)
+
+
+def verdicts_read(condition: Condition, later: timedelta = timedelta()) -> frozenset[SegmentAt]:
+    """The verdicts of segments that a condition itself reads when it is evaluated so much later than now."""
+    return frozenset(
+        verdict for leaf, lead in leaves_in_time(condition, later) for verdict in leaf.segments(lead)
+    )
+
+
+def verdict_order(
+    roots: Iterable[Condition], inner: Mapping[int, Condition], *, at_most: int | None = None
+) -> tuple[SegmentAt, ...]:
+    """All verdicts of segments that the roots read, directly or through others. Each comes after those that it reads.
+
+    It stops early when it has found more than `at_most`, because their number can double with every level of `later`.
+    Raises the same as reading_order.
+    """
+    conditions = tuple(roots)
+    instants: dict[int, set[timedelta]] = defaultdict(set)
+    for root in conditions:
+        _note(verdicts_read(root), instants)
+    order = reading_order(conditions, inner)
+    found = 0
+    for segment_id in reversed(order):
+        for later in tuple(instants[segment_id]):
+            _note(verdicts_read(inner[segment_id], later), instants)
+            found += 1
+            if at_most is not None and found > at_most:
+                return tuple(SegmentAt(each, later) for each in order for later in instants[each])
+    return tuple(
+        SegmentAt(segment_id, later) for segment_id in order for later in sorted(instants[segment_id])
+    )
+
+
+def _note(verdicts: Iterable[SegmentAt], instants: dict[int, set[timedelta]]) -> None:
+    for segment_id, later in verdicts:
+        instants[segment_id].add(later)
 
 
 def _append_after_its_own(start: int, inner: Mapping[int, Condition], order: dict[int, None]) -> None:

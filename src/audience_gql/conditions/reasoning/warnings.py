@@ -42,7 +42,7 @@ def warnings(
     found = [*_of_truth(condition, forms, names), *_of_others(form, others)]
     if form not in (ALWAYS, NEVER):
         found += _of_missing_values(condition, form, names)
-    return (*found, *_of_event_names(condition, vocabulary))
+    return (*found, *_of_the_clock(condition, names, vocabulary), *_of_event_names(condition, vocabulary))
 
 
 def leaves_with_values(condition: Condition) -> tuple[Leaf, ...]:
@@ -147,6 +147,23 @@ def _with_signs(condition: Condition, *, holds: bool) -> Iterator[tuple[Leaf, bo
         yield condition, holds
     for child in condition.children:
         yield from _with_signs(child, holds=holds is not isinstance(condition, Not))
+
+
+# ---- the clock
+
+
+def _of_the_clock(condition: Condition, names: Names, vocabulary: Vocabulary) -> Iterator[str]:
+    """For each `later` whose inner condition the passing of time never changes."""
+    if condition.lead and not any(_follows_the_clock(leaf, vocabulary) for leaf in leaves(condition)):
+        yield f'Time alone never changes the condition inside later: "{condition.children[0].summary(names)}".'
+        return
+    for child in condition.children:
+        yield from _of_the_clock(child, names, vocabulary)
+
+
+def _follows_the_clock(leaf: Leaf, vocabulary: Vocabulary) -> bool:
+    """Whether time may change its verdict. A segment may, and an event may, because it can be recorded for the future."""
+    return bool(leaf.edges(vocabulary)) or any(read.source in ("segment", "event") for read in leaf.reads())
 
 
 # ---- events

@@ -9,11 +9,12 @@ from audience_gql.conditions.sql.questions import Aggregate, all_of
 
 
 class EventColumns:
-    """Aggregates over the events of one name."""
+    """Aggregates over the events of one name up to one instant."""
 
-    def __init__(self, *, alias: str, name_id: str) -> None:
+    def __init__(self, *, alias: str, name_id: str, upto: str) -> None:
         self.alias = alias
         self._name_id = name_id
+        self._upto = upto
         self._aggregates: list[Aggregate] = []
         self._numbers: dict[tuple[str, str | None], int] = {}
 
@@ -30,13 +31,13 @@ class EventColumns:
             for number, aggregate in enumerate(self._aggregates)
         )
 
-    def rows(self, now: str) -> str:
+    def rows(self) -> str:
         """The predicate on the events, alias `e`, that the subquery reads: a single column's own, or all that several columns need."""
         starts = list(dict.fromkeys(aggregate.since for aggregate in self._aggregates))
         known = [start for start in starts if start is not None]
         since = f"e.occurred_at >= LEAST({', '.join(known)})" if len(known) == len(starts) else None
         wanted = self._aggregates[0].where if len(self._aggregates) == 1 else since
-        return all_of(f"e.name_id = {self._name_id} AND e.occurred_at <= {now}", wanted) or "TRUE"
+        return all_of(f"e.name_id = {self._name_id} AND e.occurred_at <= {self._upto}", wanted) or "TRUE"
 
     def _filter(self, aggregate: Aggregate) -> str:
         return (

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Final
 
 from audience_gql.conditions.base import Condition
-from audience_gql.conditions.reasoning.nesting import reading_order
+from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.sql.over_range import BUCKET, RangeQuery
 from audience_gql.conditions.sql.per_person import PersonQuery
 from audience_gql.conditions.sql.questions import Bindings, Parameters
-from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.conditions.vocabulary import SegmentAt, Vocabulary
 
 _PEOPLE: Final = "$2::bigint[]"
 
@@ -59,9 +59,9 @@ def compile_people(
     parameters = Parameters(first=3, timezone=vocabulary.timezone)
     query = PersonQuery(bucket=BUCKET, parameters=parameters, vocabulary=vocabulary, shares_rows=True)
     _add_inner(query, segments.values(), inner)
-    read = frozenset(reading_order(segments.values(), inner))
+    read = frozenset(verdict_order(segments.values(), inner))
     verdicts = [
-        f"CASE WHEN {query.verdict(segment_id) if segment_id in read else query.expression(condition)} "
+        f"CASE WHEN {query.verdict(at) if (at := SegmentAt(segment_id)) in read else query.expression(condition)} "
         f"THEN {parameters.constant(segment_id, 'bigint')} END"
         for segment_id, condition in sorted(segments.items())
     ]
@@ -82,8 +82,8 @@ def compile_range(
     """
     parameters = Parameters(first=4, timezone=vocabulary.timezone)
     query = RangeQuery(parameters=parameters, vocabulary=vocabulary)
-    for segment_id in reading_order([condition], inner):
-        query.add_inner(segment_id, inner[segment_id])
+    for verdict in verdict_order([condition], inner):
+        query.add_inner(verdict, inner[verdict.id])
     return Statement(sql=query.statement(condition), parameters=parameters.bound())
 
 
@@ -108,5 +108,5 @@ def compile_filter(
 
 
 def _add_inner(query: PersonQuery, roots: Iterable[Condition], inner: Mapping[int, Condition]) -> None:
-    for segment_id in reading_order(roots, inner):
-        query.add_inner(segment_id, inner[segment_id])
+    for verdict in verdict_order(roots, inner):
+        query.add_inner(verdict, inner[verdict.id])

@@ -6,24 +6,26 @@ tests. It never uses NOT IN, which fails on nulls and cannot be hashed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
+from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.sql.columns import EventColumns
 from audience_gql.conditions.sql.questions import (
     Aggregate,
     HasRow,
     InSegments,
+    Inside,
     OfEvents,
     OfRow,
     Parameters,
     all_of,
     complement,
 )
-from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.conditions.vocabulary import SegmentAt, Vocabulary
 
 BUCKET: Final = "$1::bigint"
 _AFTER: Final = "$2::bigint"
@@ -45,7 +47,7 @@ class _Selection:
     """One SELECT under construction."""
 
     set_joins: list[str] = field(default_factory=list)
-    events: dict[str, EventColumns] = field(default_factory=dict)
+    events: dict[tuple[str, str], EventColumns] = field(default_factory=dict)
     conjuncts_as_sets: int = 0
 
 
@@ -58,20 +60,23 @@ class RangeQuery:
     def __init__(self, *, parameters: Parameters, vocabulary: Vocabulary) -> None:
         self._parameters = parameters
         self._vocabulary = vocabulary
-        self._inner: dict[int, str] = {}
+        self._inner: dict[SegmentAt, str] = {}
 
-    def add_inner(self, segment_id: int, condition: Condition) -> None:
-        """Add a segment that others read. Add the segments that it reads before."""
-        self._inner[segment_id] = self._people(condition)
+    def add_inner(self, verdict: SegmentAt, condition: Condition) -> None:
+        """Add the verdict of a segment with this condition, which others read. Add the verdicts that it reads before."""
+        self._inner[verdict] = self._people(condition, self._parameters.moved(verdict.later))
 
     def statement(self, condition: Condition) -> str:
-        people = self._people(condition)
-        tables = [f"{self._name(id_)} AS MATERIALIZED (\n{sql}\n)" for id_, sql in self._inner.items()]
+        people = self._people(condition, self._parameters)
+        tables = [
+            f"{self._name(verdict)} AS MATERIALIZED (\n{sql}\n)" for verdict, sql in self._inner.items()
+        ]
         return f"WITH {', '.join(tables)}\n{people}" if tables else people
 
-    def _people(self, condition: Condition) -> str:
+    def _people(self, condition: Condition, parameters: Parameters) -> str:
+        """The people whom the condition matches when it is evaluated when these parameters say."""
         selection = _Selection()
-        where = self._required(condition, wanted=True, selection=selection)
+        where = self._required(condition, parameters, wanted=True, selection=selection)
         joins = "".join(f"\n{join}" for join in self._joins(selection))
         return (
             f"SELECT s.id AS subscriber_id FROM subscribers s{joins}\nWHERE {_scope('s', 'id')} AND {where}"
@@ -80,93 +85,130 @@ class RangeQuery:
     def _joins(self, selection: _Selection) -> Iterable[str]:
         yield from selection.set_joins
         for columns in selection.events.values():
-            rows = f"{_scope('e', 'subscriber_id')} AND {columns.rows(self._parameters.instant())}"
+            rows = f"{_scope('e', 'subscriber_id')} AND {columns.rows()}"
             yield (
                 f"LEFT JOIN (SELECT e.subscriber_id, {columns.select_list()} FROM events e WHERE {rows} "
                 f"GROUP BY e.subscriber_id) {columns.alias} ON {columns.alias}.subscriber_id = s.id"
             )
 
-    def _required(self, condition: Condition, *, wanted: bool, selection: _Selection) -> str:
+    def _required(
+        self, condition: Condition, parameters: Parameters, *, wanted: bool, selection: _Selection
+    ) -> str:
         """A conjunct for WHERE: the condition holds, or, without `wanted`, it does not."""
         match condition:
             case Not(condition=child):
-                return self._required(child, wanted=not wanted, selection=selection)
+                return self._required(child, parameters, wanted=not wanted, selection=selection)
+            case Later(condition=child):
+                moved = parameters.moved(condition.lead)
+                return self._required(child, moved, wanted=wanted, selection=selection)
             case All(conditions=children) | AnyOf(conditions=children) if (
                 isinstance(condition, All) is wanted or len(children) == 1
             ):
-                parts = [self._required(child, wanted=wanted, selection=selection) for child in children]
+                parts = [
+                    self._required(child, parameters, wanted=wanted, selection=selection)
+                    for child in children
+                ]
                 return f"({' AND '.join(parts) or 'TRUE'})"
             case Leaf() if selection.conjuncts_as_sets < _MAX_CONJUNCTS_AS_SETS:
-                return self._required_leaf(condition, wanted=wanted, selection=selection)
+                return self._required_leaf(condition, parameters, wanted=wanted, selection=selection)
             case _:
-                return _is(self._optional(condition, selection), wanted=wanted)
+                return _is(self._optional(condition, parameters, selection), wanted=wanted)
 
-    def _required_leaf(self, leaf: Leaf, *, wanted: bool, selection: _Selection) -> str:
-        match leaf.sql(self._parameters):
+    def _required_leaf(
+        self, leaf: Leaf, parameters: Parameters, *, wanted: bool, selection: _Selection
+    ) -> str:
+        match leaf.sql(parameters):
             case OfRow(expression=expression):
                 return _is(f"({expression})", wanted=wanted)
             case test:
                 selection.conjuncts_as_sets += 1
-                ids = self._id_set(test)
+                ids = self._id_set(test, parameters)
                 if ids.is_complement is wanted:
                     return f"NOT EXISTS (SELECT FROM ({ids.sql}) x WHERE x.subscriber_id = s.id)"
                 return f"s.id IN ({ids.sql})"
 
-    def _optional(self, condition: Condition, selection: _Selection) -> str:
+    def _optional(self, condition: Condition, parameters: Parameters, selection: _Selection) -> str:
         """An expression for a condition that WHERE need not require by itself. Null counts as false."""
         match condition:
             case All(conditions=children):
-                return f"({' AND '.join(self._optional(child, selection) for child in children) or 'TRUE'})"
+                parts = (self._optional(child, parameters, selection) for child in children)
+                return f"({' AND '.join(parts) or 'TRUE'})"
             case AnyOf(conditions=children):
-                return f"({' OR '.join(self._optional(child, selection) for child in children) or 'FALSE'})"
+                parts = (self._optional(child, parameters, selection) for child in children)
+                return f"({' OR '.join(parts) or 'FALSE'})"
             case Not(condition=child):
-                return complement(self._optional(child, selection))
+                return complement(self._optional(child, parameters, selection))
+            case Later(condition=child):
+                return self._optional(child, parameters.moved(condition.lead), selection)
             case Leaf():
-                return self._optional_leaf(condition, selection)
+                return self._optional_leaf(condition, parameters, selection)
         raise TypeError(f"no SQL for {condition!r}")
 
-    def _optional_leaf(self, leaf: Leaf, selection: _Selection) -> str:
-        match leaf.sql(self._parameters):
+    def _optional_leaf(self, leaf: Leaf, parameters: Parameters, selection: _Selection) -> str:
+        match leaf.sql(parameters):
             case OfRow(expression=expression):
                 return f"({expression})"
             case OfEvents(aggregates=aggregates, test=test):
                 return f"({test(*(self._column(aggregate, selection) for aggregate in aggregates))})"
             case test:
                 alias = f"ids_{len(selection.set_joins)}"
-                ids = f"SELECT DISTINCT x.subscriber_id FROM ({self._id_set(test).sql}) x"
+                ids = f"SELECT DISTINCT x.subscriber_id FROM ({self._id_set(test, parameters).sql}) x"
                 selection.set_joins.append(f"LEFT JOIN ({ids}) {alias} ON {alias}.subscriber_id = s.id")
                 return f"({alias}.subscriber_id IS NOT NULL)"
 
     def _column(self, aggregate: Aggregate, selection: _Selection) -> str:
-        columns = selection.events.get(aggregate.event_name)
+        key = aggregate.event_name, aggregate.upto
+        columns = selection.events.get(key)
         if columns is None:
             columns = EventColumns(
-                alias=f"events_{len(selection.events)}", name_id=self._name_id(aggregate.event_name)
+                alias=f"events_{len(selection.events)}",
+                name_id=self._name_id(aggregate.event_name),
+                upto=aggregate.upto,
             )
-            selection.events[aggregate.event_name] = columns
+            selection.events[key] = columns
         column = columns.column(aggregate)
         return column if aggregate.of_nothing is None else f"coalesce({column}, {aggregate.of_nothing})"
 
-    def _id_set(self, test: HasRow | InSegments | OfEvents) -> _IdSet:
+    def _id_set(self, test: HasRow | InSegments | OfEvents, parameters: Parameters) -> _IdSet:
         match test:
             case HasRow(table=table, alias=alias, where=where):
                 rows = f"FROM {table} {alias} WHERE {_scope(alias, 'subscriber_id')} AND {where}"
                 return _IdSet(sql=f"SELECT {alias}.subscriber_id {rows}")
-            case InSegments(ids=ids, entered=entered):
-                return _IdSet(sql=_union(self._inside(id_, entered) for id_ in ids))
+            case InSegments(choices=choices):
+                return _IdSet(sql=_union(self._inside(choice, parameters) for choice in choices))
             case OfEvents():
                 return self._id_set_of_events(test)
 
-    def _inside(self, segment_id: int, entered: Callable[[str], str] | None) -> str:
-        inside = f"SELECT i.subscriber_id FROM {self._name(segment_id)} i"
-        if entered is None:
-            return inside
-        segment = self._parameters.constant(segment_id, "bigint")
-        entered_at = f"coalesce(m.entered_at, {self._parameters.instant()})"
-        return (
-            f"{inside} LEFT JOIN (SELECT m.subscriber_id, m.entered_at FROM segment_members m "
+    def _inside(self, inside: Inside, parameters: Parameters) -> str:
+        people = f"SELECT i.subscriber_id FROM {self._name(inside.segment)} i"
+        required = []
+        if inside.entered is not None:
+            join, entered_at = self._entry(inside, parameters)
+            people += join
+            required.append(inside.entered(entered_at))
+        if inside.but_not is not None:
+            required.append(
+                f"NOT EXISTS (SELECT FROM {self._name(inside.but_not)} o WHERE o.subscriber_id = i.subscriber_id)"
+            )
+        return f"{people} WHERE {' AND '.join(required)}" if required else people
+
+    def _entry(self, inside: Inside, parameters: Parameters) -> tuple[str, str]:
+        """The joins that find when somebody entered, and the expression for that instant."""
+        segment = parameters.constant(inside.segment.id, "bigint")
+        stored = (
+            " LEFT JOIN (SELECT m.subscriber_id, m.entered_at FROM segment_members m "
             f"WHERE {_scope('m', 'subscriber_id')} AND m.segment_id = {segment}) m "
-            f"ON m.subscriber_id = i.subscriber_id WHERE {entered(entered_at)}"
+            "ON m.subscriber_id = i.subscriber_id"
+        )
+        entered_at = f"coalesce(m.entered_at, {self._parameters.instant()})"
+        if inside.is_of_present:
+            return stored, entered_at
+        present = (
+            f" LEFT JOIN {self._name(SegmentAt(inside.segment.id))} p ON p.subscriber_id = i.subscriber_id"
+        )
+        return (
+            stored + present,
+            f"CASE WHEN p.subscriber_id IS NULL THEN {parameters.instant()} ELSE {entered_at} END",
         )
 
     def _id_set_of_events(self, test: OfEvents) -> _IdSet:
@@ -192,8 +234,8 @@ class RangeQuery:
         sql = f"SELECT t0.subscriber_id FROM ({self._grouped(first)}) t0{joined} WHERE {verdict}"
         return _IdSet(sql=sql, is_complement=is_complement)
 
-    def _name(self, segment_id: int) -> str:
-        return f"inner_{list(self._inner).index(segment_id)}"
+    def _name(self, verdict: SegmentAt) -> str:
+        return f"inner_{list(self._inner).index(verdict)}"
 
     def _grouped(self, aggregate: Aggregate) -> str:
         rows = self._events(aggregate)
@@ -201,7 +243,7 @@ class RangeQuery:
 
     def _events(self, aggregate: Aggregate) -> str:
         name_id = self._name_id(aggregate.event_name)
-        until_now = f"e.name_id = {name_id} AND e.occurred_at <= {self._parameters.instant()}"
+        until_now = f"e.name_id = {name_id} AND e.occurred_at <= {aggregate.upto}"
         return f"FROM events e WHERE {all_of(_scope('e', 'subscriber_id'), until_now, aggregate.where)}"
 
     def _name_id(self, event_name: str) -> str:

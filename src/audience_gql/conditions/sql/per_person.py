@@ -6,23 +6,24 @@ Null counts as false, so an expression must not be negated with a plain NOT; use
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
-from audience_gql.conditions.reasoning.nesting import segments_read
+from audience_gql.conditions.kinds.later import Later
+from audience_gql.conditions.reasoning.nesting import verdicts_read
 from audience_gql.conditions.sql.columns import EventColumns, RowColumns
 from audience_gql.conditions.sql.questions import (
     Aggregate,
     HasRow,
     InSegments,
+    Inside,
     OfEvents,
     OfRow,
     Parameters,
     complement,
 )
-from audience_gql.conditions.vocabulary import Vocabulary
+from audience_gql.conditions.vocabulary import SegmentAt, Vocabulary
 
 _TRUE: Final = "TRUE"
 _FALSE: Final = "FALSE"
@@ -43,34 +44,26 @@ class PersonQuery:
         self._vocabulary = vocabulary
         self._shares_rows = shares_rows
         self._rows: dict[str, RowColumns] = {}
-        self._events: dict[str, EventColumns] = {}
+        self._events: dict[tuple[str, str], EventColumns] = {}
         self._levels: list[list[str]] = []
-        self._inner: dict[int, tuple[int, int]] = {}
+        self._inner: dict[SegmentAt, tuple[int, int]] = {}
 
-    def add_inner(self, segment_id: int, condition: Condition) -> None:
-        """Add a segment that others read. Add the segments that it reads before."""
-        level = max((self._inner[read][0] + 1 for read in segments_read(condition)), default=0)
-        expression = self.expression(condition)
+    def add_inner(self, verdict: SegmentAt, condition: Condition) -> None:
+        """Add the verdict of a segment with this condition, which others read. Add the verdicts that it reads before."""
+        level = max((self._inner[read][0] + 1 for read in verdicts_read(condition, verdict.later)), default=0)
+        expression = self._expression(condition, self._parameters.moved(verdict.later))
         if level == len(self._levels):
             self._levels.append([])
         self._levels[level].append(expression)
-        self._inner[segment_id] = (level, len(self._levels[level]) - 1)
+        self._inner[verdict] = (level, len(self._levels[level]) - 1)
 
     def expression(self, condition: Condition) -> str:
-        match condition:
-            case All(conditions=children):
-                return f"({' AND '.join(map(self.expression, children)) or _TRUE})"
-            case AnyOf(conditions=children):
-                return f"({' OR '.join(map(self.expression, children)) or _FALSE})"
-            case Not(condition=child):
-                return complement(self.expression(child))
-            case Leaf():
-                return f"({self._leaf(condition)})"
-        raise TypeError(f"no SQL for {condition!r}")
+        """The expression for a condition that is evaluated now."""
+        return self._expression(condition, self._parameters)
 
-    def verdict(self, segment_id: int) -> str:
-        """The expression for the verdict of an added segment."""
-        level, number = self._inner[segment_id]
+    def verdict(self, verdict: SegmentAt) -> str:
+        """The expression for an added verdict."""
+        level, number = self._inner[verdict]
         return f"inner_{level}.m{number}"
 
     def joins(self) -> str:
@@ -79,42 +72,70 @@ class PersonQuery:
         events = [self._event_join(columns) for columns in self._events.values()]
         return "\n".join(rows + events + [_fence(level, inner) for level, inner in enumerate(self._levels)])
 
-    def _leaf(self, leaf: Leaf) -> str:
-        match leaf.sql(self._parameters):
+    def _expression(self, condition: Condition, parameters: Parameters) -> str:
+        """The expression for a condition that is evaluated when these parameters say."""
+        match condition:
+            case All(conditions=children):
+                parts = (self._expression(child, parameters) for child in children)
+                return f"({' AND '.join(parts) or _TRUE})"
+            case AnyOf(conditions=children):
+                parts = (self._expression(child, parameters) for child in children)
+                return f"({' OR '.join(parts) or _FALSE})"
+            case Not(condition=child):
+                return complement(self._expression(child, parameters))
+            case Later(condition=child):
+                return self._expression(child, parameters.moved(condition.lead))
+            case Leaf():
+                return f"({self._leaf(condition, parameters)})"
+        raise TypeError(f"no SQL for {condition!r}")
+
+    def _leaf(self, leaf: Leaf, parameters: Parameters) -> str:
+        match leaf.sql(parameters):
             case OfRow(expression=expression):
                 return expression
             case HasRow(table=table, alias=alias, where=where) if self._shares_rows:
                 return self._rows.setdefault(table, RowColumns(table, alias)).column(where)
             case HasRow(table=table, alias=alias, where=where):
                 return f"EXISTS (SELECT FROM {table} {alias} WHERE {self._scope(alias)} AND {where})"
-            case InSegments(ids=ids, entered=None):
-                return " OR ".join(map(self.verdict, ids)) or _FALSE
-            case InSegments(ids=ids, entered=entered) if entered is not None:
-                return " OR ".join(self._entered(id_, entered) for id_ in ids) or _FALSE
+            case InSegments(choices=choices):
+                return " OR ".join(self._inside(choice, parameters) for choice in choices) or _FALSE
             case OfEvents(aggregates=aggregates, test=test):
                 return test(*map(self._column, aggregates))
         raise TypeError(f"no SQL for {leaf!r}")
 
-    def _entered(self, segment_id: int, entered: Callable[[str], str]) -> str:
-        segment = self._parameters.constant(segment_id, "bigint")
+    def _inside(self, inside: Inside, parameters: Parameters) -> str:
+        required = [self.verdict(inside.segment)]
+        if inside.but_not is not None:
+            required.append(f"NOT {self.verdict(inside.but_not)}")  # a verdict is never null
+        if inside.entered is not None:
+            required.append(inside.entered(self._entered_at(inside, parameters)))
+        return required[0] if len(required) == 1 else f"({' AND '.join(required)})"
+
+    def _entered_at(self, inside: Inside, parameters: Parameters) -> str:
+        segment = parameters.constant(inside.segment.id, "bigint")
         stored = f"(SELECT m.entered_at FROM segment_members m WHERE {self._scope('m')} AND m.segment_id = {segment})"
         entered_at = f"coalesce({stored}, {self._parameters.instant()})"
-        return f"({self.verdict(segment_id)} AND {entered(entered_at)})"
+        if inside.is_of_present:
+            return entered_at
+        is_in = self.verdict(SegmentAt(inside.segment.id))
+        return f"CASE WHEN {is_in} THEN {entered_at} ELSE {parameters.instant()} END"
 
     def _column(self, aggregate: Aggregate) -> str:
-        columns = self._events.get(aggregate.event_name)
+        key = aggregate.event_name, aggregate.upto
+        columns = self._events.get(key)
         if columns is None:
             name_id = self._parameters.constant(
                 self._vocabulary.event_names.get(aggregate.event_name), "bigint"
             )
-            columns = EventColumns(alias=f"events_{len(self._events)}", name_id=name_id)
-            self._events[aggregate.event_name] = columns
+            alias = f"events_{len(self._events)}"
+            columns = EventColumns(alias=alias, name_id=name_id, upto=aggregate.upto)
+            self._events[key] = columns
         return columns.column(aggregate)
 
     def _event_join(self, columns: EventColumns) -> str:
         return (
             f"CROSS JOIN LATERAL (SELECT {columns.select_list()} FROM events e "
-            f"WHERE {self._scope('e')} AND {columns.rows(self._parameters.instant())}) {columns.alias}"
+            f"WHERE {self._scope('e')} AND {columns.rows()}) {columns.alias}"
         )
 
     def _row_join(self, columns: RowColumns) -> str:

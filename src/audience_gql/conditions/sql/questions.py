@@ -7,11 +7,13 @@ bucket. Every value is a parameter with a cast: neither user text nor constants 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from audience_gql.conditions.calendar import days_elsewhere_json, local_day
+from audience_gql.conditions.vocabulary import SegmentAt
 
 SqlType: TypeAlias = Literal[
     "bigint",
@@ -54,22 +56,24 @@ class Ago:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """Today's date in a zone."""
+    """The date in a zone, today or `later`."""
 
     zone: str
+    later: timedelta = timedelta()
 
     def at(self, now: datetime) -> date:
-        return local_day(now, self.zone, self.zone)
+        return local_day(now + self.later, self.zone, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
 class TodayElsewhere:
-    """A JSON object of the zones in which it is another day, with their days. Python computes it, as Postgres' zones may differ."""
+    """A JSON object of the zones in which it is another day then, with their days. Python computes it, as Postgres' zones may differ."""
 
     zone: str
+    later: timedelta = timedelta()
 
     def at(self, now: datetime) -> str:
-        return days_elsewhere_json(now, self.zone)
+        return days_elsewhere_json(now + self.later, self.zone)
 
 
 class Bindings:
@@ -98,32 +102,40 @@ class Parameters:
     """Collects the values of one statement, in order. Each method returns the SQL text that stands for the value.
 
     Equal instants share a parameter. Constants do not, so that an edit which makes two of them equal keeps the SQL text.
-    `timezone` is the workspace's.
+    `timezone` is the workspace's. `later` says how much later than now the condition is evaluated: all instants and dates are moved.
     """
 
     def __init__(self, *, first: int, timezone: str) -> None:
+        self.later = timedelta()
         self._first = first
         self._timezone = timezone
         self._bound: list[Bound] = []
         self._instants: dict[timedelta, str] = {}
-        self._today: str | None = None
+        self._todays: dict[timedelta, str] = {}
+
+    def moved(self, by: timedelta) -> Parameters:
+        """The parameters of the same statement for a condition that is evaluated `by` later than this one."""
+        view = copy(self)  # shares everything that is collected
+        view.later = self.later + by
+        return view
 
     def constant(self, value: object, sql_type: SqlType) -> str:
         return self.derived(Constant(value), sql_type)
 
     def instant(self, ago: timedelta = timedelta()) -> str:
         """`now`, or the instant `ago` before it; after it when `ago` is negative."""
-        if ago not in self._instants:
-            self._instants[ago] = self.derived(Ago(ago), "timestamptz")
-        return self._instants[ago]
+        before_present = ago - self.later
+        if before_present not in self._instants:
+            self._instants[before_present] = self.derived(Ago(before_present), "timestamptz")
+        return self._instants[before_present]
 
     def today(self) -> str:
         """Today's date where the subscriber `s` lives."""
-        if self._today is None:
-            elsewhere = self.derived(TodayElsewhere(self._timezone), "jsonb")
-            here = self.derived(Today(self._timezone), "date")
-            self._today = f"coalesce(({elsewhere} ->> s.timezone)::date, {here})"
-        return self._today
+        if self.later not in self._todays:
+            elsewhere = self.derived(TodayElsewhere(self._timezone, self.later), "jsonb")
+            here = self.derived(Today(self._timezone, self.later), "date")
+            self._todays[self.later] = f"coalesce(({elsewhere} ->> s.timezone)::date, {here})"
+        return self._todays[self.later]
 
     def derived(self, bound: Bound, sql_type: SqlType) -> str:
         """Any other value that is computed from `now`."""
@@ -152,13 +164,15 @@ class HasRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
-    """An aggregate function over the person's events of one name. Future events are excluded.
+    """An aggregate function over the person's events of one name that happened up to an instant.
 
     Expressions use the alias `e`.
     """
 
     event_name: str
     function: str
+    upto: str
+    """SQL of the instant of the evaluation. Later events are excluded."""
     where: str | None = None
     since: str | None = None
     """SQL of an instant. No event before it passes `where`, so that a short range of the index is enough."""
@@ -179,14 +193,28 @@ class OfEvents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InSegments:
-    """The inner condition of at least one of these segments holds.
+class Inside:
+    """The condition of the segment holds, the one of `but_not` does not, and `entered` holds for when the person entered the segment.
 
-    `entered` makes a predicate on the instant of entering, which must hold too. Without a stored entry that is `now`.
+    `entered` makes a predicate on that instant, which is stored for members of the present instant. Anybody else enters at the instant
+    of the evaluation.
     """
 
-    ids: tuple[int, ...]
+    segment: SegmentAt
+    but_not: SegmentAt | None = None
     entered: Callable[[str], str] | None = None
+
+    @property
+    def is_of_present(self) -> bool:
+        """Whether the verdict is the one of the present instant, so that whoever matches is a member or becomes one."""
+        return not self.segment.later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InSegments:
+    """At least one of these holds."""
+
+    choices: tuple[Inside, ...]
 
 
 Test: TypeAlias = OfRow | HasRow | OfEvents | InSegments

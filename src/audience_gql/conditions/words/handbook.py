@@ -156,10 +156,10 @@ def _value(bound: Bound) -> str:
             return f"`{json.dumps(value, ensure_ascii=False, default=_plain)}`"
         case Ago(length=length):
             return _instant(length)
-        case Today(zone=zone):
-            return f"the date in {zone}"
-        case TodayElsewhere():
-            return "the zones with another date, each with its date"
+        case Today(zone=zone, later=later):
+            return f"the date in {zone}{_then(later)}"
+        case TodayElsewhere(later=later):
+            return f"the zones with another date{_then(later)}, each with its date"
     raise TypeError(f"no words for {bound!r}")
 
 
@@ -171,6 +171,10 @@ def _instant(ago: timedelta) -> str:
     days, seconds = abs(ago).days, abs(ago).seconds
     parts = [counted(days, "day")] * bool(days) + [counted(seconds, "second")] * bool(seconds)
     return f"{' and '.join(parts)} {'before' if ago > timedelta() else 'after'} `now`" if parts else "`now`"
+
+
+def _then(later: timedelta) -> str:
+    return f" at the instant {_instant(-later)}" if later else ""
 
 
 def _wrapped(sql: str) -> Iterator[str]:

@@ -77,6 +77,9 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
 - Events may arrive late, repeatedly and in any order. `occurredAt` says when an event happened, and `key` makes it count once. A future event counts from its
   instant on.
 - A membership can change without a new fact: it follows the clock, at the exact instant.
+- `later` and the options `leavesWithin` and `entersWithin` of `segment` look ahead: they evaluate a condition at an instant after `now`, with the facts of now. A fact
+  that is recorded for the future counts from its instant on. They say what is true at that one instant: somebody who leaves and comes back before it does not leave. For
+  `entered`, a member of now has their stored instant, and everybody else enters at the instant that is evaluated.
 
 ## Limits
 A condition has at most {MAX_DEPTH} levels and {MAX_LEAVES} leaves. A list has at most {MAX_VALUES:,} values, a `where` {MAX_PROPERTY_FILTERS} property filters, a text {MAX_TEXT:,}

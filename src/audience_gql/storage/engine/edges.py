@@ -50,7 +50,10 @@ def crossed(
     edges: Collection[Edge | DayEdge], after: datetime, upto: datetime, *, timezone: str
 ) -> list[Range]:
     """The index ranges of the facts that cross these edges in (after, upto]. `timezone` is the workspace's."""
-    return [*_ranges(edges, after, upto), *_day_ranges(_day_edges(edges), after, upto, timezone)]
+    ranges = [*_ranges(edges, after, upto)]
+    for lead, group in _day_edges(edges).items():
+        ranges += _day_ranges(group, after + lead, upto + lead, timezone)
+    return ranges
 
 
 def clock_ref(edge: Edge | DayEdge) -> int:
@@ -108,7 +111,10 @@ async def due_by_edge(
         due.update(
             (group[row["position"] - 1], row["at"] + group[row["position"] - 1].offset) for row in rows
         )
-    return due | await _due_by_day_edge(connection, bucket_id, _day_edges(edges), after)
+    for lead, days in _day_edges(edges).items():
+        found = await _due_by_day_edge(connection, bucket_id, days, after + lead)
+        due.update((edge, at - lead) for edge, at in found.items())
+    return due
 
 
 def _ranges(edges: Collection[Edge | DayEdge], after: datetime, upto: datetime) -> Iterator[Range]:
@@ -122,8 +128,7 @@ def _ranges(edges: Collection[Edge | DayEdge], after: datetime, upto: datetime) 
 def _day_ranges(
     edges: Collection[DayEdge], after: datetime, upto: datetime, timezone: str
 ) -> Iterator[Range]:
-    if not edges:
-        return
+    """The ranges of edges with the same lead; the instants are as much later."""
     if upto - after > _SHORT:
         windows = [(edge, window) for edge in edges for window in _long_windows(edge, after, upto)]
         yield Range("edges_of_subscriber_dates", _columns(windows), [edge for edge, _ in windows])
@@ -137,9 +142,10 @@ def _day_ranges(
 async def _due_by_day_edge(
     connection: Connection, bucket_id: int, edges: Collection[DayEdge], after: datetime
 ) -> dict[Edge | DayEdge, datetime]:
-    """The same for calendar days. The instant may be too early, never too late: the next date may belong to a person whose day has begun."""
-    if not edges:
-        return {}
+    """The same for calendar days. The instant may be too early, never too late: the next date may belong to a person whose day has begun.
+
+    The edges have the same lead, and the instants are as much later.
+    """
     behind = first_today(after)  # every day up to this one has begun everywhere
     probes = [(edge, _midnight(start)) for edge in edges for start in _probe_starts(edge, behind)]
     rows = await connection.fetch(
@@ -209,9 +215,13 @@ def _by_table(edges: Iterable[Edge | DayEdge]) -> Mapping[str, list[Edge]]:
     return tables
 
 
-def _day_edges(edges: Iterable[Edge | DayEdge]) -> list[DayEdge]:
+def _day_edges(edges: Iterable[Edge | DayEdge]) -> Mapping[timedelta, list[DayEdge]]:
+    """The edges of calendar days by their lead."""
+    leads: dict[timedelta, list[DayEdge]] = {}
     days = [edge for edge in edges if isinstance(edge, DayEdge)]
-    return sorted(days, key=lambda edge: (edge.field_id, edge.yearly, edge.days))
+    for edge in sorted(days, key=lambda edge: (edge.lead, edge.field_id, edge.yearly, edge.days)):
+        leads.setdefault(edge.lead, []).append(edge)
+    return leads
 
 
 def _columns(
