@@ -68,6 +68,7 @@ _LENGTHS = {
     "weeks": [1, 4],
     "month": [2, 3, 4],
 }
+_COUNTS = {"where": [0, 1, 2, 2, 3], "steps": [2, 2, 3, 4]}
 _STEPS = [timedelta(0), *(timedelta(hours=hours) for hours in (1, 24, 48, 168, 720)), timedelta(minutes=1)]
 
 
@@ -77,10 +78,11 @@ def share(count: int) -> int:
 
 
 class Chance:
-    """The seeded source of all random values."""
+    """The seeded source of all random values. Most leaves are of the kind `about`, if one is given."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, about: str | None = None) -> None:
         self.random = Random(seed)
+        self._about = about
 
     # ---- conditions
 
@@ -93,13 +95,18 @@ class Chance:
     def _condition(self, segment_ids: list[int], depth: int) -> dict[str, object]:
         kinds = [field for field in condition_shape().fields if segment_ids or field.name != "segment"]
         inner = [kind for kind in kinds if isinstance(kind.type, Reference)]
-        kind = self.random.choice(inner if depth and self.random.random() < 0.7 else _leaves_of(kinds))
+        kind = self.random.choice(inner if depth and self.random.random() < 0.7 else self._leaves_of(kinds))
         if not isinstance(kind.type, Reference):
             return self._leaf(kind, segment_ids)
         if not kind.many:
             return {kind.name: self._condition(segment_ids, depth - 1)}
         count = self.random.choice([0, 1, 2, 2, 3, 3])
         return {kind.name: [self._condition(segment_ids, depth - 1) for _ in range(count)]}
+
+    def _leaves_of(self, kinds: list[InputField]) -> list[InputField]:
+        if self._about is None or self.random.random() < 0.2:
+            return _leaves_of(kinds)
+        return [kind for kind in kinds if kind.name == self._about]
 
     def _leaf(self, kind: InputField, segment_ids: list[int]) -> dict[str, object]:
         """Draw until the codec accepts the condition, so that rules which no shape expresses are not repeated here."""
@@ -115,7 +122,7 @@ class Chance:
         if field.name == "where" and self.random.random() < 0.5:
             return self._two_properties()
         if field.many:
-            count = self.random.choice([0, 1, 2, 2, 3] if field.name == "where" else [0, 1, 1, 2])
+            count = self.random.choice(_COUNTS.get(field.name, [0, 1, 1, 2]))
             return [self._item(field, owner, segment_ids) for _ in range(count)]
         return self._item(field, owner, segment_ids)
 
@@ -166,6 +173,8 @@ class Chance:
         }
         if name in {"name", "notFollowedBy"}:
             return self.random.choice([*list(EVENT_NAMES)[:3], "unheard_of"])
+        if name in {"sameProperty", "perProperty"}:
+            return self.random.choice(_PROPERTIES)
         return self.random.choice(pools.get((name, owner), _NEEDLES))
 
     # ---- people

@@ -229,7 +229,8 @@ def test_every_table_is_scoped_by_the_bucket() -> None:
 
 @pytest.mark.parametrize(
     "forbidden",
-    [r"\bNOT IN\b", r"\bnow\(", r"\bcurrent_", r"clock_timestamp", r"\binterval\b", r"random\("],
+    # The length of a step may be a parameter that is compared with a difference: only adding an interval depends on the session's zone.
+    [r"\bNOT IN\b", r"\bnow\(", r"\bcurrent_", r"clock_timestamp", r"(?<!\d::)\binterval\b", r"random\("],
 )
 def test_no_statement_holds(forbidden: str) -> None:
     for sql in _random_statements():

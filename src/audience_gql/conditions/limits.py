@@ -19,6 +19,9 @@ MAX_WILDCARDS: Final = 100
 """The most `*` and `?` of one pattern, in all its alternatives together."""
 MAX_PROPERTY_FILTERS: Final = 20
 """The most property filters in the `where` of one leaf."""
+LEAST_STEPS: Final = 2
+MAX_STEPS: Final = 5
+"""How many steps a sequence of events can have."""
 MAX_WINDOW: Final = timedelta(days=3_653)
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200

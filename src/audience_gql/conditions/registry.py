@@ -82,6 +82,16 @@ def instead_of(type_name: str, field: str) -> str | None:
     return _instead().get((type_name, field))
 
 
+def spelling_of(type_name: str) -> str:
+    """What a value of an input object must be, for messages. It is the same for types that no condition uses."""
+    return _spellings().get(type_name, f"{type_name}, an object")
+
+
+@cache
+def _spellings() -> Mapping[str, str]:
+    return {shape.name: shape.spelling for shape in input_types() if isinstance(shape, Shape)}
+
+
 @cache
 def _instead() -> Mapping[tuple[str, str], str]:
     return {

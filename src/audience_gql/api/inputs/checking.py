@@ -28,7 +28,7 @@ from audience_gql.api.inputs.problems import Problems, listed, suggestion
 from audience_gql.api.paths import WirePath
 from audience_gql.audience.failures import ProblemCode
 from audience_gql.conditions.given_values import shown
-from audience_gql.conditions.registry import instead_of
+from audience_gql.conditions.registry import instead_of, spelling_of
 
 Leaf: TypeAlias = GraphQLScalarType | GraphQLEnumType
 _LARGEST_INT: Final = 2**31 - 1
@@ -98,7 +98,7 @@ def _check_list(given: Given, item_type: GraphQLInputType, path: WirePath, probl
 def _check_object(given: Given, type_: GraphQLInputObjectType, path: WirePath, problems: Problems) -> None:
     entries = given.entries()
     if entries is None:
-        problems.add("WRONG_TYPE", f"expected {type_.name}, an object", path, given.node)
+        problems.add("WRONG_TYPE", f"expected {spelling_of(type_.name)}", path, given.node)
         return
     if type_.is_one_of:
         _check_choice(entries, type_, path, problems, given.node)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
+from audience_gql.conditions.filters.spans import Span
 from audience_gql.conditions.sql.questions import Parameters, all_of
 
 End: TypeAlias = datetime | timedelta
@@ -41,6 +42,21 @@ class Interval:
     def offsets(self) -> frozenset[timedelta]:
         """How long after an instant the clock alone moves it into or out of the interval."""
         return frozenset(end for end in (self.start, self.end) if isinstance(end, timedelta))
+
+    def span(self, first: datetime, last: datetime) -> Span | None:
+        """When all events from `first` to `last` have happened and are in the interval; None for never."""
+        begin, until = last, None
+        if isinstance(self.start, timedelta):
+            until = first + self.start
+        elif self.start is not None and not (
+            first >= self.start if self.start_is == ">=" else first > self.start
+        ):
+            return None
+        if isinstance(self.end, timedelta):
+            begin = max(begin, last + self.end)
+        elif self.end is not None and not (last <= self.end if self.end_is == "<=" else last < self.end):
+            return None
+        return (begin, until) if until is None or begin < until else None
 
 
 def _bound(end: End | None, parameters: Parameters) -> str | None:

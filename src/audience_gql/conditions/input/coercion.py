@@ -37,7 +37,7 @@ def coerce_shape(
         parsing.problem("REQUIRED", "is required")
         return None
     if not isinstance(value, Mapping):
-        parsing.problem("WRONG_TYPE", f"expected {shape.name}, an object")
+        parsing.problem("WRONG_TYPE", f"expected {shape.spelling}")
         return None
     given = {str(name): item for name, item in value.items() if item is not None}
     fields = {field.name: field for field in shape.fields}

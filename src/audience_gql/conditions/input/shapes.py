@@ -90,3 +90,10 @@ class Shape:
     one_of: bool = False
     instead: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Hints about fields that this shape does not have but people expect, by name."""
+    example: str = field(default="", compare=False)
+    """A value, for the message to people who give something else than an object."""
+
+    @property
+    def spelling(self) -> str:
+        """What a value must be, for messages: `EventFollower, an object such as {name: "order_placed"}`."""
+        return f"{self.name}, an object{' such as ' if self.example else ''}{self.example}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Rea
 from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.filters.properties import WHERE, nonempty, number_in
+from audience_gql.conditions.filters.sameness import sameness, sameness_sql
 from audience_gql.conditions.filters.selection import NAME, EventSelection
 from audience_gql.conditions.filters.sliding import RunningExtremes, RunningTotal, RunningVariety, first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
@@ -26,7 +27,7 @@ from audience_gql.conditions.input.shapes import (
 )
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.sql.questions import OfEvents, Parameters, json_number
-from audience_gql.conditions.values import Json, exact_sum, fold, mean, shown
+from audience_gql.conditions.values import Json, exact_sum, mean, shown
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
 from audience_gql.conditions.words.wording import named
 
@@ -109,7 +110,7 @@ class EventTotal(Leaf):
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         values = self._values(person, moment)
         if self.function == "DISTINCT":
-            return self.total_is.matches(Decimal(len(set(map(_sameness, values)))))
+            return self.total_is.matches(Decimal(len(set(map(sameness, values)))))
         numbers = _numbers(values)
         if self.function == "AVERAGE":
             return self.total_is.matches_ratio(exact_sum(numbers), len(numbers))
@@ -118,7 +119,7 @@ class EventTotal(Leaf):
     def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # same
         values = self._values(person, moment)
         if self.function == "DISTINCT":
-            total: Decimal | None = Decimal(len(set(map(_sameness, values))))
+            total: Decimal | None = Decimal(len(set(map(sameness, values))))
         else:
             total = _FUNCTIONS[self.function].of(_numbers(values))
         observed = self.events.observed(person, moment)
@@ -168,7 +169,7 @@ class EventTotal(Leaf):
     def _holds_over(self, values: Sequence[object]) -> Callable[[int, int], bool]:
         """A function from two positions to the verdict on the values between them. Positions must never decrease."""
         if self.function == "DISTINCT":
-            variety = RunningVariety([None if value is None else _sameness(value) for value in values])
+            variety = RunningVariety([None if value is None else sameness(value) for value in values])
             return variety.asking(lambda: self.total_is.matches(Decimal(variety.count)))
         numbers = [number_in(value) for value in values]
         if self.function in {"MIN", "MAX"}:
@@ -183,10 +184,9 @@ class EventTotal(Leaf):
         """The SQL of the aggregated value; null for events that do not count."""
         if self.of == _OWN_VALUE:
             return "e.value"
-        key = parameters.constant(self.of, "text")
         if self.function == "DISTINCT":
-            return f"nullif(coalesce(e.properties_folded -> {key}, e.properties -> {key}), 'null'::jsonb)"
-        return json_number("e.properties", key)
+            return sameness_sql(self.of, parameters)
+        return json_number("e.properties", parameters.constant(self.of, "text"))
 
     def _test(self, total: str, parameters: Parameters) -> str:
         of_nothing = _FUNCTIONS[self.function].of_nothing
@@ -197,27 +197,6 @@ class EventTotal(Leaf):
 
 def _numbers(values: Iterable[object]) -> list[Decimal]:
     return [number for value in values if (number := number_in(value)) is not None]
-
-
-def _sameness(value: object) -> Hashable:
-    """A key that is equal for values that count as the same: equal numbers, texts with the same folded form, and equal others."""
-    number = number_in(value)
-    if number is not None:
-        return "number", number
-    match value:
-        case str():
-            return "text", fold(value)
-        case list():
-            return "list", tuple(_sameness_within(item) for item in value)
-        case dict():
-            return "object", frozenset((key, _sameness_within(item)) for key, item in value.items())
-        case _:
-            return "other", repr(value)
-
-
-def _sameness_within(value: object) -> Hashable:
-    """The same inside lists and objects, where texts are not folded."""
-    return ("exact", value) if isinstance(value, str) else _sameness(value)
 
 
 def _build(given: Given, _: Parsing) -> EventTotal:

@@ -16,6 +16,7 @@ from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.sql.columns import EventColumns
 from audience_gql.conditions.sql.questions import (
     Aggregate,
+    FromEvents,
     HasRow,
     InSegments,
     Inside,
@@ -152,9 +153,10 @@ class RangeQuery:
                 return f"({test(*(self._column(aggregate, selection) for aggregate in aggregates))})"
             case test:
                 alias = f"ids_{len(selection.set_joins)}"
-                ids = f"SELECT DISTINCT x.subscriber_id FROM ({self._id_set(test, parameters).sql}) x"
+                found = self._id_set(test, parameters)
+                ids = f"SELECT DISTINCT x.subscriber_id FROM ({found.sql}) x"
                 selection.set_joins.append(f"LEFT JOIN ({ids}) {alias} ON {alias}.subscriber_id = s.id")
-                return f"({alias}.subscriber_id IS NOT NULL)"
+                return f"({alias}.subscriber_id IS {'NULL' if found.is_complement else 'NOT NULL'})"
 
     def _column(self, aggregate: Aggregate, selection: _Selection) -> str:
         key = aggregate.event_name, aggregate.upto
@@ -169,7 +171,7 @@ class RangeQuery:
         column = columns.column(aggregate)
         return column if aggregate.of_nothing is None else f"coalesce({column}, {aggregate.of_nothing})"
 
-    def _id_set(self, test: HasRow | InSegments | OfEvents, parameters: Parameters) -> _IdSet:
+    def _id_set(self, test: HasRow | InSegments | OfEvents | FromEvents, parameters: Parameters) -> _IdSet:
         match test:
             case HasRow(table=table, alias=alias, where=where):
                 rows = f"FROM {table} {alias} WHERE {_scope(alias, 'subscriber_id')} AND {where}"
@@ -178,6 +180,10 @@ class RangeQuery:
                 return _IdSet(sql=_union(self._inside(choice, parameters) for choice in choices))
             case OfEvents():
                 return self._id_set_of_events(test)
+            case FromEvents(query=query, is_complement=is_complement):
+                return _IdSet(
+                    sql=query(_scope("e", "subscriber_id"), self._name_id), is_complement=is_complement
+                )
 
     def _inside(self, inside: Inside, parameters: Parameters) -> str:
         people = f"SELECT i.subscriber_id FROM {self._name(inside.segment)} i"

@@ -15,6 +15,7 @@ from audience_gql.conditions.reasoning.nesting import verdicts_read
 from audience_gql.conditions.sql.columns import EventColumns, RowColumns
 from audience_gql.conditions.sql.questions import (
     Aggregate,
+    FromEvents,
     HasRow,
     InSegments,
     Inside,
@@ -93,15 +94,23 @@ class PersonQuery:
         match leaf.sql(parameters):
             case OfRow(expression=expression):
                 return expression
-            case HasRow(table=table, alias=alias, where=where) if self._shares_rows:
-                return self._rows.setdefault(table, RowColumns(table, alias)).column(where)
-            case HasRow(table=table, alias=alias, where=where):
-                return f"EXISTS (SELECT FROM {table} {alias} WHERE {self._scope(alias)} AND {where})"
+            case HasRow() as test:
+                return self._has_row(test)
             case InSegments(choices=choices):
                 return " OR ".join(self._inside(choice, parameters) for choice in choices) or _FALSE
             case OfEvents(aggregates=aggregates, test=test):
                 return test(*map(self._column, aggregates))
+            case FromEvents(query=query, is_complement=is_complement):
+                exists = "NOT EXISTS" if is_complement else "EXISTS"
+                return f"{exists} ({query(self._scope('e'), self._name_id)})"
         raise TypeError(f"no SQL for {leaf!r}")
+
+    def _has_row(self, test: HasRow) -> str:
+        if self._shares_rows:
+            return self._rows.setdefault(test.table, RowColumns(test.table, test.alias)).column(test.where)
+        return (
+            f"EXISTS (SELECT FROM {test.table} {test.alias} WHERE {self._scope(test.alias)} AND {test.where})"
+        )
 
     def _inside(self, inside: Inside, parameters: Parameters) -> str:
         required = [self.verdict(inside.segment)]
@@ -124,13 +133,16 @@ class PersonQuery:
         key = aggregate.event_name, aggregate.upto
         columns = self._events.get(key)
         if columns is None:
-            name_id = self._parameters.constant(
-                self._vocabulary.event_names.get(aggregate.event_name), "bigint"
+            columns = EventColumns(
+                alias=f"events_{len(self._events)}",
+                name_id=self._name_id(aggregate.event_name),
+                upto=aggregate.upto,
             )
-            alias = f"events_{len(self._events)}"
-            columns = EventColumns(alias=alias, name_id=name_id, upto=aggregate.upto)
             self._events[key] = columns
         return columns.column(aggregate)
+
+    def _name_id(self, event_name: str) -> str:
+        return self._parameters.constant(self._vocabulary.event_names.get(event_name), "bigint")
 
     def _event_join(self, columns: EventColumns) -> str:
         return (

@@ -1,6 +1,6 @@
 """The questions that a leaf can ask the database, and the values bound to them.
 
-A leaf returns one of four tests. The compiler decides how to ask it for a person or for a range, and scopes it by
+A leaf returns one of five tests. The compiler decides how to ask it for a person or for a range, and scopes it by
 bucket. Every value is a parameter with a cast: neither user text nor constants become SQL.
 """
 
@@ -21,6 +21,7 @@ SqlType: TypeAlias = Literal[
     "boolean",
     "date",
     "integer",
+    "interval",
     "jsonb",
     "numeric",
     "numeric[]",
@@ -193,6 +194,18 @@ class OfEvents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FromEvents:
+    """The subscriber is among those whom a query over events finds. For a complement, they are not.
+
+    `query` makes a SELECT of `subscriber_id`, perhaps with duplicates. It receives the predicate that scopes the events, alias `e`, and a
+    function from an event name to the SQL of its id. It must exclude future events itself.
+    """
+
+    query: Callable[[str, Callable[[str], str]], str]
+    is_complement: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
     """The condition of the segment holds, the one of `but_not` does not, and `entered` holds for when the person entered the segment.
 
@@ -217,7 +230,7 @@ class InSegments:
     choices: tuple[Inside, ...]
 
 
-Test: TypeAlias = OfRow | HasRow | OfEvents | InSegments
+Test: TypeAlias = OfRow | HasRow | OfEvents | FromEvents | InSegments
 
 
 def all_of(*predicates: str | None) -> str | None:
