@@ -249,6 +249,24 @@ _DAY = {"days": 1}
             "REQUIRED",
             ("lastEvent", "notFollowedBy"),
         ),
+        ({"eventSequence": {}}, "REQUIRED", ("eventSequence", "steps")),
+        ({"eventSequence": {"steps": [{"name": "x"}]}}, "OUT_OF_RANGE", ("eventSequence", "steps")),
+        ({"eventSequence": {"steps": [{"name": "x"}] * 6}}, "TOO_MANY", ("eventSequence", "steps")),
+        (
+            {"eventSequence": {"steps": [{"name": "x", "within": _DAY}, {"name": "y"}]}},
+            "OUT_OF_RANGE",
+            ("eventSequence", "steps", "0", "within"),
+        ),
+        (
+            {"eventSequence": {"steps": [{"name": "x"}, {"name": "y"}], "sameProperty": ""}},
+            "REQUIRED",
+            ("eventSequence", "sameProperty"),
+        ),
+        (
+            {"eventSequence": {"steps": [{"name": "x"}, {"name": "y"}], "notFollowedBy": "z"}},
+            "WRONG_TYPE",
+            ("eventSequence", "notFollowedBy"),
+        ),
     ],
 )
 def test_refused(value: object, code: str, path: tuple[str, ...]) -> None:
