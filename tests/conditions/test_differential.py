@@ -405,7 +405,7 @@ def _everybody_enters_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Inside, "is_of_present", property(lambda _: True))
 
 
-_ABOUT = {
+_ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     _everybody_lives_in_the_office: "birthday",
     _leap_day_in_february: "birthday",
     _properties_of_different_events: "event",
