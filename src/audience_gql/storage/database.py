@@ -37,7 +37,11 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
 
 MODELS = {
-    "models": ["audience_gql.storage.models", "audience_gql.storage.acting.models"],
+    "models": [
+        "audience_gql.storage.models",
+        "audience_gql.storage.import_models",
+        "audience_gql.storage.acting.models",
+    ],
     "migrations": "audience_gql.storage.migrations",
 }
 _RETRIES = 8

@@ -1,4 +1,4 @@
-"""A Tortoise model for every table. Definitions are ordinary models; rows that belong to a bucket are read through `in_bucket`.
+"""A Tortoise model for every table, except those of imports and acting. Definitions are ordinary models; rows that belong to a bucket are read through `in_bucket`.
 
 These models must not write rows of a bucket: the ORM cannot express their composite keys (see facts.py and membership.py).
 """
@@ -384,50 +384,3 @@ class AuditHour(Model):
 
     class Meta:
         table = "audits"
-
-
-class Import(Model):
-    id: int = BigIntField(primary_key=True, generated=False)
-    workspace_id: int = BigIntField()
-    state: str = TextField()
-    plan: dict[str, Any] = JSONField()  # Any: what audience.import_plans writes
-    dry_run = BooleanField()
-    secret_hash: bytes = BinaryField()
-    upload_id: int | None = BigIntField(null=True)
-    bytes: int = BigIntField(default=0)
-    bytes_read: int = BigIntField(default=0)
-    lines_read: int = BigIntField(default=0)
-    header: list[str] | None = ArrayField("text", null=True)
-    rows_read: int = BigIntField(default=0)
-    created: int = BigIntField(default=0)
-    updated: int = BigIntField(default=0)
-    rejected: int = BigIntField(default=0)
-    noticed: int = BigIntField(default=0)
-    failure: str | None = TextField(null=True)
-    created_at: datetime = DatetimeField()
-
-    class Meta:
-        table = "imports"
-
-
-class ImportChunk(Model):
-    import_id: int = BigIntField()
-    upload_id: int = BigIntField()
-    position: int = BigIntField(primary_key=True, generated=False)
-    content = BinaryField()
-    received_at: datetime = DatetimeField()
-
-    class Meta:
-        table = "import_chunks"
-
-
-class ImportReject(Model):
-    import_id: int = BigIntField()
-    line: int = BigIntField(primary_key=True, generated=False)
-    message: str = TextField()
-    people: list[int] = ArrayField("bigint", default=list)
-    key_hashes: list[str] = ArrayField("text", default=list)
-    is_notice = BooleanField(default=False)
-
-    class Meta:
-        table = "import_rejects"

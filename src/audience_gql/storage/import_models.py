@@ -1,0 +1,64 @@
+"""Tortoise models for the tables of imports. They must not write rows: imports.py does, with SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tortoise.contrib.postgres.fields import ArrayField
+from tortoise.fields import (
+    BigIntField,
+    BinaryField,
+    BooleanField,
+    DatetimeField,
+    JSONField,
+    TextField,
+)
+from tortoise.models import Model
+
+
+class Import(Model):
+    id: int = BigIntField(primary_key=True, generated=False)
+    workspace_id: int = BigIntField()
+    state: str = TextField()
+    plan: dict[str, Any] = JSONField()  # Any: what audience.import_plans writes
+    dry_run = BooleanField()
+    secret_hash: bytes = BinaryField()
+    upload_id: int | None = BigIntField(null=True)
+    bytes: int = BigIntField(default=0)
+    bytes_read: int = BigIntField(default=0)
+    lines_read: int = BigIntField(default=0)
+    header: list[str] | None = ArrayField("text", null=True)
+    rows_read: int = BigIntField(default=0)
+    created: int = BigIntField(default=0)
+    updated: int = BigIntField(default=0)
+    rejected: int = BigIntField(default=0)
+    noticed: int = BigIntField(default=0)
+    failure: str | None = TextField(null=True)
+    created_at: datetime = DatetimeField()
+
+    class Meta:
+        table = "imports"
+
+
+class ImportChunk(Model):
+    import_id: int = BigIntField()
+    upload_id: int = BigIntField()
+    position: int = BigIntField(primary_key=True, generated=False)
+    content = BinaryField()
+    received_at: datetime = DatetimeField()
+
+    class Meta:
+        table = "import_chunks"
+
+
+class ImportReject(Model):
+    import_id: int = BigIntField()
+    line: int = BigIntField(primary_key=True, generated=False)
+    message: str = TextField()
+    people: list[int] = ArrayField("bigint", default=list)
+    key_hashes: list[str] = ArrayField("text", default=list)
+    is_notice = BooleanField(default=False)
+
+    class Meta:
+        table = "import_rejects"
