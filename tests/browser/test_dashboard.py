@@ -581,7 +581,9 @@ async def test_an_automation_is_previewed_and_edited(visit, product, api, name):
     await page.get_by_label("Group", exact=True).select_option(f"Thanked {name}")
     await expect(preview(page)).to_contain_text("1 person is in the list now. It does not act for them.")
     await expect(preview(page)).to_contain_text(f"{name}@dashboard.example")
-    await expect(preview(page)).to_contain_text("In the last seven days, people entered 0 times a day.")
+    await expect(preview(page)).to_contain_text(
+        "In the seven days before today (UTC), people entered 0 times a day."
+    )
     await page.get_by_label("Also for the people who are in it already").check()
     await expect(preview(page)).to_contain_text("It acts for them, too.")
     await expect(preview(page).get_by_role("status")).to_have_text("At present")
@@ -599,6 +601,9 @@ async def test_an_automation_is_previewed_and_edited(visit, product, api, name):
         f"Thanked {name}"
     )
     await expect(page.get_by_label("Also for the people")).to_have_count(0)
+    await expect(preview(page)).to_contain_text(
+        "1 person is in the list now. Saving starts nothing for them."
+    )
     await page.get_by_label("When somebody").select_option("enters or leaves")
     await page.get_by_label("And stays").fill("2")
     await page.get_by_label("Unit", exact=True).select_option("hours")

@@ -38,7 +38,7 @@ type ShownProps = {
 
 function Shown({ answer, isStale, draft, isNew }: ShownProps) {
   const { summary, existing, margin, sample, way } = answer;
-  const isTold = isNew && draft.isForExisting;
+  const acts = draft.isForExisting ? "It acts for them, too." : "It does not act for them.";
   return (
     <div className={isStale ? "shown stale" : "shown"}>
       <p className="figure" aria-live="polite">
@@ -46,7 +46,7 @@ function Shown({ answer, isStale, draft, isNew }: ShownProps) {
         <span className="quiet">
           {margin > 0 ? `± ${margin.toLocaleString()} ` : ""}
           {existing === 1 ? "person is" : "people are"} in the list now.{" "}
-          {isTold ? "It acts for them, too." : "It does not act for them."}
+          {isNew ? acts : "Saving starts nothing for them."}
         </span>
       </p>
       <Lately draft={draft} />
@@ -73,7 +73,7 @@ function Lately({ draft }: { draft: Draft }) {
   const perDay = (moves / DAYS).toLocaleString(undefined, { maximumFractionDigits: 1 });
   return (
     <p className="quiet">
-      In the last seven days, people {verb} {perDay} times a day.
+      In the seven days before today (UTC), people {verb} {perDay} times a day.
     </p>
   );
 }
