@@ -6,10 +6,11 @@ import live from "./examples/3-live.graphql?raw";
 import explanation from "./examples/4-explanation.graphql?raw";
 import order from "./examples/5-order.graphql?raw";
 import automation from "./examples/6-automation.graphql?raw";
+import webhook from "./examples/7-webhook.graphql?raw";
 
 import type { Tab } from "./operations";
 
-/** The automation of the last example. Its segment is missing, because only the API knows the id. */
+/** The automation of the sixth example. Its segment is missing, because only the API knows the id. */
 const THANKS = {
   automation: {
     name: "Thank regulars",
@@ -19,6 +20,9 @@ const THANKS = {
   },
 };
 
+/** The endpoint of the last example, and its id, which only the API knows. */
+const ENDPOINT = { endpoint: { name: "CRM", url: "https://crm.example/" }, id: "" };
+
 export const EXAMPLES: Tab[] = [
   { query: segment },
   { query: members },
@@ -26,4 +30,5 @@ export const EXAMPLES: Tab[] = [
   { query: explanation },
   { query: order },
   { query: automation, variables: JSON.stringify(THANKS, null, 2) },
+  { query: webhook, variables: JSON.stringify(ENDPOINT, null, 2) },
 ];

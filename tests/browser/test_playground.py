@@ -92,6 +92,21 @@ async def test_an_automation_is_previewed_and_created(visit, product):
     assert visit.complaints == []
 
 
+async def test_an_endpoint_is_created_and_listed(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("button", name="CreateWebhookEndpoint", exact=True).click()
+    await expect(page.locator(".graphiql-query-editor .view-lines")).to_contain_text("CreateWebhookEndpoint(")
+
+    await choose(page, "CreateWebhookEndpoint")
+    await expect(answer(page)).to_contain_text('"secret": "whsec_')
+    await choose(page, "Deliveries")
+
+    await expect(answer(page)).to_contain_text('"name": "CRM"')
+    await expect(answer(page)).to_contain_text('"deliveries": {')
+    assert visit.complaints == []
+
+
 def automation(group: str) -> dict[str, object]:
     actions = [{"trackEvent": {"name": "thanked"}}]
     return {"name": "Thank them", "trigger": {"group": group}, "actions": actions}
@@ -106,10 +121,10 @@ async def choose(page: Page, operation: str) -> None:
 async def test_a_token_is_asked_for_once_and_can_be_forgotten(visit, product):
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_role("tab")).to_have_count(6)
+    await expect(page.get_by_role("tab")).to_have_count(7)
 
     await page.reload()
-    await expect(page.get_by_role("tab")).to_have_count(6)
+    await expect(page.get_by_role("tab")).to_have_count(7)
     await page.get_by_role("button", name="Forget token").click()
     await page.reload()
 
@@ -123,20 +138,20 @@ async def test_a_token_that_opens_nothing_is_told(visit, product):
     await expect(page.locator(".door [role=alert]")).to_have_text("This token opens nothing here.")
     await enter(page, product.token)
 
-    await expect(page.get_by_role("tab")).to_have_count(6)
+    await expect(page.get_by_role("tab")).to_have_count(7)
 
 
 async def test_a_token_outlives_an_api_that_is_away(visit, product):
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_role("tab")).to_have_count(6)
+    await expect(page.get_by_role("tab")).to_have_count(7)
 
     await page.route("**/graphql", lambda route: route.abort())
     await page.reload()
     await expect(page.locator(".door [role=alert]")).to_contain_text("The API does not answer")
     await page.unroute_all()
 
-    await expect(page.get_by_role("tab")).to_have_count(6)
+    await expect(page.get_by_role("tab")).to_have_count(7)
 
 
 async def test_a_socket_that_is_closed_is_told(visit, product):
@@ -219,7 +234,7 @@ async def test_an_api_that_is_away_is_told_without_a_stack(visit, product, tab, 
     await visit.context.route_web_socket("**/graphql", lambda socket: socket.close(code=1011))
     page = await visit.open()
     await enter(page, product.token)
-    await expect(page.get_by_role("tab")).to_have_count(6)
+    await expect(page.get_by_role("tab")).to_have_count(7)
     await page.route("**/graphql", lambda route: route.abort())
 
     await run(page, tab)
