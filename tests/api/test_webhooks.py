@@ -12,8 +12,9 @@ from typing import Any
 
 import orjson
 import pytest
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 
+from audience_gql.api import ids
 from audience_gql.api.acting.deliveries import WebhookDeliveryState
 from audience_gql.api.ids import MESSAGE_IDS
 from audience_gql.audience.access import Access, create_token
@@ -96,6 +97,11 @@ mutation ($input: ReplayWebhookDeliveriesInput!) {
   replayWebhookDeliveries(input: $input) {
     __typename ... on ReplayWebhookDeliveriesPayload { replayed } ... on UserError { path } ... on InvalidInput { issues { code path } }
   }
+}
+"""
+DELIVERY = """
+query ($by: WebhookDeliveryKey!) {
+  webhookDelivery(by: $by) { id messageId state attempts { status } }
 }
 """
 ONE = f"query ($by: WebhookEndpointKey!) {{ webhookEndpoint(by: $by) {{ {ENDPOINT} }} }}"
@@ -389,6 +395,45 @@ async def test_a_delivery_shows_its_attempts_and_what_it_tells(api, post):
     assert shown["runs"] == [{"state": "DONE", "subscriber": {"externalId": "ada"}}]
 
 
+async def test_a_delivery_is_found_by_its_id_and_by_the_header_that_the_receiver_got(api, post):
+    id_ = await endpoint(api)
+    await automation(api, id_)
+    await post.tell("ada", "bob")
+    message_id = post.sender.sent[0].message_id
+
+    found = (await api.data(DELIVERY, by={"messageId": message_id}))["webhookDelivery"]
+
+    assert (found["messageId"], found["state"], found["attempts"]) == (
+        message_id,
+        "DELIVERED",
+        [{"status": 200}],
+    )
+    assert await api.data(DELIVERY, by={"id": found["id"]}) == {"webhookDelivery": found}
+    bucket_id, delivery_id, epoch = message_numbers(found["id"], message_id)
+    others = [
+        MESSAGE_IDS.encode("message", bucket_id, delivery_id, epoch + 1),  # of the time before a restore
+        MESSAGE_IDS.encode("message", bucket_id, 1, epoch),
+        MESSAGE_IDS.encode("message", 0, 5, epoch),  # a test message
+        MESSAGE_IDS.encode("message", bucket_id, delivery_id),
+        message_id + "A",
+        message_id.replace("msg", "dlv"),
+        found["id"],
+        "",
+    ]
+    for other in others:
+        assert await api.data(DELIVERY, by={"messageId": other}) == {"webhookDelivery": None}, other
+    for other in (message_id, "dlv_x"):
+        assert await api.data(DELIVERY, by={"id": other}) == {"webhookDelivery": None}, other
+
+
+def message_numbers(delivery_id: str, message_id: str) -> tuple[int, int, int]:
+    """The bucket, the delivery and the epoch in the id of a message."""
+    named = ids.delivery_of_message(message_id)
+    assert named is not None
+    assert named[0] == ids.delivery_key_of(delivery_id)
+    return *named[0], named[1]
+
+
 async def test_deliveries_come_in_pages_and_by_state_with_the_same_number_of_statements(api, post):
     id_ = await endpoint(api)
     await automation(api, id_)
@@ -542,6 +587,7 @@ async def test_nobody_without_admin_sees_or_does_anything(api, used, scopes):
         (ONE, {"by": {"id": id_}}),
         (LIST, {}),
         (DELIVERIES, {"id": id_}),
+        (DELIVERY, {"by": {"id": delivery}}),
         ("query ($id: ID!) { viewer { token { id } } webhookEndpoint(by: {id: $id}) { id } }", {"id": id_}),
     ]
 
@@ -571,6 +617,7 @@ async def test_no_field_of_an_automation_leads_to_an_endpoint(schema):
 
     assert leading == {
         "CreateWebhookEndpointPayload.endpoint",
+        "Query.webhookDelivery",
         "Query.webhookEndpoint",
         "RotateWebhookSecretPayload.endpoint",
         "WebhookDelivery.attempts",
@@ -603,6 +650,10 @@ async def test_nothing_of_another_workspace_can_be_seen_or_changed(api, stranger
 
     assert await stranger.data(NODES, ids=[id_, delivery]) == {"nodes": [None, None]}
     assert await stranger.data(ONE, by={"id": id_}) == {"webhookEndpoint": None}
+    assert await stranger.data(DELIVERY, by={"id": delivery}) == {"webhookDelivery": None}
+    shown = (await api.data(DELIVERY, by={"id": delivery}))["webhookDelivery"]
+    by_message = {"messageId": shown["messageId"]}
+    assert await stranger.data(DELIVERY, by=by_message) == {"webhookDelivery": None}
     assert (await api.data(ONE, by={"id": id_}))["webhookEndpoint"]["state"] == "ENABLED"
 
 
@@ -639,9 +690,21 @@ async def test_the_page_s_mutation_and_its_verification_work(api):
         message_id="msg_1", sent_at=datetime.now(UTC), body=b"{}", with_secrets=[created["secret"]]
     )
 
-    assert names["verified"](created["secret"], b"{}", headers) == {}
-    with pytest.raises(WebhookVerificationError):
-        names["verified"](created["secret"], b"{ }", headers)
+    def verified(body: bytes, changed: dict[str, str] | None = None) -> object:
+        return names["verified"](created["secret"], body, headers | (changed or {}))
+
+    assert verified(b"{}") == {}
+    assert verified(b"{ }") is None
+    assert verified(b"\xff") is None
+    for name, malformed in (
+        ("signature", "v1"),
+        ("signature", "v1,x"),
+        ("signature", "v1,é"),
+        ("timestamp", "x"),
+    ):
+        assert verified(b"{}", {f"webhook-{name}": malformed}) is None
+    with pytest.raises(ValueError, match="base64"):  # a wrong secret is no message of somebody else
+        names["verified"]("whsec_x", b"{}", headers)
 
 
 async def test_the_page_s_message_and_states_are_those_that_are_sent(api, post):

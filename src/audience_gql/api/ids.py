@@ -74,17 +74,7 @@ def encode(kind: Kind, *numbers: int) -> str:
 
 def decode(kind: Kind, text: str) -> tuple[int, ...] | None:
     """The numbers in an id of this kind; None for any text that `encode` never returns."""
-    word, _, body = text.partition("_")
-    if word != kind:
-        return None
-    try:
-        numbers = _unpacked(base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        return None
-    is_ours = (
-        len(numbers) == _LENGTHS.get(kind, 1) and max(numbers) <= _LARGEST and encode(kind, *numbers) == text
-    )
-    return numbers if is_ours else None
+    return _read(kind, _LENGTHS.get(kind, 1), text)
 
 
 def kind_of(text: str) -> Kind | None:
@@ -177,6 +167,14 @@ def delivery_key_of(text: str) -> DeliveryKey | None:
     return None
 
 
+def delivery_of_message(text: str) -> tuple[DeliveryKey, int] | None:
+    """The delivery that a message's id names, and the epoch of the log when the message was formed."""
+    match _read(_WORD_OF_MESSAGE_ID["message"], _MESSAGE_NUMBERS, text):
+        case (bucket_id, delivery_id, epoch):
+            return (bucket_id, delivery_id), epoch
+    return None
+
+
 def reject_key_of(text: str) -> RejectKey | None:
     match decode(Kind.IMPORT_ROW, text):
         case (import_id, line):
@@ -215,7 +213,21 @@ _WORD_OF_MESSAGE_ID: Final[Mapping[MessageIdKind, str]] = {
     "lane": "lane",  # no row of the API
     "message": "msg",  # the same
 }
+_MESSAGE_NUMBERS: Final = 3
 MESSAGE_IDS: Final = _MessageIds()
+
+
+def _read(word: str, length: int, text: str) -> tuple[int, ...] | None:
+    """The numbers of a text that `_spelled` returns for this word and so many numbers; None for any other text."""
+    start, _, body = text.partition("_")
+    if start != word:
+        return None
+    try:
+        numbers = _unpacked(base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        return None
+    is_ours = len(numbers) == length and max(numbers) <= _LARGEST and _spelled(word, numbers) == text
+    return numbers if is_ours else None
 
 
 def _spelled(word: str, numbers: Iterable[int]) -> str:

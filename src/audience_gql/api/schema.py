@@ -26,6 +26,7 @@ from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
 from audience_gql.api.acting.automations import AutomationQuery
+from audience_gql.api.acting.deliveries import WebhookDeliveryQuery
 from audience_gql.api.acting.edits import AutomationMutation
 from audience_gql.api.acting.endpoint_edits import WebhookEndpointMutation
 from audience_gql.api.acting.endpoints import WebhookQuery
@@ -87,6 +88,7 @@ class Query(
     AutomationQuery,
     AutomationPreviewQuery,
     WebhookQuery,
+    WebhookDeliveryQuery,
     CustomFieldQuery,
     FeedQuery,
 ): ...

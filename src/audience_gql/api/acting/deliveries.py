@@ -8,6 +8,7 @@ from typing import Annotated
 
 import strawberry
 
+from audience_gql.api import ids
 from audience_gql.api.acting.automations import Automation
 from audience_gql.api.acting.endpoints import WebhookEndpoint
 from audience_gql.api.acting.runs import AutomationRun
@@ -16,6 +17,7 @@ from audience_gql.api.ids import MESSAGE_IDS
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, ListConnection, ListEdge, page_size
 from audience_gql.api.shapes import enum
+from audience_gql.api.viewer import Scope
 from audience_gql.audience.webhooks.messages import CHANGES_A_MESSAGE
 from audience_gql.storage.acting.deliveries import AttemptRecord
 from audience_gql.storage.acting.delivery_pages import DeliveryRecord
@@ -157,3 +159,38 @@ class WebhookDeliveryEdge(ListEdge):
 
 @strawberry.type(description="A page of messages, the latest first.")
 class WebhookDeliveryConnection(ListConnection[WebhookDeliveryEdge]): ...
+
+
+@strawberry.input(one_of=True, description="A key that names one message to a webhook endpoint.")
+class WebhookDeliveryKey:
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="The delivery's id.")
+    message_id: strawberry.Maybe[str] = strawberry.field(
+        description="The header `webhook-id` with which the receiver got the message."
+    )
+
+
+@strawberry.type
+class WebhookDeliveryQuery:
+    @strawberry.field(
+        description="The message with this id or `webhook-id`; null when there is none, when it was deleted after 30 days, and for a test message. It "
+        "needs the scope ADMIN.",
+        graphql_type=WebhookDelivery | None,
+        metadata={"scope": Scope.ADMIN},
+    )
+    @staticmethod
+    async def webhook_delivery(
+        info: Info,
+        by: Annotated[
+            WebhookDeliveryKey, strawberry.argument(description="The message's id or `webhook-id`.")
+        ],
+    ) -> DeliveryRecord | None:
+        deliveries = info.context.loaders.deliveries
+        if by.id:
+            key = ids.delivery_key_of(by.id.value)
+            return None if key is None else await deliveries.load(key)
+        named = ids.delivery_of_message(by.message_id.value if by.message_id else "")
+        if named is None:
+            return None
+        key, epoch = named
+        found = await deliveries.load(key)
+        return found if found is not None and found.epoch == epoch else None
