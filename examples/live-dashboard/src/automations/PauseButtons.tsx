@@ -2,6 +2,7 @@ import { useMutation } from "urql";
 
 import { graphql } from "../gql";
 import type { AutomationState, ResumeFrom } from "../gql/graphql";
+import { problemOf } from "./saving";
 
 const PAUSE = graphql(`
   mutation PauseAutomation($input: PauseAutomationInput!) {
@@ -39,7 +40,7 @@ export function PauseButtons({ id, state }: { id: string; state: AutomationState
   const isBusy = paused.fetching || resumed.fetching;
   const answer = state === "PAUSED" ? resumed.data?.resumeAutomation : paused.data?.pauseAutomation;
   const error = state === "PAUSED" ? resumed.error : paused.error;
-  const problem = answer?.__typename === "NotFound" ? answer.message : error && "The API does not answer.";
+  const problem = answer?.__typename === "NotFound" ? answer.message : problemOf(error);
   const go = (from: ResumeFrom) => void resume({ input: { id, from } });
 
   return (
