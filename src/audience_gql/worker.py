@@ -44,11 +44,12 @@ from audience_gql.config import Settings
 from audience_gql.messaging.connections import QUEUE, for_jobs, serialize
 from audience_gql.messaging.jobs import CLEAR, IMPORT, ArqJobs
 from audience_gql.messaging.signals import RedisSignals
+from audience_gql.storage import zone_clocks
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.presence import Presence
-from audience_gql.storage.schema import refuse_other_schema
+from audience_gql.storage.schema import is_migrated, refuse_other_schema
 from audience_gql.webhooks.sender import sender_for
 
 _RECONNECT_SECONDS: Final = 1.0
@@ -140,6 +141,8 @@ async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterato
     ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
     try:
         await refuse_other_schema(database)
+        if await is_migrated(database):
+            await database.run(lambda transaction: zone_clocks.refresh(transaction.connection))
         yield _Connected(
             ports=ports,
             signals=signals,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,6 +16,7 @@ import pytest
 
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
+from audience_gql.audience.engine import affected
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import create_workspace
@@ -23,7 +25,7 @@ from audience_gql.conditions.base import DayEdge, Edge
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
-from audience_gql.storage.engine import edges
+from audience_gql.storage.engine import calendar_edges, edges
 from tests.audience.conftest import House
 from tests.audience.raw_facts import matching
 
@@ -52,6 +54,8 @@ DAYS = [
 ]
 IS_LONG = bool(os.environ.get("AUDIENCE_FUZZ_LONG"))
 STEPS = 2_500 if IS_LONG else 220
+ZONE_OR_EVENT = [0, 6, 6, 6, 6]
+"""The changes that matter to calendar periods."""
 SEEDS = range(6) if IS_LONG else range(1)
 
 
@@ -139,17 +143,44 @@ async def define(house: House):
     ]
     for number, condition in enumerate(ahead):
         made.append(await house.segment(f"ahead {number}", condition))
+    return group, await parsed(house, made)
+
+
+CALENDAR: list[dict[str, object]] = [
+    event(name, times={"atLeast": least}, within=within)
+    for name, least, within in (
+        ("opened", 1, {"calendar": "TODAY"}),
+        ("bought", 1, {"calendar": "LAST_WEEK"}),
+        ("opened", 2, {"calendar": "THIS_MONTH"}),
+        ("bought", 2, {"last": {"calendarDays": 3}}),
+        ("opened", 1, {"calendar": "LAST_QUARTER"}),
+        ("bought", 2, {"last": {"calendarMonths": 2}}),
+    )
+] + [
+    {"later": {"by": {"days": 4}, "condition": event("opened", within={"calendar": "THIS_WEEK"})}},
+]
+
+
+async def define_calendar(house: House):
+    """One segment for each way in which calendar periods can move somebody. They begin so often that they would slow the others' clock."""
+    group = await house.group("Friends")
+    made = [await house.segment(f"segment {number}", condition) for number, condition in enumerate(CALENDAR)]
+    return group, await parsed(house, made)
+
+
+async def parsed(house: House, made):
     async with house.ports.database.acquire() as connection:
         vocabulary = await definitions.vocabulary(connection, house.workspace.id)
-    parsed = {segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in made}
-    return group, parsed
+    return {segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in made}
 
 
-async def change_somebody(house: House, group, chance: random.Random) -> None:
+async def change_somebody(
+    house: House, group, chance: random.Random, changes: Sequence[int] = range(7)
+) -> None:
     person = f"p{chance.randrange(len(ZONES))}"
     key = SubscriberKey(kind="externalId", value=person)
     now = house.clock.instant
-    match chance.randrange(7):
+    match chance.choice(changes):
         case 0:
             await house.upsert({"externalId": person, "timezone": chance.choice(ZONES)})
         case 1:
@@ -181,7 +212,9 @@ async def stored(house: House) -> set[tuple[int, int]]:
     return {(row["segment_id"], row["subscriber_id"]) for row in rows}
 
 
-async def walk(house: House, tick_pool, *, seed: int, steps: int) -> tuple[str | None, int]:
+async def walk(
+    house: House, tick_pool, *, seed: int, steps: int, of_calendar: bool = False
+) -> tuple[str | None, int]:
     """What went wrong first, if anything, and how many changes there were."""
     chance = random.Random(seed)
     house = await open_house(house, tick_pool)
@@ -193,7 +226,8 @@ async def walk(house: House, tick_pool, *, seed: int, steps: int) -> tuple[str |
     )
     for name in ("opened", "bought"):
         await house.track("p0", name)
-    group, conditions = await define(house)
+    group, conditions = await (define_calendar if of_calendar else define)(house)
+    changes = ZONE_OR_EVENT if of_calendar else range(7)
     due = (await house.tick()).next_due_at
     for _ in range(steps):
         due = await step(house, chance, due)
@@ -202,14 +236,14 @@ async def walk(house: House, tick_pool, *, seed: int, steps: int) -> tuple[str |
         ):
             return f"seed {seed}: something changed before {house.clock.instant}, unannounced", 0
         for _ in range(chance.choice([0, 0, 0, 0, 1, 2])):
-            await change_somebody(house, group, chance)
+            await change_somebody(house, group, chance, changes)
         due = (await house.tick()).next_due_at
         if await stored(house) != await matching(house, conditions, house.clock.instant, timezone=HOME):
             return f"seed {seed}: wrong at {house.clock.instant}", 0
-    changes = await house.ports.database.fetchval(
+    moved = await house.ports.database.fetchval(
         "SELECT count(*) FROM membership_changes WHERE bucket_id = $1 AND cause = 'CLOCK'", house.bucket_id
     )
-    return None, changes
+    return None, moved
 
 
 async def step(house: House, chance: random.Random, due: datetime | None) -> datetime | None:
@@ -231,6 +265,15 @@ async def test_the_membership_is_right_at_every_instant(house, tick_pool, seed):
 
     assert wrong is None
     assert changes > STEPS // 10
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_periods_begin_at_every_instant_at_which_they_do(house, tick_pool, seed):
+    wrong, changes = await walk(house, tick_pool, seed=seed, steps=STEPS // 2, of_calendar=True)
+
+    assert wrong is None
+    assert changes > STEPS // 20
 
 
 def without_day_edges(monkeypatch) -> None:
@@ -292,6 +335,52 @@ async def test_planted_bugs_are_found(house, tick_pool, monkeypatch, plant):
 
     for seed in range(4):
         wrong, _ = await walk(house, tick_pool, seed=seed, steps=400)
+        if wrong:
+            return
+    pytest.fail("the planted bug was not found")
+
+
+def without_calendar_edges(monkeypatch) -> None:
+    monkeypatch.setattr(edges, "_calendar_edges", lambda given: {})  # noqa: ARG005  # the seam where this bug would be
+
+
+def periods_begin_everywhere_at_once(monkeypatch) -> None:
+    honest = calendar.next_beginning
+    monkeypatch.setattr(
+        calendar_edges,
+        "next_beginning",
+        lambda day, after: max(at for at in (honest(day, after), calendar.day_start(day, HOME)) if at),
+    )
+
+
+def only_what_a_window_leaves(monkeypatch) -> None:
+    honest = calendar_edges._window
+
+    def wrong(edge, turn, zones):
+        return (edge, *honest(replace(edge, last=edge.first - 1), turn, zones)[1:])
+
+    monkeypatch.setattr(calendar_edges, "_window", wrong)
+
+
+def events_are_not_due_by_their_marks(monkeypatch) -> None:
+    monkeypatch.setattr(affected, "next_crossing", lambda *_: None)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize(
+    "plant",
+    [
+        without_calendar_edges,
+        periods_begin_everywhere_at_once,
+        only_what_a_window_leaves,
+        events_are_not_due_by_their_marks,
+    ],
+)
+async def test_planted_bugs_of_periods_are_found(house, tick_pool, monkeypatch, plant):
+    plant(monkeypatch)
+
+    for seed in range(4):
+        wrong, _ = await walk(house, tick_pool, seed=seed, steps=400, of_calendar=True)
         if wrong:
             return
     pytest.fail("the planted bug was not found")

@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from audience_gql.conditions.base import Condition, DayEdge, Edge, InvalidCondition
-from audience_gql.conditions.calendar import anniversary, day_start, zone_of
+from audience_gql.conditions.base import CalendarEdge, Condition, DayEdge, Edge, InvalidCondition
+from audience_gql.conditions.calendar import LocalCalendar, anniversary, day_start, zone_of
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.reasoning.dependencies import edges
@@ -67,6 +67,8 @@ _LENGTHS = {
     "days": [1, 2, 7, 30, 366],
     "weeks": [1, 4],
     "month": [2, 3, 4],
+    "calendarDays": [1, 2, 7, 31],
+    "calendarMonths": [1, 2],
 }
 _COUNTS = {"where": [0, 1, 2, 2, 3], "steps": [2, 2, 3, 4]}
 _STEPS = [timedelta(0), *(timedelta(hours=hours) for hours in (1, 24, 48, 168, 720)), timedelta(minutes=1)]
@@ -257,6 +259,10 @@ class Chance:
         if days and self.random.random() < 0.6:
             ahead, lead = self.random.choice(days)
             return self._midnight(person, ahead) - lead + beside
+        periods = [edge for edge in found if isinstance(edge, CalendarEdge)]
+        if periods and person.events and self.random.random() < 0.6:
+            turns = [at for edge in sorted(periods, key=repr) for at in turns_of(edge, person)]
+            return self.random.choice(turns or facts) + beside
         offsets = sorted({edge.offset for edge in found if isinstance(edge, Edge)}) or [timedelta(0)]
         return self.random.choice(facts) + self.random.choice(offsets) + beside
 
@@ -266,6 +272,18 @@ class Chance:
         year = self.random.choice([day.year, NOON.year, NOON.year + 1])
         zone = zone_of(person.profile.get("timezone"), VOCABULARY.timezone)
         return day_start(anniversary(day, max(year, 1990)) + timedelta(days=days), zone)
+
+
+def turns_of(edge: CalendarEdge, person: Facts) -> list[datetime]:
+    """When this edge passes this person."""
+    zone = zone_of(person.profile.get("timezone"), VOCABULARY.timezone)
+    calendar = LocalCalendar(zone=zone, week_start=edge.week_start)
+    return [
+        calendar.start_of(edge.period, event.occurred_at, moved=moved) - edge.lead
+        for event in person.events
+        if EVENT_NAMES[event.name] == edge.ref
+        for moved in range(edge.last + 1, edge.first + 1)
+    ]
 
 
 def _leaves_of(kinds: list[InputField]) -> list[InputField]:

@@ -199,6 +199,20 @@ _DAY = {"days": 1}
         ({"createdAt": {"inLast": {"days": 2**31}}}, "OUT_OF_RANGE", ("createdAt", "inLast", "days")),
         ({"createdAt": {"inLast": {"days": 1, "hours": 1}}}, "CONFLICT", ("createdAt", "inLast")),
         ({"createdAt": {"inLast": {"months": 1}}}, "UNKNOWN", ("createdAt", "inLast", "months")),
+        ({"createdAt": {"inLast": {"calendarDays": 1}}}, "UNKNOWN", ("createdAt", "inLast", "calendarDays")),
+        *(
+            ({"event": {"name": "x", "within": within}}, code, ("event", "within", *path))
+            for within, code, path in (
+                ({"last": {"calendarDays": 0}}, "OUT_OF_RANGE", ("last", "calendarDays")),
+                ({"last": {"calendarDays": 3_654}}, "OUT_OF_RANGE", ("last", "calendarDays")),
+                ({"last": {"calendarMonths": 121}}, "OUT_OF_RANGE", ("last", "calendarMonths")),
+                ({"last": {"calendarMonths": 1, "days": 1}}, "CONFLICT", ("last",)),
+                ({"last": {"months": 1}}, "UNKNOWN", ("last", "months")),
+                ({"last": {"days": 3_654}}, "OUT_OF_RANGE", ("last", "days")),
+                ({"calendar": "NEXT_WEEK"}, "UNKNOWN", ("calendar",)),
+                ({"calendar": "TODAY", "last": {"days": 1}}, "CONFLICT", ()),
+            )
+        ),
         ({"createdAt": {"before": "2026-03-31T12:00:00"}}, "MALFORMED", ("createdAt", "before")),
         ({"createdAt": {"before": "2026-03-31"}}, "MALFORMED", ("createdAt", "before")),
         ({"createdAt": {"before": "2026-02-30T12:00:00Z"}}, "MALFORMED", ("createdAt", "before")),

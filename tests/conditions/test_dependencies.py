@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import pytest
 
-from audience_gql.conditions.base import Condition, DayEdge, Edge, Read
+from audience_gql.conditions.base import AnyEdge, CalendarEdge, Condition, DayEdge, Edge, Read
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.reasoning.dependencies import edges, leaf_count, merged, reads
 from audience_gql.conditions.values import date_of
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CHANNELS
-from tests.conditions.chance import NOON, Chance, share
+from tests.conditions.chance import NOON, Chance, share, turns_of
 from tests.conditions.world import EVENT_NAMES, VOCABULARY, condition_of
 
 _NOTHING = timedelta(0)
@@ -175,8 +175,10 @@ def test_leaf_count() -> None:
     )
 
 
-def _instants(edge: Edge | DayEdge, person: Facts) -> list[datetime]:
+def _instants(edge: AnyEdge, person: Facts) -> list[datetime]:
     """When this edge passes this person."""
+    if isinstance(edge, CalendarEdge):
+        return turns_of(edge, person)
     if isinstance(edge, DayEdge):
         return _midnights(edge, person)
     key = edge.ref

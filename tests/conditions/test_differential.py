@@ -18,9 +18,10 @@ from audience_gql.conditions.calendar import local_day
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.filters import chain
+from audience_gql.conditions.filters import calendar_window, chain
 from audience_gql.conditions.filters import date as date_filter
 from audience_gql.conditions.filters import text as text_filter
+from audience_gql.conditions.filters.calendar_window import CalendarWindow
 from audience_gql.conditions.filters.chain import Chain
 from audience_gql.conditions.filters.count import CountFilter
 from audience_gql.conditions.filters.event_time import EventTime
@@ -386,6 +387,21 @@ def _entered_is_always_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(InSegment, "sql", wrong)
 
 
+def _days_begin_everywhere_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calendar windows: as if every zone were UTC."""
+    monkeypatch.setattr(calendar_window, "day_start", lambda day: f"({day} AT TIME ZONE 'UTC')")
+
+
+def _past_periods_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calendar windows: as if yesterday lasted until now."""
+    right = CalendarWindow.sql
+    monkeypatch.setattr(
+        CalendarWindow,
+        "sql",
+        lambda self, column, parameters: right(replace(self, is_past=False), column, parameters),
+    )
+
+
 def _later_dates_are_todays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Today, "at", lambda self, now: local_day(now, self.zone, self.zone))
 
@@ -409,6 +425,8 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     _everybody_lives_in_the_office: "birthday",
     _leap_day_in_february: "birthday",
     _properties_of_different_events: "event",
+    _days_begin_everywhere_at_once: "event",
+    _past_periods_last: "event",
     _sum_of_nothing_is_missing: "eventTotal",
     _float_sums: "eventTotal",
     _rounded_averages: "eventTotal",
@@ -435,6 +453,8 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
         _exactly_in_any_case,
         _everybody_lives_in_the_office,
         _leap_day_in_february,
+        _days_begin_everywhere_at_once,
+        _past_periods_last,
         _properties_of_different_events,
         _sum_of_nothing_is_missing,
         _float_sums,

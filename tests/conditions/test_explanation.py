@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from audience_gql.conditions.base import Condition, DayEdge, Edge, Leaf
+from audience_gql.conditions.base import AnyEdge, CalendarEdge, Condition, DayEdge, Leaf
 from audience_gql.conditions.calendar import anniversary, day_start, zone_of
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
@@ -28,7 +28,7 @@ from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.values import date_of, instant_of, instant_text
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, PLAIN_IDS
-from tests.conditions.chance import NOON, Chance, share
+from tests.conditions.chance import NOON, Chance, share, turns_of
 from tests.conditions.world import EVENT_NAMES, NAMES, SEGMENTS, VOCABULARY, condition_of
 
 IS_LONG = bool(os.environ.get("AUDIENCE_FUZZ_LONG"))
@@ -98,8 +98,10 @@ def turning_points(case: Case) -> list[datetime]:
     return sorted({at + beside for at in found for beside in (-MICROSECOND, timedelta(), MICROSECOND)})
 
 
-def passings(edge: Edge | DayEdge, person: Facts) -> list[datetime]:
+def passings(edge: AnyEdge, person: Facts) -> list[datetime]:
     """When this edge passes this person."""
+    if isinstance(edge, CalendarEdge):
+        return turns_of(edge, person)
     if isinstance(edge, DayEdge):
         day = person.birthday if edge.field_id == BIRTHDAY_DATE else date_of(str(person.fields.get(16)))
         if day is None:
@@ -495,10 +497,10 @@ def test_each_of_very_many_events_is_looked_at_a_few_times_only(leaf, monkeypatc
     among, whenever = EventSelection.among, EventSelection.whenever
 
     def counting(honest):
-        def look(self, person, now):
+        def look(self, person, at):
             nonlocal looks
             looks += 1
-            return honest(self, person, now)
+            return honest(self, person, at)
 
         return look
 

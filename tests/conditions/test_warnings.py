@@ -456,7 +456,7 @@ WITHOUT: dict[str, Callable[[Facts], bool]] = {
 def test_whom_a_sentence_calls_left_out_is_left_out(seed):
     chance = Chance(seed)
     checked = 0
-    for _ in range(400):
+    for _ in range(600):
         condition = chance.condition(segment_ids=[41], depth=2)
         for sentence in warnings(condition, names=NAMES, vocabulary=VOCABULARY, others={}):
             lacks = WITHOUT.get(sentence)

@@ -7,9 +7,8 @@ from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
 from audience_gql.audience.names import name_issues
 from audience_gql.audience.people.value_checks import no_zone
 from audience_gql.audience.ports import Ports
-from audience_gql.conditions.base import DayEdge
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.reasoning.dependencies import edges
+from audience_gql.conditions.reasoning.dependencies import looks_at_calendar
 from audience_gql.conditions.reasoning.nesting import reading_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.conditions.zones import zone_named
@@ -84,9 +83,7 @@ async def _segments_that_look_at_the_day(connection: Connection, workspace_id: i
         for segment in await definitions.segments(connection, workspace_id)
     }
     looking = {
-        segment_id
-        for segment_id, condition in conditions.items()
-        if any(isinstance(edge, DayEdge) for edge in edges(condition, vocabulary))
+        segment_id for segment_id, condition in conditions.items() if looks_at_calendar(condition, vocabulary)
     }
     return {
         segment_id

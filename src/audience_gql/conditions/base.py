@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
-from audience_gql.conditions.calendar import local_day
+from audience_gql.conditions.calendar import LocalCalendar, local_day, zone_of
 from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.periods import DEFAULT_WEEK_START, Period, WeekStart
 from audience_gql.conditions.sql.questions import Parameters, Test
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec, SegmentAt, Vocabulary
@@ -97,6 +98,29 @@ class DayEdge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarEdge:
+    """The same for calendar periods: a day that is the first of its period begins, where the person lives, in (T0, T1].
+
+    The person has an event of the name `ref` in the local periods from `first` periods before that one to before `last` periods before it.
+    With `lead`, the instant so long before the day's beginning counts.
+    """
+
+    ref: int
+    period: Period
+    first: int
+    last: int
+    week_start: WeekStart
+    lead: timedelta = timedelta()
+
+    def earlier(self, by: timedelta) -> CalendarEdge:
+        """The edge of a condition that is evaluated `by` later than now."""
+        return replace(self, lead=self.lead + by)
+
+
+AnyEdge: TypeAlias = Edge | DayEdge | CalendarEdge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
     """The names of groups and segments in summaries, by id."""
 
@@ -112,6 +136,8 @@ class Moment:
     """The instant to evaluate. Inside `later` it is that much after the present one."""
     timezone: str
     """The workspace's, for people without one."""
+    week_start: WeekStart = DEFAULT_WEEK_START
+    """The workspace's."""
     verdicts: Mapping[SegmentAt, bool]
     next_changes: Mapping[SegmentAt, datetime | None] = field(default_factory=dict)
     """The first instant at which the clock may change such a verdict, so much later as the verdict is. Only explanations need them."""
@@ -123,6 +149,11 @@ class Moment:
     def today(self, person: Facts) -> date:
         """Today's date where the person lives."""
         return local_day(self.now, person.profile.get("timezone"), self.timezone)
+
+    def calendar(self, person: Facts) -> LocalCalendar:
+        """The calendar where the person lives."""
+        zone = zone_of(person.profile.get("timezone"), self.timezone)
+        return LocalCalendar(zone=zone, week_start=self.week_start)
 
     def moved(self, by: timedelta) -> Moment:
         """The moment `by` later, with the same facts."""
@@ -183,7 +214,11 @@ class Leaf(Condition):
         """The verdicts of segments that the leaf reads when it is evaluated so much later than now."""
         return frozenset()
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:  # noqa: ARG002  # subclasses need it
+    def periods(self) -> frozenset[Period]:
+        """The calendar periods that the verdict depends on, besides days on which a date or an anniversary is."""
+        return frozenset()
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[AnyEdge]:  # noqa: ARG002  # subclasses need it
         """The edges at which the clock can alter the verdict. Too many are allowed, a missing one is not."""
         return frozenset()
 

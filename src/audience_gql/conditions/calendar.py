@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from audience_gql.conditions.periods import Period, WeekStart, period_start
 from audience_gql.conditions.zones import zone_named
 
 ONE_DAY: Final = timedelta(days=1)
@@ -40,7 +41,7 @@ def day_start(day: date, zone: str) -> datetime:
 
 def zone_of(zone: str | None, default_zone: str) -> str:
     """The zone that applies to a person: their own, or the default zone if theirs is missing or unknown."""
-    return zone if zone is not None and zone in _zones() else default_zone
+    return zone if zone is not None and zone in known_zones() else default_zone
 
 
 def local_day(now: datetime, zone: str | None, default_zone: str) -> date:
@@ -56,6 +57,16 @@ def days_elsewhere(now: datetime, default_zone: str) -> Mapping[str, date]:
 def days_elsewhere_json(now: datetime, default_zone: str) -> str:
     """The same as a JSON object of ISO dates. The text is cached as long as these dates last."""
     return _days_elsewhere_json(_era(now), zone_of(None, default_zone))
+
+
+def periods_elsewhere_json(
+    now: datetime, default_zone: str, period: Period, week_start: WeekStart, moved: int
+) -> str:
+    """A JSON object of the zones whose present period begins on another day than the default zone's, each with that day.
+
+    With `moved`, it is about the period so many periods later. The text is cached as long as these days last.
+    """
+    return _periods_elsewhere_json(_era(now), zone_of(None, default_zone), period, week_start, moved)
 
 
 def days_beginning(after: datetime, upto: datetime) -> Iterator[tuple[date, tuple[str, ...]]]:
@@ -114,6 +125,22 @@ def age_on(today: date, birthday: date) -> int | None:
     return today.year - birthday.year - (anniversary(birthday, today.year) > today)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCalendar:
+    """The calendar of a place: its zone, and the day on which weeks begin."""
+
+    zone: str
+    week_start: WeekStart
+
+    def day_of(self, instant: datetime) -> date:
+        return _local_day(instant, self.zone)
+
+    def start_of(self, period: Period, instant: datetime, *, moved: int = 0) -> datetime:
+        """When the period of an instant begins, or one that is `moved` periods later (earlier, if negative)."""
+        first = period_start(self.day_of(instant), period, self.week_start, moved=moved)
+        return day_start(first, self.zone)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Era:
     """A period in which no day begins in any zone."""
@@ -152,8 +179,18 @@ def _days_elsewhere_json(era: _Era, default_zone: str) -> str:
     return json.dumps({zone: str(day) for zone, day in _days_elsewhere(era, default_zone).items()})
 
 
+@lru_cache(maxsize=1_024)
+def _periods_elsewhere_json(
+    era: _Era, default_zone: str, period: Period, week_start: WeekStart, moved: int
+) -> str:
+    here = era.days[default_zone]
+    starts = {day: period_start(day, period, week_start, moved=moved) for day in {*era.days.values()}}
+    elsewhere = {zone: starts[day] for zone, day in era.days.items() if starts[day] != starts[here]}
+    return json.dumps({zone: str(start) for zone, start in elsewhere.items()})
+
+
 def _era_around(now: datetime) -> _Era:
-    days = {zone: _local_day(now, zone) for zone in _zones()}
+    days = {zone: _local_day(now, zone) for zone in known_zones()}
     ends = {zone: day_start(day + ONE_DAY, zone) for zone, day in days.items()}
     start = max(day_start(day, zone) for zone, day in days.items())
     return _Era(start=start, end=min(ends.values()), days=days, ends=ends)
@@ -169,11 +206,12 @@ def _following(era: _Era) -> _Era:
 @lru_cache(maxsize=1_024)
 def _beginnings(day: date) -> tuple[datetime, ...]:
     """All instants at which the day begins in some zone, in order. Cached: a tick asks several times, and there are hundreds of zones."""
-    return tuple(sorted({day_start(day, zone) for zone in _zones()}))
+    return tuple(sorted({day_start(day, zone) for zone in known_zones()}))
 
 
 @lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
+def known_zones() -> frozenset[str]:
+    """The names of all zones, old names included."""
     return frozenset(name for name in available_timezones() if zone_named(name) is not None)
 
 

@@ -131,6 +131,13 @@ _ENGAGEMENT: Final = (
         condition=_ACTIVE,
     ),
     Template(
+        key="active_this_month",
+        category="ENGAGEMENT",
+        name="Active this month",
+        description="People who opened an email since the month began where they live.",
+        condition=_did("email_opened", within={"calendar": "THIS_MONTH"}),
+    ),
+    Template(
         key="at_risk",
         category="ENGAGEMENT",
         name="At risk",

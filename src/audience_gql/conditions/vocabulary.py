@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
+from audience_gql.conditions.periods import DEFAULT_WEEK_START, WeekStart
+
 FieldType: TypeAlias = Literal["TEXT", "NUMBER", "BOOLEAN", "DATE", "DATETIME", "LIST"]
 IdKind: TypeAlias = Literal["group", "segment"]
 
@@ -54,6 +56,7 @@ class Vocabulary:
     segment_ids: Container[int]
     event_names: Mapping[str, int]
     timezone: str
+    week_start: WeekStart = DEFAULT_WEEK_START
     paused_segment_ids: Container[int] = frozenset()
     """Segments that a new condition may not name."""
 

@@ -35,9 +35,20 @@ class Workspace(Model):
     created_at: datetime = DatetimeField()
     definitions_version: int = BigIntField(default=0)
     log_epoch: int = BigIntField(default=0)
+    week_start: str = TextField(default="MONDAY")
 
     class Meta:
         table = "workspaces"
+
+
+class ZoneClock(Model):
+    zone = CharField(100, primary_key=True)
+    version: str = TextField()
+    starts: list[datetime] = ArrayField("timestamptz")
+    readings: list[datetime] = ArrayField("timestamp")
+
+    class Meta:
+        table = "zone_clocks"
 
 
 class ApiToken(Model):

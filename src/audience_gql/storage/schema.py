@@ -18,7 +18,7 @@ from tortoise.migrations.recorder import MigrationRecorder
 from tortoise.migrations.schema_editor.asyncpg import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
-from audience_gql.storage import migrations
+from audience_gql.storage import migrations, zone_clocks
 from audience_gql.storage.database import MODELS, Connection, Database, connecting, tortoise_config
 
 _SECONDS: Final = 3600.0
@@ -61,6 +61,8 @@ async def migrate(url: str, *, drop_other: bool = False) -> bool:
                     await client.execute_script("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
                     await _create_history(client)
                 await MigrationExecutor(client, {"audience": MODELS}).migrate()
+                async with client.acquire_connection() as connection:
+                    await zone_clocks.refresh(connection)
         finally:
             await context.close_connections()
     return other is not None

@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeAlias, TypeGuard, TypeVar
 
-from audience_gql.conditions.base import Condition, DayEdge, Edge
+from audience_gql.conditions.base import AnyEdge, CalendarEdge, Condition, DayEdge, Edge
 from audience_gql.conditions.reasoning.dependencies import edges, merged, reads
 from audience_gql.conditions.reasoning.nesting import reading_order, verdict_order
 from audience_gql.conditions.vocabulary import SegmentAt, Vocabulary
+from audience_gql.storage.engine.calendar_edges import next_crossing
 from audience_gql.storage.engine.edges import clock_ref
 from audience_gql.storage.engine.evaluation import Evaluable
 from audience_gql.storage.engine.membership import Cause, Change, TakenMark
@@ -24,6 +25,8 @@ from audience_gql.storage.facts import CHANNEL_NUMBERS
 Fact: TypeAlias = tuple[str, int]
 """A kind of fact as marks and reads name it: ("event", name id), ("field", field id), ("group", group id), ("profile", 0). A person who
 crossed an edge has ("edge", the edge's number in the plan), or ("clock", what the edge looks at) when a mark records the crossing."""
+
+_E = TypeVar("_E", Edge, CalendarEdge)
 
 _CAUSES: Final[Mapping[str, Cause]] = {
     "event": "EVENT",
@@ -58,12 +61,14 @@ class Plan:
     timezone: str
     """The workspace's."""
     revisions: Mapping[int, int]
-    edges: Mapping[Edge | DayEdge, int]
+    edges: Mapping[AnyEdge, int]
     """Each distinct edge with its number. One edge represents all equal crossings."""
-    edges_of_events_themselves: frozenset[Edge | DayEdge]
+    edges_of_events_themselves: frozenset[AnyEdge]
     """Edges that an event crosses at its own instant. They need no probe while no future event is known."""
     edges_by_event: Mapping[int, tuple[Edge, ...]]
     """The edges that events cross, by the id of the event name."""
+    periods_by_event: Mapping[int, tuple[CalendarEdge, ...]]
+    """The same for calendar periods."""
     edges_by_entering: Mapping[int, tuple[Edge, ...]]
     """The edges that members of a segment cross some time after they entered it, by segment id."""
     direct: Mapping[int, frozenset[Fact]]
@@ -73,14 +78,14 @@ class Plan:
     affected: Mapping[Fact, frozenset[int]]
     """By kind of fact, the segments whose verdict it can change. A missing kind changes none."""
 
-    def fact_of_edge(self, edge: Edge | DayEdge) -> Fact:
+    def fact_of_edge(self, edge: AnyEdge) -> Fact:
         """The fact that stands for a crossing of this edge."""
         return "edge", self.edges[edge]
 
     def segments_affected(self, fact: Fact) -> frozenset[int]:
         return self.affected.get(fact, _NONE)
 
-    def edges_moved_by(self, facts: Collection[Fact]) -> frozenset[Edge | DayEdge]:
+    def edges_moved_by(self, facts: Collection[Fact]) -> frozenset[AnyEdge]:
         """The edges that new facts of these kinds may cross in the future."""
         tables = {_TABLES.get(kind, "subscriber_dates") for kind, _ in facts}
         event_ids = {ref for kind, ref in facts if kind == "event"}
@@ -93,22 +98,25 @@ class Plan:
                 and edge.table in tables
                 and (edge.table != "events" or edge.ref in event_ids)
             )
+            or (isinstance(edge, CalendarEdge) and edge.ref in event_ids)
         )
 
     def due_by_events(
         self, instants: Mapping[int, Collection[datetime]], now: datetime
-    ) -> Iterator[tuple[Edge | DayEdge, datetime]]:
+    ) -> Iterator[tuple[AnyEdge, datetime]]:
         """For each edge, when the first of these events crosses it after `now`. `instants` are by the id of the event name."""
         for name_id, found in instants.items():
             ordered = sorted(found)
+            for period in self.periods_by_event.get(name_id, ()):
+                crossings = (next_crossing(period, occurred_at, now + period.lead) for occurred_at in ordered)
+                if (first := min((at for at in crossings if at is not None), default=None)) is not None:
+                    yield period, first - period.lead
             for edge in self.edges_by_event.get(name_id, ()):
                 ahead = bisect_right(ordered, now - edge.offset)
                 if ahead < len(ordered):
                     yield edge, ordered[ahead] + edge.offset
 
-    def due_by_entering(
-        self, list_ids: Collection[int], now: datetime
-    ) -> Iterator[tuple[Edge | DayEdge, datetime]]:
+    def due_by_entering(self, list_ids: Collection[int], now: datetime) -> Iterator[tuple[AnyEdge, datetime]]:
         """For each edge of a membership, when the people who enter these lists now cross it."""
         for list_id in self.edges_by_entering.keys() & list_ids:
             for edge in self.edges_by_entering[list_id]:
@@ -179,6 +187,7 @@ def plan_of(
         evaluable=Evaluable(
             key=(
                 vocabulary.timezone,
+                vocabulary.week_start,
                 *((segment_id, revisions[segment_id]) for segment_id in sorted(used)),
             ),
             conditions={segment_id: conditions[segment_id] for segment_id in evaluated},
@@ -192,6 +201,7 @@ def plan_of(
         edges=numbers,
         edges_of_events_themselves=frozenset(filter(is_of_event_itself, numbers)),
         edges_by_event=_by_ref(edge for edge in numbers if _is_of(edge, "events")),
+        periods_by_event=_by_ref(edge for edge in numbers if isinstance(edge, CalendarEdge)),
         edges_by_entering=_by_ref(
             edge for edge in numbers if _is_of(edge, "segment_members") and edge.offset > timedelta()
         ),
@@ -209,8 +219,8 @@ def plan_of(
     )
 
 
-def _by_ref(edges: Iterable[Edge]) -> dict[int, tuple[Edge, ...]]:
-    found: dict[int, list[Edge]] = defaultdict(list)
+def _by_ref(edges: Iterable[_E]) -> dict[int, tuple[_E, ...]]:
+    found: dict[int, list[_E]] = defaultdict(list)
     for edge in edges:
         found[int(edge.ref)].append(edge)
     return {ref: tuple(own) for ref, own in found.items()}
@@ -249,12 +259,12 @@ def looks(
     yield from people_of.items()
 
 
-def is_of_event_itself(edge: Edge | DayEdge) -> bool:
+def is_of_event_itself(edge: AnyEdge) -> bool:
     """Whether an event crosses this edge at its own instant."""
     return _is_of(edge, "events") and not edge.offset
 
 
-def _is_of(edge: Edge | DayEdge, table: str) -> TypeGuard[Edge]:
+def _is_of(edge: AnyEdge, table: str) -> TypeGuard[Edge]:
     return isinstance(edge, Edge) and edge.table == table
 
 

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from audience_gql.audience.engine.affected import Fact, Plan, fact_of, is_of_event_itself
 from audience_gql.audience.engine.pace import next_size
-from audience_gql.conditions.base import DayEdge, Edge
+from audience_gql.conditions.base import AnyEdge, Edge
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import edges, membership
 from audience_gql.storage.engine.membership import BucketHead, BucketTimes, Change, TakenMark
@@ -26,7 +26,7 @@ FIRST_SLICE: Final = 10_000
 LEAST_SLICE: Final = 500
 LARGEST_SLICE: Final = 100_000
 
-Horizon: TypeAlias = Mapping[Edge | DayEdge, datetime]
+Horizon: TypeAlias = Mapping[AnyEdge, datetime]
 """For each edge, a lower bound of the next instant at which anybody crosses it. Nobody will cross an edge that is missing. People with marks
 are not counted."""
 
@@ -43,9 +43,9 @@ class NothingDue:
 class Crossed:
     """The people who crossed an edge since the last tick."""
 
-    people: Mapping[int, Collection[Edge | DayEdge]]
+    people: Mapping[int, Collection[AnyEdge]]
     """By subscriber id, the edges that they crossed."""
-    edges: Collection[Edge | DayEdge]
+    edges: Collection[AnyEdge]
     """The edges that were probed. Empty is possible: a fill makes the bucket due even when no edge is."""
     horizon: Horizon | None
     """The memory of the last tick; None when there is none, and then every edge was probed."""
@@ -214,9 +214,7 @@ def _instants_of_marks(marks: Collection[TakenMark]) -> tuple[Mapping[int, set[d
     return instants, facts_without_instant
 
 
-def _due_edges(
-    bucket: BucketHead, plan: Plan, horizon: Horizon | None, now: datetime
-) -> Collection[Edge | DayEdge]:
+def _due_edges(bucket: BucketHead, plan: Plan, horizon: Horizon | None, now: datetime) -> Collection[AnyEdge]:
     """The edges that anybody may have crossed by now."""
     if horizon is not None:
         return [edge for edge, at in horizon.items() if at <= now]

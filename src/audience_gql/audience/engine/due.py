@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from audience_gql.conditions.base import Condition, DayEdge, Edge
+from audience_gql.conditions.base import AnyEdge, Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.reasoning.nesting import verdict_order
@@ -45,7 +45,7 @@ async def next_change_by_segments(
 
 def _edges(
     condition: Condition, conditions: Mapping[int, Condition], vocabulary: Vocabulary
-) -> frozenset[Edge | DayEdge]:
+) -> frozenset[AnyEdge]:
     """The edges of a condition and of all segments that it reads."""
     inner = (
         edges(conditions[verdict.id], vocabulary, verdict.later)
@@ -55,10 +55,10 @@ def _edges(
 
 
 async def _due_by_edge(
-    connection: Connection, workspace_id: int, wanted: frozenset[Edge | DayEdge]
-) -> dict[Edge | DayEdge, datetime]:
+    connection: Connection, workspace_id: int, wanted: frozenset[AnyEdge]
+) -> dict[AnyEdge, datetime]:
     """By edge, when anybody in the workspace next crosses it."""
-    due: dict[Edge | DayEdge, datetime] = {}
+    due: dict[AnyEdge, datetime] = {}
     for bucket in await definitions.bucket_instants(connection, workspace_id):
         after = bucket.evaluated_through
         if bucket.has_people_put_off:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Self
 
-from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import AnyEdge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.properties import WHERE, event_name
 from audience_gql.conditions.filters.selection import NAME, EventSelection, event_edges
@@ -86,7 +86,7 @@ class EventTime(Leaf):
             return self.events.reads()
         return self.events.reads() | {Read(source="event", ref=self.not_followed_by)}
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
+    def edges(self, vocabulary: Vocabulary) -> frozenset[AnyEdge]:
         newest = self.newest_counting if not self.events.where else None
         own = event_edges(self.events.name, self.at.offsets(), vocabulary, newest=newest)
         if self.not_followed_by is None:
@@ -138,7 +138,7 @@ class EventTime(Leaf):
         return f", with no {named(self.not_followed_by)} at or after {followed}"
 
     def _time(self, person: Facts, moment: Moment) -> datetime | None:
-        return self.pick(event.occurred_at for event in self.events.among(person, moment.now))
+        return self.pick(event.occurred_at for event in self.events.among(person, moment))
 
 
 def _is_followed(time: datetime | None, followers: Sequence[datetime], now: datetime) -> bool:

@@ -5,13 +5,14 @@ Future events are never selected.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, Self
 
-from audience_gql.conditions.base import DayEdge, Edge, Moment, Read
+from audience_gql.conditions.base import PROFILE, AnyEdge, DayEdge, Edge, Moment, Read
 from audience_gql.conditions.facts import Event, Facts
+from audience_gql.conditions.filters.calendar_window import CalendarWindow, SlidingCalendarWindow
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.properties import (
     PropertyFilter,
@@ -22,6 +23,7 @@ from audience_gql.conditions.filters.properties import (
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.window import TimeWindow
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar
+from audience_gql.conditions.periods import Period
 from audience_gql.conditions.sql.questions import Aggregate, Parameters, all_of
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import Vocabulary
@@ -40,26 +42,27 @@ class EventSelection:
 
     name: str
     where: tuple[PropertyFilter, ...] = ()
-    within: TimeWindow | None = None
+    within: TimeWindow | CalendarWindow | None = None
 
     @classmethod
     def of(cls, given: Given) -> Self:
         """The selection of the coerced fields `name`, `where` and `within` of a shape."""
         return cls(name=given["name"], where=given.get("where", ()), within=given.get("within"))
 
-    def among(self, person: Facts, now: datetime) -> list[Event]:
+    def among(self, person: Facts, moment: Moment) -> list[Event]:
+        counts = self._counting(person, moment)
         return [
             event
             for event in person.events
             if event.name == self.name
-            and self._counts(event.occurred_at, now)
-            and all(item.matches(event.properties, now) for item in self.where)
+            and counts(event.occurred_at)
+            and all(item.matches(event.properties, moment.now) for item in self.where)
         ]
 
     def observed(self, person: Facts, moment: Moment) -> dict[str, Json]:
         """For an explanation: how many events there are, when the newest happened, and which of them decide the next change."""
-        times = sorted((event.occurred_at for event in self.among(person, moment.now)), reverse=True)
-        deciding = [] if moment.until is None else self._turning(person, moment.until)
+        times = sorted((event.occurred_at for event in self.among(person, moment)), reverse=True)
+        deciding = [] if moment.until is None else self._turning(person, replace(moment, now=moment.until))
         return {
             "count": len(times),
             "newest": [instant_text(time) for time in times[:_NEWEST_SHOWN]],
@@ -70,25 +73,34 @@ class EventSelection:
         self, function: str, parameters: Parameters, *, of_nothing: Literal["0"] | None = None
     ) -> Aggregate:
         """The aggregate `function` over these events, alias `e`."""
-        interval = Interval() if self.within is None else self.within.interval()
-        bounds = interval.bounds(parameters)
-        in_window = interval.sql("e.occurred_at", bounds)
+        in_window, since = self._in_window(parameters)
         return Aggregate(
             event_name=self.name,
             function=function,
             upto=parameters.instant(),
             where=all_of(in_window, *(item.sql(parameters) for item in self.where)),
-            since=bounds[0],
+            since=since,
             of_nothing=of_nothing,
+            is_of_zone=isinstance(self.within, CalendarWindow),
         )
 
     def reads(self) -> frozenset[Read]:
-        return frozenset({Read(source="event", ref=self.name)})
+        own = Read(source="event", ref=self.name)
+        return frozenset({own, PROFILE} if self.periods() else {own})  # the profile has the person's zone
 
-    def edges(self, vocabulary: Vocabulary, *, newest: int | None = None) -> frozenset[Edge | DayEdge]:
+    def periods(self) -> frozenset[Period]:
+        """The calendar periods that the selection depends on."""
+        return frozenset({self.within.period} if isinstance(self.within, CalendarWindow) else ())
+
+    def edges(self, vocabulary: Vocabulary, *, newest: int | None = None) -> frozenset[AnyEdge]:
         """The edges of a leaf. Give `newest` if the verdict depends only on the number of events, and is the same from it on."""
-        leaves_by_age = self.within is not None and self.within.operator == "last" and not self.where
-        return event_edges(self.name, self._offsets, vocabulary, newest=newest if leaves_by_age else None)
+        leaves_by_age = (
+            isinstance(self.within, TimeWindow) and self.within.operator == "last" and not self.where
+        )
+        own = event_edges(self.name, self._offsets, vocabulary, newest=newest if leaves_by_age else None)
+        if not (own and isinstance(self.within, CalendarWindow)):
+            return own
+        return own | {self.within.edge(vocabulary.event_names[self.name], vocabulary.week_start)}
 
     def whenever(self, person: Facts, now: datetime) -> list[Event]:
         """The selected events at any time, future ones too, in order of time."""
@@ -99,33 +111,54 @@ class EventSelection:
         )
         return sorted(events, key=lambda event: event.occurred_at)
 
-    def window(self, events: Sequence[Event]) -> SlidingWindow:
+    def window(
+        self, events: Sequence[Event], person: Facts, moment: Moment
+    ) -> SlidingWindow | SlidingCalendarWindow:
         """A window that says which of these events count at later and later instants. The events are in order of time."""
-        interval = Interval() if self.within is None else self.within.interval()
-        return SlidingWindow([event.occurred_at for event in events], interval)
+        times = [event.occurred_at for event in events]
+        if isinstance(self.within, CalendarWindow):
+            return SlidingCalendarWindow(times, self.within, moment.calendar(person))
+        return SlidingWindow(times, Interval() if self.within is None else self.within.interval())
 
     def dump(self) -> dict[str, Json]:
         within: dict[str, Json] = {} if self.within is None else {"within": self.within.dump()}
         return {"name": self.name} | within | dump_where(self.where)
 
-    def _counts(self, time: datetime, now: datetime) -> bool:
-        return time <= now and (self.within is None or self.within.contains(time, now))
+    def _counting(self, person: Facts, moment: Moment) -> Callable[[datetime], bool]:
+        """A function that says whether events of an instant count."""
+        now, window = moment.now, self.within
+        match window:
+            case None:
+                return lambda time: time <= now
+            case CalendarWindow():
+                calendar = moment.calendar(person)
+                return lambda time: time <= now and window.contains(time, now, calendar)
+        return lambda time: time <= now and window.contains(time, now)
 
-    def _turning(self, person: Facts, now: datetime) -> list[datetime]:
+    def _turning(self, person: Facts, moment: Moment) -> list[datetime]:
         """The times of the events that enter or leave the window at exactly this instant."""
-        before = now - _TICK
+        counts = self._counting(person, moment)
+        counted = self._counting(person, replace(moment, now=moment.now - _TICK))
         turning = {
             event.occurred_at
             for event in person.events
             if event.name == self.name
-            and self._counts(event.occurred_at, now) is not self._counts(event.occurred_at, before)
-            and all(item.matches(event.properties, now) for item in self.where)
+            and counts(event.occurred_at) is not counted(event.occurred_at)
+            and all(item.matches(event.properties, moment.now) for item in self.where)
         }
         return sorted(turning)
 
+    def _in_window(self, parameters: Parameters) -> tuple[str | None, str | None]:
+        """A predicate on the time of an event `e`, and an instant before which none passes it. None means that there is no bound."""
+        if isinstance(self.within, CalendarWindow):
+            return self.within.sql("e.occurred_at", parameters)
+        interval = Interval() if self.within is None else self.within.interval()
+        bounds = interval.bounds(parameters)
+        return interval.sql("e.occurred_at", bounds), bounds[0]
+
     @property
     def _offsets(self) -> frozenset[timedelta]:
-        return frozenset() if self.within is None else self.within.interval().offsets()
+        return self.within.interval().offsets() if isinstance(self.within, TimeWindow) else frozenset()
 
     def words(self) -> str:
         """A noun: `order_placed (brand is "Acme")`."""

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from audience_gql.conditions.filters.calendar_window import (
+    CALENDAR_PERIOD,
+    LAST,
+    CalendarWindow,
+    named_window,
+)
 from audience_gql.conditions.filters.duration import DURATION, Duration
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.time import TIME_RANGE, TimeRange
@@ -91,9 +97,11 @@ def _build_range(given: Given, parsing: Parsing) -> DurationRange:
     return DurationRange(longest=given["from"], shortest=given["to"])
 
 
-def _build(given: Given, _: Parsing) -> TimeWindow:
+def _build(given: Given, _: Parsing) -> TimeWindow | CalendarWindow:
     ((operator, value),) = given.items()
-    return TimeWindow(operator=operator, value=value)
+    if operator == "calendar":
+        return named_window(value)
+    return value if isinstance(value, CalendarWindow) else TimeWindow(operator=operator, value=value)
 
 
 _DURATION_RANGE: Final = Shape(
@@ -111,7 +119,16 @@ TIME_WINDOW: Final = Shape(
     one_of=True,
     description="Selects events by when they happened. A future event counts from its instant on.",
     fields=(
-        InputField(name="last", type=DURATION, description="Less than this long ago; moves with the clock."),
+        InputField(
+            name="last",
+            type=LAST,
+            description="Less than this long ago, or in so many calendar days or months; moves with the clock.",
+        ),
+        InputField(
+            name="calendar",
+            type=CALENDAR_PERIOD,
+            description="In a calendar period where the person lives; moves with the clock.",
+        ),
         InputField(
             name="olderThan", type=DURATION, description="At least this long ago; moves with the clock."
         ),

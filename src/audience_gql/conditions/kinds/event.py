@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import AnyEdge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.count import AT_LEAST_ONCE, COUNT_FILTER, CountFilter
 from audience_gql.conditions.filters.properties import WHERE
@@ -15,6 +15,7 @@ from audience_gql.conditions.filters.sliding import first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Given, InputField, Shape
+from audience_gql.conditions.periods import Period
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.sql.questions import OfEvents, Parameters
 from audience_gql.conditions.values import Json
@@ -39,7 +40,7 @@ class EventCount(Leaf):
         return f"who did {events} {self._count.words()}{window}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
-        return self._count.matches(len(self.events.among(person, moment.now)))
+        return self._count.matches(len(self.events.among(person, moment)))
 
     def reads(self) -> frozenset[Read]:
         return self.events.reads()
@@ -47,11 +48,14 @@ class EventCount(Leaf):
     def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # same
         return self.events.observed(person, moment)
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
+    def periods(self) -> frozenset[Period]:
+        return self.events.periods()
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[AnyEdge]:
         return self.events.edges(vocabulary, newest=self._count.same_from)
 
     def next_change(self, person: Facts, moment: Moment) -> datetime | None:
-        window = self.events.window(self.events.whenever(person, moment.now))
+        window = self.events.window(self.events.whenever(person, moment.now), person, moment)
 
         def holds_at(now: datetime) -> bool:
             first, end = window.range_at(now)

@@ -10,6 +10,7 @@ from typing import Final
 
 from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Event, Facts
+from audience_gql.conditions.filters.calendar_window import CalendarWindow
 from audience_gql.conditions.filters.chain import Chain, ChainLink
 from audience_gql.conditions.filters.duration import DURATION
 from audience_gql.conditions.filters.follower import NOT_FOLLOWED_BY, EventFollower
@@ -211,6 +212,13 @@ def _dump_step(step: ChainLink) -> Json:
     return EventSelection(name=step.name, where=step.where).dump() | within
 
 
+def _not_of_calendar(window: TimeWindow | CalendarWindow, parsing: Parsing) -> TimeWindow | None:
+    if isinstance(window, TimeWindow):
+        return window
+    parsing.problem("OUT_OF_RANGE", "a sequence cannot be in a calendar period: give a length of time")
+    return None
+
+
 def _build_step(given: Given, _: Parsing) -> ChainLink:
     return ChainLink(name=given["name"], where=given.get("where", ()), within=given.get("within"))
 
@@ -262,7 +270,8 @@ _EVENT_SEQUENCE_FILTER: Final = Shape(
         InputField(
             name="within",
             type=TIME_WINDOW,
-            description="When all of them happened. Default: at any time up to now.",
+            check=_not_of_calendar,
+            description="When all of them happened. Calendar periods are refused. Default: at any time up to now.",
         ),
         InputField(
             name="sameProperty",

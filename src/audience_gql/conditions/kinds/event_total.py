@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import AnyEdge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.filters.number import NUMBER_FILTER, NumberFilter
 from audience_gql.conditions.filters.properties import WHERE, nonempty, number_in
@@ -25,6 +25,7 @@ from audience_gql.conditions.input.shapes import (
     Scalar,
     Shape,
 )
+from audience_gql.conditions.periods import Period
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.sql.questions import OfEvents, Parameters, json_number
 from audience_gql.conditions.values import Json, exact_sum, mean, shown
@@ -128,12 +129,18 @@ class EventTotal(Leaf):
     def reads(self) -> frozenset[Read]:
         return self.events.reads()
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
+    def periods(self) -> frozenset[Period]:
+        return self.events.periods()
+
+    def edges(self, vocabulary: Vocabulary) -> frozenset[AnyEdge]:
         return self.events.edges(vocabulary)
 
     def next_change(self, person: Facts, moment: Moment) -> datetime | None:
         events = self.events.whenever(person, moment.now)
-        window, holds = self.events.window(events), self._holds_over([self._value(event) for event in events])
+        window, holds = (
+            self.events.window(events, person, moment),
+            self._holds_over([self._value(event) for event in events]),
+        )
         return first_turn(window.turns(moment.now), moment.now, lambda now: holds(*window.range_at(now)))
 
     def sql(self, parameters: Parameters) -> OfEvents:
@@ -160,7 +167,7 @@ class EventTotal(Leaf):
 
     def _values(self, person: Facts, moment: Moment) -> list[object]:
         """One value for each event that has one."""
-        values = map(self._value, self.events.among(person, moment.now))
+        values = map(self._value, self.events.among(person, moment))
         return [value for value in values if value is not None]
 
     def _value(self, event: Event) -> object:

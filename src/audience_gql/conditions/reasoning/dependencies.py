@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from audience_gql.conditions.base import Condition, DayEdge, Edge, Read, leaves, leaves_in_time
+from audience_gql.conditions.base import AnyEdge, Condition, DayEdge, Edge, Read, leaves, leaves_in_time
+from audience_gql.conditions.periods import Period
 from audience_gql.conditions.vocabulary import Vocabulary
 
 
@@ -17,9 +18,7 @@ def reads(condition: Condition) -> frozenset[Read]:
     return frozenset(read for leaf in leaves(condition) for read in leaf.reads())
 
 
-def edges(
-    condition: Condition, vocabulary: Vocabulary, later: timedelta = timedelta()
-) -> frozenset[Edge | DayEdge]:
+def edges(condition: Condition, vocabulary: Vocabulary, later: timedelta = timedelta()) -> frozenset[AnyEdge]:
     """The edges of all leaves of a condition that is evaluated so much later than now.
 
     None is missing, some may be unnecessary. An event name that was never used has none.
@@ -32,21 +31,31 @@ def edges(
     )
 
 
-def _is_of_entry(edge: Edge | DayEdge) -> bool:
+def _is_of_entry(edge: AnyEdge) -> bool:
     """Whether it is the instant of an entry, which is also seen when it comes: a fill stores entries without marks."""
     return isinstance(edge, Edge) and edge.table == "segment_members" and not edge.offset
 
 
-def merged(crossed: Iterable[Edge | DayEdge]) -> dict[Edge | DayEdge, Edge | DayEdge]:
+def periods(condition: Condition) -> frozenset[Period]:
+    """The calendar periods that the verdict depends on, besides days on which a date or an anniversary is."""
+    return frozenset(period for leaf in leaves(condition) for period in leaf.periods())
+
+
+def looks_at_calendar(condition: Condition, vocabulary: Vocabulary) -> bool:
+    """Whether the verdict depends on when days begin, where the person lives."""
+    return bool(periods(condition)) or any(isinstance(edge, DayEdge) for edge in edges(condition, vocabulary))
+
+
+def merged(crossed: Iterable[AnyEdge]) -> dict[AnyEdge, AnyEdge]:
     """For each edge, the one that represents all with the same table, ref and offset. Everybody who crosses one of them crosses it too."""
-    widest: dict[Edge | DayEdge, Edge | DayEdge] = {}
+    widest: dict[AnyEdge, AnyEdge] = {}
     places = {edge: replace(edge, newest=None) if isinstance(edge, Edge) else edge for edge in crossed}
     for edge, place in places.items():
         widest[place] = _wider(widest.get(place, edge), edge)
     return {edge: widest[place] for edge, place in places.items()}
 
 
-def _wider(one: Edge | DayEdge, other: Edge | DayEdge) -> Edge | DayEdge:
+def _wider(one: AnyEdge, other: AnyEdge) -> AnyEdge:
     if not isinstance(one, Edge) or not isinstance(other, Edge) or one.newest is None:
         return one
     return other if other.newest is None or other.newest > one.newest else one

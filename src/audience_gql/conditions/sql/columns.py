@@ -5,14 +5,17 @@ Building expressions fills them. Render them only after all expressions are buil
 
 from __future__ import annotations
 
+from audience_gql.conditions.sql.days import local_day_join
 from audience_gql.conditions.sql.questions import Aggregate, all_of
 
 
 class EventColumns:
     """Aggregates over the events of one name up to one instant."""
 
-    def __init__(self, *, alias: str, name_id: str, upto: str) -> None:
+    def __init__(self, *, alias: str, name_id: str, upto: str, is_of_days: bool) -> None:
         self.alias = alias
+        self.is_of_days = is_of_days
+        """Whether the aggregates use local days."""
         self._name_id = name_id
         self._upto = upto
         self._aggregates: list[Aggregate] = []
@@ -30,6 +33,10 @@ class EventColumns:
             f"{aggregate.function}{self._filter(aggregate)} AS a{number}"
             for number, aggregate in enumerate(self._aggregates)
         )
+
+    def day_join(self) -> str:
+        """The join with the local day of each event, if the aggregates use it."""
+        return f" {local_day_join()}" if self.is_of_days else ""
 
     def rows(self) -> str:
         """The predicate on the events, alias `e`, that the subquery reads: a single column's own, or all that several columns need."""

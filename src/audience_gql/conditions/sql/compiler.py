@@ -56,7 +56,7 @@ def compile_people(
     `inner` has at least the conditions of the segments that others read. A statement can have at most about 1,600
     different aggregates of events (Postgres' limit on columns). 200 segments of usual size are far from it.
     """
-    parameters = Parameters(first=3, timezone=vocabulary.timezone)
+    parameters = Parameters(first=3, timezone=vocabulary.timezone, week_start=vocabulary.week_start)
     query = PersonQuery(bucket=BUCKET, parameters=parameters, vocabulary=vocabulary, shares_rows=True)
     _add_inner(query, segments.values(), inner)
     read = frozenset(verdict_order(segments.values(), inner))
@@ -80,7 +80,7 @@ def compile_range(
 
     Rows (subscriber_id): one per person, in no order.
     """
-    parameters = Parameters(first=4, timezone=vocabulary.timezone)
+    parameters = Parameters(first=4, timezone=vocabulary.timezone, week_start=vocabulary.week_start)
     query = RangeQuery(parameters=parameters, vocabulary=vocabulary)
     for verdict in verdict_order([condition], inner):
         query.add_inner(verdict, inner[verdict.id])
@@ -97,10 +97,12 @@ def compile_filter(
 ) -> Fragment:
     """A condition on the people `s` of a list, as a part of the caller's statement.
 
-    `bucket` is an expression for the bucket of `s`, such as `b.id`. The caller must not use the aliases `events_…` and
-    `inner_…`.
+    `bucket` is an expression for the bucket of `s`, such as `b.id`. The caller must not use the aliases `events_…`,
+    `inner_…`, `zone` and `calendar`.
     """
-    parameters = Parameters(first=first_parameter, timezone=vocabulary.timezone)
+    parameters = Parameters(
+        first=first_parameter, timezone=vocabulary.timezone, week_start=vocabulary.week_start
+    )
     query = PersonQuery(bucket=bucket, parameters=parameters, vocabulary=vocabulary, shares_rows=False)
     _add_inner(query, [condition], inner)
     where = query.expression(condition)

@@ -6,7 +6,7 @@ tests. It never uses NOT IN, which fails on nulls and cannot be hashed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +14,7 @@ from audience_gql.conditions.base import Condition, Leaf
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.sql.columns import EventColumns
+from audience_gql.conditions.sql.days import local_day_join
 from audience_gql.conditions.sql.questions import (
     Aggregate,
     FromEvents,
@@ -48,7 +49,7 @@ class _Selection:
     """One SELECT under construction."""
 
     set_joins: list[str] = field(default_factory=list)
-    events: dict[tuple[str, str], EventColumns] = field(default_factory=dict)
+    events: dict[tuple[str, str, bool, bool], EventColumns] = field(default_factory=dict)
     conjuncts_as_sets: int = 0
 
 
@@ -62,6 +63,7 @@ class RangeQuery:
         self._parameters = parameters
         self._vocabulary = vocabulary
         self._inner: dict[SegmentAt, str] = {}
+        self._asks_where_people_live = False
 
     def add_inner(self, verdict: SegmentAt, condition: Condition) -> None:
         """Add the verdict of a segment with this condition, which others read. Add the verdicts that it reads before."""
@@ -69,7 +71,8 @@ class RangeQuery:
 
     def statement(self, condition: Condition) -> str:
         people = self._people(condition, self._parameters)
-        tables = [
+        tables = [*self._tables_of_zones()]
+        tables += [
             f"{self._name(verdict)} AS MATERIALIZED (\n{sql}\n)" for verdict, sql in self._inner.items()
         ]
         return f"WITH {', '.join(tables)}\n{people}" if tables else people
@@ -85,10 +88,11 @@ class RangeQuery:
 
     def _joins(self, selection: _Selection) -> Iterable[str]:
         yield from selection.set_joins
-        for columns in selection.events.values():
+        for (_, _, is_of_zone, is_of_days), columns in selection.events.items():
+            source = self._source(is_of_zone=is_of_zone, is_of_days=is_of_days)
             rows = f"{_scope('e', 'subscriber_id')} AND {columns.rows()}"
             yield (
-                f"LEFT JOIN (SELECT e.subscriber_id, {columns.select_list()} FROM events e WHERE {rows} "
+                f"LEFT JOIN (SELECT e.subscriber_id, {columns.select_list()} FROM {source} WHERE {rows} "
                 f"GROUP BY e.subscriber_id) {columns.alias} ON {columns.alias}.subscriber_id = s.id"
             )
 
@@ -159,13 +163,14 @@ class RangeQuery:
                 return f"({alias}.subscriber_id IS {'NULL' if found.is_complement else 'NOT NULL'})"
 
     def _column(self, aggregate: Aggregate, selection: _Selection) -> str:
-        key = aggregate.event_name, aggregate.upto
+        key = aggregate.event_name, aggregate.upto, aggregate.is_of_zone, aggregate.is_of_days
         columns = selection.events.get(key)
         if columns is None:
             columns = EventColumns(
                 alias=f"events_{len(selection.events)}",
                 name_id=self._name_id(aggregate.event_name),
                 upto=aggregate.upto,
+                is_of_days=aggregate.is_of_days,
             )
             selection.events[key] = columns
         column = columns.column(aggregate)
@@ -250,7 +255,32 @@ class RangeQuery:
     def _events(self, aggregate: Aggregate) -> str:
         name_id = self._name_id(aggregate.event_name)
         until_now = f"e.name_id = {name_id} AND e.occurred_at <= {aggregate.upto}"
-        return f"FROM events e WHERE {all_of(_scope('e', 'subscriber_id'), until_now, aggregate.where)}"
+        source = self._source(is_of_zone=aggregate.is_of_zone, is_of_days=aggregate.is_of_days)
+        return f"FROM {source} WHERE {all_of(_scope('e', 'subscriber_id'), until_now, aggregate.where)}"
+
+    def _source(self, *, is_of_zone: bool, is_of_days: bool) -> str:
+        """The events `e`, joined with their people only if something depends on where these live."""
+        if not (is_of_zone or is_of_days):
+            return "events e"
+        self._asks_where_people_live = True
+        residents = "events e JOIN residents calendar ON calendar.subscriber_id = e.subscriber_id"
+        if not is_of_days:
+            return residents
+        return f"{residents} JOIN zone_clocks zone ON zone.zone = calendar.zone {local_day_join()}"
+
+    def _tables_of_zones(self) -> Iterator[str]:
+        """What everybody in a zone has in common, and then each person of the range with what their zone has."""
+        if not self._asks_where_people_live:
+            return
+        columns = {column.partition(".")[2]: value for value, column in self._parameters.zone_columns.items()}
+        of_zones = ", ".join(["zone.zone", *(f"{value} AS {name}" for name, value in columns.items())])
+        yield f"zones AS MATERIALIZED (\nSELECT {of_zones} FROM zone_clocks zone\n)"
+        of_people = ", ".join(f"coalesce(own.{name}, home.{name}) AS {name}" for name in ("zone", *columns))
+        yield (
+            f"residents AS MATERIALIZED (\nSELECT s.id AS subscriber_id, {of_people} FROM subscribers s "
+            "LEFT JOIN zones own ON own.zone = s.timezone "
+            f"LEFT JOIN zones home ON home.zone = {self._parameters.home()} WHERE {_scope('s', 'id')}\n)"
+        )
 
     def _name_id(self, event_name: str) -> str:
         return self._parameters.constant(self._vocabulary.event_names.get(event_name), "bigint")

@@ -6,6 +6,7 @@ Null counts as false, so an expression must not be negated with a plain NOT; use
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
@@ -13,6 +14,7 @@ from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.reasoning.nesting import verdicts_read
 from audience_gql.conditions.sql.columns import EventColumns, RowColumns
+from audience_gql.conditions.sql.days import zone_join
 from audience_gql.conditions.sql.questions import (
     Aggregate,
     FromEvents,
@@ -45,7 +47,7 @@ class PersonQuery:
         self._vocabulary = vocabulary
         self._shares_rows = shares_rows
         self._rows: dict[str, RowColumns] = {}
-        self._events: dict[tuple[str, str], EventColumns] = {}
+        self._events: dict[tuple[str, str, bool], EventColumns] = {}
         self._levels: list[list[str]] = []
         self._inner: dict[SegmentAt, tuple[int, int]] = {}
 
@@ -71,7 +73,8 @@ class PersonQuery:
         """The joins between `subscribers s` and WHERE. Call this after all expressions are built."""
         rows = [self._row_join(columns) for columns in self._rows.values()]
         events = [self._event_join(columns) for columns in self._events.values()]
-        return "\n".join(rows + events + [_fence(level, inner) for level, inner in enumerate(self._levels)])
+        fences = [_fence(level, inner) for level, inner in enumerate(self._levels)]
+        return "\n".join([*self._zone_joins(), *rows, *events, *fences])
 
     def _expression(self, condition: Condition, parameters: Parameters) -> str:
         """The expression for a condition that is evaluated when these parameters say."""
@@ -130,13 +133,14 @@ class PersonQuery:
         return f"CASE WHEN {is_in} THEN {entered_at} ELSE {parameters.instant()} END"
 
     def _column(self, aggregate: Aggregate) -> str:
-        key = aggregate.event_name, aggregate.upto
+        key = aggregate.event_name, aggregate.upto, aggregate.is_of_days
         columns = self._events.get(key)
         if columns is None:
             columns = EventColumns(
                 alias=f"events_{len(self._events)}",
                 name_id=self._name_id(aggregate.event_name),
                 upto=aggregate.upto,
+                is_of_days=aggregate.is_of_days,
             )
             self._events[key] = columns
         return columns.column(aggregate)
@@ -146,9 +150,19 @@ class PersonQuery:
 
     def _event_join(self, columns: EventColumns) -> str:
         return (
-            f"CROSS JOIN LATERAL (SELECT {columns.select_list()} FROM events e "
+            f"CROSS JOIN LATERAL (SELECT {columns.select_list()} FROM events e{columns.day_join()} "
             f"WHERE {self._scope('e')} AND {columns.rows()}) {columns.alias}"
         )
+
+    def _zone_joins(self) -> Iterator[str]:
+        """The joins with the clock of the person's zone, and with what everybody in the zone has in common."""
+        columns = self._parameters.zone_columns
+        if columns or any(events.is_of_days for events in self._events.values()):
+            yield zone_join(self._parameters.home())
+        if columns:
+            # OFFSET 0 keeps the planner from computing the columns again for every event.
+            values = ", ".join(f"{value} AS {column.partition('.')[2]}" for value, column in columns.items())
+            yield f"CROSS JOIN LATERAL (SELECT {values} OFFSET 0) calendar"
 
     def _row_join(self, columns: RowColumns) -> str:
         return (

@@ -6,13 +6,26 @@ bucket. Every value is a parameter with a cast: neither user text nor constants 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Literal, Protocol, TypeAlias
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, Literal, Protocol, TypeAlias
 
-from audience_gql.conditions.calendar import days_elsewhere_json, local_day
+from audience_gql.conditions.calendar import (
+    ONE_DAY,
+    days_elsewhere_json,
+    first_today,
+    local_day,
+    periods_elsewhere_json,
+)
+from audience_gql.conditions.periods import (
+    DEFAULT_WEEK_START,
+    WEEK_STARTS,
+    Period,
+    WeekStart,
+    period_start,
+)
 from audience_gql.conditions.vocabulary import SegmentAt
 
 SqlType: TypeAlias = Literal[
@@ -27,8 +40,12 @@ SqlType: TypeAlias = Literal[
     "numeric[]",
     "text",
     "text[]",
+    "timestamp",
     "timestamptz",
 ]
+
+_MOST_DAYS_AT_ONCE: Final = timedelta(days=2)
+"""At no instant do two zones' dates differ more."""
 
 
 class Bound(Protocol):
@@ -53,6 +70,48 @@ class Ago:
 
     def at(self, now: datetime) -> datetime:
         return now - self.length
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodStart:
+    """The first midnight of a zone's period, today's or one that is `moved` periods later, as a local time."""
+
+    zone: str
+    period: Period
+    moved: int
+    week_start: WeekStart
+    later: timedelta = timedelta()
+
+    def at(self, now: datetime) -> datetime:
+        today = local_day(now + self.later, self.zone, self.zone)
+        return datetime.combine(period_start(today, self.period, self.week_start, moved=self.moved), time())
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodStartElsewhere:
+    """A JSON object of the zones in which that day is another one, with their days."""
+
+    here: PeriodStart
+
+    def at(self, now: datetime) -> str:
+        here = self.here
+        return periods_elsewhere_json(now + here.later, here.zone, here.period, here.week_start, here.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class NearPeriodStart:
+    """An instant shortly before that midnight in all zones, or, with `is_latest`, shortly after it in all."""
+
+    period: Period
+    moved: int
+    week_start: WeekStart
+    is_latest: bool
+    later: timedelta = timedelta()
+
+    def at(self, now: datetime) -> datetime:
+        today = first_today(now + self.later) + (_MOST_DAYS_AT_ONCE if self.is_latest else timedelta())
+        start = period_start(today, self.period, self.week_start, moved=self.moved)
+        return datetime.combine(start, time(), UTC) + (ONE_DAY if self.is_latest else -ONE_DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +162,20 @@ class Parameters:
     """Collects the values of one statement, in order. Each method returns the SQL text that stands for the value.
 
     Equal instants share a parameter. Constants do not, so that an edit which makes two of them equal keeps the SQL text.
-    `timezone` is the workspace's. `later` says how much later than now the condition is evaluated: all instants and dates are moved.
+    `timezone` and `week_start` are the workspace's. `later` says how much later than now the condition is evaluated: all instants and dates are moved.
     """
 
-    def __init__(self, *, first: int, timezone: str) -> None:
+    def __init__(self, *, first: int, timezone: str, week_start: WeekStart = DEFAULT_WEEK_START) -> None:
         self.later = timedelta()
         self._first = first
         self._timezone = timezone
         self._bound: list[Bound] = []
         self._instants: dict[timedelta, str] = {}
         self._todays: dict[timedelta, str] = {}
+        self._week_start = week_start
+        self._periods: dict[PeriodStart, str] = {}
+        self._of_workspace: dict[str, str] = {}
+        self._zone_columns: dict[str, str] = {}
 
     def moved(self, by: timedelta) -> Parameters:
         """The parameters of the same statement for a condition that is evaluated `by` later than this one."""
@@ -138,10 +201,46 @@ class Parameters:
             self._todays[self.later] = f"coalesce(({elsewhere} ->> s.timezone)::date, {here})"
         return self._todays[self.later]
 
+    def period_start(self, period: Period, moved: int) -> str:
+        """The first midnight of the present period in the zone of the row `zone`, or of one `moved` periods later, as a local time."""
+        start = PeriodStart(self._timezone, period, moved, self._week_start, self.later)
+        if start not in self._periods:
+            elsewhere = self.derived(PeriodStartElsewhere(start), "jsonb")
+            here = self.derived(start, "timestamp")
+            self._periods[start] = f"coalesce(({elsewhere} ->> zone.zone)::timestamp, {here})"
+        return self._periods[start]
+
+    def near_period_start(self, period: Period, moved: int, *, is_latest: bool) -> str:
+        """An instant shortly before that midnight in all zones, or, with `is_latest`, shortly after it in all."""
+        bound = NearPeriodStart(period, moved, self._week_start, is_latest, self.later)
+        return self.derived(bound, "timestamptz")
+
+    def home(self) -> str:
+        """The workspace's time zone."""
+        return self._once("home", self._timezone, "text")
+
+    def week_start(self) -> str:
+        """How many days after Monday a week begins."""
+        return self._once("week_start", WEEK_STARTS[self._week_start], "integer")
+
+    def of_zone(self, expression: str) -> str:
+        """The column for a value that is the same for everybody in a zone. The expression uses the row `zone`, the zone's clock."""
+        return self._zone_columns.setdefault(expression, f"calendar.c{len(self._zone_columns)}")
+
+    @property
+    def zone_columns(self) -> Mapping[str, str]:
+        """The expressions of the columns that were asked for, each with its column."""
+        return self._zone_columns
+
     def derived(self, bound: Bound, sql_type: SqlType) -> str:
         """Any other value that is computed from `now`."""
         self._bound.append(bound)
         return f"${self._first + len(self._bound) - 1}::{sql_type}"
+
+    def _once(self, name: str, value: object, sql_type: SqlType) -> str:
+        if name not in self._of_workspace:
+            self._of_workspace[name] = self.constant(value, sql_type)
+        return self._of_workspace[name]
 
     def bound(self) -> Bindings:
         return Bindings(self._bound)
@@ -177,6 +276,10 @@ class Aggregate:
     where: str | None = None
     since: str | None = None
     """SQL of an instant. No event before it passes `where`, so that a short range of the index is enough."""
+    is_of_zone: bool = False
+    """Whether `where` uses columns of the person's zone, which `Parameters.of_zone` makes."""
+    is_of_days: bool = False
+    """Whether `function` uses the event's local day."""
     of_nothing: Literal["0"] | None = None
     """The value over no events. None means null."""
 

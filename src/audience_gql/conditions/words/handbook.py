@@ -18,7 +18,16 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Shape
 from audience_gql.conditions.registry import Kind, input_types, kinds
 from audience_gql.conditions.sql.compiler import Statement, compile_range
-from audience_gql.conditions.sql.questions import Ago, Bound, Constant, Today, TodayElsewhere
+from audience_gql.conditions.sql.questions import (
+    Ago,
+    Bound,
+    Constant,
+    NearPeriodStart,
+    PeriodStart,
+    PeriodStartElsewhere,
+    Today,
+    TodayElsewhere,
+)
 from audience_gql.conditions.values import Json, number_of
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
 from audience_gql.conditions.words.semantics import SEMANTICS
@@ -160,7 +169,27 @@ def _value(bound: Bound) -> str:
             return f"the date in {zone}{_then(later)}"
         case TodayElsewhere(later=later):
             return f"the zones with another date{_then(later)}, each with its date"
+        case _:
+            return _value_of_period(bound)
+
+
+def _value_of_period(bound: Bound) -> str:
+    match bound:
+        case PeriodStart(zone=zone):
+            return f"the first midnight of the {_period(bound)} in {zone}"
+        case PeriodStartElsewhere():
+            return "the zones where that is on another day, each with its day"
+        case NearPeriodStart(is_latest=is_latest):
+            side = "after" if is_latest else "before"
+            return f"an instant shortly {side} the beginning of the {_period(bound)} in all zones"
     raise TypeError(f"no words for {bound!r}")
+
+
+def _period(bound: PeriodStart | NearPeriodStart) -> str:
+    if not bound.moved:
+        return f"present {bound.period}{_then(bound.later)}"
+    side = "before" if bound.moved < 0 else "after"
+    return f"{bound.period} that is {counted(abs(bound.moved), bound.period)} {side} the present one{_then(bound.later)}"
 
 
 def _plain(value: object) -> object:

@@ -74,6 +74,9 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
 - Dates, birthdays and ages use calendar days in the person's time zone, or in the workspace's if the person has none. A day begins at its first instant there.
   `inLast n` is after `today - n` and up to today. `inNext n` is from today on and before `today + n`. An anniversary is a later day with the same month and
   day. In years without 29 February, its anniversary is 1 March. A date is not its own anniversary, so the first anniversary comes one year after it.
+- A calendar window (`calendar`, and `calendarDays` or `calendarMonths` of `last`) consists of whole days where the person lives, up to now or to the end of a past
+  period. `last: {{calendarDays: n}}` is today and the n - 1 days before it. Weeks begin on the day that the workspace chose: Monday unless it chose Saturday or Sunday. A
+  person who moves to another zone takes their events along: the events count on the days of the new zone.
 - Events may arrive late, repeatedly and in any order. `occurredAt` says when an event happened, and `key` makes it count once. A future event counts from its
   instant on.
 - A membership can change without a new fact: it follows the clock, at the exact instant.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, TypeAlias
 
-from audience_gql.conditions.base import DayEdge, Edge
+from audience_gql.conditions.base import AnyEdge, CalendarEdge, DayEdge, Edge
 from audience_gql.conditions.calendar import (
     LEAP_YEAR,
     ONE_DAY,
@@ -22,6 +22,7 @@ from audience_gql.conditions.calendar import (
     next_beginning,
 )
 from audience_gql.storage.database import Connection
+from audience_gql.storage.engine import calendar_edges
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)
@@ -29,6 +30,8 @@ _SHORT: Final = timedelta(days=2)
 """For a longer stretch of time, zones are ignored. This finds more people than necessary."""
 _BEFORE_THE_YEAR: Final = datetime(LEAP_YEAR, 1, 1, tzinfo=UTC) - ONE_DAY
 _YEAR: Final = 366
+_NO_ID: Final = -1
+_LAST_ID: Final = 2**63 - 1
 _COUNTED: Final = "events"
 """The only table in which a person may have many rows for one edge."""
 _Window: TypeAlias = tuple[int, datetime, datetime]
@@ -42,21 +45,27 @@ class Range:
     statement: str
     values: tuple[object, ...]
     """The bound values, without the bucket."""
-    edges: Sequence[Edge | DayEdge]
+    edges: Sequence[AnyEdge]
     """The edge of each window of the statement, by position."""
+    is_sliced: bool = False
+    """Whether the statement itself takes the range of subscriber ids, as its last two values."""
+
+    def values_for(self, after: int, upto: int) -> tuple[object, ...]:
+        """The bound values for people with an id in (after, upto], without the bucket."""
+        return (*self.values, after, upto) if self.is_sliced else self.values
 
 
-def crossed(
-    edges: Collection[Edge | DayEdge], after: datetime, upto: datetime, *, timezone: str
-) -> list[Range]:
+def crossed(edges: Collection[AnyEdge], after: datetime, upto: datetime, *, timezone: str) -> list[Range]:
     """The index ranges of the facts that cross these edges in (after, upto]. `timezone` is the workspace's."""
     ranges = [*_ranges(edges, after, upto)]
     for lead, group in _day_edges(edges).items():
         ranges += _day_ranges(group, after + lead, upto + lead, timezone)
+    for lead, periods in _calendar_edges(edges).items():
+        ranges += _calendar_ranges(periods, after + lead, upto + lead, timezone)
     return ranges
 
 
-def clock_ref(edge: Edge | DayEdge) -> int:
+def clock_ref(edge: AnyEdge) -> int:
     """The number by which marks name what an edge looks at. Two edges may share it, and then more is evaluated than necessary."""
     ref = edge.field_id if isinstance(edge, DayEdge) else edge.ref
     return abs(ref) if isinstance(ref, int) else 0
@@ -64,13 +73,12 @@ def clock_ref(edge: Edge | DayEdge) -> int:
 
 async def people_on_edges(
     connection: Connection, bucket_id: int, ranges: Collection[Range], *, limit: int
-) -> dict[int, set[Edge | DayEdge]] | None:
+) -> dict[int, set[AnyEdge]] | None:
     """By subscriber id, the edges that their facts cross; None when there are more than `limit` such facts."""
-    people: dict[int, set[Edge | DayEdge]] = defaultdict(set)
+    people: dict[int, set[AnyEdge]] = defaultdict(set)
     for asked in ranges:
-        rows = await connection.fetch(
-            f"{_SQL[asked.statement]} LIMIT {limit + 1:d}", bucket_id, *asked.values
-        )
+        values = asked.values_for(_NO_ID, _LAST_ID)
+        rows = await connection.fetch(f"{_SQL[asked.statement]} LIMIT {limit + 1:d}", bucket_id, *values)
         if len(rows) > limit:
             return None
         for subscriber_id, _, position in rows:
@@ -86,23 +94,24 @@ async def mark_people_on_edges(
     A person who crosses two edges is marked twice, because removing duplicates from a crowd takes longer.
     """
     for asked in ranges:
-        bounds = len(asked.values) + 2
+        values = asked.values_for(after, upto)
+        bounds = len(values) + 2
         await connection.execute(
             "INSERT INTO dirty (bucket_id, lane, subscriber_id, kind, ref) "
             "SELECT $1::bigint, 1::smallint, p.subscriber_id, 'clock', abs(p.ref) "
             f"FROM ({_SQL[asked.statement]}) p WHERE p.subscriber_id > ${bounds} AND p.subscriber_id <= ${bounds + 1}",
             bucket_id,
-            *asked.values,
+            *values,
             after,
             upto,
         )
 
 
 async def due_by_edge(
-    connection: Connection, bucket_id: int, edges: Collection[Edge | DayEdge], after: datetime
-) -> dict[Edge | DayEdge, datetime]:
+    connection: Connection, bucket_id: int, edges: Collection[AnyEdge], after: datetime
+) -> dict[AnyEdge, datetime]:
     """By edge, a lower bound of the first instant after `after` at which any fact crosses it. Edges that no fact will cross are left out."""
-    due: dict[Edge | DayEdge, datetime] = {}
+    due: dict[AnyEdge, datetime] = {}
     for table, group in _by_table(edges).items():
         values: list[object] = [[edge.ref for edge in group], [after - edge.offset for edge in group]]
         if table == _COUNTED:
@@ -114,10 +123,13 @@ async def due_by_edge(
     for lead, days in _day_edges(edges).items():
         found = await _due_by_day_edge(connection, bucket_id, days, after + lead)
         due.update((edge, at - lead) for edge, at in found.items())
+    for lead, periods in _calendar_edges(edges).items():
+        found = await _due_by_calendar_edge(connection, bucket_id, periods, after + lead)
+        due.update((edge, at - lead) for edge, at in found.items())
     return due
 
 
-def _ranges(edges: Collection[Edge | DayEdge], after: datetime, upto: datetime) -> Iterator[Range]:
+def _ranges(edges: Collection[AnyEdge], after: datetime, upto: datetime) -> Iterator[Range]:
     for table, group in _by_table(edges).items():
         refs = [edge.ref for edge in group]
         bounds = [after - edge.offset for edge in group], [upto - edge.offset for edge in group]
@@ -139,9 +151,38 @@ def _day_ranges(
         yield Range("edges_of_days", values, [edge for edge, _ in windows])
 
 
+def _calendar_ranges(
+    edges: Collection[CalendarEdge], after: datetime, upto: datetime, timezone: str
+) -> Iterator[Range]:
+    """The ranges of edges with the same lead; the instants are as much later."""
+    for windows, zones in calendar_edges.windows(edges, after, upto):
+        crossed = [edge for edge, _, _ in windows]
+        bounds = [first for _, first, _ in windows], [end for _, _, end in windows]
+        where = (list(zones or ()), zones is None or timezone in zones, zones is None)
+        refs = [edge.ref for edge in crossed]
+        yield Range("edges_of_periods", (refs, *bounds, *where), crossed, is_sliced=True)
+
+
+async def _due_by_calendar_edge(
+    connection: Connection, bucket_id: int, edges: Sequence[CalendarEdge], after: datetime
+) -> dict[AnyEdge, datetime]:
+    """The same for calendar periods. The instant may be too early, never too late: the next event may be of a person whose day has begun.
+
+    The edges have the same lead, and the instants are as much later.
+    """
+    probes = [calendar_edges.search_from(edge, after) for edge in edges]
+    refs = [edge.ref for edge in edges]
+    rows = await connection.fetch(
+        _SQL["next_of_events"], bucket_id, refs, probes, [None for _ in edges], after
+    )
+    found = {edges[row["position"] - 1]: row["at"] for row in rows}
+    due = ((edge, calendar_edges.next_crossing(edge, at, after)) for edge, at in found.items())
+    return {edge: at for edge, at in due if at is not None}
+
+
 async def _due_by_day_edge(
     connection: Connection, bucket_id: int, edges: Collection[DayEdge], after: datetime
-) -> dict[Edge | DayEdge, datetime]:
+) -> dict[AnyEdge, datetime]:
     """The same for calendar days. The instant may be too early, never too late: the next date may belong to a person whose day has begun.
 
     The edges have the same lead, and the instants are as much later.
@@ -154,7 +195,7 @@ async def _due_by_day_edge(
         [_key(edge) for edge, _ in probes],
         [start for _, start in probes],
     )
-    due: dict[Edge | DayEdge, datetime] = {}
+    due: dict[AnyEdge, datetime] = {}
     for row in rows:
         edge = probes[row["position"] - 1][0]
         at = next_beginning(_turning_day(edge, row["at"].date(), behind), after)
@@ -207,7 +248,7 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _by_table(edges: Iterable[Edge | DayEdge]) -> Mapping[str, list[Edge]]:
+def _by_table(edges: Iterable[AnyEdge]) -> Mapping[str, list[Edge]]:
     tables: dict[str, list[Edge]] = {}
     instants = [edge for edge in edges if isinstance(edge, Edge)]
     for edge in sorted(instants, key=lambda edge: (edge.table, edge.ref, edge.offset, edge.newest or 0)):
@@ -215,12 +256,21 @@ def _by_table(edges: Iterable[Edge | DayEdge]) -> Mapping[str, list[Edge]]:
     return tables
 
 
-def _day_edges(edges: Iterable[Edge | DayEdge]) -> Mapping[timedelta, list[DayEdge]]:
+def _day_edges(edges: Iterable[AnyEdge]) -> Mapping[timedelta, list[DayEdge]]:
     """The edges of calendar days by their lead."""
     leads: dict[timedelta, list[DayEdge]] = {}
     days = [edge for edge in edges if isinstance(edge, DayEdge)]
     for edge in sorted(days, key=lambda edge: (edge.lead, edge.field_id, edge.yearly, edge.days)):
         leads.setdefault(edge.lead, []).append(edge)
+    return leads
+
+
+def _calendar_edges(edges: Iterable[AnyEdge]) -> Mapping[timedelta, list[CalendarEdge]]:
+    """The edges of calendar periods by their lead."""
+    leads: dict[timedelta, list[CalendarEdge]] = {}
+    for edge in edges:
+        if isinstance(edge, CalendarEdge):
+            leads.setdefault(edge.lead, []).append(edge)
     return leads
 
 

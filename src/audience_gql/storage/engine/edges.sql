@@ -99,3 +99,16 @@ CROSS JOIN LATERAL (
   WHERE x.bucket_id = $1 AND x.field_id = w.ref AND x.at > w.after AND x.at <= w.upto OFFSET 0) e
 JOIN subscribers s ON s.bucket_id = $1 AND s.id = e.subscriber_id
 WHERE s.timezone = ANY($5::text[]) OR ($6::boolean AND s.timezone IS NULL)
+
+-- name: edges_of_periods
+-- Of those with an event in the windows, each once: the people in one of the zones `$5`, or without a known zone where `$6` says so, or all where
+-- `$7` does. The ids bound the people of a slice.
+SELECT e.subscriber_id, w.ref AS ref, w.position
+FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY AS w (ref, after, upto, position)
+CROSS JOIN LATERAL (
+  SELECT DISTINCT x.subscriber_id FROM events x
+  WHERE x.bucket_id = $1 AND x.name_id = w.ref AND x.occurred_at >= w.after AND x.occurred_at < w.upto
+    AND x.subscriber_id > $8 AND x.subscriber_id <= $9 OFFSET 0) e
+JOIN subscribers s ON s.bucket_id = $1 AND s.id = e.subscriber_id
+WHERE $7::boolean OR s.timezone = ANY($5::text[])
+  OR ($6::boolean AND NOT EXISTS (SELECT FROM zone_clocks z WHERE z.zone = s.timezone))
