@@ -38,7 +38,7 @@ async def test_templates_of_a_category(api):
     } == {
         "DEMOGRAPHIC": ["country", "age_range", "language"],
         "BEHAVIORAL": ["visited_page", "used_feature", "bought_product", "abandoned_cart"],
-        "ENGAGEMENT": ["active", "at_risk", "inactive"],
+        "ENGAGEMENT": ["active", "active_this_month", "at_risk", "inactive"],
         "LIFECYCLE": [
             "new_sign_up",
             "first_purchase",
