@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from audience_gql.conditions import calendar
 from audience_gql.conditions.calendar import (
     age_on,
     anniversary,
@@ -122,3 +123,21 @@ def test_age() -> None:
     assert [age_on(date(2026, 2, 28), leap_day), age_on(date(2026, 3, 1), leap_day)] == [17, 18]
     assert [age_on(date(2028, 2, 28), leap_day), age_on(date(2028, 2, 29), leap_day)] == [19, 20]
     assert [age_on(leap_day, leap_day), age_on(leap_day - timedelta(days=1), leap_day)] == [0, None]
+
+
+def test_instants_that_are_used_in_turn_stay_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conditions that look ahead ask about several instants at every tick, most of them later than now."""
+    for minutes in range(0, 3_000, 20):
+        days_elsewhere(_NOON + timedelta(days=90, minutes=minutes), "UTC")
+    computed, honest = [], calendar._era_around
+
+    def counting(now: datetime) -> calendar._Era:
+        computed.append(now)
+        return honest(now)
+
+    monkeypatch.setattr(calendar, "_era_around", counting)
+    for minutes in range(0, 180, 10):
+        for ahead in (timedelta(), timedelta(days=93)):
+            days_elsewhere(_NOON + ahead + timedelta(minutes=minutes), "UTC")
+
+    assert 0 < len(computed) <= 10

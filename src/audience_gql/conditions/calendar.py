@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from threading import Lock
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
@@ -31,7 +32,7 @@ _ERAS_KEPT: Final = 64
 @lru_cache(maxsize=16_384)
 def day_start(day: date, zone: str) -> datetime:
     """The first instant of a day in a zone. If the zone skipped the day, the first instant of the next day there."""
-    info = ZoneInfo(zone)
+    info = _zone_info(zone)
     # If midnight comes twice, `fold=0` is the first one. If midnight was skipped, it is an instant after the change.
     start = datetime.combine(day, time(), info).astimezone(UTC)
     if start.astimezone(info).replace(tzinfo=None) == datetime.combine(day, time()):
@@ -153,6 +154,7 @@ class _Era:
 
 
 _eras: list[_Era] = []  # a cache, in order of time; guarded by the lock
+_eras_used: OrderedDict[_Era, None] = OrderedDict()  # the same, the least recently used first
 _eras_lock = Lock()
 
 
@@ -160,11 +162,13 @@ def _era(now: datetime) -> _Era:
     with _eras_lock:
         position = bisect_right(_eras, now, key=lambda era: era.start) - 1
         if position >= 0 and now < _eras[position].end:
+            _eras_used.move_to_end(_eras[position])
             return _eras[position]
         era = _era_around(now)
-        if len(_eras) == _ERAS_KEPT:
-            _eras.pop(0)
+        if len(_eras) == _ERAS_KEPT:  # not the oldest: conditions that look ahead use several in turn
+            _eras.remove(_eras_used.popitem(last=False)[0])
         _eras.insert(bisect_right(_eras, era.start, key=lambda known: known.start), era)
+        _eras_used[era] = None
         return era
 
 
@@ -215,6 +219,12 @@ def known_zones() -> frozenset[str]:
     return frozenset(name for name in available_timezones() if zone_named(name) is not None)
 
 
+@cache
+def _zone_info(zone: str) -> ZoneInfo:
+    """The zone's data. The library keeps only eight zones, and reads the others from their files again."""
+    return ZoneInfo(zone)
+
+
 def _first_second_of(day: date, info: ZoneInfo, before: datetime, after: datetime) -> datetime:
     """The first second that belongs to the day or to a later one. Clocks change only at whole seconds."""
     low, high = int(before.timestamp()), int(after.timestamp())
@@ -228,5 +238,5 @@ def _first_second_of(day: date, info: ZoneInfo, before: datetime, after: datetim
 
 
 def _local_day(now: datetime, zone: str) -> date:
-    day = now.astimezone(ZoneInfo(zone)).date()
+    day = now.astimezone(_zone_info(zone)).date()
     return day + ONE_DAY if day_start(day + ONE_DAY, zone) <= now else day
