@@ -84,6 +84,8 @@ class World:
             **profile,
             "externalId": name,
             "birthday": facts.birthday and facts.birthday.isoformat(),
+            "latitude": facts.location and facts.location.latitude,
+            "longitude": facts.location and facts.location.longitude,
             "fields": [{"key": keys[id_], "value": value} for id_, value in facts.fields.items()],
             "channels": channels,
             "addToGroupIds": [self.ids[str(group_id)] for group_id in facts.groups],

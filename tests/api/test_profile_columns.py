@@ -9,7 +9,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, build_schema
 from audience_gql.api.imports import ProfileColumn
 from audience_gql.api.schema import Schema
 from audience_gql.conditions.filters.text import TEXT_FILTER
-from audience_gql.conditions.profile import COLUMNS, NAMES, TEXT_COLUMNS, TEXT_OF_NAME
+from audience_gql.conditions.profile import COLUMNS, NAMES, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.conditions.registry import kinds
 from audience_gql.storage.models import Subscriber
 from audience_gql.storage.reads.records import SubscriberRecord
@@ -20,7 +20,7 @@ OTHERS = {"bucket_id", "id", "fields", "created_at", "updated_at"}
 def test_the_model_and_the_record():
     folded = {f"{column}_folded" for column in (*TEXT_COLUMNS, "fields")}
 
-    assert Subscriber._meta.fields - OTHERS == {*COLUMNS, *folded, "email_changed_at"}
+    assert Subscriber._meta.fields - OTHERS == {*COLUMNS, *VECTOR_COLUMNS, *folded, "email_changed_at"}
     assert {it.name for it in fields(SubscriberRecord)} - OTHERS == {*COLUMNS}
 
 
@@ -38,4 +38,4 @@ def test_the_types_of_the_api():
 
 def test_the_kinds_of_conditions():
     assert {name for name, kind in kinds().items() if kind.type is TEXT_FILTER} == TEXT_OF_NAME.keys()
-    assert "birthday" in kinds()
+    assert {"birthday", "location"} <= kinds().keys()

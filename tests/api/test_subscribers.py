@@ -7,7 +7,7 @@ import pytest
 SUBSCRIBER = """
 query ($by: SubscriberKey!) {
   subscriber(by: $by) {
-    id email phone externalId firstName lastName language timezone birthday country region city postalCode
+    id email phone externalId firstName lastName language timezone birthday latitude longitude country region city postalCode
     createdAt updatedAt
   }
 }
@@ -27,6 +27,8 @@ PROFILE = {
     "language": "en-GB",
     "timezone": "Europe/London",
     "birthday": "1815-12-10",
+    "latitude": 51.5074,
+    "longitude": -0.1278,
     "country": "GB",
     "region": "Greater London",
     "city": "London",

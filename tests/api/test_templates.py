@@ -36,7 +36,7 @@ async def test_templates_of_a_category(api):
         category: [template["key"] for template in await templates(api, category=category)]
         for category in ("DEMOGRAPHIC", "BEHAVIORAL", "ENGAGEMENT", "LIFECYCLE")
     } == {
-        "DEMOGRAPHIC": ["country", "age_range", "language"],
+        "DEMOGRAPHIC": ["country", "age_range", "language", "near_a_shop"],
         "BEHAVIORAL": ["visited_page", "used_feature", "bought_product", "abandoned_cart"],
         "ENGAGEMENT": ["active", "active_this_month", "at_risk", "inactive"],
         "LIFECYCLE": [
@@ -44,6 +44,7 @@ async def test_templates_of_a_category(api):
             "first_purchase",
             "repeat_customer",
             "loyal_customer",
+            "about_to_lapse",
             "lapsed_customer",
         ],
     }

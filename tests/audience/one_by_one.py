@@ -115,6 +115,9 @@ class _Batches:
             if self.chance.random() < 0.3
         }
         if self.chance.random() < 0.3:
+            degrees = self.chance.choice([(54.6872, 25.2797), (-33.8688, 151.2093), (None, None), (1, None)])
+            item |= dict(zip(("latitude", "longitude"), degrees, strict=True))
+        if self.chance.random() < 0.3:
             item["fields"] = [self.chance.choice(_FIELD_VALUES)]
         if self.chance.random() < 0.4:
             item["channels"] = [self._wish() for _ in range(self.chance.choice([1, 1, 2]))]
@@ -296,6 +299,7 @@ class _Side:
 
 _STORED = {
     "people": "SELECT id AS subscriber_id, email, email_folded, phone, external_id, first_name, first_name_folded, birthday, "
+    "latitude, longitude, location_x, location_y, location_z, "
     "fields, fields_folded, created_at, updated_at, email_changed_at FROM subscribers WHERE bucket_id = $1",
     "channels": "SELECT subscriber_id, channel, status, changed_at, reason, before_status, before_changed_at, before_reason "
     "FROM channel_states WHERE bucket_id = $1",

@@ -9,6 +9,8 @@ from asyncpg import Record
 
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
+from audience_gql.conditions.locations import Location
+from audience_gql.conditions.profile import DEGREE_COLUMNS, VECTOR_COLUMNS
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from tests.audience.conftest import House
@@ -46,6 +48,14 @@ async def facts_in(connection: Connection, workspace_id: int, bucket_id: int) ->
             updated_at=person["updated_at"],
             profile={key: person[column] for key, column in _COLUMNS.items() if person[column] is not None},
             birthday=person["birthday"],
+            location=None
+            if person["latitude"] is None
+            else Location(
+                **{
+                    name.removeprefix("location_"): person[name]
+                    for name in (*DEGREE_COLUMNS, *VECTOR_COLUMNS)
+                }
+            ),
             fields={int(key): value for key, value in json.loads(person["fields"]).items()},
             channels={
                 row["channel"]: ChannelFact(status=row["status"], changed_at=row["changed_at"])

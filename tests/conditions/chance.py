@@ -6,8 +6,9 @@ A new kind needs no change here if the people have the facts that it reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from math import nextafter
 from random import Random
 from typing import Any
 
@@ -15,6 +16,13 @@ from audience_gql.conditions.base import CalendarEdge, Condition, DayEdge, Edge,
 from audience_gql.conditions.calendar import LocalCalendar, anniversary, day_start, zone_of
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
+from audience_gql.conditions.locations import (
+    Location,
+    distance,
+    location_at,
+    longest_squared_chord,
+    squared_chord,
+)
 from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.registry import condition_shape
 from audience_gql.conditions.values import decimal_of
@@ -46,7 +54,7 @@ _TEXTS = [
 ]
 _NEEDLES = [*_TEXTS, "", "s", "%", "_", "e\u0301", "é", "t"]
 _PATTERNS = [
-    "*", "?", "??", "l?", "*t", "L*|b", r"\*|\\", "100%", "100?", "?_?", "_*", "*e\u0301", "caf?", "str?*e", "STRASS?", "?δο?|i?", "?*?", "pr|p*o", "", "|b",
+    "*", "?", "??", "l?", "*t", "L*|b", r"\*|\\", "100%", "100?", "?_?", "_*", "*e\u0301", "caf?", "str?*e", "%", "_", "__", "?%", "%t", "_*", "STRASS?", "?δο?|i?", "?*?", "pr|p*o", "", "|b",
 ]  # fmt: skip
 _NUMBERS = [0, 1, 5, 0.1, 0.2, 0.3, 0.30000000000000004, 100, -1, 1e22, 2**53 - 1, 1e-7]
 _INSTANTS = [
@@ -61,6 +69,10 @@ _PROPERTIES = ["brand", "price"]
 _COMMON = ["LT", "b", 1, 5]
 """So few that several events of a person share a value, and others differ."""
 ZONES = ["Europe/Vilnius", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati", "Etc/GMT+12"]
+_LOCATIONS = [
+    (0, 0), (0, 1), (0, 90), (0, 180), (0, -180), (0, 179.5), (0, -179.5), (54.6872, 25.2797), (54.6917, 25.2797), (-33.8688, 151.2093),
+    (90, 0), (90, 77), (-90, 0), (1e-300, -1e-300),
+]  # fmt: skip
 _LENGTHS = {
     "minutes": [1, 60, 1440],
     "hours": [1, 24, 48],
@@ -145,11 +157,18 @@ class Chance:
                 return self._condition(segment_ids, self.random.choice([0, 0, 1]))
         raise TypeError(f"no random {field.type}")
 
+    def _near(self) -> dict[str, object]:
+        """A circle on whose edge a person is likely to be, or the next smaller or larger circle."""
+        center, other = self.random.choice(_LOCATIONS), self.random.choice(_LOCATIONS)
+        kilometers = kilometers_between(location_at(*center), location_at(*other))
+        beside = self.random.choice([kilometers, kilometers, nextafter(kilometers, 0), kilometers + 0.001, 1])
+        return {"latitude": center[0], "longitude": center[1], "kilometers": min(beside, 20_038)}
+
     def _scalar(self, scalar: Scalar, name: str, owner: str, segment_ids: list[int]) -> object:
         draw: Mapping[Scalar, Callable[[], object]] = {
             Scalar.STRING: lambda: self._string(name, owner),
             Scalar.INT: lambda: self.random.choice(_LENGTHS.get(name, [0, 1, 1, 2, 3])),
-            Scalar.FLOAT: lambda: self.random.choice(_SHARES if owner == "SampleFilter" else _FEW_NUMBERS),
+            Scalar.FLOAT: lambda: self.random.choice(_numbers(name, owner)),
             Scalar.BOOLEAN: lambda: self.random.random() < 0.5,
             Scalar.ID: lambda: str(
                 self.random.choice(segment_ids if owner == "SegmentFilter" else list(GROUPS))
@@ -160,6 +179,8 @@ class Chance:
         return draw[scalar]()
 
     def _object(self, shape: Shape, segment_ids: list[int]) -> dict[str, object]:
+        if shape.name == "NearPoint":
+            return self._near()
         if shape.one_of:
             chosen = [self.random.choice(shape.fields)]
         else:
@@ -193,6 +214,7 @@ class Chance:
             profile=self._some(names, lambda: self.random.choice(_TEXTS))
             | self._some(["timezone"], lambda: self.random.choice(ZONES)),
             birthday=self.day() if self.random.random() < 0.7 else None,
+            location=location_at(*self.random.choice(_LOCATIONS)) if self.random.random() < 0.8 else None,
             channels=self._some(list(CHANNELS), self._channel_state),
             segments=self._some(list(SEGMENTS), self.instant),
             fields=self._some([11, 12], lambda: self.random.choice(_TEXTS))
@@ -284,6 +306,23 @@ def turns_of(edge: CalendarEdge, person: Facts) -> list[datetime]:
         if EVENT_NAMES[event.name] == edge.ref
         for moved in range(edge.last + 1, edge.first + 1)
     ]
+
+
+def _numbers(name: str, owner: str) -> Sequence[float]:
+    if owner == "WithinBox":
+        return sorted({degrees[name in ("west", "east")] for degrees in _LOCATIONS})
+    return _SHARES if owner == "SampleFilter" else _FEW_NUMBERS
+
+
+def kilometers_between(one: Location, other: Location) -> float:
+    """The distance for which a circle's edge goes exactly through the other location, if there is such a number."""
+    wanted, kilometers = squared_chord(one, other), max(distance(one, other), 1e-9)
+    for _ in range(100):
+        found = longest_squared_chord(kilometers)
+        if found == wanted:
+            return kilometers
+        kilometers = nextafter(kilometers, 0 if found > wanted else 1e9)
+    return kilometers
 
 
 def _leaves_of(kinds: list[InputField]) -> list[InputField]:

@@ -34,6 +34,7 @@ from audience_gql.conditions.filters.text import TextFilter
 from audience_gql.conditions.kinds import age, event_total
 from audience_gql.conditions.kinds.event import EventCount
 from audience_gql.conditions.kinds.event_total import EventTotal
+from audience_gql.conditions.kinds.location import Near, Within
 from audience_gql.conditions.kinds.segment import InSegment
 from audience_gql.conditions.sql import over_range, per_person
 from audience_gql.conditions.sql.over_range import RangeQuery
@@ -258,6 +259,23 @@ def _exactly_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TextFilter, "sql", wrong)
 
 
+def _edge_of_the_circle_is_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearness: 5 km away is within 5 km."""
+    right = Near.sql
+    monkeypatch.setattr(Near, "sql", lambda self, parameters: right(self, parameters).replace("<=", "<"))
+
+
+def _boxes_end_at_180_degrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes: from 170 east to 170 west is a narrow box."""
+    right = Within.sql
+
+    def wrong(self: Within, parameters: Parameters) -> str:
+        ends = replace(self, west=min(self.west, self.east), east=max(self.west, self.east))
+        return right(ends, parameters)
+
+    monkeypatch.setattr(Within, "sql", wrong)
+
+
 def _everybody_lives_in_the_office(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time zones: today is the workspace's day for everybody."""
 
@@ -422,6 +440,10 @@ def _everybody_enters_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
+    _patterns_without_escapes: "city",
+    _exactly_in_any_case: "city",
+    _edge_of_the_circle_is_outside: "location",
+    _boxes_end_at_180_degrees: "location",
     _everybody_lives_in_the_office: "birthday",
     _leap_day_in_february: "birthday",
     _properties_of_different_events: "event",
@@ -451,6 +473,8 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
         _lower_case_for_folding,
         _patterns_without_escapes,
         _exactly_in_any_case,
+        _edge_of_the_circle_is_outside,
+        _boxes_end_at_180_degrees,
         _everybody_lives_in_the_office,
         _leap_day_in_february,
         _days_begin_everywhere_at_once,

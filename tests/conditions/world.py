@@ -14,7 +14,8 @@ from audience_gql.conditions.addresses import fold_address
 from audience_gql.conditions.base import Condition, Names
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
-from audience_gql.conditions.profile import TEXT_OF_NAME
+from audience_gql.conditions.locations import Location, location_at
+from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.conditions.values import date_of, decimal_of, fold, instant_of, instant_text
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, Vocabulary
 
@@ -81,6 +82,7 @@ def facts_of(id_: int, given: Mapping[str, Any]) -> Facts:  # Any: JSON of a cas
     return Facts(
         id=given.get("id", id_),
         birthday=date_of(given["birthday"]) if "birthday" in given else None,
+        location=location_at(*given["location"]) if "location" in given else None,
         channels={
             channel: ChannelFact(status=state["status"], changed_at=instant(state["changedAt"]))
             for channel, state in given.get("channels", {}).items()
@@ -130,6 +132,16 @@ async def store(connection: Connection, people: Iterable[Person]) -> None:
     await connection.execute("ANALYZE subscribers, events, group_members")
 
 
+def columns_of(location: Location | None) -> dict[str, float | None]:
+    """What is stored of a location, by column."""
+    columns = (*DEGREE_COLUMNS, *VECTOR_COLUMNS)
+    if location is None:
+        return dict.fromkeys(columns)
+    return dict(
+        zip(columns, (location.latitude, location.longitude, location.x, location.y, location.z), strict=True)
+    )
+
+
 def _folded_text(name: str, text: str) -> str:
     return fold_address(text) if name == "email" else fold(text)
 
@@ -141,6 +153,7 @@ async def _store_person(connection: Connection, person: Person) -> None:
     for name, text in facts.profile.items():
         row |= {TEXT_OF_NAME[name]: text, f"{TEXT_OF_NAME[name]}_folded": _folded_text(name, text)}
     row["birthday"] = facts.birthday
+    row |= columns_of(facts.location)
     row |= {"fields": json.dumps(fields), "fields_folded": json.dumps(_folded(fields))}
     row |= {"created_at": facts.created_at, "updated_at": facts.updated_at}
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))

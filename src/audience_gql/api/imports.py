@@ -68,6 +68,8 @@ class ImportState(StrEnum):
     LANGUAGE="Language as a BCP 47 tag, for example pt-BR.",
     TIMEZONE="Time zone of the IANA database, for example Europe/Vilnius.",
     BIRTHDAY="Date of birth, for example 1990-03-01.",
+    LATITUDE="Degrees north, for example 54.6872. It needs a column with LONGITUDE, too.",
+    LONGITUDE="Degrees east, for example 25.2797. It needs a column with LATITUDE, too.",
     COUNTRY="Country as an ISO 3166-1 alpha-2 code, for example LT.",
     REGION="State, county or province.",
     CITY="City.",
@@ -82,6 +84,8 @@ class ProfileColumn(StrEnum):
     LANGUAGE = "language"
     TIMEZONE = "timezone"
     BIRTHDAY = "birthday"
+    LATITUDE = "latitude"
+    LONGITUDE = "longitude"
     COUNTRY = "country"
     REGION = "region"
     CITY = "city"

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from audience_gql.conditions.locations import Location
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -36,6 +38,8 @@ class Facts:
     profile: Mapping[str, str] = field(default_factory=dict)
     """Values by the name that conditions use, such as `firstName`."""
     birthday: date | None = None
+    location: Location | None = None
+    """With the vector as it is stored. Another machine can compute a vector that differs in the last bit."""
     fields: Mapping[int, object] = field(default_factory=dict)
     """JSON values by custom field id. Dates and instants are ISO 8601 texts."""
     channels: Mapping[str, ChannelFact] = field(default_factory=dict)

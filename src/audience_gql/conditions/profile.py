@@ -11,7 +11,11 @@ TEXT_COLUMNS: Final = (
     "external_id", "email", "phone", "first_name", "last_name", "language", "timezone", "country", "region", "city", "postal_code",
 )  # fmt: skip
 """Each of these columns has a second one with the folded text, `<name>_folded`. Problems of an item are reported in this order."""
-COLUMNS: Final = (*TEXT_COLUMNS, "birthday")
+DEGREE_COLUMNS: Final = ("latitude", "longitude")
+"""Degrees. A person has both or neither."""
+VECTOR_COLUMNS: Final = ("location_x", "location_y", "location_z")
+"""The unit vector of the location. It is written together with the degrees, and callers never see it."""
+COLUMNS: Final = (*TEXT_COLUMNS, "birthday", *DEGREE_COLUMNS)
 
 
 def _name(column: str) -> str:

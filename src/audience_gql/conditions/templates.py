@@ -81,6 +81,13 @@ _DEMOGRAPHIC: Final = (
         description="People whose company employs 50 to 249 people. Needs the NUMBER field `company_size`.",
         condition={"field": {"key": "company_size", "number": {"between": {"from": 50, "to": 249}}}},
     ),
+    Template(
+        key="near_a_shop",
+        category="DEMOGRAPHIC",
+        name="Near a shop",
+        description="People whose latitude and longitude are at most 5 km from the middle of Vilnius. Replace the point with your shop's.",
+        condition={"location": {"near": {"latitude": 54.6872, "longitude": 25.2797, "kilometers": 5}}},
+    ),
 )
 _BEHAVIORAL: Final = (
     Template(

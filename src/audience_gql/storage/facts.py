@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
-from audience_gql.conditions.profile import TEXT_COLUMNS, TEXT_OF_NAME
+from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.storage.database import Connection
 
 IdentityKind: TypeAlias = Literal["externalId", "email", "phone"]
@@ -47,6 +47,7 @@ _COLUMN_TYPES: Final[Mapping[str, str]] = {
     "id": "bigint",
     **{name: "text" for column in TEXT_COLUMNS for name in (column, f"{column}_folded")},
     "birthday": "date",
+    **dict.fromkeys((*DEGREE_COLUMNS, *VECTOR_COLUMNS), "double precision"),
     "fields": "jsonb",
     "fields_folded": "jsonb",
     "created_at": "timestamptz",

@@ -18,6 +18,7 @@ from tortoise.fields import (
     DateField,
     DatetimeField,
     DecimalField,
+    FloatField,
     IntField,
     JSONField,
     SmallIntField,
@@ -182,6 +183,11 @@ class Subscriber(BucketedModel):
     timezone: str | None = TextField(null=True)
     timezone_folded: str | None = TextField(null=True)
     birthday: date | None = DateField(null=True)
+    latitude: float | None = FloatField(null=True)
+    longitude: float | None = FloatField(null=True)
+    location_x: float | None = FloatField(null=True)
+    location_y: float | None = FloatField(null=True)
+    location_z: float | None = FloatField(null=True)
     country: str | None = TextField(null=True)
     country_folded: str | None = TextField(null=True)
     region: str | None = TextField(null=True)

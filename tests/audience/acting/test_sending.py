@@ -47,13 +47,15 @@ async def test_a_change_arrives_with_everything_a_receiver_needs(post):
     await define_custom_field(
         ports=house.ports, workspace=house.workspace, key="tier", label="Tier", type="TEXT"
     )
-    await automation(post, endpoint, fields=["firstName", "birthday", "tier"])
+    await automation(post, endpoint, fields=["firstName", "birthday", "latitude", "tier"])
     await house.upsert(
         {
             "externalId": "ada",
             "email": "Ada@example.com",
             "country": "LT",
             "firstName": "Ada",
+            "latitude": 54.6872,
+            "longitude": 25.2797,
             "fields": [{"key": "tier", "value": "gold"}],
         }
     )
@@ -72,7 +74,7 @@ async def test_a_change_arrives_with_everything_a_receiver_needs(post):
         "subscriber": {
             "externalId": "ada",
             "email": "Ada@example.com",
-            "fields": {"firstName": "Ada", "birthday": None, "tier": "gold"},
+            "fields": {"firstName": "Ada", "birthday": None, "latitude": 54.6872, "tier": "gold"},
             "isErased": False,
         },
         "cause": "SUBSCRIBER",

@@ -71,6 +71,12 @@ class Subscriber(Node):
         description="Time zone of the IANA database, for example Europe/Vilnius. Null stands for the workspace's time zone."
     )
     birthday: date | None = strawberry.field(description="Date of birth.")
+    latitude: float | None = strawberry.field(
+        description="Degrees north of the equator. Null exactly if `longitude` is null."
+    )
+    longitude: float | None = strawberry.field(
+        description="Degrees east of Greenwich. Null exactly if `latitude` is null."
+    )
     country: str | None = strawberry.field(
         description="Country as an ISO 3166-1 alpha-2 code, for example LT."
     )

@@ -79,6 +79,14 @@ class _SubscriberInput:
         description="Time zone of the IANA database, for example Europe/Vilnius.", default=strawberry.UNSET
     )
     birthday: date | None = strawberry.field(description="Date of birth.", default=strawberry.UNSET)
+    latitude: float | None = strawberry.field(
+        description="Degrees north of the equator, from -90 to 90. Give `longitude`, too: both are numbers, or both are null.",
+        default=strawberry.UNSET,
+    )
+    longitude: float | None = strawberry.field(
+        description="Degrees east of Greenwich, from -180 to 180. Give `latitude`, too: both are numbers, or both are null.",
+        default=strawberry.UNSET,
+    )
     country: str | None = strawberry.field(
         description="Country as an ISO 3166-1 alpha-2 code, for example LT.", default=strawberry.UNSET
     )

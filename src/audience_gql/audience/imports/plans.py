@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from audience_gql.audience.failures import Issue, Path
 from audience_gql.conditions.given_values import shown
-from audience_gql.conditions.profile import NAMES
+from audience_gql.conditions.profile import DEGREE_COLUMNS, NAMES
 from audience_gql.conditions.values import read_number
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 from audience_gql.storage.facts import KEY_COLUMNS
@@ -110,6 +110,9 @@ class ImportPlan:
             message = "map a column to externalId, email or phone: only these say which person a row is about"
             found.append(Issue(code="REQUIRED", message=message, path=where))
         targets = [(column.kind, column.target) for column in self.columns]
+        if sum(("profile", name) in targets for name in DEGREE_COLUMNS) == 1:
+            message = "map columns to both latitude and longitude, or to neither: a person has both or none"
+            found.append(Issue(code="REQUIRED", message=message, path=where))
         for number, column in enumerate(self.columns):
             if targets[number] in targets[:number]:
                 message = "another column already has this target"
@@ -153,6 +156,8 @@ def _is_delimiter(text: str) -> bool:
 def _put(item: dict[str, Any], column: ColumnPlan, cell: str, fields: Mapping[str, FieldRef]) -> None:
     target = column.target
     match column.kind:
+        case "profile" if cell and target in DEGREE_COLUMNS:
+            item[str(target)] = _number(column, cell)
         case "profile":
             item[str(target)] = cell or None
         case "field":
@@ -172,16 +177,18 @@ def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
     """The cell as a JSON value of its field's type. The upsert checks the value. Raises BadCell."""
     match ref and ref.type:
         case "NUMBER":
-            if (
-                _NUMBER.fullmatch(cell) is None
-            ):  # Python would also accept 1_000, nan and digits of other scripts
-                raise BadCell(f"{column.header}: expected a number such as 12.5, not {shown(cell)!r}")
-            return read_number(cell)
+            return _number(column, cell)
         case "BOOLEAN":
             return _yes_or_no(column, cell)
         case "LIST":
             return [part.strip() for part in cell.split(";") if part.strip()]
     return cell
+
+
+def _number(column: ColumnPlan, cell: str) -> object:
+    if _NUMBER.fullmatch(cell) is None:  # Python would also accept 1_000, nan and digits of other scripts
+        raise BadCell(f"{column.header}: expected a number such as 12.5, not {shown(cell)!r}")
+    return read_number(cell)
 
 
 def _yes_or_no(column: ColumnPlan, cell: str) -> bool:

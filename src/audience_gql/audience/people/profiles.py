@@ -33,7 +33,8 @@ from audience_gql.conditions.given_values import (
     given_text,
     shown,
 )
-from audience_gql.conditions.profile import TEXT_OF_NAME
+from audience_gql.conditions.locations import location_at
+from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 from audience_gql.conditions.zones import zone_named
@@ -43,6 +44,7 @@ LIST_LIMIT: Final = 100
 FIELD_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 """A valid key of a custom field."""
 _LARGEST: Final = Decimal("1e300")
+_MOST_DEGREES: Final = {"latitude": 90, "longitude": 180}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class PersonPatch:
     ref: SubscriberRef | None = None
     keys: dict[str, str] = field(default_factory=dict)
     """The identities in the item, by kind."""
-    columns: dict[str, str | date | None] = field(default_factory=dict)
+    columns: dict[str, str | date | float | None] = field(default_factory=dict)
     fields: dict[FieldRef, object] = field(default_factory=dict)
     channels: list[ChannelPatch] = field(default_factory=list)
     join: list[int] = field(default_factory=list)
@@ -141,8 +143,10 @@ def apply_columns(row: PersonRow, patch: PersonPatch) -> None:
         row[column] = value
         if isinstance(value, str):
             row[f"{column}_folded"] = fold_address(value) if column == "email" else fold(value)
-        elif column != "birthday":
+        elif column in TEXT_COLUMNS:
             row[f"{column}_folded"] = None
+    if not patch.columns.keys().isdisjoint(DEGREE_COLUMNS):
+        row |= _vector(row["latitude"], row["longitude"])
     for ref, entry in patch.fields.items():
         key = str(ref.id)
         row["fields"].pop(key, None)
@@ -151,6 +155,13 @@ def apply_columns(row: PersonRow, patch: PersonPatch) -> None:
             row["fields"][key] = entry
             if (folded := _folded(entry)) != entry and ref.type in ("TEXT", "LIST"):
                 row["fields_folded"][key] = folded
+
+
+def _vector(latitude: float | None, longitude: float | None) -> dict[str, float | None]:
+    if latitude is None or longitude is None:
+        return dict.fromkeys(VECTOR_COLUMNS)
+    location = location_at(latitude, longitude)
+    return dict(zip(VECTOR_COLUMNS, (location.x, location.y, location.z), strict=True))
 
 
 def field_date(value: object) -> datetime | None:
@@ -189,6 +200,22 @@ def _read_keys_and_columns(item: Mapping[str, object], patch: PersonPatch, probl
             patch.columns["birthday"] = _day(item["birthday"])
         except BadValue as error:
             problems.add(error.code, error.message, "birthday")
+    _read_location(item, patch, problems)
+
+
+def _read_location(item: Mapping[str, object], patch: PersonPatch, problems: _Problems) -> None:
+    given = {name: item[name] for name in DEGREE_COLUMNS if name in item}
+    lacking = [name for name in DEGREE_COLUMNS if name not in given] or [
+        name for name, degrees in given.items() if degrees is None
+    ]
+    if given and len(lacking) == 1:
+        problems.add("REQUIRED", "give both latitude and longitude, or null for both", lacking[0])
+        return
+    for name, degrees in given.items():
+        try:
+            patch.columns[name] = None if degrees is None else _degrees(degrees, _MOST_DEGREES[name])
+        except BadValue as error:
+            problems.add(error.code, error.message, name)
 
 
 def _profile_text(name: str, value: object) -> str | None:
@@ -200,6 +227,13 @@ def _profile_text(name: str, value: object) -> str | None:
 def _day(value: object) -> date | None:
     """The day; None for null and blank text, which clear it."""
     return None if value is None or (isinstance(value, str) and not value.strip()) else given_day(value)
+
+
+def _degrees(value: object, most: int) -> float:
+    degrees = given_number(value)
+    if abs(degrees) > most:
+        raise BadValue("OUT_OF_RANGE", f"must be between -{most} and {most}")
+    return float(degrees) + 0.0  # not -0.0
 
 
 def _any_text(_: str) -> Problem | None:

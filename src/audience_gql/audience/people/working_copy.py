@@ -13,7 +13,7 @@ from typing import Final
 from audience_gql.audience.failures import Issue, Path
 from audience_gql.audience.people.consent import CHANNELS_OF_ADDRESS, is_reactivation, said, without_bounce
 from audience_gql.audience.people.profiles import PersonPatch, apply_columns, identity
-from audience_gql.conditions.profile import TEXT_COLUMNS
+from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, VECTOR_COLUMNS
 from audience_gql.storage import facts
 from audience_gql.storage.facts import ChannelConsent, Identity, IdentityKind, Mark, Owner, PersonRow
 from audience_gql.storage.ids import random_subscriber_id
@@ -21,6 +21,8 @@ from audience_gql.storage.ids import random_subscriber_id
 _BLANK: Final[PersonRow] = dict.fromkeys(
     (
         "birthday",
+        *DEGREE_COLUMNS,
+        *VECTOR_COLUMNS,
         "email_changed_at",
         *(name for column in TEXT_COLUMNS for name in (column, f"{column}_folded")),
     )

@@ -37,6 +37,8 @@ _PROFILE: Final = {
     "city": "city",
     "postalCode": "postal_code",
     "birthday": "birthday",
+    "latitude": "latitude",
+    "longitude": "longitude",
 }
 
 

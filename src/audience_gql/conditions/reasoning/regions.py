@@ -34,7 +34,7 @@ _RANGES: Final = frozenset(
     {"lt", "lte", "gt", "gte", "between", "before", "after", "atLeast", "atMost", "inLast", "notInLast"}
 )
 _OF_LISTS: Final = frozenset({"hasAny", "hasAll", "hasNone"})
-_OPAQUE: Final = _OF_LISTS | {"isEmpty", "inNext", "anniversaryInNext", "anniversaryInLast"}
+_OPAQUE: Final = _OF_LISTS | {"isEmpty", "inNext", "anniversaryInNext", "anniversaryInLast", "near", "within"}
 OPERATORS: Final = (
     frozenset({"isSet", "matches"})
     | _EXACTLY

@@ -33,6 +33,7 @@ SqlType: TypeAlias = Literal[
     "bigint[]",
     "boolean",
     "date",
+    "double precision",
     "integer",
     "interval",
     "jsonb",

@@ -85,6 +85,8 @@ class Recipient(NamedTuple):
     language: str | None
     timezone: str | None
     birthday: date | None
+    latitude: float | None
+    longitude: float | None
     country: str | None
     region: str | None
     city: str | None

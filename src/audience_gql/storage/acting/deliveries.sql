@@ -83,8 +83,8 @@ DELETE FROM webhook_changes c
 WHERE c.bucket_id = $1 AND c.endpoint_id = $2 AND c.number > $3 AND c.number <= $4 AND c.automation_id = $5
 
 -- name: people
-SELECT s.id, s.email, s.phone, s.external_id, s.first_name, s.last_name, s.language, s.timezone, s.birthday, s.country, s.region, s.city,
-       s.postal_code, s.fields
+SELECT s.id, s.email, s.phone, s.external_id, s.first_name, s.last_name, s.language, s.timezone, s.birthday, s.latitude, s.longitude,
+       s.country, s.region, s.city, s.postal_code, s.fields
 FROM subscribers s WHERE s.bucket_id = $1 AND s.id = ANY($2::bigint[])
 
 -- name: segment_names

@@ -17,14 +17,15 @@ import asyncpg
 
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
-from audience_gql.conditions.profile import COLUMNS, TEXT_OF_NAME
+from audience_gql.conditions.locations import Location
+from audience_gql.conditions.profile import COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Owner
 
 MOST_EVENTS: Final = 100_000
 """The limit for all people together. More events would take too long to evaluate, and an evaluation of only some would be wrong."""
 
-_PROFILE: Final = ", ".join(f"s.{column}" for column in COLUMNS)
+_PROFILE: Final = ", ".join(f"s.{column}" for column in (*COLUMNS, *VECTOR_COLUMNS))
 
 
 class TooManyEvents(Exception):  # named after what it says, like every expected failure
@@ -57,6 +58,7 @@ async def facts_by_owners(
             updated_at=row["updated_at"],
             profile={name: row[column] for name, column in TEXT_OF_NAME.items() if row[column]},
             birthday=row["birthday"],
+            location=_location(row),
             fields={int(field_id): value for field_id, value in json.loads(row["fields"]).items()},
             channels=channels[row["bucket_id"], row["id"]],
             groups=groups[row["bucket_id"], row["id"]],
@@ -143,6 +145,18 @@ def _refs(reads: Iterable[Read], source: str) -> set[Any]:  # Any: the source's 
 
 def _owner(row: asyncpg.Record) -> Owner:
     return row["bucket_id"], row["subscriber_id"]
+
+
+def _location(row: asyncpg.Record) -> Location | None:
+    if row["latitude"] is None:
+        return None
+    return Location(
+        latitude=row["latitude"],
+        longitude=row["longitude"],
+        x=row["location_x"],
+        y=row["location_y"],
+        z=row["location_z"],
+    )
 
 
 def _events_by_owners(rows: Iterable[asyncpg.Record], names: Mapping[int, str]) -> dict[Owner, list[Event]]:

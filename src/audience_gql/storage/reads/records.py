@@ -43,6 +43,8 @@ class SubscriberRecord:
     language: str | None
     timezone: str | None
     birthday: date | None
+    latitude: float | None
+    longitude: float | None
     country: str | None
     region: str | None
     city: str | None
