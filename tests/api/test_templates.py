@@ -45,6 +45,7 @@ async def test_templates_of_a_category(api):
             "repeat_customer",
             "loyal_customer",
             "about_to_lapse",
+            "weekly_regular",
             "lapsed_customer",
         ],
     }

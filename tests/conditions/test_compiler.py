@@ -247,6 +247,7 @@ def test_no_literal_comes_from_a_condition() -> None:
         "'hex'",
         "'UTF8'",
         "'UTC'",
+        "'month'",
     }
 
 

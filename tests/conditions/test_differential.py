@@ -36,7 +36,7 @@ from audience_gql.conditions.kinds.event import EventCount
 from audience_gql.conditions.kinds.event_total import EventTotal
 from audience_gql.conditions.kinds.location import Near, Within
 from audience_gql.conditions.kinds.segment import InSegment
-from audience_gql.conditions.sql import over_range, per_person
+from audience_gql.conditions.sql import columns, over_range, per_person
 from audience_gql.conditions.sql.over_range import RangeQuery
 from audience_gql.conditions.sql.questions import (
     Aggregate,
@@ -420,6 +420,14 @@ def _past_periods_last(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _days_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regularity: as if the days of events were those of UTC."""
+    day = "(e.occurred_at AT TIME ZONE 'UTC')::date"
+    wrong = f"CROSS JOIN LATERAL (SELECT {day} AS day OFFSET 0) local"
+    for module in (columns, over_range):
+        monkeypatch.setattr(module, "local_day_join", lambda: wrong)
+
+
 def _later_dates_are_todays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Today, "at", lambda self, now: local_day(now, self.zone, self.zone))
 
@@ -449,6 +457,7 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     _properties_of_different_events: "event",
     _days_begin_everywhere_at_once: "event",
     _past_periods_last: "event",
+    _days_of_utc: "event",
     _sum_of_nothing_is_missing: "eventTotal",
     _float_sums: "eventTotal",
     _rounded_averages: "eventTotal",
@@ -479,6 +488,7 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
         _leap_day_in_february,
         _days_begin_everywhere_at_once,
         _past_periods_last,
+        _days_of_utc,
         _properties_of_different_events,
         _sum_of_nothing_is_missing,
         _float_sums,

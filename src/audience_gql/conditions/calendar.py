@@ -138,8 +138,11 @@ class LocalCalendar:
 
     def start_of(self, period: Period, instant: datetime, *, moved: int = 0) -> datetime:
         """When the period of an instant begins, or one that is `moved` periods later (earlier, if negative)."""
-        first = period_start(self.day_of(instant), period, self.week_start, moved=moved)
-        return day_start(first, self.zone)
+        return day_start(self.period_of(period, instant, moved=moved), self.zone)
+
+    def period_of(self, period: Period, instant: datetime, *, moved: int = 0) -> date:
+        """The first day of such a period."""
+        return period_start(self.day_of(instant), period, self.week_start, moved=moved)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

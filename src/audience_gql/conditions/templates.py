@@ -234,6 +234,13 @@ _LIFECYCLE: Final = (
         },
     ),
     Template(
+        key="weekly_regular",
+        category="LIFECYCLE",
+        name="Weekly regular",
+        description="People who placed orders in at least 3 different weeks of the last 4. Weeks begin where they live.",
+        condition=_did("order_placed", inWeeks={"atLeast": 3}, within={"last": {"weeks": 4}}),
+    ),
+    Template(
         key="lapsed_customer",
         category="LIFECYCLE",
         name="Lapsed customer",

@@ -9,7 +9,7 @@ from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.sql.questions import Parameters
 from audience_gql.conditions.values import Json
-from audience_gql.conditions.words.wording import times
+from audience_gql.conditions.words.wording import counted, times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,20 @@ class CountFilter:
                 return f"at most {times(most)}, if at all"
             case operator, int() as value:
                 return f"{_WORDS[operator]} {times(value)}"
+        raise AssertionError(self)
+
+    def words_counting(self, noun: str) -> str:
+        """The count of different things: `at least 3 different days`."""
+        match self.operator, self.value:
+            case _, CountRange(low=low, high=high):
+                return f"{low:,} to {high:,} different {noun}s{'' if low else ', if at all'}"
+            case "atLeast", 0:
+                return f"any number of {noun}s, if at all"
+            case operator, int() as value:
+                things = counted(value, noun if value == 1 else f"different {noun}")
+                return (
+                    f"at most {things}, if at all" if operator == "atMost" else f"{_WORDS[operator]} {things}"
+                )
         raise AssertionError(self)
 
 

@@ -70,9 +70,14 @@ class EventSelection:
         }
 
     def aggregate(
-        self, function: str, parameters: Parameters, *, of_nothing: Literal["0"] | None = None
+        self,
+        function: str,
+        parameters: Parameters,
+        *,
+        of_nothing: Literal["0"] | None = None,
+        is_of_days: bool = False,
     ) -> Aggregate:
-        """The aggregate `function` over these events, alias `e`."""
+        """The aggregate `function` over these events, alias `e`. With `is_of_days`, it uses their local days."""
         in_window, since = self._in_window(parameters)
         return Aggregate(
             event_name=self.name,
@@ -82,6 +87,7 @@ class EventSelection:
             since=since,
             of_nothing=of_nothing,
             is_of_zone=isinstance(self.within, CalendarWindow),
+            is_of_days=is_of_days,
         )
 
     def reads(self) -> frozenset[Read]:

@@ -9,7 +9,9 @@ from typing import Final
 from audience_gql.conditions.base import AnyEdge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.count import AT_LEAST_ONCE, COUNT_FILTER, CountFilter
+from audience_gql.conditions.filters.exclusive import at_most_one
 from audience_gql.conditions.filters.properties import WHERE
+from audience_gql.conditions.filters.regularity import REGULARITY, EventRegularity, regularity_of
 from audience_gql.conditions.filters.selection import NAME, EventSelection
 from audience_gql.conditions.filters.sliding import first_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW
@@ -76,8 +78,9 @@ class EventCount(Leaf):
         return self.times or AT_LEAST_ONCE
 
 
-def _build(given: Given, _: Parsing) -> EventCount:
-    return EventCount(events=EventSelection.of(given), times=given.get("times"))
+def _build(given: Given, parsing: Parsing) -> EventCount | EventRegularity:
+    at_most_one(given, ("times", *(field.name for field in REGULARITY)), parsing)
+    return regularity_of(given) or EventCount(events=EventSelection.of(given), times=given.get("times"))
 
 
 _EVENT_FILTER: Final = Shape(
@@ -86,6 +89,7 @@ _EVENT_FILTER: Final = Shape(
     fields=(
         NAME,
         InputField(name="times", type=COUNT_FILTER, description="How often. Default: at least once."),
+        *REGULARITY,
         InputField(name="within", type=TIME_WINDOW, description="When. Default: at any time up to now."),
         WHERE,
     ),

@@ -15,7 +15,9 @@ from audience_gql.conditions.reasoning.regions import OPERATORS, Region, can_ove
 from audience_gql.conditions.values import Json, fold
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 
-_HELD_AS: Final = ("times", "is", "at", "text", "number", "boolean", "date", "time", "list")
+_COUNTS: Final = ("times", "onDays", "inWeeks", "inMonths")
+"""The names under which a leaf stores a filter of a count."""
+_HELD_AS: Final = (*_COUNTS, "is", "at", "text", "number", "boolean", "date", "time", "list")
 """The names under which a leaf stores its main filter."""
 _SELECTION: Final = frozenset({"key", "name", "where", "within", "of", "function"})
 """The names under which a leaf stores what the filter applies to. Any other name may be a further requirement."""
@@ -71,14 +73,17 @@ def comparison_of(leaf: Leaf) -> Comparison | None:
         return None
     if _is_filter(body):
         return _comparison(kind, {}, body, is_count=False)
-    body = _USUAL.get(kind, {}) | body
+    if not any(name in body for name in _HELD_AS):
+        body = _USUAL.get(kind, {}) | body
     held = [name for name in _HELD_AS if _is_filter(body.get(name))]
     if len(held) != 1:
         return None
     rest = {name: value for name, value in body.items() if name != held[0]}
     if not rest.keys() <= _SELECTION:
         return None
-    return _comparison(kind, rest, body[held[0]], is_count=held[0] == "times")
+    if held[0] != _COUNTS[0] and held[0] in _COUNTS:
+        rest["counted"] = held[0]  # so that days and weeks of the same events are different things
+    return _comparison(kind, rest, body[held[0]], is_count=held[0] in _COUNTS)
 
 
 def comparisons_of_where(body: Json) -> list[Comparison]:

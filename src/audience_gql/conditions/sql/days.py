@@ -5,7 +5,12 @@ The row `zone` is the clock of the zone where the person lives (see `conditions.
 
 from __future__ import annotations
 
-LOCAL_DAY = "local.day"
+from typing import Final
+
+from audience_gql.conditions.periods import Period
+from audience_gql.conditions.sql.questions import Parameters
+
+LOCAL_DAY: Final = "local.day"
 """The local day of the event `e`, where an aggregate asks for it."""
 
 
@@ -26,6 +31,15 @@ def day_start(day: str) -> str:
     since = f"{day} - zone.readings[{place}]"
     start = f"((zone.starts[{place}] AT TIME ZONE 'UTC') + ({since})) AT TIME ZONE 'UTC'"
     return f"least({start}, zone.starts[{place} + 1])"
+
+
+def period_of_event(period: Period, parameters: Parameters) -> str:
+    """A value that is the same for all events of a local period."""
+    if period == "week":
+        return (
+            f"{LOCAL_DAY} - (extract(isodow FROM {LOCAL_DAY})::integer + 6 - {parameters.week_start()}) % 7"
+        )
+    return LOCAL_DAY if period == "day" else f"date_trunc('{period}', {LOCAL_DAY}::timestamp)"
 
 
 def _local_day(instant: str) -> str:
