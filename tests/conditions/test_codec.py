@@ -200,9 +200,17 @@ _DAY = {"days": 1}
         ({"createdAt": {"inLast": {"days": 1, "hours": 1}}}, "CONFLICT", ("createdAt", "inLast")),
         ({"createdAt": {"inLast": {"months": 1}}}, "UNKNOWN", ("createdAt", "inLast", "months")),
         ({"createdAt": {"inLast": {"calendarDays": 1}}}, "UNKNOWN", ("createdAt", "inLast", "calendarDays")),
-        ({"event": {"name": "x", "onDays": {"atLeast": 1}, "inWeeks": {"atLeast": 1}}}, "CONFLICT", ("event",)),
+        (
+            {"event": {"name": "x", "onDays": {"atLeast": 1}, "inWeeks": {"atLeast": 1}}},
+            "CONFLICT",
+            ("event",),
+        ),
         ({"event": {"name": "x", "times": {"atLeast": 1}, "onDays": {"atLeast": 1}}}, "CONFLICT", ("event",)),
-        ({"event": {"name": "x", "inMonths": {"atLeast": -1}}}, "OUT_OF_RANGE", ("event", "inMonths", "atLeast")),
+        (
+            {"event": {"name": "x", "inMonths": {"atLeast": -1}}},
+            "OUT_OF_RANGE",
+            ("event", "inMonths", "atLeast"),
+        ),
         *(
             ({"event": {"name": "x", "within": within}}, code, ("event", "within", *path))
             for within, code, path in (
