@@ -106,10 +106,11 @@ class Chance:
             depth = self.random.choice([0, 0, 1, 2, 4])
         return condition_of(self._condition(segment_ids, depth))
 
-    def _condition(self, segment_ids: list[int], depth: int) -> dict[str, object]:
+    def _condition(self, segment_ids: list[int], depth: int, *, is_about: bool = True) -> dict[str, object]:
         kinds = [field for field in condition_shape().fields if segment_ids or field.name != "segment"]
         inner = [kind for kind in kinds if isinstance(kind.type, Reference)]
-        kind = self.random.choice(inner if depth and self.random.random() < 0.7 else self._leaves_of(kinds))
+        leaves = self._leaves_of(kinds, is_about=is_about)
+        kind = self.random.choice(inner if depth and self.random.random() < 0.7 else leaves)
         if not isinstance(kind.type, Reference):
             return self._leaf(kind, segment_ids)
         if not kind.many:
@@ -117,8 +118,8 @@ class Chance:
         count = self.random.choice([0, 1, 2, 2, 3, 3])
         return {kind.name: [self._condition(segment_ids, depth - 1) for _ in range(count)]}
 
-    def _leaves_of(self, kinds: list[InputField]) -> list[InputField]:
-        if self._about is None or self.random.random() < 0.2:
+    def _leaves_of(self, kinds: list[InputField], *, is_about: bool) -> list[InputField]:
+        if self._about is None or not is_about or self.random.random() < 0.2:
             return _leaves_of(kinds)
         return [kind for kind in kinds if kind.name == self._about]
 
@@ -154,7 +155,7 @@ class Chance:
             case Scalar() as scalar:
                 return self._scalar(scalar, field.name, owner, segment_ids)
             case Reference():
-                return self._condition(segment_ids, self.random.choice([0, 0, 1]))
+                return self._condition(segment_ids, self.random.choice([0, 0, 1]), is_about=False)
         raise TypeError(f"no random {field.type}")
 
     def _near(self) -> dict[str, object]:
