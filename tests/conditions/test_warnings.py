@@ -21,6 +21,7 @@ from tests.conditions.world import FIELDS, NAMES, VOCABULARY, condition_of
 A = {"country": {"is": "LT"}}
 B = {"firstName": {"contains": "a"}}
 C = {"group": {"anyOf": ["21", "22"]}}
+NEAR = {"location": {"near": {"latitude": 54.6872, "longitude": 25.2797, "kilometers": 5}}}
 ALWAYS_TRUE = "It is always true: it matches everyone."
 NEVER_TRUE = "It is never true: it can match no one."
 
@@ -71,6 +72,8 @@ def told(value, **others) -> list[str]:
         {"all": [{"country": {"isNot": "lt"}}, {"country": {"isExactly": "LT"}}]},
         {"all": [{"country": {"inExactly": ["LT", "LV"]}}, {"country": {"startsWith": "x"}}]},
         {"all": [{"country": {"matches": "L?"}}, {"country": {"isSet": False}}]},
+        {"all": [NEAR, {"location": {"isSet": False}}]},
+        {"all": [NEAR, {"not": NEAR}]},
         {"all": [{"email": {"isExactly": "Ann@X.de"}}, {"not": {"email": {"is": "ann@x.DE"}}}]},
         {"all": [size(gt=5), size(lt=5)]},
         {"all": [size(gte=5), size(lt=5)]},
@@ -141,6 +144,7 @@ def test_always_true(condition):
         {"all": [A, {"not": {"country": {"isExactly": "LT"}}}]},
         {"all": [{"not": {"country": {"isExactly": "lt"}}}, {"country": {"isExactly": "LT"}}]},
         {"all": [{"email": {"isExactly": "a@xn--mller-kva.de"}}, {"email": {"is": "a@müller.de"}}]},
+        {"all": [NEAR, {"location": {"within": {"south": 0, "west": 0, "north": 1, "east": 1}}}]},  # circles are not examined
         {"all": [A, {"country": {"matches": "X*"}}]},  # patterns are not examined
         {"all": [{"country": {"matches": "X*"}}, {"country": {"matches": "Y*"}}]},
         {"all": [{"country": {"contains": "x"}}, {"country": {"notContains": "y"}}]},
@@ -236,6 +240,7 @@ def test_what_differs_is_not_called_the_same(one, other):
         ({"email": {"notContains": "@x"}}, ["People without an email are left out."]),
         ({"all": [C, {"country": {"notIn": ["LT"]}}]}, ["People without a country are left out."]),
         ({"not": A}, ["People without a country are not left out."]),
+        ({"not": NEAR}, ["People without a location are not left out."]),
         ({"not": {"not": A}}, []),
         ({"all": [{"country": {"isSet": True}}, {"not": A}]}, []),
         ({"any": [{"country": {"isNot": "LT"}}, {"country": {"isSet": False}}]}, []),
