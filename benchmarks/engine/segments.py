@@ -202,10 +202,10 @@ _TOTALS_AND_TIMES: Final[Mapping[str, Json]] = {
     "First ordered this month": _when("firstEvent", "order_placed", {"inLast": _days(30)}),
     "First ordered long ago": _when("firstEvent", "order_placed", {"notInLast": _days(120)}),
     "Cart left in a day": _when(
-        "lastEvent", "cart_updated", {"inLast": _days(1)}, notFollowedBy="order_placed"
+        "lastEvent", "cart_updated", {"inLast": _days(1)}, notFollowedBy={"name": "order_placed"}
     ),
     "Cart left in two weeks": _when(
-        "lastEvent", "cart_updated", {"inLast": _days(14)}, notFollowedBy="order_placed"
+        "lastEvent", "cart_updated", {"inLast": _days(14)}, notFollowedBy={"name": "order_placed"}
     ),
 }
 

@@ -105,7 +105,13 @@ async def define(house: House):
                 "within": {"last": {"days": 90}},
             }
         },
-        {"lastEvent": {"name": "opened", "at": {"notInLast": {"days": 45}}, "notFollowedBy": "bought"}},
+        {
+            "lastEvent": {
+                "name": "opened",
+                "at": {"notInLast": {"days": 45}},
+                "notFollowedBy": {"name": "bought"},
+            }
+        },
         {"firstEvent": {"name": "bought", "at": {"inLast": {"days": 365}}}},
         {"group": {**friends, "joined": {"inLast": {"days": 10}}}},
         {"channel": {"channel": "EMAIL", "status": ["ACTIVE"], "changed": {"notInLast": {"days": 20}}}},

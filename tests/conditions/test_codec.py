@@ -270,9 +270,20 @@ _DAY = {"days": 1}
         ({"eventTotal": {"name": "x", "of": "value", "function": "SUM"}}, "REQUIRED", ("eventTotal", "is")),
         ({"lastEvent": {"name": "x", "at": {"inNext": _DAY}}}, "OUT_OF_RANGE", ("lastEvent", "at", "inNext")),
         (
-            {"lastEvent": {"name": "x", "at": {"inLast": _DAY}, "notFollowedBy": ""}},
+            {"lastEvent": {"name": "x", "at": {"inLast": _DAY}, "notFollowedBy": {"name": ""}}},
             "REQUIRED",
-            ("lastEvent", "notFollowedBy"),
+            ("lastEvent", "notFollowedBy", "name"),
+        ),
+        (
+            {
+                "lastEvent": {
+                    "name": "x",
+                    "at": {"isSet": False},
+                    "notFollowedBy": {"name": "y", "sameProperty": "z"},
+                }
+            },
+            "CONFLICT",
+            ("lastEvent", "notFollowedBy", "sameProperty"),
         ),
         ({"eventSequence": {}}, "REQUIRED", ("eventSequence", "steps")),
         ({"eventSequence": {"steps": [{"name": "x"}]}}, "OUT_OF_RANGE", ("eventSequence", "steps")),
@@ -357,3 +368,11 @@ def test_messages_say_what_would_be_right() -> None:
 
 def test_problems_are_bounded() -> None:
     assert len(problems({"country": {"in": [5] * 10_000}})) == MAX_PROBLEMS
+
+
+def test_a_name_instead_of_an_object_is_answered_with_an_example() -> None:
+    with pytest.raises(InvalidCondition) as caught:
+        condition_of({"lastEvent": {"name": "x", "at": {"isSet": True}, "notFollowedBy": "y"}})
+
+    (problem,) = caught.value.problems
+    assert problem.message == 'expected EventFollower, an object such as {name: "order_placed"}'

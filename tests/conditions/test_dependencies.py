@@ -45,7 +45,13 @@ def group_edge(group_id: int, offset: timedelta) -> Edge:
         ({"segment": {"anyOf": ["41"]}}, {Read(source="segment", ref=41)}),
         ({"event": {"name": "unheard_of"}}, {Read(source="event", ref="unheard_of")}),
         (
-            {"lastEvent": {"name": "cart_updated", "at": {"isSet": True}, "notFollowedBy": "order_placed"}},
+            {
+                "lastEvent": {
+                    "name": "cart_updated",
+                    "at": {"isSet": True},
+                    "notFollowedBy": {"name": "order_placed"},
+                }
+            },
             {Read(source="event", ref="cart_updated"), Read(source="event", ref="order_placed")},
         ),
         (
@@ -134,7 +140,7 @@ def test_reads(value: object, expected: set[Read]) -> None:
                 "lastEvent": {
                     "name": "cart_updated",
                     "at": {"notInLast": {"days": 1}},
-                    "notFollowedBy": "order_placed",
+                    "notFollowedBy": {"name": "order_placed"},
                 }
             },
             {

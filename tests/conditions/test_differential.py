@@ -6,6 +6,7 @@ AUDIENCE_FUZZ_CASES conditions are tried, AUDIENCE_FUZZ_SEED repeats a run.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -40,6 +41,7 @@ from audience_gql.conditions.sql import columns, over_range, per_person
 from audience_gql.conditions.sql.over_range import RangeQuery
 from audience_gql.conditions.sql.questions import (
     Aggregate,
+    FromEvents,
     InSegments,
     Inside,
     OfEvents,
@@ -354,8 +356,10 @@ def _followers_only_after(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not followed by: at the same instant counts too."""
     right = EventTime.sql
 
-    def wrong(self: EventTime, parameters: Parameters) -> OfEvents:
+    def wrong(self: EventTime, parameters: Parameters) -> OfEvents | FromEvents:
         test = right(self, parameters)
+        if isinstance(test, FromEvents):
+            return test
         return replace(test, test=lambda *columns: test.test(*columns).replace(">= ", "> "))
 
     monkeypatch.setattr(EventTime, "sql", wrong)
@@ -384,6 +388,34 @@ def _followers_later_than_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
         return f"{right(self, followed, first, parameters)} AND {first} IS NULL"
 
     monkeypatch.setattr(EventFollower, "absence_sql", wrong)
+
+
+def _the_hour_need_not_be_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not followed by, within a time: nobody knows before it is over."""
+    right = EventFollower.absence_sql
+
+    def wrong(self: EventFollower, followed: str, first: str, parameters: Parameters) -> str:
+        predicate = right(self, followed, first, parameters)
+        if self.within is None:
+            return predicate
+        is_over, rest = predicate.split(" AND ", 1)
+        return f"({is_over}) IS NOT NULL AND {rest}"
+
+    monkeypatch.setattr(EventFollower, "absence_sql", wrong)
+
+
+def _the_last_cart_hides_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not followed by the same: the last event of each value counts."""
+    right = EventTime._query  # the seam where this bug would be
+    monkeypatch.setattr(
+        EventTime,
+        "_query",
+        lambda *given: re.sub(
+            r"PARTITION BY e.subscriber_id, nullif.*? AS picked",
+            "PARTITION BY e.subscriber_id) AS picked",
+            right(*given),
+        ),
+    )
 
 
 def _without_entry(inside: Inside, now: str) -> Inside:
@@ -461,6 +493,8 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     _followers_later_than_their_time: "eventSequence",
     _later_dates_are_todays: "later",
     _later_counts_events_up_to_now: "later",
+    _the_hour_need_not_be_over: "lastEvent",
+    _the_last_cart_hides_the_others: "lastEvent",
 }
 """The kind that a planted bug is in, if it is in one: chance alone would look for a long time."""
 
@@ -494,6 +528,8 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
         _steps_at_one_instant,
         _steps_after_the_first_chance,
         _followers_later_than_their_time,
+        _the_hour_need_not_be_over,
+        _the_last_cart_hides_the_others,
         _entered_is_always_stored,
         _events_of_the_future,
         _events_of_every_bucket,

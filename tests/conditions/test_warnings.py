@@ -43,7 +43,7 @@ def created(**test) -> dict[str, object]:
 
 
 def abandoned(**at) -> dict[str, object]:
-    return {"lastEvent": {"name": "cart_updated", "at": at, "notFollowedBy": "order_placed"}}
+    return {"lastEvent": {"name": "cart_updated", "at": at, "notFollowedBy": {"name": "order_placed"}}}
 
 
 def told(value, **others) -> list[str]:
@@ -98,8 +98,8 @@ def told(value, **others) -> list[str]:
         ordered({"key": "price", "number": {"gt": 5}}, {"key": "price", "text": {"isSet": True}}),
         {"lastEvent": {"name": "order_placed", "at": {"isSet": True}, "where": [{"key": "price", "number": {"in": []}}]}},
         {"eventTotal": {"name": "order_placed", "of": "value", "function": "SUM", "is": {"gt": 0}, "where": [{"key": "price", "number": {"in": []}}]}},
-        {"lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 7}}, "notFollowedBy": "order_placed"}},
-        {"firstEvent": {"name": "order_placed", "at": {"isSet": True}, "notFollowedBy": "order_placed"}},
+        {"lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 7}}, "notFollowedBy": {"name": "order_placed"}}},
+        {"firstEvent": {"name": "order_placed", "at": {"isSet": True}, "notFollowedBy": {"name": "order_placed"}}},
         {"all": [A, {"any": [{"any": []}, {"not": A}]}]},
     ],
     ids=str,
@@ -157,7 +157,7 @@ def test_always_true(condition):
         {"all": [created(inLast={"days": 8}), created(before="2020-01-01T00:00:00Z")]},
         {"all": [{"group": {"anyOf": ["21"]}}, {"not": {"group": {"anyOf": ["22"]}}}]},
         {"all": [created(before="2026-01-02T00:00:00Z"), created(after="2026-01-01T00:00:00Z")]},
-        {"lastEvent": {"name": "order_placed", "at": {"isSet": False}, "notFollowedBy": "order_placed"}},
+        {"lastEvent": {"name": "order_placed", "at": {"isSet": False}, "notFollowedBy": {"name": "order_placed"}}},
         {"field": {"key": "tags", "list": {"hasNone": []}}},
         {"field": {"key": "tags", "list": {"hasAll": []}}},
         ordered({"key": "price", "number": {"isSet": False}}, {"key": "price", "text": {"is": "LT"}}),
@@ -327,7 +327,7 @@ def test_later_than_time_can_matter():
 def test_event_names_that_nobody_knows():
     condition = {"any": [
         {"event": {"name": "unheard"}},
-        {"lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 1}}, "notFollowedBy": "of"}},
+        {"lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 1}}, "notFollowedBy": {"name": "of"}}},
     ]}  # fmt: skip
 
     assert told(condition) == [

@@ -124,7 +124,7 @@ _BEHAVIORAL: Final = (
             "lastEvent": {
                 "name": "cart_updated",
                 "at": {"inLast": {"days": 1}},
-                "notFollowedBy": "order_placed",
+                "notFollowedBy": {"name": "order_placed"},
             }
         },
     ),

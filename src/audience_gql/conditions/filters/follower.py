@@ -39,7 +39,7 @@ class EventFollower:
         """Whether followers of this event can exist at all."""
         return self.same_property is None or event.properties.get(self.same_property) is not None
 
-    def times(self, person: Facts) -> Callable[[Event], Sequence[datetime]]:
+    def times(self, person: Facts) -> Callable[[Event | None], Sequence[datetime]]:
         """A function from an event to the instants of everything that may follow it, also of the future and of the past, in order of time."""
         followers = self.events.whenever(person, person.created_at)
         if self.same_property is None:
@@ -47,12 +47,18 @@ class EventFollower:
             return lambda _: times
         key, found = self.same_property, by_value(followers, self.same_property)
         by_key = {value: [event.occurred_at for event in events] for value, events in found.items()}
-        return lambda event: by_key.get(sameness(event.properties.get(key)), ())
+        return lambda event: by_key.get(sameness(event and event.properties.get(key)), ())
 
     def is_absent(self, time: datetime, followers: Sequence[datetime], now: datetime) -> bool:
         """Whether none of the followers, which are in order of time, follows `time`, and none can any more."""
         span = self.span(time, followers)
         return span is not None and span[0] <= now and (span[1] is None or now < span[1])
+
+    def first(self, time: datetime, followers: Sequence[datetime], now: datetime) -> datetime | None:
+        """The instant of the first follower up to `now`; None without one."""
+        until = now if self.within is None else min(now, time + self.within.length)
+        following = bisect_left(followers, time)
+        return next((at for at in followers[following : following + 1] if at <= until), None)
 
     def span(self, time: datetime, followers: Sequence[datetime]) -> Span | None:
         """When that is so; None for never."""

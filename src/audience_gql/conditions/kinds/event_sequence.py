@@ -91,8 +91,10 @@ class EventSequence(Leaf):
         observed: dict[str, Json] = {"steps": steps + [None] * (len(self.steps) - len(steps))}
         if self.not_followed_by is None:
             return observed
-        times = self._followers(person)(best.event) if best and len(steps) == len(self.steps) else ()
-        first = next((at for at in times if best and best.event.occurred_at <= at <= moment.now), None)
+        first = None
+        if best is not None and len(steps) == len(self.steps):
+            times = self._followers(person)(best.event)
+            first = self.not_followed_by.first(best.event.occurred_at, times, moment.now)
         return observed | {"followedAt": None if first is None else instant_text(first)}
 
     def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:

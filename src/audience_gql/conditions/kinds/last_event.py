@@ -31,6 +31,10 @@ register(
         category="ENGAGEMENT",
         type=EVENT_TIME_FILTER,
         build=LastEvent.of,
-        example={"name": "cart_updated", "at": {"inLast": {"days": 1}}, "notFollowedBy": "order_placed"},
+        example={
+            "name": "cart_updated",
+            "at": {"inLast": {"days": 1}},
+            "notFollowedBy": {"name": "order_placed"},
+        },
     )
 )

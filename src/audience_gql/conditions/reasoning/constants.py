@@ -30,14 +30,30 @@ def verdict_of(leaf: Leaf) -> bool | None:
         return None
     if any(body.get(name) == [] for name in _ALTERNATIVES) or _is_followed_by_itself(body):
         return False
-    if not _can_be(comparisons_of_where(body)):
+    if not all(_can_be(comparisons_of_where(part)) for part in (body, *_steps(body))):
         return leaf.evaluate(_NOBODY, _MOMENT)  # nobody has such events
     return None
 
 
+def _steps(body: dict[str, Json]) -> list[dict[str, Json]]:
+    """The steps of a sequence, each with what it requires of an event; empty for other leaves."""
+    steps = body.get("steps")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+
+
 def _is_followed_by_itself(body: dict[str, Json]) -> bool:
-    """Whether the leaf requires an event without an event of the same name at or after it. This is impossible: the event is one itself."""
-    return body.get("notFollowedBy") == body.get("name") is not None and body.get("at") != {"isSet": False}
+    """Whether the leaf requires an event without such an event at or after it. This is impossible: the event is one itself."""
+    follower, followed = body.get("notFollowedBy"), (_steps(body) or [body])[-1]
+    if not isinstance(follower, dict) or body.get("at") == {"isSet": False}:
+        return False
+    return follower["name"] == followed.get("name") and all(
+        item in _where(followed) for item in _where(follower)
+    )
+
+
+def _where(body: dict[str, Json]) -> list[Json]:
+    where = body.get("where")
+    return where if isinstance(where, list) else []
 
 
 def _can_be(comparisons: Sequence[Comparison]) -> bool:

@@ -57,8 +57,18 @@ def never_has_type(wanted: WantedType, events_by_type: Mapping[str, int]) -> str
 
 def _wanted_of(leaf: Mapping[str, Json]) -> Iterator[WantedType]:
     ((_, body),) = leaf.items()
-    name = body.get("name") if isinstance(body, dict) else None
-    if not isinstance(body, dict) or not isinstance(name, str):
+    if not isinstance(body, dict):
+        return
+    steps = body.get("steps")
+    for part in (body, *(steps if isinstance(steps, list) else ()), body.get("notFollowedBy")):
+        if isinstance(part, dict):
+            yield from _wanted_of_events(part)
+
+
+def _wanted_of_events(body: Mapping[str, Json]) -> Iterator[WantedType]:
+    """What a selection of events requires of their properties."""
+    name = body.get("name")
+    if not isinstance(name, str):
         return
     for comparison in comparisons_of_where(body):
         if comparison.name is not None and not comparison.holds_when_missing:
