@@ -365,6 +365,16 @@ def _followers_only_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EventTime, "sql", wrong)
 
 
+def _values_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Per property: the largest count matters, not all events with the property."""
+    right = CountFilter.sql
+    monkeypatch.setattr(
+        CountFilter,
+        "sql",
+        lambda self, count, parameters: right(self, count.replace("max(", "sum("), parameters),
+    )
+
+
 def _steps_at_one_instant(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sequences: two events of the same instant are not one after the other."""
     monkeypatch.setattr(chain, "_EARLIER", "GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW")
@@ -488,6 +498,7 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     _sum_of_nothing_is_missing: "eventTotal",
     _float_sums: "eventTotal",
     _rounded_averages: "eventTotal",
+    _values_counted_together: "event",
     _steps_at_one_instant: "eventSequence",
     _steps_after_the_first_chance: "eventSequence",
     _followers_later_than_their_time: "eventSequence",
@@ -525,6 +536,7 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
         _float_sums,
         _rounded_averages,
         _followers_only_after,
+        _values_counted_together,
         _steps_at_one_instant,
         _steps_after_the_first_chance,
         _followers_later_than_their_time,

@@ -54,11 +54,11 @@ class Chain:
 
     def query(self, parameters: Parameters) -> Callable[[str, Callable[[str], str]], str]:
         """The query of a `FromEvents` question."""
-        return lambda scope, name_id: self._select(parameters, scope, name_id)
+        return lambda source, name_id: self._select(parameters, source, name_id)
 
-    def _select(self, parameters: Parameters, scope: str, name_id: Callable[[str], str]) -> str:
+    def _select(self, parameters: Parameters, source: str, name_id: Callable[[str], str]) -> str:
         ids = {name: name_id(name) for name in self._names}
-        query = self._marked(parameters, scope, ids)
+        query = self._marked(parameters, source, ids)
         for number, link in enumerate(self.links[1:], 2):
             query = self._step(query, number, link, parameters)
         wanted = "q.reached"
@@ -66,7 +66,7 @@ class Chain:
             wanted += f" AND {self.follower.absence_sql('q.at', 'q.followed', parameters)}"
         return f"SELECT q.subscriber_id FROM ({query}) q WHERE {wanted}"
 
-    def _marked(self, parameters: Parameters, scope: str, ids: dict[str, str]) -> str:
+    def _marked(self, parameters: Parameters, source: str, ids: dict[str, str]) -> str:
         """The person's events, each with the steps that it fits and with its first follower."""
         interval = Interval() if self.window is None else self.window.interval()
         bounds = interval.bounds(parameters)
@@ -85,12 +85,12 @@ class Chain:
         columns += self._followed(parameters, ids)
         since = None if bounds[0] is None else f"e.occurred_at >= {bounds[0]}"
         rows = all_of(
-            scope,
+            source,
             f"e.name_id = ANY(ARRAY[{', '.join(ids.values())}])",
             f"e.occurred_at <= {parameters.instant()}",
             since,
         )
-        return f"SELECT {', '.join(columns)} FROM events e WHERE {rows}"
+        return f"SELECT {', '.join(columns)} {rows}"
 
     def _followed(self, parameters: Parameters, ids: dict[str, str]) -> list[str]:
         follower = self.follower

@@ -129,7 +129,9 @@ class EventTime(Leaf):
             None if self.at.holds_when_missing else self.not_followed_by
         )  # nothing follows a missing event
         if follower is not None and (follower.within is not None or follower.same_property is not None):
-            return FromEvents(query=lambda scope, name_id: self._query(follower, parameters, scope, name_id))
+            return FromEvents(
+                query=lambda source, name_id: self._query(follower, parameters, source, name_id)
+            )
         picked = self.events.aggregate(self.pick_sql, parameters)
         if follower is None:
             return OfEvents(
@@ -146,7 +148,7 @@ class EventTime(Leaf):
         )
 
     def _query(
-        self, follower: EventFollower, parameters: Parameters, scope: str, name_id: Callable[[str], str]
+        self, follower: EventFollower, parameters: Parameters, source: str, name_id: Callable[[str], str]
     ) -> str:
         """One pass over the events finds the picked one of each value, and another one its first follower."""
         own, others = name_id(self.events.name), name_id(follower.events.name)
@@ -164,7 +166,7 @@ class EventTime(Leaf):
             *([] if same is None else [f"{same} AS same"]),
         ]
         rows = all_of(
-            scope,
+            source,
             f"e.name_id = ANY(ARRAY[{own}, {others}])",
             f"e.occurred_at <= {parameters.instant()}",
             None if same is None else f"{same} IS NOT NULL",
@@ -174,7 +176,7 @@ class EventTime(Leaf):
             self.at.sql("q.picked", parameters), follower.absence_sql("q.picked", first, parameters)
         )
         return (
-            f"SELECT q.subscriber_id FROM (SELECT {', '.join(columns)} FROM events e WHERE {rows}) q "
+            f"SELECT q.subscriber_id FROM (SELECT {', '.join(columns)} {rows}) q "
             f"GROUP BY q.subscriber_id{group}, q.picked HAVING {verdict}"
         )
 

@@ -19,7 +19,7 @@ _COUNTS: Final = ("times", "onDays", "inWeeks", "inMonths")
 """The names under which a leaf stores a filter of a count."""
 _HELD_AS: Final = (*_COUNTS, "is", "at", "text", "number", "boolean", "date", "time", "list")
 """The names under which a leaf stores its main filter."""
-_SELECTION: Final = frozenset({"key", "name", "where", "within", "of", "function"})
+_SELECTION: Final = frozenset({"key", "name", "where", "within", "of", "function", "perProperty"})
 """The names under which a leaf stores what the filter applies to. Any other name may be a further requirement."""
 _USUAL: Final[dict[str, dict[str, Json]]] = {"event": {"times": {"atLeast": 1}}}
 """The defaults of what a leaf may leave out."""

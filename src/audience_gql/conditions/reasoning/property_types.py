@@ -65,7 +65,7 @@ def _wanted_of(leaf: Mapping[str, Json]) -> Iterator[WantedType]:
             yield from _wanted_of_events(part)
 
 
-def _wanted_of_events(body: Mapping[str, Json]) -> Iterator[WantedType]:
+def _wanted_of_events(body: dict[str, Json]) -> Iterator[WantedType]:
     """What a selection of events requires of their properties."""
     name = body.get("name")
     if not isinstance(name, str):

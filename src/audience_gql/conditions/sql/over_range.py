@@ -185,10 +185,10 @@ class RangeQuery:
                 return _IdSet(sql=_union(self._inside(choice, parameters) for choice in choices))
             case OfEvents():
                 return self._id_set_of_events(test)
-            case FromEvents(query=query, is_complement=is_complement):
-                return _IdSet(
-                    sql=query(_scope("e", "subscriber_id"), self._name_id), is_complement=is_complement
-                )
+            case FromEvents(query=query, is_complement=is_complement, is_of_zone=is_of_zone):
+                source = self._source(is_of_zone=is_of_zone, is_of_days=False)
+                rows = f"FROM {source} WHERE {_scope('e', 'subscriber_id')}"
+                return _IdSet(sql=query(rows, self._name_id), is_complement=is_complement)
 
     def _inside(self, inside: Inside, parameters: Parameters) -> str:
         people = f"SELECT i.subscriber_id FROM {self._name(inside.segment)} i"

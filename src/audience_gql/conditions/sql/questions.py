@@ -301,11 +301,13 @@ class OfEvents:
 class FromEvents:
     """The subscriber is among those whom a query over events finds. For a complement, they are not.
 
-    `query` makes a SELECT of `subscriber_id`, perhaps with duplicates. It receives the predicate that scopes the events, alias `e`, and a
-    function from an event name to the SQL of its id. It must exclude future events itself.
+    `query` makes a SELECT of `subscriber_id`, perhaps with duplicates. It receives the SQL of FROM and WHERE for the events, alias `e`, to
+    which it adds its requirements with AND, and a function from an event name to the SQL of its id. It must exclude future events itself.
     """
 
     query: Callable[[str, Callable[[str], str]], str]
+    is_of_zone: bool = False
+    """Whether the query uses columns of the person's zone, which `Parameters.of_zone` makes."""
     is_complement: bool = False
 
 
