@@ -23,6 +23,8 @@ from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions import calendar, kinds  # noqa: F401  # registers the kinds
 from audience_gql.conditions.base import DayEdge, Edge
 from audience_gql.conditions.codec import parse
+from audience_gql.conditions.filters.follower import EventFollower
+from audience_gql.conditions.kinds.event_sequence import EventSequence
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.engine import calendar_edges, edges
@@ -124,6 +126,21 @@ async def define(house: House):
             ]
         },
     ]
+    hours = {"name": "bought", "within": {"hours": 7}}
+    steps = [{"name": "opened"}, {"name": "bought", "within": {"days": 300}}]
+    conditions += [
+        {"lastEvent": {"name": "opened", "at": {"inLast": {"days": 3}}, "notFollowedBy": hours}},
+        {
+            "lastEvent": {
+                "name": "opened",
+                "at": {"isSet": True},
+                "notFollowedBy": {**hours, "sameProperty": "sku"},
+            }
+        },
+        {"eventSequence": {"steps": steps, "within": {"last": {"days": 200}}}},
+        {"eventSequence": {"steps": steps, "notFollowedBy": {"name": "opened", "within": {"hours": 9}}}},
+        event("bought", times={"atLeast": 2}, within={"last": {"days": 40}}, perProperty="sku"),
+    ]
     opened: dict[str, object] = event("opened", within={"last": {"days": 30}})
     conditions += [
         {"later": {"by": {"days": 5}, "condition": opened}},
@@ -210,7 +227,9 @@ async def change_somebody(
         case 6:
             at = now - timedelta(hours=chance.choice([0, 0, 5, 24 * 29, 24 * 45, -12]))
             value = chance.choice([None, 3, 7.5])
-            await house.track(person, chance.choice(["opened", "bought"]), occurred_at=at, value=value)
+            properties = {"sku": chance.choice([1, 2])}
+            name = chance.choice(["opened", "bought"])
+            await house.track(person, name, occurred_at=at, value=value, properties=properties)
 
 
 async def stored(house: House) -> set[tuple[int, int]]:
@@ -326,10 +345,26 @@ def days_begin_no_earlier(monkeypatch) -> None:
     monkeypatch.setattr(DayEdge, "earlier", lambda self, _: self)
 
 
+def hours_never_end(monkeypatch) -> None:
+    """What must not follow an event within some time is never certain."""
+    monkeypatch.setattr(EventFollower, "certain_after", lambda _: frozenset())
+
+
+def sequences_do_not_grow_old(monkeypatch) -> None:
+    honest = EventSequence.edges
+    monkeypatch.setattr(
+        EventSequence,
+        "edges",
+        lambda self, vocabulary: honest(replace(self, within=None), vocabulary),
+    )
+
+
 @pytest.mark.fuzz
 @pytest.mark.parametrize(
     "plant",
     [
+        hours_never_end,
+        sequences_do_not_grow_old,
         without_day_edges,
         everybody_lives_at_home,
         no_leap_days,

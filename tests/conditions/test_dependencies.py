@@ -55,6 +55,19 @@ def group_edge(group_id: int, offset: timedelta) -> Edge:
             {Read(source="event", ref="cart_updated"), Read(source="event", ref="order_placed")},
         ),
         (
+            {
+                "eventSequence": {
+                    "steps": [{"name": "page_viewed"}, {"name": "cart_updated"}],
+                    "notFollowedBy": {"name": "order_placed"},
+                }
+            },
+            {
+                Read(source="event", ref="page_viewed"),
+                Read(source="event", ref="cart_updated"),
+                Read(source="event", ref="order_placed"),
+            },
+        ),
+        (
             {"all": [{"not": {"city": {"is": "x"}}}, {"any": [{"event": {"name": "email_opened"}}]}]},
             {Read(source="profile", ref=0), Read(source="event", ref="email_opened")},
         ),
@@ -152,6 +165,45 @@ def test_reads(value: object, expected: set[Read]) -> None:
         (
             {"lastEvent": {"name": "cart_updated", "at": {"before": "2026-03-31T12:00:00Z"}}},
             {event_edge("cart_updated", _NOTHING)},
+        ),
+        *(
+            (
+                {
+                    "lastEvent": {
+                        "name": "cart_updated",
+                        "at": {"inLast": {"days": 1}},
+                        "notFollowedBy": {"name": "order_placed", "within": {"hours": 1}, **same},
+                    }
+                },
+                {
+                    event_edge("cart_updated", _NOTHING),
+                    event_edge("cart_updated", _HOUR, newest),
+                    event_edge("cart_updated", _DAY, newest),
+                    event_edge("order_placed", _NOTHING),
+                },
+            )
+            for same, newest in (({}, 1), ({"sameProperty": "cart"}, None))
+        ),
+        (
+            {
+                "eventSequence": {
+                    "steps": [{"name": "page_viewed"}, {"name": "cart_updated", "within": {"hours": 1}}],
+                    "within": {"last": {"days": 1}},
+                    "notFollowedBy": {"name": "order_placed", "within": {"hours": 1}},
+                }
+            },
+            {
+                event_edge("page_viewed", _NOTHING),
+                event_edge("page_viewed", _DAY),
+                event_edge("cart_updated", _NOTHING),
+                event_edge("cart_updated", _DAY),
+                event_edge("cart_updated", _HOUR),
+                event_edge("order_placed", _NOTHING),
+            },
+        ),
+        (
+            {"event": {"name": "order_placed", "within": {"last": {"days": 1}}, "perProperty": "sku"}},
+            {event_edge("order_placed", _NOTHING), event_edge("order_placed", _DAY)},
         ),
     ],
 )

@@ -304,6 +304,26 @@ def opened(*minutes: float, name: str = "email_opened", **more: object) -> tuple
     return tuple(Event(name=name, occurred_at=NOON + at * MINUTE, **more) for at in minutes)  # type: ignore[arg-type]  # same
 
 
+C1, C2 = {"cart": "c1"}, {"cart": "c2"}
+
+
+def lasting(**follower: object) -> dict[str, object]:
+    """Opened, and not followed by an order."""
+    return {
+        "lastEvent": {
+            "name": "email_opened",
+            "at": {"isSet": True},
+            "notFollowedBy": {"name": "order_placed", **follower},
+        }
+    }
+
+
+def in_order(more: dict[str, object], soon: object) -> dict[str, object]:
+    """Opened, then ordered, in the last twenty minutes."""
+    steps = [{"name": "email_opened"}, {"name": "order_placed", "within": soon}]
+    return {"eventSequence": {"steps": steps, "within": {"last": {"minutes": 20}}, **more}}
+
+
 @pytest.mark.parametrize(
     ("condition", "events", "minutes"),
     [
@@ -318,6 +338,22 @@ def opened(*minutes: float, name: str = "email_opened", **more: object) -> tuple
         ({"lastEvent": {"name": "email_opened", "at": {"isSet": True}, "notFollowedBy": {"name": "order_placed"}}},
          (*opened(-9), *opened(-10, 4, name="order_placed")), 4),
         ({"lastEvent": {"name": "unheard_of", "at": {"inLast": {"minutes": 10}}}}, opened(-9), None),
+        # Nobody knows before the end of the hour, and who buys then has bought in time.
+        (lasting(within={"minutes": 60}), opened(-9, 30), 90),
+        (lasting(within={"minutes": 10}), (*opened(-9, -4), *opened(-5, name="order_placed")), 6),
+        (lasting(within={"minutes": 10}), (*opened(-9, -4), *opened(6, name="order_placed")), None),
+        (lasting(within={"minutes": 10}), (*opened(-15), *opened(6, name="order_placed")), None),
+        (lasting(sameProperty="cart"), (*opened(-9, properties=C1), *opened(-8, properties=C2), *opened(5, name="order_placed", properties=C2)), None),
+        (lasting(sameProperty="cart"), (*opened(-9, properties=C1), *opened(5, name="order_placed", properties=C1)), 5),
+        (in_order({}, {"minutes": 3}), (*opened(-9), *opened(-7, name="order_placed")), 11),
+        (in_order({}, {"minutes": 1}), (*opened(-9), *opened(-7, name="order_placed")), None),
+        (in_order({}, {"minutes": 3}), (*opened(-9, -2), *opened(-7, 1, name="order_placed")), 18),
+        (in_order({}, {"minutes": 3}), (*opened(1), *opened(2, name="order_placed")), 2),
+        (in_order({"notFollowedBy": {"name": "email_clicked", "within": {"minutes": 10}}}, {"minutes": 3}),
+         (*opened(-9), *opened(-7, name="order_placed")), 3),
+        (in_order({"sameProperty": "cart"}, {"minutes": 3}), (*opened(-9, properties=C1), *opened(-7, name="order_placed", properties=C2)), None),
+        ({"event": {"name": "email_opened", "times": {"atLeast": 2}, "perProperty": "cart", "within": {"last": {"minutes": 10}}}},
+         (*opened(-9, -5, properties=C1), *opened(-7, -4, properties=C2)), 3),
     ],
 )  # fmt: skip
 def test_events(condition, events, minutes):
@@ -359,6 +395,10 @@ HUGE = {"value": Decimal("1.7e308")}
         ({"lastEvent": {"name": "email_opened", "at": {"isSet": True}}}, {"at": "2026-03-31T11:58:00Z"}),
         ({"lastEvent": {"name": "email_opened", "at": {"isSet": True}, "notFollowedBy": {"name": "order_placed"}}},
          {"at": "2026-03-31T11:58:00Z", "followedAt": None}),
+        ({"eventSequence": {"steps": [{"name": "email_opened"}, {"name": "order_placed"}], "notFollowedBy": {"name": "email_opened"}}},
+         {"steps": ["2026-03-31T11:56:00Z", "2026-03-31T11:57:00Z"], "followedAt": "2026-03-31T11:58:00Z"}),
+        ({"eventSequence": {"steps": [{"name": "order_placed"}, {"name": "email_opened"}, {"name": "email_opened"}, {"name": "order_placed"}]}},
+         {"steps": ["2026-03-31T11:52:00Z", "2026-03-31T11:56:00Z", "2026-03-31T11:58:00Z", None]}),
         ({"firstEvent": {"name": "email_opened", "at": {"isSet": True}, "notFollowedBy": {"name": "order_placed"}}},
          {"at": "2026-03-31T11:51:00Z", "followedAt": "2026-03-31T11:52:00Z"}),
         ({"age": {"gte": 18}}, {"age": 17, "birthday": "2008-05-01"}),

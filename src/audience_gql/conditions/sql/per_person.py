@@ -105,7 +105,8 @@ class PersonQuery:
                 return test(*map(self._column, aggregates))
             case FromEvents(query=query, is_complement=is_complement):
                 exists = "NOT EXISTS" if is_complement else "EXISTS"
-                return f"{exists} ({query(f'FROM events e WHERE {self._scope("e")}', self._name_id)})"
+                events = f"FROM events e WHERE {self._scope('e')}"
+                return f"{exists} ({query(events, self._name_id)})"
         raise TypeError(f"no SQL for {leaf!r}")
 
     def _has_row(self, test: HasRow) -> str:
