@@ -61,10 +61,10 @@ ZONE_OR_EVENT = [0, 6, 6, 6, 6]
 SEEDS = range(6) if IS_LONG else range(1)
 
 
-async def open_house(house: House, tick_pool) -> House:
+async def open_house(house: House, tick_pool, seed: int) -> House:
     """The same, in a workspace whose people live in New York unless they say otherwise."""
     workspace = await create_workspace(
-        ports=house.ports, name=f"{house.workspace.name} abroad", timezone=HOME
+        ports=house.ports, name=f"{house.workspace.name} abroad {seed}", timezone=HOME
     )
     async with house.ports.database.acquire() as connection:
         bucket_id = await definitions.open_bucket_id(connection, workspace.id)
@@ -127,7 +127,7 @@ async def define(house: House):
         },
     ]
     hours = {"name": "bought", "within": {"hours": 7}}
-    steps = [{"name": "opened"}, {"name": "bought", "within": {"days": 300}}]
+    steps = [{"name": "opened"}, {"name": "bought", "within": {"days": 2}}]
     conditions += [
         {"lastEvent": {"name": "opened", "at": {"inLast": {"days": 3}}, "notFollowedBy": hours}},
         {
@@ -137,7 +137,7 @@ async def define(house: House):
                 "notFollowedBy": {**hours, "sameProperty": "sku"},
             }
         },
-        {"eventSequence": {"steps": steps, "within": {"last": {"days": 200}}}},
+        {"eventSequence": {"steps": steps, "within": {"last": {"days": 20}}}},
         {"eventSequence": {"steps": steps, "notFollowedBy": {"name": "opened", "within": {"hours": 9}}}},
         event("bought", times={"atLeast": 2}, within={"last": {"days": 40}}, perProperty="sku"),
     ]
@@ -228,8 +228,9 @@ async def change_somebody(
             at = now - timedelta(hours=chance.choice([0, 0, 5, 24 * 29, 24 * 45, -12]))
             value = chance.choice([None, 3, 7.5])
             properties = {"sku": chance.choice([1, 2])}
-            name = chance.choice(["opened", "bought"])
-            await house.track(person, name, occurred_at=at, value=value, properties=properties)
+            for later, name in enumerate(chance.choice((["opened"], ["bought"], ["opened", "bought"]))):
+                hour = at + timedelta(hours=later)
+                await house.track(person, name, occurred_at=hour, value=value, properties=properties)
 
 
 async def stored(house: House) -> set[tuple[int, int]]:
@@ -244,7 +245,7 @@ async def walk(
 ) -> tuple[str | None, int]:
     """What went wrong first, if anything, and how many changes there were."""
     chance = random.Random(seed)
-    house = await open_house(house, tick_pool)
+    house = await open_house(house, tick_pool, seed)
     await house.upsert(
         *(
             {"externalId": f"p{number}", "timezone": zone, "birthday": date.fromisoformat(DAYS[number])}

@@ -285,6 +285,8 @@ _DAY = {"days": 1}
             "CONFLICT",
             ("lastEvent", "notFollowedBy", "sameProperty"),
         ),
+        ({"event": {"name": "x", "perProperty": ""}}, "REQUIRED", ("event", "perProperty")),
+        ({"event": {"name": "x", "perProperty": "y", "onDays": {"atLeast": 2}}}, "CONFLICT", ("event",)),
         ({"eventSequence": {}}, "REQUIRED", ("eventSequence", "steps")),
         ({"eventSequence": {"steps": [{"name": "x"}]}}, "OUT_OF_RANGE", ("eventSequence", "steps")),
         ({"eventSequence": {"steps": [{"name": "x"}] * 6}}, "TOO_MANY", ("eventSequence", "steps")),
