@@ -137,7 +137,8 @@ def _size(window: SlidingWindow | SlidingCalendarWindow, now: datetime) -> int:
 def _build(given: Given, parsing: Parsing) -> EventCount | EventRegularity:
     days_and_weeks = [field.name for field in REGULARITY]
     at_most_one(given, ("times", *days_and_weeks), parsing)
-    at_most_one(given, ("perProperty", *days_and_weeks), parsing)
+    if "perProperty" in given:
+        at_most_one(given, ("perProperty", *days_and_weeks), parsing)
     return regularity_of(given) or EventCount(
         events=EventSelection.of(given), times=given.get("times"), per_property=given.get("perProperty")
     )
