@@ -98,7 +98,7 @@ class Watch:
 
 async def walk(house, tick_pool, *, seed: int, steps: int) -> Watch:
     chance = random.Random(seed)
-    house = await open_house(house, tick_pool)
+    house = await open_house(house, tick_pool, seed)
     people = enumerate(zip(ZONES, DAYS, strict=True))
     await house.upsert(
         *(

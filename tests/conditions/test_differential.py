@@ -302,8 +302,8 @@ def _properties_of_different_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Property correlation: each of the property filters may be met by another event."""
     right = EventCount.sql
 
-    def wrong(self: EventCount, parameters: Parameters) -> OfEvents:
-        if len(self.events.where) < 2:
+    def wrong(self: EventCount, parameters: Parameters) -> OfEvents | FromEvents:
+        if len(self.events.where) < 2 or self.per_property is not None:
             return right(self, parameters)
         selections = [replace(self.events, where=(item,)) for item in self.events.where]
         counts = [selection.aggregate("count(*)", parameters, of_nothing="0") for selection in selections]
