@@ -7,7 +7,7 @@ from audience_gql.api.ids import Kind
 
 VIEWER = """
 { viewer {
-    workspace { id name timezone subscriberCount }
+    workspace { id name timezone weekStart subscriberCount }
     token { id name prefix scopes createdAt expiresAt lastUsedAt }
 } }
 """
@@ -22,6 +22,7 @@ async def test_the_viewer_is_the_workspace_and_the_token(api):
         "id": ids.encode(Kind.WORKSPACE, api.access.workspace.id),
         "name": api.access.workspace.name,
         "timezone": "UTC",
+        "weekStart": "MONDAY",
         "subscriberCount": 2,
     }
     assert viewer["token"] == {

@@ -86,5 +86,7 @@ async def matching(house, conditions, now, *, timezone: str) -> set[tuple[int, i
         (segment_id, id_)
         for id_, facts in people.items()
         for segment_id, condition in conditions.items()
-        if evaluate(condition, facts, now, conditions, timezone=timezone)
+        if evaluate(
+            condition, facts, now, conditions, timezone=timezone, week_start=house.workspace.week_start
+        )
     }

@@ -19,7 +19,7 @@ from audience_gql.audience.definitions.groups import add_to_group, remove_from_g
 from audience_gql.audience.engine import affected
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.people.keys import SubscriberKey
-from audience_gql.audience.workspaces import create_workspace
+from audience_gql.audience.workspaces import change_week_start, create_workspace
 from audience_gql.conditions import calendar, kinds  # noqa: F401  # registers the kinds
 from audience_gql.conditions.base import DayEdge, Edge
 from audience_gql.conditions.codec import parse
@@ -246,6 +246,8 @@ async def walk(
     """What went wrong first, if anything, and how many changes there were."""
     chance = random.Random(seed)
     house = await open_house(house, tick_pool, seed)
+    if of_calendar:
+        await change_week_start(ports=house.ports, workspace=house.workspace, week_start="SUNDAY")
     await house.upsert(
         *(
             {"externalId": f"p{number}", "timezone": zone, "birthday": date.fromisoformat(DAYS[number])}

@@ -31,6 +31,7 @@ COMMANDS = {
     "restored": ("restored",),
     "token": ("token", "create", "--workspace", "Shop", "--name", "first"),
     "timezone": ("timezone", "--workspace", "Shop", "Europe/Vilnius"),
+    "week-start": ("week-start", "--workspace", "Shop", "sunday"),
 }
 AWAY = "postgres://nobody@127.0.0.1:1/nothing"
 
@@ -143,6 +144,7 @@ async def test_the_state_of_another_version_is_kept_by_up_and_remade_by_the_demo
     ("words", "said"),
     [
         (("timezone", "--workspace", "Shop", "Europe/Vilnius"), "no workspace called 'Shop'"),
+        (("week-start", "--workspace", "Shop", "sunday"), "no workspace called 'Shop'"),
         (("token", "create", "--workspace", "Shop", "--name", ""), "name"),
         (("token", "create", "--workspace", "", "--name", "first"), "name"),
     ],
@@ -224,14 +226,16 @@ async def said_until(text: str, *words: str) -> str:
     return said.decode()
 
 
-async def test_a_token_and_a_time_zone(empty_database_url, redis_url):
+async def test_a_token_a_time_zone_and_a_week(empty_database_url, redis_url):
     settings = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url}
 
     made = await run(*COMMANDS["token"], "--scope", "ADMIN", **settings)
     moved = await run(*COMMANDS["timezone"], **settings)
     refused = await run("timezone", "--workspace", "Shop", "Mars/Olympus", **settings)
+    begun = await run(*COMMANDS["week-start"], **settings)
 
     assert (made.code, made.out.startswith("agq_")) == (0, True)
     assert (moved.code, moved.out + moved.err) == (0, "")
+    assert (begun.code, begun.out + begun.err) == (0, "")
     assert refused.code == 1
     assert "Mars/Olympus" in refused.err

@@ -30,6 +30,18 @@ class Scope(StrEnum):
     ADMIN = "ADMIN"
 
 
+@enum(
+    "A day on which weeks can begin.",
+    MONDAY="Weeks are those of ISO 8601.",
+    SATURDAY="Weeks begin on Saturday.",
+    SUNDAY="Weeks begin on Sunday.",
+)
+class WeekStart(StrEnum):
+    MONDAY = "MONDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
+
+
 @strawberry.type(
     description="One audience with all its data. Workspaces share nothing, and a token opens exactly one."
 )
@@ -37,6 +49,9 @@ class Workspace(Node):
     name: str = strawberry.field(description="The name of the workspace.")
     timezone: str = strawberry.field(
         description="The time zone that applies to people without their own, as a name of the IANA database."
+    )
+    week_start: WeekStart = strawberry.field(
+        description="The day on which the weeks of calendar windows begin. `audience-gql week-start` changes it."
     )
 
     @classmethod

@@ -1,19 +1,23 @@
-"""Creates workspaces, changes their time zone, and begins new logs after a restore."""
+"""Creates workspaces, changes their calendar, and begins new logs after a restore."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from audience_gql.audience.definitions.segments import have_filled
 from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
 from audience_gql.audience.names import name_issues
 from audience_gql.audience.people.value_checks import no_zone
 from audience_gql.audience.ports import Ports
+from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
-from audience_gql.conditions.reasoning.dependencies import looks_at_calendar
+from audience_gql.conditions.periods import WEEK_STARTS
+from audience_gql.conditions.reasoning.dependencies import looks_at_calendar, periods
 from audience_gql.conditions.reasoning.nesting import reading_order
-from audience_gql.conditions.vocabulary import PLAIN_IDS
+from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.conditions.zones import zone_named
 from audience_gql.storage import definitions
-from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
+from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
 from audience_gql.storage.models import Workspace
 
 
@@ -49,12 +53,26 @@ async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) 
     async def work(transaction: Transaction) -> None:
         await definitions.lock_workspace(transaction.connection, workspace.id)
         await Workspace.filter(id=workspace.id).update(timezone=zone)
-        stale = await _segments_that_look_at_the_day(transaction.connection, workspace.id)
-        await definitions.raise_generations(transaction.connection, stale)
-        await have_filled(ports, transaction, stale)
+        await _have_filled_those_that(looks_at_calendar, ports, transaction, workspace.id)
 
     await ports.database.run(work)
     workspace.timezone = zone
+
+
+async def change_week_start(*, ports: Ports, workspace: Workspace, week_start: str) -> None:
+    """Change the day on which the workspace's weeks begin, and refill the segments whose condition depends on weeks. Raises InvalidInput."""
+    given = week_start.strip().upper()
+    if given not in WEEK_STARTS:
+        message = f"must be one of {', '.join(WEEK_STARTS)}"
+        raise InvalidInput((Issue(code="UNKNOWN", message=message, path=("weekStart",)),))
+
+    async def work(transaction: Transaction) -> None:
+        await definitions.lock_workspace(transaction.connection, workspace.id)
+        await Workspace.filter(id=workspace.id).update(week_start=given)
+        await _have_filled_those_that(_looks_at_weeks, ports, transaction, workspace.id)
+
+    await ports.database.run(work)
+    workspace.week_start = given
 
 
 def _no_zone(name: str) -> Issue:
@@ -75,18 +93,24 @@ async def begin_new_logs(*, ports: Ports) -> None:
     await ports.database.run(work)
 
 
-async def _segments_that_look_at_the_day(connection: Connection, workspace_id: int) -> set[int]:
-    """Ids of the segments that depend on the calendar day, directly or through segments that they read."""
-    vocabulary = await definitions.vocabulary(connection, workspace_id)
+def _looks_at_weeks(condition: Condition, _: Vocabulary) -> bool:
+    return "week" in periods(condition)
+
+
+async def _have_filled_those_that(
+    look: Callable[[Condition, Vocabulary], bool], ports: Ports, transaction: Transaction, workspace_id: int
+) -> None:
+    """Refill the segments of whose conditions, or of whose inner segments' conditions, this is true."""
+    vocabulary = await definitions.vocabulary(transaction.connection, workspace_id)
     conditions = {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-        for segment in await definitions.segments(connection, workspace_id)
+        for segment in await definitions.segments(transaction.connection, workspace_id)
     }
-    looking = {
-        segment_id for segment_id, condition in conditions.items() if looks_at_calendar(condition, vocabulary)
-    }
-    return {
+    looking = {segment_id for segment_id, condition in conditions.items() if look(condition, vocabulary)}
+    stale = {
         segment_id
         for segment_id, condition in conditions.items()
         if not looking.isdisjoint((segment_id, *reading_order((condition,), conditions)))
     }
+    await definitions.raise_generations(transaction.connection, stale)
+    await have_filled(ports, transaction, stale)

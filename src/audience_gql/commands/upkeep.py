@@ -1,4 +1,4 @@
-"""`audience-gql migrate`, `recompute`, `restored`, `timezone` and `token create`: what operators do to a deployment."""
+"""`audience-gql migrate`, `recompute`, `restored`, `timezone`, `week-start` and `token create`: what operators do to a deployment."""
 # ruff: noqa: PLC0415  # imports are inside the commands and after the settings, so that `--help` and a missing setting are told at once
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     zone.add_argument("--workspace", required=True, help="name of the workspace")
     zone.add_argument("zone", help="name from the IANA time zone database, for example Europe/Vilnius")
     zone.set_defaults(run=_change_timezone)
+    week = commands.add_parser("week-start", help="change the day on which the weeks of a workspace begin")
+    week.add_argument("--workspace", required=True, help="name of the workspace")
+    week.add_argument("day", choices=["monday", "saturday", "sunday"], help="the first day of the week")
+    week.set_defaults(run=_change_week_start)
     token = commands.add_parser("token", help="manage API tokens")
     _add_create(token.add_subparsers(required=True, metavar="COMMAND"))
 
@@ -75,6 +79,14 @@ def _change_timezone(parsed: argparse.Namespace) -> int:
     from audience_gql.maintenance import change_timezone_of
 
     asyncio.run(change_timezone_of(settings, workspace=parsed.workspace, timezone=parsed.zone))
+    return 0
+
+
+def _change_week_start(parsed: argparse.Namespace) -> int:
+    settings = read_settings()
+    from audience_gql.maintenance import change_week_start_of
+
+    asyncio.run(change_week_start_of(settings, workspace=parsed.workspace, day=parsed.day))
     return 0
 
 

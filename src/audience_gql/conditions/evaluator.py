@@ -10,19 +10,26 @@ from datetime import datetime
 
 from audience_gql.conditions.base import Condition, Moment
 from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.periods import DEFAULT_WEEK_START, WeekStart
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import SegmentAt
 
 
 def evaluate(
-    condition: Condition, person: Facts, now: datetime, segments: Mapping[int, Condition], *, timezone: str
+    condition: Condition,
+    person: Facts,
+    now: datetime,
+    segments: Mapping[int, Condition],
+    *,
+    timezone: str,
+    week_start: WeekStart = DEFAULT_WEEK_START,
 ) -> bool:
     """Whether the condition holds.
 
-    `segments` has at least the segments that it reads, directly or through others. `timezone` is the workspace's.
+    `segments` has at least the segments that it reads, directly or through others. `timezone` and `week_start` are the workspace's.
     """
     verdicts: dict[SegmentAt, bool] = {}
-    moment = Moment(now=now, timezone=timezone, verdicts=verdicts)
+    moment = Moment(now=now, timezone=timezone, week_start=week_start, verdicts=verdicts)
     for verdict in verdict_order([condition], segments):
         verdicts[verdict] = segments[verdict.id].evaluate(person, moment.moved(verdict.later))
     return condition.evaluate(person, moment)

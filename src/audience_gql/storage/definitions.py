@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 
 from audience_gql.conditions.base import Names
+from audience_gql.conditions.periods import WeekStart
 from audience_gql.conditions.vocabulary import FieldRef, Vocabulary
 from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
@@ -191,19 +192,22 @@ async def intern_event_names(
 async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
     """Everything that a condition of this workspace may name."""
     segment_rows = await connection.fetch("SELECT id FROM segments WHERE workspace_id = $1", workspace_id)
+    timezone, week_start = await calendar(connection, workspace_id)
     return Vocabulary(
         fields=await fields_by_key(connection, workspace_id),
         group_ids=await group_ids(connection, workspace_id),
         segment_ids=frozenset(row["id"] for row in segment_rows),
         event_names=await event_names(connection, workspace_id),
-        timezone=await timezone(connection, workspace_id),
+        timezone=timezone,
+        week_start=week_start,
     )
 
 
-async def timezone(connection: Connection, workspace_id: int) -> str:
-    """The workspace's time zone, which holds for people without one."""
-    zone: str = await connection.fetchval("SELECT timezone FROM workspaces WHERE id = $1", workspace_id)
-    return zone
+async def calendar(connection: Connection, workspace_id: int) -> tuple[str, WeekStart]:
+    """The workspace's time zone, which holds for people without one, and the day on which weeks begin."""
+    row = await connection.fetchrow("SELECT timezone, week_start FROM workspaces WHERE id = $1", workspace_id)
+    assert row is not None  # noqa: S101  # callers know that the workspace exists
+    return row["timezone"], row["week_start"]
 
 
 async def segments(connection: Connection, workspace_id: int) -> list[SegmentDefinition]:

@@ -17,6 +17,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Condition, Names, Read, leaves
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.facts import Facts
+from audience_gql.conditions.periods import WeekStart
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.reasoning.nesting import verdict_order
@@ -81,6 +82,7 @@ class _Known:
     """Everything that the answers need."""
 
     timezone: str
+    week_start: WeekStart
     names: Names
     segments: Mapping[int, SegmentDefinition]
     conditions: Mapping[int, Condition]
@@ -118,6 +120,7 @@ class _Known:
             now,
             self.conditions,
             timezone=self.timezone,
+            week_start=self.week_start,
             names=self.names,
             ids=ids,
         )
@@ -145,6 +148,7 @@ async def _read(connection: Connection, workspace_id: int, questions: Sequence[Q
     )
     return _Known(
         timezone=vocabulary.timezone,
+        week_start=vocabulary.week_start,
         names=names,
         segments=segments,
         conditions=conditions,
@@ -155,12 +159,14 @@ async def _read(connection: Connection, workspace_id: int, questions: Sequence[Q
 
 async def _vocabulary(connection: Connection, workspace_id: int, names: Names) -> Vocabulary:
     """The workspace's vocabulary. `names` already has the ids of groups and segments."""
+    timezone, week_start = await definitions.calendar(connection, workspace_id)
     return Vocabulary(
         fields=await definitions.fields_by_key(connection, workspace_id),
         group_ids=names.groups.keys(),
         segment_ids=names.segments.keys(),
         event_names=await definitions.event_names(connection, workspace_id),
-        timezone=await definitions.timezone(connection, workspace_id),
+        timezone=timezone,
+        week_start=week_start,
     )
 
 

@@ -13,6 +13,7 @@ from audience_gql.conditions.base import Condition, Leaf, Moment, Names, Path
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.kinds.later import Later
+from audience_gql.conditions.periods import DEFAULT_WEEK_START, WeekStart
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.reasoning.outlook import Part, next_of_all, next_of_any
 from audience_gql.conditions.values import Json
@@ -40,16 +41,19 @@ def explain(
     segments: Mapping[int, Condition],
     *,
     timezone: str,
+    week_start: WeekStart = DEFAULT_WEEK_START,
     names: Names,
     ids: IdCodec,
 ) -> tuple[Finding, ...]:
     """A finding for every node, parents before children, so that the first is about the whole condition.
 
-    `segments` has at least the segments that it reads, directly or through others. `timezone` is the workspace's.
+    `segments` has at least the segments that it reads, directly or through others. `timezone` and `week_start` are the workspace's.
     """
     verdicts: dict[SegmentAt, bool] = {}
     next_changes: dict[SegmentAt, datetime | None] = {}
-    moment = Moment(now=now, timezone=timezone, verdicts=verdicts, next_changes=next_changes)
+    moment = Moment(
+        now=now, timezone=timezone, week_start=week_start, verdicts=verdicts, next_changes=next_changes
+    )
     view = _View(person=person, moment=moment, names=names, ids=ids)
     for verdict in verdict_order([condition], segments):
         then = view.moved(verdict.later)

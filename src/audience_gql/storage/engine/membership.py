@@ -12,6 +12,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from audience_gql.conditions.periods import WeekStart
 from audience_gql.storage.database import Connection
 from audience_gql.storage.statements import NamedStatement, load_statements
 
@@ -71,6 +72,8 @@ class TickSegments:
 
     timezone: str
     """The workspace's time zone."""
+    week_start: WeekStart
+    """The day on which the workspace's weeks begin."""
     ids: tuple[int, ...]
     revisions: tuple[int, ...]
     evaluated: tuple[bool, ...]
@@ -153,7 +156,13 @@ async def read_bucket(connection: Connection, bucket_id: int) -> BucketHead | No
 async def tick_segments(connection: Connection, bucket: BucketHead) -> TickSegments:
     row = await connection.fetchrow(_SQL["tick_segments"], bucket.id, bucket.workspace_id)
     assert row is not None  # noqa: S101  # a bucket is deleted with its workspace
-    return TickSegments(row["timezone"], tuple(row["ids"]), tuple(row["revisions"]), tuple(row["evaluated"]))
+    return TickSegments(
+        row["timezone"],
+        row["week_start"],
+        tuple(row["ids"]),
+        tuple(row["revisions"]),
+        tuple(row["evaluated"]),
+    )
 
 
 async def definitions_version(connection: Connection, workspace_id: int) -> int:

@@ -15,7 +15,7 @@ SELECT w.definitions_version FROM workspaces w WHERE w.id = $1
 
 -- name: tick_segments
 -- The segments that a tick of this bucket evaluates, and those that they may read.
-SELECT w.timezone, coalesce(array_agg(s.id), '{}') AS ids, coalesce(array_agg(s.revision), '{}') AS revisions,
+SELECT w.timezone, w.week_start, coalesce(array_agg(s.id), '{}') AS ids, coalesce(array_agg(s.revision), '{}') AS revisions,
        coalesce(array_agg(s.is_evaluated), '{}') AS evaluated
 FROM workspaces w
 LEFT JOIN LATERAL (
