@@ -56,7 +56,7 @@ async def measure(bench: Bench) -> list[Figure]:
     )  # other people at every run: in a kept database, those of the run before would change little
     for _ in range(_WARM_UPS):
         for bucket_id in bench.bucket_ids:
-            await _change(bench, bucket_id, await _people(bench, bucket_id, 1, chance))
+            await change_people(bench, bucket_id, await some_people(bench, bucket_id, 1, chance))
     figures = []
     for step in _STEPS:
         figures += await _measure_step(bench, step, chance)
@@ -69,12 +69,12 @@ async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figur
     before = await bench.changes()
     for turn in range(step.times):
         bucket_id = bench.bucket_ids[turn % len(bench.bucket_ids)]
-        people = await (_people if step.is_as_they_act else _any_people)(
+        people = await (some_people if step.is_as_they_act else _any_people)(
             bench, bucket_id, step.people, chance
         )
         if len(people) < step.people:
             return []  # the bucket is too small
-        took.append(1000 * await _change(bench, bucket_id, people))
+        took.append(1000 * await change_people(bench, bucket_id, people))
     took.sort()
     changes = (await bench.changes() - before) / (step.people * step.times)
     which = f"{step.title}, {len(bench.segments)} segments"
@@ -87,7 +87,7 @@ async def _measure_step(bench: Bench, step: _Step, chance: Random) -> list[Figur
     ]
 
 
-async def _change(bench: Bench, bucket_id: int, people: list[int]) -> float:
+async def change_people(bench: Bench, bucket_id: int, people: list[int]) -> float:
     """Give each of these people an event. Returns the seconds until their bucket has no work left."""
     for start in range(0, len(people), BATCH_LIMIT):
         items = [
@@ -102,7 +102,7 @@ async def _change(bench: Bench, bucket_id: int, people: list[int]) -> float:
     return time.perf_counter() - start_at
 
 
-async def _people(bench: Bench, bucket_id: int, count: int, chance: Random) -> list[int]:
+async def some_people(bench: Bench, bucket_id: int, count: int, chance: Random) -> list[int]:
     """People whose event is the first after a random instant of the past."""
     name_id = await bench.ports.database.fetchval(
         "SELECT id FROM event_names WHERE workspace_id = $1 AND name = $2", bench.workspace.id, _EVENT

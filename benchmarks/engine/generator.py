@@ -28,7 +28,7 @@ from audience_gql.audience.people.working_copy import _blank_row
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
-from audience_gql.conditions.profile import TEXT_COLUMNS
+from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, VECTOR_COLUMNS
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef
 from audience_gql.storage import definitions
 from audience_gql.storage.clock import DatabaseClock
@@ -54,6 +54,8 @@ _PERSON_COLUMNS: Final = (
     "id",
     *(name for column in TEXT_COLUMNS for name in (column, f"{column}_folded")),
     "birthday",
+    *DEGREE_COLUMNS,
+    *VECTOR_COLUMNS,
     "fields",
     "fields_folded",
     "created_at",

@@ -61,6 +61,13 @@ _PLACES: Final = (
     (4, "LT", ("Europe/Vilnius",), "lt", "+370", (("Vilniaus apskritis", "Vilnius", "01"), ("Kauno apskritis", "Kaunas", "44"))),
     (2, "NZ", ("Pacific/Auckland",), "en-NZ", "+64", (("Auckland", "Auckland", "10"),)),
 )  # fmt: skip
+_CENTRES: Final = {
+    "New York": (40.71, -74.01), "Chicago": (41.88, -87.63), "Los Angeles": (34.05, -118.24), "Berlin": (52.52, 13.41), "München": (48.14, 11.58),
+    "Köln": (50.94, 6.96), "London": (51.51, -0.13), "Edinburgh": (55.95, -3.19), "Paris": (48.86, 2.35), "Lyon": (45.76, 4.84), "Mumbai": (19.08, 72.88),
+    "Delhi": (28.70, 77.10), "São Paulo": (-23.55, -46.63), "Salvador": (-12.98, -38.50), "Warszawa": (52.23, 21.01), "Łódź": (51.77, 19.46),
+    "Vilnius": (54.69, 25.28), "Kaunas": (54.90, 23.89), "Auckland": (-36.85, 174.76),
+}  # fmt: skip
+"""Degrees north and east of each city."""
 _PHONE_DIGITS: Final = {"+1": 10, "+91": 10, "+55": 10, "+370": 8}
 """The number of digits after the dialling code. After the other codes there are nine."""
 _SHARES: Final = tuple(place[0] for place in _PLACES)
@@ -91,6 +98,10 @@ def draw_person(
     if rare() < 0.7:
         columns["region"], columns["city"] = region, city
         columns["postal_code"] = f"{postal}{int(1000 * rare()):03}"
+        beside = Random(number)  # of its own, so that the other values stay the same
+        north, east = _CENTRES[city]
+        columns["latitude"] = round(north + beside.gauss(0, 0.1), 5)
+        columns["longitude"] = round(east + beside.gauss(0, 0.1), 5)
     if rare() < 0.6:
         columns["birthday"] = _OLDEST + timedelta(days=int(24_000 * rare()))
     _draw_fields(chance, patch, fields, now)

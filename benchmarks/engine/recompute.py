@@ -57,7 +57,7 @@ class _Measured:
 async def measure(bench: Bench) -> list[Figure]:
     await bench.fill_all()
     await bench.tick_all()
-    counts = await _counts(bench)
+    counts = await counting_statements(bench)
     measured = {}
     for name, segment in list(bench.segments.items())[::EVERY]:
         measured[name] = await _measure_one(bench, segment, counts[segment.id])
@@ -74,10 +74,10 @@ async def _measure_one(bench: Bench, segment: Segment, statement: Statement) -> 
     await bench.tick_all()
     counts, recomputes = [], []
     for _ in range(ROUNDS):
-        counts.append(await _seconds(_count(bench, statement)))
-        recomputes.append(await _recompute(bench, segment))
+        counts.append(await _seconds(count_people(bench, statement)))
+        recomputes.append(await recompute_one(bench, segment))
     spoiled = await _spoil(bench, segment)
-    repair = await _recompute(bench, segment)
+    repair = await recompute_one(bench, segment)
     repaired = await _repaired(bench, segment)
     assert repaired >= 0.9 * spoiled - 10, f"{spoiled} wrong, {repaired} repaired"  # the clock repairs a few
     return _Measured(
@@ -96,7 +96,7 @@ async def _seconds(work: Awaitable[object]) -> float:
     return time.perf_counter() - start
 
 
-async def _counts(bench: Bench) -> Mapping[int, Statement]:
+async def counting_statements(bench: Bench) -> Mapping[int, Statement]:
     """By segment id, the statement of its condition as in a fill."""
     async with bench.ports.database.acquire() as connection:
         vocabulary = await definitions.vocabulary(connection, bench.workspace.id)
@@ -110,7 +110,7 @@ async def _counts(bench: Bench) -> Mapping[int, Statement]:
     }
 
 
-async def _count(bench: Bench, statement: Statement) -> int:
+async def count_people(bench: Bench, statement: Statement) -> int:
     """Count as many buckets at a time as a worker fills, so that both use as much of the machine."""
     slots = asyncio.Semaphore(BUCKETS_AT_A_TIME)
 
@@ -124,7 +124,7 @@ async def _count(bench: Bench, statement: Statement) -> int:
     return sum(await asyncio.gather(*map(one, bench.bucket_ids)))
 
 
-async def _recompute(bench: Bench, segment: Segment) -> float:
+async def recompute_one(bench: Bench, segment: Segment) -> float:
     await bench.want_recomputed([segment.id])
     return await _seconds(bench.fill(segment.id))
 
