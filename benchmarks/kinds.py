@@ -159,9 +159,9 @@ async def _page(bench: Bench, options: argparse.Namespace) -> str:
     await bench.tick_all()
     conditions = await _conditions(bench)
     read = {inner for condition in conditions.values() for inner in segments_read(condition)}
-    usual = [segment for segment in bench.segments.values() if segment.id not in read]
-    usual = usual[:: max(1, len(usual) // 20)][:20]
     base = bench.segments["Opened 3 times in a month"]
+    usual = [segment for segment in bench.segments.values() if segment.id not in {*read, base.id}]
+    usual = usual[:: max(1, len(usual) // 20)][:20]
     added = [await _create(bench, name, condition) for name, condition in novel(base).items()]
     await bench.fill_all()
     await bench.tick_all()

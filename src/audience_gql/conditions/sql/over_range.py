@@ -275,11 +275,12 @@ class RangeQuery:
         columns = {column.partition(".")[2]: value for value, column in self._parameters.zone_columns.items()}
         of_zones = ", ".join(["zone.zone", *(f"{value} AS {name}" for name, value in columns.items())])
         yield f"zones AS MATERIALIZED (\nSELECT {of_zones} FROM zone_clocks zone\n)"
+        # A table of its own: joined with a condition on `zones`, all zones would be read for each person.
+        yield f"home AS MATERIALIZED (\nSELECT * FROM zones WHERE zones.zone = {self._parameters.home()}\n)"
         of_people = ", ".join(f"coalesce(own.{name}, home.{name}) AS {name}" for name in ("zone", *columns))
         yield (
             f"residents AS MATERIALIZED (\nSELECT s.id AS subscriber_id, {of_people} FROM subscribers s "
-            "LEFT JOIN zones own ON own.zone = s.timezone "
-            f"LEFT JOIN zones home ON home.zone = {self._parameters.home()} WHERE {_scope('s', 'id')}\n)"
+            f"LEFT JOIN zones own ON own.zone = s.timezone LEFT JOIN home ON TRUE WHERE {_scope('s', 'id')}\n)"
         )
 
     def _name_id(self, event_name: str) -> str:
