@@ -102,7 +102,7 @@ def novel(base: Segment) -> dict[str, Json]:
             "product_viewed", notFollowedBy={"name": "order_placed", "within": {"hours": 1}}
         ),
         "viewed one category 3 times": _did(
-            "product_viewed",  times={"atLeast": 3}, within={"last": _days(30)}
+            "product_viewed", times={"atLeast": 3}, within={"last": _days(30)}
         ),
         "opened today": _did("email_opened", within={"calendar": "TODAY"}),
         "opened this month": _did("email_opened", within={"calendar": "THIS_MONTH"}),
@@ -147,9 +147,7 @@ async def main() -> None:
             page = await _page(bench, options)
         environment = await describe(urls["database_url"])
     typed = shlex.join(["python3", "dev", "run", "benchmarks/kinds.py", *sys.argv[1:]])
-    tail = (
-        f"\n{datetime.now(UTC).date()}, `{typed}`. {environment['machine']}. {environment['versions']}.\n"
-    )
+    tail = f"\n{datetime.now(UTC).date()}, `{typed}`. {environment['machine']}. {environment['versions']}.\n"
     REPORT.write_text(page + tail)
     print(page)
 
