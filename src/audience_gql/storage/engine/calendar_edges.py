@@ -47,11 +47,15 @@ def search_from(edge: CalendarEdge, after: datetime) -> datetime:
 
 
 def next_crossing(edge: CalendarEdge, occurred_at: datetime, after: datetime) -> datetime | None:
-    """When an event of this instant first crosses the edge after `after`, wherever its person lives. None if it never does."""
-    turn = _next_turn(edge, after)
-    earliest = _turn(edge, (occurred_at - _FARTHEST).date(), edge.last + 1)
+    """When an event of this instant may first cross the edge after `after`, wherever its person lives. None if it never does."""
     latest = _turn(edge, (occurred_at + _FARTHEST).date(), edge.first)
-    return next_beginning(max(turn, earliest), after) if latest >= turn else None
+    return next_crossing_from(edge, occurred_at, after) if latest >= _next_turn(edge, after) else None
+
+
+def next_crossing_from(edge: CalendarEdge, occurred_at: datetime, after: datetime) -> datetime | None:
+    """The same for events of this instant and all later ones, of which some may cross the edge although the first does not."""
+    earliest = _turn(edge, (occurred_at - _FARTHEST).date(), edge.last + 1)
+    return next_beginning(max(_next_turn(edge, after), earliest), after)
 
 
 def _next_turn(edge: CalendarEdge, after: datetime) -> date:

@@ -176,7 +176,7 @@ async def _due_by_calendar_edge(
         _SQL["next_of_events"], bucket_id, refs, probes, [None for _ in edges], after
     )
     found = {edges[row["position"] - 1]: row["at"] for row in rows}
-    due = ((edge, calendar_edges.next_crossing(edge, at, after)) for edge, at in found.items())
+    due = ((edge, calendar_edges.next_crossing_from(edge, at, after)) for edge, at in found.items())
     return {edge: at for edge, at in due if at is not None}
 
 
