@@ -89,7 +89,9 @@ def test_everybody_who_crosses_is_in_a_window(length: timedelta) -> None:
 def test_a_skipped_day_ends_with_the_day_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     edge = CalendarEdge(ref=1, period="day", first=1, last=0, week_start="MONDAY")
     skip = datetime(2011, 12, 30, 10, tzinfo=UTC)  # from 29 to 31 December in Samoa
-    begun = [(date(2011, 12, 31), ("Pacific/Apia",))]  # without the zones where that day begins at the same instant
+    begun = [
+        (date(2011, 12, 31), ("Pacific/Apia",))
+    ]  # without the zones where that day begins at the same instant
     monkeypatch.setattr(calendar_edges, "days_beginning", lambda *_: begun)
 
     windows = [
