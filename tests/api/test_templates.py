@@ -37,7 +37,16 @@ async def test_templates_of_a_category(api):
         for category in ("DEMOGRAPHIC", "BEHAVIORAL", "ENGAGEMENT", "LIFECYCLE")
     } == {
         "DEMOGRAPHIC": ["country", "age_range", "language", "near_a_shop"],
-        "BEHAVIORAL": ["visited_page", "used_feature", "bought_product", "abandoned_cart"],
+        "BEHAVIORAL": [
+            "visited_page",
+            "used_feature",
+            "bought_product",
+            "abandoned_cart",
+            "cart_not_bought",
+            "viewed_not_bought",
+            "funnel",
+            "bought_again",
+        ],
         "ENGAGEMENT": ["active", "active_this_month", "at_risk", "inactive"],
         "LIFECYCLE": [
             "new_sign_up",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,8 @@ from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.filters import date as date_filter
 from audience_gql.conditions.filters.duration import Duration
+from audience_gql.conditions.filters.follower import EventFollower
+from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.time import TimeFilter
@@ -77,8 +79,10 @@ class Case:
         return replace(self, person=replace(self.person, segments=entered))
 
 
-def random_cases(seed: int, count: int, *, depth: int | None = None) -> Iterator[Case]:
-    chance = Chance(seed)
+def random_cases(
+    seed: int, count: int, *, depth: int | None = None, about: str | None = None
+) -> Iterator[Case]:
+    chance = Chance(seed, about=about)
     for number in range(count):
         inner: dict[int, Condition] = {}
         for segment_id in SEGMENTS:
@@ -145,9 +149,9 @@ def what_is_wrong_with(case: Case, findings: tuple[Finding, ...]) -> Iterator[st
             yield f"{where} does not change at {until}"
 
 
-def mistakes(*, seed: int, cases: int, stops: bool = False) -> list[str]:
+def mistakes(*, seed: int, cases: int, stops: bool = False, about: str | None = None) -> list[str]:
     found = []
-    for case in random_cases(seed, cases):
+    for case in random_cases(seed, cases, about=about):
         for wrong in what_is_wrong_with(case, case.explained()):
             found.append(f"{wrong}: {case}")
             if stops:
@@ -195,10 +199,40 @@ def without_the_ends_of_entries(monkeypatch) -> None:
     monkeypatch.setattr(TimeFilter, "next_change", lambda *_: None)
 
 
+def with_sequences_as_old_as_their_last_event(monkeypatch) -> None:
+    honest = Interval.span
+    monkeypatch.setattr(Interval, "span", lambda self, _, last: honest(self, last, last))
+
+
+def with_followers_of_any_time(monkeypatch) -> None:
+    honest = EventFollower.span
+    monkeypatch.setattr(
+        EventFollower,
+        "span",
+        lambda self, time, followers: None if followers else honest(self, time, followers),
+    )
+    monkeypatch.setattr(EventFollower, "is_absent", _is_absent)
+
+
+def _is_absent(self, time, followers, now):
+    """The right meaning, which the planted bug would take from the evaluation too."""
+    until = now if self.within is None else time + self.within.length
+    return until <= now and not any(time <= follower <= until for follower in followers)
+
+
+_ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
+    with_sequences_as_old_as_their_last_event: "eventSequence",
+    with_followers_of_any_time: "eventSequence",
+}
+"""The kind that a planted bug is in, if it is in one."""
+
+
 @pytest.mark.fuzz
 @pytest.mark.parametrize(
     "plant",
     [
+        with_sequences_as_old_as_their_last_event,
+        with_followers_of_any_time,
         with_the_last_change_of_all,
         with_events_that_have_always_been_there,
         with_windows_closed_at_both_ends,
@@ -209,7 +243,7 @@ def without_the_ends_of_entries(monkeypatch) -> None:
 def test_a_planted_bug_is_found(monkeypatch, plant):
     plant(monkeypatch)
 
-    assert mistakes(seed=1, cases=20_000, stops=True)
+    assert mistakes(seed=1, cases=20_000, stops=True, about=_ABOUT.get(plant))
 
 
 # ---- from prediction to prediction

@@ -42,6 +42,13 @@ def created(**test) -> dict[str, object]:
     return {"createdAt": test}
 
 
+CHEAP = {"key": "price", "number": {"lt": 5}}
+
+
+def often(times: dict[str, object]) -> dict[str, object]:
+    return {"event": {"name": "order_placed", "times": times, "perProperty": "price"}}
+
+
 def abandoned(**at) -> dict[str, object]:
     return {"lastEvent": {"name": "cart_updated", "at": at, "notFollowedBy": {"name": "order_placed"}}}
 
@@ -101,6 +108,10 @@ def told(value, **others) -> list[str]:
         {"lastEvent": {"name": "order_placed", "at": {"inLast": {"days": 7}}, "notFollowedBy": {"name": "order_placed"}}},
         {"firstEvent": {"name": "order_placed", "at": {"isSet": True}, "notFollowedBy": {"name": "order_placed"}}},
         {"all": [A, {"any": [{"any": []}, {"not": A}]}]},
+        {"lastEvent": {"name": "order_placed", "at": {"isSet": True}, "where": [CHEAP, {"key": "brand", "text": {"is": "LT"}}], "notFollowedBy": {"name": "order_placed", "where": [CHEAP], "within": {"days": 1}}}},
+        {"eventSequence": {"steps": [{"name": "page_viewed"}, {"name": "order_placed"}], "notFollowedBy": {"name": "order_placed"}}},
+        {"eventSequence": {"steps": [{"name": "page_viewed", "where": [{"key": "price", "number": {"in": []}}]}, {"name": "order_placed"}]}},
+        {"all": [often({"atLeast": 3}), often({"atMost": 2})]},
     ],
     ids=str,
 )  # fmt: skip
@@ -158,6 +169,9 @@ def test_always_true(condition):
         {"all": [{"group": {"anyOf": ["21"]}}, {"not": {"group": {"anyOf": ["22"]}}}]},
         {"all": [created(before="2026-01-02T00:00:00Z"), created(after="2026-01-01T00:00:00Z")]},
         {"lastEvent": {"name": "order_placed", "at": {"isSet": False}, "notFollowedBy": {"name": "order_placed"}}},
+        {"lastEvent": {"name": "order_placed", "at": {"isSet": True}, "notFollowedBy": {"name": "order_placed", "where": [CHEAP]}}},
+        {"eventSequence": {"steps": [{"name": "order_placed"}, {"name": "page_viewed"}], "notFollowedBy": {"name": "order_placed"}}},
+        {"all": [often({"atLeast": 3}), {"event": {"name": "order_placed", "times": {"atMost": 2}, "perProperty": "brand"}}]},
         {"field": {"key": "tags", "list": {"hasNone": []}}},
         {"field": {"key": "tags", "list": {"hasAll": []}}},
         ordered({"key": "price", "number": {"isSet": False}}, {"key": "price", "text": {"is": "LT"}}),

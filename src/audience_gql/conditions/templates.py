@@ -128,6 +128,59 @@ _BEHAVIORAL: Final = (
             }
         },
     ),
+    Template(
+        key="cart_not_bought",
+        category="BEHAVIORAL",
+        name="Abandoned one of several carts",
+        description="People who changed a cart in the last 7 days and did not order the same cart in the 4 hours after. The property `cart` says which cart "
+        "an event is about.",
+        condition={
+            "lastEvent": {
+                "name": "cart_updated",
+                "at": {"inLast": {"days": 7}},
+                "notFollowedBy": {"name": "order_placed", "within": {"hours": 4}, "sameProperty": "cart"},
+            }
+        },
+    ),
+    Template(
+        key="viewed_not_bought",
+        category="BEHAVIORAL",
+        name="Viewed three times, did not buy",
+        description="People who viewed the same `product` three times in the last 48 hours and placed no order in the hour after.",
+        condition={
+            "eventSequence": {
+                "steps": [{"name": "page_viewed"}, {"name": "page_viewed"}, {"name": "page_viewed"}],
+                "within": {"last": {"hours": 48}},
+                "sameProperty": "product",
+                "notFollowedBy": {"name": "order_placed", "within": {"hours": 1}},
+            }
+        },
+    ),
+    Template(
+        key="funnel",
+        category="BEHAVIORAL",
+        name="Viewed, then cart, then bought",
+        description="People who viewed a page, then changed their cart, and then ordered within 7 days, all in the last 30 days.",
+        condition={
+            "eventSequence": {
+                "steps": [
+                    {"name": "page_viewed"},
+                    {"name": "cart_updated"},
+                    {"name": "order_placed", "within": {"days": 7}},
+                ],
+                "within": {"last": {"days": 30}},
+            }
+        },
+    ),
+    Template(
+        key="bought_again",
+        category="BEHAVIORAL",
+        name="Bought the same product again and again",
+        description="People who ordered the same `product` at least three times in the last 365 days.",
+        condition=_did(
+            "order_placed", times={"atLeast": 3}, perProperty="product", within={"last": {"days": 365}}
+        ),
+    ),
 )
 _ENGAGEMENT: Final = (
     Template(

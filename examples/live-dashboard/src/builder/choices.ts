@@ -40,8 +40,14 @@ function namesAt({ shape, field, event }: Place, { events }: Vocabulary): string
   const properties = events.find((it) => it.name === event)?.properties ?? [];
   if (shape === "PropertyFilter" && field === "key") return properties;
   if (shape === "EventTotalFilter" && field === "of") return ["value", ...properties];
-  if (shape.startsWith("Event") && (field === "name" || field === "notFollowedBy")) return events.map((it) => it.name);
+  if (field === "sameProperty" || field === "perProperty") return event ? properties : propertiesOf(events);
+  if (shape.startsWith("Event") && field === "name") return events.map((it) => it.name);
   return null;
+}
+
+/** The properties of all events, for a sequence, which has no name of its own. */
+function propertiesOf(events: Vocabulary["events"]): string[] {
+  return [...new Set(events.flatMap((it) => it.properties))].sort();
 }
 
 function sourceAt({ kind, event, key, shape }: Place): ValueSource | null {

@@ -10,11 +10,13 @@ from typing import Final
 from audience_gql.conditions.limits import (
     FIRST_YEAR,
     LAST_YEAR,
+    LEAST_STEPS,
     MAX_ALTERNATIVES,
     MAX_DEPTH,
     MAX_LEAVES,
     MAX_PROBLEMS,
     MAX_PROPERTY_FILTERS,
+    MAX_STEPS,
     MAX_TEXT,
     MAX_VALUES,
     MAX_WILDCARDS,
@@ -92,8 +94,22 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
   that is recorded for the future counts from its instant on. They say what is true at that one instant: somebody who leaves and comes back before it does not leave. For
   `entered`, a member of now has their stored instant, and everybody else enters at the instant that is evaluated.
 
+## One event after another
+- Every step of `eventSequence` is strictly later than the step before: two events of the same instant are not in order. Other events may happen between them. `within` of a
+  step includes its end: exactly 7 days later is within 7 days. The window of the sequence must contain all steps. It cannot be a calendar window.
+- `notFollowedBy` forbids a follower at or after the followed event, so an order at the same instant as the cart is a follower. It looks at the last step of a sequence, and
+  at the event that `lastEvent` or `firstEvent` picks. If a sequence can be made of several chains of events, one chain that is not followed is enough.
+- With `within`, only followers up to that long after the event count, this instant included. The condition holds from exactly that instant on, because nobody knows the answer
+  before. An event that arrives late but happened in that time still ends the membership.
+- `sameProperty` and `perProperty` compare the values of a property as the function `DISTINCT` of `eventTotal` does: numbers by value, texts without upper and lower case. Events without
+  the property do not count. `notFollowedBy: {{sameProperty: "cart"}}` picks one event for each cart, and one cart that is not followed is enough. `perProperty` counts the events for each
+  value and takes the largest count, which is 0 without an event.
+- The cost is that of sorting a person's events of these names once, however many chains they form. On a shared core, five steps over 2,000 events of one person take 6 to 35 milliseconds. A
+  window makes the range of the index shorter. Without one, all events of these names are read whenever one of them arrives.
+- In Klaviyo and Braze, people wait in a flow or a Canvas to find out what they did not do after an event. Here it is a condition of a segment, and late events correct it.
+
 ## Limits
-A condition has at most {MAX_DEPTH} levels and {MAX_LEAVES} leaves. A list has at most {MAX_VALUES:,} values, a `where` {MAX_PROPERTY_FILTERS} property filters, a text {MAX_TEXT:,}
+A sequence has {LEAST_STEPS} to {MAX_STEPS} steps. A condition has at most {MAX_DEPTH} levels and {MAX_LEAVES} leaves. A list has at most {MAX_VALUES:,} values, a `where` {MAX_PROPERTY_FILTERS} property filters, a text {MAX_TEXT:,}
 characters, a pattern {MAX_ALTERNATIVES} alternatives and {MAX_WILDCARDS} of `*` and `?`, and a window {MAX_WINDOW.days:,} days. Dates are in the years {FIRST_YEAR} to {LAST_YEAR}. U+0000, unpaired surrogates, NaN and infinities are refused.
 A refusal lists all problems at once (up to {MAX_PROBLEMS}), each with its path.
 """
