@@ -71,7 +71,7 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
 ## Locations
 - A location is the latitude and longitude of the profile, in decimal degrees. A person has both or neither.
 - `near` measures along a great circle of a sphere with the earth's mean radius, 6,371.0088 km. Compared with the WGS 84 ellipsoid, such a distance is less than 0.57 % too
-  long (along a meridian near the equator) and less than 0.45 % too short (near the poles). Exactly the given distance is near. No index helps; the cost for each person is that of comparing a text.
+  long (along a meridian near the equator) and less than 0.45 % too short (near the poles). Exactly the given distance is near. No index helps; for each person it costs a little more than comparing a text.
 - A box of `within` includes its edges. If `west` is greater than `east`, it crosses the meridian of 180 degrees, which -180 and 180 both mean. At a pole, the stored longitude still counts.
 - A location changes only when somebody writes it, so the clock never moves anybody in or out. Klaviyo offers a radius around a postal code, in some countries; here, any point on the earth can be the
   center, and a person who moves enters or leaves at once.
