@@ -296,6 +296,13 @@ async def test_a_condition_is_nested_and_what_is_wrong_is_said_where_it_is(visit
     await expect(leaf.get_by_role("listitem")).to_have_text(
         "must be between 1 and 3,653 days, which is ten years"
     )
+    await page.get_by_label("Kind of condition").nth(1).select_option("later")
+    await page.get_by_label("later condition: comparison").select_option("event")
+    await page.get_by_label("later condition did name").fill(f"saw_{name}")
+    await page.get_by_label("did within last: how many").fill("30")
+    await expect(preview).to_contain_text(
+        f"30 days from now, if nothing happens, will be among those who did saw_{name}"
+    )
     await page.get_by_role("button", name="Remove group at level 2").click()
     await expect(page.get_by_role("button", name="+ Condition")).to_be_focused()
 

@@ -62,6 +62,9 @@ export function AutomationList() {
   );
 }
 
+/** An empty list names no type, so that the cache would not know that the first automation belongs to it. */
+const OF_AUTOMATIONS = { additionalTypenames: ["Automation"] };
+
 type PageProps = { after: string | null; onMore: ((end: string) => void) | null };
 
 function Page({ after, onMore }: PageProps) {
@@ -70,6 +73,7 @@ function Page({ after, onMore }: PageProps) {
     query: AUTOMATIONS,
     variables: { from, after },
     requestPolicy: "cache-and-network",
+    context: OF_AUTOMATIONS,
   });
   useRefetch(retry, useRuns(null));
   useRefetch(retry, useStatus().phase);

@@ -4,7 +4,7 @@ import { KeyedEditor } from "./KeyedEditor";
 import { RecordEditor } from "./RecordEditor";
 import type { Field, Shape } from "./shapes";
 import { ValueEditor } from "./ValueEditor";
-import { initial, type Fields, type Value } from "./values";
+import { initial, isDuration, type Fields, type Value } from "./values";
 import { useVocabulary } from "./vocabulary";
 
 export type Scope = { kind: string; event?: string; key?: string };
@@ -21,7 +21,7 @@ export type FilterProps = {
 export function FilterEditor(props: FilterProps) {
   const { shape } = props;
   if (shape.name === "FieldFilter" || shape.name === "PropertyFilter") return <KeyedEditor {...props} />;
-  if (shape.name === "Duration") return <DurationEditor {...props} />;
+  if (isDuration(shape.name)) return <DurationEditor {...props} />;
   return shape.oneOf ? <OneOfEditor {...props} /> : <RecordEditor {...props} />;
 }
 
@@ -55,12 +55,17 @@ export function OneOfEditor({ shape, fields, onChange, scope, label }: FilterPro
           field={chosen}
           value={fields[chosen.name]}
           onChange={(value) => onChange({ [chosen.name]: value })}
-          place={{ ...scope, shape: shape.name, field: chosen.name }}
+          place={{ ...inside(shape, chosen, scope), shape: shape.name, field: chosen.name }}
           label={`${label} ${chosen.label}`}
         />
       )}
     </span>
   );
+}
+
+/** A condition inside a filter begins a leaf of its own. */
+function inside(shape: Shape, chosen: Field, scope: Scope): Scope {
+  return shape.name === "ConditionInput" ? { kind: chosen.name } : scope;
 }
 
 /** Keeps the typed value when the new operator has the same type, for example from "is" to "starts with". */
@@ -88,7 +93,9 @@ function DurationEditor({ shape, fields, onChange, label }: FilterProps) {
         onChange={(event) => onChange({ [event.target.value]: amount })}
       >
         {shape.fields.map((it) => (
-          <option key={it.name}>{it.name}</option>
+          <option key={it.name} value={it.name}>
+            {it.label}
+          </option>
         ))}
       </select>
     </span>

@@ -9,11 +9,15 @@ export function fieldsOf(value: Value): Fields {
   return typeof value === "object" && !Array.isArray(value) ? value : {};
 }
 
+/** Whether an input type is a number and its unit. */
+export const isDuration = (name: string) => name === "Duration" || name === "LastPeriod";
+
 /** The initial value of a new filter: a common one, where there is one. */
 export function initial(type: Type, shapes: Shapes): Value {
   if (type.isList) return [];
   if (type.name === "Boolean") return true;
-  if (type.name === "Duration") return { days: 30 };
+  if (isDuration(type.name)) return { days: 30 };
+  if (type.name === "ConditionInput") return {}; // no kind is more common than the others
   const shape = shapes.get(type.name);
   if (shape?.kind === "enum") return shape.values[0];
   return shape?.kind === "input" ? initialFields(shape, shapes) : undefined;

@@ -105,12 +105,24 @@ function assembled(words: VocabularyQuery, shapes: Shapes): Vocabulary {
   const leaves = words.conditionKinds.filter((it) => !it.filter.includes("ConditionInput"));
   return {
     kinds: new Map(leaves.map((it) => [it.name, kindOf(it)])),
-    shapes,
+    shapes: new Map(shapes).set("ConditionInput", onlyLeaves(leaves, shapes)),
     events: words.eventNames,
     fields: words.customFields,
     groups: words.groups.edges.map((it) => it.node),
     segments: words.segments.edges.map((it) => it.node),
   };
+}
+
+/** The shape of a condition inside a filter: one of the leaves that contain no further condition. */
+function onlyLeaves(leaves: VocabularyQuery["conditionKinds"], shapes: Shapes): Shape {
+  const plain = leaves.filter((it) => !it.operators.some((operator) => operator.type.includes("ConditionInput")));
+  const fields = plain.map(({ name, label, description, filter }) => ({
+    name,
+    label,
+    description,
+    type: typeSpelled(filter),
+  }));
+  return { ...shapes.get("ConditionInput"), kind: "input", name: "ConditionInput", oneOf: true, fields };
 }
 
 function kindOf(kind: VocabularyQuery["conditionKinds"][number]): Kind {

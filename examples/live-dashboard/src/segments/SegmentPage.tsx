@@ -25,6 +25,9 @@ const SEGMENTS = graphql(`
   }
 `);
 
+/** An empty list names no type, so that the cache would not know that the first segment belongs to it. */
+const OF_SEGMENTS = { additionalTypenames: ["Segment"] };
+
 type SegmentPageProps = SegmentListProps & {
   after: string | null;
   onMore: ((end: string) => void) | null;
@@ -32,7 +35,7 @@ type SegmentPageProps = SegmentListProps & {
 
 /** One page of segments, with sizes that stay up to date. */
 export function SegmentPage({ after, onMore, people, tallies, openId }: SegmentPageProps) {
-  const [{ data, error }, retry] = useQuery({ query: SEGMENTS, variables: { after } });
+  const [{ data, error }, retry] = useQuery({ query: SEGMENTS, variables: { after }, context: OF_SEGMENTS });
   const segments = data?.segments.edges.map((edge) => edge.node);
   useUpdates(segments?.map((it) => it.id) ?? []);
 
