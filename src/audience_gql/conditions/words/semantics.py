@@ -90,9 +90,16 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
 - Events may arrive late, repeatedly and in any order. `occurredAt` says when an event happened, and `key` makes it count once. A future event counts from its
   instant on.
 - A membership can change without a new fact: it follows the clock, at the exact instant.
-- `later` and the options `leavesWithin` and `entersWithin` of `segment` look ahead: they evaluate a condition at an instant after `now`, with the facts of now. A fact
-  that is recorded for the future counts from its instant on. They say what is true at that one instant: somebody who leaves and comes back before it does not leave. For
-  `entered`, a member of now has their stored instant, and everybody else enters at the instant that is evaluated.
+
+## Looking ahead
+- `later` evaluates its inner condition at an instant after `now`, with the facts of now: only the clock has moved on. A fact that is recorded for the future counts from its instant on. Calendar days
+  are those of that instant where the person lives. Inside another `later`, the lengths add up, to at most ten years.
+- *Leaves within 3 days* is the condition and not the condition 3 days later. For a segment, `leavesWithin` and `entersWithin` say the same in one word. They look at that one instant: somebody who leaves and
+  comes back before it does not leave.
+- For `entered` at a later instant, a member of now has their stored instant, and everybody else enters at the instant that is evaluated.
+- It is not a forecast of what people will do. It says exactly what follows from the facts if nobody does anything, so everybody to whom nothing happens leaves at the predicted instant. Scores such as the
+  churn risk of Klaviyo estimate behaviour with a model, which is another question.
+- The cost is that of the inner condition, once more for each different length. Events of one name are read once for each length.
 
 ## One event after another
 - Every step of `eventSequence` is strictly later than the step before: two events of the same instant are not in order. Other events may happen between them. `within` of a
