@@ -19,7 +19,7 @@ END = NOON + timedelta(days=15)
 ZONES = [None, "Pacific/Kiritimati", "America/Santiago", "Asia/Kathmandu"]
 CONDITIONS: list[dict[str, object]] = [
     {"event": {"name": "opened", "times": {"atLeast": 2}, "within": {"last": {"days": 30}}}},
-    {"lastEvent": {"name": "opened", "at": {"inLast": {"days": 10}}, "notFollowedBy": "bought"}},
+    {"lastEvent": {"name": "opened", "at": {"inLast": {"days": 10}}, "notFollowedBy": {"name": "bought"}}},
     {"not": {"event": {"name": "bought", "within": {"ago": {"from": {"days": 20}, "to": {"days": 6}}}}}},
     {"birthday": {"anniversaryInNext": {"days": 5}}},
 ]
