@@ -17,6 +17,7 @@ from audience_gql.conditions.calendar import anniversary, day_start, zone_of
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.filters import date as date_filter
+from audience_gql.conditions.filters.calendar_window import CalendarWindow, SlidingCalendarWindow
 from audience_gql.conditions.filters.duration import Duration
 from audience_gql.conditions.filters.follower import EventFollower
 from audience_gql.conditions.filters.interval import Interval
@@ -199,6 +200,23 @@ def without_the_ends_of_entries(monkeypatch) -> None:
     monkeypatch.setattr(TimeFilter, "next_change", lambda *_: None)
 
 
+def with_past_periods_that_last(monkeypatch) -> None:
+    monkeypatch.setattr(
+        CalendarWindow,
+        "turns_of",
+        lambda self, time, calendar: iter((calendar.start_of(self.period, time, moved=1),)),
+    )
+
+
+def with_days_of_utc(monkeypatch) -> None:
+    honest = SlidingCalendarWindow.__init__
+    monkeypatch.setattr(
+        SlidingCalendarWindow,
+        "__init__",
+        lambda self, times, window, calendar: honest(self, times, window, replace(calendar, zone="UTC")),
+    )
+
+
 def with_sequences_as_old_as_their_last_event(monkeypatch) -> None:
     honest = Interval.span
     monkeypatch.setattr(Interval, "span", lambda self, _, last: honest(self, last, last))
@@ -223,6 +241,8 @@ def _is_absent(self, time, followers, now):
 _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     with_sequences_as_old_as_their_last_event: "eventSequence",
     with_followers_of_any_time: "eventSequence",
+    with_past_periods_that_last: "event",
+    with_days_of_utc: "event",
 }
 """The kind that a planted bug is in, if it is in one."""
 
@@ -233,6 +253,8 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     [
         with_sequences_as_old_as_their_last_event,
         with_followers_of_any_time,
+        with_past_periods_that_last,
+        with_days_of_utc,
         with_the_last_change_of_all,
         with_events_that_have_always_been_there,
         with_windows_closed_at_both_ends,
@@ -292,6 +314,15 @@ def born(day: str, zone: str = "UTC") -> dict[str, object]:
     return {"birthday": date_of(day), "profile": {"timezone": zone}}
 
 
+def bought(**more: object) -> object:
+    return {"event": {"name": "order_placed", **more}}
+
+
+def ordered(*times: str, zone: str = "UTC") -> dict[str, object]:
+    events = tuple(Event(name="order_placed", occurred_at=datetime.fromisoformat(time)) for time in times)
+    return {"events": events, "profile": {"timezone": zone}}
+
+
 @pytest.mark.parametrize(
     ("condition", "facts", "now", "expected"),
     [
@@ -314,6 +345,14 @@ def born(day: str, zone: str = "UTC") -> dict[str, object]:
         ({"birthday": {"inLast": {"days": 1}}}, born("2026-04-01", "Etc/GMT+12"), "2026-03-31T09:00:00Z", "2026-04-01T12:00:00Z"),
         ({"birthday": {"inNext": {"days": 1}}}, born("2026-09-06", "America/Santiago"), "2026-09-05T12:00:00Z", "2026-09-06T04:00:00Z"),
         ({"birthday": {"inLast": {"days": 1}}}, born("2011-12-30", "Pacific/Apia"), "2011-12-30T09:00:00Z", None),
+        # Calendar windows: a month of New York, a week, a day without midnight, and a count that falls when a day leaves.
+        (bought(within={"calendar": "THIS_MONTH"}), ordered("2026-03-01T05:00:00Z", zone="America/New_York"), "2026-03-31T12:00:00Z", "2026-04-01T04:00:00Z"),
+        (bought(within={"calendar": "LAST_WEEK"}), ordered("2026-03-31T12:00:00Z"), "2026-03-31T12:00:00Z", "2026-04-06T00:00:00Z"),
+        (bought(within={"calendar": "LAST_WEEK"}), ordered("2026-03-27T12:00:00Z"), "2026-03-31T12:00:00Z", "2026-04-06T00:00:00Z"),
+        (bought(within={"calendar": "TODAY"}), ordered("2026-09-05T12:00:00Z", zone="America/Santiago"), "2026-09-05T12:00:00Z", "2026-09-06T04:00:00Z"),
+        (bought(onDays={"atLeast": 2}, within={"last": {"calendarDays": 3}}), ordered("2026-03-29T12:00:00Z", "2026-03-30T12:00:00Z", "2026-03-30T13:00:00Z"), "2026-03-31T12:00:00Z", "2026-04-01T00:00:00Z"),
+        (bought(onDays={"atLeast": 2}, within={"last": {"days": 3}}), ordered("2026-03-29T12:00:00Z", "2026-03-30T12:00:00Z"), "2026-03-31T12:00:00Z", "2026-04-01T12:00:00Z"),
+        (bought(inMonths={"atLeast": 2}), ordered("2026-02-28T12:00:00Z", "2026-03-30T12:00:00Z"), "2026-03-31T12:00:00Z", None),
         # Ages that take longer than anybody lives.
         ({"age": {"gte": 150}}, born("2026-01-01"), "2026-03-31T12:00:00Z", "2176-01-01T00:00:00Z"),
         ({"age": {"gte": 18}}, born("2100-01-01"), "2026-03-31T12:00:00Z", "2118-01-01T00:00:00Z"),
