@@ -64,6 +64,7 @@ class RangeQuery:
         self._vocabulary = vocabulary
         self._inner: dict[SegmentAt, str] = {}
         self._asks_where_people_live = False
+        self._asks_for_residents = False
 
     def add_inner(self, verdict: SegmentAt, condition: Condition) -> None:
         """Add the verdict of a segment with this condition, which others read. Add the verdicts that it reads before."""
@@ -263,25 +264,37 @@ class RangeQuery:
         if not (is_of_zone or is_of_days):
             return "events e"
         self._asks_where_people_live = True
-        residents = "events e JOIN residents calendar ON calendar.subscriber_id = e.subscriber_id"
-        if not is_of_days:
-            return residents
-        return f"{residents} JOIN zone_clocks zone ON zone.zone = calendar.zone {local_day_join()}"
+        if is_of_days:  # of most people, so that these are joined with their zones first
+            self._asks_for_residents = True
+            residents = "events e JOIN residents calendar ON calendar.subscriber_id = e.subscriber_id"
+            return f"{residents} JOIN zone_clocks zone ON zone.zone = calendar.zone {local_day_join()}"
+        return (
+            f"events e JOIN subscribers p ON {_scope('p', 'id')} AND p.id = e.subscriber_id "
+            f"LEFT JOIN zones own ON own.zone = p.timezone LEFT JOIN home ON TRUE "
+            f"CROSS JOIN LATERAL (SELECT {self._values_of_zone()}) calendar"
+        )
 
     def _tables_of_zones(self) -> Iterator[str]:
         """What everybody in a zone has in common, and then each person of the range with what their zone has."""
         if not self._asks_where_people_live:
             return
-        columns = {column.partition(".")[2]: value for value, column in self._parameters.zone_columns.items()}
-        of_zones = ", ".join(["zone.zone", *(f"{value} AS {name}" for name, value in columns.items())])
+        columns = (
+            (value, column.partition(".")[2]) for value, column in self._parameters.zone_columns.items()
+        )
+        of_zones = ", ".join(["zone.zone", *(f"{value} AS {name}" for value, name in columns)])
         yield f"zones AS MATERIALIZED (\nSELECT {of_zones} FROM zone_clocks zone\n)"
         # A table of its own: joined with a condition on `zones`, all zones would be read for each person.
         yield f"home AS MATERIALIZED (\nSELECT * FROM zones WHERE zones.zone = {self._parameters.home()}\n)"
-        of_people = ", ".join(f"coalesce(own.{name}, home.{name}) AS {name}" for name in ("zone", *columns))
-        yield (
-            f"residents AS MATERIALIZED (\nSELECT s.id AS subscriber_id, {of_people} FROM subscribers s "
-            f"LEFT JOIN zones own ON own.zone = s.timezone LEFT JOIN home ON TRUE WHERE {_scope('s', 'id')}\n)"
-        )
+        if self._asks_for_residents:
+            yield (
+                f"residents AS MATERIALIZED (\nSELECT s.id AS subscriber_id, {self._values_of_zone()} FROM subscribers s "
+                f"LEFT JOIN zones own ON own.zone = s.timezone LEFT JOIN home ON TRUE WHERE {_scope('s', 'id')}\n)"
+            )
+
+    def _values_of_zone(self) -> str:
+        """The columns of a person: those of their own zone, or else of the workspace's."""
+        names = (column.partition(".")[2] for column in self._parameters.zone_columns.values())
+        return ", ".join(f"coalesce(own.{name}, home.{name}) AS {name}" for name in ("zone", *names))
 
     def _name_id(self, event_name: str) -> str:
         return self._parameters.constant(self._vocabulary.event_names.get(event_name), "bigint")
