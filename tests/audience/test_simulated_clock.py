@@ -183,6 +183,12 @@ CALENDAR: list[dict[str, object]] = [
     {"later": {"by": {"days": 4}, "condition": event("opened", within={"calendar": "THIS_WEEK"})}},
     event("bought", onDays={"atLeast": 2}, within={"last": {"days": 20}}),
     event("opened", inWeeks={"atLeast": 2}, within={"last": {"calendarMonths": 1}}),
+    {
+        "eventSequence": {
+            "steps": [{"name": "opened"}, {"name": "bought"}],
+            "within": {"calendar": "LAST_WEEK"},
+        }
+    },
 ]
 
 

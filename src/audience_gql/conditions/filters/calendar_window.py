@@ -11,6 +11,7 @@ from typing import Final
 from audience_gql.conditions.base import CalendarEdge
 from audience_gql.conditions.calendar import LocalCalendar
 from audience_gql.conditions.filters.duration import DURATION, Duration
+from audience_gql.conditions.filters.spans import Span
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import (
     Enumeration,
@@ -109,6 +110,12 @@ class CalendarWindow:
         yield calendar.start_of(self.period, time, moved=self.first + 1)
         if self.is_past:
             yield calendar.start_of(self.period, time, moved=1)
+
+    def span_of(self, first: datetime, last: datetime, calendar: LocalCalendar) -> Span | None:
+        """When all events from `first` to `last` have happened and are in the window; None for never."""
+        begin = calendar.start_of(self.period, last, moved=1) if self.is_past else last
+        until = calendar.start_of(self.period, first, moved=self.first + 1)
+        return (begin, until) if begin < until else None
 
     @property
     def _name(self) -> str:

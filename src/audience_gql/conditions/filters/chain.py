@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from audience_gql.conditions.facts import Event
+from audience_gql.conditions.filters.calendar_window import CalendarWindow
 from audience_gql.conditions.filters.duration import Duration
 from audience_gql.conditions.filters.follower import EventFollower
-from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.properties import PropertyFilter
 from audience_gql.conditions.filters.sameness import sameness_sql
+from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.window import TimeWindow
-from audience_gql.conditions.sql.questions import Parameters, all_of
+from audience_gql.conditions.sql.questions import FromEvents, Parameters, all_of
 
 _EARLIER: Final = "GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 """The rows of a window before this one, without those of the same instant."""
@@ -48,13 +49,16 @@ class Chain:
     """What to find."""
 
     links: Sequence[ChainLink]
-    window: TimeWindow | None
+    window: TimeWindow | CalendarWindow | None
     same_property: str | None
     follower: EventFollower | None
 
-    def query(self, parameters: Parameters) -> Callable[[str, Callable[[str], str]], str]:
-        """The query of a `FromEvents` question."""
-        return lambda source, name_id: self._select(parameters, source, name_id)
+    def sql(self, parameters: Parameters) -> FromEvents:
+        """The question whether somebody has such a chain."""
+        return FromEvents(
+            query=lambda source, name_id: self._select(parameters, source, name_id),
+            is_of_zone=isinstance(self.window, CalendarWindow),
+        )
 
     def _select(self, parameters: Parameters, source: str, name_id: Callable[[str], str]) -> str:
         ids = {name: name_id(name) for name in self._names}
@@ -68,9 +72,7 @@ class Chain:
 
     def _marked(self, parameters: Parameters, source: str, ids: dict[str, str]) -> str:
         """The person's events, each with the steps that it fits and with its first follower."""
-        interval = Interval() if self.window is None else self.window.interval()
-        bounds = interval.bounds(parameters)
-        in_window = interval.sql("e.occurred_at", bounds)
+        in_window, since = EventSelection(name=self.links[0].name, within=self.window).in_window(parameters)
         same = None if self.same_property is None else sameness_sql(self.same_property, parameters)
         has_value = None if same is None else f"{same} IS NOT NULL"
         fits = [
@@ -83,12 +85,11 @@ class Chain:
         columns += [f"({fit}) AS fits_{number}" for number, fit in enumerate(fits[1:], 2)]
         columns += [] if same is None else [f"{same} AS same"]
         columns += self._followed(parameters, ids)
-        since = None if bounds[0] is None else f"e.occurred_at >= {bounds[0]}"
         rows = all_of(
             source,
             f"e.name_id = ANY(ARRAY[{', '.join(ids.values())}])",
             f"e.occurred_at <= {parameters.instant()}",
-            since,
+            None if since is None else f"e.occurred_at >= {since}",
         )
         return f"SELECT {', '.join(columns)} {rows}"
 

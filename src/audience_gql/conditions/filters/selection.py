@@ -50,7 +50,7 @@ class EventSelection:
         return cls(name=given["name"], where=given.get("where", ()), within=given.get("within"))
 
     def among(self, person: Facts, moment: Moment) -> list[Event]:
-        counts = self._counting(person, moment)
+        counts = self.counting(person, moment)
         return [
             event
             for event in person.events
@@ -78,7 +78,7 @@ class EventSelection:
         is_of_days: bool = False,
     ) -> Aggregate:
         """The aggregate `function` over these events, alias `e`. With `is_of_days`, it uses their local days."""
-        in_window, since = self._in_window(parameters)
+        in_window, since = self.in_window(parameters)
         return Aggregate(
             event_name=self.name,
             function=function,
@@ -130,7 +130,7 @@ class EventSelection:
         within: dict[str, Json] = {} if self.within is None else {"within": self.within.dump()}
         return {"name": self.name} | within | dump_where(self.where)
 
-    def _counting(self, person: Facts, moment: Moment) -> Callable[[datetime], bool]:
+    def counting(self, person: Facts, moment: Moment) -> Callable[[datetime], bool]:
         """A function that says whether events of an instant count."""
         now, window = moment.now, self.within
         match window:
@@ -143,8 +143,8 @@ class EventSelection:
 
     def _turning(self, person: Facts, moment: Moment) -> list[datetime]:
         """The times of the events that enter or leave the window at exactly this instant."""
-        counts = self._counting(person, moment)
-        counted = self._counting(person, replace(moment, now=moment.now - _TICK))
+        counts = self.counting(person, moment)
+        counted = self.counting(person, replace(moment, now=moment.now - _TICK))
         turning = {
             event.occurred_at
             for event in person.events
@@ -154,7 +154,7 @@ class EventSelection:
         }
         return sorted(turning)
 
-    def _in_window(self, parameters: Parameters) -> tuple[str | None, str | None]:
+    def in_window(self, parameters: Parameters) -> tuple[str | None, str | None]:
         """A predicate on the time of an event `e`, and an instant before which none passes it. None means that there is no bound."""
         if isinstance(self.within, CalendarWindow):
             return self.within.sql("e.occurred_at", parameters)

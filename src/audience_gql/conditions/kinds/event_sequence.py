@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
+from audience_gql.conditions.base import AnyEdge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Event, Facts
 from audience_gql.conditions.filters.calendar_window import CalendarWindow
 from audience_gql.conditions.filters.chain import Chain, ChainLink
@@ -17,12 +18,13 @@ from audience_gql.conditions.filters.follower import NOT_FOLLOWED_BY, EventFollo
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.properties import WHERE, nonempty, words_of_where
 from audience_gql.conditions.filters.sameness import by_value
-from audience_gql.conditions.filters.selection import NAME, EventSelection, event_edges
+from audience_gql.conditions.filters.selection import NAME, EventSelection
 from audience_gql.conditions.filters.spans import Span, both, next_turn
 from audience_gql.conditions.filters.window import TIME_WINDOW, TimeWindow
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.limits import LEAST_STEPS, MAX_STEPS
+from audience_gql.conditions.periods import Period
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.sql.questions import FromEvents, Parameters
 from audience_gql.conditions.values import Json, instant_text
@@ -48,7 +50,7 @@ class EventSequence(Leaf):
     """
 
     steps: tuple[ChainLink, ...]
-    within: TimeWindow | None = None
+    within: TimeWindow | CalendarWindow | None = None
     same_property: str | None = None
     not_followed_by: EventFollower | None = None
 
@@ -74,19 +76,20 @@ class EventSequence(Leaf):
         is_unfollowed = self._unfollowed(person, moment.now)
         return any(
             is_unfollowed(event)
-            for events in self._lines(person, moment.now)
+            for events in self._lines(person, moment)
             for event in _ends_of_chains(self.steps, events)
         )
 
     def reads(self) -> frozenset[Read]:
-        names = {step.name for step in self.steps}
-        if self.not_followed_by is not None:
-            names.add(self.not_followed_by.events.name)
-        return frozenset(Read(source="event", ref=name) for name in names)
+        own = frozenset(read for step in self._selections for read in step.reads())
+        return own if self.not_followed_by is None else own | self.not_followed_by.events.reads()
+
+    def periods(self) -> frozenset[Period]:
+        return self._selections[0].periods()
 
     def observe(self, person: Facts, moment: Moment, ids: IdCodec) -> Json:  # noqa: ARG002  # same
         """The chain that decides, or else the newest of those that get furthest. A step that nothing fits is null."""
-        best = max(self._ranked(person, moment.now), default=((), None), key=lambda found: found[0])[1]
+        best = max(self._ranked(person, moment), default=((), None), key=lambda found: found[0])[1]
         steps: list[Json] = [instant_text(event.occurred_at) for event in _chain(best)]
         observed: dict[str, Json] = {"steps": steps + [None] * (len(self.steps) - len(steps))}
         if self.not_followed_by is None:
@@ -97,19 +100,17 @@ class EventSequence(Leaf):
             first = self.not_followed_by.first(best.event.occurred_at, times, moment.now)
         return observed | {"followedAt": None if first is None else instant_text(first)}
 
-    def edges(self, vocabulary: Vocabulary) -> frozenset[Edge | DayEdge]:
-        offsets = Interval().offsets() if self.within is None else self.within.interval().offsets()
-        found: set[Edge | DayEdge] = set()
-        for step in self.steps:
-            found |= event_edges(step.name, offsets, vocabulary)
-        if self.not_followed_by is not None:
-            found |= self.not_followed_by.edges(self.steps[-1].name, vocabulary)
-        return frozenset(found)
+    def edges(self, vocabulary: Vocabulary) -> frozenset[AnyEdge]:
+        own = frozenset(edge for step in self._selections for edge in step.edges(vocabulary))
+        if self.not_followed_by is None:
+            return own
+        return own | self.not_followed_by.edges(self.steps[-1].name, vocabulary)
 
     def next_change(self, person: Facts, moment: Moment) -> datetime | None:
         complete = (link for events in self._lines(person, None) for link in _levels(self.steps, events)[-1])
         followers = self._followers(person)
-        spans = (self._span(link, followers) for link in complete)
+        in_window = self._span_in_window(person, moment)
+        spans = (self._span(link, followers, in_window) for link in complete)
         return next_turn((span for span in spans if span is not None), moment.now)
 
     def sql(self, parameters: Parameters) -> FromEvents:
@@ -119,23 +120,22 @@ class EventSequence(Leaf):
             same_property=self.same_property,
             follower=self.not_followed_by,
         )
-        return FromEvents(query=chain.query(parameters))
+        return chain.sql(parameters)
 
-    def _lines(self, person: Facts, now: datetime | None) -> list[list[Event]]:
-        """The events that count at `now` (or ever, without it) in order of time: one list, or one for each value of the property."""
+    @property
+    def _selections(self) -> list[EventSelection]:
+        """The events that can be in a chain, step by step."""
+        return [EventSelection(name=step.name, where=step.where, within=self.within) for step in self.steps]
+
+    def _lines(self, person: Facts, moment: Moment | None) -> list[list[Event]]:
+        """The events that count at a moment (or ever, without it) in order of time: one list, or one for each value of the property."""
+        counts = self._selections[0].counting(person, moment) if moment else lambda _: True
         names = {step.name for step in self.steps}
         events = sorted(
-            (
-                event
-                for event in person.events
-                if event.name in names and self._counts(event.occurred_at, now)
-            ),
+            (event for event in person.events if event.name in names and counts(event.occurred_at)),
             key=lambda event: event.occurred_at,
         )
         return [events] if self.same_property is None else list(by_value(events, self.same_property).values())
-
-    def _counts(self, time: datetime, now: datetime | None) -> bool:
-        return now is None or (time <= now and (self.within is None or self.within.contains(time, now)))
 
     def _followers(self, person: Facts) -> Callable[[Event], Sequence[datetime]]:
         return (lambda _: ()) if self.not_followed_by is None else self.not_followed_by.times(person)
@@ -149,19 +149,33 @@ class EventSequence(Leaf):
             follower.can_follow(event) and follower.is_absent(event.occurred_at, times(event), now)
         )
 
-    def _ranked(self, person: Facts, now: datetime) -> Iterator[tuple[tuple[int, bool, datetime], _Link]]:
+    def _ranked(self, person: Facts, moment: Moment) -> Iterator[tuple[tuple[int, bool, datetime], _Link]]:
         """Every link of a chain, with its rank: its step, whether it completes a chain that decides, its instant."""
-        is_unfollowed = self._unfollowed(person, now)
-        for events in self._lines(person, now):
+        is_unfollowed = self._unfollowed(person, moment.now)
+        for events in self._lines(person, moment):
             for number, level in enumerate(_levels(self.steps, events), 1):
                 for link in level:
                     decides = number == len(self.steps) and is_unfollowed(link.event)
                     yield (number, decides, link.event.occurred_at), link
 
-    def _span(self, link: _Link, followers: Callable[[Event], Sequence[datetime]]) -> Span | None:
+    def _span_in_window(self, person: Facts, moment: Moment) -> Callable[[datetime, datetime], Span | None]:
+        """A function from the first and the last instant of a chain to when all of it is in the window."""
+        match self.within:
+            case None:
+                return Interval().span
+            case CalendarWindow() as window:
+                return partial(window.span_of, calendar=moment.calendar(person))
+            case window:
+                return window.interval().span
+
+    def _span(
+        self,
+        link: _Link,
+        followers: Callable[[Event], Sequence[datetime]],
+        in_window: Callable[[datetime, datetime], Span | None],
+    ) -> Span | None:
         """When the chain that ends with this link is complete, in the window and not followed; None for never."""
-        interval = Interval() if self.within is None else self.within.interval()
-        span = interval.span(link.start, link.event.occurred_at)
+        span = in_window(link.start, link.event.occurred_at)
         if span is None or self.not_followed_by is None:
             return span
         if not self.not_followed_by.can_follow(link.event):
@@ -212,13 +226,6 @@ def _words_of(step: ChainLink) -> str:
 def _dump_step(step: ChainLink) -> Json:
     within: dict[str, Json] = {} if step.within is None else {"within": step.within.dump()}
     return EventSelection(name=step.name, where=step.where).dump() | within
-
-
-def _not_of_calendar(window: TimeWindow | CalendarWindow, parsing: Parsing) -> TimeWindow | None:
-    if isinstance(window, TimeWindow):
-        return window
-    parsing.problem("OUT_OF_RANGE", "a sequence cannot be in a calendar period: give a length of time")
-    return None
 
 
 def _build_step(given: Given, _: Parsing) -> ChainLink:
@@ -272,8 +279,7 @@ _EVENT_SEQUENCE_FILTER: Final = Shape(
         InputField(
             name="within",
             type=TIME_WINDOW,
-            check=_not_of_calendar,
-            description="When all of them happened. Calendar periods are refused. Default: at any time up to now.",
+            description="When all of them happened. Default: at any time up to now.",
         ),
         InputField(
             name="sameProperty",

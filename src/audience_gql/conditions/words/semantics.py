@@ -106,7 +106,7 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
 
 ## One event after another
 - Every step of `eventSequence` is strictly later than the step before: two events of the same instant are not in order. Other events may happen between them. `within` of a
-  step includes its end: exactly 7 days later is within 7 days. The window of the sequence must contain all steps. It cannot be a calendar window.
+  step includes its end: exactly 7 days later is within 7 days. The window of the sequence must contain all steps.
 - `notFollowedBy` forbids a follower at or after the followed event, so an order at the same instant as the cart is a follower. It looks at the last step of a sequence, and
   at the event that `lastEvent` or `firstEvent` picks. If a sequence can be made of several chains of events, one chain that is not followed is enough.
 - With `within`, only followers up to that long after the event count, this instant included. The condition holds from exactly that instant on, because nobody knows the answer
