@@ -241,7 +241,12 @@ class Leaf(Condition):
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
     """All leaves, from left to right."""
-    return (leaf for leaf, _ in leaves_in_time(condition))
+    waiting = [condition]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Leaf):
+            yield node
+        waiting.extend(reversed(node.children))
 
 
 def leaves_in_time(condition: Condition, later: timedelta = timedelta()) -> Iterator[tuple[Leaf, timedelta]]:
@@ -251,4 +256,6 @@ def leaves_in_time(condition: Condition, later: timedelta = timedelta()) -> Iter
         node, lead = waiting.pop()
         if isinstance(node, Leaf):
             yield node, lead
-        waiting.extend((child, lead + node.lead) for child in reversed(node.children))
+        elif node.children:
+            lead += node.lead
+            waiting += [(child, lead) for child in reversed(node.children)]

@@ -160,7 +160,10 @@ def plan_of(
     used = frozenset(evaluated).union(*closures.values())
     own_facts = {segment_id: _facts(conditions[segment_id], vocabulary) for segment_id in used}
     verdicts = {
-        segment_id: (SegmentAt(segment_id), *verdict_order((conditions[segment_id],), conditions))
+        segment_id: (
+            SegmentAt(segment_id),
+            *(verdict_order((conditions[segment_id],), conditions) if closures[segment_id] else ()),
+        )
         for segment_id in evaluated
     }
     own_edges = {

@@ -23,12 +23,11 @@ def edges(condition: Condition, vocabulary: Vocabulary, later: timedelta = timed
 
     None is missing, some may be unnecessary. An event name that was never used has none.
     """
-    return frozenset(
-        edge
-        for leaf, lead in leaves_in_time(condition, later)
-        for own in leaf.edges(vocabulary)
-        for edge in ({own, own.earlier(lead)} if _is_of_entry(own) else {own.earlier(lead)})
-    )
+    found: set[AnyEdge] = set()
+    for leaf, lead in leaves_in_time(condition, later):
+        own = leaf.edges(vocabulary)
+        found |= own if not lead else {edge.earlier(lead) for edge in own} | set(filter(_is_of_entry, own))
+    return frozenset(found)
 
 
 def _is_of_entry(edge: AnyEdge) -> bool:

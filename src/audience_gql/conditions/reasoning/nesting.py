@@ -58,7 +58,7 @@ def verdict_order(
     instants: dict[int, set[timedelta]] = defaultdict(set)
     for root in conditions:
         _note(verdicts_read(root), instants)
-    order = reading_order(conditions, inner)
+    order = reading_order(conditions, inner) if instants else ()
     found = 0
     for segment_id in reversed(order):
         for later in tuple(instants[segment_id]):
