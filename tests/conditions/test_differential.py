@@ -47,6 +47,7 @@ from audience_gql.conditions.sql.questions import (
     OfEvents,
     Parameters,
     Today,
+    ZoneWindow,
 )
 from audience_gql.conditions.values import exact_sum
 from audience_gql.conditions.vocabulary import PLAIN_IDS
@@ -462,6 +463,17 @@ def _past_periods_last(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _some_events_of_a_window_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calendar windows: as if the events that are surely in them were joined with their people too."""
+    right = CalendarWindow._in_two_parts
+
+    def wrong(self: CalendarWindow, column: str, whole: str, parameters: Parameters) -> ZoneWindow:
+        window = right(self, column, whole, parameters)
+        return replace(window, unsure=f"({window.unsure} OR {whole})")
+
+    monkeypatch.setattr(CalendarWindow, "_in_two_parts", wrong)
+
+
 def _days_of_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     """Regularity: as if the days of events were those of UTC."""
     day = "(e.occurred_at AT TIME ZONE 'UTC')::date"
@@ -494,6 +506,7 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     _properties_of_different_events: "event",
     _days_begin_everywhere_at_once: "event",
     _past_periods_last: "event",
+    _some_events_of_a_window_count_twice: "event",
     _days_of_utc: "event",
     _sum_of_nothing_is_missing: "eventTotal",
     _float_sums: "eventTotal",
@@ -530,6 +543,7 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
         _leap_day_in_february,
         _days_begin_everywhere_at_once,
         _past_periods_last,
+        _some_events_of_a_window_count_twice,
         _days_of_utc,
         _properties_of_different_events,
         _sum_of_nothing_is_missing,

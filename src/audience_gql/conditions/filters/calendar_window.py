@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from audience_gql.conditions.input.shapes import (
 from audience_gql.conditions.limits import MAX_WINDOW
 from audience_gql.conditions.periods import Period, WeekStart
 from audience_gql.conditions.sql.days import day_start
-from audience_gql.conditions.sql.questions import Parameters
+from audience_gql.conditions.sql.questions import Parameters, ZoneWindow
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.words.wording import counted
 
@@ -72,14 +72,25 @@ class CalendarWindow:
         start, end = self.span(now, calendar)
         return start <= time and (end is None or time < end)
 
-    def sql(self, column: str, parameters: Parameters) -> tuple[str, str]:
-        """A predicate on an instant, and an instant before which none passes it, which is the same for all people."""
+    def sql(self, column: str, parameters: Parameters) -> tuple[str, str, Callable[[], ZoneWindow]]:
+        """A predicate on an instant, an instant before which none passes it, and a function that makes the predicate in two parts."""
         since = parameters.near_period_start(self.period, -self.first, is_latest=False)
         parts = [f"{column} >= {since}", f"{column} >= {self._start(-self.first, parameters)}"]
         if self.is_past:
             parts.append(f"{column} < {parameters.near_period_start(self.period, 0, is_latest=True)}")
             parts.append(f"{column} < {self._start(0, parameters)}")
-        return " AND ".join(parts), since
+        whole = " AND ".join(parts)
+        return whole, since, lambda: self._in_two_parts(column, whole, parameters)
+
+    def _in_two_parts(self, column: str, whole: str, parameters: Parameters) -> ZoneWindow:
+        begun = parameters.near_period_start(self.period, -self.first, is_latest=True)
+        if not self.is_past:
+            return ZoneWindow(f"{column} >= {begun}", f"{whole} AND {column} < {begun}")
+        over = parameters.near_period_start(self.period, 0, is_latest=False)
+        return ZoneWindow(
+            f"{column} >= {begun} AND {column} < {over}",
+            f"{whole} AND ({column} < {begun} OR {column} >= {over})",
+        )
 
     def edge(self, name_id: int, week_start: WeekStart) -> CalendarEdge:
         """Where a period begins, events of the one that the window leaves, up to those that it reaches, change sides."""

@@ -24,7 +24,7 @@ from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.window import TimeWindow
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar
 from audience_gql.conditions.periods import Period
-from audience_gql.conditions.sql.questions import Aggregate, Parameters, all_of
+from audience_gql.conditions.sql.questions import Aggregate, Parameters, ZoneWindow, all_of
 from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.conditions.words.wording import named
@@ -78,15 +78,17 @@ class EventSelection:
         is_of_days: bool = False,
     ) -> Aggregate:
         """The aggregate `function` over these events, alias `e`. With `is_of_days`, it uses their local days."""
-        in_window, since = self.in_window(parameters)
+        in_window, since, window = self._in_window(parameters)
+        rest = all_of(*(item.sql(parameters) for item in self.where))
         return Aggregate(
             event_name=self.name,
             function=function,
             upto=parameters.instant(),
-            where=all_of(in_window, *(item.sql(parameters) for item in self.where)),
+            where=all_of(in_window, rest),
             since=since,
             of_nothing=of_nothing,
-            is_of_zone=isinstance(self.within, CalendarWindow),
+            window=window,
+            rest=rest,
             is_of_days=is_of_days,
         )
 
@@ -156,11 +158,18 @@ class EventSelection:
 
     def in_window(self, parameters: Parameters) -> tuple[str | None, str | None]:
         """A predicate on the time of an event `e`, and an instant before which none passes it. None means that there is no bound."""
+        predicate, since, _ = self._in_window(parameters)
+        return predicate, since
+
+    def _in_window(
+        self, parameters: Parameters
+    ) -> tuple[str | None, str | None, Callable[[], ZoneWindow] | None]:
+        """A predicate on the time of an event `e`, an instant before which none passes it, and the parts if it depends on the zone."""
         if isinstance(self.within, CalendarWindow):
             return self.within.sql("e.occurred_at", parameters)
         interval = Interval() if self.within is None else self.within.interval()
         bounds = interval.bounds(parameters)
-        return interval.sql("e.occurred_at", bounds), bounds[0]
+        return interval.sql("e.occurred_at", bounds), bounds[0], None
 
     @property
     def _offsets(self) -> frozenset[timedelta]:

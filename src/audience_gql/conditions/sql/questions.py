@@ -263,6 +263,18 @@ class HasRow:
     where: str
 
 
+@dataclass(frozen=True, slots=True)
+class ZoneWindow:
+    """A window whose ends depend on where the person lives, in two parts.
+
+    An event that passes `sure` is in it wherever its person lives. The other events in it pass `unsure`, which uses columns of the person's
+    zone (see `Parameters.of_zone`).
+    """
+
+    sure: str
+    unsure: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
     """An aggregate function over the person's events of one name that happened up to an instant.
@@ -277,10 +289,18 @@ class Aggregate:
     where: str | None = None
     since: str | None = None
     """SQL of an instant. No event before it passes `where`, so that a short range of the index is enough."""
-    is_of_zone: bool = False
-    """Whether `where` uses columns of the person's zone, which `Parameters.of_zone` makes."""
+    window: Callable[[], ZoneWindow] | None = None
+    """Makes the part of `where` about a window that depends on the person's zone. None means that nothing in `where` does."""
+    rest: str | None = None
+    """The other part of `where`."""
     is_of_days: bool = False
     """Whether `function` uses the event's local day."""
+
+    @property
+    def is_of_zone(self) -> bool:
+        """Whether `where` uses columns of the person's zone, which `Parameters.of_zone` makes."""
+        return self.window is not None
+
     of_nothing: Literal["0"] | None = None
     """The value over no events. None means null."""
 

@@ -88,8 +88,8 @@ Numbers are exact decimals, read by their shortest form: 0.1 is one tenth, and 0
   period. `last: {{calendarDays: n}}` is today and the n - 1 days before it. Weeks begin on the day that the workspace chose: Monday unless it chose Saturday or Sunday. A
   person who moves to another zone takes their events along: the events count on the days of the new zone.
 - `onDays`, `inWeeks` and `inMonths` count the different days, weeks or months of the same calendar in which at least one of the events happened.
-- Calendar windows and regularity cost two more index probes for one person. For a range of people, the events are joined with their people, which takes about three times as long as a
-  bare count. At the beginning of a period, the people with an event in the period that ends are evaluated, zone by zone.
+- Calendar windows and regularity cost two more index probes for one person. For a range of people, a calendar window costs little more than a rolling window of its length, and
+  regularity takes about three times as long as a bare count. At the beginning of a period, the people with an event in the period that ends are evaluated, zone by zone.
 - Events may arrive late, repeatedly and in any order. `occurredAt` says when an event happened, and `key` makes it count once. A future event counts from its
   instant on.
 - A membership can change without a new fact: it follows the clock, at the exact instant.
