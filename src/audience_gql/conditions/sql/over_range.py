@@ -189,7 +189,7 @@ class RangeQuery:
             case OfEvents():
                 return self._id_set_of_events(test)
             case FromEvents(query=query, is_complement=is_complement, is_of_zone=is_of_zone):
-                source = self._source(is_of_zone=is_of_zone, is_of_days=False)
+                source = self._residents_events() if is_of_zone else "events e"
                 rows = f"FROM {source} WHERE {_scope('e', 'subscriber_id')}"
                 return _IdSet(sql=query(rows, self._name_id), is_complement=is_complement)
 
@@ -274,14 +274,17 @@ class RangeQuery:
             return "events e"
         self._asks_where_people_live = True
         if is_of_days:  # of most people, so that these are joined with their zones first
-            self._asks_for_residents = True
-            residents = "events e JOIN residents calendar ON calendar.subscriber_id = e.subscriber_id"
-            return f"{residents} JOIN zone_clocks zone ON zone.zone = calendar.zone {local_day_join()}"
+            return f"{self._residents_events()} JOIN zone_clocks zone ON zone.zone = calendar.zone {local_day_join()}"
         return (
             f"events e JOIN subscribers p ON {_scope('p', 'id')} AND p.id = e.subscriber_id "
             f"LEFT JOIN zones own ON own.zone = p.timezone LEFT JOIN home ON TRUE "
             f"CROSS JOIN LATERAL (SELECT {self._values_of_zone()}) calendar"
         )
+
+    def _residents_events(self) -> str:
+        """The events `e`, joined with a table of all people of the range. Columns of zones that are asked for later are in it, too."""
+        self._asks_where_people_live = self._asks_for_residents = True
+        return "events e JOIN residents calendar ON calendar.subscriber_id = e.subscriber_id"
 
     def _tables_of_zones(self) -> Iterator[str]:
         """What everybody in a zone has in common, and then each person of the range with what their zone has."""
