@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from audience_gql.conditions.facts import Event
 from audience_gql.conditions.filters.calendar_window import CalendarWindow
@@ -21,6 +21,8 @@ from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.window import TimeWindow
 from audience_gql.conditions.sql.questions import FromEvents, Parameters, all_of
 
+_Window: TypeAlias = tuple[str | None, str | None]
+"""A predicate on the time of an event `e`, and an instant before which none passes it."""
 _EARLIER: Final = "GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 """The rows of a window before this one, without those of the same instant."""
 
@@ -55,14 +57,17 @@ class Chain:
 
     def sql(self, parameters: Parameters) -> FromEvents:
         """The question whether somebody has such a chain."""
+        window = EventSelection(name=self.links[0].name, within=self.window).in_window(parameters)
         return FromEvents(
-            query=lambda source, name_id: self._select(parameters, source, name_id),
+            query=lambda source, name_id: self._select(parameters, source, name_id, window),
             is_of_zone=isinstance(self.window, CalendarWindow),
         )
 
-    def _select(self, parameters: Parameters, source: str, name_id: Callable[[str], str]) -> str:
+    def _select(
+        self, parameters: Parameters, source: str, name_id: Callable[[str], str], window: _Window
+    ) -> str:
         ids = {name: name_id(name) for name in self._names}
-        query = self._marked(parameters, source, ids)
+        query = self._marked(parameters, source, ids, window)
         for number, link in enumerate(self.links[1:], 2):
             query = self._step(query, number, link, parameters)
         wanted = "q.reached"
@@ -70,9 +75,9 @@ class Chain:
             wanted += f" AND {self.follower.absence_sql('q.at', 'q.followed', parameters)}"
         return f"SELECT q.subscriber_id FROM ({query}) q WHERE {wanted}"
 
-    def _marked(self, parameters: Parameters, source: str, ids: dict[str, str]) -> str:
+    def _marked(self, parameters: Parameters, source: str, ids: dict[str, str], window: _Window) -> str:
         """The person's events, each with the steps that it fits and with its first follower."""
-        in_window, since = EventSelection(name=self.links[0].name, within=self.window).in_window(parameters)
+        in_window, since = window
         same = None if self.same_property is None else sameness_sql(self.same_property, parameters)
         has_value = None if same is None else f"{same} IS NOT NULL"
         fits = [

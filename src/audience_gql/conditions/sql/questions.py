@@ -327,7 +327,7 @@ class FromEvents:
 
     query: Callable[[str, Callable[[str], str]], str]
     is_of_zone: bool = False
-    """Whether the query uses columns of the person's zone, which `Parameters.of_zone` makes."""
+    """Whether the query uses columns of the person's zone. They must be made by `Parameters.of_zone` before the query is."""
     is_complement: bool = False
 
 
