@@ -429,10 +429,11 @@ def _the_last_cart_hides_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def _without_entry(inside: Inside, now: str) -> Inside:
+def _without_entry(inside: Inside, parameters: Parameters) -> Inside:
     entered = inside.entered
     if entered is None:
         return inside
+    now = parameters.instant()
     return replace(inside, entered=lambda column: entered(f"nullif({column}, {now})"))
 
 
@@ -441,9 +442,8 @@ def _entered_is_always_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     right = InSegment.sql
 
     def wrong(self: InSegment, parameters: Parameters) -> InSegments:
-        now = parameters.instant()
         choices = right(self, parameters).choices
-        return InSegments(choices=tuple(_without_entry(choice, now) for choice in choices))
+        return InSegments(choices=tuple(_without_entry(choice, parameters) for choice in choices))
 
     monkeypatch.setattr(InSegment, "sql", wrong)
 
@@ -569,4 +569,6 @@ async def test_a_planted_bug_is_found(
 ) -> None:
     plant(monkeypatch)
 
-    assert await disagreements(connection, seed=1, cases=8_000, stops=True, about=_ABOUT.get(plant))
+    seed = 2 if plant is _leap_day_in_february else 1  # nobody of the first seed was born on a leap day
+
+    assert await disagreements(connection, seed=seed, cases=8_000, stops=True, about=_ABOUT.get(plant))

@@ -19,7 +19,6 @@ from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.filters import date as date_filter
 from audience_gql.conditions.filters.calendar_window import CalendarWindow, SlidingCalendarWindow
 from audience_gql.conditions.filters.duration import Duration
-from audience_gql.conditions.filters.follower import EventFollower
 from audience_gql.conditions.filters.interval import Interval
 from audience_gql.conditions.filters.selection import EventSelection
 from audience_gql.conditions.filters.sliding import SlidingWindow
@@ -222,25 +221,8 @@ def with_sequences_as_old_as_their_last_event(monkeypatch) -> None:
     monkeypatch.setattr(Interval, "span", lambda self, _, last: honest(self, last, last))
 
 
-def with_followers_of_any_time(monkeypatch) -> None:
-    honest = EventFollower.span
-    monkeypatch.setattr(
-        EventFollower,
-        "span",
-        lambda self, time, followers: None if followers else honest(self, time, followers),
-    )
-    monkeypatch.setattr(EventFollower, "is_absent", _is_absent)
-
-
-def _is_absent(self, time, followers, now):
-    """The right meaning, which the planted bug would take from the evaluation too."""
-    until = now if self.within is None else time + self.within.length
-    return until <= now and not any(time <= follower <= until for follower in followers)
-
-
 _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     with_sequences_as_old_as_their_last_event: "eventSequence",
-    with_followers_of_any_time: "eventSequence",
     with_past_periods_that_last: "event",
     with_days_of_utc: "event",
 }
@@ -252,7 +234,6 @@ _ABOUT: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     "plant",
     [
         with_sequences_as_old_as_their_last_event,
-        with_followers_of_any_time,
         with_past_periods_that_last,
         with_days_of_utc,
         with_the_last_change_of_all,
