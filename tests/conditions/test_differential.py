@@ -142,7 +142,7 @@ async def test_sql_and_evaluation_agree(connection: Connection) -> None:
 @pytest.mark.fuzz
 @pytest.mark.parametrize("seed", range(10 if IS_LONG else 1))
 async def test_sql_and_evaluation_agree_for_long(connection: Connection, seed: int) -> None:
-    assert await disagreements(connection, seed=seed, cases=2_000 if IS_LONG else 800) == []
+    assert await disagreements(connection, seed=seed, cases=2_000 if IS_LONG else 1_400) == []
 
 
 def _plain_not(monkeypatch: pytest.MonkeyPatch) -> None:

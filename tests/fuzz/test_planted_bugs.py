@@ -166,10 +166,9 @@ async def a_fact_of_the_near_future(house, monkeypatch) -> list[str]:  # noqa: A
 def without_edges_at_the_fact_itself(monkeypatch) -> None:
     honest = dependencies.edges
 
-    def edges(condition, vocabulary):
-        return frozenset(
-            edge for edge in honest(condition, vocabulary) if not isinstance(edge, Edge) or edge.offset
-        )
+    def edges(condition, vocabulary, later):
+        found = honest(condition, vocabulary, later)
+        return frozenset(edge for edge in found if not isinstance(edge, Edge) or edge.offset)
 
     monkeypatch.setattr(affected, "edges", edges)
 
