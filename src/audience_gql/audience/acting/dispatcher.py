@@ -79,6 +79,8 @@ class Dispatcher:
     async def sweep(self) -> None:
         """Find the buckets with work that no tick told of, and the holds that end soon."""
         async with self._ports.database.acquire() as connection:
+            if not await automations.have_been_made(connection):
+                return  # most installations never make one, and every sweep counts there
             now = await self._ports.clock.now(connection)
             waiting = set(await runs.buckets_with_work(connection))
             due = await runs.ending_holds(connection, now + timedelta(seconds=_AHEAD * self._sweep_seconds))

@@ -14,7 +14,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
 from audience_gql.audience.webhooks.carrier import Carrier
 from audience_gql.audience.webhooks.lane_turns import LaneTurns
-from audience_gql.storage.acting import deliveries
+from audience_gql.storage.acting import deliveries, endpoints
 from audience_gql.storage.acting.deliveries import Lane
 from audience_gql.storage.database import BUSY, UNREACHABLE
 
@@ -68,6 +68,8 @@ class Courier:
     async def sweep(self) -> None:
         """Find the lanes that are due, and send them."""
         async with self._ports.database.acquire() as connection:
+            if not await endpoints.have_been_made(connection):
+                return
             now = await self._ports.clock.now(connection)
             due = await deliveries.due_lanes(connection, now)
         for lane in due:

@@ -14,6 +14,11 @@ from audience_gql.storage.statements import load_statements
 _SQL: Final = load_statements(__file__)
 
 
+async def have_been_made(connection: Connection) -> bool:
+    """Whether any workspace has an automation."""
+    return bool(await connection.fetchval(_SQL["have_been_made"]))
+
+
 async def trigger_lists(connection: Connection, workspace_id: int) -> frozenset[tuple[ListKind, int]]:
     """The lists, as (kind, id), whose changes start automations that are not paused."""
     rows = await connection.fetch(_SQL["trigger_lists"], workspace_id)

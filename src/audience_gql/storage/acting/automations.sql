@@ -29,3 +29,6 @@ WHERE r.bucket_id = $1 AND r.id = f.id
 
 -- name: forget_place
 DELETE FROM automation_places p WHERE p.bucket_id = $1 AND p.automation_id = $2
+
+-- name: have_been_made
+SELECT EXISTS (SELECT FROM automations)

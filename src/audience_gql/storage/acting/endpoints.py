@@ -16,6 +16,11 @@ from audience_gql.storage.statements import load_statements
 _SQL: Final = load_statements(__file__)
 
 
+async def have_been_made(connection: Connection) -> bool:
+    """Whether any workspace has an endpoint."""
+    return bool(await connection.fetchval(_SQL["have_been_made"]))
+
+
 async def find_endpoint(workspace_id: int, endpoint_id: int | None) -> WebhookEndpoint | None:
     """An endpoint of a workspace, read in the current transaction, if there is one."""
     if endpoint_id is None:

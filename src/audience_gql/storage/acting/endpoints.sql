@@ -66,3 +66,6 @@ DELETE FROM webhook_chains h WHERE h.bucket_id = $1 AND h.endpoint_id = $2
 
 -- name: forget_lane
 DELETE FROM webhook_lanes l WHERE l.bucket_id = $1 AND l.endpoint_id = $2
+
+-- name: have_been_made
+SELECT EXISTS (SELECT FROM webhook_endpoints)
