@@ -43,6 +43,7 @@ SHORTENED = {
     "benchmarks/engine": "--help",
     "benchmarks/fanout": "--help",
     "benchmarks/acting": "--help",
+    "benchmarks/kinds.py": "--help",
     "benchmarks/workspaces.py": "--help",
     "benchmarks/segments.py": "--help",
     "benchmarks/upserts.py": "--help",
