@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import sys
+import zoneinfo
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +28,9 @@ from audience_gql.storage.schema import migrate
 from tests.product import Product, started
 from tests.storage.sent import SentStatements
 from tests.together import Together
+
+# Like the commands: from the first test on, the zones are those of the pinned tzdata, not those of the machine.
+zoneinfo.reset_tzpath(to=())
 
 _numbers = count(1)
 

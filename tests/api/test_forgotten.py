@@ -173,7 +173,8 @@ async def _dumped(product: Product) -> list[tuple[str, str]]:
     connection = await asyncpg.connect(product.database_url)
     try:
         tables = await connection.fetch(
-            "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'"
+            "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' "
+            "AND tablename <> 'zone_clocks'"  # reference data, which have the zone Atlantic/Canary
         )
         rows = []
         for table in tables:
