@@ -17,9 +17,9 @@ from audience_gql.audience.log.retention import prune
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import begin_new_logs
 from audience_gql.config import Settings
+from audience_gql.storage.insights import sizes as past_sizes
 from audience_gql.storage.log import FeedFilter
 from audience_gql.storage.models import Workspace
-from audience_gql.storage.reads import segment_figures
 
 CURSORS = CursorCodec(("secret",))
 LT = {"country": {"is": "LT"}}
@@ -61,7 +61,7 @@ async def pruned_through(house) -> int:
 
 async def sizes(house, segment, start: datetime, every: timedelta):
     starts = [start + number * every for number in range(int((house.clock.instant - start) / every) + 1)]
-    return await segment_figures.sizes(
+    return await past_sizes.sizes(
         house.ports.database, house.workspace.id, segment.id, starts, starts[-1] + every
     )
 

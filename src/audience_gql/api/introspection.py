@@ -22,6 +22,8 @@ from graphql.type.introspection import introspection_types
 
 OWN_DEPTH: Final = 20
 """The most levels of an introspection query. The standard query of graphql-core and similar tools has 13."""
+OBJECTS_A_POINT: Final = 3
+"""So many objects of introspection count as one object of the workspace, because they need no storage and no permission."""
 WRAPPED: Final = introspection_types["__Type"].fields["ofType"]  # type: ignore[attr-defined]  # an object
 """This field costs nothing beside the type that wraps. Tools select it nine levels deep, but a type is wrapped only once or twice."""
 _ROOT_FIELDS: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}

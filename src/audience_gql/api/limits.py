@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final, TypeAlias
 
 from graphql import (
@@ -34,7 +35,13 @@ from graphql import (
 )
 
 from audience_gql.api.errors import ApiError
-from audience_gql.api.introspection import OWN_DEPTH, WRAPPED, introspection_sizes, root_field
+from audience_gql.api.introspection import (
+    OBJECTS_A_POINT,
+    OWN_DEPTH,
+    WRAPPED,
+    introspection_sizes,
+    root_field,
+)
 from audience_gql.api.pagination import LARGEST_PAGE
 from audience_gql.api.syntax import nodes
 
@@ -86,6 +93,9 @@ class Cost:
         if isinstance(factor, int):
             return Cost({sizes: count * factor for sizes, count in self.terms.items()})
         return Cost({tuple(sorted((*sizes, factor))): count for sizes, count in self.terms.items()})
+
+    def divided_by(self, number: int) -> Cost:
+        return Cost({sizes: ceil(count / number) for sizes, count in self.terms.items()})
 
     def points(self, variables: Mapping[str, object]) -> int:
         """The number of objects for these variables."""
@@ -179,7 +189,7 @@ class Measure:
         name = node.name.value
         if (introspection := root_field(name)) is not None:
             # Introspection has a depth limit of its own, because the tools' standard query is deeper than other queries.
-            return 0, self._inner(node, introspection, OWN_DEPTH)[1]
+            return 0, self._inner(node, introspection, OWN_DEPTH)[1].divided_by(OBJECTS_A_POINT)
         if name.startswith("__"):
             return 0, _NOTHING
         if room == 0:

@@ -33,9 +33,11 @@ from audience_gql.storage.imports import (
     imports_by_ids,
     rejects_by_keys,
 )
+from audience_gql.storage.insights import sizes
+from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
-from audience_gql.storage.reads import batches, list_pages, person_pages, segment_figures
+from audience_gql.storage.reads import batches, list_pages, person_pages
 from audience_gql.storage.reads.list_pages import Members
 from audience_gql.storage.reads.records import (
     ChangeKey,
@@ -46,7 +48,6 @@ from audience_gql.storage.reads.records import (
     SegmentFigures,
     SubscriberRecord,
 )
-from audience_gql.storage.reads.segment_figures import Size
 from audience_gql.storage.reads.slices import Entry, Slice
 
 Key = TypeVar("Key", bound=Hashable)
@@ -291,9 +292,7 @@ class Loaders:
         for segment_id, starts, end in questions:
             begun = [start for start in starts if start <= now]
             found.append(
-                await segment_figures.sizes(database, self._workspace_id, segment_id, begun, end)
-                if begun
-                else []
+                await sizes.sizes(database, self._workspace_id, segment_id, begun, end) if begun else []
             )
         return found
 

@@ -83,6 +83,7 @@ class Bucket(Model):
     crowd_through: datetime | None = DatetimeField(null=True)
     crowd_marked_to: int | None = BigIntField(null=True)
     settled_at: datetime | None = DatetimeField(null=True)
+    complete_since: datetime | None = DatetimeField(null=True)
 
     class Meta:
         table = "buckets"
@@ -136,6 +137,8 @@ class Segment(Model):
     failure: str | None = TextField(null=True)
     is_paused = BooleanField(default=False)
     paused_through: datetime | None = DatetimeField(null=True)
+    last_read_at: datetime | None = DatetimeField(null=True)
+    reviewed_at: datetime | None = DatetimeField(null=True)
     created_at: datetime = DatetimeField()
     updated_at: datetime = DatetimeField()
 

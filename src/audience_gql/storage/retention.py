@@ -28,7 +28,7 @@ async def prune_slice(connection: Connection, bucket_id: int, *, before: datetim
     if end is not None:
         await connection.execute(_SQL["keep_hours"], bucket_id, after, end)
         await connection.execute(_SQL["forget_passed"], bucket_id, after, end)
-        await connection.execute(_SQL["advance"], bucket_id, end)
+        await connection.execute(_SQL["advance"], bucket_id, end, before)
     return end is not None
 
 

@@ -47,7 +47,7 @@ WHERE c.bucket_id = $1 AND c.subscriber_id = p.subscriber_id AND c.list_id = p.l
     AND (c.list_kind = 'GROUP' OR EXISTS (SELECT FROM segments d WHERE d.id = c.list_id)))
 
 -- name: advance
-UPDATE buckets b SET pruned_through = $2 WHERE b.id = $1
+UPDATE buckets b SET pruned_through = $2, complete_since = $3 WHERE b.id = $1
 
 -- name: forget_segment
 DELETE FROM membership_changes c

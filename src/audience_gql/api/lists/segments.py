@@ -12,9 +12,9 @@ import strawberry
 from audience_gql.api.conditions.explanations import Explanation
 from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Info
+from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
-from audience_gql.api.lists.segment_figures import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import (
     LONG_PAGE_SIZE,
@@ -31,10 +31,10 @@ from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
 from audience_gql.storage import models
+from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads import pages
 from audience_gql.storage.reads.records import SubscriberRecord
-from audience_gql.storage.reads.segment_figures import Size
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.membership import MembershipChangeConnection

@@ -1,0 +1,1 @@
+"""The schema's answers about audiences: their past and future, how they overlap and perform, and experiments with them."""
