@@ -87,13 +87,15 @@ async def subscribers(
         )
         joins, where = fragment.joins, f"{where} AND ({fragment.where})"
         values += fragment.bind(matching.now)
-    rows = await database.fetch(
+    sql = (
         "SELECT p.* FROM buckets b CROSS JOIN LATERAL ("
         f"SELECT {columns_of(SubscriberRecord, 's')}, {order.columns} FROM subscribers s {joins} "
         f"WHERE s.bucket_id = b.id AND {where} ORDER BY {order.clause} {part.limit}) p "
-        f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}",
-        *values,
+        f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}"
     )
+    # A condition is planned for its values, which a snapshot's statements are.
+    async with database.snapshot() if matching else database.acquire() as connection:
+        rows = await connection.fetch(sql, *values)
     return [Entry(subscriber_of(row), order.position(row)) for row in rows]
 
 
