@@ -15,8 +15,10 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from audience_gql.api.paths import spelled
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
 from audience_gql.audience.log.cursors import CursorExpired, CursorInvalid
+from audience_gql.conditions.values import instant_text
 from audience_gql.storage.database import UNREACHABLE, OutcomeUnknown
 from audience_gql.storage.fair_queue import Overloaded
+from audience_gql.storage.insights.log_positions import LogExpired
 from audience_gql.storage.reads.person_facts import TooManyEvents
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -96,8 +98,8 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
             told: tuple[str, dict[str, object]] = error.message, {"code": code}
         case CursorInvalid() | TooManyEvents():
             told = str(cause), {"code": _CODES[type(cause)]}
-        case CursorExpired():
-            told = str(cause), {"code": "CURSOR_EXPIRED", "oldestCursor": cause.oldest}
+        case CursorExpired() | LogExpired():
+            told = str(cause), _expired(cause)
         case NotFound():
             told = cause.message, {"code": "NOT_FOUND"}
         case InvalidInput():
@@ -111,6 +113,12 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
         case _:
             told = _unexpected(cause, error)
     return told
+
+
+def _expired(cause: CursorExpired | LogExpired) -> dict[str, object]:
+    if isinstance(cause, LogExpired):
+        return {"code": "LOG_EXPIRED", "completeSince": instant_text(cause.complete_since)}
+    return {"code": "CURSOR_EXPIRED", "oldestCursor": cause.oldest}
 
 
 def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:

@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 from strawberry.dataloader import DataLoader
 
 from audience_gql.api.ids import OPAQUE_IDS
+from audience_gql.api.insight_loaders import InsightLoaders
 from audience_gql.audience.answers.explanations import Explanation, Question, explain_memberships
 from audience_gql.audience.engine.due import next_change_by_segments
 from audience_gql.audience.ports import Ports
@@ -192,6 +193,10 @@ class Loaders:
     @cached_property
     def sizes(self) -> DataLoader[SizeQuestion, list[Size]]:
         return DataLoader(self._sizes)
+
+    @cached_property
+    def insights(self) -> InsightLoaders:
+        return InsightLoaders(self._ports, self._heavy_ports, self._workspace_id)
 
     # ---- pages
 

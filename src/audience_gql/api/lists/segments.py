@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,6 +11,9 @@ import strawberry
 from audience_gql.api.conditions.explanations import Explanation
 from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Info
+from audience_gql.api.insights import flow as insights_flow
+from audience_gql.api.insights import performance as insights_performance
+from audience_gql.api.insights.past import AsOf, MembersPage, members_as_of, members_page
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
@@ -34,7 +36,6 @@ from audience_gql.storage import models
 from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads import pages
-from audience_gql.storage.reads.records import SubscriberRecord
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.membership import MembershipChangeConnection
@@ -57,11 +58,6 @@ class SegmentState(StrEnum):
     READY = "READY"
     FAILED = "FAILED"
     PAUSED = "PAUSED"
-
-
-@dataclass(frozen=True, slots=True)
-class _MembersPage(Page[SubscriberRecord]):
-    feed_cursor: str
 
 
 @strawberry.type(
@@ -116,13 +112,17 @@ class Segment(Node):
     )
     @staticmethod
     async def members(
-        parent: strawberry.Parent[models.Segment], info: Info, first: First = PAGE_SIZE, after: After = None
-    ) -> _MembersPage:
+        parent: strawberry.Parent[models.Segment],
+        info: Info,
+        first: First = PAGE_SIZE,
+        after: After = None,
+        as_of: AsOf = None,
+    ) -> MembersPage:
+        if as_of is not None:
+            return await members_as_of(info, parent.id, as_of, first, after)
         part = _MEMBERS.slice(first, after)
         members = await info.context.loaders.members_of_segments.load((parent.id, part))
-        page = _MEMBERS.page(members.entries, part)
-        feed_cursor = info.context.services.cursors.encode(info.context.workspace, members.heads)
-        return _MembersPage(page.edges, page.page_info, feed_cursor)
+        return members_page(info, _MEMBERS.page(members.entries, part), members)
 
     @strawberry.field(
         description="The membership reflects every fact that was committed up to this instant. Null while the segment is COMPUTING or "
@@ -228,6 +228,9 @@ class Segment(Node):
         upto = instant_at(end, "to") if end else await loaders.now.load(None)
         span = span_of(instant_at(start, "from"), upto, every, info.context.workspace.timezone)
         return await loaders.sizes.load((parent.id, span.starts, span.end))
+
+    flow = insights_flow.flow
+    performance = insights_performance.performance
 
 
 @strawberry.type(description="A segment in a list.")

@@ -13,6 +13,7 @@ from strawberry.scalars import JSON
 from audience_gql.api.channels import Channel, ChannelState
 from audience_gql.api.conditions.inputs import ConditionInput, filter_of
 from audience_gql.api.context import Info
+from audience_gql.api.insights import past as insights_past
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
@@ -179,6 +180,8 @@ class Subscriber(Node):
         entries = await info.context.loaders.changes_of_subscribers.load((parent.owner, part))
         return _HISTORY.page(entries, part)
 
+    was_member = insights_past.was_member
+
 
 @strawberry.type(description="A person in a list.")
 class SubscriberEdge(ListEdge):
@@ -209,7 +212,7 @@ class SegmentMemberEdge(ListEdge):
 class SegmentMemberConnection(ListConnection[SegmentMemberEdge]):
     feed_cursor: str = strawberry.field(
         description=(
-            "The position of the live feed at the instant of this page. To copy the members without gaps, keep the first page's "
+            "The position of the live feed at the instant of this page, or at `asOf`. To copy the members without gaps, keep the first page's "
             "cursor, read all pages, then continue with `membershipChanges(after:)` from that cursor."
         )
     )

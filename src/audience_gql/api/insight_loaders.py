@@ -1,0 +1,83 @@
+"""The data loaders of the answers about audiences: their past, and how they perform.
+
+They belong to the loaders of an operation and live as long as those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TypeAlias
+
+from strawberry.dataloader import DataLoader
+
+from audience_gql.audience.insights.performance import Comparison, EventPerformance, performance_of_segment
+from audience_gql.audience.ports import Ports
+from audience_gql.storage.insights import flows, past
+from audience_gql.storage.insights.flows import Flow
+from audience_gql.storage.insights.past import WasMember
+from audience_gql.storage.reads.list_pages import Members
+from audience_gql.storage.reads.slices import Slice
+
+PeriodOf: TypeAlias = tuple[int, datetime, datetime]
+"""A segment's id, the beginning of a period, and the first instant after it."""
+PastPage: TypeAlias = tuple[int, Slice, datetime]
+"""A segment's id, a part of the list of its members, and the instant at which they were members."""
+
+
+class InsightLoaders:
+    """One operation's loaders for one workspace. What may take long has database connections of its own."""
+
+    def __init__(self, ports: Ports, heavy_ports: Ports, workspace_id: int) -> None:
+        self._ports = ports
+        self._heavy_ports = heavy_ports
+        self._workspace_id = workspace_id
+
+    @cached_property
+    def past_members(self) -> DataLoader[PastPage, Members]:
+        return DataLoader(self._past_members)
+
+    @cached_property
+    def were_members(self) -> DataLoader[WasMember, bool | None]:
+        return DataLoader(self._were_members)
+
+    @cached_property
+    def flows(self) -> DataLoader[PeriodOf, Flow]:
+        return DataLoader(self._flows)
+
+    @cached_property
+    def performances(self) -> DataLoader[Comparison, list[EventPerformance]]:
+        return DataLoader(self._performances)
+
+    async def _past_members(self, questions: list[PastPage]) -> list[Members]:
+        """Segments of which the same part at the same instant is wanted share their statements."""
+        segments: dict[tuple[Slice, datetime], list[int]] = {}
+        for segment_id, part, instant in questions:
+            segments.setdefault((part, instant), []).append(segment_id)
+        database = self._heavy_ports.database
+        found = {
+            (part, instant): await past.members_of_segments(
+                database, self._workspace_id, segment_ids, part, instant=instant
+            )
+            for (part, instant), segment_ids in segments.items()
+        }
+        return [found[part, instant][segment_id] for segment_id, part, instant in questions]
+
+    async def _were_members(self, questions: list[WasMember]) -> Sequence[bool | None]:
+        found = await past.were_members(self._ports.database, self._workspace_id, questions)
+        return [found.get(question) for question in questions]
+
+    async def _flows(self, questions: list[PeriodOf]) -> list[Flow]:
+        database = self._heavy_ports.database
+        return [
+            await flows.flow_of_segment(database, self._workspace_id, segment_id, start=start, end=end)
+            for segment_id, start, end in questions
+        ]
+
+    async def _performances(self, questions: list[Comparison]) -> list[list[EventPerformance]]:
+        ports, workspace_id = self._heavy_ports, self._workspace_id
+        return [
+            await performance_of_segment(ports=ports, workspace_id=workspace_id, wanted=wanted)
+            for wanted in questions
+        ]

@@ -1,0 +1,116 @@
+"""Reads from the log who was a member of a segment at an instant of the past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.insights.log_positions import COMPLETE_SINCE, ceilings_at, positions_at
+from audience_gql.storage.reads.list_pages import Members
+from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of, subscriber_of
+from audience_gql.storage.reads.slices import Entry, Order, Slice, bind, by_parent
+
+_ORDER: Final = Order(("c.occurred_at", "c.bucket_id", "c.sequence"))
+
+
+@dataclass(frozen=True, slots=True)
+class WasMember:
+    """The question whether a person was a member of a segment at an instant."""
+
+    owner: Owner
+    segment_id: int
+    at: datetime
+
+
+async def members_of_segments(
+    database: Database, workspace_id: int, segment_ids: Sequence[int], part: Slice, *, instant: datetime
+) -> dict[int, Members]:
+    """The people who were members of each segment at an instant. Those who had entered last come first. Raises LogExpired.
+
+    A person was a member if their last change up to then is an entry. Changes are read from the latest one back, so that a page costs
+    what it holds, and those people whom it passes over because they had left.
+    """
+    async with database.snapshot() as connection:
+        heads = await positions_at(connection, workspace_id, instant)
+        ceilings = await _ceilings(connection, workspace_id, part, heads, instant)
+        rows = await _members(connection, segment_ids, part, heads, ceilings)
+    entries = by_parent(
+        segment_ids, rows, lambda row: Entry(subscriber_of(row), _ORDER.position(row), row["k0"])
+    )
+    return {segment_id: Members(entries.get(segment_id, []), heads) for segment_id in segment_ids}
+
+
+async def were_members(
+    database: Database, workspace_id: int, questions: Sequence[WasMember]
+) -> dict[WasMember, bool]:
+    """The answers to these questions, without those from before the log of the person's bucket is complete."""
+    rows = await database.fetch(
+        "SELECT q.number, coalesce(x.entered, false) AS was_member "
+        "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[]) WITH ORDINALITY "
+        "AS q (bucket_id, subscriber_id, segment_id, at, number) "
+        "JOIN buckets b ON b.id = q.bucket_id AND b.workspace_id = $1 "
+        "LEFT JOIN LATERAL ("
+        "SELECT c.entered FROM membership_changes c "
+        "WHERE c.bucket_id = b.id AND c.subscriber_id = q.subscriber_id AND c.list_id = q.segment_id "
+        "AND c.occurred_at <= q.at ORDER BY c.sequence DESC LIMIT 1) x ON true "
+        f"WHERE ({COMPLETE_SINCE} <= q.at) IS NOT FALSE",
+        workspace_id,
+        [question.owner[0] for question in questions],
+        [question.owner[1] for question in questions],
+        [question.segment_id for question in questions],
+        [question.at for question in questions],
+    )
+    return {questions[row["number"] - 1]: row["was_member"] for row in rows}
+
+
+async def _ceilings(
+    connection: Connection, workspace_id: int, part: Slice, heads: Mapping[int, int], instant: datetime
+) -> Mapping[int, int]:
+    """The sequences of each bucket at which the page begins, so that no page reads those before it again."""
+    if part.after is None:
+        return heads
+    reached, bucket_id, sequence = part.after
+    found = await ceilings_at(connection, workspace_id, min(reached, instant))
+    return {
+        each: min(ceiling, sequence - 1) if each == bucket_id else ceiling for each, ceiling in found.items()
+    }
+
+
+async def _members(
+    connection: Connection,
+    segment_ids: Sequence[int],
+    part: Slice,
+    heads: Mapping[int, int],
+    ceilings: Mapping[int, int],
+) -> list[asyncpg.Record]:
+    bound: list[object] = [
+        list(segment_ids),
+        list(heads),
+        list(heads.values()),
+        [ceilings[it] for it in heads],
+    ]
+    beyond = "true"
+    if part.after is not None:
+        beyond = (
+            f"(c.occurred_at, c.bucket_id) <= ({bind(part.after[0], bound)}, {bind(part.after[1], bound)})"
+        )
+    # The subquery for the last change runs once for each change, by the index of the person's changes. As a join, Postgres might
+    # read the whole log for it.
+    return await connection.fetch(
+        "SELECT p.number, x.* FROM unnest($1::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
+        "SELECT y.* FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS b (id, head, ceiling) CROSS JOIN LATERAL ("
+        f"SELECT {columns_of(SubscriberRecord, 's')}, {_ORDER.columns} FROM membership_changes c "
+        "JOIN subscribers s ON s.bucket_id = b.id AND s.id = c.subscriber_id "
+        "WHERE c.bucket_id = b.id AND c.list_id = p.id AND c.sequence <= b.ceiling AND c.entered "
+        f"AND {beyond} AND c.sequence = ("
+        "SELECT max(l.sequence) FROM membership_changes l WHERE l.bucket_id = b.id "
+        "AND l.subscriber_id = c.subscriber_id AND l.list_id = p.id AND l.sequence <= b.head) "
+        f"ORDER BY c.sequence DESC {part.limit}) y "
+        f"ORDER BY {_ORDER.outer_clause} {part.limit}) x ORDER BY p.number, {_ORDER.outer_clause}",
+        *bound,
+    )
