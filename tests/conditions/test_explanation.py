@@ -25,7 +25,7 @@ from audience_gql.conditions.filters.sliding import SlidingWindow
 from audience_gql.conditions.filters.time import TimeFilter
 from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.kinds.segment import InSegment
-from audience_gql.conditions.reasoning import explanation
+from audience_gql.conditions.reasoning import verdicts
 from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.values import date_of, instant_of, instant_text
@@ -169,7 +169,7 @@ def test_every_node_is_right_now_and_until_it_says():
 
 def with_the_last_change_of_all(monkeypatch) -> None:
     monkeypatch.setattr(
-        explanation, "next_of_all", lambda parts: max((at for _, at in parts if at is not None), default=None)
+        verdicts, "next_of_all", lambda parts: max((at for _, at in parts if at is not None), default=None)
     )
 
 

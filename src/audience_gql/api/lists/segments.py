@@ -12,6 +12,7 @@ from audience_gql.api.conditions.explanations import Explanation
 from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Info
 from audience_gql.api.insights import flow as insights_flow
+from audience_gql.api.insights import forecasts
 from audience_gql.api.insights import performance as insights_performance
 from audience_gql.api.insights.past import AsOf, MembersPage, members_as_of, members_page
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
@@ -231,6 +232,9 @@ class Segment(Node):
 
     flow = insights_flow.flow
     performance = insights_performance.performance
+    size_forecast = forecasts.size_forecast
+    leaving = forecasts.leaving
+    entering = forecasts.entering
 
 
 @strawberry.type(description="A segment in a list.")

@@ -30,20 +30,20 @@ async def next_change_by_segments(
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
         for segment in await definitions.segments(connection, workspace_id)
     }
-    edges_of = {
-        segment_id: _edges(conditions[segment_id], conditions, vocabulary)
+    wanted = {
+        segment_id: edges_of(conditions[segment_id], conditions, vocabulary)
         for segment_id in segment_ids
         if segment_id in conditions
     }
-    due = await _due_by_edge(connection, workspace_id, frozenset().union(*edges_of.values()))
+    due = await _due_by_edge(connection, workspace_id, frozenset().union(*wanted.values()))
     return {
         segment_id: min(due[edge] for edge in crossed)
-        for segment_id, own in edges_of.items()
+        for segment_id, own in wanted.items()
         if (crossed := own & due.keys())
     }
 
 
-def _edges(
+def edges_of(
     condition: Condition, conditions: Mapping[int, Condition], vocabulary: Vocabulary
 ) -> frozenset[AnyEdge]:
     """The edges of a condition and of all segments that it reads."""

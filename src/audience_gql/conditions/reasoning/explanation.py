@@ -15,9 +15,9 @@ from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
 from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.periods import DEFAULT_WEEK_START, WeekStart
 from audience_gql.conditions.reasoning.nesting import verdict_order
-from audience_gql.conditions.reasoning.outlook import Part, next_of_all, next_of_any
+from audience_gql.conditions.reasoning.verdicts import before, combined, moment_of
 from audience_gql.conditions.values import Json
-from audience_gql.conditions.vocabulary import IdCodec, SegmentAt
+from audience_gql.conditions.vocabulary import IdCodec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +49,9 @@ def explain(
 
     `segments` has at least the segments that it reads, directly or through others. `timezone` and `week_start` are the workspace's.
     """
-    verdicts: dict[SegmentAt, bool] = {}
-    next_changes: dict[SegmentAt, datetime | None] = {}
-    moment = Moment(
-        now=now, timezone=timezone, week_start=week_start, verdicts=verdicts, next_changes=next_changes
-    )
+    read = verdict_order([condition], segments)
+    moment = moment_of(person, now, read, segments, timezone=timezone, week_start=week_start)
     view = _View(person=person, moment=moment, names=names, ids=ids)
-    for verdict in verdict_order([condition], segments):
-        then = view.moved(verdict.later)
-        verdicts[verdict], next_changes[verdict] = then.part(segments[verdict.id])
     return tuple(view.findings((), condition))
 
 
@@ -77,9 +71,8 @@ class _View:
             [_earlier(finding, condition.lead) for finding in view.findings((*path, *steps), child)]
             for steps, child in _steps(condition)
         ]
-        matches, next_change = self._combined(
-            condition, [(child[0].matches, child[0].next_change) for child in inside]
-        )
+        parts = [(child[0].matches, child[0].next_change) for child in inside]
+        matches, next_change = combined(condition, self.person, self.moment, parts)
         own = Finding(
             path=path,
             condition=condition,
@@ -91,12 +84,6 @@ class _View:
         )
         return [own, *(finding for child in inside for finding in child)]
 
-    def part(self, condition: Condition) -> Part:
-        """The verdict on a condition, and a lower bound of until when it lasts."""
-        view = self.moved(condition.lead)
-        parts = [view.part(child) for child in condition.children]
-        return self._combined(condition, [(holds, _before(at, condition.lead)) for holds, at in parts])
-
     def moved(self, by: timedelta) -> _View:
         """The view of the same person so much later."""
         return replace(self, moment=self.moment.moved(by)) if by else self
@@ -105,22 +92,6 @@ class _View:
         if not isinstance(condition, Leaf):
             return None
         return condition.observe(self.person, replace(self.moment, until=until), self.ids)
-
-    def _combined(self, condition: Condition, parts: list[Part]) -> Part:
-        """The same for a node, from its children's, so that each leaf is evaluated once."""
-        match condition:
-            case All():
-                return all(matches for matches, _ in parts), next_of_all(parts)
-            case AnyOf():
-                return any(matches for matches, _ in parts), next_of_any(parts)
-            case Not():
-                return not parts[0][0], parts[0][1]
-            case Later():
-                return parts[0]
-            case Leaf():
-                matches = condition.evaluate(self.person, self.moment)
-                return matches, condition.next_change(self.person, self.moment)
-        raise TypeError(f"no outlook for {condition!r}")
 
 
 def _steps(condition: Condition) -> Iterator[tuple[Path, Condition]]:
@@ -137,8 +108,4 @@ def _steps(condition: Condition) -> Iterator[tuple[Path, Condition]]:
 
 
 def _earlier(finding: Finding, by: timedelta) -> Finding:
-    return replace(finding, next_change=_before(finding.next_change, by)) if by else finding
-
-
-def _before(instant: datetime | None, by: timedelta) -> datetime | None:
-    return None if instant is None else instant - by
+    return replace(finding, next_change=before(finding.next_change, by)) if by else finding

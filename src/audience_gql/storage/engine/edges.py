@@ -1,6 +1,6 @@
 """Finds the people who cross time edges, and the next instant at which anybody does, through index ranges. It keeps no list of timers.
 
-Every function reads inside the caller's transaction, under the bucket's lock, and decides nothing.
+Every function reads inside the caller's transaction and decides nothing. A tick calls them under the bucket's lock.
 """
 
 from __future__ import annotations
@@ -84,6 +84,24 @@ async def people_on_edges(
         for subscriber_id, _, position in rows:
             people[subscriber_id].add(asked.edges[position - 1])
     return people if len(people) <= limit else None
+
+
+async def ids_on_edges(
+    connection: Connection, bucket_id: int, ranges: Collection[Range], *, above: int, limit: int
+) -> list[int]:
+    """The lowest `limit` ids above `above` of people whose facts cross one of the edges, ascending."""
+    found: set[int] = set()
+    for asked in ranges:
+        values = asked.values_for(above, _LAST_ID)
+        rows = await connection.fetch(
+            f"SELECT DISTINCT p.subscriber_id FROM ({_SQL[asked.statement]}) p "
+            f"WHERE p.subscriber_id > ${len(values) + 2} ORDER BY p.subscriber_id LIMIT {limit:d}",
+            bucket_id,
+            *values,
+            above,
+        )
+        found.update(row["subscriber_id"] for row in rows)
+    return sorted(found)[:limit]
 
 
 async def mark_people_on_edges(
