@@ -23,8 +23,7 @@ MOST_SEGMENTS: Final = 8
 @strawberry.type(description="The people who are in exactly these of the requested segments.")
 class SegmentOverlap:
     members: int = strawberry.field(
-        description="The number of people who are in all of `segments` and in no other requested segment. It is exact while the requested "
-        "segments have up to 500,000 members together. Above that, it is estimated from a random share of the audience."
+        description="The exact number of people who are in all of `segments` and in no other requested segment."
     )
 
     @strawberry.field(

@@ -14,6 +14,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.insights import flow as insights_flow
 from audience_gql.api.insights import forecasts
 from audience_gql.api.insights import performance as insights_performance
+from audience_gql.api.insights import similarities
 from audience_gql.api.insights.past import AsOf, MembersPage, members_as_of, members_page
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
@@ -164,6 +165,8 @@ class Segment(Node):
     @staticmethod
     async def used_by(parent: strawberry.Parent[models.Segment], info: Info) -> list[models.Segment]:
         return await info.context.loaders.users.load(parent.id)
+
+    similar = similarities.similar
 
     @strawberry.field(
         description="Why a person is in the segment or not. Null when there is no such person. A person with too many events is the error "

@@ -1,16 +1,17 @@
-"""How many people segments have in common."""
+"""How many people segments have in common, counted exactly, one bucket after the other in one snapshot."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
-from audience_gql.storage.ids import SUBSCRIBER_IDS
+from audience_gql.storage.statements import load_statements
 
-MEMBERSHIPS_COUNTED: Final = 500_000
-"""If the segments together have more members than this, only a sample of the people is counted."""
+_SQL: Final = load_statements(__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,35 +22,58 @@ class Overlap:
     members: int
 
 
-async def overlaps(
-    database: Database, workspace_id: int, segment_ids: Collection[int], *, counted: int = MEMBERSHIPS_COUNTED
-) -> list[Overlap]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similarity:
+    """How many people a segment has in common with another one. At least one."""
+
+    segment_id: int
+    """The other segment."""
+    both: int
+    members: int
+    others: int
+    """How many members the other segment has."""
+
+    @property
+    def jaccard(self) -> float:
+        """The share of the people who are in both, of those who are in at least one."""
+        return self.both / (self.members + self.others - self.both)
+
+
+async def overlaps(database: Database, workspace_id: int, segment_ids: Collection[int]) -> list[Overlap]:
     """How many people are in exactly each combination of these segments, the most frequent first. Combinations without people are left out.
 
     Up to 31 segments, because a combination has one bit for each.
     """
-    total = await database.fetchval(
-        "SELECT coalesce(sum(t.members), 0)::bigint FROM buckets b "
-        "JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = ANY($2::bigint[]) WHERE b.workspace_id = $1",
-        workspace_id,
-        list(segment_ids),
-    )
-    share = min(1.0, counted / total) if total else 1.0
     ordered = sorted(segment_ids)
-    rows = await database.fetch(
-        "SELECT x.combination, count(*) AS people FROM buckets b CROSS JOIN LATERAL ("
-        "SELECT bit_or(1 << (array_position($2::bigint[], m.segment_id) - 1)) AS combination FROM segment_members m "
-        "WHERE m.bucket_id = b.id AND m.segment_id = ANY($2::bigint[]) AND m.subscriber_id < $3 "
-        "GROUP BY m.subscriber_id) x WHERE b.workspace_id = $1 "
-        "GROUP BY x.combination ORDER BY people DESC, x.combination",
-        workspace_id,
-        ordered,
-        int(SUBSCRIBER_IDS * share),
-    )
+    bits = [1 << position for position in range(len(ordered))]
+    people: Counter[int] = Counter()
+    async with database.snapshot() as connection:
+        for bucket_id in await definitions.bucket_ids(connection, workspace_id):
+            rows = await connection.fetch(_SQL["combinations"], bucket_id, ordered, bits)
+            people.update({row["combination"]: row["people"] for row in rows})
     return [
         Overlap(
-            segment_ids=tuple(id_ for bit, id_ in enumerate(ordered) if row["combination"] >> bit & 1),
-            members=round(row["people"] / share),
+            segment_ids=tuple(id_ for bit, id_ in zip(bits, ordered, strict=True) if combination & bit),
+            members=count,
         )
-        for row in rows
+        for combination, count in sorted(people.items(), key=lambda it: (-it[1], it[0]))
     ]
+
+
+async def similar(database: Database, workspace_id: int, segment_id: int, *, first: int) -> list[Similarity]:
+    """The other segments of the workspace with the largest Jaccard index, at most `first` of them. Segments without a common member are left out."""
+    both: Counter[int] = Counter()
+    async with database.snapshot() as connection:
+        for bucket_id in await definitions.bucket_ids(connection, workspace_id):
+            rows = await connection.fetch(_SQL["in_common"], bucket_id, segment_id)
+            both.update({row["segment_id"]: row["people"] for row in rows})
+        rows = await connection.fetch(_SQL["sizes"], workspace_id)
+    sizes = {row["id"]: row["members"] for row in rows}
+    if segment_id not in sizes:  # deleted in the meantime
+        return []
+    found = [
+        Similarity(segment_id=id_, both=people, members=sizes[segment_id], others=sizes[id_])
+        for id_, people in both.items()
+        if id_ in sizes  # the members of a deleted segment are still being cleared
+    ]
+    return sorted(found, key=lambda it: (-it.jaccard, it.segment_id))[:first]

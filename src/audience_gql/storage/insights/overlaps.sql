@@ -1,0 +1,26 @@
+-- How many people segments have in common, one bucket at a time.
+
+-- name: combinations
+-- One row for each combination of the segments $2 that somebody is in; segment n of them has the bit n of $3. OFFSET 0 makes Postgres read
+-- each segment by its key. Otherwise it may read the memberships of all segments.
+SELECT x.combination, count(*) AS people
+FROM (
+  SELECT bit_or(w.bit) AS combination
+  FROM unnest($2::bigint[], $3::integer[]) AS w (segment_id, bit)
+  CROSS JOIN LATERAL (
+    SELECT m.subscriber_id FROM segment_members m WHERE m.bucket_id = $1 AND m.segment_id = w.segment_id OFFSET 0) p
+  GROUP BY p.subscriber_id) x
+GROUP BY x.combination
+
+-- name: in_common
+-- How many of a segment's members are in each other segment. A segment that shares nobody has no row.
+SELECT o.segment_id, count(*) AS people
+FROM segment_members m
+JOIN segment_members o ON o.bucket_id = m.bucket_id AND o.subscriber_id = m.subscriber_id AND o.segment_id <> m.segment_id
+WHERE m.bucket_id = $1 AND m.segment_id = $2
+GROUP BY o.segment_id
+
+-- name: sizes
+-- The members of the segments of a workspace that still exist. A segment without a counter has no members yet.
+SELECT d.id, (SELECT coalesce(sum(t.members), 0)::bigint FROM segment_states t WHERE t.segment_id = d.id) AS members
+FROM segments d WHERE d.workspace_id = $1
