@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from audience_gql.audience.failures import Failure, Issue, NameTaken
+from audience_gql.audience.failures import Failure, Issue, NameTaken, Path
 from audience_gql.conditions.given_values import BadValue, given_line, given_text
 
 NAME_LIMIT: Final = 200
@@ -40,6 +40,6 @@ def kept_description(description: str | None) -> str | None:
     return None if description is None else given_text(description, DESCRIPTION_LIMIT)
 
 
-def name_taken(noun: str, name: str) -> Failure:
+def name_taken(noun: str, name: str, path: Path = ("name",)) -> Failure:
     article = "an" if noun[0] in "aeiou" else "a"
-    return NameTaken(f"there is {article} {noun} called {name.strip()!r} already", ("name",))
+    return NameTaken(f"there is {article} {noun} called {name.strip()!r} already", path)

@@ -68,27 +68,12 @@ async def create_segment(
     async def work(transaction: Transaction) -> Segment:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace.id)
-        now = await ports.clock.now(connection)
         issues = [*name_issues(name), *description_issues(description)]
-        saving = await _Saving.begin(ports, workspace, connection)
+        saving = await Saving.begin(ports, workspace, connection)
         tree = saving.parse(condition, ids, issues)
-        segment_id = await ports.database.ids.one(connection)
         check_count(len(saving.conditions) + 1)
-        check_size(saving.conditions.with_edited(segment_id, tree), segment_id)
-        await saving.intern_names(tree)
-        segment = await Segment.create(
-            id=segment_id,
-            workspace_id=workspace.id,
-            name=name.strip(),
-            name_folded=fold(name.strip()),
-            description=kept_description(description),
-            condition=dump(tree, ids=PLAIN_IDS),
-            summary=summarize(tree, await definitions.names(connection, workspace.id)),
-            created_at=now,
-            updated_at=now,
-        )
-        await definitions.write_dependencies(connection, segment_id, segments_read(tree))
-        await have_filled(ports, transaction, [segment_id])
+        segment = await saving.create(name=name, description=description, tree=tree)
+        await have_filled(ports, transaction, [segment.id])
         return segment
 
     try:
@@ -129,7 +114,7 @@ async def update_segment(
             issues += (wrong := description_issues(description))
             segment.description = None if wrong else kept_description(description)
         if condition is not UNSET:
-            saving = await _Saving.begin(ports, workspace, connection)
+            saving = await Saving.begin(ports, workspace, connection)
             await saving.replace(segment, saving.parse(condition, ids, issues), transaction)
         elif issues:
             raise InvalidInput(tuple(issues))
@@ -168,7 +153,7 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
     await ports.database.run(work)
 
 
-class _Saving:
+class Saving:
     """What a save of a condition needs to know about its workspace, read under the workspace's lock."""
 
     def __init__(
@@ -188,7 +173,7 @@ class _Saving:
         self._paused_ids = paused_ids
 
     @classmethod
-    async def begin(cls, ports: Ports, workspace: Workspace, connection: Connection) -> _Saving:
+    async def begin(cls, ports: Ports, workspace: Workspace, connection: Connection) -> Saving:
         vocabulary = await definitions.vocabulary(connection, workspace.id)
         segments = await definitions.segments(connection, workspace.id)
         conditions = StoredConditions(segments, vocabulary)
@@ -205,6 +190,26 @@ class _Saving:
             path=("condition",),
             other_issues=issues,
         )
+
+    async def create(self, *, name: str, description: str | None, tree: Condition) -> Segment:
+        """Store a new segment, which has no members yet. The caller requests its fill. Raises InvalidInput if the condition is too large."""
+        segment_id = await self._ports.database.ids.one(self._connection)
+        check_size(self.conditions.with_edited(segment_id, tree), segment_id)
+        await self.intern_names(tree)
+        now = await self._ports.clock.now(self._connection)
+        segment = await Segment.create(
+            id=segment_id,
+            workspace_id=self._workspace.id,
+            name=name.strip(),
+            name_folded=fold(name.strip()),
+            description=kept_description(description),
+            condition=dump(tree, ids=PLAIN_IDS),
+            summary=summarize(tree, await definitions.names(self._connection, self._workspace.id)),
+            created_at=now,
+            updated_at=now,
+        )
+        await definitions.write_dependencies(self._connection, segment_id, segments_read(tree))
+        return segment
 
     async def replace(self, segment: Segment, tree: Condition, transaction: Transaction) -> None:
         """Give a segment another condition, and refill it and all segments that read it."""
@@ -240,13 +245,13 @@ def _counted(ids: tuple[int, ...], noun: str, verb: str) -> str:
     return f"1 {noun} {verb}s this one" if len(ids) == 1 else f"{len(ids)} {noun}s {verb} this one"
 
 
-async def get_segment(workspace: Workspace, segment_id: int | None) -> Segment:
-    """The workspace's segment with this id, read in the current transaction. Raises NotFound."""
+async def get_segment(workspace: Workspace, segment_id: int | None, path: Path = ("id",)) -> Segment:
+    """The workspace's segment with this id, read in the current transaction. Raises NotFound with this path."""
     if segment_id is not None:
         segment = await Segment.get_or_none(id=segment_id, workspace_id=workspace.id)
         if segment is not None:
             return segment
-    raise NotFound("there is no segment with this id", ("id",))
+    raise NotFound("there is no segment with this id", path)
 
 
 async def have_filled(
