@@ -101,8 +101,8 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
         "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "FeedPage.changes", "GroupMembersPayload.rejects", "InUse.usedBy",
         "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
         "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
-        "Segment.dependsOn", "Segment.performance", "Segment.sizeHistory", "Segment.usedBy", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
-        "Subscriber.channels", "Subscriber.fields",
+        "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
+        "SplitSegmentPayload.segments", "Subscriber.channels", "Subscriber.fields",
         "TrackEventsPayload.rejects", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
         "WebhookDelivery.attempts", "WebhookDelivery.runs", "WebhookEndpoint.automations",
     }  # fmt: skip

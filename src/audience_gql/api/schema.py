@@ -44,6 +44,7 @@ from audience_gql.api.execution import AudienceExecutor
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.imports import ImportMutation, ImportSubscription
 from audience_gql.api.inputs.variables import null_errors
+from audience_gql.api.insights.comparisons import SegmentComparisonQuery
 from audience_gql.api.insights.overlaps import SegmentOverlapQuery
 from audience_gql.api.limits import COST
 from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
@@ -51,6 +52,7 @@ from audience_gql.api.lists.group_edits import GroupEditMutation
 from audience_gql.api.lists.groups import GroupMutation, GroupQuery
 from audience_gql.api.lists.recomputes import RecomputeSubscription
 from audience_gql.api.lists.segment_edits import SegmentMutation
+from audience_gql.api.lists.segment_splits import SegmentSplitMutation
 from audience_gql.api.lists.segment_updates import SegmentSubscription
 from audience_gql.api.lists.segments import SegmentQuery
 from audience_gql.api.nodes import NodeQuery
@@ -85,6 +87,7 @@ class Query(
     ConditionKindQuery,
     SuggestionQuery,
     SegmentOverlapQuery,
+    SegmentComparisonQuery,
     AutomationQuery,
     AutomationPreviewQuery,
     WebhookQuery,
@@ -106,6 +109,7 @@ class Mutation(
     GroupMutation,
     GroupEditMutation,
     SegmentMutation,
+    SegmentSplitMutation,
     AutomationMutation,
     WebhookEndpointMutation,
     WebhookSendingMutation,

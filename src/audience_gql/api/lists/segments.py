@@ -12,9 +12,8 @@ from audience_gql.api.conditions.explanations import Explanation
 from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Info
 from audience_gql.api.insights import flow as insights_flow
-from audience_gql.api.insights import forecasts
+from audience_gql.api.insights import forecasts, similarities
 from audience_gql.api.insights import performance as insights_performance
-from audience_gql.api.insights import similarities
 from audience_gql.api.insights.past import AsOf, MembersPage, members_as_of, members_page
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
