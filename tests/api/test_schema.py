@@ -98,7 +98,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
     """Lists that hang off a row are connections, but for those that are short by nature."""
     short = {
         "ApiToken.scopes", "Automation.causes", "Automation.on", "AutomationLoop.way", "AutomationPreview.does", "AutomationPreview.sample", "AutomationPreview.way", "InUse.automations",
-        "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "FeedPage.changes", "GroupMembersPayload.rejects", "InUse.usedBy",
+        "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "InUse.usedBy",
         "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
         "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",

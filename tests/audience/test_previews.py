@@ -17,8 +17,8 @@ from audience_gql.conditions.sql.questions import OfRow
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
 from audience_gql.storage.reads import previews
+from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.pages import Filter
-from audience_gql.storage.reads.previews import Budget
 
 WHOLE = Budget(seconds=3600, first_seconds=60)
 IN_TWO_SLICES = Budget(seconds=3600, first_seconds=60, whole_up_to=0)

@@ -9,7 +9,7 @@ import pytest
 
 from audience_gql.audience.answers.previews import preview_segment
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage.reads.previews import Budget
+from audience_gql.storage.reads.counting import Budget
 
 NAMES = ("paid", "opened")
 KEYS = ("total", "brand")

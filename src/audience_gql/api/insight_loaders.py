@@ -1,4 +1,4 @@
-"""The data loaders of the answers about audiences: their past, and how they perform.
+"""The data loaders of the answers about audiences: their past, how they perform, and why they are so small.
 
 They belong to the loaders of an operation and live as long as those.
 """
@@ -6,24 +6,41 @@ They belong to the loaders of an operation and live as long as those.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
 from strawberry.dataloader import DataLoader
 
+from audience_gql.audience.insights.funnels import Funnel, segment_funnels
 from audience_gql.audience.insights.performance import Comparison, EventPerformance, performance_of_segment
 from audience_gql.audience.ports import Ports
 from audience_gql.storage.insights import flows, past
 from audience_gql.storage.insights.flows import Flow
 from audience_gql.storage.insights.past import WasMember
+from audience_gql.storage.reads import pages
+from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.list_pages import Members
-from audience_gql.storage.reads.slices import Slice
+from audience_gql.storage.reads.pages import Filter
+from audience_gql.storage.reads.records import SubscriberRecord
+from audience_gql.storage.reads.slices import Entry, Slice
 
 PeriodOf: TypeAlias = tuple[int, datetime, datetime]
 """A segment's id, the beginning of a period, and the first instant after it."""
 PastPage: TypeAlias = tuple[int, Slice, datetime]
 """A segment's id, a part of the list of its members, and the instant at which they were members."""
+
+FunnelOf: TypeAlias = tuple[int, Budget]
+"""A segment's id, and how long counting its funnel may take."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatchingPage:
+    """A part of the list of people who match a filter. Each object is a question of its own."""
+
+    matching: Filter
+    part: Slice
 
 
 class InsightLoaders:
@@ -49,6 +66,15 @@ class InsightLoaders:
     @cached_property
     def performances(self) -> DataLoader[Comparison, list[EventPerformance]]:
         return DataLoader(self._performances)
+
+    @cached_property
+    def funnels(self) -> DataLoader[FunnelOf, Funnel | None]:
+        return DataLoader(self._funnels)
+
+    @cached_property
+    def matching_people(self) -> DataLoader[MatchingPage, list[Entry[SubscriberRecord]]]:
+        """Lists that may take long. An operation reads them one after the other."""
+        return DataLoader(self._matching_people)
 
     async def _past_members(self, questions: list[PastPage]) -> list[Members]:
         """Segments of which the same part at the same instant is wanted share their statements."""
@@ -80,4 +106,26 @@ class InsightLoaders:
         return [
             await performance_of_segment(ports=ports, workspace_id=workspace_id, wanted=wanted)
             for wanted in questions
+        ]
+
+    async def _funnels(self, questions: list[FunnelOf]) -> list[Funnel | None]:
+        found = await segment_funnels(
+            ports=self._heavy_ports,
+            workspace_id=self._workspace_id,
+            segment_ids={segment_id for segment_id, _ in questions},
+            budget=questions[0][1],
+        )
+        return [found.get(segment_id) for segment_id, _ in questions]
+
+    async def _matching_people(self, questions: list[MatchingPage]) -> list[list[Entry[SubscriberRecord]]]:
+        return [
+            await pages.subscribers(
+                self._heavy_ports.database,
+                self._workspace_id,
+                question.part,
+                order_by="CREATED_DESC",
+                words=(),
+                matching=question.matching,
+            )
+            for question in questions
         ]

@@ -19,7 +19,7 @@ from audience_gql.audience.acting.loops import Link
 from audience_gql.audience.acting.words import deeds, sentence
 from audience_gql.audience.answers.previews import LARGEST_SAMPLE, Preview, preview_segment
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage.reads.previews import Budget
+from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.records import SubscriberRecord
 
 

@@ -13,6 +13,7 @@ from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Info
 from audience_gql.api.insights import flow as insights_flow
 from audience_gql.api.insights import forecasts, similarities
+from audience_gql.api.insights import funnel as insights_funnel
 from audience_gql.api.insights import performance as insights_performance
 from audience_gql.api.insights.past import AsOf, MembersPage, members_as_of, members_page
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
@@ -237,6 +238,7 @@ class Segment(Node):
     size_forecast = forecasts.size_forecast
     leaving = forecasts.leaving
     entering = forecasts.entering
+    funnel = insights_funnel.of_segment
 
 
 @strawberry.type(description="A segment in a list.")

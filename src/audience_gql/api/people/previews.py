@@ -11,10 +11,11 @@ from audience_gql.api.conditions.inputs import ConditionInput
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound, SegmentCycle
 from audience_gql.api.ids import OPAQUE_IDS, Kind
+from audience_gql.api.insights import funnel as insights_funnel
 from audience_gql.api.people.subscribers import Subscriber
 from audience_gql.audience.answers.previews import LARGEST_SAMPLE, Preview, preview_segment
 from audience_gql.audience.people.keys import UNSET
-from audience_gql.storage.reads.previews import Budget
+from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.records import SubscriberRecord
 
 
@@ -68,6 +69,8 @@ class SegmentPreview:
     @staticmethod
     def warnings(parent: strawberry.Parent[Preview]) -> list[str]:
         return list(parent.warnings)
+
+    funnel = insights_funnel.of_preview
 
 
 PreviewSegmentResult: TypeAlias = Annotated[

@@ -27,8 +27,9 @@ from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.reads import previews
+from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.pages import Filter
-from audience_gql.storage.reads.previews import Budget, Tally
+from audience_gql.storage.reads.previews import Tally
 from audience_gql.storage.reads.records import SubscriberRecord
 
 LARGEST_SAMPLE: Final = 100
@@ -50,6 +51,8 @@ class Preview:
     sample: tuple[SubscriberRecord, ...]
     summary: str
     warnings: tuple[str, ...]
+    matching: Filter
+    """The condition, at the instant of the preview."""
 
 
 async def preview_segment(
@@ -160,6 +163,7 @@ class _Preview:
                 *await self._unseen_values(matching, tally),
                 *await self._unseen_types(matching),
             ),
+            matching=matching,
         )
 
     def _check_nesting(self, tree: Condition) -> None:

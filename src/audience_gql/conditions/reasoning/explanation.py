@@ -5,16 +5,15 @@ It uses the evaluation in Python. It must never decide who is a member.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from audience_gql.conditions.base import Condition, Leaf, Moment, Names, Path
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.kinds.combinators import All, AnyOf, Not
-from audience_gql.conditions.kinds.later import Later
 from audience_gql.conditions.periods import DEFAULT_WEEK_START, WeekStart
 from audience_gql.conditions.reasoning.nesting import verdict_order
+from audience_gql.conditions.reasoning.paths import steps
 from audience_gql.conditions.reasoning.verdicts import before, combined, moment_of
 from audience_gql.conditions.values import Json
 from audience_gql.conditions.vocabulary import IdCodec
@@ -68,8 +67,8 @@ class _View:
         """The findings of a node and of all nodes inside it, its own first."""
         view = self.moved(condition.lead)
         inside = [
-            [_earlier(finding, condition.lead) for finding in view.findings((*path, *steps), child)]
-            for steps, child in _steps(condition)
+            [_earlier(finding, condition.lead) for finding in view.findings((*path, *way), child)]
+            for way, child in steps(condition)
         ]
         parts = [(child[0].matches, child[0].next_change) for child in inside]
         matches, next_change = combined(condition, self.person, self.moment, parts)
@@ -92,19 +91,6 @@ class _View:
         if not isinstance(condition, Leaf):
             return None
         return condition.observe(self.person, replace(self.moment, until=until), self.ids)
-
-
-def _steps(condition: Condition) -> Iterator[tuple[Path, Condition]]:
-    """The inner conditions, each with its path in the input."""
-    match condition:
-        case Not(condition=child):
-            yield ("not",), child
-        case Later(condition=child):
-            yield ("later", "condition"), child
-        case All(conditions=children) | AnyOf(conditions=children):
-            name = "all" if isinstance(condition, All) else "any"
-            for position, child in enumerate(children):
-                yield (name, str(position)), child
 
 
 def _earlier(finding: Finding, by: timedelta) -> Finding:

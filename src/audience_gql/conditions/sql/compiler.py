@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from audience_gql.conditions.base import Condition
+from audience_gql.conditions.reasoning.near_misses import distinct_leaves
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.sql.over_range import BUCKET, RangeQuery
 from audience_gql.conditions.sql.per_person import PersonQuery
@@ -85,6 +86,21 @@ def compile_range(
     for verdict in verdict_order([condition], inner):
         query.add_inner(verdict, inner[verdict.id])
     return Statement(sql=query.statement(condition), parameters=parameters.bound())
+
+
+def compile_combinations(
+    condition: Condition, *, inner: Mapping[int, Condition], vocabulary: Vocabulary
+) -> Statement:
+    """How many people in the bucket `$1` with ids in (`$2`, `$3`] have which verdicts on the condition's leaves.
+
+    Rows (word_0, word_1, …, people): one per combination, in no order. Bit n of the words, 62 bits each, is the verdict on leaf n of
+    `distinct_leaves`. A condition without leaves has one word, which is 0.
+    """
+    parameters = Parameters(first=4, timezone=vocabulary.timezone, week_start=vocabulary.week_start)
+    query = RangeQuery(parameters=parameters, vocabulary=vocabulary)
+    for verdict in verdict_order([condition], inner):
+        query.add_inner(verdict, inner[verdict.id])
+    return Statement(sql=query.combinations(distinct_leaves(condition)), parameters=parameters.bound())
 
 
 def compile_filter(

@@ -6,8 +6,9 @@ tests. It never uses NOT IN, which fails on nulls and cannot be hashed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from audience_gql.conditions.base import Condition, Leaf
@@ -34,6 +35,8 @@ _AFTER: Final = "$2::bigint"
 _THROUGH: Final = "$3::bigint"
 _OF_EVENTS: Final = "e.subscriber_id, e.occurred_at, e.value, e.properties, e.properties_folded"
 """The columns that aggregate functions use."""
+BITS: Final = 62
+"""How many verdicts a bigint holds."""
 _MAX_CONJUNCTS_AS_SETS: Final = 6
 """More conjuncts become joined columns, because the planner tries the orders of semi-joins: for 200 of them it needs five seconds."""
 
@@ -55,6 +58,20 @@ class _Selection:
     conjuncts_as_sets: int = 0
 
 
+@dataclass(slots=True, kw_only=True)
+class _Word:
+    """The verdicts of one person on up to 62 leaves, as a bigint under construction."""
+
+    of_row: list[str] = field(default_factory=list)
+    """Expressions for the verdicts on leaves that read the subscriber's own row."""
+    complements: int = 0
+    """The bits of the leaves whose sets have the people who fail."""
+
+    def sql(self, name: str) -> str:
+        """The word, if the sets that contain the person are the column of this name of `sets`, or null if there are none."""
+        return " + ".join([f"(coalesce(sets.{name}, 0) # {self.complements}::bigint)", *self.of_row])
+
+
 class RangeQuery:
     """Builds the statement of one condition.
 
@@ -73,7 +90,34 @@ class RangeQuery:
         self._inner[verdict] = self._people(condition, self._parameters.moved(verdict.later))
 
     def statement(self, condition: Condition) -> str:
-        people = self._people(condition, self._parameters)
+        return self._with_tables(self._people(condition, self._parameters))
+
+    def combinations(self, leaves: Sequence[tuple[Leaf, timedelta]]) -> str:
+        """How many people of the range have which verdicts on these leaves, each evaluated so much later than now.
+
+        One column for every 62 leaves, in which the verdict on the first is the lowest bit, and then the number of people.
+        """
+        words = [_Word() for _ in range(0, max(len(leaves), 1), BITS)]
+        sets = []
+        for position, (leaf, later) in enumerate(leaves):
+            number, bit = divmod(position, BITS)
+            parameters = self._parameters.moved(later)
+            match leaf.sql(parameters):
+                case OfRow(expression=expression):
+                    words[number].of_row.append(f"CASE WHEN {expression} THEN {1 << bit} ELSE 0 END")
+                case test:
+                    ids = self._id_set(test, parameters)
+                    words[number].complements |= ids.is_complement << bit
+                    bits = ", ".join(f"{(it == number) << bit}::bigint" for it in range(len(words)))
+                    sets.append(f"SELECT x.subscriber_id, {bits} FROM ({ids.sql}) x")
+        names = [f"word_{number}" for number in range(len(words))]
+        columns = ", ".join(f"{word.sql(name)} AS {name}" for word, name in zip(words, names, strict=True))
+        people = f"SELECT {columns} FROM subscribers s{_in_sets(names, sets)}\nWHERE {_scope('s', 'id')}"
+        return self._with_tables(
+            f"SELECT {', '.join(names)}, count(*) AS people FROM ({people}) p GROUP BY {', '.join(names)}"
+        )
+
+    def _with_tables(self, people: str) -> str:
         tables = [*self._tables_of_zones()]
         tables += [
             f"{self._name(verdict)} AS MATERIALIZED (\n{sql}\n)" for verdict, sql in self._inner.items()
@@ -319,6 +363,19 @@ def _scope(alias: str, id_column: str) -> str:
 
 def _is(expression: str, *, wanted: bool) -> str:
     return expression if wanted else complement(expression)
+
+
+def _in_sets(names: Sequence[str], sets: Sequence[str]) -> str:
+    """The join with the people who are in any of the sets, with their bits in all of them. Each set selects an id, and bits for each name."""
+    rows = (
+        " UNION ALL ".join(sets)
+        or f"SELECT NULL::bigint, {', '.join(['0::bigint'] * len(names))} WHERE FALSE"
+    )
+    bits = ", ".join(f"bit_or(u.{name}) AS {name}" for name in names)
+    return (
+        f"\nLEFT JOIN (SELECT u.subscriber_id, {bits} FROM ({rows}) u (subscriber_id, {', '.join(names)}) "
+        "GROUP BY u.subscriber_id) sets ON sets.subscriber_id = s.id"
+    )
 
 
 def _union(queries: Iterable[str]) -> str:

@@ -1,13 +1,11 @@
 """Counts the people that a condition matches, without storing the condition: all people if there is time, otherwise a sample.
 
-People's ids are random, so the people with ids up to some number are a random sample of the audience, the same one every time.
 This module only reads, in the caller's snapshot. It must not estimate: it returns what it counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -19,33 +17,11 @@ from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.sql.compiler import Statement, compile_filter, compile_range
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
+from audience_gql.storage.reads.counting import Budget, count_people, limited
 from audience_gql.storage.reads.pages import Filter
 from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of, subscriber_of
 
-_IDS: Final = 2**62
-"""Ids of people are uniformly random in [0, 2^62)."""
-_LAST_ID: Final = 2**63 - 1
-_CAUTION: Final = 0.7
-"""The part of the remaining time to plan for: a larger range can take disproportionately longer."""
-_LEAST_GROWTH: Final = 0.2
-"""A slice that adds less than this part of what is already counted is not worth a statement."""
-_SHRINKS: Final = 3
-_SHRINK: Final = 16
 _EVENTS_FOR_TYPES: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """How long counting may take. Less time never fails: fewer people are counted."""
-
-    seconds: float = 0.3
-    """For everything, counted from the start. The first slice has a limit of its own, and is counted in any case."""
-    first_share: float = 1 / 64
-    """The size of the first slice, as a share of the audience. Its duration is used to plan the next slice."""
-    first_seconds: float = 1.0
-    """The limit of the first slice. After it, a smaller first slice is tried."""
-    whole_up_to: int = 5_000
-    """An audience of at most this many people is counted in one slice."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,15 +69,12 @@ async def tally(
 
     The connection must hold a snapshot. Raises asyncpg.QueryCanceledError only if not even a tiny share can be counted.
     """
-    bucket_ids = await definitions.bucket_ids(connection, workspace_id)
-    counting = _Counting(connection, bucket_ids, matching, compared_to=compared_to, sample=sample)
-    is_small = await _has_at_most(connection, workspace_id, budget.whole_up_to)
-    await counting.run(budget, first_share=1.0 if is_small else budget.first_share)
-    figures = counting.figures
-    uncounted = await _people_after(connection, workspace_id, counting.last_id)
+    count = _RangeCount(connection, matching, compared_to=compared_to, sample=sample)
+    counted = await count_people(connection, workspace_id, count, _Figures, budget)
+    figures = counted.figures
     owners = figures.first_people[:sample]
     return Tally(
-        people=figures.seen + uncounted,
+        people=counted.people,
         seen=figures.seen,
         matched=figures.matched,
         entering=figures.entering,
@@ -121,7 +94,7 @@ async def never_seen(
     deadline = monotonic() + seconds
     for leaf in leaves:
         try:
-            async with _limited(connection, deadline - monotonic()):
+            async with limited(connection, deadline - monotonic()):
                 if not await _matches_anybody(connection, workspace_id, leaf, matching):
                     found.append(leaf)
         except asyncpg.QueryCanceledError:
@@ -148,79 +121,25 @@ async def types_of_properties(
     bucket_ids = await definitions.bucket_ids(connection, workspace_id)
     for name, key in properties:
         try:
-            async with _limited(connection, deadline - monotonic()):
+            async with limited(connection, deadline - monotonic()):
                 found.append(await _types_of_property(connection, workspace_id, bucket_ids, name, key, now))
         except asyncpg.QueryCanceledError:
             break
     return found
 
 
-class _Counting:
-    """One count. It reads slices of the id range in every bucket; each slice continues where the one before ended."""
+class _RangeCount:
+    """Counts the people of one range of a bucket."""
 
     def __init__(
-        self,
-        connection: Connection,
-        bucket_ids: Sequence[int],
-        matching: Filter,
-        *,
-        compared_to: int | None,
-        sample: int,
+        self, connection: Connection, matching: Filter, *, compared_to: int | None, sample: int
     ) -> None:
         self._connection = connection
-        self._bucket_ids = bucket_ids
         statement = compile_range(matching.condition, inner=matching.inner, vocabulary=matching.vocabulary)
         self._values = [*statement.bind(matching.now), *([] if compared_to is None else [compared_to])]
         self._sql = _sql(statement, is_compared=compared_to is not None, sample=sample)
-        self._share = 0.0
-        self._seconds_a_share = 0.0
-        self.figures = _Figures()
 
-    @property
-    def last_id(self) -> int:
-        """Everybody with an id up to this one has been counted."""
-        return _LAST_ID if self._share >= 1 else int(self._share * _IDS) - 1
-
-    async def run(self, budget: Budget, *, first_share: float) -> None:
-        deadline = monotonic() + budget.seconds
-        await self._first_slice(first_share, budget.first_seconds)
-        while self._share < 1:
-            left = deadline - monotonic()
-            rest = 1 - self._share
-            step = min(rest, left * _CAUTION / self._seconds_a_share)
-            if step < min(rest, self._share * _LEAST_GROWTH):
-                return
-            try:
-                await self._slice(1.0 if step >= rest else self._share + step, left)
-            except asyncpg.QueryCanceledError:
-                return  # the counts of earlier slices stay
-
-    async def _first_slice(self, share: float, seconds: float) -> None:
-        for attempt in range(_SHRINKS + 1):
-            try:
-                await self._slice(share / _SHRINK**attempt, seconds)
-            except asyncpg.QueryCanceledError:
-                if attempt == _SHRINKS:
-                    raise
-            else:
-                return
-
-    async def _slice(self, upto: float, seconds: float) -> None:
-        """Count the people up to this share of the id range. If the time runs out, no part of the slice is added."""
-        started = monotonic()
-        before, after = self._share, self.last_id
-        through = _LAST_ID if upto >= 1 else int(upto * _IDS) - 1
-        figures = _Figures()
-        async with _limited(self._connection, seconds):
-            for bucket_id in self._bucket_ids:
-                if monotonic() - started > seconds:
-                    raise asyncpg.QueryCanceledError("the buckets together took too long")
-                figures.add(await self._count(bucket_id, after, through))
-        self.figures.add(figures)
-        self._share = upto
-        self._seconds_a_share = (monotonic() - started) / (upto - before)
-
-    async def _count(self, bucket_id: int, after: int, through: int) -> _Figures:
+    async def __call__(self, bucket_id: int, after: int, through: int) -> _Figures:
         (row,) = await self._connection.fetch(self._sql, bucket_id, after, through, *self._values)
         return _Figures(
             seen=row["seen"],
@@ -254,39 +173,6 @@ def _sql(statement: Statement, *, is_compared: bool, sample: int) -> str:
         f"(SELECT array_agg(f.subscriber_id) FROM ({first}) f) AS first_people, d.entering, d.leaving "
         f"FROM ({differences}) d"
     )
-
-
-@asynccontextmanager
-async def _limited(connection: Connection, seconds: float) -> AsyncIterator[None]:
-    """Limit how long each statement inside may take. After that it raises asyncpg.QueryCanceledError, and the transaction stays usable."""
-    savepoint = connection.transaction()
-    await savepoint.start()
-    try:
-        milliseconds = max(1, int(seconds * 1000))  # 0 would mean no limit
-        await connection.execute("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
-        yield
-    finally:
-        await savepoint.rollback()  # nothing was written; this restores the usual timeout
-
-
-async def _has_at_most(connection: Connection, workspace_id: int, limit: int) -> bool:
-    people: int = await connection.fetchval(
-        "SELECT count(*) FROM (SELECT 1 FROM buckets b JOIN subscribers s ON s.bucket_id = b.id "
-        f"WHERE b.workspace_id = $1 LIMIT {limit + 1:d}) x",
-        workspace_id,
-    )
-    return people <= limit
-
-
-async def _people_after(connection: Connection, workspace_id: int, last_id: int) -> int:
-    if last_id == _LAST_ID:
-        return 0
-    people: int = await connection.fetchval(
-        "SELECT count(*) FROM buckets b JOIN subscribers s ON s.bucket_id = b.id AND s.id > $2 WHERE b.workspace_id = $1",
-        workspace_id,
-        last_id,
-    )
-    return people
 
 
 async def _people(

@@ -1,0 +1,142 @@
+"""Insights into a real purchase log equal what plain Python finds in the raw file."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+import pytest
+import pytest_asyncio
+
+from audience_gql.audience.testing import MemorySignals
+from audience_gql.demo import cdnow, loading
+from audience_gql.storage.models import Segment
+from tests.api.conftest import NOON, new_workspace
+
+FUNNEL = """
+query ($condition: ConditionInput!) {
+  previewSegment(condition: $condition) { ... on SegmentPreview { memberCount funnel {
+    people isExact nodes { path matched nearMisses }
+  } } }
+}
+"""
+NEAR_MISSES = """
+query ($condition: ConditionInput!, $after: String) {
+  previewSegment(condition: $condition, sample: 0) { ... on SegmentPreview { funnel { nodes {
+    path nearMissPeople(first: 100, after: $after) { edges { node { externalId } } pageInfo { hasNextPage endCursor } }
+  } } } }
+}
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shop(schema, database, tick_pool):
+    """A workspace with the whole log. Its segments are filled."""
+    api = await new_workspace(schema, database, tick_pool, MemorySignals())
+    await loading.load(ports=api.services.ports, workspace=api.access.workspace, advance=lambda _: None)
+    for segment in await Segment.filter(workspace_id=api.access.workspace.id).order_by("id"):
+        await api.membership.fill(api.bucket_id, segment.id)
+    while not (ticked := await api.membership.tick(api.bucket_id)) or not ticked.is_drained:
+        continue
+    return api
+
+
+class Customer:
+    """What the raw file says about one person."""
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[timedelta, Decimal, date]] = []
+
+    def ordered_within(self, days: int) -> bool:
+        return any(age < timedelta(days=days) for age, _, _ in self.orders)
+
+    @property
+    def spent(self) -> Decimal:
+        return sum((dollars for _, dollars, _ in self.orders), Decimal())
+
+
+class Verdicts(NamedTuple):
+    """The verdicts of the leaves of a funnel's condition on one person."""
+
+    is_january: bool
+    is_loyal: bool
+    is_big: bool
+    is_late: bool
+
+    @classmethod
+    def on(cls, person: Customer) -> Verdicts:
+        first_day = min(day for _, _, day in person.orders)
+        return cls(
+            first_day.month == 1, len(person.orders) >= 5, person.spent > 200, person.ordered_within(90)
+        )
+
+
+def customers() -> dict[str, Customer]:
+    found: dict[str, Customer] = defaultdict(Customer)
+    for purchase in cdnow.purchases():
+        age = NOON - cdnow.occurred_at(purchase, NOON)
+        found[purchase.customer_id].orders.append((age, purchase.dollars, purchase.day))
+    return found
+
+
+@pytest.mark.bulk
+async def test_a_funnel_equals_plain_python(shop):
+    january = {"field": {"key": "cohort", "text": {"is": "1997-01"}}}
+    loyal = {"event": {"name": "order_placed", "times": {"atLeast": 5}}}
+    lately = {"event": {"name": "order_placed", "within": {"last": {"days": 90}}}}
+    spent = {"eventTotal": {"name": "order_placed", "of": "value", "function": "SUM", "is": {"gt": 200}}}
+    condition = {"all": [january, {"any": [loyal, spent]}, {"not": lately}]}
+
+    def whole(it: Verdicts) -> bool:
+        return it.is_january and (it.is_loyal or it.is_big) and not it.is_late
+
+    flipped = {
+        "": lambda it: not whole(it),
+        "all.0": lambda it: whole(it._replace(is_january=not it.is_january)),
+        "all.1": lambda it: it.is_january and not (it.is_loyal or it.is_big) and not it.is_late,
+        "all.1.any.0": lambda it: whole(it._replace(is_loyal=not it.is_loyal)),
+        "all.1.any.1": lambda it: whole(it._replace(is_big=not it.is_big)),
+        "all.2": lambda it: it.is_january and (it.is_loyal or it.is_big) and it.is_late,
+        "all.2.not": lambda it: whole(it._replace(is_late=not it.is_late)),
+    }
+    alone = {
+        "": whole,
+        "all.0": lambda it: it.is_january,
+        "all.1": lambda it: it.is_loyal or it.is_big,
+        "all.1.any.0": lambda it: it.is_loyal,
+        "all.1.any.1": lambda it: it.is_big,
+        "all.2": lambda it: not it.is_late,
+        "all.2.not": lambda it: it.is_late,
+    }
+    known = {name: Verdicts.on(person) for name, person in customers().items()}
+    lacking = {
+        path: {name for name, it in known.items() if not whole(it) and flip(it)}
+        for path, flip in flipped.items()
+    }
+    expected = {path: (sum(map(test, known.values())), len(lacking[path])) for path, test in alone.items()}
+    shop.services = replace(shop.services, settings=replace(shop.services.settings, preview_seconds=3600.0))
+    found = (await shop.data(FUNNEL, condition=condition))["previewSegment"]
+    people = await everybody(shop, condition, ["all", "2"])
+
+    assert found["memberCount"] == expected[""][0] > 0
+    assert (found["funnel"]["people"], found["funnel"]["isExact"]) == (cdnow.CUSTOMERS, True)
+    counted = {".".join(it["path"]): (it["matched"], it["nearMisses"]) for it in found["funnel"]["nodes"]}
+    assert counted == expected
+    assert sorted(people) == sorted(lacking["all.2"])
+
+
+async def everybody(api, condition, path) -> list[str]:
+    """The external ids of all near misses of a node, page by page."""
+    names: list[str] = []
+    after = None
+    while True:
+        found = await api.data(NEAR_MISSES, condition=condition, after=after)
+        nodes = found["previewSegment"]["funnel"]["nodes"]
+        page = next(node["nearMissPeople"] for node in nodes if node["path"] == path)
+        names += [edge["node"]["externalId"] for edge in page["edges"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return names
+        after = page["pageInfo"]["endCursor"]
