@@ -11,6 +11,7 @@ import strawberry
 from audience_gql.api.conditions.explanations import ExplanationNode
 from audience_gql.api.conditions.inputs import DurationInput
 from audience_gql.api.context import Info
+from audience_gql.api.errors import BadUserInput
 from audience_gql.api.ids import OPAQUE_IDS
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, span_of
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, PageInfo
@@ -18,6 +19,7 @@ from audience_gql.api.scalars import instant_at
 from audience_gql.audience.definitions.given_durations import given_length
 from audience_gql.audience.insights.coming_changes import ComingChange, coming_changes
 from audience_gql.audience.insights.size_forecasts import SizeAhead, forecast_size
+from audience_gql.conditions.limits import MAX_WINDOW
 from audience_gql.storage import models
 from audience_gql.storage.reads.records import SubscriberRecord
 
@@ -137,8 +139,10 @@ async def size_forecast(
         ),
     ] = Interval.DAY,
 ) -> list[SizeAhead]:
-    now = await info.context.loaders.now.load(None)
-    span = span_of(now, instant_at(until, "until"), every, info.context.workspace.timezone)
+    now, end = await info.context.loaders.now.load(None), instant_at(until, "until")
+    if not now < end <= now + MAX_WINDOW:
+        raise BadUserInput("`until` must lie in the future, up to ten years from now.", argument="until")
+    span = span_of(now, end, every, info.context.workspace.timezone)
     return await forecast_size(
         ports=info.context.heavy_ports,
         workspace_id=info.context.workspace.id,
