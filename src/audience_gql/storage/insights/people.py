@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Owner
 
@@ -37,3 +39,19 @@ async def members(connection: Connection, workspace_id: int, segment_id: int) ->
         segment_id,
     )
     return total
+
+
+async def members_among(
+    connection: Connection, workspace_id: int, segment_id: int, chosen: Collection[Owner]
+) -> set[Owner]:
+    """Those of these people who are in a segment."""
+    rows = await connection.fetch(
+        "SELECT m.bucket_id, m.subscriber_id FROM unnest($3::bigint[], $4::bigint[]) AS k (bucket_id, id) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = $2 AND m.subscriber_id = k.id",
+        workspace_id,
+        segment_id,
+        [bucket_id for bucket_id, _ in chosen],
+        [id_ for _, id_ in chosen],
+    )
+    return {(row["bucket_id"], row["subscriber_id"]) for row in rows}
