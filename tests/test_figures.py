@@ -17,6 +17,7 @@ from audience_gql.api import documents, limits
 from audience_gql.api.introspection import OWN_DEPTH
 from audience_gql.api.transport import socket
 from audience_gql.audience.definitions.definition_limits import SEGMENTS_A_WORKSPACE
+from audience_gql.audience.exports import lifecycle
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS
 from audience_gql.audience.log import tails
 from audience_gql.audience.people import buckets, events
@@ -121,6 +122,10 @@ SENTENCES = [
     ),
     ("docs/errors.md", f"more than {socket.MESSAGES_A_SECOND} messages came in a second"),
     ("docs/howto/import.md", f"{MESSAGE_DAYS} days after"),
+    ("docs/howto/export.md", f"| exports of a workspace that wait or run | {lifecycle.OPEN_LIMIT} |"),
+    ("docs/howto/export.md", f"| files of a workspace | {lifecycle.FILES_LIMIT} |"),
+    ("docs/howto/export.md", f"| size of a file | {lifecycle.FILE_BYTES:,} bytes |"),
+    ("docs/howto/export.md", f"deleted {lifecycle.KEPT.total_seconds() / 3600:.0f} hours after"),
     ("docs/howto/scale-out.md", f"`AUDIENCE_POOL_SIZE` connections ({SETTINGS.pool_size})"),
     (
         "docs/howto/scale-out.md",

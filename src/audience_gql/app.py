@@ -24,6 +24,7 @@ from audience_gql.api.operating import (
 )
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.answers import Answers, for_pages
+from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import Endpoint, guarded
 from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.metrics import metrics_page
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/graphiql", guarded(playground.page)),
             Route("/graphiql/{name}", guarded(playground.asset)),
             Route("/imports/{import_id}/{secret}", _for_pages(_upload, settings, "PUT")),
+            Route("/exports/{export_id}/{secret}", _for_pages(_download, settings, "GET", "HEAD")),
             Route("/healthz", Answers(request_response(guarded(_healthz))), methods=["GET"]),
             Route("/readyz", Answers(request_response(guarded(_readyz))), methods=["GET"]),
             Route("/metrics", Answers(request_response(guarded(metrics_page))), methods=["GET"]),
@@ -149,6 +151,10 @@ class _SocketDoor:
 
 async def _upload(request: Request) -> Response:
     return await receive(request, request.state.services)
+
+
+async def _download(request: Request) -> Response:
+    return await send_file(request, request.state.services)
 
 
 async def _healthz(_: Request) -> Response:

@@ -32,6 +32,7 @@ from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.engine.rounds import Rounds
 from audience_gql.audience.engine.ticker import Ticker
+from audience_gql.audience.exports.runner import ExportRunner
 from audience_gql.audience.imports.runner import ImportRunner
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.retention import prune
@@ -42,7 +43,7 @@ from audience_gql.audience.webhooks.courier import Courier
 from audience_gql.audience.webhooks.retention import forget_old_deliveries
 from audience_gql.config import Settings
 from audience_gql.messaging.connections import QUEUE, for_jobs, serialize
-from audience_gql.messaging.jobs import CLEAR, IMPORT, ArqJobs
+from audience_gql.messaging.jobs import CLEAR, EXPORT, IMPORT, ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import zone_clocks
 from audience_gql.storage.clock import DatabaseClock
@@ -251,6 +252,7 @@ def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _
         functions=[
             func(clear_deleted, name=CLEAR, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
             func(run_import, name=IMPORT, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
+            func(run_export, name=EXPORT, keep_result=0, timeout=_JOB_SECONDS, max_tries=1),
         ],
         cron_jobs=cron_jobs,
         queue_name=QUEUE,
@@ -267,6 +269,7 @@ def _arq_worker(settings: Settings, connected: _Connected, redis: ArqRedis) -> _
             "membership": membership,
             "clearing": connected.clearing,
             "imports": ImportRunner(ports),
+            "exports": ExportRunner(ports, MESSAGE_IDS),
         },
     )
     worker.rounds = connected.job_rounds
@@ -283,10 +286,16 @@ async def run_import(ctx: Context, import_id: int) -> None:
     await _when_reachable("import", imports.work_off(import_id))
 
 
+async def run_export(ctx: Context, export_id: int) -> None:
+    exports: ExportRunner = ctx["exports"]
+    await _when_reachable("export", exports.work_off(export_id))
+
+
 async def sweep(ctx: Context) -> None:
     clearing: Clearing = ctx["clearing"]
     imports: ImportRunner = ctx["imports"]
-    for look in (clearing.sweep, imports.sweep):
+    exports: ExportRunner = ctx["exports"]
+    for look in (clearing.sweep, imports.sweep, exports.sweep):
         await _when_reachable("sweep", look())
 
 

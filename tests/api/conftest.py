@@ -32,6 +32,7 @@ from audience_gql.api.live import Live
 from audience_gql.api.operating import OperationQueue
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
+from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import guarded
 from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.subscriptions import Subscriptions
@@ -282,10 +283,14 @@ async def web_client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     async def upload(request: Request) -> Response:
         return await receive(request, api.services)
 
+    async def download(request: Request) -> Response:
+        return await send_file(request, api.services)
+
     app = Starlette(
         routes=[
             Route("/graphql", guarded(graphql), methods=["GET", "POST"]),
             Route("/imports/{import_id}/{secret}", guarded(upload), methods=["PUT"]),
+            Route("/exports/{export_id}/{secret}", guarded(download), methods=["GET", "HEAD"]),
         ]
     )
     headers = {"authorization": f"Bearer {await api.token()}"}

@@ -38,6 +38,11 @@ START = """mutation ($columns: [ImportColumnInput!]!) {
 }"""
 STATE = """query ($id: ID!) { node(id: $id) { ... on Import {
   state rejected failure rejects(first: 50) { edges { node { message } } } } } }"""
+EXPORT = """mutation ($list: ID!, $fields: [String!]) {
+  exportList(input: {list: {segmentId: $list}, format: CSV, fields: $fields}) { ... on ExportListPayload { export { id } } }
+}"""
+SEGMENT = """mutation { createSegment(input: {name: "Everybody", condition: {all: []}}) { ... on Segment { id } } }"""
+READY = "query ($id: ID!) { node(id: $id) { ... on Segment { computed: state } ... on Export { written: state } } }"
 ERASE = """mutation { eraseSubscriber(input: {subscriber: {externalId: "canary-1"}}) { __typename } }"""
 
 ADA: dict[str, Any] = {
@@ -97,6 +102,7 @@ async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
         ask = Asking(product, client)
         await _say_it_everywhere(ask)
         told = await _refuse_it_everywhere(ask)
+        await _export_it(ask)
         before = {place.partition(":")[0] for place in await _found(product)}
 
         erased = await ask(ERASE)
@@ -104,7 +110,7 @@ async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
 
     assert erased == {"eraseSubscriber": {"__typename": "DeletePayload"}}
     assert before >= {"subscribers", "identities", "channel_states", "events", "event_keys"}
-    assert before >= {"imports", "import_rejects"}
+    assert before >= {"imports", "import_rejects", "export_chunks"}
     assert (told["rejected"], len(told["rejects"]["edges"])) == (6, 6)
     assert await _found(product) == []
 
@@ -149,12 +155,28 @@ async def _refuse_it_everywhere(ask: Asking) -> Any:
     return await ask.import_file(ROWS, id="EXTERNAL_ID", mail="EMAIL", born="BIRTHDAY", town="CITY")
 
 
+async def _export_it(ask: Asking) -> None:
+    segment = (await ask(SEGMENT))["createSegment"]["id"]
+    await _until(ask, segment, "READY")
+    for fields in (["externalId", "email"], ["firstName", "note"]):
+        made = (await ask(EXPORT, list=segment, fields=fields))["exportList"]["export"]
+        await _until(ask, made["id"], "DONE")
+
+
+async def _until(ask: Asking, id_: str, state: str) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while state not in (await ask(READY, id=id_))["node"].values():  # noqa: ASYNC110  # another process works
+            await asyncio.sleep(0.1)
+
+
 async def _until_files_are_gone(product: Product) -> None:
     """The sweep comes every few seconds."""
     connection = await asyncpg.connect(product.database_url)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while await connection.fetchval("SELECT count(*) FROM import_chunks"):  # noqa: ASYNC110  # another process sweeps
+            while await connection.fetchval(  # noqa: ASYNC110  # another process sweeps
+                "SELECT (SELECT count(*) FROM import_chunks) + (SELECT count(*) FROM export_chunks)"
+            ):
                 await asyncio.sleep(0.2)
     finally:
         await connection.close()

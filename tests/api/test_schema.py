@@ -98,7 +98,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
     """Lists that hang off a row are connections, but for those that are short by nature."""
     short = {
         "ApiToken.scopes", "Automation.causes", "Automation.on", "AutomationLoop.way", "AutomationPreview.does", "AutomationPreview.sample", "AutomationPreview.way", "InUse.automations",
-        "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "InUse.usedBy",
+        "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "Export.fields", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "InUse.usedBy",
         "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
         "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
@@ -144,6 +144,6 @@ def test_node_types_are_those_with_ids(exported):
     node = exported.type_map["Node"]
 
     assert {it.name for it in exported.get_possible_types(node)} == {
-        "ApiToken", "Automation", "AutomationRun", "CustomField", "Event", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "Subscriber", "WebhookDelivery",
+        "ApiToken", "Automation", "AutomationRun", "CustomField", "Event", "Export", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "Subscriber", "WebhookDelivery",
         "WebhookEndpoint", "Workspace",
     }  # fmt: skip

@@ -20,7 +20,7 @@ from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
-from audience_gql.storage import import_models, migrations, models
+from audience_gql.storage import export_models, import_models, migrations, models, work_models
 from audience_gql.storage.acting import models as acting_models
 from audience_gql.storage.database import Database
 from audience_gql.storage.orm_settings import TORTOISE_ORM
@@ -31,7 +31,8 @@ MIGRATIONS = Path(migrations.__file__).parent
 OWN = sorted(path.stem for path in MIGRATIONS.glob("m[0-9]*.py"))
 MODELS = [
     model
-    for model in {**vars(models), **vars(import_models), **vars(acting_models)}.values()
+    for module in (models, work_models, import_models, export_models, acting_models)
+    for model in vars(module).values()
     if isinstance(model, type)
     and issubclass(model, Model)
     and model is not Model
@@ -208,11 +209,13 @@ async def test_a_process_starts_only_on_a_schema_it_knows(
 
 async def test_what_postgres_15_has_no_words_for_in_create_table_is_there_all_the_same(database):
     storage = await database.fetch(
-        "SELECT attstorage FROM pg_attribute WHERE attrelid = 'import_chunks'::regclass AND attname = 'content'"
+        "SELECT attstorage FROM pg_attribute "
+        "WHERE attrelid IN ('import_chunks'::regclass, 'export_chunks'::regclass) AND attname = 'content'"
     )
 
     assert [row["attstorage"] for row in storage] == [
-        b"e"
+        b"e",
+        b"e",
     ]  # EXTERNAL: pieces of a file are cut, not compressed
 
 

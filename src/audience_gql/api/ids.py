@@ -17,6 +17,7 @@ from audience_gql.conditions.vocabulary import IdKind
 from audience_gql.storage.acting.delivery_pages import DeliveryKey, DeliveryRecord
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import RunKey, RunRecord
+from audience_gql.storage.exports import ExportRecord
 from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     WORKSPACE = "wsp"
     IMPORT = "imp"
     IMPORT_ROW = "row"
+    EXPORT = "exp"
     AUTOMATION = "aut"
     AUTOMATION_RUN = "run"
     WEBHOOK_ENDPOINT = "hook"
@@ -97,8 +99,8 @@ def id_of(row: object) -> str:
         case EventRecord():
             microseconds = (row.occurred_at - _DAWN) // _MICROSECOND
             return encode(Kind.EVENT, row.bucket_id, row.subscriber_id, row.name_id, microseconds, row.id)
-        case ImportRecord():
-            return encode(Kind.IMPORT, row.id)
+        case ImportRecord() | ExportRecord():
+            return encode(Kind.IMPORT if isinstance(row, ImportRecord) else Kind.EXPORT, row.id)
         case RejectRecord():
             return encode(Kind.IMPORT_ROW, row.import_id, row.line)
         case LoggedChange() | RunRecord() | DeliveryRecord():

@@ -204,7 +204,7 @@ class Import(Node):
 class ImportTarget:
     profile: strawberry.Maybe[ProfileColumn] = strawberry.field(description="A field of the profile.")
     field: strawberry.Maybe[str] = strawberry.field(
-        description="A custom field, by key. A cell is read by the field's type. The texts of a LIST are separated by semicolons."
+        description="A custom field, by key. A cell is read by the field's type. The texts of a LIST are separated by semicolons, or are a JSON array."
     )
     channel: strawberry.Maybe[Channel] = strawberry.field(
         description="A channel. A cell is the name of a ChannelStatus."

@@ -27,6 +27,7 @@ from audience_gql.storage.acting.delivery_pages import DeliveriesOf, DeliveryKey
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import FiguresOf, RunFigures, RunKey, RunRecord, RunsOf
 from audience_gql.storage.database import Database
+from audience_gql.storage.exports import ExportRecord, exports_by_ids
 from audience_gql.storage.imports import (
     ImportRecord,
     RejectKey,
@@ -90,6 +91,10 @@ class Loaders:
     @cached_property
     def import_rejects(self) -> DataLoader[RejectKey, RejectRecord | None]:
         return self._one(rejects_by_keys)
+
+    @cached_property
+    def exports(self) -> DataLoader[int, ExportRecord | None]:
+        return self._one(exports_by_ids)
 
     @cached_property
     def automations(self) -> DataLoader[int, Automation | None]:

@@ -114,6 +114,7 @@ _FINDERS: Final[Mapping[Kind, Finder]] = {
     Kind.WORKSPACE: _workspace,
     Kind.IMPORT: _loaded(partial(ids.number_of, Kind.IMPORT), lambda loaders: loaders.imports),
     Kind.IMPORT_ROW: _loaded(ids.reject_key_of, lambda loaders: loaders.import_rejects),
+    Kind.EXPORT: _loaded(partial(ids.number_of, Kind.EXPORT), lambda loaders: loaders.exports),
     Kind.AUTOMATION: _loaded(partial(ids.number_of, Kind.AUTOMATION), lambda loaders: loaders.automations),
     Kind.AUTOMATION_RUN: _loaded(ids.run_key_of, lambda loaders: loaders.runs),
     Kind.WEBHOOK_ENDPOINT: _for_admins(

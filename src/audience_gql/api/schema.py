@@ -41,6 +41,7 @@ from audience_gql.api.context import Context
 from audience_gql.api.documents import Documents, Operation, Prepared, RefusedDocument
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.execution import AudienceExecutor
+from audience_gql.api.exports import ExportMutation, ExportQuery, ExportSubscription
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.imports import ImportMutation, ImportSubscription
 from audience_gql.api.inputs.variables import null_errors
@@ -93,6 +94,7 @@ class Query(
     WebhookQuery,
     WebhookDeliveryQuery,
     CustomFieldQuery,
+    ExportQuery,
     FeedQuery,
 ): ...
 
@@ -114,13 +116,19 @@ class Mutation(
     WebhookEndpointMutation,
     WebhookSendingMutation,
     ImportMutation,
+    ExportMutation,
     TokenMutation,
 ): ...
 
 
 @strawberry.type(description="The subscriptions, over websockets or server-sent events.")
 class Subscription(
-    FeedSubscription, RecomputeSubscription, SegmentSubscription, RunSubscription, ImportSubscription
+    FeedSubscription,
+    RecomputeSubscription,
+    SegmentSubscription,
+    RunSubscription,
+    ImportSubscription,
+    ExportSubscription,
 ): ...
 
 

@@ -75,6 +75,10 @@ class Jobs(Protocol):
         """Request that the rows of this import are written. Returns at once, and never fails."""
         ...
 
+    def run_export(self, export_id: int) -> None:
+        """Request that the file of this export is written. Returns at once, and never fails."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:

@@ -78,6 +78,7 @@ class NotedJobs:
         self.fills: list[int] = []
         self.clearings: list[int] = []
         self.imports: list[int] = []
+        self.exports: list[int] = []
 
     def fill(self, segment_ids: Iterable[int]) -> None:
         self.fills.extend(segment_ids)
@@ -87,3 +88,6 @@ class NotedJobs:
 
     def run_import(self, import_id: int) -> None:
         self.imports.append(import_id)
+
+    def run_export(self, export_id: int) -> None:
+        self.exports.append(export_id)

@@ -13,6 +13,7 @@ from audience_gql.messaging.signals import prefix
 
 CLEAR: Final = "clear_deleted"
 IMPORT: Final = "run_import"
+EXPORT: Final = "run_export"
 _TIMEOUT_SECONDS: Final = 2.0
 
 
@@ -25,6 +26,7 @@ class ArqJobs:
         self._fills = Outbox("fills", self._tell_of_fills, timeout_seconds=_TIMEOUT_SECONDS)
         self._clearings = Outbox("clearings", partial(self._enqueue, CLEAR), timeout_seconds=_TIMEOUT_SECONDS)
         self._imports = Outbox("imports", partial(self._enqueue, IMPORT), timeout_seconds=_TIMEOUT_SECONDS)
+        self._exports = Outbox("exports", partial(self._enqueue, EXPORT), timeout_seconds=_TIMEOUT_SECONDS)
 
     def fill(self, segment_ids: Iterable[int]) -> None:
         self._fills.put(segment_ids)
@@ -35,8 +37,12 @@ class ArqJobs:
     def run_import(self, import_id: int) -> None:
         self._imports.put((import_id,))
 
+    def run_export(self, export_id: int) -> None:
+        self._exports.put((export_id,))
+
     async def close(self) -> None:
-        await asyncio.gather(self._fills.close(), self._clearings.close(), self._imports.close())
+        outboxes = self._fills, self._clearings, self._imports, self._exports
+        await asyncio.gather(*(outbox.close() for outbox in outboxes))
         await self._redis.aclose(close_connection_pool=True)
 
     async def _enqueue(self, name: str, ids: frozenset[int]) -> None:

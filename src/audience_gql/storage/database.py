@@ -39,7 +39,9 @@ T = TypeVar("T")
 MODELS = {
     "models": [
         "audience_gql.storage.models",
+        "audience_gql.storage.work_models",
         "audience_gql.storage.import_models",
+        "audience_gql.storage.export_models",
         "audience_gql.storage.acting.models",
     ],
     "migrations": "audience_gql.storage.migrations",

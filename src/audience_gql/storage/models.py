@@ -1,4 +1,4 @@
-"""A Tortoise model for every table, except those of imports and acting. Definitions are ordinary models; rows that belong to a bucket are read through `in_bucket`.
+"""A Tortoise model for every table of definitions and of people. Definitions are ordinary models; rows that belong to a bucket are read through `in_bucket`.
 
 These models must not write rows of a bucket: the ORM cannot express their composite keys (see facts.py and membership.py).
 """
@@ -365,42 +365,3 @@ class SegmentDependency(Model):
 
     class Meta:
         table = "segment_dependencies"
-
-
-class WorkerBeat(Model):
-    id: int = BigIntField(primary_key=True, generated=False)
-    started_at: datetime = DatetimeField()
-    seen_at: datetime = DatetimeField()
-    looked_for_jobs_at: datetime | None = DatetimeField(null=True)
-
-    class Meta:
-        table = "workers"
-
-
-class WantedFill(Model):
-    segment_id: int = BigIntField(primary_key=True, generated=False)
-    ticket: int = BigIntField()
-    lane: int = SmallIntField(default=0)
-
-    class Meta:
-        table = "wanted_fills"
-
-
-class WantedClearing(Model):
-    kind: str = TextField()
-    ref: int = BigIntField(primary_key=True, generated=False)
-    workspace_id: int = BigIntField()
-
-    class Meta:
-        table = "wanted_clearings"
-
-
-class AuditHour(Model):
-    hour: datetime = DatetimeField(primary_key=True, generated=False)
-    slices: int = BigIntField()
-    people: int = BigIntField()
-    differences: int = BigIntField()
-    last_at: datetime = DatetimeField()
-
-    class Meta:
-        table = "audits"

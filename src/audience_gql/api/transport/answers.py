@@ -19,8 +19,15 @@ from audience_gql.api.errors import REQUEST_ID
 _REQUEST_ID: Final = "x-request-id"
 _GIVEN: Final = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
 """The form of an id that a proxy or client may give. It is safe to write into a log."""
-_ASKED_WITH: Final = ("Authorization", "Content-Type", "Last-Event-ID", "X-Request-Id")
-_READ_FROM: Final = ("Retry-After", "X-Request-Id")
+_ASKED_WITH: Final = ("Authorization", "Content-Type", "If-Range", "Last-Event-ID", "Range", "X-Request-Id")
+_READ_FROM: Final = (
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "Retry-After",
+    "X-Request-Id",
+)
 
 
 def for_pages(app: ASGIApp, *, origins: Collection[str], methods: Collection[str]) -> ASGIApp:

@@ -5,6 +5,7 @@ It must not touch the database, nor check values: the upsert checks addresses, d
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -181,8 +182,20 @@ def _typed(column: ColumnPlan, cell: str, ref: FieldRef | None) -> object:
         case "BOOLEAN":
             return _yes_or_no(column, cell)
         case "LIST":
-            return [part.strip() for part in cell.split(";") if part.strip()]
+            return _texts(cell)
     return cell
+
+
+def _texts(cell: str) -> list[str]:
+    """The texts of a cell: those of a JSON array, or the parts between semicolons."""
+    if cell.startswith("["):
+        try:
+            texts = json.loads(cell)
+        except (ValueError, RecursionError):
+            texts = None
+        if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
+            return texts
+    return [part.strip() for part in cell.split(";") if part.strip()]
 
 
 def _number(column: ColumnPlan, cell: str) -> object:

@@ -6,7 +6,7 @@ from audience_gql.audience.failures import NotFound
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import erasure, imports
+from audience_gql.storage import erasure, exports, imports
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import Change
@@ -14,13 +14,16 @@ from audience_gql.storage.models import Workspace
 
 
 async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: SubscriberKey) -> SubscriberRef:
-    """Erase one person, at once and permanently. What imports recorded about their rows is deleted, too.
+    """Erase one person, at once and permanently. What imports recorded about their rows is deleted, too, and exported files expire.
 
     Only their id stays, in the log. It is random, is never used again, and leads nowhere. Their keys are free at once. Raises NotFound.
     """
 
     async def work(transaction: Transaction) -> SubscriberRef:
         connection = transaction.connection
+        await exports.hold_exports(
+            connection, workspace.id
+        )  # the workspace before people, as in every transaction
         (ref,) = await resolve_people(connection, workspace.id, [subscriber])
         if ref is None:
             raise NotFound("there is no such subscriber", ("subscriber",))
@@ -45,6 +48,7 @@ async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: Su
         await membership.log_outside_a_tick(connection, bucket, left, now=now)
         keys = await erasure.erase(connection, workspace.id, ref.bucket_id, ref.id)
         await imports.forget_person(connection, workspace.id, ref.id, keys)
+        await exports.forget_files(connection, workspace.id)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         transaction.after_commit(lambda: ports.signals.marked([ref.bucket_id]))
         return ref
