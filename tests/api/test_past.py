@@ -59,6 +59,7 @@ async def members(api, segment: str, as_of: str) -> list[tuple[str, str]]:
     while has_more:
         one = await page(api, segment, as_of, 1, after)
         found += [(edge["node"]["externalId"], edge["enteredAt"]) for edge in one["edges"]]
+        assert len(found) == len(set(found))
         assert one["pageInfo"]["hasPreviousPage"] == (after is not None)
         has_more, after = one["pageInfo"]["hasNextPage"], one["pageInfo"]["endCursor"]
     return found
