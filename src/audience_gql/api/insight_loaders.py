@@ -13,11 +13,11 @@ from typing import TypeAlias
 
 from strawberry.dataloader import DataLoader
 
+from audience_gql.audience.insights.flows import Flow, flow_of_segment
 from audience_gql.audience.insights.funnels import Funnel, segment_funnels
 from audience_gql.audience.insights.performance import Comparison, EventPerformance, performance_of_segment
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.insights import flows, past
-from audience_gql.storage.insights.flows import Flow
+from audience_gql.storage.insights import past
 from audience_gql.storage.insights.past import WasMember
 from audience_gql.storage.reads import pages
 from audience_gql.storage.reads.counting import Budget
@@ -95,9 +95,11 @@ class InsightLoaders:
         return [found.get(question) for question in questions]
 
     async def _flows(self, questions: list[PeriodOf]) -> list[Flow]:
-        database = self._heavy_ports.database
+        ports, workspace_id = self._heavy_ports, self._workspace_id
         return [
-            await flows.flow_of_segment(database, self._workspace_id, segment_id, start=start, end=end)
+            await flow_of_segment(
+                ports=ports, workspace_id=workspace_id, segment_id=segment_id, start=start, end=end
+            )
             for segment_id, start, end in questions
         ]
 

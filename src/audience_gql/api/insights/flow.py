@@ -9,8 +9,8 @@ import strawberry
 
 from audience_gql.api.context import Info
 from audience_gql.api.insights.periods import From, To, past_period
+from audience_gql.audience.insights.flows import Flow
 from audience_gql.storage import models
-from audience_gql.storage.insights.flows import Flow
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.membership import MembershipCause

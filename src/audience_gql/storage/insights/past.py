@@ -99,13 +99,14 @@ async def _members(
         beyond = (
             f"(c.occurred_at, c.bucket_id) <= ({bind(part.after[0], bound)}, {bind(part.after[1], bound)})"
         )
-    # The subquery for the last change runs once for each change, by the index of the person's changes. As a join, Postgres might
-    # read the whole log for it.
+    # Postgres cannot estimate how many changes are somebody's last one. So both subqueries are written to run once for each change, by an
+    # index: the person's last change, and the person. As joins, they might read everybody.
     return await connection.fetch(
         "SELECT p.number, x.* FROM unnest($1::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
         "SELECT y.* FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS b (id, head, ceiling) CROSS JOIN LATERAL ("
-        f"SELECT {columns_of(SubscriberRecord, 's')}, {_ORDER.columns} FROM membership_changes c "
-        "JOIN subscribers s ON s.bucket_id = b.id AND s.id = c.subscriber_id "
+        f"SELECT s.*, {_ORDER.columns} FROM membership_changes c CROSS JOIN LATERAL ("
+        f"SELECT {columns_of(SubscriberRecord, 's')} FROM subscribers s "
+        "WHERE s.bucket_id = b.id AND s.id = c.subscriber_id LIMIT 1) s "
         "WHERE c.bucket_id = b.id AND c.list_id = p.id AND c.sequence <= b.ceiling AND c.entered "
         f"AND {beyond} AND c.sequence = ("
         "SELECT max(l.sequence) FROM membership_changes l WHERE l.bucket_id = b.id "
