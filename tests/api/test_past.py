@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from audience_gql.api.insights import past
 from audience_gql.audience.log.retention import prune
 from tests.api.conftest import NOON
 from tests.api.test_snapshot_and_tail import open_bucket, settle
@@ -234,6 +235,36 @@ async def test_a_cursor_of_the_present_list_is_refused(api):
     (error,) = await api.errors(MEMBERS, id=segment, asOf=at(1), after=cursor)
 
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "argument": "after"}
+
+
+@pytest.mark.parametrize(
+    ("instant", "sequence", "expected"),
+    [
+        (datetime.max.replace(tzinfo=UTC), 2**63 - 1, ["bob", "ada"]),
+        (datetime.min.replace(tzinfo=UTC), -(2**63) + 1, []),
+        (NOON + 0.5 * HOUR, 2**63 - 1, ["ada"]),
+    ],
+)
+async def test_a_forged_cursor_only_begins_elsewhere(api, instant, sequence, expected):
+    segment = await comings_and_goings(api)
+    cursor = past._PAST_MEMBERS.cursor((instant, 2**63 - 1, sequence))
+
+    found = await page(api, segment, at(1.5), after=cursor)
+
+    assert [edge["node"]["externalId"] for edge in found["edges"]] == expected
+
+
+async def test_a_deleted_segment_has_no_past_and_another_of_its_name_has_its_own(api):
+    segment = await comings_and_goings(api)
+    await api.data("mutation ($id: ID!) { deleteSegment(input: {id: $id}) { __typename } }", id=segment)
+    await api.fill()
+    other = await api.segment("LT", LT)
+
+    (error,) = await api.errors(WAS, person="ada", segment=segment, at=at(1))
+
+    assert error["extensions"]["code"] == "NOT_FOUND"
+    assert await members(api, other, at(3)) == []
+    assert len(await members(api, other, at(4))) == 2
 
 
 async def test_an_unknown_segment(api, stranger):

@@ -117,9 +117,10 @@ async def test_a_stay_of_no_length_is_none(api):
     await live(api, "ada", "DE")
     await track(api, "ada", "bought", 0)
 
-    assert await performance(api, segment, "bought", start=at(0)) == [
-        ((0, 0, 0, None, None, None), (1, 1, 1, None, None, 1.0), None)
-    ]
+    for start in (at(0), at(-1)):
+        assert await performance(api, segment, "bought", start=start) == [
+            ((0, 0, 0, None, None, None), (1, 1, 1, None, None, 1.0), None)
+        ]
 
 
 async def test_somebody_who_comes_twice_is_one_person(api):
