@@ -48,7 +48,7 @@ class Context:
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.forget()
+        self.loaders = self._fresh()
 
     @property
     def ports(self) -> Ports:
@@ -68,7 +68,15 @@ class Context:
 
     def forget(self) -> None:
         """Start with fresh loaders. A subscription does so between its results, so that none of them shows old data."""
-        self.loaders = Loaders(self.ports, self.heavy_ports, self.workspace.id)
+        self.let_go()
+        self.loaders = self._fresh()
+
+    def let_go(self) -> None:
+        """Free what the loaders have read, without a garbage collection."""
+        self.loaders.forget()
+
+    def _fresh(self) -> Loaders:
+        return Loaders(self.ports, self.heavy_ports, self.workspace.id)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self, cast
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_operation_ast
-from graphql.execution import Executor
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from audience_gql.api.inputs.variables import variable_errors
@@ -17,12 +16,18 @@ class AudienceExecutor(StrawberryGraphQLCoreExecutionContext):
     @classmethod
     def build(
         cls, schema: GraphQLSchema, document: DocumentNode, *args: Any, **kwargs: Any
-    ) -> list[GraphQLError] | Executor[Any]:  # Any: the library's own
+    ) -> list[GraphQLError] | Self:
         try:
             built = super().build(schema, document, *args, **kwargs)
         except ValueError:  # the library fails to print an integer with more digits than Python allows
             built = []
-        return _told(schema, document, built, *args, **kwargs) if isinstance(built, list) else built
+        if isinstance(built, list):
+            return _told(schema, document, built, *args, **kwargs)
+        return cast(Self, built)  # the library's annotation names its base class
+
+    def let_go(self) -> None:
+        """Free everything when the last reference goes, without a garbage collection. Nothing may be executed any more."""
+        del self.async_helpers  # they refer to this object
 
 
 def _told(

@@ -51,6 +51,10 @@ class InsightLoaders:
         self._heavy_ports = heavy_ports
         self._workspace_id = workspace_id
 
+    def forget(self) -> None:
+        """Drop all loaders and what they have read, as `Loaders.forget` does."""
+        vars(self).clear()
+
     @cached_property
     def past_members(self) -> DataLoader[PastPage, Members]:
         return DataLoader(self._past_members)

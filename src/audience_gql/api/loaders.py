@@ -70,6 +70,13 @@ class Loaders:
         self._workspace_id = workspace_id
         self._events_by_name: dict[str | None, PageLoader[Owner, EventRecord]] = {}
 
+    def forget(self) -> None:
+        """Drop all loaders and what they have read. They refer to this object, so nothing else frees them without a garbage collection."""
+        insights = vars(self).get("insights")
+        if insights is not None:
+            insights.forget()
+        vars(self).clear()
+
     # ---- by key
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import strawberry
 from graphql import (
@@ -16,7 +16,7 @@ from graphql import (
     GraphQLSchema,
     Undefined,
 )
-from graphql.execution import Executor, execute
+from graphql import ExecutionResult as Executed
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
@@ -181,18 +181,13 @@ class Schema:
         It calls graphql-core itself, because the library's `execute` would parse and validate again. The library's hooks can prevent
         that, but they double the CPU time of a small query.
         """
-        permitted = self.permit(request, context.access)
-        result = await await_maybe(
-            execute(
-                self._schema,
-                permitted.document,
-                context_value=context,
-                variable_values=request.variables,
-                operation_name=request.operation_name,
-                executor_class=AudienceExecutor,
-                is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # graphql-core asks for a TypeGuard
-            )
-        )
+        executor = self.executor(request, self.permit(request, context.access), context)
+        try:
+            # Without incremental delivery, the library has no other kind of result.
+            result = cast(Executed, await await_maybe(executor.execute_operation()))
+        finally:
+            executor.let_go()
+            context.let_go()
         errors = [for_client(error) for error in result.errors or ()]
         return ExecutionResult(data=result.data, errors=errors or None)
 
@@ -214,16 +209,15 @@ class Schema:
             raise OperationRefused(errors)
         return Permitted(document=prepared.document, operation=operation)
 
-    def executor(
-        self, request: OperationRequest, permitted: Permitted, context: Context
-    ) -> Executor[Context]:
-        """The executor that runs a subscription's events one by one. Raises OperationRefused for variables that do not fit."""
+    def executor(self, request: OperationRequest, permitted: Permitted, context: Context) -> AudienceExecutor:
+        """The executor that runs the operation. Raises OperationRefused for variables that do not fit."""
         executor = AudienceExecutor.build(
             self._schema,
             permitted.document,
             context_value=context,
             raw_variable_values=request.variables,
             operation_name=request.operation_name,
+            is_awaitable=optimized_is_awaitable,
         )
         if isinstance(executor, list):
             raise OperationRefused(executor)
