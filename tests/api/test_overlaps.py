@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from audience_gql.api.ids import Kind, number_of
 from audience_gql.storage import definitions
+from audience_gql.storage.insights import overlaps
 
 OVERLAP = """
 query ($ids: [ID!]!) { segmentOverlap(segmentIds: $ids) { members segments { name } } }
@@ -135,6 +137,18 @@ async def similar(api, segment: str, *, first: int = 5) -> list[tuple[str, int, 
         (it["segment"]["name"], it["both"], it["jaccard"], it["containedShare"], it["containsShare"])
         for it in found["segment"]["similar"]
     ]
+
+
+async def test_many_memberships_are_read_in_parts(api):
+    sets = await drawn(api, random.Random(3))
+    database, workspace = api.services.ports.database, api.access.workspace
+    segment_id = number_of(Kind.SEGMENT, sets.ids["s0"])
+    assert segment_id is not None
+
+    in_parts = await overlaps.similar(database, workspace.id, segment_id, first=50, memberships_at_once=10)
+
+    assert in_parts == await overlaps.similar(database, workspace.id, segment_id, first=50)
+    assert len(in_parts) > 3
 
 
 async def test_a_segment_without_members_is_similar_to_none(api):

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Database
+from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.statements import load_statements
 
+MEMBERSHIPS_AT_ONCE: Final = 2_000_000
+"""A bucket in which people have more memberships is read in several statements, so that each one ends within its time limit."""
 _SQL: Final = load_statements(__file__)
 
 
@@ -60,15 +64,24 @@ async def overlaps(database: Database, workspace_id: int, segment_ids: Collectio
     ]
 
 
-async def similar(database: Database, workspace_id: int, segment_id: int, *, first: int) -> list[Similarity]:
+async def similar(
+    database: Database,
+    workspace_id: int,
+    segment_id: int,
+    *,
+    first: int,
+    memberships_at_once: int = MEMBERSHIPS_AT_ONCE,
+) -> list[Similarity]:
     """The other segments of the workspace with the largest Jaccard index, at most `first` of them. Segments without a common member are left out."""
     both: Counter[int] = Counter()
     async with database.snapshot() as connection:
-        for bucket_id in await definitions.bucket_ids(connection, workspace_id):
-            rows = await connection.fetch(_SQL["in_common"], bucket_id, segment_id)
-            both.update({row["segment_id"]: row["people"] for row in rows})
-        rows = await connection.fetch(_SQL["sizes"], workspace_id)
-    sizes = {row["id"]: row["members"] for row in rows}
+        buckets = await connection.fetch(_SQL["memberships"], workspace_id)
+        for bucket in buckets:
+            bounds = _bounds(-(-bucket["memberships"] // memberships_at_once))
+            for low, high in pairwise(bounds):
+                rows = await connection.fetch(_SQL["in_common"], bucket["bucket_id"], segment_id, low, high)
+                both.update({row["segment_id"]: row["people"] for row in rows})
+        sizes = {row["id"]: row["members"] for row in await connection.fetch(_SQL["sizes"], workspace_id)}
     if segment_id not in sizes:  # deleted in the meantime
         return []
     found = [
@@ -77,3 +90,8 @@ async def similar(database: Database, workspace_id: int, segment_id: int, *, fir
         if id_ in sizes  # the members of a deleted segment are still being cleared
     ]
     return sorted(found, key=lambda it: (-it.jaccard, it.segment_id))[:first]
+
+
+def _bounds(parts: int) -> list[int]:
+    """Divides the ids of people, which are evenly distributed, into parts of equal length."""
+    return [SUBSCRIBER_IDS * part // parts for part in range(parts + 1)] if parts else []

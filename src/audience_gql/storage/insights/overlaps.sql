@@ -12,15 +12,23 @@ FROM (
   GROUP BY p.subscriber_id) x
 GROUP BY x.combination
 
+-- name: memberships
+-- The number of all memberships in each bucket.
+SELECT t.bucket_id, sum(t.members)::bigint AS memberships
+FROM buckets b JOIN segment_states t ON t.bucket_id = b.id
+WHERE b.workspace_id = $1
+GROUP BY t.bucket_id
+
 -- name: in_common
--- How many of a segment's members are in each other segment. A segment that shares nobody has no row.
+-- How many of a segment's members with an id from $3 up to $4, excluded, are in each other segment. A segment that shares nobody has no row.
 SELECT o.segment_id, count(*) AS people
 FROM segment_members m
 JOIN segment_members o ON o.bucket_id = m.bucket_id AND o.subscriber_id = m.subscriber_id AND o.segment_id <> m.segment_id
-WHERE m.bucket_id = $1 AND m.segment_id = $2
+WHERE m.bucket_id = $1 AND m.segment_id = $2 AND m.subscriber_id >= $3 AND m.subscriber_id < $4
+  AND o.subscriber_id >= $3 AND o.subscriber_id < $4
 GROUP BY o.segment_id
 
 -- name: sizes
--- The members of the segments of a workspace that still exist. A segment without a counter has no members yet.
+-- The members of the segments of a workspace that still exist.
 SELECT d.id, (SELECT coalesce(sum(t.members), 0)::bigint FROM segment_states t WHERE t.segment_id = d.id) AS members
 FROM segments d WHERE d.workspace_id = $1
