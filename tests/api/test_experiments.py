@@ -16,6 +16,7 @@ import pytest
 
 from audience_gql.audience.log.retention import prune
 from audience_gql.demo.cdnow import Purchase, occurred_at, purchases
+from tests.api.buckets import another_bucket
 from tests.api.conftest import NOON, Api
 
 SPLIT = """
@@ -477,6 +478,25 @@ async def test_people_in_both_segments_are_told_and_left_out(api):
         "nobody has an event that is called 'bought'",
         "1 person was in both segments during the period and counted on neither side",
     ]
+
+
+async def test_the_people_of_several_buckets_are_compared(api):
+    a, b = await two_lists(api)
+    for bucket in range(3):
+        await api.upsert(
+            *({"externalId": f"a{bucket}{n}", "country": "LT"} for n in range(bucket + 1)),
+            {"externalId": f"b{bucket}", "firstName": "Bob"},
+        )
+        await api.track({"subscriber": {"externalId": f"a{bucket}0"}, "name": "bought", "value": 10**bucket})
+        await api.tick()
+        await another_bucket(api)
+    api.clock.advance(timedelta(hours=1))
+
+    found = (await api.data(COMPARE, a=a, b=b, **{"from": START}))["compareSegments"]
+
+    side = found["a"]
+    assert (side["people"], side["converted"], side["events"], side["value"]) == (6, 3, 3, 111)
+    assert (found["b"]["people"], found["b"]["converted"]) == (3, 0)
 
 
 async def test_an_erased_person_is_left_out(api):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from audience_gql.api.ids import Kind, number_of
-from audience_gql.storage import definitions
 from audience_gql.storage.insights import overlaps
+from tests.api.buckets import another_bucket
 
 OVERLAP = """
 query ($ids: [ID!]!) { segmentOverlap(segmentIds: $ids) { members segments { name } } }
@@ -59,20 +59,6 @@ async def test_people_of_several_buckets_are_counted(api):
     await api.tick()
 
     assert await overlap(api, segments) == {("LT",): 4, ("Bob", "LT"): 3}
-
-
-async def another_bucket(api) -> None:
-    """Close the workspace's bucket and open another one, in which the next people are."""
-    ports, workspace = api.services.ports, api.access.workspace
-    async with ports.database.transaction() as transaction:
-        connection = transaction.connection
-        another = await ports.database.ids.one(connection)
-        now = await ports.clock.now(connection)
-        await definitions.add_bucket(connection, workspace.id, another, now)
-        await definitions.close_bucket(connection, api.bucket_id)
-    await api.fill()
-    api.bucket_id = another
-    await api.fill()
 
 
 @pytest.mark.parametrize("seed", range(3))

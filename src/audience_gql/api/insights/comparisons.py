@@ -88,7 +88,8 @@ class RateDifference:
         name="anytimeInterval",
         description="A 95 % interval for the difference that stays right for all looks together, so you can look every day and stop at any moment. It is about twice "
         "as wide as `interval`. It assumes that people join one after the other, that each next person of a side converts with the same probability "
-        "whatever others did, and that a person who is counted has either converted or never will. `withinDays` makes the last point true.",
+        "whatever others did, and that a person who is counted has either converted or never will. `withinDays` makes the last point true. Keep the arguments the same for "
+        "all looks, except `to`.",
     )
 
 
@@ -120,7 +121,7 @@ class SegmentComparison:
     b: ComparedSegment = strawberry.field(description="The second segment.")
     in_both: int = strawberry.field(
         description="The number of people who were in both segments during the period. They count on neither side, because nobody knows which side their events "
-        "belong to, and because the intervals need two sides without a common person."
+        "belong to, and because the intervals need two sides without a common person. If one segment is a part of the other, nobody is left on its side."
     )
     rates: RateDifference | None = strawberry.field(
         name="rateDifference",
@@ -147,7 +148,7 @@ class SegmentComparisonQuery:
         "in the segment then, and otherwise when they first entered it. Their events count from joining on, also after they have left the segment, so that "
         "nobody is dropped because of what the experiment did to them. An unknown id is the error NOT_FOUND.",
         graphql_type=SegmentComparison,
-        metadata={"weight": 200},  # reads both segments' part of the log, and the events of all their people
+        metadata={"weight": 100},  # reads both segments' part of the log, and the events of all their people
     )
     @staticmethod
     async def compare_segments(
