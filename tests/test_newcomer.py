@@ -48,6 +48,7 @@ SHORTENED = {
     "benchmarks/segments.py": "--help",
     "benchmarks/upserts.py": "--help",
     "benchmarks/imports.py": "--rows 2000",
+    "benchmarks/exports.py": "--members 2000",
     "benchmarks/live_latency.py": "--seconds 2 --no-leave",
 }
 """Programs that take from minutes to hours, with what makes them short. What they need is imported all the same."""
@@ -61,6 +62,7 @@ SAYS = {
     "audience-gql import": r"^DONE: 2 rows, would be 2 created, 0 updated, 0 refused$",
     "audience-gql export": r"^DONE: [1-9]\d* rows, [1-9]\d* bytes$",
     "benchmarks/imports.py": r"^2000 rows",
+    "benchmarks/exports.py": r"^2000 members",
     "listen.py": r'"kind": ?"MEMBER"|ENTERED',
     "--help": r"^usage:",
 }

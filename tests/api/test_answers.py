@@ -61,7 +61,8 @@ async def test_pages_of_allowed_origins_ask_by_http_and_read_streams_and_upload(
             "x-request-id",
         )
         told = await preflight(browser, path, origin, "PUT", "content-type")
-    for answer, methods in ((asked, "GET, POST"), (told, "PUT")):
+        file = await preflight(browser, "/exports/exp_AQ/x", origin, "GET", "range", "if-range")
+    for answer, methods in ((asked, "GET, POST"), (told, "PUT"), (file, "GET, HEAD")):
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, origin)
         assert answer.headers["access-control-allow-methods"] == methods
         assert "access-control-allow-credentials" not in answer.headers
@@ -73,6 +74,7 @@ async def test_pages_of_allowed_origins_ask_by_http_and_read_streams_and_upload(
             await browser.post("/graphql", json={"query": "{"}),
             await browser.put(path, content=b"id,mail\n1,a@x.org\n", headers={"content-type": "text/csv"}),
             await browser.put(path, content=b"", headers={"content-type": "text/plain"}),
+            await browser.get("/exports/exp_AQ/x"),
         ]
         accept = {"accept": "text/event-stream"}
         async with browser.stream("POST", "/graphql", json={"query": CHANGES}, headers=accept) as response:
@@ -81,11 +83,12 @@ async def test_pages_of_allowed_origins_ask_by_http_and_read_streams_and_upload(
     async with client(guarded, origin=origin) as browser:
         answers.append(await browser.post("/graphql", json={"query": VIEWER}))
 
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 202, 415, 200, 401]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 202, 415, 404, 200, 401]
     assert first.kind == "next"
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == origin
-        assert answer.headers["access-control-expose-headers"] == "Retry-After, X-Request-Id"
+        exposed = "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After, X-Request-Id"
+        assert answer.headers["access-control-expose-headers"] == exposed
         assert "Origin" in answer.headers["vary"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from audience_gql.audience.exports.lifecycle import PIECE_BYTES
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import exports as storage
+from tests.api.conftest import served_by
 from tests.exporting import STATE, export, number, rows_of, runner, stored
 
 FIELDS = ["externalId", "firstName"]
@@ -363,3 +365,25 @@ async def test_slow_readers_hold_no_connection_and_little_memory(server, web, la
     assert others == [200] * 3
     assert grown < 40  # MB; the files have 150 MB together
     assert all(body == content for body in bodies)
+
+
+@pytest.mark.faults
+async def test_a_server_that_stops_cuts_off_and_another_one_continues(
+    database_url, redis_url, web, large, tmp_path
+):
+    path, content = large
+    async with served_by(database_url, redis_url, tmp_path / "one.log") as stopping:
+        reader, writer = await _slow(stopping, path)
+        received = await reader.readexactly(1000)
+        stopping.process.terminate()
+        async with asyncio.timeout(9):  # before it would cut everybody off
+            await stopping.process.wait()
+        with suppress(ConnectionResetError):
+            while part := await reader.read(2**16):
+                received += part
+        writer.close()
+
+    rest = await web.get(path, headers={"range": f"bytes={len(received)}-", "if-range": '"1"'})
+
+    assert len(received) < len(content)
+    assert (rest.status_code, received + rest.content) == (206, content)

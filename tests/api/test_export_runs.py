@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from audience_gql.api import ids
+from audience_gql.api.ids import Kind
 from audience_gql.audience.exports.lifecycle import PIECE_BYTES
 from audience_gql.audience.imports.lifecycle import receive_file, start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
 from audience_gql.audience.imports.runner import ImportRunner
+from audience_gql.audience.people import buckets
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.conditions.profile import NAMES
@@ -78,6 +81,22 @@ async def test_a_file_shows_one_instant_whatever_is_written_meanwhile(api, crowd
 
     assert len(changed) >= 30
     assert crowd_of(await stored(api, made)) == CROWD
+
+
+async def test_a_file_has_the_people_of_every_bucket(api, monkeypatch):
+    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 640)
+    monkeypatch.setattr(buckets, "_LOOK_EVERY", 64)
+    group = await api.group("Crowd")
+    names = {f"{n}" for n in range(2000)}
+    for start in range(0, 2000, 500):
+        await api.upsert(
+            *({"externalId": f"{n}", "addToGroupIds": [group]} for n in range(start, start + 500))
+        )
+
+    rows = rows_of(await written(api, group, fields=["id", "externalId"]))
+
+    assert len({(ids.decode(Kind.SUBSCRIBER, row["id"]) or ())[0] for row in rows}) >= 2
+    assert sorted(row["externalId"] for row in rows) == sorted(names)
 
 
 async def test_a_worker_that_is_killed_leaves_a_file_that_another_begins_again(api, crowd, monkeypatch):
