@@ -98,10 +98,10 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
     """Lists that hang off a row are connections, but for those that are short by nature."""
     short = {
         "ApiToken.scopes", "Automation.causes", "Automation.on", "AutomationLoop.way", "AutomationPreview.does", "AutomationPreview.sample", "AutomationPreview.way", "InUse.automations",
-        "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "Export.fields", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "InUse.usedBy",
+        "ComingChangeEdge.reasons", "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "Export.fields", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "InUse.usedBy",
         "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
         "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
-        "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
+        "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeForecast", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
         "SplitSegmentPayload.segments", "Subscriber.channels", "Subscriber.fields",
         "TrackEventsPayload.rejects", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
         "WebhookDelivery.attempts", "WebhookDelivery.runs", "WebhookEndpoint.automations",
@@ -121,7 +121,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
 def test_connections_are_relay_s(exported):
     connections = {name: it for name, it in exported.type_map.items() if name.endswith("Connection")}
 
-    assert len(connections) == 15
+    assert len(connections) == 16
     for name, connection in connections.items():
         edge = exported.type_map[name.removesuffix("Connection") + "Edge"]
         assert str(connection.fields["edges"].type) == f"[{edge.name}!]!"
