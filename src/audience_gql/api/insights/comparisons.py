@@ -82,7 +82,7 @@ class RateDifference:
     )
     interval: ConfidenceInterval = strawberry.field(
         description="Newcombe's 95 % interval for the difference (hybrid score interval, method 10). It is right for people who decide beforehand "
-        "when they look, and look once. Who looks every day and stops when 0 is outside finds differences where there are none."
+        "when they look, and look once. People who look every day and stop when 0 is outside find differences where there are none."
     )
     anytime: ConfidenceInterval = strawberry.field(
         name="anytimeInterval",
