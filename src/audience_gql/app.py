@@ -32,6 +32,7 @@ from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Doorkeeper
+from audience_gql.audience.insights.reading import SegmentReads
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
@@ -122,6 +123,8 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
         stack.push_async_callback(jobs.close)
         ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
         sender = sender_for(settings)
+        reads = SegmentReads(ports)
+        stack.push_async_callback(reads.close)
         yield Services(
             ports=ports,
             heavy_ports=replace(ports, database=heavy),
@@ -131,6 +134,7 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
             settings=settings,
             live=live,
             watch=SegmentWatch(ports, poll_seconds=settings.feed_poll_seconds),
+            reads=reads,
             sender=sender,
             trials=Trials(sender),
         )

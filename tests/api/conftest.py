@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Access, Doorkeeper, create_token
 from audience_gql.audience.engine.membership import Membership
+from audience_gql.audience.insights.reading import SegmentReads
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports, Signals
@@ -334,6 +335,7 @@ async def new_workspace(schema: Schema, database: Database, tick_pool: TickPool,
         settings=settings,
         live=Live(most_per_token=50),
         watch=SegmentWatch(ports, pause_seconds=0.05),
+        reads=SegmentReads(ports, every=timedelta()),
         sender=_SENDER,
         trials=Trials(_SENDER),
     )

@@ -140,3 +140,83 @@ async def everybody(api, condition, path) -> list[str]:
         if not page["pageInfo"]["hasNextPage"]:
             return names
         after = page["pageInfo"]["endCursor"]
+
+
+ADVICE = """
+{ segmentAdvice(kinds: [EQUAL, ALIKE, CONTAINED], first: 100) { kind segment { name } other { name } people } }
+"""
+
+
+@pytest.mark.bulk
+async def test_pairs_of_segments_equal_plain_python(shop):
+    known = customers()
+    ordered = {"name": "order_placed"}
+    wanted = {
+        **{f"{least} orders": {"event": {**ordered, "times": {"atLeast": least}}} for least in range(2, 12)},
+        **{
+            f"{least} dollars": {
+                "eventTotal": {**ordered, "of": "value", "function": "SUM", "is": {"gte": least}}
+            }
+            for least in (50, 51, 52, 60, 90, 100, 101, 150, 190, 200)
+        },
+        **{
+            f"{days} days": {"event": {**ordered, "within": {"last": {"days": days}}}}
+            for days in (30, 60, 90, 91, 180, 360)
+        },
+        "not in 30 days": {"not": {"event": {**ordered, "within": {"last": {"days": 30}}}}},
+        "again 5 orders": {"any": [{"event": {**ordered, "times": {"atLeast": 5}}}]},
+    }
+    await shop.segments(wanted)
+    sets = {f"{n} orders": {name for name, it in known.items() if len(it.orders) >= n} for n in range(2, 12)}
+    for n in (50, 51, 52, 60, 90, 100, 101, 150, 190, 200):
+        sets[f"{n} dollars"] = {name for name, it in known.items() if it.spent >= n}
+    for n in (30, 60, 90, 91, 180, 360):
+        sets[f"{n} days"] = {name for name, it in known.items() if it.ordered_within(n)}
+    sets["not in 30 days"] = known.keys() - sets["30 days"]
+    sets["again 5 orders"] = sets["5 orders"]
+    demo = {
+        "Big spenders": {name for name, it in known.items() if it.spent > 200},
+        "Loyal": sets["5 orders"],
+        "Active buyers": sets["30 days"],
+        "Lapsing": sets["90 days"] - sets["30 days"],
+        "Lost": {name for name, it in known.items() if not it.ordered_within(365)},
+    }
+    demo["Loyal and lapsing"] = demo["Loyal"] & demo["Lapsing"]
+
+    found = (await shop.data(ADVICE))["segmentAdvice"]
+
+    told = {it["segment"]["name"]: (it["kind"], it["other"]["name"], it["people"]) for it in found}
+    assert len(told) == len(found)
+    expected = pairs_of(
+        {**demo, **sets}, nested={("Loyal and lapsing", "Loyal"), ("Loyal and lapsing", "Lapsing")}
+    )
+    assert told == expected
+    assert {kind for kind, _, _ in told.values()} == {"EQUAL", "ALIKE", "CONTAINED"}
+
+
+def pairs_of(sets: dict[str, set[str]], *, nested: set[tuple[str, str]]) -> dict[str, tuple[str, str, int]]:
+    """By segment, in the order of their creation: the advice about the segment that it is most like, or else the smallest around it."""
+    ages = {name: age for age, name in enumerate(sets)}
+    found = {}
+    for name, few in sets.items():
+        others = [
+            (many, other)
+            for other, many in sets.items()
+            if other != name and (len(few), -ages[name]) < (len(many), -ages[other])
+        ]
+        alike = [
+            (-len(few & many) / len(few | many), len(many), ages[other], other)
+            for many, other in others
+            if len(few & many) >= 0.95 * len(few | many) and (few == many or (name, other) not in nested)
+        ]
+        around = [
+            (len(many), ages[other], other)
+            for many, other in others
+            if few <= many and len(few) >= 0.5 * len(many) and (name, other) not in nested
+        ]
+        if alike:
+            other = min(alike)[-1]
+            found[name] = ("EQUAL" if sets[other] == few else "ALIKE", other, len(few & sets[other]))
+        elif around:
+            found[name] = ("CONTAINED", min(around)[-1], len(few))
+    return found

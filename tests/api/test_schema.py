@@ -99,8 +99,8 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
     short = {
         "ApiToken.scopes", "Automation.causes", "Automation.on", "AutomationLoop.way", "AutomationPreview.does", "AutomationPreview.sample", "AutomationPreview.way", "InUse.automations",
         "ComingChangeEdge.reasons", "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "Export.fields", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "InUse.usedBy",
-        "InvalidInput.issues", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
-        "Query.eventNames", "Query.nodes", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
+        "InvalidInput.issues", "MarkReviewedPayload.segments", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
+        "Query.eventNames", "Query.nodes", "Query.segmentAdvice", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeForecast", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
         "SplitSegmentPayload.segments", "Subscriber.channels", "Subscriber.fields",
         "TrackEventsPayload.rejects", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",

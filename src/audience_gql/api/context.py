@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -11,6 +12,7 @@ from audience_gql.api.live import Live
 from audience_gql.api.loaders import Loaders
 from audience_gql.api.operating import OperationQueue
 from audience_gql.audience.access import Access, Doorkeeper
+from audience_gql.audience.insights.reading import SegmentReads
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.feed import Feed
 from audience_gql.audience.log.segment_watch import SegmentWatch
@@ -33,6 +35,7 @@ class Services:
     settings: Settings
     live: Live
     watch: SegmentWatch
+    reads: SegmentReads
     sender: Sender
     trials: Trials
 
@@ -65,6 +68,10 @@ class Context:
     @property
     def feed(self) -> Feed:
         return Feed(ports=self.ports, workspace=self.workspace, cursors=self.services.cursors)
+
+    def note_reads(self, segment_ids: Collection[int]) -> None:
+        """Remember that the caller reads these segments, or listens to them, now."""
+        self.services.reads.note(self.workspace.id, segment_ids)
 
     def forget(self) -> None:
         """Start with fresh loaders. A subscription does so between its results, so that none of them shows old data."""

@@ -45,6 +45,7 @@ from audience_gql.api.exports import ExportMutation, ExportQuery, ExportSubscrip
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.imports import ImportMutation, ImportSubscription
 from audience_gql.api.inputs.variables import null_errors
+from audience_gql.api.insights.advice import SegmentAdviceQuery
 from audience_gql.api.insights.comparisons import SegmentComparisonQuery
 from audience_gql.api.insights.overlaps import SegmentOverlapQuery
 from audience_gql.api.limits import COST
@@ -52,6 +53,7 @@ from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
 from audience_gql.api.lists.group_edits import GroupEditMutation
 from audience_gql.api.lists.groups import GroupMutation, GroupQuery
 from audience_gql.api.lists.recomputes import RecomputeSubscription
+from audience_gql.api.lists.reviews import ReviewMutation
 from audience_gql.api.lists.segment_edits import SegmentMutation
 from audience_gql.api.lists.segment_splits import SegmentSplitMutation
 from audience_gql.api.lists.segment_updates import SegmentSubscription
@@ -88,6 +90,7 @@ class Query(
     ConditionKindQuery,
     SuggestionQuery,
     SegmentOverlapQuery,
+    SegmentAdviceQuery,
     SegmentComparisonQuery,
     AutomationQuery,
     AutomationPreviewQuery,
@@ -111,6 +114,7 @@ class Mutation(
     GroupMutation,
     GroupEditMutation,
     SegmentMutation,
+    ReviewMutation,
     SegmentSplitMutation,
     AutomationMutation,
     WebhookEndpointMutation,

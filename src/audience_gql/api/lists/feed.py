@@ -109,9 +109,11 @@ class FeedQuery:
         after: FromCursor = None,
         first: First = LARGEST_PAGE,
     ) -> Page:
+        wanted = _filter(segment_ids, group_ids, subscriber)
+        info.context.note_reads(wanted.segment_ids or ())
         return await info.context.feed.read_page(
             after=after,
-            wanted=_filter(segment_ids, group_ids, subscriber),
+            wanted=wanted,
             limit=page_size(first, default=LARGEST_PAGE),
         )
 
@@ -135,10 +137,9 @@ class FeedSubscription:
         subscriber: OfSubscriber = None,
         after: FromCursor = None,
     ) -> FeedSelection:
-        return FeedSelection(
-            after=info.context.resume_from or after,
-            wanted=_filter(segment_ids, group_ids, subscriber),
-        )
+        wanted = _filter(segment_ids, group_ids, subscriber)
+        info.context.note_reads(wanted.segment_ids or ())
+        return FeedSelection(after=info.context.resume_from or after, wanted=wanted)
 
 
 def _filter(

@@ -43,5 +43,6 @@ class SegmentSubscription:
         async with aclosing(followed) as updates:
             async for watched in updates:
                 context.forget()
+                context.note_reads([watched.segment.id])
                 context.loaders.figures.prime(watched.segment.id, watched.figures)
                 yield watched.segment

@@ -79,6 +79,12 @@ class Segment(Node):
     )
     created_at: datetime = strawberry.field(description="When the segment was created.")
     updated_at: datetime = strawberry.field(description="When the segment was last edited.")
+    reviewed_at: datetime | None = strawberry.field(
+        description="When somebody last marked the segment as reviewed; null if nobody has."
+    )
+    last_read_at: datetime | None = strawberry.field(
+        description="When somebody last read the segment's members or changes, or began to listen to it, to within an hour; null if nobody has."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
@@ -120,6 +126,7 @@ class Segment(Node):
         after: After = None,
         as_of: AsOf = None,
     ) -> MembersPage:
+        info.context.note_reads([parent.id])
         if as_of is not None:
             return await members_as_of(info, parent.id, as_of, first, after)
         part = _MEMBERS.slice(first, after)
@@ -196,6 +203,7 @@ class Segment(Node):
         first: First = LONG_PAGE_SIZE,
         after: After = None,
     ) -> Page[LoggedChange]:
+        info.context.note_reads([parent.id])
         part = _CHANGES.slice(first, after, default=LONG_PAGE_SIZE)
         return _CHANGES.page(await info.context.loaders.changes_of_segments.load((parent.id, part)), part)
 

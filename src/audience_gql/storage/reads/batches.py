@@ -248,7 +248,7 @@ class WatchedSegment:
     segment: Segment = field(compare=False)
     figures: SegmentFigures = field(compare=False)
     columns: tuple[object, ...]
-    """All column values, as read from the database. Equality compares only these."""
+    """All column values, as read from the database, except when it was last read: watching it is a read. Equality compares only these."""
 
 
 async def watched_segments(
@@ -266,7 +266,7 @@ async def watched_segments(
         row["id"]: WatchedSegment(
             definition_of(Segment, row),
             SegmentFigures(state=row["state"], members=row["members"]),
-            tuple(row.values()),
+            tuple(value for column, value in row.items() if column != "last_read_at"),
         )
         for row in rows
     }
