@@ -146,6 +146,36 @@ async def test_two_workers_do_not_write_one_file(api, crowd):
     )
 
 
+async def test_a_worker_writes_one_file_of_a_workspace_at_a_time(api, stranger, monkeypatch):
+    group, theirs = await api.group("Friends"), await stranger.group("Friends")
+    first, second = [number((await export(api, group))["export"]["id"]) for _ in range(2)]
+    other = number((await export(stranger, theirs))["export"]["id"])
+    begin, is_begun, go_on, begun = storage.begin, asyncio.Event(), asyncio.Event(), list[int]()
+
+    async def slow(connection, record, **given):
+        begun.append(record.id)
+        is_begun.set()
+        if record.id == first:
+            await go_on.wait()
+        return await begin(connection, record, **given)
+
+    monkeypatch.setattr(storage, "begin", slow)
+    runs, jobs = runner(api), api.services.ports.jobs
+    writing = asyncio.create_task(runs.work_off(first))
+    await is_begun.wait()
+    await runs.work_off(second)
+    await runs.work_off(other)
+    meanwhile = list(begun)
+    jobs.exports.clear()
+    go_on.set()
+    await writing
+
+    assert meanwhile == [first, other]
+    assert second in jobs.exports  # requested again, because there is room now
+    await runs.work_off(second)
+    assert begun == [first, other, second]
+
+
 async def test_a_file_that_is_never_finished_fails(api):
     group = await api.group("Friends")
     made = (await export(api, group))["export"]["id"]

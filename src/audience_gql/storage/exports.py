@@ -151,7 +151,8 @@ async def read_chunk(connection: Connection, export_id: int, attempt: int, posit
 async def to_work_off(connection: Connection, silent_since: datetime) -> list[tuple[int, int]]:
     """The exports that no worker is writing, as (export id, workspace id), the oldest first."""
     rows = await connection.fetch(
-        "SELECT id, workspace_id FROM exports WHERE state = 'WAITING' OR (state = 'RUNNING' AND seen_at < $1) ORDER BY id",
+        "SELECT id, workspace_id FROM exports WHERE state IN ('WAITING', 'RUNNING', 'DONE') "
+        "AND (state = 'WAITING' OR (state = 'RUNNING' AND seen_at < $1)) ORDER BY id",  # the first line names the index
         silent_since,
     )
     return [(row["id"], row["workspace_id"]) for row in rows]
