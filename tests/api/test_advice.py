@@ -240,7 +240,7 @@ async def test_a_read_is_noted_at_most_once_an_hour(api):
 
 async def test_every_way_to_read_is_noted(api):
     start = (await api.data("{ membershipChanges { cursor } }"))["membershipChanges"]["cursor"]
-    names = ["members", "changes", "feed", "listening", "watching", "none"]
+    names = ["members", "changes", "feed", "listening", "watching", "exported", "none"]
     ids = dict(zip(names, await api.segments(dict.fromkeys(names, LITHUANIA)), strict=True))
     await api.data(MEMBERS, id=ids["members"])
     await api.data(
@@ -262,10 +262,14 @@ async def test_every_way_to_read_is_noted(api):
     )
     await anext(watching)
     await watching.aclose()
+    await api.data(
+        "mutation ($id: ID!) { exportList(input: {list: {segmentId: $id}, format: CSV}) { __typename } }",
+        id=ids["exported"],
+    )
     await api.data("query ($id: ID!) { segment(by: {id: $id}) { memberCount } }", id=ids["none"])
 
     read = {name for name, id_ in ids.items() if (await times(api, id_))["lastReadAt"]}
-    assert read == {"members", "changes", "feed", "listening", "watching"}
+    assert read == set(names) - {"none"}
 
 
 async def test_other_workspaces_segments_are_not_noted(api, stranger):

@@ -227,6 +227,8 @@ class ExportMutation:
         made, secret = await export_list(
             ports=info.context.ports, workspace=info.context.workspace, key=_key(wanted.exported), plan=plan
         )
+        if made.list_kind == "SEGMENT":
+            info.context.note_reads([made.list_id])
         return _Exported(made, f"/exports/{ids.encode(Kind.EXPORT, made.id)}/{secret}")
 
     @strawberry.mutation(

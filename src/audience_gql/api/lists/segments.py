@@ -83,7 +83,7 @@ class Segment(Node):
         description="When somebody last marked the segment as reviewed; null if nobody has."
     )
     last_read_at: datetime | None = strawberry.field(
-        description="When somebody last read the segment's members or changes, or began to listen to it, to within an hour; null if nobody has."
+        description="When somebody last read or exported the segment's members, read its changes, or began to listen to it, to within an hour; null if nobody has."
     )
 
     @classmethod

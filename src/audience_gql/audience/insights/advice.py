@@ -256,6 +256,8 @@ async def _pairs(connection: Connection, seen: _Seen) -> list[Pair]:
         sizes = await advice.members_by_segment(connection, bucket_id, pairs.segment_ids)
         slices = max(1, ceil(sum(sizes.values()) / _MEMBERSHIPS_AT_ONCE))
         for number in range(slices):
+            if not pairs.segment_ids:
+                return []
             after, through = (SUBSCRIBER_IDS * edge // slices - 1 for edge in (number, number + 1))
             people = await advice.members(
                 connection, bucket_id, pairs.segment_ids, after=after, through=through
