@@ -1,6 +1,6 @@
 """Every snippet of the README and the docs is one that works: commands are commands, and files are there.
 
-Shell commands run in tests/test_newcomer.py, docs/api.md's requests in tests/api/test_documented_operations.py, the examples of
+Shell commands run in tests/test_newcomer.py, the requests of docs/api.md and docs/insights.md in tests/api/test_documented_operations.py, the examples of
 docs/conditions.md in tests/conditions/test_handbook.py, and what docs/howto/back-up.md says in tests/faults/test_restore.py, and
 docs/howto/automations.md's mutation in tests/api/test_automations.py, the snippets of docs/howto/webhooks.md in
 tests/api/test_webhooks.py. What
@@ -32,6 +32,8 @@ ELSEWHERE = {
     ("docs/howto/webhooks.md", "graphql"),
     ("docs/howto/webhooks.md", "json"),
     ("docs/howto/webhooks.md", "python"),
+    ("docs/insights.md", "graphql"),
+    ("docs/insights.md", "json"),
 }
 """Languages of pages whose snippets a test of their own runs."""
 NOT_OURS = ("npm ", "pip install ", "pg_dump", "pg_restore")

@@ -1,24 +1,35 @@
-"""Every operation of docs/api.md, one after the other in one workspace, answers as the page says."""
+"""Every operation of docs/api.md and then of docs/insights.md, one after the other in one workspace, answers as the pages say."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
-import audience_gql
+import pytest
+
 from tests.api.conftest import Api
+from tests.pages import ROOT
 
-PAGE = (Path(audience_gql.__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
-NAMES = re.compile(r'"<(\w+)>"')
-PAIRS = re.findall(r"```graphql\n(.*?)```\n```json\n(.*?)```", PAGE, re.DOTALL)
+PAGES = ("docs/api.md", "docs/insights.md")
+NAMES = re.compile(r'"<([\w ]+)>"')
+TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+PAIRS = {
+    page: re.findall(r"```graphql\n(.*?)```\n```json\n(.*?)```", text, re.DOTALL)
+    for page, text in TEXTS.items()
+}
 
 
-async def test_the_page_s_operations_answer_as_shown(api):
-    assert len(PAIRS) == PAGE.count("```graphql") > 7
+@pytest.mark.parametrize("page", PAGES)
+def test_every_operation_of_a_page_has_its_answer(page):
+    assert len(PAIRS[page]) == TEXTS[page].count("```graphql") > 7
 
-    for document, answer in PAIRS:
-        assert without_ids(await api.data(await with_ids(api, document))) == json.loads(answer)
+
+async def test_the_pages_operations_answer_as_shown(api):
+    for page in PAGES:
+        for document, answer in PAIRS[page]:
+            assert without_ids(await api.data(await with_ids(api, document))) == json.loads(answer)
+            await api.fill()
+            await api.tick()
 
 
 async def with_ids(api: Api, document: str) -> str:
