@@ -19,6 +19,7 @@ from audience_gql.api.transport import socket
 from audience_gql.audience.definitions.definition_limits import SEGMENTS_A_WORKSPACE
 from audience_gql.audience.exports import lifecycle
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS
+from audience_gql.audience.insights import advice, coming_changes, size_forecasts
 from audience_gql.audience.log import tails
 from audience_gql.audience.people import buckets, events
 from audience_gql.config import Settings, settings_from_environment
@@ -126,6 +127,10 @@ SENTENCES = [
     ("docs/howto/export.md", f"| files of a workspace | {lifecycle.FILES_LIMIT} |"),
     ("docs/howto/export.md", f"| size of a file | {lifecycle.FILE_BYTES:,} bytes |"),
     ("docs/howto/export.md", f"deleted {lifecycle.KEPT.total_seconds() / 3600:.0f} hours after"),
+    ("docs/insights.md", f"The log is complete for {SETTINGS.retention_days} days"),
+    ("docs/insights.md", f"may move more than {size_forecasts.MOST_MOVING:,} people"),
+    ("docs/insights.md", f"looked at about {coming_changes.MOST_LOOKED_AT:,} people"),
+    ("docs/insights.md", f"compares the {advice.MOST_COMPARED} largest segments"),
     ("docs/howto/scale-out.md", f"`AUDIENCE_POOL_SIZE` connections ({SETTINGS.pool_size})"),
     (
         "docs/howto/scale-out.md",
