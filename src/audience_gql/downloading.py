@@ -132,7 +132,11 @@ class _Target:
         self.position, self.etag = 0, etag
 
     def write(self, part: bytes) -> None:
-        self._output.write(part)
+        """Raises DownloadRefused if the part cannot be written: that is no failure of the connection."""
+        try:
+            self._output.write(part)
+        except OSError as error:
+            raise DownloadRefused(f"the file cannot be written: {error}") from error
         self.position += len(part)
         self._told.received = self.position
 

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -34,12 +35,12 @@ async def world(served):
     return served
 
 
-async def run(served, url, *words: str, token: str | None = None):
+async def run(served, url, *words: str, token: str | None = None, output: Any = asyncio.subprocess.PIPE):
     """The command, while somebody works off what it starts."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "audience_gql.cli", "export", *words, "--url", f"{url}/graphql"),
         env={**os.environ, "AUDIENCE_TOKEN": token or await served.token("READ")},
-        stdout=asyncio.subprocess.PIPE,
+        stdout=output,
         stderr=asyncio.subprocess.PIPE,
     )
     told = asyncio.create_task(process.communicate())
@@ -106,6 +107,24 @@ async def test_what_is_refused_says_why(served, server, tmp_path, words, said):
     assert said in err
     assert "Traceback" not in err
     assert [(it.name, it.read_text()) for it in tmp_path.iterdir()] == [("file.csv", "before")]
+
+
+@pytest.mark.parametrize("group", ["Few", "Crowd"])
+async def test_an_output_that_is_full_is_said_at_once(world, server, group):
+    """The file of the few fits into a buffer, which is written only at the end."""
+    await world.upsert({"externalId": "ada", "addToGroupIds": [await world.group("Few")]})
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    code, _, err = await run(
+        world, server.url, group, "--group", "--fields", "externalId,firstName", output=full
+    )
+
+    os.close(full)
+    assert code == 1
+    assert "No space left on device" in err
+    assert "could not be downloaded" not in err
+    assert "Traceback" not in err
+    assert "ignored" not in err
 
 
 async def test_a_bad_token_is_said(served, server):

@@ -95,8 +95,9 @@ def _download(client: Client, wanted: downloading.Wanted, output: str) -> downlo
 def _opened(output: str) -> Iterator[BinaryIO]:
     """Standard output, or a file `.part` beside the wanted one, which it replaces in the end. After a failure it is removed."""
     if output == _STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        # A stream of its own: what a full or closed output does not take must not be written again at the end of the process.
+        with open(sys.stdout.fileno(), "wb", closefd=False) as printed:  # no path
+            yield printed
         return
     part = Path(f"{output}.part")
     try:
