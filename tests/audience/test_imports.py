@@ -167,6 +167,29 @@ async def test_two_lines_about_one_person_are_applied_in_order(house):
     assert await people(house) == [("1", "a@x.org", "Bergen")]
 
 
+@pytest.mark.parametrize(
+    ("cell", "texts"),
+    [
+        ('["a;b", "c"]', ["a;b", "c"]),
+        ("[]", []),
+        ('["a;b"', ['["a', 'b"']),
+        ("[1]", ["[1]"]),
+        ('["a", null];b', ['["a", null]', "b"]),
+        ("[" * 100_000, ["[" * 100_000]),
+        ("a;[b]", ["a", "[b]"]),
+    ],
+    ids=["array", "empty", "open", "numbers", "more", "deep", "later"],
+)
+async def test_a_list_is_an_array_or_texts_between_semicolons(cell, texts):
+    column = ColumnPlan(header="tags", kind="field", target="tags")
+    plan = ImportPlan(columns=(column,))
+    fields = {"tags": FieldRef(id=1, key="tags", type="LIST")}
+
+    item = plan.item(Layout(places=[0], width=1), [cell], fields)
+
+    assert item == {"fields": [{"key": "tags", "value": texts}]}
+
+
 async def test_columns_become_fields_channels_and_groups(house):
     group = await house.group("Guests")
     for key, type_ in (("score", "NUMBER"), ("tags", "LIST"), ("vip", "BOOLEAN")):
