@@ -129,35 +129,57 @@ async def test_95_per_cent_are_alike_and_less_are_not(api):
 
 
 async def test_one_inside_another(api):
-    await populate(api, 12, 8)
+    await populate(api, 12, 12)
     await api.segments(
         {
             "Twelve": LITHUANIA,
-            "Six": {"all": [LITHUANIA, {"city": {"in": [str(number) for number in range(6)]}}]},
-            "Five": {"all": [LITHUANIA, {"city": {"in": [str(number) for number in range(5)]}}]},
-            "Two": {"city": {"in": ["0", "1"]}},
-            "Six others": {"externalId": {"in": [f"other {number}" for number in range(6)]}},
+            "Ten": {"all": [LITHUANIA, {"city": {"in": [str(number) for number in range(10)]}}]},
+            "Eight": {"all": [LITHUANIA, {"city": {"in": [str(number) for number in range(8)]}}]},
+            "Six": {"city": {"in": [str(number) for number in range(6)]}},
+            "Ten others": {"externalId": {"in": [f"other {number}" for number in range(10)]}},
         }
     )
 
     assert await advice(api, "CONTAINED") == [
-        ("CONTAINED", "Five", "Six", 5),  # not in Twelve, which is larger
-        ("CONTAINED", "Six", "Twelve", 6),
-    ]  # Two is too small for any of them to matter
+        ("CONTAINED", "Eight", "Ten", 8),  # of Twelve, it is less than 80 %
+        ("CONTAINED", "Ten", "Twelve", 10),
+    ]
     assert (await messages(api, "CONTAINED"))[0] == (
-        'All 5 members of "Five" are in "Six" too, which has 6. Whoever writes to both reaches them twice. Exclude one in the other\'s '
+        'All 8 members of "Eight" are in "Ten" too, which has 10. Whoever writes to both reaches them twice. Exclude one in the other\'s '
         "condition, or use only the larger one."
     )
+
+
+async def test_the_smallest_one_around_it_is_told(api):
+    await populate(api, 20, 30)
+    seventeen = {"city": {"in": [str(number) for number in range(17)]}}
+    await api.segments(
+        {"Twenty-five": {"any": [LITHUANIA, {"externalId": {"in": [f"other {n}" for n in range(5)]}}]}}
+    )
+    await api.segments({"Seventeen": seventeen, "Twenty": LITHUANIA})
+
+    assert await advice(api, "CONTAINED") == [
+        ("CONTAINED", "Seventeen", "Twenty", 17),
+        ("CONTAINED", "Twenty", "Twenty-five", 20),
+    ]
 
 
 async def test_one_that_reads_the_other_is_inside_it_on_purpose(api):
     await populate(api, 12, 8)
     twelve = await api.segment("Twelve", LITHUANIA)
-    seven = {"city": {"in": [str(number) for number in range(7)]}}
-    inside = await api.segment("Inside", {"all": [{"segment": {"anyOf": [twelve]}}, seven]})
+    eleven = {"city": {"in": [str(number) for number in range(11)]}}
+    inside = await api.segment("Inside", {"all": [{"segment": {"anyOf": [twelve]}}, eleven]})
     await api.segment("Inside of it", {"all": [{"segment": {"anyOf": [inside]}}, {"city": {"isNot": "0"}}]})
 
-    assert await advice(api, "ALIKE", "CONTAINED") == []
+    assert await advice(api, "EQUAL", "ALIKE", "CONTAINED") == []
+
+
+async def test_one_that_reads_the_other_has_the_same_members_on_purpose(api):
+    await populate(api, 12, 8)
+    twelve = await api.segment("Twelve", LITHUANIA)
+    await api.segment("The same", {"any": [{"segment": {"anyOf": [twelve]}}, BOUGHT]})
+
+    assert await advice(api, "EQUAL", "ALIKE", "CONTAINED") == []
 
 
 async def test_one_with_everybody_contains_nothing_worth_telling(api):
@@ -390,7 +412,7 @@ def _all_pairs(segments: dict[int, set[int]]) -> dict[tuple[int, int], tuple[int
                 continue
             both = len(few & many)
             is_alike, is_contained = both / len(few | many) >= 0.95, few <= many
-            if is_alike or (is_contained and len(few) >= 0.5 * len(many)):
+            if is_alike or (is_contained and len(few) >= 0.8 * len(many)):
                 found[small, large] = (both, few == many, is_alike, is_contained)
     return found
 

@@ -207,12 +207,12 @@ def pairs_of(sets: dict[str, set[str]], *, nested: set[tuple[str, str]]) -> dict
         alike = [
             (-len(few & many) / len(few | many), len(many), ages[other], other)
             for many, other in others
-            if len(few & many) >= 0.95 * len(few | many) and (few == many or (name, other) not in nested)
+            if len(few & many) >= 0.95 * len(few | many) and (name, other) not in nested
         ]
         around = [
             (len(many), ages[other], other)
             for many, other in others
-            if few <= many and len(few) >= 0.5 * len(many) and (name, other) not in nested
+            if few <= many and len(few) >= 0.8 * len(many) and (name, other) not in nested
         ]
         if alike:
             other = min(alike)[-1]

@@ -22,11 +22,11 @@ _SHOWN: Final = 50
 
 @enum(
     "What was found about a segment.",
-    EQUAL="It has exactly the members of `other`.",
+    EQUAL="It has exactly the members of `other`. Not if one of them reads the other.",
     ALIKE="It and `other` have at least 95 % of the people who are in either of them in common. Not if one of them reads the other.",
     EMPTY="It has no members.",
     EVERYBODY="All people of the audience are members.",
-    CONTAINED="All its members are in `other`, of which they are at least half. Not if one of the two reads the other.",
+    CONTAINED="All its members are in `other`, of which they are at least 80 %. Not if one of the two reads the other.",
     NEVER_CHANGING="Nobody has entered or left it for 90 days, although facts or the clock can change its condition.",
     UNUSED="Nobody has read or followed it for 90 days, and no automation and no other segment names it.",
     NEVER_REVIEWED="It was created more than 90 days ago and never reviewed, or last reviewed more than 180 days ago.",

@@ -199,7 +199,7 @@ def _of_pairs(seen: _Seen, pairs: Sequence[Pair]) -> Iterator[Advice]:
     """At most one for each segment: about the segment that it is most like, or else about the smallest one that contains it."""
     told: set[int] = set()
     for pair in sorted(pairs, key=lambda it: (-it.jaccard, it.large_members, it.large)):
-        if pair.is_alike and pair.small not in told and (pair.is_equal or not seen.is_nested(pair)):
+        if pair.is_alike and pair.small not in told and not seen.is_nested(pair):
             told.add(pair.small)
             yield _alike(seen, pair)
     for pair in sorted(pairs, key=lambda it: (it.large_members, it.large)):
