@@ -15,6 +15,8 @@ from audience_gql.audience.testing import MemorySignals
 from audience_gql.demo import cdnow, loading
 from audience_gql.storage.models import Segment
 from tests.api.conftest import NOON, new_workspace
+from tests.api.test_documented_operations import with_ids
+from tests.pages import snippets
 
 FUNNEL = """
 query ($condition: ConditionInput!) {
@@ -220,3 +222,27 @@ def pairs_of(sets: dict[str, set[str]], *, nested: set[tuple[str, str]]) -> dict
         elif around:
             found[name] = ("CONTAINED", min(around)[-1], len(few))
     return found
+
+
+QUESTIONS = [text for page, language, text in snippets() if (page, language) == ("README.md", "graphql")]
+
+
+@pytest.mark.bulk
+async def test_every_question_of_the_readme_has_an_answer(shop):
+    assert len(QUESTIONS) > 8
+    await shop.segments({"Loyal too": {"event": {"name": "order_placed", "times": {"atLeast": 5}}}})
+
+    for question in QUESTIONS:
+        answer = await shop.data(await with_ids(shop, question))
+        await shop.fill()
+
+        assert None not in answer.values(), question
+        assert says_something(answer), question
+
+
+def says_something(answer: object) -> bool:
+    """Whether no object or list in it is empty, as it would be if nobody were found, or if a mutation failed."""
+    if isinstance(answer, dict | list):
+        parts = answer.values() if isinstance(answer, dict) else answer
+        return bool(answer) and all(map(says_something, parts))
+    return True
