@@ -63,7 +63,7 @@ class Settings:
     """How long a query or mutation may take after it got its place."""
 
     preview_seconds: float = 0.3
-    """How long a preview may count. If counting would take longer, the preview estimates."""
+    """How long a preview, or a funnel, may count. If counting would take longer, it estimates."""
 
     tick_pool_size: int = 4
     sweep_seconds: float = 1.0
