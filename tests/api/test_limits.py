@@ -108,6 +108,7 @@ def test_a_page_costs_its_size_for_every_page_around_it(documents):
         == 50 + 50 * 20
     )
     assert cost(documents, "{ subscribers { edges { node { id } } } }") == 20
+    assert cost(documents, "{ subscribers { edges { node { memberOf(segmentIds: []) } } } }") == 40
 
 
 def test_a_page_s_size_can_come_from_a_variable(documents):

@@ -102,7 +102,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
         "InvalidInput.issues", "MarkReviewedPayload.segments", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
         "Query.eventNames", "Query.nodes", "Query.segmentAdvice", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeForecast", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentPreview.sample", "SegmentPreview.warnings",
-        "SplitSegmentPayload.segments", "Subscriber.channels", "Subscriber.fields",
+        "SplitSegmentPayload.segments", "Subscriber.channels", "Subscriber.fields", "Subscriber.memberOf",
         "TrackEventsPayload.rejects", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
         "WebhookDelivery.attempts", "WebhookDelivery.runs", "WebhookEndpoint.automations",
     }  # fmt: skip

@@ -195,8 +195,11 @@ class Measure:
         if room == 0:
             raise _refused(f"A query can be at most {DEPTH} levels deep.")
         field = getattr(parent, "fields", {}).get(name)
-        if node.selection_set is None or field is None:
+        if field is None:
             return 1, _NOTHING
+        if node.selection_set is None:
+            weight = _metadata(field).get("weight")
+            return 1, _ONE.times(weight) if weight else _NOTHING
         depth, cost = self._inner(node, field, room - 1)
         size = self._introspection_sizes.get((parent.name, name)) if parent else None
         return depth + 1, cost.times(_size(node, field) if size is None else size)

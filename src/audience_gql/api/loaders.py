@@ -40,6 +40,7 @@ from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.reads import batches, list_pages, person_pages
+from audience_gql.storage.reads.batches import MemberOf
 from audience_gql.storage.reads.list_pages import Members
 from audience_gql.storage.reads.records import (
     ChangeKey,
@@ -134,6 +135,10 @@ class Loaders:
     @cached_property
     def channels(self) -> DataLoader[Owner, list[ChannelRecord]]:
         return self._many(batches.channels_by_owners)
+
+    @cached_property
+    def member_of(self) -> DataLoader[MemberOf, set[int] | None]:
+        return self._one(batches.segments_among)
 
     @cached_property
     def dependencies(self) -> DataLoader[int, list[Segment]]:

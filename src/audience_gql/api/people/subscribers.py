@@ -17,6 +17,7 @@ from audience_gql.api.insights import past as insights_past
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
+from audience_gql.api.people import memberships
 from audience_gql.api.people.custom_fields import CustomField
 from audience_gql.api.people.events import EventConnection
 from audience_gql.api.search import Search, words
@@ -180,6 +181,7 @@ class Subscriber(Node):
         entries = await info.context.loaders.changes_of_subscribers.load((parent.owner, part))
         return _HISTORY.page(entries, part)
 
+    member_of = memberships.member_of
     was_member = insights_past.was_member
 
 

@@ -5,6 +5,7 @@ Every read is limited to one workspace: a key of another workspace is not found.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,6 +56,33 @@ async def subscribers_by_owners(
         *_unzipped(owners, 2),
     )
     return {(row["bucket_id"], row["id"]): subscriber_of(row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class MemberOf:
+    """The question in which of these segments a person is."""
+
+    owner: Owner
+    segment_ids: tuple[int, ...]
+
+
+async def segments_among(
+    database: Database, workspace_id: int, questions: Collection[MemberOf]
+) -> dict[MemberOf, set[int]]:
+    """The segments of each question that the person is in: one look-up in the index for each person and segment."""
+    pairs = {(*question.owner, id_) for question in questions for id_ in question.segment_ids}
+    rows = await database.fetch(
+        "SELECT m.bucket_id, m.subscriber_id, m.segment_id "
+        "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS k (bucket_id, subscriber_id, segment_id) "
+        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+        "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = k.segment_id AND m.subscriber_id = k.subscriber_id",
+        workspace_id,
+        *_unzipped(pairs, 3),
+    )
+    found: dict[Owner, set[int]] = defaultdict(set)
+    for bucket_id, subscriber_id, segment_id in rows:
+        found[bucket_id, subscriber_id].add(segment_id)
+    return {it: found[it.owner].intersection(it.segment_ids) for it in questions}
 
 
 async def channels_by_owners(
