@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from audience_gql.conditions.given_values import is_keepable
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import Group, Segment
@@ -59,7 +60,9 @@ async def segments_of_subscribers(
 async def events_of_subscribers(
     database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice, *, name: str | None
 ) -> dict[Owner, list[Entry[EventRecord]]]:
-    """Each person's events with this name, or all events without a name, the latest first."""
+    """Each person's events with this name, or all events without a name, the latest first. No event has a name that cannot be stored."""
+    if name is not None and not is_keepable(name):
+        return {}
     order = Order(("e.occurred_at", "e.id"))
     tables = "events e JOIN event_names n ON n.id = e.name_id AND n.workspace_id = $1"
     if name is None:
