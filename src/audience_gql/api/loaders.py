@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from audience_gql.api.ids import OPAQUE_IDS
+from audience_gql.api.ids import OPAQUE_IDS, Kind, number_of
 from audience_gql.api.insight_loaders import InsightLoaders
 from audience_gql.audience.answers.explanations import Explanation, Question, explain_memberships
 from audience_gql.audience.engine.due import next_change_by_segments
@@ -135,6 +135,11 @@ class Loaders:
     @cached_property
     def channels(self) -> DataLoader[Owner, list[ChannelRecord]]:
         return self._many(batches.channels_by_owners)
+
+    @cached_property
+    def segment_numbers(self) -> DataLoader[tuple[str, ...], dict[str, int | None]]:
+        """The number of each of these ids; None for an id that is not a segment's."""
+        return DataLoader(self._segment_numbers)
 
     @cached_property
     def member_of(self) -> DataLoader[MemberOf, set[int] | None]:
@@ -317,6 +322,15 @@ class Loaders:
                 await sizes.sizes(database, self._workspace_id, segment_id, begun, end) if begun else []
             )
         return found
+
+    async def _segment_numbers(self, lists: list[tuple[str, ...]]) -> list[dict[str, int | None]]:
+        numbers = {text: number_of(Kind.SEGMENT, text) for texts in lists for text in texts}
+        wanted = [number for number in numbers.values() if number is not None]
+        existing = await batches.segments_that_exist(self._ports.database, self._workspace_id, wanted)
+        return [
+            {text: number if (number := numbers[text]) in existing else None for text in texts}
+            for texts in lists
+        ]
 
     async def _next_changes(
         self, database: Database, workspace_id: int, segment_ids: list[int]

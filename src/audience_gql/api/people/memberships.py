@@ -6,10 +6,8 @@ from typing import Annotated, Final
 
 import strawberry
 
-from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.errors import ApiError, BadUserInput
-from audience_gql.api.ids import Kind
 from audience_gql.storage.reads.batches import MemberOf
 from audience_gql.storage.reads.records import SubscriberRecord
 
@@ -28,25 +26,15 @@ async def member_of(
         list[strawberry.ID], strawberry.argument(description=f"The ids of at most {MOST_SEGMENTS} segments.")
     ],
 ) -> list[strawberry.ID]:
-    numbers = await _numbers(info, segment_ids)
-    present = await info.context.loaders.member_of.load(MemberOf(parent.owner, tuple(numbers.values())))
-    return [text for text, number in numbers.items() if present and number in present]
-
-
-async def _numbers(info: Info, texts: list[strawberry.ID]) -> dict[strawberry.ID, int]:
-    """The numbers of these segments, each once. Raises ApiError."""
-    if len(texts) > MOST_SEGMENTS:
-        message = f"`segmentIds` takes at most {MOST_SEGMENTS} segments, not {len(texts)}."
+    if len(segment_ids) > MOST_SEGMENTS:
+        message = f"`segmentIds` takes at most {MOST_SEGMENTS} segments, not {len(segment_ids)}."
         raise BadUserInput(message, argument="segmentIds")
-    found = await info.context.loaders.segments.load_many(
-        ids.number_of(Kind.SEGMENT, text) or 0 for text in texts
-    )
-    numbers = {}
-    for index, (text, segment) in enumerate(zip(texts, found, strict=True)):
-        if segment is None:
-            raise ApiError(
-                "NOT_FOUND", "There is no segment with this id.", argument="segmentIds", index=index
-            )
-        numbers[text] = segment.id
-    info.context.note_reads(numbers.values())
-    return numbers
+    loaders = info.context.loaders
+    given = await loaders.segment_numbers.load(tuple(segment_ids))
+    numbers = tuple(number for number in given.values() if number is not None)
+    if len(numbers) < len(given):
+        index = next(index for index, text in enumerate(segment_ids) if given[text] is None)
+        raise ApiError("NOT_FOUND", "There is no segment with this id.", argument="segmentIds", index=index)
+    info.context.note_reads(numbers)
+    present = await loaders.member_of.load(MemberOf(parent.owner, numbers)) or frozenset()
+    return [strawberry.ID(text) for text, number in given.items() if number in present]

@@ -189,6 +189,16 @@ async def segments_by_ids(database: Database, workspace_id: int, ids: Collection
     return {row["id"]: definition_of(Segment, row) for row in rows}
 
 
+async def segments_that_exist(database: Database, workspace_id: int, ids: Collection[int]) -> set[int]:
+    """Those of these ids that are segments."""
+    rows = await database.fetch(
+        "SELECT s.id FROM segments s WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[])",
+        workspace_id,
+        list(ids),
+    )
+    return {row["id"] for row in rows}
+
+
 async def find_group_by_name(database: Database, workspace_id: int, name_folded: str) -> Group | None:
     row = await database.fetchrow(
         "SELECT * FROM groups WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
