@@ -573,5 +573,5 @@ async def test_an_unknown_segment_and_an_empty_period_are_refused(api, stranger)
         COMPARE, a=a, b=b, **{"from": "2026-02-02T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
     )
 
-    assert unknown["extensions"]["code"] == "NOT_FOUND"
+    assert unknown["extensions"] == {"code": "NOT_FOUND", "argument": "b"}
     assert [error["extensions"]["code"] for error in (future, empty)] == ["BAD_USER_INPUT"] * 2

@@ -297,4 +297,4 @@ async def test_a_recompute_of_nothing_is_not_found(api):
     async with aclosing(stream(api, RECOMPUTE, id="seg_AQ")) as results:
         result = await result_of(results)
 
-    assert [error["extensions"] for error in result["errors"]] == [{"code": "NOT_FOUND"}]
+    assert [error["extensions"] for error in result["errors"]] == [{"code": "NOT_FOUND", "argument": "id"}]

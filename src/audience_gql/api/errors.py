@@ -101,7 +101,7 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, object]]:
         case CursorExpired() | LogExpired():
             told = str(cause), _expired(cause)
         case NotFound():
-            told = cause.message, {"code": "NOT_FOUND"}
+            told = cause.message, {"code": "NOT_FOUND", **_argument(cause)}
         case InvalidInput():
             told = cause.message, {"code": "BAD_USER_INPUT", "issues": _issues(cause)}
         case Failure():
@@ -138,6 +138,16 @@ def _unexpected(cause: Exception, error: GraphQLError) -> tuple[str, dict[str, o
     logger.error("error %s at %s of request %s", error_id, error.path, REQUEST_ID.get(), exc_info=cause)
     message = f"An unexpected error occurred on the server. Give the error id {error_id} to the operator of the server."
     return message, {"code": "INTERNAL", "errorId": error_id}
+
+
+def _argument(failure: NotFound) -> dict[str, object]:
+    """The argument that a failure is about, and the position in it if the argument is a list."""
+    match failure.path:
+        case (name, int(index), *_):
+            return {"argument": spelled((name,))[0], "index": index}
+        case (name, *_):
+            return {"argument": spelled((name,))[0]}
+    return {}
 
 
 def _issues(failure: InvalidInput) -> list[dict[str, object]]:

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 import strawberry
 
 from audience_gql.api.context import Info
-from audience_gql.api.errors import ApiError, BadUserInput
+from audience_gql.api.errors import BadUserInput
+from audience_gql.audience.failures import NotFound
 from audience_gql.storage.reads.batches import MemberOf
 from audience_gql.storage.reads.records import SubscriberRecord
 
@@ -34,7 +35,7 @@ async def member_of(
     numbers = tuple(number for number in given.values() if number is not None)
     if len(numbers) < len(given):
         index = next(index for index, text in enumerate(segment_ids) if given[text] is None)
-        raise ApiError("NOT_FOUND", "There is no segment with this id.", argument="segmentIds", index=index)
+        raise NotFound("there is no segment with this id", ("segment_ids", index))
     info.context.note_reads(numbers)
-    present = await loaders.member_of.load(MemberOf(parent.owner, numbers)) or frozenset()
-    return [strawberry.ID(text) for text, number in given.items() if number in present]
+    present = await loaders.member_of.load(MemberOf(parent.owner, numbers))
+    return [strawberry.ID(text) for text, number in given.items() if present and number in present]
