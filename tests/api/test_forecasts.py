@@ -9,7 +9,7 @@ from itertools import groupby, islice
 import pytest
 
 from audience_gql.demo.cdnow import occurred_at, purchases
-from tests.api.conftest import NOON
+from tests.api.conftest import CREATE_SEGMENT, NOON
 
 DAY = timedelta(days=1)
 CUSTOMERS = 400
@@ -173,3 +173,22 @@ async def test_an_erased_person_is_not_foretold(api):
     await api.tick()
 
     assert [customer for _, customer, _ in await coming(api, segment, "leaving", 5, days=60)] == ["bob"]
+
+
+async def test_a_new_segment_s_forecast_is_complete_as_soon_as_it_is_filled(api):
+    await api.upsert({"externalId": "ada"}, {"externalId": "bob"})
+    for person, days in (("ada", 59), ("bob", 1)):
+        at = (NOON - days * DAY).isoformat()
+        await api.track({"subscriber": {"externalId": person}, "name": "bought", "occurredAt": at})
+    await api.tick()
+    found = await api.data(CREATE_SEGMENT, name="Recent", condition=RECENT)
+    segment = found["createSegment"]["id"]
+
+    computing = await sizes(api, segment, NOON + 2 * DAY)
+    due = await coming(api, segment, "entering", 5, days=2)
+    await api.fill()
+    ready = await sizes(api, segment, NOON + 2 * DAY)
+
+    assert due == []
+    assert [size[1:4] for size in computing] == [(1, 1, 0), (0, 0, 1), (0, 0, 0)]
+    assert [size[1:4] for size in ready] == [(2, 0, 0), (1, 0, 1), (1, 0, 0)]
