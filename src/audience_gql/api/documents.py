@@ -33,6 +33,7 @@ from audience_gql.api.inputs.variables import never_null
 from audience_gql.api.limits import COMPARISONS, LENGTH, TOKENS, Cost, Measure, size_errors
 from audience_gql.api.paths import WirePath
 from audience_gql.api.payload_reads import PayloadReads
+from audience_gql.api.plans.planner import Plans
 from audience_gql.api.rules import broken_rules
 
 REMEMBERED_BYTES: Final = 32 * 1024 * 1024
@@ -52,6 +53,7 @@ class Operation:
     root_fields: frozenset[str]
     reads_payload: bool
     """Whether it is a mutation whose selection reads stored data: see payload_reads.py."""
+    plans: Plans
     cost: Cost
     defaults: Mapping[str, object]
     """The variables' defaults, by name."""
@@ -161,6 +163,7 @@ def _operation(
         type=type_,
         root_fields=_root_fields(document, definition),
         reads_payload=type_ == "mutation" and reads.reads(definition),
+        plans=Plans(document, definition),
         cost=cost,
         defaults={
             variable.variable.name.value: value_from_ast_untyped(variable.default_value)

@@ -67,6 +67,7 @@ from audience_gql.api.people.events import EventMutation
 from audience_gql.api.people.previews import PreviewQuery
 from audience_gql.api.people.subscribers import SubscriberQuery
 from audience_gql.api.people.upserts import UpsertMutation
+from audience_gql.api.plans.planner import Planner
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.tokens import TokenMutation, TokenQuery
 from audience_gql.api.viewer import Scope, ViewerQuery
@@ -162,6 +163,7 @@ class Schema:
         _forget_null_defaults(self._schema)
         _declare_choices(self._schema)
         self.documents = Documents(self._schema)
+        self._planner = Planner(self._declared)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """The type of the operation that would run. None if none would."""
@@ -185,7 +187,13 @@ class Schema:
         It calls graphql-core itself, because the library's `execute` would parse and validate again. The library's hooks can prevent
         that, but they double the CPU time of a small query.
         """
-        executor = self.executor(request, self.permit(request, context.access), context)
+        permitted = self.permit(request, context.access)
+        if (
+            data := await self._planner.answer(permitted.operation.plans, request.variables, context)
+        ) is not None:
+            context.let_go()
+            return ExecutionResult(data=data, errors=None)
+        executor = self.executor(request, permitted, context)
         try:
             # Without incremental delivery, the library has no other kind of result.
             result = cast(Executed, await await_maybe(executor.execute_operation()))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from graphql import DocumentNode, ListValueNode, Node, ObjectValueNode
+from graphql import ListValueNode, Node, ObjectValueNode
 
 
-def nodes(document: DocumentNode) -> Iterator[tuple[Node, int]]:
-    """Every node, with its depth within list and object values."""
-    waiting: list[tuple[Node, int]] = [(document, 0)]
+def nodes(root: Node) -> Iterator[tuple[Node, int]]:
+    """The root and every node below it, with its depth within list and object values."""
+    waiting: list[tuple[Node, int]] = [(root, 0)]
     while waiting:
         node, depth = waiting.pop()
         yield node, depth

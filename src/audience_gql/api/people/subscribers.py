@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,7 +13,7 @@ from strawberry.scalars import JSON
 
 from audience_gql.api.channels import Channel, ChannelState
 from audience_gql.api.conditions.inputs import ConditionInput, filter_of
-from audience_gql.api.context import Info
+from audience_gql.api.context import Context, Info
 from audience_gql.api.insights import past as insights_past
 from audience_gql.api.keys import SubscriberKey, find_owner
 from audience_gql.api.nodes import Node
@@ -20,6 +21,7 @@ from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection,
 from audience_gql.api.people import memberships
 from audience_gql.api.people.custom_fields import CustomField
 from audience_gql.api.people.events import EventConnection
+from audience_gql.api.plans.compiling import TOGETHER
 from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
@@ -55,6 +57,30 @@ class FieldValue:
     key: str = strawberry.field(description="The field's key.")
     value: JSON | None = strawberry.field(description="The value, as JSON of the field's type.")
     definition: CustomField = strawberry.field(description="The field's definition.")
+
+
+async def _groups_of(
+    context: Context,
+    people: Sequence[SubscriberRecord],
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+) -> list[Page[models.Group]]:
+    part = _GROUPS.slice(first, after)
+    found = await context.loaders.groups_of_subscribers.load_many([(person.owner, part) for person in people])
+    return [_GROUPS.page(entries, part) for entries in found]
+
+
+async def _segments_of(
+    context: Context,
+    people: Sequence[SubscriberRecord],
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+) -> list[Page[models.Segment]]:
+    part = _SEGMENTS.slice(first, after)
+    found = await context.loaders.segments_of_subscribers.load_many(
+        [(person.owner, part) for person in people]
+    )
+    return [_SEGMENTS.page(entries, part) for entries in found]
 
 
 @strawberry.type(
@@ -126,6 +152,7 @@ class Subscriber(Node):
         return next((parent.fields.get(str(it.id)) for it in definitions if it.key == key), None)
 
     @strawberry.field(
+        metadata={TOGETHER: _groups_of},
         description="The groups that contain the person. The group that they joined last comes first.",
         graphql_type=Annotated["SubscriberGroupConnection", strawberry.lazy("audience_gql.api.lists.groups")],
     )
@@ -133,10 +160,11 @@ class Subscriber(Node):
     async def groups(
         parent: strawberry.Parent[SubscriberRecord], info: Info, first: First = PAGE_SIZE, after: After = None
     ) -> Page[models.Group]:
-        part = _GROUPS.slice(first, after)
-        return _GROUPS.page(await info.context.loaders.groups_of_subscribers.load((parent.owner, part)), part)
+        (page,) = await _groups_of(info.context, [parent], first, after)
+        return page
 
     @strawberry.field(
+        metadata={TOGETHER: _segments_of},
         description="The segments that contain the person. The segment that they entered last comes first.",
         graphql_type=Annotated[
             "SubscriberSegmentConnection", strawberry.lazy("audience_gql.api.lists.segments")
@@ -146,9 +174,8 @@ class Subscriber(Node):
     async def segments(
         parent: strawberry.Parent[SubscriberRecord], info: Info, first: First = PAGE_SIZE, after: After = None
     ) -> Page[models.Segment]:
-        part = _SEGMENTS.slice(first, after)
-        entries = await info.context.loaders.segments_of_subscribers.load((parent.owner, part))
-        return _SEGMENTS.page(entries, part)
+        (page,) = await _segments_of(info.context, [parent], first, after)
+        return page
 
     @strawberry.field(
         description="The person's events. The latest comes first.", graphql_type=EventConnection

@@ -1,0 +1,88 @@
+"""Answers queries by plans where it can. The plans of a document are made once, when it first runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+import strawberry
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+
+from audience_gql.api.context import Context
+from audience_gql.api.plans.compiling import Compiler, NotPlannable, ObjectPlan
+from audience_gql.api.plans.running import Conversion, PlanRun
+from audience_gql.api.syntax import nodes
+
+Json: TypeAlias = dict[str, Any]  # Any: JSON
+_MOST_CHOICES: Final = 4
+"""A query with more variables in @skip and @include has too many plans to keep."""
+
+
+class Plans:
+    """The plans of one operation: one for each choice of the variables that @skip and @include depend on."""
+
+    def __init__(self, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+        self.operation = operation
+        self._document = document
+        self._choices = _variables_of_directives(document)
+        self.are_possible = operation.operation is OperationType.QUERY and len(self._choices) <= _MOST_CHOICES
+        """Whether there can be a plan."""
+        self._made: dict[tuple[object, ...], ObjectPlan | None] = {}
+
+    def plan(self, schema: GraphQLSchema, variables: VariableValues) -> ObjectPlan | None:
+        """The plan for these variables; None if there can be none."""
+        choice = tuple(variables.coerced.get(name) for name in self._choices)
+        if choice not in self._made:
+            self._made[choice] = self._make(schema, variables)
+        return self._made[choice]
+
+    def _make(self, schema: GraphQLSchema, variables: VariableValues) -> ObjectPlan | None:
+        try:
+            return Compiler(schema, self._document, variables).plan(self.operation)
+        except NotPlannable:
+            return None
+
+
+class Planner:
+    """Answers the queries of one schema."""
+
+    def __init__(self, declared: strawberry.Schema) -> None:
+        self._schema = declared._schema  # noqa: SLF001  # the library has no other way to it
+        converter = declared.schema_converter
+        self._conversion = Conversion(converter.config, converter.scalar_registry)
+
+    async def answer(self, plans: Plans, given: Mapping[str, object] | None, context: Context) -> Json | None:
+        """The data of a query that succeeds completely; None if the library's executor must run the operation."""
+        if not plans.are_possible:
+            return None
+        try:
+            variables = get_variable_values(
+                self._schema, plans.operation.variable_definitions or (), dict(given or {})
+            )
+            if isinstance(variables, list):
+                return None
+            plan = plans.plan(self._schema, variables)
+            return None if plan is None else await PlanRun(context, variables, self._conversion).answer(plan)
+        except Exception:  # noqa: BLE001  # whatever it is, the library's executor meets it again and reports it
+            context.forget()
+            return None
+
+
+def _variables_of_directives(document: DocumentNode) -> tuple[str, ...]:
+    return tuple(
+        {
+            value.name.value
+            for directive, _ in nodes(document)
+            if isinstance(directive, DirectiveNode)
+            for value, _ in nodes(directive)
+            if isinstance(value, VariableNode)
+        }
+    )

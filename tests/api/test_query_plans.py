@@ -1,0 +1,276 @@
+"""A plan answers what the library's executor answers: random queries over the whole schema, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_required_argument,
+)
+
+from audience_gql.api.plans import compiling, running
+from audience_gql.api.plans.planner import Planner
+from tests.api.conftest import NOON
+
+CASES = 2_000
+SEED = 20261129
+MUTATION = 'mutation { defineCustomField(input: {key: "plan", label: "Plan", type: TEXT}) { __typename } }'
+
+
+async def world(api) -> dict[str, list[str]]:
+    """People with and without values, in groups and segments. Returns ids and names by what they are of."""
+    await api.data(MUTATION)
+    groups = [await api.group(name) for name in ("Friends", "Family")]
+    people = await api.upsert(
+        {
+            "externalId": "ada",
+            "email": "ada@example.com",
+            "country": "LT",
+            "birthday": "1990-02-28",
+            "latitude": 54.7,
+            "longitude": 25.3,
+            "fields": [{"key": "plan", "value": "free"}],
+            "channels": [{"channel": "EMAIL", "status": "ACTIVE"}],
+            "addToGroupIds": groups,
+        },
+        {"externalId": "bob", "firstName": "Bob", "addToGroupIds": groups[:1]},
+        *({"externalId": f"p{number}"} for number in range(4)),
+    )
+    for number, person in enumerate(people):
+        await api.track(
+            *(
+                {"subscriber": {"id": person}, "name": "bought", "value": 7.5, "occurredAt": NOON.isoformat()}
+                for _ in range(number % 3)
+            )
+        )
+    segments = [
+        await api.segment("Everybody", {"all": []}),
+        await api.segment("LT", {"country": {"is": "LT"}}),
+        await api.segment("Nobody", {"any": [{"country": {"is": "XX"}}]}),
+    ]
+    await api.segment("Buyers", {"event": {"name": "bought", "within": {"last": {"days": 3}}}})
+    await api.tick()
+    return {"subscriber": people, "group": groups, "segment": segments}
+
+
+class Queries:
+    """Draws valid queries."""
+
+    def __init__(self, schema: Any, known: dict[str, list[str]], chance: random.Random) -> None:
+        self.schema = schema
+        self.known = known
+        self.chance = chance
+
+    def draw(self) -> tuple[str, dict[str, Any]]:
+        self.fragments: list[str] = []
+        variables = {"yes": True, "no": False, "few": self.chance.randint(1, 3)}
+        root = self.schema.query_type
+        body = " ".join(self.field(root, name, 0) or "" for name in self.some(root, 3)) or "__typename"
+        text = " ".join([f"{{ __typename {body} }}", *self.fragments])
+        used = {name: value for name, value in variables.items() if f"${name}" in text}
+        types = {"yes": "Boolean!", "no": "Boolean!", "few": "Int"}
+        declared = ", ".join(f"${name}: {types[name]}" for name in used)
+        return (f"query ({declared}) {text}" if used else text), used
+
+    def some(self, type_: GraphQLObjectType, most: int) -> list[str]:
+        names = [*type_.fields]
+        return self.chance.sample(names, min(len(names), self.chance.randint(1, most)))
+
+    def selection(self, type_: GraphQLNamedType, depth: int) -> str | None:
+        if is_abstract_type(type_):
+            return None
+        assert isinstance(type_, GraphQLObjectType)
+        parts = [part for name in self.some(type_, 5) if (part := self.field(type_, name, depth))]
+        if self.chance.random() < 0.2:
+            parts.append("__typename")
+        if not parts:
+            return None
+        text = " ".join(parts)
+        match self.chance.randrange(8):
+            case 0:
+                text = f"... on {type_.name} {{ {text} }}"
+            case 1:
+                name = f"f{len(self.fragments)}"
+                self.fragments.append(f"fragment {name} on {type_.name} {{ {text} }}")
+                text = f"...{name} {self.directive()}"
+            case 2:
+                text = f"... {self.directive()} {{ {text} }}"
+        return f"{{ {text} }}"
+
+    def field(self, type_: GraphQLObjectType, name: str, depth: int) -> str | None:
+        declared = type_.fields[name]
+        weight = declared.extensions["strawberry-definition"].metadata.get("weight", 1)
+        if weight > 1 and self.chance.random() < 0.97:
+            return None
+        arguments = self.arguments(declared)
+        if arguments is None:
+            return None
+        named = get_named_type(declared.type)
+        inner = ""
+        if not is_leaf_type(named):
+            chosen = None if depth > 5 else self.selection(named, depth + 1)
+            if chosen is None:
+                return None
+            inner = chosen
+        alias = (
+            f"a{self.chance.randrange(10**9)}: "
+            if self.chance.random() < 0.3
+            else f"{name}{self.chance.randrange(10**9)}: "
+        )
+        return f"{alias}{name}{arguments} {self.directive()} {inner}"
+
+    def directive(self) -> str:
+        choices = [
+            "@skip(if: $yes)",
+            "@skip(if: $no)",
+            "@include(if: $yes)",
+            "@include(if: false)",
+            "@include(if: true)",
+        ]
+        return self.chance.choice(choices) if self.chance.random() < 0.1 else ""
+
+    def arguments(self, declared: GraphQLField) -> str | None:
+        given = []
+        for name, argument in declared.args.items():
+            is_required = is_required_argument(argument)
+            if not is_required and self.chance.random() < 0.7:
+                continue
+            value = self.value(argument.type, name)
+            if value is None:
+                if is_required:
+                    return None
+                continue
+            given.append(f"{name}: {value}")
+        return f"({', '.join(given)})" if given else ""
+
+    def value(self, type_: GraphQLInputType, name: str) -> str | None:
+        match type_:
+            case GraphQLNonNull():
+                return self.value(type_.of_type, name)
+            case GraphQLList():
+                item = self.value(type_.of_type, name)
+                return None if item is None else f"[{item}]"
+            case GraphQLEnumType():
+                return self.chance.choice([*type_.values])
+            case GraphQLInputObjectType():
+                return self.key(type_)
+        return self.scalar(type_.name, name)
+
+    def scalar(self, type_name: str, name: str) -> str | None:
+        choices: dict[str, list[str]] = {
+            "Int": ["1", "3", "$few", "null", "0", *["2"] * 8] if name == "first" else [],
+            "ID": [json.dumps(self.any_id(name))],
+            "Boolean": ["true", "$no"],
+            "String": ['"a"', '"LT"', '"plan"', '"bought"'] if name in ("search", "name", "key") else [],
+            "DateTime": [json.dumps(NOON.isoformat())],
+        }
+        found = choices.get(type_name)
+        return self.chance.choice(found) if found else None
+
+    def any_id(self, name: str) -> str:
+        kinds = [kind for kind in self.known if kind in name.lower()] or [*self.known]
+        return self.chance.choice([*self.known[self.chance.choice(kinds)], "seg_nothing"])
+
+    def key(self, type_: GraphQLInputObjectType) -> str | None:
+        choices = {
+            "SubscriberKey": ['{externalId: "ada"}', '{email: "nobody@example.com"}', f'{{id: "{self.known["subscriber"][1]}"}}'],
+            "GroupKey": ['{name: "friends"}', f'{{id: "{self.known["group"][1]}"}}'],
+            "SegmentKey": ['{name: "everybody"}', '{name: "LT"}', f'{{id: "{self.known["segment"][2]}"}}'],
+        }.get(type_.name)  # fmt: skip
+        return self.chance.choice(choices) if choices else None
+
+
+async def compared(api, monkeypatch, cases: int) -> tuple[list[str], int]:
+    """The queries that the two executors answer differently, and how many a plan answered."""
+    queries = Queries(api.schema._schema, await world(api), random.Random(SEED))
+    honest, planned, wrong = Planner.answer, 0, []
+
+    async def never(*_: object) -> None:
+        return None
+
+    for _ in range(cases):
+        text, variables = queries.draw()
+        monkeypatch.setattr(Planner, "answer", never)
+        expected = told(await api.execute(text, variables))
+        found: list[object] = []
+
+        async def noted(*given: Any, found: list[object] = found) -> object:
+            found.append(await honest(*given))
+            return found[0]
+
+        monkeypatch.setattr(Planner, "answer", noted)
+        if told(await api.execute(text, variables)) != expected:
+            wrong.append(text)
+        planned += isinstance(found[0], dict) if found else False
+    monkeypatch.setattr(Planner, "answer", honest)
+    return wrong, planned
+
+
+def told(result: Any) -> str:
+    return json.dumps([result.data, [error.formatted for error in result.errors or ()]], default=str)
+
+
+async def test_plans_answer_what_the_library_answers(api, monkeypatch):
+    wrong, planned = await compared(api, monkeypatch, CASES)
+
+    assert wrong[:3] == []
+    assert planned > CASES / 2
+
+
+def without_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling.Compiler, "_is_included", lambda *_: True)
+
+
+def without_the_order_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = running.PlanRun._objects
+
+    async def wrong(self: Any, plan: Any, parents: Any) -> Any:
+        return [dict(sorted(found.items())) for found in await honest(self, plan, parents)]
+
+    monkeypatch.setattr(running.PlanRun, "_objects", wrong)
+
+
+def without_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "get_argument_values", lambda *_: {})
+
+
+def with_the_first_of_each_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "islice", lambda flat, size: [*islice(flat, size)][:1])
+
+
+def with_values_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_writer", lambda _: lambda value: value)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        without_skip,
+        without_the_order_of_the_document,
+        without_arguments,
+        with_the_first_of_each_list,
+        with_values_as_they_are,
+    ],
+)
+async def test_a_planted_bug_is_found(api, monkeypatch, plant: Callable[[pytest.MonkeyPatch], None]):
+    with monkeypatch.context() as planted:
+        plant(planted)
+        wrong, _ = await compared(api, monkeypatch, 400)
+
+    assert wrong
