@@ -194,10 +194,9 @@ class Schema:
             context.let_go()
             return ExecutionResult(data=data, errors=None)
         executor = self.executor(request, permitted, context)
-        try:
-            # Without incremental delivery, the library has no other kind of result.
-            result = cast(Executed, await await_maybe(executor.execute_operation()))
-        finally:
+        # Without incremental delivery, the library has no other kind of result.
+        result = cast(Executed, await await_maybe(executor.execute_operation()))
+        if not result.errors:  # after an error, what it stopped may still be ending
             executor.let_go()
             context.let_go()
         errors = [for_client(error) for error in result.errors or ()]

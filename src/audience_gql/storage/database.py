@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -47,6 +47,7 @@ MODELS = {
     "migrations": "audience_gql.storage.migrations",
 }
 _RETRIES = 8
+_PLAN_FOR_VALUES: Final = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 
 class Unavailable(Exception):
@@ -194,11 +195,7 @@ class Database:
         """
         async with self.acquire() as connection:
             block = connection.transaction(isolation="repeatable_read", readonly=True)
-            try:
-                await block.start()
-                await connection.execute("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-            except UNREACHABLE as error:
-                raise Unavailable("the database connection was lost") from error
+            await _begin(connection, block, _PLAN_FOR_VALUES)
             try:
                 yield connection
             finally:
@@ -242,10 +239,7 @@ class Database:
         """
         async with self._borrow() as connection:
             block = connection.transaction()
-            try:
-                await block.start()
-            except UNREACHABLE as error:
-                raise Unavailable("the database connection was lost") from error
+            await _begin(connection, block)
             transaction = Transaction(connection)
             with self._models_in(connection):
                 try:
@@ -332,3 +326,18 @@ def server_settings(statement_timeout_seconds: float, lock_timeout_seconds: floa
         "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_SECONDS * 1000),
         **SERVER_KEEPALIVE,
     }
+
+
+async def _begin(
+    connection: Connection, block: asyncpg.transaction.Transaction, *first_statements: str
+) -> None:
+    """Begin a transaction. If the caller is cancelled meanwhile, nobody knows whether it has begun, so the connection is terminated."""
+    try:
+        await block.start()
+        for statement in first_statements:
+            await connection.execute(statement)
+    except UNREACHABLE as error:
+        raise Unavailable("the database connection was lost") from error
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
