@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from graphql import (
     is_leaf_type,
     is_required_argument,
 )
+from graphql.execution.values import VariableValues
 
 from audience_gql.api.plans import compiling, running
 from audience_gql.api.plans.planner import Planner
@@ -231,6 +233,34 @@ async def test_plans_answer_what_the_library_answers(api, monkeypatch):
 
     assert wrong[:3] == []
     assert planned > CASES / 2
+
+
+PLANNED = {"Segments", "Members", "CatchUp"}
+"""The documented queries that must not need the library's executor."""
+
+
+async def test_documented_queries_are_planned(api):
+    await world(api)
+    found = set()
+    for path in sorted((Path(__file__).parents[2] / "docs/operations").glob("*.graphql")):
+        text = path.read_text(encoding="utf-8")
+        (operation,) = api.schema.documents.prepare(text).operations.values()
+        given = {"first": 2, "id": (await api.data('{ segment(by: {name: "LT"}) { id } }'))["segment"]["id"]}
+        plans = operation.plans
+        if plans.are_possible and plans.plan(api.schema._schema, VariableValues({}, given)) is not None:
+            found.add(plans.operation.name.value)
+
+    assert found == PLANNED
+
+
+async def test_the_response_says_who_executed(web):
+    for query, executor in (
+        ("{ viewer { workspace { name } } }", "plan"),
+        ("{ __schema { description } }", "library"),
+    ):
+        response = await web.post("/graphql", json={"query": query})
+
+        assert response.headers["Server-Timing"] == f'executor;desc="{executor}"'
 
 
 def without_skip(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,8 @@ class Context:
     access: Access
     resume_from: str | None = None
     """The cursor that the client has reached, if the transport carries it. It overrides the document's cursor, which is older."""
+    is_planned: bool = False
+    """Whether a plan answered the operation, and not the library's executor."""
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

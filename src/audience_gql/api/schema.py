@@ -191,6 +191,7 @@ class Schema:
         if (
             data := await self._planner.answer(permitted.operation.plans, request.variables, context)
         ) is not None:
+            context.is_planned = True
             context.let_go()
             return ExecutionResult(data=data, errors=None)
         executor = self.executor(request, permitted, context)

@@ -44,6 +44,8 @@ _STATUS_OF_CODES: Final = {
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+_PLAN: Final = 'executor;desc="plan"'
+_LIBRARY: Final = 'executor;desc="library"'
 _TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -74,7 +76,10 @@ async def _answer(
             _check_type(type_, request.method, media_type)
             if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
                 return sse.subscribe(request, operation, subscriptions, services, access)
-            return _answered(await _run(operation, schema, Context(services, access)), media_type)
+            context = Context(services, access)
+            response = _answered(await _run(operation, schema, context), media_type)
+            response.headers["Server-Timing"] = _PLAN if context.is_planned else _LIBRARY
+            return response
     except NotAnswered as refusal:
         return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type)
     except OperationRefused as refusal:
