@@ -30,6 +30,8 @@ from audience_gql.api.plans import compiling, running
 from audience_gql.api.plans.planner import Planner
 from tests.api.conftest import NOON
 
+_CANCELLED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""The library's executor cancels the siblings of a field that failed, also those that have not begun, and Python warns about these."""
 CASES = 2_000
 SEED = 20261129
 MUTATION = 'mutation { defineCustomField(input: {key: "plan", label: "Plan", type: TEXT}) { __typename } }'
@@ -217,17 +219,21 @@ async def compared(api, monkeypatch, cases: int) -> tuple[list[str], int]:
             return found[0]
 
         monkeypatch.setattr(Planner, "answer", noted)
-        if told(await api.execute(text, variables)) != expected:
-            wrong.append(text)
+        answer = told(await api.execute(text, variables))
+        if answer != expected:
+            wrong.append(f"{text}\n{answer}\ninstead of\n{expected}")
         planned += isinstance(found[0], dict) if found else False
     monkeypatch.setattr(Planner, "answer", honest)
     return wrong, planned
 
 
 def told(result: Any) -> str:
-    return json.dumps([result.data, [error.formatted for error in result.errors or ()]], default=str)
+    """The answer. Of several failures, timing decides which the library reports and in which order, so only their codes are compared."""
+    codes = {error.formatted["extensions"]["code"] for error in result.errors or ()}
+    return json.dumps([result.data, sorted(codes)], default=str)
 
 
+@_CANCELLED
 async def test_plans_answer_what_the_library_answers(api, monkeypatch):
     wrong, planned = await compared(api, monkeypatch, CASES)
 
@@ -288,6 +294,7 @@ def with_values_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_writer", lambda _: lambda value: value)
 
 
+@_CANCELLED
 @pytest.mark.parametrize(
     "plant",
     [

@@ -206,7 +206,10 @@ async def answering(response: bytes | None) -> AsyncIterator[tuple[str, list[byt
     received: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received.append(await reader.readuntil(b"\r\n\r\n"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        received.append(head)
+        if (length := re.search(rb"(?i)content-length: (\d+)", head)) is not None:
+            await reader.readexactly(int(length[1]))  # closing with unread data would reset the connection
         if response is None:
             await reader.read()
         else:

@@ -40,6 +40,8 @@ from strawberry.types.field import StrawberryField
 from audience_gql.api.syntax import nodes
 
 Values: TypeAlias = list[Any]  # Any: what resolvers return, or the JSON of it
+MOST_FIELDS: Final = 1_000
+"""The most fields of a plan. A short document can select many more through fragments."""
 TOGETHER: Final = "together"
 """The key of a field's metadata under which it declares a function that reads the field for many parents at once.
 
@@ -112,6 +114,7 @@ class Compiler:
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, variables: VariableValues) -> None:
         self._schema = schema
         self._variables = variables
+        self._fields_left = MOST_FIELDS
         self._fragments = {
             definition.name.value: definition
             for definition in document.definitions
@@ -127,15 +130,23 @@ class Compiler:
 
     def _object(self, type_: GraphQLObjectType, selections: list[SelectionSetNode]) -> ObjectPlan:
         chosen: dict[str, list[FieldNode]] = {}
+        seen: set[str] = set()
         for selection in selections:
-            self._collect(type_, selection, chosen)
+            self._collect(type_, selection, chosen, seen)
+        self._fields_left -= len(chosen)
+        if self._fields_left < 0:
+            raise NotPlannable
         fields = [self._field(type_, key, found) for key, found in chosen.items()]
         return ObjectPlan(type_.name, tuple(chosen), tuple(fields))
 
     def _collect(
-        self, type_: GraphQLObjectType, selection_set: SelectionSetNode, chosen: dict[str, list[FieldNode]]
+        self,
+        type_: GraphQLObjectType,
+        selection_set: SelectionSetNode,
+        chosen: dict[str, list[FieldNode]],
+        seen: set[str],
     ) -> None:
-        """Add the fields of a selection by their names in the response."""
+        """Add the fields of a selection by their names in the response. Each fragment is `seen` once."""
         for selection in selection_set.selections:
             if not self._is_included(selection.directives or ()):
                 continue
@@ -146,11 +157,12 @@ class Compiler:
                 case InlineFragmentNode():
                     condition = selection.type_condition
                     if condition is None or self._applies(condition.name.value, type_):
-                        self._collect(type_, selection.selection_set, chosen)
-                case FragmentSpreadNode():
+                        self._collect(type_, selection.selection_set, chosen, seen)
+                case FragmentSpreadNode() if selection.name.value not in seen:
+                    seen.add(selection.name.value)
                     fragment = self._fragments[selection.name.value]
                     if self._applies(fragment.type_condition.name.value, type_):
-                        self._collect(type_, fragment.selection_set, chosen)
+                        self._collect(type_, fragment.selection_set, chosen, seen)
 
     def _is_included(self, directives: Any) -> bool:  # Any: a sequence of DirectiveNode
         for directive in directives:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import strawberry
@@ -32,10 +33,25 @@ class Plans:
     def __init__(self, document: DocumentNode, operation: OperationDefinitionNode) -> None:
         self.operation = operation
         self._document = document
-        self._choices = _variables_of_directives(document)
-        self.are_possible = operation.operation is OperationType.QUERY and len(self._choices) <= _MOST_CHOICES
-        """Whether there can be a plan."""
         self._made: dict[tuple[object, ...], ObjectPlan | None] = {}
+
+    @cached_property
+    def are_possible(self) -> bool:
+        """Whether there can be a plan."""
+        return self.operation.operation is OperationType.QUERY and len(self._choices) <= _MOST_CHOICES
+
+    @cached_property
+    def _choices(self) -> tuple[str, ...]:
+        """The variables that @skip and @include depend on."""
+        return tuple(
+            {
+                value.name.value
+                for directive, _ in nodes(self._document)
+                if isinstance(directive, DirectiveNode)
+                for value, _ in nodes(directive)
+                if isinstance(value, VariableNode)
+            }
+        )
 
     def plan(self, schema: GraphQLSchema, variables: VariableValues) -> ObjectPlan | None:
         """The plan for these variables; None if there can be none."""
@@ -74,15 +90,3 @@ class Planner:
         except Exception:  # noqa: BLE001  # whatever it is, the library's executor meets it again and reports it
             context.forget()
             return None
-
-
-def _variables_of_directives(document: DocumentNode) -> tuple[str, ...]:
-    return tuple(
-        {
-            value.name.value
-            for directive, _ in nodes(document)
-            if isinstance(directive, DirectiveNode)
-            for value, _ in nodes(directive)
-            if isinstance(value, VariableNode)
-        }
-    )

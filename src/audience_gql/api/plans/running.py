@@ -6,7 +6,7 @@ It returns JSON or raises an exception. It must not turn an exception into an er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -64,28 +64,28 @@ class PlanRun:
         """The JSON of each of these objects."""
         if not plan.keys:  # @skip leaves out everything
             return [{} for _ in parents]
-        columns: list[Values | None] = []
-        waiting: list[tuple[int, Awaitable[Values]]] = []
-        for number, field in enumerate(plan.fields):
-            if field is None:
-                columns.append([plan.type_name] * len(parents))
-                continue
-            if field.read is not None:
-                values = list(map(field.read, parents))
-                if (column := _leaves(field.shape, values)) is not None:
-                    columns.append(column)
-                    continue
-                waiting.append((number, self._complete(field.shape, values)))
-            else:
-                waiting.append((number, self._resolved(field, parents)))
-            columns.append(None)
-        found = await _all(work for _, work in waiting)
+        columns = [self._column(field, plan, parents) for field in plan.fields]
+        waiting = [
+            (number, field)
+            for number, field in enumerate(plan.fields)
+            if field is not None and columns[number] is None
+        ]
+        found = await _all([self._resolved(field, parents) for _, field in waiting])
         for (number, _), column in zip(waiting, found, strict=True):
             columns[number] = column
         keys = plan.keys
         return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
+    @staticmethod
+    def _column(field: FieldPlan | None, plan: ObjectPlan, parents: Sequence[object]) -> Values | None:
+        """The JSON of a field that needs no resolver and has no objects; None for any other field."""
+        if field is None:
+            return [plan.type_name] * len(parents)
+        return None if field.read is None else _leaves(field.shape, list(map(field.read, parents)))
+
     async def _resolved(self, field: FieldPlan, parents: Sequence[object]) -> Values:
+        if field.read is not None:
+            return await self._complete(field.shape, list(map(field.read, parents)))
         return await self._complete(field.shape, await self._values(field, parents))
 
     async def _values(self, field: FieldPlan, parents: Sequence[object]) -> Values:
@@ -141,11 +141,11 @@ class PlanRun:
                 return [None if value is None else [*islice(flat, len(value))] for value in values]
 
 
-async def _all(works: Iterable[Awaitable[Any]]) -> list[Any]:
+async def _all(works: Sequence[Awaitable[Any]]) -> list[Any]:
     """The results of all works. If one fails, the others are ended first."""
+    if len(works) == 1:
+        return [await works[0]]
     tasks = [asyncio.ensure_future(work) for work in works]
-    if len(tasks) == 1:
-        return [await tasks[0]]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:
