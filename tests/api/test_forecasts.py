@@ -105,6 +105,21 @@ async def test_sizes_and_leavers_are_those_of_plain_python(api):
     assert await coming(api, segment, "entering", 7, days=30) == []
 
 
+async def test_those_who_will_enter_are_those_of_plain_python(api):
+    log = await shop(api)
+    segment = await api.segment(
+        "Silent", {"lastEvent": {"name": "bought", "at": {"notInLast": {"days": 60}}}}
+    )
+    entries = sorted((max(own) + 60 * DAY, customer) for customer, own in log.items())
+
+    entering = await coming(api, segment, "entering", 9, days=20)
+
+    ahead = [(text(at), customer) for at, customer in entries if NOON < at <= NOON + 20 * DAY]
+    assert len(ahead) > 5
+    assert [(at, customer) for at, customer, _ in entering] == ahead
+    assert await coming(api, segment, "leaving", 9, days=20) == []
+
+
 RECENT_WORDS = "who did bought at least once in the last 60 days"
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import NamedTuple
 
 import pytest
@@ -82,6 +83,97 @@ def customers() -> dict[str, Customer]:
         age = NOON - cdnow.occurred_at(purchase, NOON)
         found[purchase.customer_id].orders.append((age, purchase.dollars, purchase.day))
     return found
+
+
+def of_the_demo(known: dict[str, Customer]) -> dict[str, set[str]]:
+    """The members of the demo's segments."""
+    lately = {name for name, it in known.items() if it.ordered_within(30)}
+    found = {
+        "Big spenders": {name for name, it in known.items() if it.spent > 200},
+        "Loyal": {name for name, it in known.items() if len(it.orders) >= 5},
+        "Active buyers": lately,
+        "Lapsing": {name for name, it in known.items() if it.ordered_within(90)} - lately,
+        "Lost": {name for name, it in known.items() if not it.ordered_within(365)},
+    }
+    return {**found, "Loyal and lapsing": found["Loyal"] & found["Lapsing"]}
+
+
+OVERLAPS = """
+query ($ids: [ID!]!, $id: ID!) {
+  segmentOverlap(segmentIds: $ids) { members segments { name } }
+  segment(by: {id: $id}) { similar(first: 50) { segment { name } both jaccard containedShare containsShare } }
+}
+"""
+
+
+@pytest.mark.bulk
+async def test_overlaps_equal_plain_python(shop):
+    known = customers()
+    sets = of_the_demo(known)
+    listed = (await shop.data("{ segments(first: 100) { edges { node { id name } } } }"))["segments"]["edges"]
+    ids = {edge["node"]["name"]: edge["node"]["id"] for edge in listed}
+    inside = Counter(frozenset(name for name, own in sets.items() if person in own) for person in known)
+
+    found = await shop.data(OVERLAPS, ids=[ids[name] for name in sets], id=ids["Loyal"])
+
+    told = {
+        frozenset(it["name"] for it in one["segments"]): one["members"] for one in found["segmentOverlap"]
+    }
+    assert told == {names: people for names, people in inside.items() if names}
+    loyal = sets["Loyal"]
+    similar = {one["segment"]["name"]: one for one in found["segment"]["similar"]}
+    for name, other in sets.items():
+        both = len(loyal & other)
+        if name != "Loyal" and both:
+            one = similar[name]
+            assert (one["both"], one["jaccard"]) == (both, pytest.approx(both / len(loyal | other)))
+            assert one["containedShare"] == pytest.approx(both / len(loyal))
+            assert one["containsShare"] == pytest.approx(both / len(other))
+
+
+SPLIT = """
+mutation ($id: ID!) {
+  splitSegment(input: {segmentId: $id, salt: "spring", shares: [{name: "S1"}, {name: "S2"}, {name: "S3"}]}) {
+    ... on SplitSegmentPayload { segments { id name } }
+  }
+}
+"""
+
+
+@pytest.mark.bulk
+async def test_a_split_equals_plain_python(shop):
+    loyal = of_the_demo(customers())["Loyal"]
+    whole = (await shop.data('{ segment(by: {name: "Loyal"}) { id } }'))["segment"]["id"]
+    rows = await shop.services.ports.database.fetch(
+        "SELECT id, external_id FROM subscribers WHERE bucket_id = $1", shop.bucket_id
+    )
+    tickets = {
+        row["external_id"]: int.from_bytes(sha256(f"spring:{row['id']}".encode()).digest()[:6])
+        for row in rows
+    }
+
+    shares = (await shop.data(SPLIT, id=whole))["splitSegment"]["segments"]
+
+    for number, share in enumerate(shares):
+        await shop.membership.fill(shop.bucket_id, await number_of(shop, share["name"]))
+        members = await names_of(shop, share["name"])
+        assert members == {name for name in loyal if tickets[name] * 3 // 2**48 == number}
+        assert 0.25 < len(members) / len(loyal) < 0.42
+
+
+async def number_of(shop, name: str) -> int:
+    segment = await Segment.get(workspace_id=shop.access.workspace.id, name=name)
+    return segment.id
+
+
+async def names_of(shop, name: str) -> set[str]:
+    rows = await shop.services.ports.database.fetch(
+        "SELECT s.external_id FROM segment_members m JOIN subscribers s ON s.bucket_id = m.bucket_id AND s.id = m.subscriber_id "
+        "WHERE m.bucket_id = $1 AND m.segment_id = $2",
+        shop.bucket_id,
+        await number_of(shop, name),
+    )
+    return {row["external_id"] for row in rows}
 
 
 @pytest.mark.bulk
@@ -176,14 +268,7 @@ async def test_pairs_of_segments_equal_plain_python(shop):
         sets[f"{n} days"] = {name for name, it in known.items() if it.ordered_within(n)}
     sets["not in 30 days"] = known.keys() - sets["30 days"]
     sets["again 5 orders"] = sets["5 orders"]
-    demo = {
-        "Big spenders": {name for name, it in known.items() if it.spent > 200},
-        "Loyal": sets["5 orders"],
-        "Active buyers": sets["30 days"],
-        "Lapsing": sets["90 days"] - sets["30 days"],
-        "Lost": {name for name, it in known.items() if not it.ordered_within(365)},
-    }
-    demo["Loyal and lapsing"] = demo["Loyal"] & demo["Lapsing"]
+    demo = of_the_demo(known)
 
     found = (await shop.data(ADVICE))["segmentAdvice"]
 

@@ -19,7 +19,15 @@ from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.demo import cdnow
 from tests.audience.conftest import House
-from tests.audience.test_past import DAY, Owner, complete_since, erase, open_another_bucket, tick
+from tests.audience.test_past import (
+    DAY,
+    Owner,
+    complete_since,
+    erase,
+    open_another_bucket,
+    tick,
+    told_members,
+)
 
 
 class Change(NamedTuple):
@@ -246,6 +254,18 @@ def plain_performance(
     )
 
 
+def plain_members(
+    shop: Shop, changes: Mapping[int, list[Change]], instant: datetime
+) -> dict[tuple[int, Owner], datetime]:
+    """Since when each person who still exists had been in each segment at an instant."""
+    return {
+        (segment_id, stay.owner): stay.begin
+        for segment_id in shop.segment_ids
+        for stay in stays_of(changes[segment_id])
+        if stay.owner in shop.people and is_within(instant, stay)
+    }
+
+
 def is_within(instant: datetime, stay: Stay) -> bool:
     return stay.begin <= instant and (stay.end is None or instant < stay.end)
 
@@ -280,6 +300,7 @@ async def test_flow_and_performance_equal_a_plain_computation(house):
             assert await told_flow(shop, segment_id, start, end) == plain_flow(
                 changes[segment_id], start, end
             )
+        assert await told_members(house, shop.segment_ids, end, 100) == plain_members(shop, changes, end)
         one, other = shop.segment_ids
         names = ("order", "large order", "never")
         wanted = Comparison(segment_id=one, compared_to=other, events=names, start=start, end=end)
