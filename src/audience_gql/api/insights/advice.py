@@ -9,6 +9,7 @@ import strawberry
 
 from audience_gql.api.context import Info
 from audience_gql.api.pagination import First, page_size
+from audience_gql.api.plans.compiling import RUNS_ONCE
 from audience_gql.api.shapes import enum
 from audience_gql.audience.insights import advice
 from audience_gql.audience.insights.advice import KINDS, MANY_SMALL, MOST_COMPARED
@@ -87,6 +88,7 @@ class SegmentAdviceQuery:
         f"that are READY get advice about their members. EQUAL, ALIKE and CONTAINED compare the {MOST_COMPARED} largest segments with one "
         "another, and count exactly. A segment gets at most one advice of these three kinds.",
         graphql_type=list[SegmentAdvice],
+        metadata={RUNS_ONCE: True},
     )
     @staticmethod
     async def segment_advice(

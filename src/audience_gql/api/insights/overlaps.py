@@ -11,6 +11,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.failures import Segments
 from audience_gql.api.ids import Kind
+from audience_gql.api.plans.compiling import RUNS_ONCE
 from audience_gql.audience.failures import NotFound
 from audience_gql.storage import models
 from audience_gql.storage.insights import overlaps
@@ -43,7 +44,7 @@ class SegmentOverlapQuery:
         description="The overlap of segments: for each combination of them, the number of people who are in exactly these segments. The "
         "largest comes first, and combinations without people are omitted. An unknown id is the error NOT_FOUND.",
         graphql_type=list[SegmentOverlap],
-        metadata={"up_to": 2**MOST_SEGMENTS - 1},
+        metadata={"up_to": 2**MOST_SEGMENTS - 1, RUNS_ONCE: True},
     )
     @staticmethod
     async def segment_overlap(

@@ -11,6 +11,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.errors import ApiError, BadUserInput
 from audience_gql.api.ids import Kind
 from audience_gql.api.insights.periods import From, To, past_period
+from audience_gql.api.plans.compiling import RUNS_ONCE
 from audience_gql.audience.insights import performance as insights
 from audience_gql.audience.insights.performance import Comparison
 from audience_gql.storage import models
@@ -100,5 +101,5 @@ performance = strawberry.field(
     description="What the members of the segment did in a period while they were members, next to what everybody did: one result for each "
     "event name, in the given order.",
     graphql_type=list[EventPerformance],
-    metadata={"up_to": 100},  # reads the events of all people in the period
+    metadata={"up_to": 100, RUNS_ONCE: True},  # reads the events of all people in the period
 )

@@ -8,6 +8,7 @@ import strawberry
 
 from audience_gql.api.context import Info
 from audience_gql.api.errors import BadUserInput
+from audience_gql.api.plans.compiling import RUNS_ONCE
 from audience_gql.storage import models
 from audience_gql.storage.insights import overlaps
 from audience_gql.storage.insights.overlaps import Similarity
@@ -54,7 +55,8 @@ class SimilarSegment:
     "without a common member are left out. All members are counted, so the numbers are exact.",
     graphql_type=list[SimilarSegment],
     metadata={
-        "up_to": 100
+        "up_to": 100,
+        RUNS_ONCE: True,
     },  # reads all memberships of the segment's members, however many segments it returns
 )
 async def similar(

@@ -47,6 +47,8 @@ TOGETHER: Final = "together"
 
 The function takes the context, the parents and the field's arguments by name. It returns a value for each parent.
 """
+RUNS_ONCE: Final = "runs_once"
+"""The key of a field's metadata for a field that may take long, so that it must not run again when something fails."""
 _AS_THEY_ARE: Final[Mapping[str, type]] = {"String": str, "ID": str, "Boolean": bool}
 """The type of values that already are the JSON of a scalar."""
 
@@ -223,7 +225,8 @@ class _Holder:
 
 def _is_plannable(field: StrawberryField) -> bool:
     """Whether the field is cheap enough to be read twice if something fails, and is nothing but its resolver."""
-    return not field.extensions and field.metadata.get("weight", 1) == 1
+    metadata = field.metadata
+    return not (field.extensions or metadata.get(RUNS_ONCE) or metadata.get("weight", 1) > 1)
 
 
 def _values(node: FieldNode) -> Iterator[ValueNode]:
