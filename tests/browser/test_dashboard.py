@@ -410,8 +410,17 @@ async def test_everybody_can_use_it(visit, product, api, name, scheme):
     assert found == {"door": [], "segment": [], "builder": []}
 
 
+_SETTLED = """
+Promise.all(document.getAnimations()
+  .filter((animation) => Number.isFinite(animation.effect.getComputedTiming().endTime))
+  .map((animation) => animation.finished.catch(() => null)))
+"""
+"""Waits for the transitions that end."""
+
+
 async def barriers(page: Page) -> list[str]:
-    """What axe finds that keeps somebody out."""
+    """What axe finds that keeps somebody out. It looks when nothing fades any more."""
+    await page.evaluate(f"{_SETTLED.strip()}.then(() => null)")
     await page.evaluate(dashboard.AXE.read_text(encoding="utf-8"))
     violations = (await page.evaluate("axe.run()"))["violations"]
     return [
