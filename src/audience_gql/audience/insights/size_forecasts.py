@@ -23,7 +23,7 @@ from audience_gql.storage.facts import Owner
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.insights import people
 
-MOST_MOVING: Final = 50_000
+MOST_MOVING: Final = 200_000
 """If the clock may move more people than this, a random share of the whole audience is looked at instead."""
 _LAST_ID: Final = SUBSCRIBER_IDS - 1
 _MOMENT: Final = timedelta(microseconds=1)
