@@ -31,7 +31,7 @@ EXEMPT = frozenset({
     "SELECT clock_timestamp()",  # the clock itself, in a separate statement
     "SELECT nextval('ids') AS first FROM generate_series(1, $1::int)",  # blocks of ids, drawn by the application
     "SELECT set_config('statement_timeout', $1, true)",  # it lasts until the end of its transaction
-    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)",  # the same; conditions are planned for their values
+    "SET LOCAL plan_cache_mode = force_custom_plan",  # the same; conditions are planned for their values
     "LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE",  # one migration at a time; it locks only the ORM's own table
     "DROP SCHEMA public CASCADE; CREATE SCHEMA public",  # of the demo's own database, before it is migrated again
     "ANALYZE",  # after a bulk load; no statement of the application waits for it

@@ -47,7 +47,8 @@ MODELS = {
     "migrations": "audience_gql.storage.migrations",
 }
 _RETRIES = 8
-_PLAN_FOR_VALUES: Final = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
+_PLAN_FOR_VALUES: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
+"""Unlike a SELECT, it takes no snapshot: the caller's first statement does, so that nothing committed before that one is missing."""
 
 
 class Unavailable(Exception):
