@@ -125,8 +125,8 @@ async def open_tab(page: Page, name: str) -> None:
 
 
 async def choose(page: Page, operation: str) -> None:
-    """Run one of the operations of a document."""
-    await page.locator(".graphiql-execute-button").click()
+    """Run one of the operations of a document. The button has a menu once the editor has read the document."""
+    await page.locator('.graphiql-execute-button[aria-haspopup="menu"]').click()
     await page.get_by_role("menuitem", name=operation).click()
 
 
