@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,6 +25,7 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.engine import edges as engine_edges
 from audience_gql.storage.insights import sizes as past
 from audience_gql.storage.models import Segment
+from audience_gql.storage.reads.person_facts import TooManyEvents
 from tests.audience.conftest import House
 from tests.audience.test_simulated_clock import (
     DAYS,
@@ -278,6 +280,27 @@ async def test_an_estimate_says_how_far_off_it_may_be(house, monkeypatch, most_m
             assert 0 < guess.margin < 300
             assert abs(guess.count - true.count) <= 2 * guess.margin  # four standard deviations
     assert any(one.left.count != other.left.count for one, other in zip(exact, estimated, strict=True))
+
+
+async def test_the_transaction_never_waits_long_for_a_calculation(house, monkeypatch):
+    segment = await crowded(house, people=90)
+    exact = await foretold(house, segment.id, DAY, 12)
+    parts: list[int] = []
+    honest = futures._look_at
+
+    def noted(people: Sequence[Any], look: Callable[..., Any]) -> Any:
+        parts.append(len(people))
+        return honest(people, look)
+
+    monkeypatch.setattr(futures, "_look_at", noted)
+    monkeypatch.setattr(futures, "_LOOKS_AT_ONCE", 7)  # each of the 30 people has one event
+
+    assert await foretold(house, segment.id, DAY, 12) == exact
+    assert parts == [7, 7, 7, 7, 2]
+
+    monkeypatch.setattr(futures, "MOST_LOOKS", 0)
+    with pytest.raises(TooManyEvents):
+        await foretold(house, segment.id, DAY, 12)
 
 
 async def test_nobody_leaves_a_paused_segment(house):

@@ -22,14 +22,13 @@ from audience_gql.audience.acting.automation import (
     Webhook,
 )
 from audience_gql.audience.definitions.given_conditions import parse_given
+from audience_gql.audience.definitions.given_durations import read_duration
 from audience_gql.audience.failures import InvalidInput, Issue, Path, ProblemCode, Verbatim
 from audience_gql.audience.people.event_items import EventItem, RefusedEvent, check_event
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.profiles import PersonPatch, parse_person
 from audience_gql.conditions.codec import dump
-from audience_gql.conditions.filters.duration import DURATION, Duration
-from audience_gql.conditions.input.coercion import coerce_shape
-from audience_gql.conditions.input.parsing import Parsing
+from audience_gql.conditions.filters.duration import Duration
 from audience_gql.conditions.profile import NAMES
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 
@@ -121,11 +120,9 @@ class Checking:
         return Reentry()
 
     def _duration(self, given: object, *path: str | int) -> Duration | None:
-        parsing = Parsing(vocabulary=self.known.vocabulary, ids=self.known.ids, allow_empty=False)
-        duration: Duration | None = coerce_shape(given, DURATION, parsing)
-        for problem in parsing.problems:
-            self.problem(problem.code, problem.message, *path, *map(Verbatim, problem.path))
-        return None if parsing.problems else duration
+        duration, issues = read_duration(given, (*self.path, *path))
+        self.issues += issues
+        return duration
 
     def _only_if(self, given: object) -> Mapping[str, Any] | None:  # Any: the JSON of a condition
         if given is None:

@@ -14,11 +14,11 @@ from typing import Final
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.profiles import named_identity
 from audience_gql.audience.ports import Ports
-from audience_gql.conditions.base import Condition, Names, Read, leaves
+from audience_gql.conditions.base import Condition, Names, Read
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.periods import WeekStart
-from audience_gql.conditions.reasoning.dependencies import reads
+from audience_gql.conditions.reasoning.dependencies import event_leaf_count, reads
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
@@ -104,9 +104,8 @@ class _Known:
         """How many leaves examine a person's events, including those of inner segments."""
         inner = verdict_order([self.conditions[segment_id]], self.conditions)
         return sum(
-            any(read.source == "event" for read in leaf.reads())
+            event_leaf_count(self.conditions[each])
             for each in (segment_id, *(verdict.id for verdict in inner))
-            for leaf in leaves(self.conditions[each])
         )
 
     def answer(self, question: Question, now: datetime, ids: IdCodec) -> Explanation | None:

@@ -6,28 +6,32 @@ It must not decide who is a member.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
+from audience_gql.audience.answers.explanations import MOST_LOOKS
 from audience_gql.audience.engine.due import edges_of
 from audience_gql.conditions.base import AnyEdge, Condition, Names, Read
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.facts import Facts
-from audience_gql.conditions.reasoning.dependencies import reads
+from audience_gql.conditions.reasoning.dependencies import event_leaf_count, reads
 from audience_gql.conditions.reasoning.future import Future
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.edges import Range, crossed, ids_on_edges
 from audience_gql.storage.facts import Owner
+from audience_gql.storage.insights.people import stay
 from audience_gql.storage.reads.person_facts import TooManyEvents, facts_by_owners
 
 Result = TypeVar("Result")
 
 PEOPLE_AT_ONCE: Final = 1_000
 """So many people's facts are in memory at once."""
+_LOOKS_AT_ONCE: Final = 50_000
+"""So many events are examined before the transaction gives a sign of life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +104,33 @@ class SegmentFuture:
             return [
                 result for half in halves for result in await self.each(connection, workspace_id, half, look)
             ]
-        # In a thread, because the event loop serves everybody else.
-        return await asyncio.to_thread(lambda: [look(owner, person) for owner, person in people.items()])
+        results: list[Result] = []
+        for part in self._parts(people):
+            # In a thread, because the event loop serves everybody else.
+            results += await asyncio.to_thread(_look_at, part, look)
+            await stay(connection)
+        return results
+
+    def _parts(self, people: Mapping[Owner, Facts]) -> Iterator[list[tuple[Owner, Facts]]]:
+        """The people in parts that take about a second at most. Raises TooManyEvents if one person alone would take too long."""
+        event_leaves = sum(event_leaf_count(condition) for condition in self.conditions.values())
+        part: list[tuple[Owner, Facts]] = []
+        looks = 0
+        for owner, person in people.items():
+            own = len(person.events) * event_leaves
+            if own > MOST_LOOKS:
+                raise TooManyEvents("a person has too many events to look into their future")
+            if looks + own > _LOOKS_AT_ONCE and part:
+                yield part
+                part, looks = [], 0
+            part.append((owner, person))
+            looks += own
+        if part:
+            yield part
+
+
+def _look_at(people: Sequence[tuple[Owner, Facts]], look: Callable[[Owner, Facts], Result]) -> list[Result]:
+    return [look(owner, person) for owner, person in people]
 
 
 async def read_future(

@@ -60,6 +60,11 @@ def _wider(one: AnyEdge, other: AnyEdge) -> AnyEdge:
     return other if other.newest is None or other.newest > one.newest else one
 
 
+def event_leaf_count(condition: Condition) -> int:
+    """The number of leaves that examine a person's events."""
+    return sum(any(read.source == "event" for read in leaf.reads()) for leaf in leaves(condition))
+
+
 def leaf_count(condition: Condition) -> int:
     """The number of leaves, for the limit on a segment together with all that it reads."""
     return sum(1 for _ in leaves(condition))

@@ -55,3 +55,8 @@ async def members_among(
         [id_ for _, id_ in chosen],
     )
     return {(row["bucket_id"], row["subscriber_id"]) for row in rows}
+
+
+async def stay(connection: Connection) -> None:
+    """Show that the transaction is still needed. Postgres ends one that waits for its client for some seconds."""
+    await connection.execute("SELECT 1")
