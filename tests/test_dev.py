@@ -205,18 +205,24 @@ def test_a_written_file_that_is_not_the_code_s_is_told_with_the_command_that_wri
     name, file = project.dev.WRITTEN[command]
     program = project.root / ".venv" / "bin" / "audience-gql"
     program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\n[ "$*" = {name} ] && echo current\n')
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = {name} ] && echo current\n[ "$2" != --clients ] || echo current >"$3/types.json"\n'
+    )
     program.chmod(0o755)
-    written = project.root / file
-    written.parent.mkdir(exist_ok=True)
+    types = project.root / project.dev.CLIENTS / "types.json"
+    files = [project.root / file, *([types] if command == "schema" else [])]
+    for written in files:
+        written.parent.mkdir(exist_ok=True)
+        written.write_text("current\n")
     check = project.dev.is_current(command)
 
-    written.write_text("current\n")
     assert project.dev.passes(command, check)
-    written.write_text("stale\n")
-    assert not project.dev.passes(command, check)
+    for written in files:
+        written.write_text("stale\n")
+        assert not project.dev.passes(command, check)
+        written.write_text("current\n")
 
-    assert capsys.readouterr().out.splitlines()[-2:] == [f"See: python3 dev {command}", ""]
+        assert capsys.readouterr().out.splitlines()[-2:] == [f"See: python3 dev {command}", ""]
 
 
 def test_the_demo_does_not_wait_for_its_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

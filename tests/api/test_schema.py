@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from graphql import (
     is_union_type,
 )
 
+from audience_gql.api.client_files import client_files
 from audience_gql.api.schema import Schema
 from audience_gql.conditions.input.shapes import Enumeration, Reference, Scalar, Shape
 from audience_gql.conditions.registry import condition_shape, input_types, kinds
@@ -31,6 +33,26 @@ def exported() -> GraphQLSchema:
 
 def test_the_checked_in_schema_is_the_code_s():
     assert (ROOT / "schema.graphql").read_text(encoding="utf-8") == Schema().as_text()
+
+
+def test_what_front_ends_generate_from_is_the_code_s():
+    written = client_files(Schema().as_text())
+
+    assert {file.name: file.read_text(encoding="utf-8") for file in (ROOT / "clients").iterdir()} == written
+
+
+def test_every_union_and_interface_has_its_possible_types(exported):
+    possible = json.loads(client_files(Schema().as_text())["possible-types.json"])
+
+    unions = [type_ for type_ in exported.type_map.values() if is_union_type(type_)]
+    assert {type_.name for type_ in unions} | {"Node", "UserError"} == possible.keys()
+    assert possible["DeleteGroupResult"] == ["DeletePayload", "InUse", "NotFound"]
+    assert {"InvalidInput", "NotFound"} <= {*possible["UserError"]}
+
+
+def test_a_new_scalar_needs_a_type_for_front_ends():
+    with pytest.raises(KeyError, match="Colour"):
+        client_files("scalar Colour type Query { colour: Colour }")
 
 
 def test_everything_is_described(exported):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -40,6 +41,13 @@ def checkout(node, tmp_path_factory):
     )
     assert generated.returncode == 0, generated.stdout + generated.stderr
     return folder, lambda: run(str(node.program), "node_modules/typescript/bin/tsc", "--strict", "-p", ".")
+
+
+def test_the_scalars_are_those_for_every_front_end():
+    config = json.loads((_HERE / "codegen.json").read_text(encoding="utf-8"))
+
+    scalars = json.loads((_ROOT / "clients" / "scalars.json").read_text(encoding="utf-8"))
+    assert config["generates"]["generated/"]["config"]["scalars"] == scalars
 
 
 @pytest.mark.browser

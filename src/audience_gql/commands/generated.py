@@ -13,12 +13,20 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for command, run in ((schema, _schema), (handbook, _handbook)):
         command.add_argument("--output", type=Path, help="write to this file instead of standard output")
         command.set_defaults(run=run)
+    schema.add_argument(
+        "--clients", type=Path, help="also write into this folder what front ends generate code from"
+    )
 
 
 def _schema(parsed: argparse.Namespace) -> int:
+    from audience_gql.api.client_files import client_files
     from audience_gql.api.schema import Schema
 
-    return _write(Schema().as_text(), parsed.output)
+    text = Schema().as_text()
+    if parsed.clients is not None:
+        for name, content in client_files(text).items():
+            _write(content, parsed.clients / name)
+    return _write(text, parsed.output)
 
 
 def _handbook(parsed: argparse.Namespace) -> int:
