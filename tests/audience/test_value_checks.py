@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
+from iso3166 import countries
 from phonenumbers import NumberParseException, is_possible_number, parse
 
 from audience_gql.audience.people import value_checks
+from audience_gql.audience.people.countries import codes_meant_by
 from audience_gql.audience.people.value_checks import (
+    compared_country_problem,
     country_problem,
     email_problem,
     language_problem,
@@ -83,6 +86,36 @@ def test_numbers_of_both_sorts_are_among_them():
 )
 def test_what_is_wrong_with_a_number_is_said(number, problem):
     assert phone_problem(number) == problem
+
+
+@pytest.mark.parametrize(
+    ("given", "codes"),
+    [
+        ("Lithuania", "LT"), ("lithuania ", "LT"), ("LTU", "LT"), ("Lithuanja", "LT"), ("UK", "GB"), ("USA", "US"), ("United States", "US"),
+        ("south korea", "KR"), ("Bolivia", "BO"), ("turkiye", "TR"), ("Turkey", "TR"), ("Cote d'Ivoire", "CI"), ("Niger", "NE"),
+        ("Germ", "DE"), ("Austr", "AU or AT"), ("Atlantis", None), ("440", None), ("", None), ("🇱🇹", None),
+    ],
+)  # fmt: skip
+def test_a_name_instead_of_a_country_s_code_is_answered_with_the_code(given, codes):
+    problem = country_problem(given)
+
+    assert problem is not None
+    assert problem[1].partition("; did you mean ")[2] == (f"{codes}?" if codes else "")
+
+
+def test_every_country_is_found_by_its_names():
+    for country in countries:
+        for name in (country.name, country.apolitical_name, country.alpha3, country.name.upper()):
+            assert codes_meant_by(name) == [country.alpha2]
+            assert compared_country_problem(country.alpha2) is None
+
+
+@pytest.mark.parametrize(
+    ("compared", "is_refused"),
+    [("Lithuania", True), ("Atlantis", True), ("uk", True), ("XX", False), (" ", False), (" lt ", False)],
+)
+def test_a_condition_may_compare_a_country_with_any_code(compared, is_refused):
+    assert (compared_country_problem(compared) is not None) == is_refused
 
 
 @pytest.mark.parametrize(

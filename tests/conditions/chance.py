@@ -172,7 +172,11 @@ class Chance:
             Scalar.FLOAT: lambda: self.random.choice(_numbers(name, owner)),
             Scalar.BOOLEAN: lambda: self.random.random() < 0.5,
             Scalar.ID: lambda: str(
-                self.random.choice(segment_ids if owner == "SegmentFilter" else list(GROUPS))
+                self.random.choice(
+                    segment_ids
+                    if owner == "SegmentFilter"
+                    else [*GROUPS, *GROUPS, *map(str.upper, GROUPS.values())]
+                )
             ),
             Scalar.DATE_TIME: self.instant,
             Scalar.DATE: self.day,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from audience_gql.conditions.base import InvalidCondition, Problem
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.limits import MAX_PROBLEMS
-from audience_gql.conditions.vocabulary import PLAIN_IDS, IdKind
+from audience_gql.conditions.vocabulary import PLAIN_IDS, GroupRef, IdKind
 from tests.conditions.chance import Chance
 from tests.conditions.world import SEGMENTS, VOCABULARY, condition_of
 
@@ -98,6 +99,63 @@ def test_ids_are_written_by_the_codec_of_the_caller() -> None:
     assert dump(condition, ids=PLAIN_IDS) == {
         "all": [{"group": {"anyOf": ["21"]}}, {"segment": {"anyOf": ["41"]}}]
     }
+
+
+def test_names_of_groups_become_ids() -> None:
+    by_name = condition_of({"group": {"anyOf": ["vip", "Beta testers"], "joined": {"inLast": {"days": 1}}}})
+
+    assert dump(by_name, ids=PLAIN_IDS) == {
+        "group": {"anyOf": ["21", "22"], "joined": {"inLast": {"days": 1}}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("beta", "; did you mean Beta testers?"),
+        ("Beta tester", "; did you mean Beta testers?"),
+        ("VPI", ""),
+        ("Bet4 testers", "; did you mean Beta testers?"),
+        ("", ""),
+        ("x" * 1_000, ""),
+    ],
+)
+def test_an_unknown_name_of_a_group_is_refused_with_similar_ones(name: str, hint: str) -> None:
+    with pytest.raises(InvalidCondition) as caught:
+        condition_of({"any": [{"group": {"anyOf": ["21", name]}}]})
+
+    message = f"there is no group with this id or name{hint}"
+    assert caught.value.problems == (
+        Problem(code="UNKNOWN", message=message, path=("any", "0", "group", "anyOf", "1")),
+    )
+
+
+def test_a_text_in_the_form_of_an_id_is_never_a_name() -> None:
+    groups = {"22": GroupRef(id=21, name="22")}
+    vocabulary = replace(VOCABULARY, groups_by_name=groups)
+
+    condition = parse({"group": {"anyOf": ["22"]}}, vocabulary=vocabulary, ids=PLAIN_IDS)
+
+    assert dump(condition, ids=PLAIN_IDS) == {"group": {"anyOf": ["22"]}}
+
+
+def test_only_new_conditions_have_their_countries_checked() -> None:
+    given = {
+        "all": [
+            {"country": {"in": ["LT", "Lithuania"]}},
+            {"country": {"contains": "Lithuania"}},
+            {"city": {"is": "Lithuania"}},
+        ]
+    }
+    checking = replace(VOCABULARY, country_problem=lambda text: None if text == "LT" else f"not {text}")
+
+    with pytest.raises(InvalidCondition) as caught:
+        parse(given, vocabulary=checking, ids=PLAIN_IDS)
+
+    assert caught.value.problems == (
+        Problem(code="UNKNOWN", message="not Lithuania", path=("all", "0", "country", "in", "1")),
+    )
+    assert dump(condition_of(given), ids=PLAIN_IDS) == given
 
 
 def test_random_conditions_survive_the_round_trip() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -45,6 +45,14 @@ class FieldRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRef:
+    """The parts of a group that conditions need."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
     """What the conditions of one workspace may refer to.
 
@@ -59,6 +67,10 @@ class Vocabulary:
     week_start: WeekStart = DEFAULT_WEEK_START
     paused_segment_ids: Container[int] = frozenset()
     """Segments that a new condition may not name."""
+    groups_by_name: Mapping[str, GroupRef] = field(default_factory=dict)
+    """Groups by their folded names, which a new condition may use instead of ids."""
+    country_problem: Callable[[str], str | None] | None = None
+    """Says what is wrong with a country that a new condition compares with. None for stored conditions, which are not checked again."""
 
 
 class SegmentAt(NamedTuple):

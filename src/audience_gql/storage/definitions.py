@@ -15,7 +15,7 @@ import asyncpg
 
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.periods import WeekStart
-from audience_gql.conditions.vocabulary import FieldRef, Vocabulary
+from audience_gql.conditions.vocabulary import FieldRef, GroupRef, Vocabulary
 from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
 
@@ -166,6 +166,14 @@ async def group_ids(connection: Connection, workspace_id: int) -> frozenset[int]
     return frozenset(row["id"] for row in rows)
 
 
+async def groups_by_name(connection: Connection, workspace_id: int) -> dict[str, GroupRef]:
+    """Every group of the workspace, by its folded name."""
+    rows = await connection.fetch(
+        "SELECT id, name, name_folded FROM groups WHERE workspace_id = $1", workspace_id
+    )
+    return {row["name_folded"]: GroupRef(id=row["id"], name=row["name"]) for row in rows}
+
+
 async def event_names(connection: Connection, workspace_id: int) -> dict[str, int]:
     rows = await connection.fetch("SELECT name, id FROM event_names WHERE workspace_id = $1", workspace_id)
     return {row["name"]: row["id"] for row in rows}
@@ -192,10 +200,12 @@ async def intern_event_names(
 async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
     """Everything that a condition of this workspace may name."""
     segment_rows = await connection.fetch("SELECT id FROM segments WHERE workspace_id = $1", workspace_id)
+    groups = await groups_by_name(connection, workspace_id)
     timezone, week_start = await calendar(connection, workspace_id)
     return Vocabulary(
         fields=await fields_by_key(connection, workspace_id),
-        group_ids=await group_ids(connection, workspace_id),
+        group_ids=frozenset(group.id for group in groups.values()),
+        groups_by_name=groups,
         segment_ids=frozenset(row["id"] for row in segment_rows),
         event_names=await event_names(connection, workspace_id),
         timezone=timezone,

@@ -1,6 +1,6 @@
 """Parses a condition that a caller gives, or refuses it with every problem and its path in the caller's input.
 
-It must not be used for stored conditions: they were checked when they were given.
+It must not be used for stored conditions: they were checked when they were given. They name groups by id, and their countries are not checked again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from audience_gql.audience.failures import InvalidInput, Issue, Path, Verbatim
+from audience_gql.audience.people.value_checks import compared_country_problem
 from audience_gql.conditions.base import Condition, InvalidCondition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
@@ -28,7 +29,7 @@ def parse_given(
 
     Raises InvalidInput with all problems of the condition and with `other_issues`, which were found elsewhere in the input.
     """
-    words = replace(vocabulary, paused_segment_ids=paused_ids)
+    words = replace(vocabulary, paused_segment_ids=paused_ids, country_problem=compared_country_problem)
     issues = list(other_issues)
     tree: Condition | None = None
     try:

@@ -16,11 +16,14 @@ from langcodes import tag_is_valid
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
 from audience_gql.audience.failures import ProblemCode
+from audience_gql.audience.people.countries import codes_meant_by
+from audience_gql.conditions.words.similar import did_you_mean
 from audience_gql.conditions.zones import zone_named
 
 Problem: TypeAlias = tuple[ProblemCode, str]
 
 _REMEMBERED: Final = 10_000
+_COUNTRY_LENGTH: Final = len("LT")
 _PLAIN_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
 _LONGEST_LOCAL_PART: Final = 64
 _LONGEST_ADDRESS: Final = 254
@@ -89,9 +92,19 @@ def country_problem(value: str) -> Problem | None:
     """What is wrong with a country code of ISO 3166-1 alpha-2. Upper and lower case do not matter."""
     if value.upper() in countries_by_alpha2:
         return None
-    if len(value) != len("LT"):
-        return "MALFORMED", f"expected two letters of ISO 3166-1, such as LT, not {_shown(value)}"
-    return "UNKNOWN", f"{_shown(value)} is not a country of ISO 3166-1"
+    hint = did_you_mean(codes_meant_by(value))
+    if len(value) != _COUNTRY_LENGTH:
+        return "MALFORMED", f"expected two letters of ISO 3166-1, such as LT, not {_shown(value)}{hint}"
+    return "UNKNOWN", f"{_shown(value)} is not a country of ISO 3166-1{hint}"
+
+
+def compared_country_problem(value: str) -> str | None:
+    """What is wrong with a country that a new condition compares with. An unknown code of two letters is not refused: it matches nobody."""
+    given = value.strip()
+    if not given or (len(given) == _COUNTRY_LENGTH and not codes_meant_by(given)):
+        return None
+    problem = country_problem(given)
+    return None if problem is None else problem[1]
 
 
 @lru_cache(_REMEMBERED)

@@ -5,7 +5,7 @@ A missing text matches only `isSet: false`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -139,6 +139,16 @@ class TextFilter:
             return self
         value = store(self.value) if isinstance(self.value, str) else tuple(map(store, self.value))
         return replace(self, value=value)
+
+    def whole_texts(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """The texts that are compared with whole stored texts, each with the steps that lead to it in the filter's input."""
+        if self.operator not in _OF_WHOLE_TEXTS:
+            return
+        if isinstance(self.value, str):
+            yield self.value, (self.operator,)
+        elif isinstance(self.value, tuple):
+            for number, text in enumerate(self.value):
+                yield text, (self.operator, str(number))
 
     def matches(self, text: str | None) -> bool:
         """Whether a stored text passes. None stands for a missing text."""

@@ -14,8 +14,9 @@ from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.sql.questions import HasRow, Parameters, all_of
-from audience_gql.conditions.values import Json, instant_text
+from audience_gql.conditions.values import Json, fold, instant_text
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
+from audience_gql.conditions.words.similar import did_you_mean, similar
 from audience_gql.conditions.words.wording import memberships
 
 
@@ -72,11 +73,24 @@ class InGroup(Leaf):
 
 
 def _known(text: str, parsing: Parsing) -> int | None:
+    """The group with this id. A text that does not have the form of an id is the name of a group."""
     group_id = parsing.ids.decode("group", text)
-    if group_id is None or group_id not in parsing.vocabulary.group_ids:
+    if group_id is None:
+        return _named(text, parsing)
+    if group_id not in parsing.vocabulary.group_ids:
         parsing.problem("UNKNOWN", "there is no group with this id")
         return None
     return group_id
+
+
+def _named(name: str, parsing: Parsing) -> int | None:
+    groups = parsing.vocabulary.groups_by_name
+    group = groups.get(fold(name.strip()))
+    if group is None:
+        near = similar(name, (group.name for group in groups.values()))
+        parsing.problem("UNKNOWN", f"there is no group with this id or name{did_you_mean(near)}")
+        return None
+    return group.id
 
 
 def _build(given: Given, _: Parsing) -> InGroup:
@@ -93,7 +107,8 @@ _GROUP_FILTER: Final = Shape(
             many=True,
             required=True,
             check=_known,
-            description="At least one of these groups.",
+            description="At least one of these groups, each by its id or its name. Upper and lower case do not matter in a name. The ids are stored, "
+            "so renaming a group later changes nothing. A text in the form of an id is never read as a name.",
         ),
         InputField(
             name="joined", type=TIME_FILTER, description="When the person was added to the same group."

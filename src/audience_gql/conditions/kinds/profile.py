@@ -69,7 +69,7 @@ _TEXTS: Final = {
     ),
     "country": _TextColumn(
         label="country",
-        description="The country, ISO 3166-1 alpha-2.",
+        description="The country, ISO 3166-1 alpha-2. A name, such as Lithuania, is refused, and the message says which code it has.",
         example={"in": ["LT", "LV"]},
         category="DEMOGRAPHIC",
     ),
@@ -191,9 +191,20 @@ class ProfileTime(Leaf):
         return person.created_at if self.column == "createdAt" else person.updated_at
 
 
-def _text(column: str, text_filter: TextFilter, _: Parsing) -> ProfileText:
+def _text(column: str, text_filter: TextFilter, parsing: Parsing) -> ProfileText:
+    if column == "country":
+        _check_countries(text_filter, parsing)
     stored = text_filter.of_stored(_STORED.get(column, str.strip))
     return ProfileText(column=column, filter=replace(stored, of_addresses=column == "email"))
+
+
+def _check_countries(text_filter: TextFilter, parsing: Parsing) -> None:
+    check = parsing.vocabulary.country_problem
+    if check is None:
+        return
+    for text, steps in text_filter.whole_texts():
+        if problem := check(text):
+            parsing.problem("UNKNOWN", problem, *steps)
 
 
 def _present_zone(name: str) -> str:
