@@ -1,4 +1,4 @@
-# One image for all processes: migrate, web and worker. locks/ pins its packages by hash; the playground's packages have their own lock file.
+# One image for all processes: migrate, web and worker. locks/ pins its packages by hash; the pages' packages have their own lock file.
 
 FROM python:3.13-slim AS package
 WORKDIR /src
@@ -6,11 +6,12 @@ COPY locks ./locks
 RUN python -m venv /app \
  && /app/bin/pip install --no-cache-dir --require-hashes --no-deps -r locks/runtime.txt \
  && pip install --no-cache-dir --require-hashes --no-deps --target /node -r locks/node.txt
-COPY pyproject.toml README.md LICENSE hatch_build.py ./
+COPY pyproject.toml README.md LICENSE hatch_build.py page_builder.py package.json package-lock.json ./
 COPY src ./src
+COPY console ./console
 COPY playground ./playground
 COPY docs/operations ./docs/operations
-# Only the playground's build needs Node. It stays in this stage.
+# Only the build of the pages needs Node. It stays in this stage.
 RUN PYTHONPATH=/node /app/bin/pip install --no-cache-dir --no-build-isolation --no-deps .
 
 FROM python:3.13-slim

@@ -1,4 +1,4 @@
-"""Builds the playground's page into the wheel. If the machine has no Node.js, the build installs it from a wheel."""
+"""Builds the console and the playground into the wheel. If the machine has no Node.js, the build installs it from a wheel."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _ROOT = Path(__file__).resolve().parent
-sys.path.insert(0, str(_ROOT / "playground"))
+sys.path.insert(0, str(_ROOT))
 
-import builder  # noqa: E402  # it is in the folder that it builds
+import page_builder  # noqa: E402  # it is beside this file
 
-_WITHOUT = "AUDIENCE_WITHOUT_PLAYGROUND"
+_WITHOUT = "AUDIENCE_WITHOUT_PAGES"
 
 
-class Playground(BuildHookInterface):  # type: ignore[type-arg]  # its parameter is hatchling's own configuration
-    """Runs before a wheel is packed. An editable installation serves the page from the checkout, where `dev` builds it."""
+class Pages(BuildHookInterface):  # type: ignore[type-arg]  # its parameter is hatchling's own configuration
+    """Runs before a wheel is packed. An editable installation serves the pages from the checkout, where `dev` builds them."""
 
     def dependencies(self) -> list[str]:
-        if self._is_left_out() or builder.is_current() or builder.find_node():
+        if self._is_left_out() or page_builder.is_current() or page_builder.find_node():
             return []
         pinned = (_ROOT / "locks" / "node.txt").read_text(encoding="utf-8")
         return [pinned.split(" ", 1)[0]]
@@ -30,9 +30,9 @@ class Playground(BuildHookInterface):  # type: ignore[type-arg]  # its parameter
         if version == "editable" or self._is_left_out():
             return
         try:
-            builder.build(lambda: None)
-        except builder.NotBuilt as error:
-            message = f"{error}\nSet {_WITHOUT}=1 for a wheel without the playground."
+            page_builder.build(lambda: None)
+        except page_builder.NotBuilt as error:
+            message = f"{error}\nSet {_WITHOUT}=1 for a wheel without the pages."
             raise RuntimeError(message) from error
 
     def _is_left_out(self) -> bool:

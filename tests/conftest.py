@@ -184,13 +184,13 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def node() -> Any:  # Any: the builder's Node; the builder is outside of any package
-    """The Node.js that builds the playground, with its npm. Without it, tests are skipped or fail as without Chromium."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "playground"))
+    """The Node.js that builds the pages, with its npm. Without it, tests are skipped or fail as without Chromium."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
     try:
-        import builder  # noqa: PLC0415  # see above
+        import page_builder  # noqa: PLC0415  # see above
     finally:
         sys.path.pop(0)
-    found = builder.find_node()
+    found = page_builder.find_node()
     if found is None and os.environ.get("AUDIENCE_REQUIRE_BROWSER"):
         pytest.fail("AUDIENCE_REQUIRE_BROWSER is set, and there is no Node.js")
     return found or pytest.skip("there is no Node.js here")

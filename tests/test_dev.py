@@ -226,7 +226,6 @@ def test_a_written_file_that_is_not_the_code_s_is_told_with_the_command_that_wri
 
 
 def test_the_demo_does_not_wait_for_its_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    (project.root / "playground").mkdir()
     started: list[list[str | Path]] = []
     monkeypatch.setattr(project.dev.subprocess, "Popen", lambda command, **_: started.append(command))
     monkeypatch.setattr(project.dev, "become", started.append)
@@ -234,17 +233,16 @@ def test_the_demo_does_not_wait_for_its_page(project: Project, monkeypatch: pyte
     project.dev.main(["demo", "--port", "8001"])
 
     dev, product = project.root / "dev", project.root / ".venv" / "bin" / "audience-gql"
-    assert started == [[sys.executable, dev, "playground", "--beside"], [product, "demo", "--port", "8001"]]
+    assert started == [[sys.executable, dev, "pages", "--beside"], [product, "demo", "--port", "8001"]]
 
 
 def test_a_page_that_is_built_beside_the_demo_is_given_up_with_it(project: Project) -> None:
-    (project.root / "playground").mkdir()
     shutil.copy(_ROOT / "dev", project.root / "dev")
-    (project.root / "playground" / "builder.py").write_text(
+    (project.root / "page_builder.py").write_text(
         "import subprocess\ndef build(*_, **__):\n    subprocess.run(['sh', '-c', 'echo building; exec sleep 60'])\n"
     )
     with subprocess.Popen(
-        [sys.executable, project.root / "dev", "playground", "--beside"],
+        [sys.executable, project.root / "dev", "pages", "--beside"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -262,7 +260,7 @@ def test_a_page_that_is_built_beside_the_demo_is_given_up_with_it(project: Proje
 def test_the_demo_starts_in_a_folder_that_takes_no_page(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (project.root / "playground" / "build.log").mkdir(parents=True)  # which cannot be written, even by root
+    (project.root / ".pages" / "build.log").mkdir(parents=True)  # which cannot be written, even by root
     started: list[list[str | Path]] = []
     monkeypatch.setattr(project.dev, "become", started.append)
 
@@ -271,29 +269,32 @@ def test_the_demo_starts_in_a_folder_that_takes_no_page(
     assert started == [[project.root / ".venv" / "bin" / "audience-gql", "demo"]]
 
 
-def test_a_playground_without_node_says_what_is_missing(
+def test_pages_without_node_say_what_is_missing(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project.root / "playground").mkdir()
-    shutil.copy(_ROOT / "playground" / "builder.py", project.root / "playground")
-    for name in ("package.json", "package-lock.json", "vite.config.ts", "tsconfig.json", "index.html"):
-        (project.root / "playground" / name).touch()
-    (project.root / "src" / "audience_gql" / "playground").mkdir(parents=True)
-    monkeypatch.delitem(sys.modules, "builder", raising=False)
+    shutil.copy(_ROOT / "page_builder.py", project.root)
+    for name in ("package.json", "package-lock.json"):
+        (project.root / name).touch()
+    for page in ("console", "playground"):
+        (project.root / page).mkdir()
+        for name in ("package.json", "vite.config.ts", "tsconfig.json", "index.html"):
+            (project.root / page / name).touch()
+    (project.root / "src" / "audience_gql" / "pages").mkdir(parents=True)
+    monkeypatch.delitem(sys.modules, "page_builder", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setenv("PATH", "")
     project.set_up("runtime.txt")
     project.is_pip_broken = True
 
-    assert project.dev.main(["playground"]) == 1
+    assert project.dev.main(["pages"]) == 1
 
-    monkeypatch.delitem(sys.modules, "builder")
-    problem = project.root / "src" / "audience_gql" / "playground" / "problem.txt"
+    monkeypatch.delitem(sys.modules, "page_builder")
+    problem = project.root / "src" / "audience_gql" / "pages" / "problem.txt"
     assert problem.read_text() == "Node.js is missing, and it could not be downloaded. pip failed\n"
-    assert "The playground was not built. Node.js is missing" in capsys.readouterr().out
+    assert "The pages were not built. Node.js is missing" in capsys.readouterr().out
 
 
-def test_a_playground_takes_no_other_words(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    assert project.dev.main(["playground", "--tpyes"]) == 2
+def test_pages_take_no_other_words(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert project.dev.main(["pages", "--tpyes"]) == 2
 
-    assert capsys.readouterr().out == "usage: python3 dev playground [--types]\n"
+    assert capsys.readouterr().out == "usage: python3 dev pages [--types]\n"

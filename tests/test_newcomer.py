@@ -29,14 +29,13 @@ pytestmark = [pytest.mark.bulk, pytest.mark.faults, pytest.mark.newcomer]
 LEFT_OUT = {
     r"docker compose |export POSTGRES_PASSWORD": "needs a Docker engine; tests/deployment reads the file and runs the same processes",
     r"pg_dump ": "needs a deployment's database; tests/faults/test_restore.py follows the page",
-    r"npm (ci|run dev)": "tests/browser/test_dashboard.py builds the dashboard and opens it",
+    r"npm (ci|run dev)": "serves a page to a developer, without an end",
     r"npm install --package-lock-only": "asks the npm registry for newer versions",
     r"python3 dev lock": "asks the package registry for newer versions",
     r"python3 dev (test|check)|DATABASE_URL=\S+ REDIS_URL=\S+ python3 dev test": "runs the tests, this one among them",
     r"python3 dev run deploy/without_docker.py": "tests/deployment runs it",
     r"AUDIENCE_WEBHOOK_NETWORKS=\S+ .* python3 dev up": "starts the product without data, beside the demo that runs",
     r"export WEBHOOK_SECRET=|python3 dev run examples/webhook-receiver": "needs the secret of an endpoint; tests/examples runs the program",
-    r"python3 dev run docs/images/take_dashboard": "needs a dashboard that `npm run dev` serves",
 }
 """Commands that are not run, by how they begin."""
 SHORTENED = {
@@ -164,7 +163,7 @@ def newcomer() -> Iterator[Newcomer]:
 
 
 def clone(checkout: Path) -> Path:
-    """What git would bring, with what is not committed yet; and the page at /graphiql, where it is built, since that takes a minute."""
+    """What git would bring, with what is not committed yet; and the pages, where they are built, since that takes a minute."""
     listed = subprocess.run(
         [*["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]],
         cwd=ROOT,
@@ -176,7 +175,7 @@ def clone(checkout: Path) -> Path:
         if (ROOT / name).is_file():
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, checkout / name)
-    built = "src/audience_gql/playground/built"
+    built = "src/audience_gql/pages/built"
     if (ROOT / built).is_dir():
         shutil.copytree(ROOT / built, checkout / built)
     return checkout
@@ -214,7 +213,7 @@ def free_port() -> int:
 
 @pytest.mark.parametrize("command", [*to_be_run()], ids=str)
 def test_a_command_does_what_the_page_says(newcomer, command):
-    if "take_playground" in command.text and not Path("/usr/bin/chromium").exists():
+    if "take_" in command.text and not Path("/usr/bin/chromium").exists():
         pytest.skip("there is no Chromium here")
     said = newcomer.types(command)
     if "members(first: 3)" in command.text:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.pages import ROOT
 
-PLACES = ("src", "docs", "examples", "playground", "schema.graphql", "README.md")
+PLACES = ("src", "docs", "examples", "console", "playground", "schema.graphql", "README.md")
 SUFFIXES = {".css", ".graphql", ".html", ".json", ".md", ".py", ".sql", ".svg", ".ts", ".tsx"}
 GENERATED = {"built", "dist", "gql", "node_modules", "package-lock.json"}
 """Folders and files of other people's text, or of text that is generated from files that this test reads."""

@@ -15,7 +15,7 @@ _SHARES: Final = {
     "tests/api/test_fairness.py": "a narrow web process",
     "tests/api/test_forgotten.py": "product",
     "tests/api/test_half_sent.py": "a hasty web process",
-    "tests/browser/test_dashboard.py": "product",
+    "tests/browser/test_console.py": "product",
     "tests/browser/test_playground.py": "product",
     "tests/demo/test_rhythm.py": "a round of the demo",
     "tests/examples/test_listener.py": "product",

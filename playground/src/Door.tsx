@@ -38,8 +38,8 @@ export function Door({ isWaiting, problem, onToken }: DoorProps) {
         <p>
           The demo prints its token in the terminal, and writes it to{" "}
           <code>connection.env</code>. For a deployment, create one with{" "}
-          <code>audience-gql token create</code>. This browser stores the token
-          until you choose “Forget token”.
+          <code>audience-gql token create</code>. This tab stores the token until
+          you close it, or choose “Forget token”.
         </p>
       </form>
     </main>

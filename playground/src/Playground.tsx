@@ -7,19 +7,19 @@ import { EXAMPLES } from "./examples";
 import { askedFor, forgetAddress } from "./operations";
 import { OperationsMenu } from "./OperationsMenu";
 
-/** The browser's storage key of the token. The token is stored for this origin until the visitor or the API rejects it, and is never part of a URL. */
+/** Where the console keeps the token, too: for this tab, until the visitor or the API rejects it. It is never part of a URL. */
 const TOKEN = "audience-gql:token";
 const RETRY_MILLISECONDS = 2000;
 
 /** Shows the form for the token until the API has accepted one; then GraphiQL with examples. */
 export function Playground() {
-  const [token, setToken] = useState(() => localStorage.getItem(TOKEN));
+  const [token, setToken] = useState(() => sessionStorage.getItem(TOKEN));
   const [connection, setConnection] = useState<Connection | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [attempt, setAttempt] = useState(0);
 
   function leave(reason: string | null) {
-    localStorage.removeItem(TOKEN);
+    sessionStorage.removeItem(TOKEN);
     setProblem(reason);
     setToken(null);
   }
@@ -33,7 +33,7 @@ export function Playground() {
       .then((made) => {
         opened = made;
         if (!isCurrent) return made.close();
-        localStorage.setItem(TOKEN, token);
+        sessionStorage.setItem(TOKEN, token);
         setProblem(null);
         setConnection(made);
       })
@@ -92,6 +92,7 @@ function Editor({ connection, onLeave }: EditorProps) {
           <small title={viewer.token.scopes.join(", ")}>
             token “{viewer.token.name}”
           </small>
+          <a href="./">Console</a>
           <OperationsMenu />
           <button type="button" onClick={onLeave}>
             Forget token

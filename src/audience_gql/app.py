@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TypedDict
 
 from starlette.applications import Starlette
@@ -14,7 +15,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from audience_gql import playground
 from audience_gql.api.context import Services
 from audience_gql.api.live import Live
 from audience_gql.api.operating import (
@@ -42,6 +42,8 @@ from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
+from audience_gql.pages.addresses import endpoints
+from audience_gql.pages.serving import nothing_here
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
 from audience_gql.storage.presence import Presence
@@ -74,11 +76,11 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
+        exception_handlers={HTTPStatus.NOT_FOUND: _nothing_here},
         routes=[
             Route("/graphql", _for_pages(graphql, settings, "GET", "POST")),
             WebSocketRoute("/graphql", _SocketDoor()),
-            Route("/graphiql", guarded(playground.page)),
-            Route("/graphiql/{name}", guarded(playground.asset)),
+            *(Route(path, guarded(endpoint)) for path, endpoint in endpoints(settings.pages)),
             Route("/imports/{import_id}/{secret}", _for_pages(_upload, settings, "PUT")),
             Route("/exports/{export_id}/{secret}", _for_pages(_download, settings, "GET", "HEAD")),
             Route("/healthz", Answers(request_response(guarded(_healthz))), methods=["GET"]),
@@ -159,6 +161,10 @@ async def _upload(request: Request) -> Response:
 
 async def _download(request: Request) -> Response:
     return await send_file(request, request.state.services)
+
+
+async def _nothing_here(_: Request, __: Exception) -> Response:
+    return nothing_here()
 
 
 async def _healthz(_: Request) -> Response:

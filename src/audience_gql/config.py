@@ -15,6 +15,7 @@ from typing import Final
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _WEBHOOK_PORTS: Final = frozenset({80, 443})
+_PAGES: Final = frozenset({"console", "playground"})
 
 
 class MissingSetting(Exception):
@@ -89,6 +90,8 @@ class Settings:
 
     allowed_origins: frozenset[str] = frozenset()
     """Origins, for example https://app.example, whose pages may use the API by HTTP and by sockets, besides the server's own origin."""
+    pages: frozenset[str] = _PAGES
+    """Which pages the web process serves: the console at / and the playground at /graphiql."""
     metrics_token: str = ""
     """The bearer token for /metrics. If empty, /metrics answers only requests from the machine itself."""
     socket_init_seconds: float = 5.0
@@ -166,6 +169,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         stream_heartbeat_seconds=_whole(environment, "AUDIENCE_STREAM_HEARTBEAT_SECONDS", 12),
         slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 10),
         request_seconds=_whole(environment, "AUDIENCE_REQUEST_SECONDS", 20),
+        pages=_pages(environment, "AUDIENCE_PAGES"),
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
         webhook_networks=_networks(environment, "AUDIENCE_WEBHOOK_NETWORKS"),
@@ -204,6 +208,14 @@ def _whether(environment: Mapping[str, str], name: str) -> bool:
     if value not in ("0", "1"):
         raise MalformedSetting(name, value, "1 for yes or 0 for no")
     return value == "1"
+
+
+def _pages(environment: Mapping[str, str], name: str) -> frozenset[str]:
+    value = environment.get(name) or ",".join(_PAGES)
+    pages = frozenset[str]() if value == "none" else frozenset(it.strip() for it in value.split(","))
+    if not pages <= _PAGES:
+        raise MalformedSetting(name, value, "none, console, playground, or console,playground")
+    return pages
 
 
 def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -16,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from tests.product import Product
 
 _ROOT = Path(__file__).parents[2]
+AXE = _ROOT / "node_modules" / "axe-core" / "axe.min.js"
 _FLAGS = (
     "--no-sandbox",  # as root, Chromium does not start with its sandbox
     "--disable-gpu",
@@ -54,10 +55,10 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def playground() -> None:
-    """The page, built from this checkout. Without the npm registry, tests are skipped, or fail if AUDIENCE_REQUIRE_BROWSER is set."""
+def pages() -> None:
+    """The console and the playground, built from this checkout. Without the npm registry, tests are skipped, or fail if AUDIENCE_REQUIRE_BROWSER is set."""
     made = subprocess.run(
-        [sys.executable, _ROOT / "dev", "playground"], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, _ROOT / "dev", "pages"], capture_output=True, encoding="utf-8", check=False
     )
     if made.returncode != 0:
         (pytest.fail if os.environ.get("AUDIENCE_REQUIRE_BROWSER") else pytest.skip)(
@@ -74,8 +75,8 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, product: Product, playground: None) -> AsyncIterator[Visit]:
-    del playground  # only built
+async def visit(browser: Browser, product: Product, pages: None) -> AsyncIterator[Visit]:
+    del pages  # only built
     context = await browser.new_context(viewport={"width": 1600, "height": 1400})
     context.set_default_timeout(30_000)
     visit = Visit(context, product.origin)

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 from starlette.requests import Request
 
-from audience_gql import playground
+from audience_gql.pages import serving
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +54,7 @@ async def test_a_change_arrives_after_a_mutation(visit, product):
     await expect(answer(page)).to_contain_text('"changes": []')
 
     other = await visit.open()
+    await enter(other, product.token)
     await run(other, "TrackOrders")
     await expect(answer(other)).to_contain_text('"accepted": 2')
 
@@ -189,8 +190,9 @@ async def test_a_refused_socket_leads_back_to_the_door(visit, product):
 
 
 async def test_the_page_comes_by_itself_once_it_is_built(visit, tmp_path, monkeypatch):
-    monkeypatch.setattr(playground, "_BUILT", tmp_path)
-    waiting = await playground.page(Request({"type": "http", "headers": []}))
+    monkeypatch.setattr(serving, "_BUILT", tmp_path)
+    request = Request({"type": "http", "path": "/graphiql", "headers": []})
+    waiting = serving.send_page(request, serving.PLAYGROUND)
 
     async def wait(route):
         await route.fulfill(
@@ -295,9 +297,10 @@ async def test_an_operation_that_is_not_documented_is_told(visit, product):
     await expect(text).to_contain_text('There is no documented operation called "Nonsense"')
 
 
-@pytest.mark.usefixtures("playground")
-def test_the_licences_of_what_the_page_bundles_come_along():
-    wanted = json.loads((ROOT / "playground/package.json").read_text(encoding="utf-8"))["dependencies"]
-    told = (ROOT / "src/audience_gql/playground/built/licenses.md").read_text(encoding="utf-8")
+@pytest.mark.usefixtures("pages")
+@pytest.mark.parametrize("page", ["console", "playground"])
+def test_the_licences_of_what_a_page_bundles_come_along(page):
+    wanted = json.loads((ROOT / page / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    told = (ROOT / "src/audience_gql/pages/built" / page / "licenses.md").read_text(encoding="utf-8")
 
     assert [name for name in wanted if f"## {name} - " not in told] == []

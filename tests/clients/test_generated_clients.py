@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import dashboard
+from tests import npm
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
@@ -19,7 +19,7 @@ _FILES = ("codegen.json", "tsconfig.json", "use.ts")
 
 @pytest.fixture(scope="module")
 def checkout(node, tmp_path_factory):
-    """The parts of the repository that a front end has, with the live dashboard's tools; and how they are run."""
+    """The parts of the repository that a front end has, with the console's tools; and how they are run."""
     root = tmp_path_factory.mktemp("front end")
     shutil.copytree(_ROOT / "docs" / "operations", root / "docs" / "operations")
     shutil.copy(_ROOT / "schema.graphql", root)
@@ -34,8 +34,8 @@ def checkout(node, tmp_path_factory):
             command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
         )
 
-    dashboard.install(node)
-    (folder / "node_modules").symlink_to(dashboard.FOLDER / "node_modules")
+    npm.install(node, _ROOT)
+    (folder / "node_modules").symlink_to(_ROOT / "node_modules")
     generated = run(
         str(node.program), "node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.json"
     )

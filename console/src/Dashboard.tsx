@@ -1,0 +1,148 @@
+import { lazy, Suspense, useEffect } from "react";
+import { useQuery } from "urql";
+
+import { graphql } from "./api/graphql";
+import { Changes } from "./changes/Changes";
+import { useChanges, type Feed } from "./changes/useChanges";
+import { ConnectionStatus } from "./ConnectionStatus";
+import { Mended } from "./Mended";
+import { AUTOMATIONS, followLinks, HOME, NEW_SEGMENT, PLAYGROUND, useRoute, type Route } from "./paths";
+import { SegmentList } from "./segments/SegmentList";
+
+const WORKSPACE = graphql(`
+  query Workspace {
+    viewer {
+      workspace {
+        id
+        name
+        subscriberCount
+      }
+    }
+  }
+`);
+
+// Each part is loaded when it is opened first. The first page loads none of them.
+const Builder = lazy(async () => ({ default: (await import("./builder/Builder")).Builder }));
+const SegmentView = lazy(async () => ({ default: (await import("./segments/SegmentView")).SegmentView }));
+const AutomationList = lazy(async () => ({ default: (await import("./automations/AutomationList")).AutomationList }));
+const AutomationView = lazy(async () => ({ default: (await import("./automations/AutomationView")).AutomationView }));
+const NewAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).NewAutomation }));
+const EditAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).EditAutomation }));
+
+/** Segments on the left, changes on the right, and between them what the address opens. */
+export function Dashboard({ onLeave }: { onLeave: () => void }) {
+  const [{ data }] = useQuery({ query: WORKSPACE });
+  const route = useRoute();
+  const feed = useChanges();
+  const workspace = data?.viewer.workspace;
+
+  useEffect(followLinks, []);
+  useEffect(() => {
+    document.title = `${workspace?.name ?? "Console"} · audience-gql`;
+  }, [workspace?.name]);
+
+  return (
+    <>
+      <a className="skip" href="#main" onClick={skipToMain}>
+        Skip to the content
+      </a>
+      <header className="top">
+        <a className="home" href={HOME} aria-label="Home">
+          <Mark />
+        </a>
+        <h1>{workspace?.name ?? "Console"}</h1>
+        {workspace && <p className="quiet">{workspace.subscriberCount.toLocaleString()} people</p>}
+        <a href={AUTOMATIONS} aria-current={route.page === "automations" ? "page" : undefined}>
+          Automations
+        </a>
+        <a href={PLAYGROUND}>Playground</a>
+        <ConnectionStatus />
+        <button type="button" className="plain" onClick={onLeave}>
+          Forget token
+        </button>
+      </header>
+      <div className="columns">
+        <nav aria-labelledby="segments-heading">
+          <header>
+            <h2 id="segments-heading">Segments</h2>
+            <a className="button" href={NEW_SEGMENT} aria-current={route.page === "new-segment" ? "page" : undefined}>
+              New segment
+            </a>
+          </header>
+          <SegmentList
+            people={workspace?.subscriberCount ?? 0}
+            tallies={feed.tallies}
+            openId={route.page === "segment" ? route.id : null}
+          />
+        </nav>
+        <main id="main" tabIndex={-1}>
+          <Mended key={`${route.page} ${route.id}`}>
+            <Suspense fallback={<Loading />}>
+              <Opened route={route} feed={feed} />
+            </Suspense>
+          </Mended>
+        </main>
+        {route.page !== "new-segment" && (
+          <aside aria-labelledby="changes-heading">
+            <Changes feed={feed} />
+          </aside>
+        )}
+      </div>
+    </>
+  );
+}
+
+function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
+  switch (page) {
+    case "new-segment":
+      return <Builder />;
+    case "segment":
+      return <SegmentView id={id} tally={feed.tallies.get(id)} />;
+    case "automations":
+      return <AutomationList />;
+    case "automation":
+      return <AutomationView id={id} />;
+    case "edit-automation":
+      return <EditAutomation id={id} />;
+    case "new-automation":
+      return <NewAutomation />;
+    default:
+      return <Welcome />;
+  }
+}
+
+function Loading() {
+  return (
+    <p className="empty" aria-busy="true">
+      Loading…
+    </p>
+  );
+}
+
+/** The logo: two audiences and the people in both. */
+function Mark() {
+  return (
+    <svg className="mark" viewBox="0 0 32 20" width="32" height="20" aria-hidden="true">
+      <circle cx="11" cy="10" r="9" />
+      <circle cx="21" cy="10" r="9" />
+    </svg>
+  );
+}
+
+function Welcome() {
+  return (
+    <div className="welcome">
+      <h2>No segment is selected</h2>
+      <p>
+        Choose a segment to see its members, or <a href={NEW_SEGMENT}>define a new one</a>. While you type, you see the
+        people whom it matches.
+      </p>
+    </div>
+  );
+}
+
+/** The page's base is not its address, so this code moves the focus itself. */
+function skipToMain(event: React.MouseEvent) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}

@@ -1,0 +1,112 @@
+import { useEffect, useRef, useState } from "react";
+import { useQuery } from "urql";
+
+import { useStatus } from "../api/status";
+import { graphql } from "../api/graphql";
+import { NEW_AUTOMATION, toAutomation } from "../paths";
+import { useRefetch } from "../segments/useRefetch";
+import { Trouble } from "../Trouble";
+import { Figures, useYesterday } from "./Figures";
+import { useRuns } from "./useRuns";
+
+const AUTOMATIONS = graphql(`
+  query Automations($from: DateTime!, $after: String) {
+    automations(first: 20, after: $after) {
+      edges {
+        node {
+          id
+          name
+          summary
+          state
+          figures(from: $from) {
+            done
+            waiting
+            cancelled
+            skipped
+            failed
+            cutOff
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
+/** All automations by name, page by page: what each does, and what became of its runs of the last day. */
+export function AutomationList() {
+  const [starts, setStarts] = useState<(string | null)[]>([null]);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
+  return (
+    <>
+      <header className="titled">
+        <h2 ref={heading} tabIndex={-1}>
+          Automations
+        </h2>
+        <a className="button" href={NEW_AUTOMATION}>
+          New automation
+        </a>
+      </header>
+      {starts.map((after, index) => (
+        <Page
+          key={after}
+          after={after}
+          onMore={index === starts.length - 1 ? (end) => setStarts([...starts, end]) : null}
+        />
+      ))}
+    </>
+  );
+}
+
+/** An empty list names no type, so that the cache would not know that the first automation belongs to it. */
+const OF_AUTOMATIONS = { additionalTypenames: ["Automation"] };
+
+type PageProps = { after: string | null; onMore: ((end: string) => void) | null };
+
+function Page({ after, onMore }: PageProps) {
+  const from = useYesterday();
+  const [{ data, error }, retry] = useQuery({
+    query: AUTOMATIONS,
+    variables: { from, after },
+    requestPolicy: "cache-and-network",
+    context: OF_AUTOMATIONS,
+  });
+  useRefetch(retry, useRuns(null));
+  useRefetch(retry, useStatus().phase);
+
+  if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
+  if (!data)
+    return (
+      <p className="empty" aria-busy="true">
+        Loading automations…
+      </p>
+    );
+  const { edges, pageInfo } = data.automations;
+  if (edges.length === 0) return <p className="empty">There are no automations yet. Create the first one.</p>;
+  const { hasNextPage, endCursor } = pageInfo;
+  return (
+    <>
+      <ul className="automations">
+        {edges.map(({ node }) => (
+          <li key={node.id}>
+            <p>
+              <a href={toAutomation(node.id)}>{node.name}</a>
+              {node.state === "PAUSED" && <em className="paused"> paused</em>}
+            </p>
+            <p className="summary">{node.summary}</p>
+            <Figures figures={node.figures} />
+          </li>
+        ))}
+      </ul>
+      {onMore && hasNextPage && endCursor && (
+        <button type="button" onClick={() => onMore(endCursor)}>
+          More automations
+        </button>
+      )}
+    </>
+  );
+}

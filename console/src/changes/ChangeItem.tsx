@@ -1,0 +1,28 @@
+import { toSegment } from "../paths";
+import { CAUSES, shownTime } from "../words";
+import type { Change } from "./useChanges";
+
+/** Who entered or left which list, why, and when. */
+export function ChangeItem({ change }: { change: Change }) {
+  const { kind, cause, subscriber, segment, group, occurredAt } = change;
+  const isEntry = kind === "ENTERED";
+  return (
+    <li className={isEntry ? "change entry" : "change exit"}>
+      <span className={isEntry ? "sign entered" : "sign left"} aria-hidden="true">
+        {isEntry ? "→" : "←"}
+      </span>
+      <p>
+        <span className="who">{subscriber?.email ?? subscriber?.externalId ?? "An erased person"}</span>{" "}
+        {isEntry ? "entered" : "left"}{" "}
+        {segment ? (
+          <a href={toSegment(segment.id)}>{segment.name}</a>
+        ) : (
+          <em>{group?.name ?? "a deleted list"}</em>
+        )}
+      </p>
+      <p className="quiet">
+        {CAUSES[cause]} · <time dateTime={occurredAt}>{shownTime(occurredAt)}</time>
+      </p>
+    </li>
+  );
+}

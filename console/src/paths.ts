@@ -1,0 +1,98 @@
+/**
+ * The addresses of the console's pages. Each can be shared.
+ *
+ * The server answers the same addresses with this page: `src/audience_gql/pages/addresses.py`, and a test compares the two.
+ */
+
+import { useMemo, useSyncExternalStore } from "react";
+
+/** The first one that fits an address is open. `:id` stands for one part of an address. */
+const PATHS = {
+  home: "/",
+  "sign-in": "/sign-in",
+  "new-segment": "/segments/new",
+  segment: "/segments/:id",
+  automations: "/automations",
+  "new-automation": "/automations/new",
+  automation: "/automations/:id",
+  "edit-automation": "/automations/:id/edit",
+} as const;
+
+export type PageName = keyof typeof PATHS;
+export type Route = { page: PageName | "unknown"; id: string };
+
+/** The path before all of the console's addresses, with a slash at its end: "/", unless a proxy puts a prefix before it. */
+const BASE = new URL(document.baseURI).pathname;
+
+export const toPage = (page: PageName, id = "") =>
+  BASE + PATHS[page].slice(1).replace(":id", encodeURIComponent(id));
+
+export const HOME = toPage("home");
+export const NEW_SEGMENT = toPage("new-segment");
+export const AUTOMATIONS = toPage("automations");
+export const NEW_AUTOMATION = toPage("new-automation");
+export const toSegment = (id: string) => toPage("segment", id);
+export const toAutomation = (id: string) => toPage("automation", id);
+export const toEditing = (id: string) => toPage("edit-automation", id);
+/** The playground is another page of the same origin, and uses the same token. */
+export const PLAYGROUND = `${BASE}graphiql`;
+
+/** What the browser's address opens. The back and forward buttons work. */
+export function useRoute(): Route {
+  const path = useSyncExternalStore(listen, () => location.pathname);
+  return useMemo(() => routeOf(path), [path]);
+}
+
+/** Open another page of the console without loading this one again. */
+export function go(address: string): void {
+  history.pushState(null, "", address);
+  scrollTo(0, 0);
+  tellEverybody();
+}
+
+/** Let links to the console's own pages be followed by `go`. A click that asks for another tab, and other links, stay the browser's. */
+export function followLinks(): () => void {
+  addEventListener("click", follow);
+  return () => removeEventListener("click", follow);
+}
+
+function routeOf(path: string): Route {
+  for (const [page, pattern] of Object.entries(PATHS) as [PageName, string][]) {
+    const parts = new RegExp(`^${pattern.slice(1).replace(":id", "([^/]+)")}$`).exec(path.slice(BASE.length));
+    if (parts) return { page, id: decoded(parts[1] ?? "") };
+  }
+  return { page: "unknown", id: "" };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // a percent sign that begins no escape
+  }
+}
+
+function follow(event: MouseEvent): void {
+  if (event.defaultPrevented || event.button !== 0) return;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = (event.target as Element | null)?.closest?.("a");
+  if (!link || link.target || link.origin !== location.origin || link.hash) return;
+  if (!link.pathname.startsWith(BASE) || routeOf(link.pathname).page === "unknown") return;
+  event.preventDefault();
+  go(link.pathname);
+}
+
+const listeners = new Set<() => void>();
+
+function tellEverybody(): void {
+  for (const listener of listeners) listener();
+}
+
+function listen(listener: () => void): () => void {
+  listeners.add(listener);
+  addEventListener("popstate", listener);
+  return () => {
+    listeners.delete(listener);
+    removeEventListener("popstate", listener);
+  };
+}

@@ -1,0 +1,65 @@
+import { useEffect, useRef } from "react";
+import { useQuery } from "urql";
+
+import type { Tally } from "../changes/useChanges";
+import { graphql } from "../api/graphql";
+import type { SegmentQuery } from "../gql/graphql";
+import { Trouble } from "../Trouble";
+import { Members } from "./Members";
+import { MovingNumber } from "./MovingNumber";
+import { useLive, useUpdates } from "./updates";
+
+const SEGMENT = graphql(`
+  query Segment($id: ID!) {
+    segment(by: { id: $id }) {
+      id
+      name
+      summary
+      state
+      failure
+      memberCount
+    }
+  }
+`);
+
+/** One segment: its size, its condition in a sentence, and its members. */
+export function SegmentView({ id, tally }: { id: string; tally: Tally | undefined }) {
+  const [{ data, error }, retry] = useQuery({ query: SEGMENT, variables: { id } });
+  useUpdates([id]);
+
+  if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
+  if (!data)
+    return (
+      <p className="empty" aria-busy="true">
+        Loading…
+      </p>
+    );
+  if (!data.segment) return <p className="empty">This segment does not exist, or no longer exists.</p>;
+  return <Shown segment={data.segment} tally={tally} />;
+}
+
+type ShownProps = { segment: NonNullable<SegmentQuery["segment"]>; tally: Tally | undefined };
+
+function Shown({ segment: read, tally }: ShownProps) {
+  const segment = useLive(read);
+  const heading = useRef<HTMLHeadingElement>(null);
+
+  // Visitors who use the keyboard continue here, not at the top of the page.
+  useEffect(() => heading.current?.focus(), []);
+
+  return (
+    <article>
+      <header className="subject">
+        <h2 ref={heading} tabIndex={-1}>
+          {segment.name}
+        </h2>
+        <p className="figure">
+          <MovingNumber value={segment.memberCount} /> <span className="quiet">members</span>
+        </p>
+        <p className="summary">{segment.summary}</p>
+        {segment.failure && <p className="problem">{segment.failure}</p>}
+      </header>
+      <Members segmentId={segment.id} changes={tally ? tally.entered + tally.left : 0} />
+    </article>
+  );
+}

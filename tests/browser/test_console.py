@@ -1,0 +1,732 @@
+"""The console as a visitor meets it, in Chromium against the whole product: what moves by itself, the builder, automations, the keyboard, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.conftest import AXE, Visit
+
+pytestmark = pytest.mark.browser
+
+CREATE_SEGMENT = (
+    "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { ... on Segment { id } } }"
+)
+CREATE_GROUP = "mutation ($input: CreateGroupInput!) { createGroup(input: $input) { ... on Group { id } } }"
+UPSERT = "mutation ($input: UpsertSubscribersInput!) { upsertSubscribers(input: $input) { ... on UpsertSubscribersPayload { rejects { message } } } }"
+CREATE_ENDPOINT = "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { ... on CreateWebhookEndpointPayload { endpoint { id } } } }"
+CREATE_AUTOMATION = "mutation ($input: CreateAutomationInput!) { createAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
+UPDATE_AUTOMATION = "mutation ($input: UpdateAutomationInput!) { updateAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
+TRACK = "mutation ($input: TrackEventsInput!) { trackEvents(input: $input) { ... on TrackEventsPayload { accepted } } }"
+TRACKED = {"trackEvent": {"name": "greeted"}}
+SUMMARY = 'When somebody enters or leaves "Bought {name}" and it stays so for 2 hours: track the event thanked_{name}.'
+MOST_STOPS = 60
+expect.set_options(timeout=30_000)
+_numbers = count(1)
+
+
+class Api:
+    """What other clients do meanwhile."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def person(self, name: str, country: str = "LT") -> None:
+        person = {"externalId": name, "email": f"{name}@console.example", "country": country}
+        done = await self._ask(UPSERT, {"subscribers": [person]})
+        assert done == {"upsertSubscribers": {"rejects": []}}
+
+    async def segment(self, name: str, event: str) -> str:
+        made = await self._ask(CREATE_SEGMENT, {"name": name, "condition": {"event": {"name": event}}})
+        return made["createSegment"]["id"]
+
+    async def group(self, name: str) -> str:
+        return (await self._ask(CREATE_GROUP, {"name": name}))["createGroup"]["id"]
+
+    async def endpoint(self, name: str) -> None:
+        given = {"name": name, "url": "https://receiver.example/"}
+        assert (await self._ask(CREATE_ENDPOINT, given))["createWebhookEndpoint"]["endpoint"]
+
+    async def automation(self, name: str, **rules: object) -> str:
+        made = await self._ask(CREATE_AUTOMATION, {"name": name, **rules})
+        return made["createAutomation"]["id"]
+
+    async def edit_automation(self, automation_id: str, **rules: object) -> None:
+        done = await self._ask(UPDATE_AUTOMATION, {"id": automation_id, **rules})
+        assert done["updateAutomation"] == {"id": automation_id}
+
+    async def track(self, person: str, event: str) -> None:
+        done = await self._ask(TRACK, {"events": [{"subscriber": {"externalId": person}, "name": event}]})
+        assert done == {"trackEvents": {"accepted": 1}}
+
+    async def _ask(self, query: str, given: object) -> Any:  # Any: JSON
+        answer = await self._client.post("/graphql", json={"query": query, "variables": {"input": given}})
+        assert "errors" not in answer.json(), answer.text
+        return answer.json()["data"]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(product):
+    headers = {"authorization": f"Bearer {product.token}"}
+    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+        yield Api(client)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser, product, pages):
+    del pages  # only built
+    context = await browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
+    context.set_default_timeout(30_000)
+    visit = Visit(context, product.origin, "/")
+    visit.listen()
+    yield visit
+    await context.close()
+
+
+@pytest.fixture
+def name():
+    """One that no other test uses."""
+    return f"kin{next(_numbers)}"
+
+
+async def enter(page: Page, token: str) -> None:
+    await page.get_by_label("API token").fill(token)
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.get_by_role("navigation").get_by_role("link", name=re.compile(f"^{name}"))
+
+
+def changes(page: Page) -> Locator:
+    return page.get_by_role("list", name="The latest changes").get_by_role("listitem")
+
+
+async def test_who_enters_is_seen_everywhere_at_once(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Buyers {name}", f"bought_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await row(page, f"Buyers {name}").click()
+    await expect(page.get_by_text("This segment has no members at present.")).to_be_visible()
+
+    await api.track(name, f"bought_{name}")
+
+    await expect(changes(page).first).to_contain_text(f"{name}@console.example entered Buyers {name}")
+    await expect(changes(page).first).to_contain_text("an event")
+    await expect(row(page, f"Buyers {name}").locator("strong")).to_have_text("1")
+    await expect(page.get_by_role("main").locator("strong")).to_have_text("1")
+    await page.get_by_role("button", name=f"Why is {name}@console.example a member?").click()
+    await expect(page.get_by_role("main")).to_contain_text(f"who did bought_{name} at least once")
+    assert visit.complaints == []
+    assert {urlsplit(url).netloc for url in visit.requests} == {urlsplit(visit.origin).netloc}
+    assert [url for url in visit.requests if product.token in url] == []
+
+
+async def test_members_come_in_pages(visit, product, api, name):
+    await api.segment(f"Many {name}", f"came_{name}")
+    for number in range(12):
+        await api.person(f"{name}-{number}")
+        await api.track(f"{name}-{number}", f"came_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await row(page, f"Many {name}").click()
+    rows = page.get_by_role("main").locator("tbody tr")
+
+    await expect(rows).to_have_count(10)
+    await page.get_by_role("button", name="Next").click()
+    await expect(rows).to_have_count(2)
+    await expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    await page.get_by_role("button", name="Previous").click()
+    await expect(rows).to_have_count(10)
+
+
+async def test_what_happened_while_the_socket_was_away_comes_once(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Away {name}", f"left_{name}")
+    sockets = []
+    is_away = False
+
+    async def through(socket):
+        if is_away:
+            await socket.close(code=1012, reason="Restarting")
+        else:
+            socket.connect_to_server()
+            sockets.append(socket)
+
+    await visit.context.route_web_socket("**/graphql", through)
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_text("No changes yet.")).to_be_visible()  # the feed has its first cursor
+
+    is_away = True
+    await sockets[-1].close(code=1012, reason="Restarting")
+    await expect(page.get_by_text("Reconnecting")).to_be_visible()
+    await api.track(name, f"left_{name}")
+    is_away = False
+
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await expect(changes(page).filter(has_text=f"entered Away {name}")).to_have_count(1)
+    await expect(page.get_by_text("Something was missed")).to_have_count(0)
+
+
+async def test_a_feed_that_the_server_ends_for_now_goes_on(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Slow {name}", f"read_{name}")
+    feeds = []
+
+    def through(socket):
+        server = socket.connect_to_server()
+
+        def pass_on(text):
+            message = json.loads(text)
+            if "membershipChanges" in message.get("payload", {}).get("query", ""):
+                feeds.append((socket, server, message["id"]))
+            server.send(text)
+
+        socket.on_message(pass_on)
+
+    await visit.context.route_web_socket("**/graphql", through)
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_text("No changes yet.")).to_be_visible()
+
+    socket, server, feed = feeds[0]
+    server.send(json.dumps({"type": "complete", "id": feed}))
+    await api.track(name, f"read_{name}")
+    error = {"message": "Too slow", "extensions": {"code": "SLOW_CLIENT"}}
+    socket.send(json.dumps({"type": "error", "id": feed, "payload": [error]}))
+
+    await expect(changes(page).filter(has_text=f"entered Slow {name}")).to_have_count(1)
+    assert len(feeds) == 2
+    await expect(page.get_by_text("Something was missed")).to_have_count(0)
+
+
+async def test_what_happens_can_be_held_to_be_read(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Held {name}", f"rang_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(page.get_by_text("No changes yet.")).to_be_visible()
+
+    await page.get_by_role("button", name="Hold").click()
+    await api.track(name, f"rang_{name}")
+    await expect(row(page, f"Held {name}").locator("strong")).to_have_text("1")
+    await expect(changes(page)).to_have_count(0)
+    await page.get_by_role("button", name="Go on (1 new)").click()
+
+    await expect(changes(page)).to_have_count(1)
+
+
+async def test_the_preview_follows_what_is_typed_and_drops_what_is_stale(visit, product, api, name):
+    await api.person(f"{name}-1", "LV")
+    await api.person(f"{name}-2", "EE")
+    await api.person(f"{name}-3", "EE")
+    held = []
+
+    async def hold(route):
+        asked = json.loads(route.request.post_data or "{}")
+        if asked.get("variables", {}).get("condition") == {"all": [{"country": {"is": "LV"}}]}:
+            held.append(route)
+        else:
+            await route.continue_()
+
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_label("Kind of condition").select_option("country")
+    preview = page.get_by_role("region", name="Preview")
+    await expect(preview).to_contain_text("Not finished")
+
+    await page.get_by_label("country is").fill("EE")
+    await expect(preview).to_contain_text("2 people")
+    await expect(preview).to_contain_text('whose country is "EE"')
+    await page.route("**/graphql", hold)
+    await page.get_by_label("country is").fill("LV")
+    await expect(preview).to_contain_text("Counting…")
+    while not held:
+        await page.wait_for_timeout(20)
+    await page.get_by_label("country: comparison").select_option("startsWith")
+    await expect(preview).to_contain_text('starts with "LV"')
+    await held[0].fulfill(
+        json={"data": {"previewSegment": {"__typename": "NotFound", "message": "stale", "path": []}}}
+    )
+    await page.wait_for_timeout(200)  # time enough for an answer that is there to be shown
+
+    await expect(preview).to_contain_text('starts with "LV"')
+    await expect(preview).not_to_contain_text("stale")
+
+
+async def test_a_condition_is_nested_and_what_is_wrong_is_said_where_it_is(visit, product, api, name):
+    await api.person(name, "FI")
+    await api.track(name, f"saw_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    preview = page.get_by_role("region", name="Preview")
+
+    await page.get_by_label("Kind of condition").select_option("event")
+    await page.get_by_label("did name").fill(f"saw_{name}")
+    await page.get_by_role("button", name="+ within").click()
+    await expect(preview).to_contain_text(f"did saw_{name} at least once in the last 30 days")
+    await page.get_by_role("button", name="+ Group").click()
+    await page.get_by_label("Group at level 2: how many must hold").select_option("none")
+    await page.get_by_label("Kind of condition").nth(1).select_option("age")
+    await page.get_by_label("age eq").fill("20")
+    await expect(preview).to_contain_text("1 person")
+    leaf = page.get_by_role("group", name="did", exact=True)
+    await page.get_by_label("did within last: how many").fill("0")
+
+    await expect(leaf.get_by_role("listitem")).to_have_text(
+        "must be between 1 and 3,653 days, which is ten years"
+    )
+    await page.get_by_label("Kind of condition").nth(1).select_option("later")
+    await page.get_by_label("later condition: comparison").select_option("event")
+    await page.get_by_label("later condition did name").fill(f"saw_{name}")
+    await page.get_by_label("did within last: how many").fill("30")
+    await expect(preview).to_contain_text(
+        f"30 days from now, if nothing happens, will be among those who did saw_{name}"
+    )
+    await page.get_by_role("button", name="Remove group at level 2").click()
+    await expect(page.get_by_role("button", name="+ Condition")).to_be_focused()
+
+
+async def test_what_the_workspace_knows_is_offered(visit, product, api, name):
+    await api.person(name, "IS")
+    await api.track(name, f"paid_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    kind = page.get_by_label("Kind of condition")
+
+    await kind.select_option("event")
+    await expect(page.locator(f"datalist option[value=paid_{name}]")).to_have_count(1)
+    await kind.select_option("country")
+    await expect(page.locator("datalist option[value=IS]")).to_have_attribute("label", "IS, 1 person")
+
+
+async def test_the_keyboard_keeps_its_place(visit, product, api, name):
+    await api.person(name)
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_label("Kind of condition").select_option("event")
+    keyboard = page.keyboard
+
+    await page.get_by_role("button", name="+ where").press("Enter")
+    await page.get_by_role("button", name="+ one").press("Enter")
+    await expect(page.get_by_label("did where 1: which property")).to_be_focused()
+    await page.get_by_role("button", name="Remove did where 1").press("Enter")
+    await expect(page.get_by_role("button", name="+ one")).to_be_focused()
+    await page.get_by_role("button", name="Remove: did where").press("Enter")
+    await expect(page.get_by_role("button", name="+ where")).to_be_focused()
+    await page.get_by_role("button", name="+ Condition").press("Enter")
+    await expect(page.get_by_label("Kind of condition").nth(1)).to_be_focused()
+    await keyboard.type("city")
+    await page.get_by_label("city: comparison").select_option("in")
+    await page.get_by_label("city in: add one").press_sequentially("Riga,Oslo")
+    await keyboard.press("Enter")
+    await page.get_by_role("button", name="Remove Riga from city in").press("Enter")
+    await expect(page.get_by_label("city in: add one")).to_be_focused()
+    await expect(page.get_by_role("button", name="Remove Oslo from city in")).to_be_visible()
+
+
+async def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until it has the focus; every stop on the way can be seen."""
+    for _ in range(MOST_STOPS):
+        if await wanted.evaluate("it => it === document.activeElement"):
+            return
+        await page.keyboard.press("Tab")
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", await page.evaluate("document.activeElement.outerHTML")
+    pytest.fail(f"{wanted} is not reached")
+
+
+async def test_a_segment_is_made_without_a_mouse(visit, product, api, name):
+    await api.person(name, "PT")
+    page = await visit.open()
+    keyboard = page.keyboard
+
+    await expect(page.get_by_label("API token")).to_be_focused()
+    await keyboard.type(product.token)
+    await keyboard.press("Enter")
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await tab_to(page, page.get_by_role("link", name="New segment"))
+    await keyboard.press("Enter")
+    kind = page.get_by_label("Kind of condition")
+    await expect(kind).to_be_visible()
+    await tab_to(page, kind)
+    await keyboard.type("country")
+    await tab_to(page, page.get_by_label("country is"))
+    await keyboard.type("PT")
+    await expect(page.get_by_role("region", name="Preview")).to_contain_text("1 person")
+    await tab_to(page, page.get_by_label("Name", exact=True))
+    await keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_text("Give it a name first.")
+    await keyboard.type(f"Lisbon {name}")
+    await keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", name=f"Lisbon {name}")).to_be_focused()
+    await expect(page.get_by_role("main")).to_contain_text(f"{name}@console.example")
+    await expect(row(page, f"Lisbon {name}")).to_have_attribute("aria-current", "page")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everybody_can_use_it(visit, product, api, name, scheme):
+    await api.person(name)
+    await api.segment(f"Open {name}", f"used_{name}")
+    page = await visit.open()
+    await page.emulate_media(color_scheme=scheme)
+    found = {"door": await barriers(page)}
+    await enter(page, product.token)
+    await row(page, f"Open {name}").click()
+    await api.track(name, f"used_{name}")
+    await expect(changes(page).first).to_contain_text(name)
+    await page.get_by_role("button", name=re.compile("^Why is")).click()
+    await expect(page.get_by_role("main")).to_contain_text("✓")
+    found["segment"] = await barriers(page)
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_label("Kind of condition").select_option("segment")
+    await page.get_by_label(f"Open {name}").check()
+    await expect(page.get_by_role("region", name="Preview")).to_contain_text("1 person")
+    found["builder"] = await barriers(page)
+
+    assert found == {"door": [], "segment": [], "builder": []}
+
+
+_SETTLED = """
+Promise.all(document.getAnimations()
+  .filter((animation) => Number.isFinite(animation.effect.getComputedTiming().endTime))
+  .map((animation) => animation.finished.catch(() => null)))
+"""
+"""Waits for the transitions that end."""
+
+
+async def barriers(page: Page) -> list[str]:
+    """What axe finds that keeps somebody out. It looks when nothing fades any more."""
+    await page.evaluate(f"{_SETTLED.strip()}.then(() => null)")
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations = (await page.evaluate("axe.run()"))["violations"]
+    return [
+        f"{it['id']}: {node['html']}"
+        for it in violations
+        if it["impact"] in ("serious", "critical")
+        for node in it["nodes"]
+    ]
+
+
+async def test_a_token_is_kept_for_the_tab_and_can_be_forgotten(visit, product):
+    page = await visit.open()
+    await enter(page, product.token)
+
+    await page.reload()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Forget token").click()
+    await page.reload()
+
+    await expect(page.get_by_label("API token")).to_be_visible()
+
+
+async def test_a_token_that_opens_nothing_is_told(visit):
+    page = await visit.open()
+
+    await page.get_by_label("API token").fill("agq_nobody_s")
+    await page.get_by_role("button", name="Open").click()
+
+    await expect(page.get_by_role("alert")).to_contain_text("This token opens nothing here.")
+
+
+async def test_an_api_that_is_away_is_told_and_asked_again(visit, product):
+    page = await visit.open()
+    await page.route("**/graphql", lambda route: route.abort())
+    await page.get_by_label("API token").fill(product.token)
+    await page.get_by_role("button", name="Open").click()
+    trouble = page.get_by_role("navigation").get_by_role("alert")
+    await expect(trouble).to_contain_text("The API does not answer.")
+    await page.unroute_all()
+
+    await trouble.get_by_role("button", name="Try again").click()
+
+    await expect(trouble).to_have_count(0)
+
+
+# ---- automations
+
+
+def runs(page: Page) -> Locator:
+    return page.get_by_role("table", name="Runs").locator("tbody tr")
+
+
+async def fill_in(page: Page, *, when: str, group: str, name: str) -> None:
+    """Describe an automation that adds people to a group."""
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await page.get_by_label("Segment or group").select_option(when)
+    await page.get_by_label("Group", exact=True).select_option(group)
+    await page.get_by_label("Name", exact=True).fill(name)
+
+
+async def test_an_automation_is_created_and_its_run_is_seen_live(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Left {name}", f"quit_{name}")
+    await api.group(f"Back {name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await fill_in(page, when=f"Left {name}", group=f"Back {name}", name=f"Win {name}")
+    await page.get_by_role("button", name="Save automation").click()
+
+    await expect(page.get_by_role("heading", name=f"Win {name}")).to_be_focused()
+    await expect(page.get_by_role("main")).to_contain_text(
+        f'When somebody enters "Left {name}": add them to "Back {name}".'
+    )
+    await expect(page.get_by_text("No runs yet.")).to_be_visible()
+    found = await barriers(page)
+    await api.track(name, f"quit_{name}")
+
+    await expect(runs(page)).to_have_count(1)
+    await expect(runs(page).first).to_contain_text(f"{name}@console.example entered")
+    await expect(runs(page).first).to_contain_text("done")
+    await expect(page.get_by_role("list", name="Runs of the last day")).to_have_text("1 done")
+    await expect(changes(page).filter(has_text=f"entered Back {name}")).to_have_count(1)
+    await page.get_by_role("link", name="Automations").click()
+    listed = page.get_by_role("main").get_by_role("listitem").filter(has_text=f"Win {name}")
+    await expect(listed.first).to_contain_text("1 done")
+    assert found + await barriers(page) == []
+    assert visit.complaints == []
+
+
+async def test_what_an_automation_may_not_be_is_said_where_it_is(visit, product, api, name):
+    await api.group(f"One {name}")
+    await api.group(f"Two {name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await fill_in(page, when=f"One {name}", group=f"Two {name}", name=f"First {name}")
+    await page.get_by_role("button", name="Save automation").click()
+    await expect(page.get_by_role("heading", name=f"First {name}")).to_be_visible()
+    save = page.get_by_role("button", name="Save automation")
+
+    await fill_in(page, when=f"Two {name}", group=f"One {name}", name=f"first {name}")
+    await page.get_by_label("And stays").fill("91")
+    await page.get_by_label("For one person").select_option("only once")
+    await save.click()
+    await expect(page.get_by_label("And stays")).to_have_accessible_description(
+        "a hold lasts at most 90 days"
+    )
+    await expect(page.get_by_label("And stays")).to_be_focused()
+    await page.get_by_label("And stays").fill("")
+    await save.click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_accessible_description(
+        re.compile("^there is an automation called")
+    )
+    await page.get_by_label("Name", exact=True).fill(f"Second {name}")
+    await page.get_by_label("For one person").select_option("every time")
+    await save.click()
+
+    await expect(page.get_by_role("list", name="The way round").get_by_role("listitem")).to_have_text(
+        [
+            f"this automation can change “One {name}”, which starts “First {name}”",
+            f"“First {name}” can change “Two {name}”, which starts this automation",
+        ]
+    )
+    assert await barriers(page) == []
+
+
+async def test_an_automation_is_paused_and_resumed(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Pausing {name}", f"paused_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await page.get_by_label("Segment or group").select_option(f"Pausing {name}")
+    await page.get_by_label("Then").select_option("track an event")
+    await page.get_by_label("Event").fill(f"seen_{name}")
+    await page.get_by_label("Name", exact=True).fill(f"Pausing {name}")
+    await page.get_by_role("button", name="Save automation").click()
+
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    await api.track(name, f"paused_{name}")
+    await expect(changes(page).filter(has_text=f"entered Pausing {name}")).to_have_count(1)
+    await expect(runs(page)).to_have_count(0)
+    await page.get_by_role("button", name="Resume and catch up").click()
+
+    await expect(runs(page)).to_have_count(1)
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def preview(page: Page) -> Locator:
+    return page.get_by_role("region", name="Preview")
+
+
+async def open_automation(page: Page, product, automation_id: str) -> None:
+    await enter(page, product.token)
+    await page.goto(f"{product.origin}/automations/{automation_id}")
+    await expect(page.get_by_role("link", name="Edit")).to_be_visible()
+
+
+async def test_an_automation_is_previewed_and_edited(visit, product, api, name):
+    await api.person(name)
+    await api.segment(f"Bought {name}", f"bought_{name}")
+    await api.group(f"Thanked {name}")
+    await api.track(name, f"bought_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await expect(row(page, f"Bought {name}")).to_contain_text("1")
+
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await expect(preview(page)).to_contain_text("Choose a list and an action")
+    await page.get_by_label("Segment or group").select_option(f"Bought {name}")
+    await page.get_by_label("Group", exact=True).select_option(f"Thanked {name}")
+    await expect(preview(page)).to_contain_text("1 person is in the list now. It does not act for them.")
+    await expect(preview(page)).to_contain_text(f"{name}@console.example")
+    await expect(preview(page)).to_contain_text(
+        "In the seven days before today (UTC), people entered 0 times a day."
+    )
+    await page.get_by_label("Also for the people who are in it already").check()
+    await expect(preview(page)).to_contain_text("It acts for them, too.")
+    await expect(preview(page).get_by_role("status")).to_have_text("At present")
+    found = await barriers(page)
+    await page.get_by_label("Also for the people who are in it already").uncheck()
+    await page.get_by_label("Name", exact=True).fill(f"Thank {name}")
+    await page.get_by_role("button", name="Save automation").click()
+    await page.get_by_role("link", name="Edit").click()
+
+    await expect(page.get_by_role("heading", name=f"Edit “Thank {name}”")).to_be_focused()
+    await expect(page.get_by_label("Segment or group").locator("option:checked")).to_have_text(
+        f"Bought {name}"
+    )
+    await expect(page.get_by_label("Group", exact=True).locator("option:checked")).to_have_text(
+        f"Thanked {name}"
+    )
+    await expect(page.get_by_label("Also for the people")).to_have_count(0)
+    await expect(preview(page)).to_contain_text(
+        "1 person is in the list now. Saving starts nothing for them."
+    )
+    await page.get_by_label("When somebody").select_option("enters or leaves")
+    await page.get_by_label("And stays").fill("2")
+    await page.get_by_label("Unit", exact=True).select_option("hours")
+    await page.get_by_label("For one person").select_option("at most once in")
+    await page.get_by_label("Length", exact=True).fill("7")
+    await page.get_by_label("Then").select_option("track an event")
+    await page.get_by_label("Event").fill(f"thanked_{name}")
+    await page.get_by_label("Name", exact=True).fill(f"Note {name}")
+    await expect(preview(page).get_by_role("status")).to_have_text("At present")
+    found += await barriers(page)
+    await page.get_by_role("button", name="Save automation").click()
+
+    await expect(page.get_by_role("heading", name=f"Note {name}")).to_be_focused()
+    await expect(page.get_by_role("main").locator(".summary").first).to_have_text(SUMMARY.format(name=name))
+    await page.get_by_role("link", name="Edit").click()
+    await expect(page.get_by_label("And stays")).to_have_value("2")
+    await expect(page.get_by_label("Unit", exact=True)).to_have_value("hours")
+    await expect(page.get_by_label("Length", exact=True)).to_have_value("7")
+    await expect(page.get_by_label("Event")).to_have_value(f"thanked_{name}")
+    assert found == []
+    assert visit.complaints == []
+
+
+async def test_an_edit_overwrites_nobody_else_s(visit, product, api, name):
+    group = await api.group(f"Met {name}")
+    made = await api.automation(f"Greet {name}", trigger={"group": group}, actions=[TRACKED])
+    page = await visit.open()
+    await open_automation(page, product, made)
+    conflict = page.get_by_role("alert", name="Conflict")
+    await page.get_by_role("link", name="Edit").click()
+    await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
+    await api.edit_automation(made, name=f"Theirs {name}", holdFor={"days": 1})
+
+    await page.get_by_role("button", name="Save automation").click()
+    await expect(conflict).to_be_focused()
+    await expect(conflict).to_contain_text("your changes are not saved")
+    await expect(conflict).to_contain_text(f"Theirs {name}")
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Mine {name}")
+    found = await barriers(page)
+    await conflict.get_by_role("button", name="Drop my changes").click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Theirs {name}")
+    await expect(page.get_by_label("And stays")).to_have_value("1")
+    await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
+    await api.edit_automation(made, name=f"Again {name}")
+    await page.get_by_role("button", name="Save automation").click()
+    await conflict.get_by_role("button", name="Save mine over it").click()
+
+    await expect(page.get_by_role("heading", name=f"Mine {name}")).to_be_focused()
+    assert found == []
+    assert visit.complaints == []
+
+
+async def test_an_automation_that_the_form_cannot_show_is_only_read(visit, product, api, name):
+    group = await api.group(f"Met {name}")
+    made = await api.automation(
+        f"Twice {name}",
+        trigger={"group": group},
+        actions=[TRACKED, {"removeFromGroup": group}],
+        onlyIf={"country": {"is": "LT"}},
+        reentry={"rule": "ONCE"},
+    )
+    page = await visit.open()
+    await open_automation(page, product, made)
+
+    await page.get_by_role("link", name="Edit").click()
+
+    await expect(page.get_by_role("heading", name=f"Twice {name}")).to_be_focused()
+    await expect(page.get_by_role("main")).to_contain_text(
+        "This form cannot edit the automation, because it has 2 actions, and it has a condition on the person."
+    )
+    await expect(page.get_by_role("button", name="Save automation")).to_have_count(0)
+    assert await barriers(page) == []
+
+
+async def test_an_automation_is_deleted_after_a_question(visit, product, api, name):
+    group = await api.group(f"Met {name}")
+    made = await api.automation(f"Gone {name}", trigger={"group": group}, actions=[TRACKED])
+    page = await visit.open()
+    await open_automation(page, product, made)
+
+    await page.get_by_role("button", name="Delete…").click()
+    question = page.get_by_role("dialog", name=f"Delete “Gone {name}”?")
+    await expect(question.get_by_role("button", name="Keep it")).to_be_focused()
+    found = await barriers(page)
+    await page.keyboard.press("Enter")
+    await expect(question).to_have_count(0)
+    await page.get_by_role("button", name="Delete…").click()
+    await question.get_by_role("button", name="Delete the automation").click()
+
+    await expect(page.get_by_role("heading", name="Automations")).to_be_visible()
+    await expect(page.get_by_role("link", name=f"Gone {name}")).to_have_count(0)
+    assert found == []
+    assert visit.complaints == []
+
+
+async def test_a_webhook_is_sent_to_an_endpoint(visit, product, api, name):
+    await api.group(f"Met {name}")
+    await api.endpoint(f"CRM {name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Automations").click()
+    await page.get_by_role("link", name="New automation").click()
+    await page.get_by_label("Segment or group").select_option(f"Met {name}")
+    await page.get_by_label("Then").select_option("send a webhook")
+    await page.get_by_label("Endpoint").select_option(f"CRM {name}")
+    await page.get_by_label("firstName").check()
+    await page.get_by_label("Name", exact=True).fill(f"Tell {name}")
+
+    await page.get_by_role("button", name="Save automation").click()
+    await expect(page.get_by_role("main")).to_contain_text(f"CRM {name}")
+    await page.get_by_role("link", name="Edit").click()
+
+    await expect(page.get_by_label("Endpoint").locator("option:checked")).to_have_text(f"CRM {name}")
+    await expect(page.get_by_label("firstName")).to_be_checked()
+    await expect(page.get_by_label("lastName")).not_to_be_checked()
+    assert await barriers(page) == []
+    assert visit.complaints == []
