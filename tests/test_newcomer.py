@@ -27,7 +27,7 @@ from tests.pages import ROOT, Command, commands
 pytestmark = [pytest.mark.bulk, pytest.mark.faults, pytest.mark.newcomer]
 
 LEFT_OUT = {
-    r"docker compose |export POSTGRES_PASSWORD": "needs a Docker engine; tests/deployment reads the file and runs the same processes",
+    r"docker compose |export (POSTGRES_PASSWORD|AUDIENCE_DOMAIN|AUDIENCE_BACKUP_FOLDER)": "needs a Docker engine; tests/deployment reads the file and runs the same processes",
     r"pg_dump ": "needs a deployment's database; tests/faults/test_restore.py follows the page",
     r"npm (ci|run dev)": "serves a page to a developer, without an end",
     r"npm install --package-lock-only": "asks the npm registry for newer versions",

@@ -94,6 +94,8 @@ class Settings:
     """Which pages the web process serves: the console at / and the playground at /graphiql."""
     metrics_token: str = ""
     """The bearer token for /metrics. If empty, /metrics answers only requests from the machine itself."""
+    metrics_port: int | None = None
+    """The port on which /metrics is, and nothing else. If None, it is on the same port as the API."""
     socket_init_seconds: float = 5.0
     """How long a client may take to send connection_init on a new socket."""
     socket_ping_seconds: float = 25.0
@@ -171,6 +173,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         request_seconds=_whole(environment, "AUDIENCE_REQUEST_SECONDS", 20),
         pages=_pages(environment, "AUDIENCE_PAGES"),
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
+        metrics_port=_port(environment, "AUDIENCE_METRICS_PORT"),
         allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
         webhook_networks=_networks(environment, "AUDIENCE_WEBHOOK_NETWORKS"),
         webhook_ports=_WEBHOOK_PORTS | _ports(environment, "AUDIENCE_WEBHOOK_PORTS"),
@@ -228,9 +231,22 @@ def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | 
 
 def _ports(environment: Mapping[str, str], name: str) -> frozenset[int]:
     words = _words(environment, name)
-    if not all(re.fullmatch(r"[1-9][0-9]{0,4}", it) and int(it) < 2**16 for it in words):
+    if not all(map(_is_port, words)):
         raise MalformedSetting(name, environment[name], "port numbers, separated by commas")
     return frozenset(map(int, words))
+
+
+def _port(environment: Mapping[str, str], name: str) -> int | None:
+    value = environment.get(name)
+    if not value:
+        return None
+    if not _is_port(value):
+        raise MalformedSetting(name, value, "a port number")
+    return int(value)
+
+
+def _is_port(word: str) -> bool:
+    return re.fullmatch(r"[1-9][0-9]{0,4}", word) is not None and int(word) < 2**16
 
 
 def _words(environment: Mapping[str, str], name: str) -> list[str]:

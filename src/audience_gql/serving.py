@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import socket
 import struct
+import sys
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
@@ -20,6 +23,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 
+from audience_gql.api.transport.ports import MetricsPort
 from audience_gql.api.transport.socket import DIRECT
 from audience_gql.api.transport.sse import CUT_OFF
 from audience_gql.config import Settings
@@ -64,7 +68,24 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
     listening = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
-    _DrainingServer(config, app.state.live.drained).run([listening])
+    sockets = (
+        [listening]
+        if settings.metrics_port is None
+        else [listening, _for_metrics(config, settings.metrics_port)]
+    )
+    _DrainingServer(config, app.state.live.drained).run(sockets)
+
+
+def _for_metrics(config: uvicorn.Config, port: int) -> socket.socket:
+    """Move the metrics of the application to a port of their own. Returns the socket that listens there."""
+    config.app = MetricsPort(cast("ASGIApp", config.app), port)
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, port), family=family)
+    except OSError as error:
+        sys.exit(
+            f"audience-gql: cannot listen on AUDIENCE_METRICS_PORT {port}: {os.strerror(error.errno or 0)}"
+        )
 
 
 class _Http(HttpToolsProtocol):

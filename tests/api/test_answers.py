@@ -6,14 +6,20 @@ import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import pytest_asyncio
+from websockets import connect
+from websockets.exceptions import InvalidStatus
 
+from audience_gql.embedded.ports import free_port
 from tests.api.conftest import Server, served_by
 from tests.api.test_imports import COLUMNS, START
+from tests.api.test_socket import PROTOCOL
 from tests.api.test_sse import CHANGES, VIEWER, Stream
+from tests.deployment.test_commands import run
 
 APP = "https://app.example"
 pytestmark = pytest.mark.faults
@@ -181,6 +187,46 @@ async def test_metrics_are_for_whoever_has_their_token(guarded, headers, status)
 
     assert answer.status_code == status
     assert ("audience_live_connections" in answer.text) is (status == 200)
+
+
+async def test_metrics_can_have_a_port_of_their_own(database_url, redis_url, tmp_path):
+    port = free_port()
+    async with served_by(
+        database_url, redis_url, tmp_path / "web.log", AUDIENCE_METRICS_PORT=str(port)
+    ) as started:
+        async with (
+            client(started) as outside,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as inside,
+        ):
+            answers = {
+                path: ((await outside.get(path)).status_code, (await inside.get(path)).status_code)
+                for path in ("/metrics", "/healthz", "/readyz", "/graphiql", "/graphql")
+            }
+        with pytest.raises(InvalidStatus):
+            async with connect(f"ws://127.0.0.1:{port}/graphql", subprotocols=[PROTOCOL]):
+                pass
+
+    assert answers.pop("/metrics") == (404, 200)
+    assert {inside for _, inside in answers.values()} == {404}
+    assert answers["/healthz"] == (200, 404)
+
+
+async def test_a_port_of_the_metrics_that_is_taken_is_told(server, database_url, redis_url):
+    taken = urlsplit(server.url).port
+
+    ended = await run(
+        "serve",
+        "--port",
+        "0",
+        DATABASE_URL=database_url,
+        REDIS_URL=redis_url,
+        AUDIENCE_METRICS_PORT=str(taken),
+    )
+
+    assert ended.code == 1
+    assert (
+        ended.err == f"audience-gql: cannot listen on AUDIENCE_METRICS_PORT {taken}: Address already in use\n"
+    )
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded"])

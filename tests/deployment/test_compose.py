@@ -20,6 +20,12 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 SCRIPT = ROOT / "deploy/without_docker.py"
 GIVEN = {"POSTGRES_PASSWORD": "given", "AUDIENCE_SECRET_KEY": "given too"}
 OURS = ("migrate", "web", "worker")
+MORE = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "deploy").glob("compose.*.yml")}
+"""Files that are given to compose after docker-compose.yml, by name."""
+MORE_GIVEN = {
+    "compose.tls.yml": {"AUDIENCE_DOMAIN": "audience.example"},
+    "compose.backup.yml": {"AUDIENCE_BACKUP_FOLDER": "/srv/backups", "POSTGRES_PASSWORD": "given"},
+}
 
 
 def read(environment: dict[str, str]) -> dict:
@@ -41,8 +47,9 @@ def test_nothing_starts_without_its_secrets(missing):
         read({name: value for name, value in GIVEN.items() if name != missing})
 
 
-def test_nothing_in_the_file_is_secret():
-    lines = [line for line in TEXT.splitlines() if not line.lstrip().startswith("#")]
+@pytest.mark.parametrize("text", [TEXT, *MORE.values()], ids=["docker-compose.yml", *MORE])
+def test_nothing_in_a_file_is_secret(text):
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     for line in lines:
         found = re.match(r"\s*(\w*(?:PASSWORD|SECRET|TOKEN|KEY)\w*): *(\S.*)", line)
         assert not found or found[2].startswith("${"), line
@@ -91,6 +98,50 @@ def test_the_schema_comes_first(name):
     assert services[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert services["migrate"]["depends_on"]["postgres"] == {"condition": "service_healthy"}
     assert services[name]["stop_grace_period"] == "30s"
+
+
+def test_only_this_machine_reaches_the_web_process_without_the_proxy():
+    published = {name: service["ports"] for name, service in read(GIVEN).items() if "ports" in service}
+
+    assert published == {"web": ["127.0.0.1:8000:8000"]}
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_a_file_that_is_added_fits_the_first_one(name):
+    added = without_docker.read_services(MORE[name], MORE_GIVEN[name])
+
+    there = read(GIVEN)
+    for service in added.values():
+        assert {*service["depends_on"]} <= there.keys()
+        assert all("healthcheck" in there[needed] for needed in service["depends_on"])
+        assert service["restart"] == "unless-stopped"
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        for source in [volume.split(":")[0] for volume in service["volumes"]]:
+            assert not source.startswith("./") or (ROOT / source).is_file(), source
+    assert not {*added} & {*there}
+    for missing in MORE_GIVEN[name]:
+        given = {key: value for key, value in MORE_GIVEN[name].items() if key != missing}
+        with pytest.raises(KeyError, match=missing):
+            without_docker.read_services(MORE[name], given)
+
+
+def test_the_proxy_leads_to_the_web_process_and_hides_what_is_for_operators():
+    text = (ROOT / "deploy/Caddyfile").read_text(encoding="utf-8")
+    command = read(GIVEN)["web"]["command"]
+
+    (upstream,) = re.findall(r"reverse_proxy (\S+) \{", text)
+    assert upstream == f"web:{command[command.index('--port') + 1]}"
+    assert "@inside path /metrics /readyz\n\trespond @inside 404" in text
+    assert "health_uri /healthz" in text
+    assert text.count("{") == text.count("}")
+    assert "{$AUDIENCE_DOMAIN}" in text
+    assert (
+        "AUDIENCE_DOMAIN"
+        in without_docker.read_services(MORE["compose.tls.yml"], MORE_GIVEN["compose.tls.yml"])["proxy"][
+            "environment"
+        ]
+    )
 
 
 @pytest.mark.parametrize("name", OURS)
