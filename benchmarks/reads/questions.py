@@ -45,9 +45,7 @@ QUESTIONS: Final = (
     Question(key="T2", about="a person with 8 profile fields and their groups", targets=_people),
     Question(key="T3", about="50 members of a segment", targets=_segments),
     Question(key="T4", about="50 members of a segment, and its member count", targets=_segments),
-    Question(
-        key="T5", about="6 segments, 20 members of each, up to 5 groups of each member", targets=_nothing
-    ),
+    Question(key="T5", about="6 segments, 20 members of each, and their groups", targets=_nothing),
     Question(key="T6", about="the 50 newest people with custom fields and channels", targets=_nothing),
 )
 

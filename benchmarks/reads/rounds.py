@@ -7,8 +7,8 @@ import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from statistics import median
+from dataclasses import asdict
+from typing import TypeVar
 
 import asyncpg
 
@@ -16,32 +16,13 @@ from benchmarks.engine.observed import cpu_seconds
 from benchmarks.reads.client import Load, Order
 from benchmarks.reads.data import Data
 from benchmarks.reads.questions import Question
+from benchmarks.reads.results import Asked, Round
 from benchmarks.reads.servers import HERE, Server
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """What one server did in one round of one question. Microseconds are of processor time for one request."""
-
-    per_second: float
-    server_us: float
-    postgres_us: float
-    client_us: float
-    client_share: float
-    """How busy the client was, as a share of one core."""
-    bytes_each: float
-    p50_ms: float
-    p99_ms: float
+T = TypeVar("T")
 
 
-def middle(rounds: Sequence[Round]) -> Round:
-    """The median of each figure by itself."""
-    return Round(
-        **{name: median(getattr(one, name) for one in rounds) for name in Round.__dataclass_fields__}
-    )
-
-
-def turns(servers: Sequence[Server], number: int) -> list[Server]:
+def turns(servers: Sequence[T], number: int) -> list[T]:
     """The order of the servers in this round: each round begins with another one."""
     start = number % len(servers)
     return [*servers[start:], *servers[:start]]
@@ -88,13 +69,35 @@ async def client(connections: int) -> AsyncIterator[Client]:
         await process.wait()
 
 
-class Backends:
-    """All of Postgres' processes that serve connections. They stay open while the servers run."""
+class Measuring:
+    """Measures servers that read the same Postgres. Only one of them is asked at a time, so everything that Postgres does is for this one."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, client: Client, database_url: str, data: Data) -> None:
+        self._client = client
         self._database_url = database_url
+        self._data = data
 
-    async def cpu_seconds(self) -> float:
+    async def ask(
+        self, servers: Sequence[Server], question: Question, *, number: int, seconds: float, warm_up: float
+    ) -> Asked:
+        """Ask each server in each of so many rounds, after a warm-up."""
+        for server in servers:
+            await self._client.load(server, question, self._data, warm_up)
+        done: dict[str, list[Round]] = {server.name: [] for server in servers}
+        for at in range(number):
+            for server in turns(servers, at):
+                done[server.name].append(await self._round(server, question, seconds))
+        return Asked(key=question.key, about=question.about, rounds=done)
+
+    async def _round(self, server: Server, question: Question, seconds: float) -> Round:
+        """Every request that is counted begins and ends between the two readings of the clocks."""
+        postgres, cpu = await self._postgres_seconds(), server.cpu_seconds()
+        load = await self._client.load(server, question, self._data, seconds)
+        cpu, postgres = server.cpu_seconds() - cpu, await self._postgres_seconds() - postgres
+        return round_of(load, server_seconds=cpu, postgres_seconds=postgres)
+
+    async def _postgres_seconds(self) -> float:
+        """The processor time of all of Postgres' processes that serve connections. The servers keep their connections open."""
         connection = await asyncpg.connect(self._database_url)
         try:
             rows = await connection.fetch(
@@ -105,17 +108,12 @@ class Backends:
         return cpu_seconds(row["pid"] for row in rows)
 
 
-async def run(
-    client: Client, backends: Backends, server: Server, question: Question, data: Data, seconds: float
-) -> Round:
-    """One round of one server. Every request that it counts begins and ends between the two readings of the clocks."""
-    postgres, cpu = await backends.cpu_seconds(), server.cpu_seconds()
-    load = await client.load(server, question, data, seconds)
-    cpu, postgres = server.cpu_seconds() - cpu, await backends.cpu_seconds() - postgres
+def round_of(load: Load, *, server_seconds: float, postgres_seconds: float) -> Round:
+    """The figures of a round: for one request, and for one second."""
     return Round(
         per_second=load.requests / load.seconds,
-        server_us=1e6 * cpu / load.requests,
-        postgres_us=1e6 * postgres / load.requests,
+        server_us=1e6 * server_seconds / load.requests,
+        postgres_us=1e6 * postgres_seconds / load.requests,
         client_us=1e6 * load.cpu_seconds / load.requests,
         client_share=load.cpu_seconds / load.seconds,
         bytes_each=load.bytes / load.requests,

@@ -66,7 +66,7 @@ def _plain_environment(addresses: ServerAddresses, data: Data) -> Mapping[str, s
 
 def _uvicorn(app: str) -> Callable[[int], Sequence[str]]:
     return lambda port: (
-        *(sys.executable, "-m", "uvicorn", "--app-dir", str(HERE), app, "--port", str(port)),
+        *(sys.executable, "-m", "uvicorn", "--app-dir", str(HERE.parents[1]), app, "--port", str(port)),
         *("--log-level", "warning", "--no-access-log"),
     )
 
@@ -96,10 +96,16 @@ KINDS: Final = {
     ),
     "handwritten": Kind(
         name="hand-written SQL",
-        command=_uvicorn("handwritten:app"),
+        command=_uvicorn("benchmarks.reads.handwritten:app"),
         environment=_plain_environment,
         bodies=questions.handwritten_bodies,
         path=lambda question: f"/{question.key}",
+    ),
+    "naive": Kind(
+        name="Strawberry + Tortoise",
+        command=_uvicorn("benchmarks.reads.naive_server.schema:app"),
+        environment=_plain_environment,
+        bodies=questions.plain_bodies("naive"),
     ),
 }
 """By the word that selects a server on the command line. The first one is the one that the others are compared with."""
