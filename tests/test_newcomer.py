@@ -59,6 +59,7 @@ SAYS = {
     "explain(subscriber": r'"isMember": true,\s+"nextChangeAt": "2',
     "01-segments.graphql": r'"memberCount": [1-9]',
     "live_latency.py": r"100 entered, none lost",
+    "audience-gql sign-in": r"^http://127.0.0.1:\d+/sign-in#[\w-]{43}$",
     "audience-gql import": r"^DONE: 2 rows, would be 2 created, 0 updated, 0 refused$",
     "audience-gql export": r"^DONE: [1-9]\d* rows, [1-9]\d* bytes$",
     "benchmarks/imports.py": r"^2000 rows",

@@ -37,7 +37,8 @@ export function Door({ problem, onToken }: DoorProps) {
           Open
         </button>
         <p id={`${field}-help`} className="quiet">
-          The demo prints the token in its terminal. This tab stores it until you close the tab.
+          The demo prints its token in the terminal, and a link that needs none; <code>audience-gql sign-in</code> prints
+          another link. This tab stores the token until you close the tab.
         </p>
       </form>
     </main>

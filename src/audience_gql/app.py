@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TypedDict
@@ -28,6 +28,7 @@ from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import Endpoint, guarded
 from audience_gql.api.transport.http import answer
 from audience_gql.api.transport.metrics import metrics_page
+from audience_gql.api.transport.sign_in import send_code, send_token
 from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
@@ -41,6 +42,7 @@ from audience_gql.audience.tasks import end
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
+from audience_gql.messaging.sign_in_codes import RedisCodes
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.pages.addresses import endpoints
 from audience_gql.pages.serving import nothing_here
@@ -56,6 +58,7 @@ class _State(TypedDict):
     services: Services
     subscriptions: Subscriptions
     sockets: Sockets
+    codes: RedisCodes
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -65,10 +68,15 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
-        async with _opened(settings, live) as services:
+        async with _opened(settings, live) as services, aclosing(RedisCodes(settings.redis_url)) as codes:
             subscriptions = Subscriptions(schema, services)
             async with Sockets(subscriptions, services).running() as sockets:
-                yield {"services": services, "subscriptions": subscriptions, "sockets": sockets}
+                yield {
+                    "services": services,
+                    "subscriptions": subscriptions,
+                    "sockets": sockets,
+                    "codes": codes,
+                }
 
     async def graphql(request: Request) -> Response:
         state = request.state
@@ -81,6 +89,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/graphql", _for_pages(graphql, settings, "GET", "POST")),
             WebSocketRoute("/graphql", _SocketDoor()),
             *(Route(path, guarded(endpoint)) for path, endpoint in endpoints(settings.pages)),
+            *(_sign_in_routes() if "console" in settings.pages else ()),
             Route("/imports/{import_id}/{secret}", _for_pages(_upload, settings, "PUT")),
             Route("/exports/{export_id}/{secret}", _for_pages(_download, settings, "GET", "HEAD")),
             Route("/healthz", Answers(request_response(guarded(_healthz))), methods=["GET"]),
@@ -148,6 +157,13 @@ def _for_pages(endpoint: Endpoint, settings: Settings, *methods: str) -> ASGIApp
     return Answers(app)
 
 
+def _sign_in_routes() -> tuple[Route, ...]:
+    return (
+        Route("/sign-in/code", Answers(request_response(guarded(_code))), methods=["POST"]),
+        Route("/sign-in/token", Answers(request_response(guarded(_token))), methods=["POST"]),
+    )
+
+
 class _SocketDoor:
     """An ASGI application instead of a function, so that Starlette does not create a wrapper for every socket."""
 
@@ -161,6 +177,14 @@ async def _upload(request: Request) -> Response:
 
 async def _download(request: Request) -> Response:
     return await send_file(request, request.state.services)
+
+
+async def _code(request: Request) -> Response:
+    return await send_code(request, request.state.services, request.state.codes)
+
+
+async def _token(request: Request) -> Response:
+    return await send_token(request, request.state.services, request.state.codes)
 
 
 async def _nothing_here(_: Request, __: Exception) -> Response:

@@ -11,12 +11,12 @@ import threading
 import zoneinfo
 from typing import TYPE_CHECKING, Final
 
-from audience_gql.commands import exporting, generated, importing, local, processes, query, upkeep
+from audience_gql.commands import exporting, generated, importing, local, processes, query, sign_in, upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (local, processes, importing, exporting, query, upkeep, generated)
+_COMMANDS: Final = (local, processes, importing, exporting, query, sign_in, upkeep, generated)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

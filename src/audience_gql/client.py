@@ -1,4 +1,4 @@
-"""A GraphQL client over HTTP: sends one document to a running server and returns its answer. It must not know the server's code."""
+"""A client over HTTP: sends one document to a running server and returns its answer, or gets a sign-in link. It must not know the server's code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import re
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from audience_gql.config import Client
 
@@ -46,6 +47,21 @@ def ask(
         raise NotAnswered(f"{client.url} sent status {status} without a GraphQL answer: {shown}")
     found: dict[str, Any] = answer
     return found
+
+
+def sign_in_link(client: Client, *, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
+    """A link that signs a browser in with this client's token, once. Raises NotAnswered."""
+    _check(client)
+    asked = replace(client, url=urljoin(client.url, "sign-in/code"))
+    status, received = _post(asked, b"", timeout_seconds)
+    try:
+        answer = json.loads(received)
+        code, error = answer.get("code"), answer.get("error")
+    except (ValueError, AttributeError):
+        code, error = None, _in_a_line(received.decode(errors="replace"))
+    if status != http.client.OK or not isinstance(code, str):
+        raise NotAnswered(f"{asked.url} sent status {status} and no code: {error}")
+    return f"{urljoin(client.url, 'sign-in')}#{code}"
 
 
 def _check(client: Client) -> None:

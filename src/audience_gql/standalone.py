@@ -25,6 +25,8 @@ from audience_gql import connection_file
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
+from audience_gql.client import NotAnswered, sign_in_link
+from audience_gql.config import Client
 from audience_gql.opened_ports import open_ports
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import OtherSchema, migrate
@@ -56,6 +58,7 @@ class Addresses:
 
     graphql_url: str
     websocket_url: str
+    console_url: str
     playground_url: str
     token: str
     connection_file: Path
@@ -67,12 +70,13 @@ async def run(
     port: int,
     prepare: Prepare,
     say: Say,
-    greet: Callable[[Addresses], None],
+    greet: Callable[[Addresses, str | None], None],
     play: Play | None = None,
     is_disposable: bool = False,
 ) -> None:
     """Start everything, run `play` if it is given, and return after SIGTERM or SIGINT.
 
+    `greet` gets the addresses, and a link that signs a browser in once; None if there is no console, or no code for it.
     `is_disposable`: `prepare` can make the data again, so data of another version in the state folder is dropped.
     Raises NotStarted, OtherSchema, and EmbeddedError from the embedded servers.
     """
@@ -97,7 +101,7 @@ async def run(
             async with _child("web", ["serve", "--port", str(port)], environment, state):
                 await _wait_until_ready(port, state, stopped)
                 if not stopped.is_set():
-                    greet(addresses)
+                    greet(addresses, await asyncio.to_thread(_link, addresses))
                 async with _playing(play, database_url, redis_url, workspace, addresses):
                     await stopped.wait()
                 say("Stopping.")
@@ -249,6 +253,7 @@ async def _write_connection(
     addresses = Addresses(
         graphql_url=f"http://127.0.0.1:{port}/graphql",
         websocket_url=f"ws://127.0.0.1:{port}/graphql",
+        console_url=f"http://127.0.0.1:{port}/",
         playground_url=f"http://127.0.0.1:{port}/graphiql",
         token=token,
         connection_file=path,
@@ -262,6 +267,13 @@ async def _write_connection(
     }
     _write_private(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()))
     return addresses
+
+
+def _link(addresses: Addresses) -> str | None:
+    try:
+        return sign_in_link(Client(url=addresses.graphql_url, token=addresses.token))
+    except NotAnswered:
+        return None
 
 
 async def _opens(ports: Ports, token: str, workspace: Workspace) -> bool:

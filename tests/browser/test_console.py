@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from itertools import count
@@ -13,6 +14,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
+from audience_gql.client import sign_in_link
+from audience_gql.config import Client
 from tests.browser.conftest import AXE, Visit
 
 pytestmark = pytest.mark.browser
@@ -422,6 +425,42 @@ async def barriers(page: Page) -> list[str]:
         if it["impact"] in ("serious", "critical")
         for node in it["nodes"]
     ]
+
+
+async def test_a_link_signs_in_once_and_is_nowhere_afterwards(visit, product):
+    link = await asyncio.to_thread(sign_in_link, Client(url=f"{product.origin}/graphql", token=product.token))
+    visit.path = link.removeprefix(product.origin)
+    page = await visit.open()
+
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await expect(page).to_have_url(f"{product.origin}/")
+    await page.get_by_role("link", name="Playground").click()
+    await expect(page.get_by_role("tab")).to_have_count(7)
+    await page.get_by_role("link", name="Console").click()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    other = await visit.open()  # the same link in another tab
+    await expect(other.get_by_role("alert")).to_contain_text("this link was used already")
+    await expect(other.get_by_label("API token")).to_be_visible()
+    assert [url for url in visit.requests if product.token in url or link.partition("#")[2] in url] == []
+    assert [it for it in visit.complaints if "410" not in it] == []
+
+
+async def test_an_address_can_be_shared_and_the_browser_s_back_button_works(visit, product, api, name):
+    segment = await api.segment(f"Shared {name}", f"shared_{name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.goto(f"{product.origin}/segments/{segment}")
+    await expect(page.get_by_role("heading", name=f"Shared {name}")).to_be_visible()
+    await page.get_by_role("link", name="Automations").click()
+    await expect(page).to_have_url(f"{product.origin}/automations")
+    await page.get_by_role("link", name="New automation").click()
+    await expect(page).to_have_url(f"{product.origin}/automations/new")
+
+    await page.go_back()
+    await page.go_back()
+
+    await expect(page.get_by_role("heading", name=f"Shared {name}")).to_be_visible()
+    assert visit.complaints == []
 
 
 async def test_a_token_is_kept_for_the_tab_and_can_be_forgotten(visit, product):

@@ -113,8 +113,13 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _greet(addresses: Addresses) -> None:
+def _greet(addresses: Addresses, link: str | None) -> None:
     _say("")
+    if link is not None:
+        _say(f"  console    {link}")
+        _say(
+            "             This link signs in once, within ten minutes. `audience-gql sign-in` prints another one."
+        )
     _say(f"  playground {addresses.playground_url}")
     _say(f"  GraphQL    {addresses.graphql_url}")
     _say(f"  websocket  {addresses.websocket_url}")

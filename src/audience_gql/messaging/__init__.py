@@ -1,1 +1,1 @@
-"""The ports to Redis: wake-ups and a queue of jobs. Redis holds nothing that must last: losing all of it only costs latency."""
+"""The ports to Redis: wake-ups, a queue of jobs, and codes that work for minutes. Redis holds nothing that must last."""
