@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from audience_gql.config import Settings
 from benchmarks.reads.picture import svg
 from benchmarks.reads.results import Asked, Results
 
@@ -19,13 +20,14 @@ How fast four servers answer the same questions about the same data, and how muc
 - **PostGraphile**, which makes a GraphQL API from tables: on Node's own HTTP server, in production mode, without GraphiQL. It reads views of our tables
   (`benchmarks/reads/views.sql`), whose smart tags declare the relations, so that its statements can use the same indexes.
 - **hand-written SQL**: one statement for each question, which makes the JSON of the response, behind a bare ASGI application (`benchmarks/reads/handwritten.py`). It is what remains if nothing is general.
-- **Strawberry + Tortoise**, as the documentation of the two shows: resolvers, `prefetch_related` and DataLoaders (`benchmarks/reads/naive_server`).
+- **Strawberry + Tortoise**, as the documentation of the two shows: resolvers, `prefetch_related` and DataLoaders, without a cache of parsed operations (`benchmarks/reads/naive_server`).
 
 Only audience-gql checks a token. PostGraphile and Strawberry + Tortoise also do not separate workspaces. Both are an advantage for the others. Before the measurement, the benchmark checks that all
 servers give the same data for every request. The data are those of the demo (23,570 people and their purchases), with names, places, more groups and channel states for the same people. The raw figures are in `reads.json`.
 
 ![Requests per second of each server and question](reads.svg)
 """
+_AT_ONCE: Final = Settings.__dataclass_fields__["operations_per_token"].default
 _TEXT_HEAD: Final = f"{'':4} {'':22} {'req/s':>8} {'x':>5} {'server':>9} {'x':>5} {'Postgres':>9} {'client':>9} {'busy':>5} {'p50':>9} {'p99':>9} {'bytes':>7}"
 
 
@@ -92,13 +94,18 @@ def _made_by(results: Results) -> Iterator[str]:
     yield f"{results.measured_on}, in {results.seconds / 60:.1f} minutes:\n\n```sh\n{results.command}\n```\n"
     yield from (f"- {name.capitalize()}: {value}" for name, value in results.environment.items())
     yield (
-        f"- For each question, {rounds} rounds of {results.round_seconds:g} s of each server, after a warm-up. The servers take turns, and each round begins with another one. "
+        f"- For each question: a warm-up, then rounds of {results.round_seconds:g} s, {rounds} of each server. The servers take turns, and each round begins with another one. "
         "The figures are medians of the rounds."
     )
     yield (
-        f"- One client process sends requests over {results.connections} connections that stay open, each as soon as it has the last response. It was never busier than {busiest:.0%} of a core."
+        f"- One client process sends requests over {results.connections} connections that stay open. Each connection sends the next request as soon as it has the last response. "
+        f"The client was never busier than {busiest:.0%} of a core. audience-gql runs at most {_AT_ONCE} operations of a token at a time, which is its default."
     )
     yield (
-        f"- Requests that name a segment or a person name several in turn. Each server has at most {results.pool_size} connections to Postgres for these questions."
+        "- A question about a segment or a person is asked about several of them in turn. "
+        f"Each server has at most {results.pool_size} connections to Postgres for these questions."
     )
-    yield "- CPU is the processor time for one request, in user and kernel mode: that of the server's process, and that of all processes of Postgres that serve a connection. No worker runs."
+    yield (
+        "- CPU is the processor time for one request, in user and kernel mode: that of the server's process, and that of all processes of Postgres that serve a connection. "
+        "No worker runs."
+    )

@@ -171,7 +171,7 @@ def test_the_report_compares_ours_with_the_others(tmp_path):
     page = (tmp_path / "reads.md").read_text(encoding="utf-8")
     assert "| T1b: a segment | 4.00 | 0.25 |\n" in page
     assert "| other | 25 | 700 µs | 900 µs | 1.0 ms | 2.0 ms | 50 |\n" in page
-    assert "It was never busier than 25% of a core." in page
+    assert "The client was never busier than 25% of a core." in page
     assert json.loads((tmp_path / "reads.json").read_text(encoding="utf-8"))["asked"][0]["key"] == "T1b"
     assert (tmp_path / "reads.svg").read_text(encoding="utf-8").count("<path transform") == 4
 
