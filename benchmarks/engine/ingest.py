@@ -23,7 +23,7 @@ from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_ev
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs
-from audience_gql.storage import facts
+from audience_gql.storage import event_rows
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
 from audience_gql.storage.facts import CALLER, Mark, Source
@@ -157,7 +157,7 @@ class _Client:
 
 async def _be_client(given: dict[str, Any]) -> None:  # Any: JSON
     if not given["with_marks"]:
-        facts.copy_marks = _copy_no_marks
+        event_rows.copy_marks = _copy_no_marks
     database = await Database.open(given["database_url"], pool_size=UNDER_WAY, statement_timeout_seconds=60)
     ports = Ports(database=database, clock=DatabaseClock(), signals=MemorySignals(), jobs=NotedJobs())
     workspace = await Workspace.get(id=given["workspace_id"])

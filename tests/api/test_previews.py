@@ -174,7 +174,7 @@ async def test_it_costs_the_same_statements_however_many_people_and_segments_the
         many = await preview(api, LITHUANIA, comparedTo=segment, sample=50)
 
     assert (len(one["sample"]), len(many["sample"])) == (1, 50)
-    assert len(for_many) == len(for_one) == 24
+    assert len(for_many) == len(for_one) == 14
 
 
 async def test_showing_people_costs_by_how_many_are_asked_for(api):

@@ -1,14 +1,21 @@
-"""A query costs the same statements for one parent and for fifty."""
+"""A query costs the same statements for one parent and for fifty. A write and a preview cost few."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from audience_gql.audience.testing import MemorySignals
-from tests.api.conftest import new_workspace
+from audience_gql.storage.clock import DatabaseClock
+from tests.api.conftest import TRACK, UPSERT, new_workspace
 
 MANY = 50
 
@@ -165,3 +172,159 @@ async def test_a_batch_of_people_is_read_back_in_one_statement(api):
         )
 
     assert len(statements) == 1
+
+
+# ---- writes and previews
+
+ADA = {"externalId": "ada", "email": "ada@example.com", "city": "Vilnius"}
+BOUGHT = {"subscriber": {"externalId": "ada"}, "name": "bought"}
+SHORT = ["BEGIN", "resolve", "hold", "write", "COMMIT"]
+"""An event: find whose key it is, hold the person against erasure, write the event and its mark."""
+NAMES = {
+    "SELECT statement_timestamp() AS asked_at, b.ids": "resolve",
+    "SELECT clock_timestamp()": "clock",
+    "SELECT id FROM subscribers": "hold",
+    "SELECT id, external_id": "lock",
+    "SELECT subscriber_id, channel": "channels",
+    "INSERT INTO identities": "claim",
+    "DELETE FROM identities": "release",
+    "INSERT INTO event_keys": "claim",
+    "INSERT INTO event_names": "intern",
+    "SELECT name, id FROM event_names": "names",
+    "WITH marked AS (INSERT INTO dirty": "write",
+    "WITH people AS (INSERT INTO subscribers": "write",
+    "SELECT 'group' AS kind": "words",
+    "SELECT id, revision": "segments",
+    "SELECT ARRAY(SELECT id FROM buckets": "audience",
+    "SAVEPOINT limited; SET LOCAL": "limit",
+    "ROLLBACK TO limited": "unlimit",
+    "WITH matched AS": "count",
+    "SELECT EXISTS": "anybody",
+    "SELECT s.bucket_id": "people",
+}
+
+
+@contextmanager
+def sending() -> Iterator[list[str]]:
+    """A short name of each message to Postgres during the context, except for blocks of ids, of which each process draws one now and then."""
+    sent: list[str] = []
+
+    def noting(method: Any, text: str | None = None) -> Any:
+        def note(connection: asyncpg.Connection, given: str, *values: Any, **options: Any) -> Any:
+            if "nextval" not in given:
+                sent.append(_short(text or given))
+            return method(connection, given, *values, **options)
+
+        return note
+
+    with ExitStack() as stack:
+        for name in ("execute", "fetch", "fetchrow", "fetchval"):
+            stack.enter_context(
+                patch.object(asyncpg.Connection, name, noting(getattr(asyncpg.Connection, name)))
+            )
+        copy = asyncpg.Connection.copy_records_to_table
+        stack.enter_context(patch.object(asyncpg.Connection, "copy_records_to_table", noting(copy, "COPY")))
+        yield sent
+
+
+def _short(text: str) -> str:
+    found = [name for start, name in NAMES.items() if text.startswith(start)]
+    return found[0] if found else text.split(maxsplit=1)[0].rstrip(";")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(api):
+    """A workspace with the database's clock, which a simulated one would hide. It has one person, who has bought."""
+    ports = replace(api.services.ports, clock=DatabaseClock())
+    api.services = replace(api.services, ports=ports, heavy_ports=ports)
+    await api.upsert(ADA)
+    await api.track(BOUGHT)
+    return api
+
+
+@pytest.mark.parametrize(
+    ("event", "statements"),
+    [
+        ({}, SHORT),
+        ({"key": "order 7"}, ["BEGIN", "resolve", "hold", "claim", "write", "COMMIT"]),
+        ({"name": "seen"}, ["BEGIN", "resolve", "hold", "names", "intern", "write", "COMMIT"]),
+        (
+            {"subscriber": {"externalId": "bob"}},
+            ["BEGIN", "resolve", "resolve", "claim", "write", "write", "COMMIT"],
+        ),
+        (
+            {"name": "email_bounced"},
+            ["BEGIN", "resolve", "hold", "lock", "names", "intern", "channels", "INSERT", "write", "COMMIT"],
+        ),
+    ],
+    ids=["known", "with a key", "of a new name", "of a new person", "a refusal"],
+)
+async def test_an_event_costs_few_statements(house, event, statements):
+    with sending() as sent:
+        await house.data(TRACK, input={"events": [BOUGHT | event], "createMissing": True})
+
+    assert sent[: sent.index("COMMIT") + 1] == statements
+
+
+async def test_an_event_of_a_person_named_by_id_costs_as_few(house):
+    (ada,) = await house.upsert({"externalId": "ada"})
+
+    with sending() as sent:
+        await house.track(BOUGHT | {"subscriber": {"id": ada}})
+
+    assert sent == SHORT
+
+
+async def test_many_events_are_copied(house):
+    await house.upsert(*({"externalId": str(number)} for number in range(100)))
+
+    with sending() as sent:
+        await house.track(*(BOUGHT | {"subscriber": {"externalId": str(number)}} for number in range(100)))
+
+    assert sent == ["BEGIN", "resolve", "hold", "COPY", "COPY", "COMMIT"]
+
+
+@pytest.mark.parametrize(
+    ("person", "statements"),
+    [
+        ({"externalId": "bob", "city": "Kaunas"}, ["BEGIN", "resolve", "claim", "write", "COMMIT"]),
+        (ADA | {"city": "Kaunas"}, ["BEGIN", "resolve", "lock", "clock", "write", "COMMIT"]),
+        (ADA, ["BEGIN", "resolve", "lock", "clock", "COMMIT"]),
+        (
+            ADA | {"email": "lovelace@example.com"},
+            ["BEGIN", "resolve", "lock", "channels", "clock", "claim", "release", "write", "COMMIT"],
+        ),
+    ],
+    ids=["new", "changed", "unchanged", "with another address"],
+)
+async def test_an_upsert_costs_few_statements(house, person, statements):
+    with sending() as sent:
+        await house.data(UPSERT, input={"subscribers": [person]})
+
+    assert sent[: sent.index("COMMIT") + 1] == statements
+    assert sent[-1] == "people"  # the payload, after the commit
+
+
+async def test_an_upsert_of_many_costs_as_few(house):
+    people = [{"externalId": str(number), "city": "Kaunas"} for number in range(100)]
+    await house.upsert(*people[:50])
+
+    with sending() as sent:
+        await house.data(UPSERT, input={"subscribers": people})
+
+    assert sent[: sent.index("COMMIT") + 1] == [
+        "BEGIN", "resolve", "lock", "clock", "claim", "write", "COMMIT",
+    ]  # fmt: skip
+
+
+async def test_a_preview_costs_few_statements(house):
+    document = """query ($condition: ConditionInput!) { previewSegment(condition: $condition, sample: 2) {
+      ... on SegmentPreview { memberCount warnings sample { id } } } }"""
+
+    with sending() as sent:
+        await house.data(document, condition={"any": [{"city": {"is": "Vilnius"}}, {"city": {"is": "Riga"}}]})
+
+    assert sent == [
+        "BEGIN", "words", "segments", "clock", "audience", "limit", "count", "unlimit", "people",
+        "limit", "anybody", "anybody", "unlimit", "ROLLBACK",
+    ]  # fmt: skip

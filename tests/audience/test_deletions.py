@@ -233,12 +233,12 @@ async def test_nobody_writes_a_value_of_a_field_that_is_being_deleted(house, cle
     plan = await field(house, "plan", "TEXT")
     write_people, tasks = facts.write_people, []
 
-    async def late(*given):
+    async def late(*given, **options):
         deletion = delete_custom_field(ports=house.ports, workspace=house.workspace, field_id=plan.id)
         task = asyncio.create_task(delete_and_clear(house, clearing, deletion))
         tasks.append(task)
         await asyncio.wait([task], timeout=0.3)
-        return await write_people(*given)
+        return await write_people(*given, **options)
 
     monkeypatch.setattr(facts, "write_people", late)
     await house.upsert({"externalId": "ada", "fields": [{"key": "plan", "value": "x"}]})

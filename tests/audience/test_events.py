@@ -239,7 +239,7 @@ async def test_people_are_made_with_their_events_or_not_at_all(house, monkeypatc
         raise ConnectionError("lost")
 
     with monkeypatch.context() as broken:
-        broken.setattr("audience_gql.storage.facts.copy_marks", fail)
+        broken.setattr("audience_gql.storage.event_rows.write_events", fail)
         with pytest.raises(ConnectionError):
             await track(house, event("new"), create_missing=True)
 
@@ -285,7 +285,7 @@ async def test_a_name_whose_batch_was_rolled_back_gets_an_id_that_exists(house, 
         raise ConnectionError("lost")
 
     with monkeypatch.context() as broken:
-        broken.setattr("audience_gql.storage.facts.copy_marks", fail)
+        broken.setattr("audience_gql.storage.event_rows.write_events", fail)
         with pytest.raises(ConnectionError):
             await track(house, event("ada", name="new"))
     await track(house, event("ada", name="new"))

@@ -9,7 +9,9 @@ import pytest
 
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.failures import InvalidInput
-from audience_gql.audience.people.keys import SubscriberRef
+from audience_gql.audience.people.erasure import erase_subscriber
+from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
+from audience_gql.storage import facts
 from audience_gql.storage.models import Subscriber
 
 
@@ -245,6 +247,101 @@ async def test_concurrent_swaps_among_the_same_people_lose_and_double_nothing(ho
     assert await odd_identities(house) == []
     again = await house.upsert(*({"email": address} for address in addresses))
     assert (again.created, len(set(again.subscribers))) == (0, 4)
+
+
+async def test_a_key_that_moves_while_a_batch_waits_means_its_new_owner(house, monkeypatch):
+    await house.upsert({"externalId": "ada", "email": "key@example.com"}, {"externalId": "bob"})
+    meanwhile(
+        house,
+        monkeypatch,
+        {"externalId": "ada", "email": "other@example.com"},
+        {"externalId": "bob", "email": "key@example.com"},
+    )
+
+    await house.upsert({"email": "key@example.com", "city": "Kaunas"})
+
+    assert await cities(house) == {"ada": None, "bob": "Kaunas"}
+
+
+async def test_a_key_that_moves_among_the_people_of_a_batch_means_its_new_owner(house, monkeypatch):
+    await house.upsert({"externalId": "ada", "email": "key@example.com"}, {"externalId": "bob"})
+    meanwhile(
+        house,
+        monkeypatch,
+        {"externalId": "ada", "email": None},
+        {"externalId": "bob", "email": "key@example.com"},
+    )
+
+    await house.upsert(
+        {"email": "key@example.com", "city": "Kaunas"}, {"externalId": "ada"}, {"externalId": "bob"}
+    )
+
+    assert await cities(house) == {"ada": None, "bob": "Kaunas"}
+
+
+async def test_a_person_who_is_erased_while_a_batch_waits_is_made_anew(house, monkeypatch):
+    (before,) = (await house.upsert({"externalId": "ada", "city": "Vilnius"})).subscribers
+    meanwhile(house, monkeypatch, erase="ada")
+
+    upserted = await house.upsert({"externalId": "ada", "firstName": "Ada"})
+
+    assert (upserted.created, upserted.updated) == (1, 0)
+    assert upserted.subscribers != [before]
+    assert await cities(house) == {"ada": None}
+
+
+async def test_a_key_that_a_batch_uses_only_for_a_moment_is_not_taken_from_its_new_owner(house, monkeypatch):
+    await house.upsert({"externalId": "ada"})
+    meanwhile(
+        house,
+        monkeypatch,
+        {"externalId": "bob", "email": "key@example.com"},
+        {"externalId": "ada", "city": "Kaunas"},
+    )
+
+    upserted = await house.upsert(
+        {"externalId": "ada", "email": "key@example.com"},
+        {"externalId": "ada", "email": "other@example.com"},
+    )
+
+    assert [(reject.index, reject.code) for reject in upserted.rejects] == [(0, "CONFLICT")]
+    assert await cities(house) == {"ada": "Kaunas", "bob": None}
+
+
+@pytest.mark.parametrize("address", [{"email": "ada@example.com"}, {"externalId": "ada", "email": None}])
+async def test_a_bounce_ends_only_with_its_address(house, address):
+    await house.upsert({"externalId": "ada", "email": "ada@example.com"})
+    await house.track("ada", "email_bounced")
+
+    await house.upsert({**address, "city": "Kaunas"}, {"externalId": "bob"})
+
+    left = await house.ports.database.fetch(
+        "SELECT status FROM channel_states WHERE bucket_id = $1", house.bucket_id
+    )
+    assert [row["status"] for row in left] == ([] if address["email"] is None else ["BOUNCED"])
+
+
+def meanwhile(house, monkeypatch, *items: dict[str, object], erase: str | None = None) -> None:
+    """Between the next batch's look at its keys and its locks, another caller changes people."""
+    lock_people = facts.lock_people
+
+    async def late(*given):
+        monkeypatch.setattr(facts, "lock_people", lock_people)
+        if items:
+            await house.upsert(*items)
+        if erase is not None:
+            key = SubscriberKey(kind="externalId", value=erase)
+            await erase_subscriber(ports=house.ports, workspace=house.workspace, subscriber=key)
+        return await lock_people(*given)
+
+    monkeypatch.setattr(facts, "lock_people", late)
+
+
+async def cities(house) -> dict[str, str | None]:
+    rows = await house.ports.database.fetch(
+        "SELECT external_id, city FROM subscribers WHERE bucket_id = $1 ORDER BY external_id", house.bucket_id
+    )
+    return {row["external_id"]: row["city"] for row in rows}
 
 
 async def odd_identities(house) -> list[tuple[object, ...]]:

@@ -23,15 +23,15 @@ COUNTERS = frozenset({"segment_states", "group_states"})
 """Tables with one row per bucket and list. A statement may read a definition's counters in all buckets: each machine sums its own."""
 
 CONTROL = re.compile(
-    r"(BEGIN|COMMIT|ROLLBACK)( ISOLATION LEVEL REPEATABLE READ READ ONLY)?;|(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO) \w+;"
+    r"(BEGIN|COMMIT|ROLLBACK)( ISOLATION LEVEL REPEATABLE READ READ ONLY)?;?|(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO) \w+;?"
+    r"|BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
+    r"|SAVEPOINT limited; SET LOCAL statement_timeout = \d+"
 )
-"""Statements that begin and end transactions."""
+"""Statements that begin and end transactions, and that set something until the end of one."""
 
 EXEMPT = frozenset({
     "SELECT clock_timestamp()",  # the clock itself, in a separate statement
     "SELECT nextval('ids') AS first FROM generate_series(1, $1::int)",  # blocks of ids, drawn by the application
-    "SELECT set_config('statement_timeout', $1, true)",  # it lasts until the end of its transaction
-    "SET LOCAL plan_cache_mode = force_custom_plan",  # the same; conditions are planned for their values
     "LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE",  # one migration at a time; it locks only the ORM's own table
     "DROP SCHEMA public CASCADE; CREATE SCHEMA public",  # of the demo's own database, before it is migrated again
     "ANALYZE",  # after a bulk load; no statement of the application waits for it

@@ -47,8 +47,10 @@ MODELS = {
     "migrations": "audience_gql.storage.migrations",
 }
 _RETRIES = 8
-_PLAN_FOR_VALUES: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
-"""Unlike a SELECT, it takes no snapshot: the caller's first statement does, so that nothing committed before that one is missing."""
+_BEGIN_SNAPSHOT: Final = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
+)
+"""Two commands in one message. Neither takes the snapshot: the caller's first read does, so that nothing committed before it is missing."""
 
 
 class Unavailable(Exception):
@@ -79,8 +81,13 @@ _REFUSALS: tuple[type[Exception], ...] = (
 )
 """What a wrong user, password or database name in the URL raises."""
 
-RETRIABLE: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-"""Postgres asks the client to run the transaction again."""
+
+class RunAgain(Exception):
+    """What the transaction read has changed before it was locked. Nothing was written; Database.run runs the transaction again."""
+
+
+RETRIABLE: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, RunAgain)
+"""Postgres asks the client to run the transaction again, or the work itself does."""
 
 BUSY: tuple[type[Exception], ...] = (*RETRIABLE, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 """Another transaction holds a lock that the statement needs, or the statement took too long. Nothing was done."""
@@ -195,13 +202,12 @@ class Database:
         plan for any values, which can be a hundred times slower. Raises Unavailable when no connection becomes free in time.
         """
         async with self.acquire() as connection:
-            block = connection.transaction(isolation="repeatable_read", readonly=True)
-            await _begin(connection, block, _PLAN_FOR_VALUES)
+            await _begin(connection, connection.execute(_BEGIN_SNAPSHOT))
             try:
                 yield connection
             finally:
                 with suppress(*UNREACHABLE):  # nothing was written, so nothing can be lost
-                    await block.rollback()
+                    await connection.execute("ROLLBACK")
 
     @asynccontextmanager
     async def _borrow(self) -> AsyncIterator[Connection]:
@@ -240,7 +246,7 @@ class Database:
         """
         async with self._borrow() as connection:
             block = connection.transaction()
-            await _begin(connection, block)
+            await _begin(connection, block.start())
             transaction = Transaction(connection)
             with self._models_in(connection):
                 try:
@@ -270,7 +276,7 @@ class Database:
             _current_context.reset(context_token)
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in a transaction. After a deadlock or serialization failure, run it again from the start, up to 8 times in total."""
+        """Run `work` in a transaction. After a deadlock, a serialization failure or RunAgain, run it again from the start, up to 8 times in total."""
         for attempt in range(_RETRIES):
             try:
                 async with self.transaction() as transaction:
@@ -329,14 +335,10 @@ def server_settings(statement_timeout_seconds: float, lock_timeout_seconds: floa
     }
 
 
-async def _begin(
-    connection: Connection, block: asyncpg.transaction.Transaction, *first_statements: str
-) -> None:
+async def _begin(connection: Connection, beginning: Awaitable[object]) -> None:
     """Begin a transaction. If the caller is cancelled meanwhile, nobody knows whether it has begun, so the connection is terminated."""
     try:
-        await block.start()
-        for statement in first_statements:
-            await connection.execute(statement)
+        await beginning
     except UNREACHABLE as error:
         raise Unavailable("the database connection was lost") from error
     except asyncio.CancelledError:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -20,6 +20,16 @@ from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
 
 _COUNTED_PART = 64
+_LISTS: Final = (
+    "SELECT 'group' AS kind, id, name, name_folded AS detail FROM groups WHERE workspace_id = $1 "
+    "UNION ALL SELECT 'segment', id, name, NULL FROM segments WHERE workspace_id = $1"
+)
+_WORDS: Final = (
+    f"{_LISTS} UNION ALL SELECT 'event', id, name, NULL FROM event_names WHERE workspace_id = $1 "
+    "UNION ALL SELECT 'field', id, key, type FROM custom_fields WHERE workspace_id = $1 "
+    "UNION ALL SELECT 'workspace', id, timezone, week_start FROM workspaces WHERE id = $1"
+)
+"""What a workspace's conditions may name, in one statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,58 +176,71 @@ async def group_ids(connection: Connection, workspace_id: int) -> frozenset[int]
     return frozenset(row["id"] for row in rows)
 
 
-async def groups_by_name(connection: Connection, workspace_id: int) -> dict[str, GroupRef]:
-    """Every group of the workspace, by its folded name."""
-    rows = await connection.fetch(
-        "SELECT id, name, name_folded FROM groups WHERE workspace_id = $1", workspace_id
-    )
-    return {row["name_folded"]: GroupRef(id=row["id"], name=row["name"]) for row in rows}
-
-
 async def event_names(connection: Connection, workspace_id: int) -> dict[str, int]:
     rows = await connection.fetch("SELECT name, id FROM event_names WHERE workspace_id = $1", workspace_id)
     return {row["name"]: row["id"] for row in rows}
 
 
 async def intern_event_names(
-    connection: Connection, workspace_id: int, names: Collection[str], ids: IdBlocks
+    connection: Connection,
+    workspace_id: int,
+    names: Collection[str],
+    ids: IdBlocks,
+    *,
+    known: Mapping[str, int] | None = None,
 ) -> Mapping[str, int]:
-    """The ids of these names, new ones included."""
-    known = await event_names(connection, workspace_id)
+    """The ids of these names and of all others, new ones included. `known` is the result of event_names, if the caller has read it."""
+    if known is None:
+        known = await event_names(connection, workspace_id)
     missing = sorted(set(names) - known.keys())
     if not missing:
         return known
-    await connection.execute(
+    rows = await connection.fetch(
         "INSERT INTO event_names (id, workspace_id, name) SELECT n.id, $1::bigint, n.name "
-        "FROM unnest($2::bigint[], $3::text[]) AS n (id, name) ON CONFLICT (workspace_id, name) DO NOTHING",
+        "FROM unnest($2::bigint[], $3::text[]) AS n (id, name) ON CONFLICT (workspace_id, name) DO NOTHING RETURNING name, id",
         workspace_id,
         await ids.take(len(missing), connection),
         missing,
     )
-    return await event_names(connection, workspace_id)
+    if len(rows) < len(missing):  # another caller has interned one of them first
+        return await event_names(connection, workspace_id)
+    return {**known, **{row["name"]: row["id"] for row in rows}}
 
 
 async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
     """Everything that a condition of this workspace may name."""
-    segment_rows = await connection.fetch("SELECT id FROM segments WHERE workspace_id = $1", workspace_id)
-    groups = await groups_by_name(connection, workspace_id)
-    timezone, week_start = await calendar(connection, workspace_id)
-    return Vocabulary(
-        fields=await fields_by_key(connection, workspace_id),
-        group_ids=frozenset(group.id for group in groups.values()),
+    found, _ = await vocabulary_and_names(connection, workspace_id)
+    return found
+
+
+async def vocabulary_and_names(connection: Connection, workspace_id: int) -> tuple[Vocabulary, Names]:
+    """Everything that a condition of this workspace may name, and the names of groups and segments for summaries."""
+    fields: dict[str, FieldRef] = {}
+    groups: dict[str, GroupRef] = {}
+    by_kind: dict[str, dict[int, str]] = {"group": {}, "segment": {}, "event": {}}
+    timezone: str | None = None
+    week_start: WeekStart = "MONDAY"
+    for row in await connection.fetch(_WORDS, workspace_id):
+        match row["kind"]:
+            case "workspace":
+                timezone, week_start = row["name"], row["detail"]
+            case "field":
+                fields[row["name"]] = FieldRef(id=row["id"], key=row["name"], type=row["detail"])
+            case kind:
+                by_kind[kind][row["id"]] = row["name"]
+                if kind == "group":
+                    groups[row["detail"]] = GroupRef(id=row["id"], name=row["name"])
+    assert timezone is not None  # noqa: S101  # callers know that the workspace exists
+    words = Vocabulary(
+        fields=fields,
+        group_ids=by_kind["group"].keys(),
         groups_by_name=groups,
-        segment_ids=frozenset(row["id"] for row in segment_rows),
-        event_names=await event_names(connection, workspace_id),
+        segment_ids=by_kind["segment"].keys(),
+        event_names={name: id_ for id_, name in by_kind["event"].items()},
         timezone=timezone,
         week_start=week_start,
     )
-
-
-async def calendar(connection: Connection, workspace_id: int) -> tuple[str, WeekStart]:
-    """The workspace's time zone, which holds for people without one, and the day on which weeks begin."""
-    row = await connection.fetchrow("SELECT timezone, week_start FROM workspaces WHERE id = $1", workspace_id)
-    assert row is not None  # noqa: S101  # callers know that the workspace exists
-    return row["timezone"], row["week_start"]
+    return words, Names(groups=by_kind["group"], segments=by_kind["segment"])
 
 
 async def segments(connection: Connection, workspace_id: int) -> list[SegmentDefinition]:
@@ -265,14 +288,10 @@ async def fail_segment(connection: Connection, segment_id: int, reason: str) -> 
 
 async def names(connection: Connection, workspace_id: int) -> Names:
     """The names of groups and segments, for summaries."""
-    groups = await connection.fetch("SELECT id, name FROM groups WHERE workspace_id = $1", workspace_id)
-    segment_rows = await connection.fetch(
-        "SELECT id, name FROM segments WHERE workspace_id = $1", workspace_id
-    )
-    return Names(
-        groups={row["id"]: row["name"] for row in groups},
-        segments={row["id"]: row["name"] for row in segment_rows},
-    )
+    by_kind: dict[str, dict[int, str]] = {"group": {}, "segment": {}}
+    for row in await connection.fetch(_LISTS, workspace_id):
+        by_kind[row["kind"]][row["id"]] = row["name"]
+    return Names(groups=by_kind["group"], segments=by_kind["segment"])
 
 
 async def write_dependencies(connection: Connection, segment_id: int, depends_on: Collection[int]) -> None:

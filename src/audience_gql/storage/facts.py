@@ -9,7 +9,6 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
@@ -54,14 +53,23 @@ _COLUMN_TYPES: Final[Mapping[str, str]] = {
     "updated_at": "timestamptz",
     "email_changed_at": "timestamptz",
 }
+_FIRST_COLUMN: Final = 10
 _WRITE_PEOPLE: Final = (
-    f"INSERT INTO subscribers (bucket_id, {', '.join(_COLUMN_TYPES)}) "
+    f"WITH people AS (INSERT INTO subscribers (bucket_id, {', '.join(_COLUMN_TYPES)}) "
     f"SELECT $1::bigint, {', '.join(f'r.{name}' for name in _COLUMN_TYPES)} "
-    f"FROM unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(_COLUMN_TYPES.values(), 2))}) "
+    f"FROM unnest({', '.join(f'${n}::{kind}[]' for n, kind in enumerate(_COLUMN_TYPES.values(), _FIRST_COLUMN))}) "
     f"AS r ({', '.join(_COLUMN_TYPES)}) "
     "ON CONFLICT (bucket_id, id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMN_TYPES if name not in ("id", "created_at"))
+    + "), dates AS (INSERT INTO subscriber_dates (bucket_id, subscriber_id, field_id, at) "
+    "SELECT $1::bigint, r.subscriber_id, r.field_id, r.at "
+    "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS r (subscriber_id, field_id, at) "
+    "ON CONFLICT (bucket_id, subscriber_id, field_id) DO UPDATE SET at = excluded.at) "
+    "INSERT INTO dirty (bucket_id, lane, origin, subscriber_id, kind, ref) "
+    "SELECT $1::bigint, $5::smallint, $6::smallint, m.subscriber_id, m.kind, m.ref "
+    "FROM unnest($7::bigint[], $8::text[], $9::bigint[]) AS m (subscriber_id, kind, ref)"
 )
+"""One statement instead of three, because each costs a round trip. Postgres checks the foreign key of the dates at the statement's end."""
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -69,6 +77,11 @@ _OWNERS: Final = " UNION ALL ".join(
     "SELECT kind, value, bucket_id, subscriber_id FROM identities "
     f"WHERE workspace_id = $1 AND kind = '{kind}' AND value = ANY(${position}::text[])"
     for position, kind in enumerate(KEY_COLUMNS, 2)
+)
+_RESOLVE: Final = (
+    "SELECT statement_timestamp() AS asked_at, b.ids AS bucket_ids, b.open_id, o.kind, o.value, o.bucket_id, o.subscriber_id "
+    "FROM (SELECT array_agg(id) AS ids, max(id) FILTER (WHERE is_open) AS open_id FROM buckets WHERE workspace_id = $1) b "
+    f"LEFT JOIN ({_OWNERS}) o ON true"
 )
 
 PersonRow: TypeAlias = dict[str, Any]  # Any: one column's value; the keys are _COLUMN_TYPES
@@ -95,32 +108,51 @@ class ChannelConsent:
     """The state before a bounce, or before a state that an event set. The earlier state's own `before` is None."""
 
 
-class EventRow(NamedTuple):
-    """A row of `events`, its columns in this order."""
-
-    bucket_id: int
-    subscriber_id: int
-    name_id: int
-    occurred_at: datetime
-    id: int
-    value: Decimal | None
-    properties: str
-    properties_folded: str
-    properties_times: str | None
-
-
 # ---- who is who
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """Whose keys these are, at one instant."""
+
+    owners: dict[Identity, Owner]
+    """Keys without an owner are left out."""
+    bucket_ids: frozenset[int]
+    """All buckets of the workspace."""
+    open_bucket_id: int
+    """The bucket for new people."""
+    asked_at: datetime
+    """The database's time. It lies before any wait for a lock that follows."""
+
+
+async def resolve(connection: Connection, workspace_id: int, identities: Collection[Identity]) -> Resolved:
+    """The owner of each of these keys, and what else every writer of people and events needs to know first."""
+    rows = await connection.fetch(_RESOLVE, workspace_id, *_by_kind(identities))
+    return Resolved(
+        owners={
+            (row["kind"], row["value"]): (row["bucket_id"], row["subscriber_id"])
+            for row in rows
+            if row["kind"] is not None
+        },
+        bucket_ids=frozenset(rows[0]["bucket_ids"]),
+        open_bucket_id=rows[0]["open_id"],
+        asked_at=rows[0]["asked_at"],
+    )
 
 
 async def owners_of(
     connection: Connection, workspace_id: int, identities: Collection[Identity]
 ) -> dict[Identity, Owner]:
     """The owner of each of these keys. Keys without an owner are left out."""
+    rows = await connection.fetch(_OWNERS, workspace_id, *_by_kind(identities))
+    return {(kind, value): (bucket_id, subscriber_id) for kind, value, bucket_id, subscriber_id in rows}
+
+
+def _by_kind(identities: Collection[Identity]) -> list[list[str]]:
     values: dict[IdentityKind, list[str]] = {kind: [] for kind in KEY_COLUMNS}
     for kind, value in identities:
         values[kind].append(value)
-    rows = await connection.fetch(_OWNERS, workspace_id, *values.values())
-    return {(kind, value): (bucket_id, subscriber_id) for kind, value, bucket_id, subscriber_id in rows}
+    return list(values.values())
 
 
 async def claim_identities(
@@ -192,36 +224,37 @@ async def hold_people(connection: Connection, bucket_id: int, ids: Iterable[int]
     return {row["id"] for row in rows}
 
 
-async def write_people(connection: Connection, bucket_id: int, people: Sequence[PersonRow]) -> None:
-    """Insert or replace whole rows."""
+async def write_people(
+    connection: Connection,
+    bucket_id: int,
+    people: Sequence[PersonRow],
+    *,
+    dates: Collection[tuple[int, int, datetime | None]],
+    marks: Collection[Mark],
+    source: Source,
+) -> None:
+    """Insert or replace whole rows, set these dates of the people, and append these marks.
+
+    A date is given as (subscriber, field, instant). An instant of None removes the date.
+    """
     columns = [[person[name] for person in people] for name in _COLUMN_TYPES]
     for position, name in enumerate(_COLUMN_TYPES):
         if _COLUMN_TYPES[name] == "jsonb":
             columns[position] = [json_text(value) for value in columns[position]]
-    await connection.execute(_WRITE_PEOPLE, bucket_id, *columns)
-
-
-async def write_dates(
-    connection: Connection, bucket_id: int, dates: Collection[tuple[int, int, datetime | None]]
-) -> None:
-    """Set people's dates, given as (subscriber, field, instant). An instant of None removes the date."""
-    gone = [(subscriber_id, field_id) for subscriber_id, field_id, at in dates if at is None]
-    there = [(subscriber_id, field_id, at) for subscriber_id, field_id, at in dates if at is not None]
-    if gone:
+    await connection.execute(
+        _WRITE_PEOPLE,
+        bucket_id,
+        *_columns([date for date in dates if date[2] is not None], 3),
+        *source,
+        *_columns([mark[:3] for mark in sorted(marks)], 3),
+        *columns,
+    )
+    if gone := [date[:2] for date in dates if date[2] is None]:
         await connection.execute(
             "DELETE FROM subscriber_dates d USING unnest($2::bigint[], $3::bigint[]) AS g (subscriber_id, field_id) "
             "WHERE d.bucket_id = $1 AND d.subscriber_id = g.subscriber_id AND d.field_id = g.field_id",
             bucket_id,
             *_columns(gone, 2),
-        )
-    if there:
-        await connection.execute(
-            "INSERT INTO subscriber_dates (bucket_id, subscriber_id, field_id, at) "
-            "SELECT $1::bigint, r.subscriber_id, r.field_id, r.at "
-            "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS r (subscriber_id, field_id, at) "
-            "ON CONFLICT (bucket_id, subscriber_id, field_id) DO UPDATE SET at = excluded.at",
-            bucket_id,
-            *_columns(there, 3),
         )
 
 
@@ -326,28 +359,6 @@ async def remove_members(
     return [(row["group_id"], row["subscriber_id"]) for row in rows]
 
 
-# ---- events
-
-
-async def claim_event_keys(
-    connection: Connection, bucket_id: int, keys: Collection[tuple[int, str]]
-) -> set[tuple[int, str]]:
-    """Record these (subscriber, key) pairs as used. Returns those that were not used before."""
-    rows = await connection.fetch(
-        "INSERT INTO event_keys (bucket_id, subscriber_id, key) "
-        "SELECT $1::bigint, k.subscriber_id, k.key FROM unnest($2::bigint[], $3::text[]) AS k (subscriber_id, key) "
-        "ON CONFLICT (bucket_id, subscriber_id, key) DO NOTHING RETURNING subscriber_id, key",
-        bucket_id,
-        *_columns(sorted(keys), 2),
-    )
-    return {(row["subscriber_id"], row["key"]) for row in rows}
-
-
-async def write_events(connection: Connection, events: Sequence[EventRow]) -> None:
-    """Append events of any buckets. COPY saves the driver from encoding every value of eight arrays."""
-    await connection.copy_records_to_table("events", columns=EventRow._fields, records=events)
-
-
 # ---- marks
 
 
@@ -365,17 +376,6 @@ async def write_marks(
         bucket_id,
         *source,
         *_columns([mark[:3] for mark in ordered], 3),
-    )
-
-
-async def copy_marks(
-    connection: Connection, marks: Mapping[int, set[Mark]], *, source: Source = CALLER
-) -> None:
-    """Append many marks in several buckets, given by bucket. Cheaper per mark than `write_marks`, but more expensive for a single mark."""
-    await connection.copy_records_to_table(
-        "dirty",
-        columns=("bucket_id", "lane", "origin", "subscriber_id", "kind", "ref", "at"),
-        records=[(bucket_id, *source, *mark) for bucket_id, found in marks.items() for mark in found],
     )
 
 

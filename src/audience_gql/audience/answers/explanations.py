@@ -21,7 +21,7 @@ from audience_gql.conditions.periods import WeekStart
 from audience_gql.conditions.reasoning.dependencies import event_leaf_count, reads
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.reasoning.nesting import verdict_order
-from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
+from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec
 from audience_gql.storage import definitions, facts
 from audience_gql.storage.database import Connection
 from audience_gql.storage.definitions import SegmentDefinition
@@ -130,8 +130,7 @@ async def _read(connection: Connection, workspace_id: int, questions: Sequence[Q
     segments = await definitions.segments_with_inner(
         connection, workspace_id, {question.segment_id for question in questions}
     )
-    names = await definitions.names(connection, workspace_id)
-    vocabulary = await _vocabulary(connection, workspace_id, names)
+    vocabulary, names = await definitions.vocabulary_and_names(connection, workspace_id)
     conditions = {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
         for segment in segments.values()
@@ -153,19 +152,6 @@ async def _read(connection: Connection, workspace_id: int, questions: Sequence[Q
         conditions=conditions,
         owners=owners,
         people=people,
-    )
-
-
-async def _vocabulary(connection: Connection, workspace_id: int, names: Names) -> Vocabulary:
-    """The workspace's vocabulary. `names` already has the ids of groups and segments."""
-    timezone, week_start = await definitions.calendar(connection, workspace_id)
-    return Vocabulary(
-        fields=await definitions.fields_by_key(connection, workspace_id),
-        group_ids=names.groups.keys(),
-        segment_ids=names.segments.keys(),
-        event_names=await definitions.event_names(connection, workspace_id),
-        timezone=timezone,
-        week_start=week_start,
     )
 
 

@@ -34,7 +34,7 @@ from audience_gql.storage.reads.records import SubscriberRecord
 
 LARGEST_SAMPLE: Final = 100
 _VALUES_SECONDS: Final = 0.1
-"""Time limit for finding out whether anybody has the values that a condition names. The types of properties have the same limit."""
+"""How long to look for people with the values that a condition names. The types of properties have the same limit."""
 _NO_SEGMENT: Final = 0
 """Stands for the given condition if it is not compared to a segment."""
 
@@ -104,7 +104,7 @@ class _Preview:
     async def begin(
         cls, ports: Ports, workspace: Workspace, connection: Connection, compared_to: int | Unset | None
     ) -> _Preview:
-        vocabulary = await definitions.vocabulary(connection, workspace.id)
+        vocabulary, names = await definitions.vocabulary_and_names(connection, workspace.id)
         segments = await definitions.segments(connection, workspace.id)
         conditions = {
             segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in segments
@@ -116,7 +116,7 @@ class _Preview:
             workspace,
             connection,
             vocabulary=vocabulary,
-            names=await definitions.names(connection, workspace.id),
+            names=names,
             conditions=conditions,
             paused_ids=frozenset(segment.id for segment in segments if segment.is_paused),
             compared_to=None if isinstance(compared_to, Unset) else compared_to,
@@ -161,7 +161,7 @@ class _Preview:
             warnings=(
                 *self._warnings(tree),
                 *await self._unseen_values(matching, tally),
-                *await self._unseen_types(matching),
+                *await self._unseen_types(matching, tally),
             ),
             matching=matching,
         )
@@ -192,11 +192,12 @@ class _Preview:
         )
         return [nobody_has(leaf, self._names) for leaf in unseen]
 
-    async def _unseen_types(self, matching: Filter) -> list[str]:
+    async def _unseen_types(self, matching: Filter, tally: Tally) -> list[str]:
         wanted = wanted_types(matching.condition)
         found = await previews.types_of_properties(
             self._connection,
             self._workspace.id,
+            tally.bucket_ids,
             [(it.event, it.key) for it in wanted],
             matching.now,
             seconds=_VALUES_SECONDS,

@@ -16,8 +16,7 @@ async def rewrite_summaries(connection: Connection, workspace_id: int, segment_i
     """Write the present names into the summaries of these segments. The caller must have called lock_workspace."""
     if not segment_ids:
         return
-    names = await definitions.names(connection, workspace_id)
-    vocabulary = await definitions.vocabulary(connection, workspace_id)
+    vocabulary, names = await definitions.vocabulary_and_names(connection, workspace_id)
     for segment in await Segment.filter(id__in=list(segment_ids)):
         segment.summary = summarize(parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS), names)
         await segment.save(update_fields=["summary"])

@@ -65,8 +65,7 @@ async def segment_funnels(
     """
     async with ports.database.snapshot() as connection:
         now = await ports.clock.now(connection)
-        names = await definitions.names(connection, workspace_id)
-        vocabulary = await definitions.vocabulary(connection, workspace_id)
+        vocabulary, names = await definitions.vocabulary_and_names(connection, workspace_id)
         segments = await definitions.segments(connection, workspace_id)
         conditions = StoredConditions(segments, vocabulary)
         able = [it.id for it in segments if it.id in segment_ids and it.failure is None]

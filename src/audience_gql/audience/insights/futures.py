@@ -138,7 +138,7 @@ async def read_future(
 ) -> SegmentFuture:
     """Read what is needed. The segment exists. The connection holds a snapshot."""
     stored = await definitions.segments_with_inner(connection, workspace_id, {segment_id})
-    vocabulary = await definitions.vocabulary(connection, workspace_id)
+    vocabulary, names = await definitions.vocabulary_and_names(connection, workspace_id)
     conditions = {
         id_: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for id_, segment in stored.items()
     }
@@ -150,7 +150,7 @@ async def read_future(
         future=Future(condition, conditions, timezone=vocabulary.timezone, week_start=vocabulary.week_start),
         edges=edges_of(condition, conditions, vocabulary),
         vocabulary=vocabulary,
-        names=await definitions.names(connection, workspace_id),
+        names=names,
         now=now,
         evaluated_through={bucket.bucket_id: bucket.evaluated_through for bucket in buckets},
         stands_still=segment.is_paused or segment.failure is not None,

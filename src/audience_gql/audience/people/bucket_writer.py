@@ -14,42 +14,52 @@ from audience_gql.conditions.calendar import LEAP_YEAR
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CREATED_DATE, UPDATED_DATE, FieldRef
 from audience_gql.storage import facts
 from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Mark, PersonRow
+from audience_gql.storage.facts import Mark, PersonRow, Source
 
 
 class BucketWriter:
     """Those people of a batch who belong to one bucket."""
 
     def __init__(
-        self, connection: Connection, bucket_id: int, drafts: Sequence[Draft], now: datetime
+        self, connection: Connection, bucket_id: int, drafts: Sequence[Draft], now: datetime, source: Source
     ) -> None:
         self._connection = connection
         self._bucket_id = bucket_id
         self._drafts = drafts
         self._now = now
+        self._source = source
         self.marks: set[Mark] = set().union(*(draft.marks for draft in drafts))
 
     async def write(self, fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]) -> None:
-        """Write the differences and complete `marks`.
+        """Write the differences and their marks, and complete `marks`.
 
         `fields` are the custom fields that the batch names. `joined_by_all` are ids of groups that everybody joins.
         """
-        await self._write_rows(fields)
+        unwritten = set() if await self._write_rows(fields) else set(self.marks)
         await self._write_channels()
-        await self._write_groups(joined_by_all)
+        unwritten |= await self._write_groups(joined_by_all)
+        self.marks |= unwritten
+        await facts.write_marks(self._connection, self._bucket_id, unwritten, source=self._source)
 
     def changed_ids(self) -> set[int]:
         """Ids of the people who existed before the batch and changed. Complete only after `write`."""
         there = {draft.owner[1] for draft in self._drafts if draft.before is not None}
         return there & {mark.subscriber_id for mark in self.marks}
 
-    async def _write_rows(self, fields: Mapping[str, FieldRef]) -> None:
+    async def _write_rows(self, fields: Mapping[str, FieldRef]) -> bool:
+        """Write the changed rows, and with them the marks so far. Returns whether there were any such rows."""
         marked = {mark.subscriber_id for mark in self.marks if mark.kind in ("created", "profile")}
         changed = [draft for draft in self._drafts if draft.owner[1] in marked]
         if changed:
-            await facts.write_people(self._connection, self._bucket_id, [draft.row for draft in changed])
-            dates = [date for draft in changed for date in _dates(draft.before, draft.row, fields)]
-            await facts.write_dates(self._connection, self._bucket_id, dates)
+            await facts.write_people(
+                self._connection,
+                self._bucket_id,
+                [draft.row for draft in changed],
+                dates=[date for draft in changed for date in _dates(draft.before, draft.row, fields)],
+                marks=self.marks,
+                source=self._source,
+            )
+        return bool(changed)
 
     async def _write_channels(self) -> None:
         changed = {
@@ -63,19 +73,22 @@ class BucketWriter:
         if gone := changed.keys() - states.keys():
             await facts.remove_channels(self._connection, self._bucket_id, gone)
 
-    async def _write_groups(self, joined_by_all: Sequence[int]) -> None:
+    async def _write_groups(self, joined_by_all: Sequence[int]) -> set[Mark]:
+        """Change who is in which group. Returns the marks of the changes."""
         left = {(group_id, draft.owner[1]) for draft in self._drafts for group_id in draft.left}
         joined = {
             (group_id, draft.owner[1])
             for draft in self._drafts
             for group_id in draft.joined.union(joined_by_all)
         }
+        marks: set[Mark] = set()
         if left:
             gone = await facts.remove_members(self._connection, self._bucket_id, left)
-            self.marks |= {Mark(person_id, "group_left", group_id) for group_id, person_id in gone}
+            marks |= {Mark(person_id, "group_left", group_id) for group_id, person_id in gone}
         if joined:
             come = await facts.add_members(self._connection, self._bucket_id, joined, self._now)
-            self.marks |= {Mark(person_id, "group_joined", group_id) for group_id, person_id in come}
+            marks |= {Mark(person_id, "group_joined", group_id) for group_id, person_id in come}
+        return marks
 
 
 def _dates(

@@ -14,12 +14,13 @@ from audience_gql.audience.people.consent import REFUSAL_OF_EVENT, Refusal, refu
 from audience_gql.audience.people.event_items import CheckedEvent, EventItem, RefusedEvent, check_event
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.profiles import PersonPatch, named_identity, parse_person
-from audience_gql.audience.people.resolution import resolve_people
+from audience_gql.audience.people.resolution import Found, find_people, held
 from audience_gql.audience.people.subscribers import upsert_within
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, facts
+from audience_gql.storage import definitions, event_rows, facts
 from audience_gql.storage.database import Transaction
-from audience_gql.storage.facts import CALLER, IMPORT, ChannelConsent, EventRow, Identity, Mark, Source
+from audience_gql.storage.event_rows import EventRow
+from audience_gql.storage.facts import CALLER, IMPORT, ChannelConsent, Identity, Mark, PersonRow, Source
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT: Final = 1000
@@ -93,6 +94,8 @@ class _Ingest:
         self._connection = transaction.connection
         self._source = source
         self._rejects: list[Reject] = []
+        self._locked: dict[int, dict[int, PersonRow]] = defaultdict(dict)
+        """The people whose channel a refusal may change, by bucket and id."""
         self.grown_bucket_id: int | None = None
         """A bucket that received new people, and whose size the caller should check."""
 
@@ -101,8 +104,10 @@ class _Ingest:
 
         All callers use this order, so that no two callers wait for each other.
         """
-        now = await self._ports.clock.now(self._connection)
-        checked = await self._whose(items, self._checked(items, now + LATEST_AHEAD), create_missing)
+        keys = [item.subscriber for item in items]
+        found = await find_people(self._connection, self._workspace.id, keys)
+        now = self._ports.clock.at(found.asked_at)
+        checked = await self._whose(keys, found, self._checked(items, now + LATEST_AHEAD), create_missing)
         await self._hold_refusing(checked)
         checked, names = await self._named(checked)
         good = await self._with_people_made(checked)
@@ -126,13 +131,17 @@ class _Ingest:
         return checked
 
     async def _whose(
-        self, items: Sequence[EventItem], checked: Mapping[int, CheckedEvent], create_missing: bool
+        self,
+        keys: Sequence[SubscriberKey],
+        people: Found,
+        checked: Mapping[int, CheckedEvent],
+        create_missing: bool,
     ) -> list[_Checked]:
-        """Find each event's person. A person whom the batch should and can create stays a key."""
-        keys = [items[index].subscriber for index in checked]
-        refs = await resolve_people(self._connection, self._workspace.id, keys)
+        """Hold each event's person. A person whom the batch should and can create stays a key."""
+        refs = await held(self._connection, [people.refs[index] for index in checked])
         found: list[_Checked] = []
-        for (index, event), key, ref in zip(checked.items(), keys, refs, strict=True):
+        for (index, event), ref in zip(checked.items(), refs, strict=True):
+            key = keys[index]
             if ref is not None:
                 found.append((index, ref, event))
             elif not create_missing or key.kind == "id":
@@ -150,7 +159,7 @@ class _Ingest:
             if event.name in REFUSAL_OF_EVENT and isinstance(whose, SubscriberRef):
                 refusing[whose.bucket_id].add(whose.id)
         for bucket_id, ids in sorted(refusing.items()):
-            await facts.lock_people(self._connection, bucket_id, ids)
+            self._locked[bucket_id] = await facts.lock_people(self._connection, bucket_id, ids)
 
     async def _with_people_made(self, events: Sequence[_Checked]) -> list[_Good]:
         """Create the missing people, each once, from the key in their first event."""
@@ -200,7 +209,7 @@ class _Ingest:
         names: Mapping[str, int] = known
         if new:
             names = await definitions.intern_event_names(
-                self._connection, self._workspace.id, new, self._ports.database.ids
+                self._connection, self._workspace.id, new, self._ports.database.ids, known=known
             )
         self._transaction.after_commit(lambda: remembered.remember(self._workspace.id, names))
         return kept, names
@@ -214,7 +223,7 @@ class _Ingest:
         if not keys:
             return good
         unused = {
-            bucket_id: await facts.claim_event_keys(self._connection, bucket_id, claims)
+            bucket_id: await event_rows.claim_event_keys(self._connection, bucket_id, claims)
             for bucket_id, claims in sorted(keys.items())
         }
         fresh: list[_Good] = []
@@ -229,17 +238,18 @@ class _Ingest:
 
     async def _write(self, fresh: Sequence[_Good], names: Mapping[str, int], now: datetime) -> None:
         ids = iter(await self._ports.database.ids.take(len(fresh), self._connection))
-        await facts.write_events(self._connection, _rows(fresh, names, now, ids))
-        marks = _marks(fresh, names, now)
+        rows, marks = _rows(fresh, names, now, ids), _marks(fresh, names, now)
         if not REFUSAL_OF_EVENT.keys().isdisjoint(names):
             for bucket_id, refusals in _refusals(fresh, now):
                 marks[bucket_id] |= await self._move_channels(bucket_id, refusals, now)
-        await facts.copy_marks(self._connection, marks, source=self._source)
+        await event_rows.write_events(self._connection, rows, marks, source=self._source)
 
     async def _move_channels(self, bucket_id: int, refusals: Sequence[Refusal], now: datetime) -> set[Mark]:
         """Change the EMAIL channel of people who bounced, unsubscribed or complained. Returns the marks for it."""
         ids = {refusal.subscriber_id for refusal in refusals}
-        people = await facts.lock_people(self._connection, bucket_id, ids)
+        people = self._locked[bucket_id]
+        if made := ids - people.keys():  # this transaction has created them
+            people |= await facts.lock_people(self._connection, bucket_id, made)
         states = await facts.channel_states(self._connection, bucket_id, ids)
         changed: dict[tuple[int, str], ChannelConsent] = {}
         for refusal in refusals:

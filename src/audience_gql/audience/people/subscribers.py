@@ -21,12 +21,20 @@ from audience_gql.audience.people.working_copy import Draft, KeptWish, KeyChange
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions, facts
-from audience_gql.storage.database import Connection, Transaction
-from audience_gql.storage.facts import CALLER, IMPORT, ChannelConsent, Owner, PersonRow, Source
+from audience_gql.storage.database import Connection, RunAgain, Transaction
+from audience_gql.storage.facts import (
+    CALLER,
+    IMPORT,
+    KEY_COLUMNS,
+    ChannelConsent,
+    Identity,
+    Owner,
+    PersonRow,
+    Source,
+)
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT = 1000
-_CLAIM_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +58,6 @@ class KeptChannel:
     """The status that the channel keeps."""
     message: str
     path: Path
-
-
-class _LostClaim(Exception):
-    """Another caller claimed a key after this one had read it; the batch must be read and applied again."""
 
 
 async def upsert_subscribers(
@@ -100,7 +104,7 @@ async def upsert_within(
     add_to_group_ids: Sequence[int | None] = (),
     source: Source = CALLER,
 ) -> tuple[Upserted, int | None]:
-    """The same in the caller's transaction, which Database.run must have begun. Raises InvalidInput.
+    """The same in the caller's transaction, which Database.run must have begun. Raises InvalidInput, and RunAgain for Database.run.
 
     Also returns a bucket that may be full now, or None: after the commit, call open_another_if_full with it.
     """
@@ -158,24 +162,11 @@ class _Upsert:
         )
 
     async def _apply(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]]) -> _Applied:
-        """Apply the items in memory and claim the new keys. Everybody stays locked until the transaction ends."""
-        for _ in range(_CLAIM_ATTEMPTS):
-            savepoint = self._connection.transaction()
-            await savepoint.start()
-            try:
-                applied = await self._attempt(parsed)
-            except _LostClaim:
-                await savepoint.rollback()
-                continue
-            except BaseException:
-                await savepoint.rollback()
-                raise
-            await savepoint.commit()
-            return applied
-        raise _LostClaim
+        """Apply the items in memory and claim the new keys. Everybody stays locked until the transaction ends.
 
-    async def _attempt(self, parsed: Sequence[PersonPatch | tuple[Issue, ...]]) -> _Applied:
-        copy, now = await self._working_copy([it for it in parsed if isinstance(it, PersonPatch)])
+        Raises RunAgain if another caller has given or taken a key since this one looked whose it is.
+        """
+        copy, now, free = await self._working_copy([it for it in parsed if isinstance(it, PersonPatch)])
         subscribers: list[SubscriberRef | None] = []
         rejects: list[Reject] = []
         kept: list[KeptChannel] = []
@@ -190,10 +181,8 @@ class _Upsert:
                 subscribers.append(SubscriberRef(*owner))
                 kept += [_kept(index, wish, where) for wish in wishes]
         changes = copy.key_changes()
-        if changes.claimed and not await facts.claim_identities(
-            self._connection, self._workspace.id, changes.claimed
-        ):
-            raise _LostClaim
+        await self._claim(changes.claimed)
+        await self._check_free(free - changes.claimed.keys())
         return _Applied(
             drafts=list(copy.drafts()),
             changes=changes,
@@ -205,31 +194,34 @@ class _Upsert:
 
     # ---- who is who
 
-    async def _working_copy(self, patches: Sequence[PersonPatch]) -> tuple[WorkingCopy, datetime]:
-        """Read and lock everybody whom the items may mean.
+    async def _working_copy(
+        self, patches: Sequence[PersonPatch]
+    ) -> tuple[WorkingCopy, datetime, set[Identity]]:
+        """Read and lock everybody whom the items may mean. Also returns the instant of the batch, and the keys that nobody owned.
 
         All callers lock people before they claim keys, and in the same order, so that no two callers wait for each other.
         """
         wanted = {identity(kind, value) for patch in patches for kind, value in patch.keys.items()}
-        owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
-        by_id = await self._named_by_id(patches)
+        resolved = await facts.resolve(self._connection, self._workspace.id, wanted)
+        owners = resolved.owners
+        refs = {patch.ref for patch in patches if patch.ref is not None}
+        by_id = {(ref.bucket_id, ref.id) for ref in refs if ref.bucket_id in resolved.bucket_ids}
         rows = await self._lock(by_id.union(owners.values()))
-        if owners:  # read again: the keys of locked people cannot change any more
+        if not all(_owns(rows.get(owner), key) for key, owner in owners.items()):
+            # They have changed while this transaction waited. Now they are locked, and their keys cannot change any more.
             owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
             if not rows.keys() >= set(owners.values()):
-                raise _LostClaim
-        states = await self._channel_states(rows, patches)
-        now = await self._ports.clock.now(self._connection)
-        open_bucket_id = await definitions.open_bucket_id(self._connection, self._workspace.id)
-        copy = WorkingCopy(owners=owners, rows=rows, states=states, open_bucket_id=open_bucket_id, now=now)
-        return copy, now
-
-    async def _named_by_id(self, patches: Sequence[PersonPatch]) -> set[Owner]:
-        refs = {patch.ref for patch in patches if patch.ref is not None}
-        if not refs:
-            return set()
-        bucket_ids = await definitions.bucket_ids(self._connection, self._workspace.id)
-        return {(ref.bucket_id, ref.id) for ref in refs if ref.bucket_id in bucket_ids}
+                raise RunAgain
+        states = await self._channel_states(rows, owners, patches)
+        now = (
+            await self._ports.clock.now(self._connection)  # a lock may have made the transaction wait
+            if rows
+            else self._ports.clock.at(resolved.asked_at)
+        )
+        copy = WorkingCopy(
+            owners=owners, rows=rows, states=states, open_bucket_id=resolved.open_bucket_id, now=now
+        )
+        return copy, now, wanted - owners.keys()
 
     async def _lock(self, owners: Iterable[Owner]) -> dict[Owner, PersonRow]:
         found: dict[Owner, PersonRow] = {}
@@ -239,19 +231,34 @@ class _Upsert:
         return found
 
     async def _channel_states(
-        self, people: Iterable[Owner], patches: Sequence[PersonPatch]
+        self,
+        rows: Mapping[Owner, PersonRow],
+        owners: Mapping[Identity, Owner],
+        patches: Sequence[PersonPatch],
     ) -> dict[Owner, dict[str, ChannelConsent]]:
         """The people's channel states, as far as the items can change them."""
         states: dict[Owner, dict[str, ChannelConsent]] = defaultdict(dict)
         has_wishes = any(patch.channels for patch in patches)
-        if not has_wishes and not any(patch.columns.keys() & CHANNELS_OF_ADDRESS for patch in patches):
+        if not has_wishes and not any(_may_change_address(patch, owners, rows) for patch in patches):
             return states
         only = None if has_wishes else "BOUNCED"  # a new address alone changes no other status
-        for bucket_id, ids in _by_bucket(people):
+        for bucket_id, ids in _by_bucket(rows):
             found = await facts.channel_states(self._connection, bucket_id, ids, status=only)
             for (person_id, channel), state in found.items():
                 states[bucket_id, person_id][channel] = state
         return states
+
+    async def _claim(self, claims: Mapping[Identity, Owner]) -> None:
+        if claims and not await facts.claim_identities(self._connection, self._workspace.id, claims):
+            raise RunAgain
+
+    async def _check_free(self, keys: set[Identity]) -> None:
+        """Check keys that nobody owned and that the batch does not claim, because it refused their item or gave them up again.
+
+        Nothing else would show that another caller has claimed one of them since, and that an item should have been understood otherwise.
+        """
+        if keys and await facts.owners_of(self._connection, self._workspace.id, keys):
+            raise RunAgain
 
     # ---- what changes
 
@@ -270,13 +277,34 @@ class _Upsert:
         for bucket_id, drafts in sorted(by_bucket.items()):
             if is_look_due(draft.owner[1] for draft in drafts if draft.before is None):
                 self.grown_bucket_id = bucket_id
-            writer = BucketWriter(self._connection, bucket_id, drafts, applied.now)
+            writer = BucketWriter(self._connection, bucket_id, drafts, applied.now, self._source)
             await writer.write(fields, joined_by_all)
             updated += len(writer.changed_ids())
-            await facts.write_marks(self._connection, bucket_id, writer.marks, source=self._source)
         if self._source.lane == facts.LIVE:  # sweeps find bulk marks soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
         return updated
+
+
+def _owns(row: PersonRow | None, key: Identity) -> bool:
+    """Whether a person exists and has this key, according to their row."""
+    kind, value = key
+    return row is not None and row["email_folded" if kind == "email" else KEY_COLUMNS[kind]] == value
+
+
+def _may_change_address(
+    patch: PersonPatch, owners: Mapping[Identity, Owner], rows: Mapping[Owner, PersonRow]
+) -> bool:
+    """Whether an item has an address that is not exactly what its present owner has.
+
+    If no item of a batch has one, no address changes: each item can only mean the owner of its address.
+    """
+    for column in CHANNELS_OF_ADDRESS:
+        if column in patch.columns:
+            value = patch.keys.get(column)
+            owner = None if value is None else owners.get(identity(column, value))
+            if owner is None or rows[owner][column] != value:
+                return True
+    return False
 
 
 def _known_groups(given: Sequence[int | None], known: frozenset[int]) -> list[int]:

@@ -14,7 +14,6 @@ from typing import Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import asyncpg
 
-from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 
 _IDS: Final = 2**62
@@ -63,6 +62,8 @@ class Counted(Generic[Counts]):
 
     figures: Counts
     people: int
+    bucket_ids: list[int]
+    """All buckets of the workspace."""
 
 
 async def count_people(
@@ -76,12 +77,11 @@ async def count_people(
 
     The connection must hold a snapshot. Raises asyncpg.QueryCanceledError only if not even a tiny share can be counted.
     """
-    bucket_ids = await definitions.bucket_ids(connection, workspace_id)
+    bucket_ids, is_small = await _audience(connection, workspace_id, budget.whole_up_to)
     counting = _Counting(connection, bucket_ids, count, nothing)
-    is_small = await _has_at_most(connection, workspace_id, budget.whole_up_to)
     await counting.run(budget, first_share=1.0 if is_small else budget.first_share)
     uncounted = await _people_after(connection, workspace_id, counting.last_id)
-    return Counted(counting.figures, counting.figures.seen + uncounted)
+    return Counted(counting.figures, counting.figures.seen + uncounted, bucket_ids)
 
 
 class _Counting(Generic[Counts]):
@@ -150,23 +150,26 @@ class _Counting(Generic[Counts]):
 @asynccontextmanager
 async def limited(connection: Connection, seconds: float) -> AsyncIterator[None]:
     """Limit how long each statement inside may take. After that it raises asyncpg.QueryCanceledError, and the transaction stays usable."""
-    savepoint = connection.transaction()
-    await savepoint.start()
+    milliseconds = max(1, int(seconds * 1000))  # 0 would mean no limit
+    await connection.execute(f"SAVEPOINT limited; SET LOCAL statement_timeout = {milliseconds:d}")
     try:
-        milliseconds = max(1, int(seconds * 1000))  # 0 would mean no limit
-        await connection.execute("SELECT set_config('statement_timeout', $1, true)", str(milliseconds))
         yield
     finally:
-        await savepoint.rollback()  # nothing was written; this restores the usual timeout
+        await connection.execute(
+            "ROLLBACK TO limited"
+        )  # nothing was written; this restores the usual timeout
 
 
-async def _has_at_most(connection: Connection, workspace_id: int, limit: int) -> bool:
-    people: int = await connection.fetchval(
-        "SELECT count(*) FROM (SELECT 1 FROM buckets b JOIN subscribers s ON s.bucket_id = b.id "
-        f"WHERE b.workspace_id = $1 LIMIT {limit + 1:d}) x",
+async def _audience(connection: Connection, workspace_id: int, limit: int) -> tuple[list[int], bool]:
+    """The workspace's buckets, and whether they have at most `limit` people."""
+    row = await connection.fetchrow(
+        "SELECT ARRAY(SELECT id FROM buckets WHERE workspace_id = $1 ORDER BY id) AS bucket_ids, "
+        "(SELECT count(*) FROM (SELECT 1 FROM buckets b JOIN subscribers s ON s.bucket_id = b.id "
+        f"WHERE b.workspace_id = $1 LIMIT {limit + 1:d}) x) AS people",
         workspace_id,
     )
-    return people <= limit
+    assert row is not None  # noqa: S101  # it has no FROM
+    return row["bucket_ids"], row["people"] <= limit
 
 
 async def _people_after(connection: Connection, workspace_id: int, last_id: int) -> int:

@@ -6,6 +6,7 @@ This module only reads, in the caller's snapshot. It must not estimate: it retur
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -15,7 +16,6 @@ import asyncpg
 
 from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.sql.compiler import Statement, compile_filter, compile_range
-from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.reads.counting import Budget, count_people, limited
 from audience_gql.storage.reads.pages import Filter
@@ -54,6 +54,8 @@ class Tally:
     leaving: int
     """People who are members of that segment and do not match; 0 without one."""
     sample: tuple[SubscriberRecord, ...]
+    bucket_ids: list[int]
+    """All buckets of the workspace."""
 
 
 async def tally(
@@ -80,6 +82,7 @@ async def tally(
         entering=figures.entering,
         leaving=figures.leaving,
         sample=await _people(connection, workspace_id, owners),
+        bucket_ids=counted.bucket_ids,
     )
 
 
@@ -88,23 +91,26 @@ async def never_seen(
 ) -> list[Leaf]:
     """The leaves that match nobody at all. Each leaf must read only the subscriber's own row.
 
-    Leaves that cannot be checked within `seconds` are left out.
+    None is begun after `seconds`, and none may take longer. Leaves that cannot be checked are left out.
     """
     found: list[Leaf] = []
+    if not leaves:
+        return found
     deadline = monotonic() + seconds
-    for leaf in leaves:
-        try:
-            async with limited(connection, deadline - monotonic()):
+    with suppress(asyncpg.QueryCanceledError):
+        async with limited(connection, seconds):
+            for leaf in leaves:
+                if monotonic() > deadline:
+                    break
                 if not await _matches_anybody(connection, workspace_id, leaf, matching):
                     found.append(leaf)
-        except asyncpg.QueryCanceledError:
-            break
     return found
 
 
 async def types_of_properties(
     connection: Connection,
     workspace_id: int,
+    bucket_ids: Sequence[int],
     properties: Sequence[tuple[str, str]],
     now: datetime,
     *,
@@ -112,19 +118,19 @@ async def types_of_properties(
 ) -> list[Mapping[str, int]]:
     """For each (event name, property key): how many of the latest events have which JSON type in the property. Nulls do not count.
 
-    Reads at most 1,000 events for each pair. If `seconds` run out, the list is shorter: the last pairs are missing.
+    `bucket_ids` are all buckets of the workspace. Reads at most 1,000 events for each pair. None is begun after `seconds`, and none may
+    take longer: then the list is shorter, and the last pairs are missing.
     """
-    if not properties:
-        return []
     found: list[Mapping[str, int]] = []
+    if not properties:
+        return found
     deadline = monotonic() + seconds
-    bucket_ids = await definitions.bucket_ids(connection, workspace_id)
-    for name, key in properties:
-        try:
-            async with limited(connection, deadline - monotonic()):
+    with suppress(asyncpg.QueryCanceledError):
+        async with limited(connection, seconds):
+            for name, key in properties:
+                if monotonic() > deadline:
+                    break
                 found.append(await _types_of_property(connection, workspace_id, bucket_ids, name, key, now))
-        except asyncpg.QueryCanceledError:
-            break
     return found
 
 
