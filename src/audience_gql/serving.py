@@ -9,14 +9,16 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn._types import ASGISendEvent
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -51,11 +53,12 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     gc.set_threshold(*_GARBAGE)
     config = uvicorn.Config(
-        app,
+        _Front(app),
+        proxy_headers=False,  # _Front reads them where they matter
         host=host,
         port=port,
         http=cast("type[asyncio.Protocol]", partial(_Http, seconds=settings.request_seconds)),
-        log_level=max(  # never INFO, where uvicorn logs every request
+        log_level=max(  # never INFO, where uvicorn logs every socket
             logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]
         ),
         ws=_Socket,
@@ -64,6 +67,7 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         ws_max_size=settings.frame_bytes,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
         server_header=False,
+        access_log=False,
     )
     listening = config.bind_socket()
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
@@ -86,6 +90,22 @@ def _for_metrics(config: uvicorn.Config, port: int) -> socket.socket:
         sys.exit(
             f"audience-gql: cannot listen on AUDIENCE_METRICS_PORT {port}: {os.strerror(error.errno or 0)}"
         )
+
+
+class _Front:
+    """Leads a request to its application: directly by its path, if the app says so, or through the app's routes.
+
+    Only the routes need the scheme that a proxy on this machine tells, for redirects.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        self._direct: Mapping[str, ASGIApp] = app.state.direct
+        trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")  # as the library does
+        self._routes = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        direct = self._direct.get(scope["path"]) if scope["type"] == "http" else None
+        await (direct or self._routes)(scope, receive, send)
 
 
 class _Http(HttpToolsProtocol):

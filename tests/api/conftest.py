@@ -34,7 +34,7 @@ from audience_gql.api.operation_requests import OperationRefused, OperationReque
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import guarded
-from audience_gql.api.transport.http import answer
+from audience_gql.api.transport.http import GraphQLEndpoint
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Access, Doorkeeper, create_token
@@ -276,10 +276,7 @@ async def web(api) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def web_client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application in this process."""
-    subscriptions = Subscriptions(api.schema, api.services)
-
-    async def graphql(request: Request) -> Response:
-        return await answer(request, api.schema, api.services, subscriptions)
+    graphql = GraphQLEndpoint(api.schema, api.services, Subscriptions(api.schema, api.services))
 
     async def upload(request: Request) -> Response:
         return await receive(request, api.services)
@@ -289,7 +286,7 @@ async def web_client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 
     app = Starlette(
         routes=[
-            Route("/graphql", guarded(graphql), methods=["GET", "POST"]),
+            Route("/graphql", graphql, methods=["GET", "POST"]),
             Route("/imports/{import_id}/{secret}", guarded(upload), methods=["PUT"]),
             Route("/exports/{export_id}/{secret}", guarded(download), methods=["GET", "HEAD"]),
         ]

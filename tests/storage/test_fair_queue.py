@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import AsyncExitStack
 
 import pytest
 
-from audience_gql.storage.fair_queue import Asker, Bounds, FairQueue, Overloaded, asking
+from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, asking
 
 ADA, BOB, CYD = (
     Asker(workspace_id=1, token_id=1),
@@ -108,23 +109,66 @@ async def test_a_queue_has_a_bound_and_an_end():
     await hold(of, ADA, until)
 
 
-async def test_those_who_pass_through_do_so_one_in_a_round_of_the_event_loop_and_token_by_token():
-    of = queue(places=1, per_token=1, per_workspace=1)
-    rounds: list[tuple[int, Asker]] = []
-    round_ = 0
+async def beginnings_in_rounds(of: Beginnings, *askers: Asker, work_seconds: float = 0) -> list[list[Asker]]:
+    """Who began in each round of the event loop, in order."""
+    rounds: list[list[Asker]] = [[]]
 
-    async def pass_through(asker: Asker) -> None:
-        with asking(asker):
-            await of.pass_through()
-        rounds.append((round_, asker))
+    async def begin(asker: Asker) -> None:
+        await of.pass_through(asker)
+        rounds[-1].append(asker)
+        time.sleep(work_seconds)  # noqa: ASYNC251  # work that nothing interrupts
 
-    tasks = [asyncio.create_task(pass_through(asker)) for asker in (ADA, ADA, ADA, ADA, CYD)]
+    tasks = [asyncio.create_task(begin(asker)) for asker in askers]
     while not all(task.done() for task in tasks):
         await asyncio.sleep(0)
-        round_ += 1
+        rounds.append([])
+    return [began for began in rounds if began]
 
-    assert [asker for _, asker in rounds] == [ADA, ADA, CYD, ADA, ADA]
-    assert len({number for number, _ in rounds}) == len(rounds)
+
+async def test_long_pieces_of_work_begin_one_in_a_round_of_the_event_loop_and_token_by_token():
+    of = Beginnings(round_seconds=0.001, waiting_per_token=10, wait_seconds=5)
+
+    rounds = await beginnings_in_rounds(of, ADA, ADA, ADA, ADA, CYD, work_seconds=0.002)
+
+    assert rounds == [[ADA], [ADA], [CYD], [ADA], [ADA]]
+
+
+async def test_short_pieces_of_work_begin_in_one_round():
+    of = Beginnings(round_seconds=60, waiting_per_token=10, wait_seconds=5)
+
+    rounds = await beginnings_in_rounds(of, ADA, ADA, ADA, ADA, CYD)
+
+    assert rounds == [[ADA, ADA, ADA, ADA, CYD]]
+
+
+async def test_after_long_pieces_of_work_short_ones_soon_begin_together_again():
+    of = Beginnings(round_seconds=0.01, waiting_per_token=500, wait_seconds=5)
+    long = asyncio.create_task(beginnings_in_rounds(of, ADA, work_seconds=0.02))
+    await asyncio.sleep(0)
+
+    rounds = await beginnings_in_rounds(of, *[CYD] * 200)
+
+    assert (await long, sum(map(len, rounds))) == ([[ADA]], 200)
+    assert len(rounds) < 50
+
+
+async def test_a_beginning_that_is_cancelled_holds_up_nobody():
+    of = Beginnings(round_seconds=0, waiting_per_token=10, wait_seconds=5)
+    first, *others = [asyncio.create_task(of.pass_through(asker)) for asker in (ADA, ADA, ADA, CYD)]
+    await asyncio.sleep(0)
+
+    others[0].cancel()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+
+    assert [type(it) for it in results] == [type(None), asyncio.CancelledError, type(None), type(None)]
+
+
+async def test_beginnings_wait_within_bounds():
+    of = Beginnings(round_seconds=0, waiting_per_token=1, wait_seconds=5)
+
+    results = await asyncio.gather(*(of.pass_through(ADA) for _ in range(3)), return_exceptions=True)
+
+    assert [type(it) for it in results] == [type(None), type(None), Overloaded]
 
 
 async def test_the_process_own_work_never_waits():

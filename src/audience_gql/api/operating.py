@@ -5,16 +5,21 @@ It runs nothing. Subscriptions need no place. Connections to Postgres have a que
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Final
 
 from graphql import GraphQLError
 
 from audience_gql.api.errors import ApiError, for_client
+from audience_gql.api.time_limits import TimeLimit, TookTooLong
 from audience_gql.audience.access import Access
 from audience_gql.config import Settings
-from audience_gql.storage.fair_queue import Asker, Bounds, FairQueue, Overloaded, asking
+from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, asking
+
+_ROUND_SECONDS: Final = 0.001
+"""How long operations may begin in one round of the event loop before the others wait for the next round."""
+_WEIGHTLESS: Final = nullcontext()
 
 
 class NotAnswered(Exception):
@@ -29,10 +34,16 @@ class OperationQueue:
     """The queue of one process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._all = FairQueue(operation_bounds(settings))
+        self._heavy_cost = settings.heavy_cost
         self._heavy = FairQueue(heavy_operation_bounds(settings))
-        self._starts = FairQueue(start_bounds(settings))
+        self._all = FairQueue(operation_bounds(settings))
+        self._limit = TimeLimit(settings.operation_seconds)
+        # Parsing, checking and starting a document can block the event loop. So tokens take turns in its rounds, too.
+        self._beginnings = Beginnings(
+            round_seconds=_ROUND_SECONDS,
+            waiting_per_token=settings.operations_at_once,
+            wait_seconds=settings.operation_seconds,
+        )
 
     @asynccontextmanager
     async def operating(self, access: Access) -> AsyncIterator[None]:
@@ -40,32 +51,19 @@ class OperationQueue:
         asker = Asker(workspace_id=access.workspace.id, token_id=access.token.id)
         try:
             with asking(asker):
-                async with self._all.place(), self._limit():
-                    await self._starts.pass_through()
-                    yield
+                async with self._all.place():
+                    with self._limit.running():
+                        await self._beginnings.pass_through(asker)
+                        yield
         except Overloaded as error:
             raise NotAnswered(for_client(GraphQLError("", original_error=error))) from error
-
-    @asynccontextmanager
-    async def weighing(self, points: int) -> AsyncIterator[None]:
-        """Hold a second place, within the first, while a query with a large response runs. `points` is its cost."""
-        if points <= self._settings.heavy_cost:
-            yield
-            return
-        async with self._heavy.place():
-            yield
-
-    @asynccontextmanager
-    async def _limit(self) -> AsyncIterator[None]:
-        seconds = self._settings.operation_seconds
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                yield
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            message = f"The operation took more than {seconds:g} s and was stopped. Its changes up to then are kept."
+        except TookTooLong as error:
+            message = f"The operation took more than {self._limit.seconds:g} s and was stopped. Its changes up to then are kept."
             raise NotAnswered(ApiError("TIMEOUT", message)) from error
+
+    def weighing(self, points: int) -> AbstractAsyncContextManager[None]:
+        """Hold a second place, within the first, while a query with a large response runs. `points` is its cost."""
+        return _WEIGHTLESS if points <= self._heavy_cost else self._heavy.place()
 
 
 def operation_bounds(settings: Settings) -> Bounds:
@@ -76,17 +74,6 @@ def operation_bounds(settings: Settings) -> Bounds:
         per_workspace=_half(most),
         waiting_per_token=settings.operations_waiting_per_token,
         wait_seconds=settings.queue_seconds,
-    )
-
-
-def start_bounds(settings: Settings) -> Bounds:
-    """Parsing, checking and starting a document can block the event loop. So one starts in each round of the loop, and tokens take turns."""
-    return Bounds(
-        places=1,
-        per_token=1,
-        per_workspace=1,
-        waiting_per_token=settings.operations_at_once,
-        wait_seconds=settings.operation_seconds,
     )
 
 

@@ -60,13 +60,13 @@ class Doorkeeper:
 
     async def authenticate(self, secret: str) -> Access:
         """What this token opens. Raises Unauthenticated, Unavailable."""
-        match = _TOKEN.fullmatch(secret)
-        if match is None or _checksum(secret[:-6]) != match[3]:
-            raise Unauthenticated
         digest = _hash(secret)
         remembered = self._remembered.get(digest)
         if remembered is not None and remembered[0] > time.monotonic():
             return remembered[1]
+        match = _TOKEN.fullmatch(secret)
+        if match is None or _checksum(secret[:-6]) != match[3]:
+            raise Unauthenticated
         self._remembered.pop(digest, None)
         if digest not in self._lookups:
             # Concurrent requests with one token share one lookup. Otherwise each would take a connection before any limit per token applies.

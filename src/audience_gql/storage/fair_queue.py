@@ -1,4 +1,4 @@
-"""Shares a limited number of places fairly among tokens and workspaces, within one process.
+"""Shares a limited number of places, or the time of the event loop, fairly among tokens and workspaces, within one process.
 
 It must not know what a place stands for: a connection to Postgres, or a running operation.
 """
@@ -6,23 +6,13 @@ It must not know what a place stands for: a connection to Postgres, or a running
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from audience_gql.storage.waiting_line import Asker, Overloaded, WaitingLine
 
-class Overloaded(Exception):
-    """No place became free in time, or too many operations already wait for one. Nothing was done, so the caller can retry later."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
-    """The token that some work is done for, and its workspace."""
-
-    workspace_id: int
-    token_id: int
+__all__ = ["Asker", "Beginnings", "Bounds", "FairQueue", "Overloaded", "asking"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +30,19 @@ class Bounds:
 _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
 
 
-@contextmanager
-def asking(asker: Asker) -> Iterator[None]:
+class asking:  # noqa: N801  # it reads as a function
     """Count the work in the block, and in tasks that it starts, as this asker's. Work outside such a block belongs to the process itself."""
-    token = _asker.set(asker)
-    try:
-        yield
-    finally:
-        _asker.reset(token)
+
+    __slots__ = ("_asker", "_former")
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+
+    def __enter__(self) -> None:
+        self._former = _asker.set(self._asker)
+
+    def __exit__(self, *_: object) -> None:
+        _asker.reset(self._former)
 
 
 class FairQueue:
@@ -56,98 +51,105 @@ class FairQueue:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._free = bounds.places
-        self._by_token: Counter[int] = Counter()
-        self._by_workspace: Counter[int] = Counter()
-        self._waiting: dict[int, dict[int, deque[asyncio.Future[None]]]] = {}
-        """By workspace, then by token. The first one is served next."""
+        self._by_token: dict[int, int] = {}
+        self._by_workspace: dict[int, int] = {}
+        self._line = WaitingLine(per_token=bounds.waiting_per_token, seconds=bounds.wait_seconds)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    def place(self) -> _Place:
         """Hold a place during the context. Raises Overloaded."""
-        asker = _asker.get()
-        if asker is None:
-            yield
-            return
-        await self._enter(asker)
-        try:
-            yield
-        finally:
-            self._give_back(asker)
+        return _Place(self)
 
-    async def pass_through(self) -> None:
-        """Hold a place for one iteration of the event loop, so that others get their turn in between. Raises Overloaded."""
-        asker = _asker.get()
-        if asker is not None:
-            await self._enter(asker)
-            asyncio.get_running_loop().call_soon(self._give_back, asker)
+    async def enter(self, asker: Asker) -> None:
+        """Take a place, which the caller must give back. Raises Overloaded."""
+        if not self._take(asker):
+            await self._line.wait(asker, lambda: self.give_back(asker))
 
-    async def _enter(self, asker: Asker) -> None:
-        if self._has_place(asker.workspace_id, asker.token_id):
-            self._take(asker.workspace_id, asker.token_id)
-        else:
-            await self._wait(asker)
-
-    async def _wait(self, asker: Asker) -> None:
-        queue = self._waiting.setdefault(asker.workspace_id, {}).setdefault(asker.token_id, deque())
-        if len(queue) >= self._bounds.waiting_per_token:
-            raise Overloaded("too many operations of this token are already waiting")
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(place)
-        try:
-            async with asyncio.timeout(self._bounds.wait_seconds):
-                await place
-        except BaseException as error:
-            if place.done() and not place.cancelled():
-                self._give_back(asker)  # the place was given at the same moment
-            else:
-                queue.remove(place)
-                self._forget_if_empty(asker.workspace_id, asker.token_id)
-            if isinstance(error, TimeoutError):
-                raise Overloaded("no place became free in time") from None
-            raise
-
-    def _has_place(self, workspace_id: int, token_id: int) -> bool:
-        return (
-            self._free > 0
-            and self._by_token[token_id] < self._bounds.per_token
-            and self._by_workspace[workspace_id] < self._bounds.per_workspace
-        )
-
-    def _take(self, workspace_id: int, token_id: int) -> None:
-        self._free -= 1
-        self._by_token[token_id] += 1
-        self._by_workspace[workspace_id] += 1
-
-    def _give_back(self, asker: Asker) -> None:
+    def give_back(self, asker: Asker) -> None:
         self._free += 1
         for held, key in ((self._by_token, asker.token_id), (self._by_workspace, asker.workspace_id)):
             held[key] -= 1
             if not held[key]:
                 del held[key]
-        while self._serve_next():
+        while self._line and self._line.serve_next(self._take):
             pass
 
-    def _serve_next(self) -> bool:
-        """Give a place to the next waiting operation that may have one. Returns False when there is none."""
-        for workspace_id, tokens in self._waiting.items():
-            for token_id, queue in tokens.items():
-                if not self._has_place(workspace_id, token_id):
-                    continue
-                place = next((it for it in queue if not it.done()), None)
-                if place is None:
-                    continue  # all of them are cancelled, and remove themselves
-                queue.remove(place)
-                self._take(workspace_id, token_id)
-                place.set_result(None)
-                tokens[token_id] = tokens.pop(token_id)
-                self._waiting[workspace_id] = self._waiting.pop(workspace_id)
-                self._forget_if_empty(workspace_id, token_id)
-                return True
-        return False
+    def _take(self, asker: Asker) -> bool:
+        of_token = self._by_token.get(asker.token_id, 0)
+        of_workspace = self._by_workspace.get(asker.workspace_id, 0)
+        if (
+            self._free <= 0
+            or of_token >= self._bounds.per_token
+            or of_workspace >= self._bounds.per_workspace
+        ):
+            return False
+        self._free -= 1
+        self._by_token[asker.token_id] = of_token + 1
+        self._by_workspace[asker.workspace_id] = of_workspace + 1
+        return True
 
-    def _forget_if_empty(self, workspace_id: int, token_id: int) -> None:
-        tokens = self._waiting.get(workspace_id, {})
-        if token_id in tokens and not tokens[token_id]:
-            del tokens[token_id]
-        if not tokens:
-            self._waiting.pop(workspace_id, None)
+
+class _Place:
+    """A place of the current asker during a context. A generator would cost several times as much."""
+
+    __slots__ = ("_asker", "_queue")
+
+    def __init__(self, queue: FairQueue) -> None:
+        self._queue = queue
+        self._asker: Asker | None = None
+
+    async def __aenter__(self) -> None:
+        asker = _asker.get()
+        if asker is not None:
+            await self._queue.enter(asker)
+            self._asker = asker
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._asker is not None:
+            self._queue.give_back(self._asker)
+
+
+class Beginnings:
+    """Lets pieces of work begin that the event loop cannot interrupt. In each round of the loop, they may take a short time together.
+
+    Those that find no time left wait. Then workspaces take turns, and tokens take turns within a workspace.
+    """
+
+    def __init__(self, *, round_seconds: float, waiting_per_token: int, wait_seconds: float) -> None:
+        self._round_seconds = round_seconds
+        self._line = WaitingLine(per_token=waiting_per_token, seconds=wait_seconds)
+        self._began_at: float | None = None
+        """When the first piece of this round began. None if none did."""
+
+    async def pass_through(self, asker: Asker) -> None:
+        """Return when the caller may begin. Raises Overloaded."""
+        if self._began_at is None:
+            self._begin_round()
+        elif self._line or time.perf_counter() - self._began_at >= self._round_seconds:
+            await self._line.wait(asker, _nothing)
+
+    def _begin_round(self, served: int = 0) -> None:
+        """Begin a round, in which so many of those who waited begin."""
+        self._began_at = time.perf_counter()
+        asyncio.get_running_loop().call_soon(self._end_round, self._began_at, served)
+
+    def _end_round(self, began_at: float, served: int) -> None:
+        """Serve those who wait: as many as would have had time in the round that ends, but at most twice as many as then, and at least one."""
+        self._began_at = None
+        if not self._line:
+            return
+        spent = time.perf_counter() - began_at
+        fitting = served * self._round_seconds / spent if spent else 0
+        most = max(1, int(min(fitting, 2 * served)))
+        served = 0
+        while served < most and self._line.serve_next(_anybody):
+            served += 1
+        if served:
+            self._begin_round(served)
+
+
+def _anybody(_: Asker) -> bool:
+    return True
+
+
+def _nothing() -> None:
+    """Nobody needs the turn of a caller who was cancelled."""

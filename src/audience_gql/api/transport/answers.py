@@ -6,18 +6,21 @@ It must not depend on the response's content.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Collection
+from random import getrandbits
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audience_gql.api.errors import REQUEST_ID
+from audience_gql.api.transport.replies import Header
 
-_REQUEST_ID: Final = "x-request-id"
-_GIVEN: Final = re.compile(r"[\w.:=+/-]{1,100}", re.ASCII)
+_REQUEST_ID: Final = b"x-request-id"
+_CACHE_CONTROL: Final = b"cache-control"
+_NOT_STORED: Final[Header] = (_CACHE_CONTROL, b"no-store")
+_NOT_GUESSED: Final[Header] = (b"x-content-type-options", b"nosniff")
+_GIVEN: Final = re.compile(rb"[\w.:=+/-]{1,100}")
 """The form of an id that a proxy or client may give. It is safe to write into a log."""
 _ASKED_WITH: Final = ("Authorization", "Content-Type", "If-Range", "Last-Event-ID", "Range", "X-Request-Id")
 _READ_FROM: Final = (
@@ -53,16 +56,16 @@ class Answers:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = Headers(scope=scope).get(_REQUEST_ID, "")
-        request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+        given = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
+        request_id = given if _GIVEN.fullmatch(given) else f"{getrandbits(64):016x}".encode()
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("cache-control", "no-store")
-                headers["x-content-type-options"] = "nosniff"
-                headers[_REQUEST_ID] = request_id
+                headers: list[Header] = message["headers"]
+                if all(name != _CACHE_CONTROL for name, _ in headers):
+                    headers.append(_NOT_STORED)
+                headers += (_NOT_GUESSED, (_REQUEST_ID, request_id))
             await send(message)
 
-        REQUEST_ID.set(request_id)
+        REQUEST_ID.set(request_id.decode())
         await self._app(scope, receive, answer)

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, code_of, masked
+from audience_gql.api.transport.replies import Reply
 from audience_gql.api.transport.requests import GRAPHQL_JSON, JSON, media_type_of
 from audience_gql.api.transport.wire import encode
 
@@ -30,16 +31,22 @@ def guarded(endpoint: Endpoint) -> Endpoint:
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)
         except Exception as error:  # noqa: BLE001  # the edge: the error is logged, masked and sent
-            return _failure(error, request)
+            reply = reply_to_failure(error, media_type_of(request.headers.get("accept", "")))
+            response = Response(reply.body, reply.status)
+            response.raw_headers = reply.headers
+            return response
 
     return answer
 
 
-def _failure(error: Exception, request: Request) -> Response:
+def reply_to_failure(error: Exception, media_type: str) -> Reply:
+    """The response when an exception escapes, for a client that prefers this media type."""
     public = masked(error)
     is_passing = code_of(public) in _PASSING
     status = HTTPStatus.SERVICE_UNAVAILABLE if is_passing else HTTPStatus.INTERNAL_SERVER_ERROR
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if is_passing else {}
-    media_type = GRAPHQL_JSON if media_type_of(request) == GRAPHQL_JSON else JSON
-    body = encode({"errors": [public.formatted]})
-    return Response(body, status, headers, f"{media_type}; charset=utf-8")
+    return Reply(
+        status,
+        encode({"errors": [public.formatted]}),
+        GRAPHQL_JSON if media_type == GRAPHQL_JSON else JSON,
+        [(b"retry-after", str(RETRY_AFTER_SECONDS).encode())] if is_passing else (),
+    )

@@ -1,6 +1,7 @@
 """GraphQL over HTTP: the status and body of each response. Streams are sent by sse.py.
 
-The schema runs the operations. edge.py answers when an exception escapes from here.
+The schema runs the operations. edge.py answers when an exception escapes from here. Every request for GraphQL takes this way, and most
+take little else. So it reads the request and sends the response itself, without a web framework.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 from graphql import GraphQLError
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
@@ -20,11 +20,16 @@ from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of
 from audience_gql.api.operating import NotAnswered
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
 from audience_gql.api.schema import Schema
+from audience_gql.api.time_limits import TimeLimit
 from audience_gql.api.transport import sse
+from audience_gql.api.transport.edge import reply_to_failure
+from audience_gql.api.transport.replies import Header, Reply
 from audience_gql.api.transport.requests import (
     EVENT_STREAM,
     GRAPHQL_JSON,
     JSON,
+    Gone,
+    Request,
     RequestRefused,
     access_of,
     bad_request,
@@ -44,50 +49,69 @@ _STATUS_OF_CODES: Final = {
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-_PLAN: Final = 'executor;desc="plan"'
-_LIBRARY: Final = 'executor;desc="library"'
+_PLAN: Final[Header] = (b"server-timing", b'executor;desc="plan"')
+_LIBRARY: Final[Header] = (b"server-timing", b'executor;desc="library"')
+_RETRY: Final[Header] = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 _TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-async def answer(
-    request: Request, schema: Schema, services: Services, subscriptions: Subscriptions
-) -> Response:
-    """The response to any request."""
-    media_type = media_type_of(request)
-    try:
-        return await _answer(request, schema, services, subscriptions, media_type)
-    except RequestRefused as refused:
-        body = encode({"errors": [refused.error.formatted]})
-        sent_as = JSON if media_type == EVENT_STREAM else media_type  # no stream has begun
-        return Response(body, refused.status, refused.headers, _with_charset(sent_as))
+class GraphQLEndpoint:
+    """The ASGI application that answers any HTTP request for GraphQL."""
+
+    def __init__(self, schema: Schema, services: Services, subscriptions: Subscriptions) -> None:
+        self._schema = schema
+        self._services = services
+        self._subscriptions = subscriptions
+        self._body_limit = TimeLimit(services.settings.request_seconds)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        media_type = media_type_of(request.header(b"accept"))
+        try:
+            reply = await self._answer(request, media_type)
+        except RequestRefused as refused:
+            sent_as = JSON if media_type == EVENT_STREAM else media_type  # no stream has begun
+            body = encode({"errors": [refused.error.formatted]})
+            reply = Reply(refused.status, body, sent_as, refused.headers)
+        except Gone:
+            reply = Reply(HTTPStatus.BAD_REQUEST, b"", JSON)
+        except Exception as error:  # noqa: BLE001  # the edge: the error is logged, masked and sent
+            reply = reply_to_failure(error, media_type)
+        await reply(scope, receive, send)
+
+    async def _answer(self, request: Request, media_type: str) -> ASGIApp:
+        services = self._services
+        if request.method not in _METHODS:
+            error = ApiError("BAD_USER_INPUT", "Send GraphQL requests with GET or POST.")
+            raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="GET, POST")
+        access = await access_of(request, services.doorkeeper)
+        operation = await operation_of(
+            request, body_bytes=services.settings.body_bytes, limit=self._body_limit
+        )
+        try:
+            async with services.operations.operating(access):
+                type_ = self._schema.operation_type(operation.query, operation.operation_name)
+                _check_type(type_, request.method, media_type)
+                if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
+                    return sse.subscribe(request, operation, self._subscriptions, services, access)
+                context = Context(services, access)
+                reply = _answered(await self._run(operation, context), media_type)
+                reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
+                return reply
+        except NotAnswered as refusal:
+            return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type)
+        except OperationRefused as refusal:
+            return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type)
+
+    async def _run(self, operation: OperationRequest, context: Context) -> ExecutionResult:
+        if operation.is_hash:
+            raise OperationRefused([hash_not_accepted()])
+        async with self._services.operations.weighing(self._schema.query_cost(operation)):
+            return await self._schema.answer(operation, context)
 
 
-async def _answer(
-    request: Request, schema: Schema, services: Services, subscriptions: Subscriptions, media_type: str
-) -> Response:
-    if request.method not in _METHODS:
-        error = ApiError("BAD_USER_INPUT", "Send GraphQL requests with GET or POST.")
-        raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="GET, POST")
-    access = await access_of(request, services)
-    operation = await operation_of(request, services.settings)
-    try:
-        async with services.operations.operating(access):
-            type_ = schema.operation_type(operation.query, operation.operation_name)
-            _check_type(type_, request.method, media_type)
-            if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
-                return sse.subscribe(request, operation, subscriptions, services, access)
-            context = Context(services, access)
-            response = _answered(await _run(operation, schema, context), media_type)
-            response.headers["Server-Timing"] = _PLAN if context.is_planned else _LIBRARY
-            return response
-    except NotAnswered as refusal:
-        return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type)
-    except OperationRefused as refusal:
-        return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type)
-
-
-def _answered(result: ExecutionResult, media_type: str) -> Response:
-    return sse.single(result) if media_type == EVENT_STREAM else _response(result, media_type)
+def _answered(result: ExecutionResult, media_type: str) -> Reply:
+    return sse.single(result) if media_type == EVENT_STREAM else _reply(result, media_type)
 
 
 def _check_type(type_: OperationType | None, method: str, media_type: str) -> None:
@@ -101,19 +125,13 @@ def _check_type(type_: OperationType | None, method: str, media_type: str) -> No
         raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="POST")
 
 
-async def _run(operation: OperationRequest, schema: Schema, context: Context) -> ExecutionResult:
-    if operation.is_hash:
-        raise OperationRefused([hash_not_accepted()])
-    async with context.services.operations.weighing(schema.query_cost(operation)):
-        return await schema.answer(operation, context)
-
-
-def _response(result: ExecutionResult, media_type: str) -> Response:
-    errors = result.errors or []
+def _reply(result: ExecutionResult, media_type: str) -> Reply:
+    errors = result.errors
     body = body_of(result)
+    if not errors:
+        return Reply(HTTPStatus.OK, encode(body), media_type)
     status = _status(result.data, errors, media_type, never_ran="data" not in body)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in _TRY_AGAIN else {}
-    return Response(encode(body), status, headers, _with_charset(media_type))
+    return Reply(status, encode(body), media_type, [_RETRY] if status in _TRY_AGAIN else ())
 
 
 def _status(
@@ -125,7 +143,3 @@ def _status(
         return status
     # Under application/json, a status other than 200 means that no GraphQL server answered.
     return HTTPStatus.BAD_REQUEST if never_ran and media_type == GRAPHQL_JSON else HTTPStatus.OK
-
-
-def _with_charset(media_type: str) -> str:
-    return f"{media_type}; charset=utf-8"

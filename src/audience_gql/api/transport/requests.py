@@ -5,25 +5,65 @@ It must not run anything. No request may lead to a 500 here.
 
 from __future__ import annotations
 
-import asyncio
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qsl
 
 from graphql import GraphQLError
-from starlette.requests import Request
+from starlette.types import Receive, Scope
 
-from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
+from audience_gql.api.time_limits import TimeLimit, TookTooLong
 from audience_gql.api.transport.authorization import authorize
+from audience_gql.api.transport.replies import Header
 from audience_gql.api.transport.wire import Unreadable, decode
-from audience_gql.audience.access import Access, Unauthenticated
-from audience_gql.config import Settings
+from audience_gql.audience.access import Access, Doorkeeper, Unauthenticated
 from audience_gql.storage.database import UNREACHABLE
 
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 EVENT_STREAM: Final = "text/event-stream"
+_USUAL_LENGTH: Final = 200
+"""The most characters of a header whose meaning is remembered."""
+
+
+class Gone(Exception):
+    """The client has closed the connection."""
+
+
+class Request:
+    """A request over HTTP."""
+
+    __slots__ = ("_headers", "method", "query_string", "receive")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.query_string: bytes = scope["query_string"]
+        self.receive = receive
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first one of a name counts
+
+    def header(self, name: bytes, default: str = "") -> str:
+        """A header by its name in lower case."""
+        value = self._headers.get(name)
+        return default if value is None else value.decode("latin-1")
+
+    async def body(self, most: int) -> bytes:
+        """The body. Raises RequestRefused if it has more bytes than this, and Gone."""
+        body = bytearray()
+        is_whole = False
+        while not is_whole:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise Gone
+            body += message["body"]
+            if len(body) > most:
+                raise bad_request(
+                    f"The body has more than {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                )
+            is_whole = not message["more_body"]
+        return bytes(body)
 
 
 class RequestRefused(Exception):
@@ -33,13 +73,15 @@ class RequestRefused(Exception):
         super().__init__(error.message)
         self.status = status
         self.error = error
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.headers: list[Header] = [
+            (name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()
+        ]
 
 
-async def access_of(request: Request, services: Services) -> Access:
+async def access_of(request: Request, doorkeeper: Doorkeeper) -> Access:
     """The access that the request's token grants. Raises RequestRefused."""
     try:
-        return await authorize(services.doorkeeper, request.headers.get("authorization"))
+        return await authorize(doorkeeper, request.header(b"authorization"))
     except Unauthenticated as error:
         bare = ApiError("UNAUTHENTICATED", "Send a good token: `Authorization: Bearer agq_…`.")
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, bare, WWW_Authenticate="Bearer") from error
@@ -49,15 +91,13 @@ async def access_of(request: Request, services: Services) -> Access:
         ) from error
 
 
-async def operation_of(request: Request, settings: Settings) -> OperationRequest:
-    """The operation in the request's address or body. Raises RequestRefused."""
+async def operation_of(request: Request, *, body_bytes: int, limit: TimeLimit) -> OperationRequest:
+    """The operation in the request's address, or in its body, which has this limit. Raises RequestRefused, Gone."""
     if request.method == "GET":
-        given: dict[str, object] = dict(request.query_params)
-        for name in ("variables", "extensions"):
-            if text := request.query_params.get(name):
-                given[name] = _decoded(text)
+        given = _object_in_address(request.query_string)
     else:
-        given = await _object_of(request, settings)
+        _check_headers(request)
+        given = _object(await _body_in_time(request, body_bytes, limit))
     try:
         operation = operation_request(given)
     except NoOperation as error:
@@ -67,57 +107,50 @@ async def operation_of(request: Request, settings: Settings) -> OperationRequest
     return operation
 
 
-def media_type_of(request: Request) -> str:
+def media_type_of(accept: str) -> str:
     """The media type of the response: of those that the API offers, the one that the client prefers."""
-    best, best_quality = JSON, 0.0
-    for offer in request.headers.get("accept", "").split(","):
-        name, _, parameters = offer.strip().lower().partition(";")
-        quality = _quality(parameters)
-        if name.strip() in (JSON, GRAPHQL_JSON, EVENT_STREAM) and quality > best_quality:
-            best, best_quality = name.strip(), quality
-    return best
+    return _preferred(accept) if len(accept) > _USUAL_LENGTH else _preferred_as_usual(accept)
 
 
 def bad_request(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, **headers: str) -> RequestRefused:
     return RequestRefused(status, ApiError("BAD_USER_INPUT", message), **headers)
 
 
-async def _object_of(request: Request, settings: Settings) -> dict[str, object]:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _object_in_address(query_string: bytes) -> dict[str, object]:
+    given = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+    decoded = {name: _decoded(text) for name in ("variables", "extensions") if (text := given.get(name))}
+    return {**given, **decoded}
+
+
+def _check_headers(request: Request) -> None:
+    content_type = request.header(b"content-type").partition(";")[0].strip().lower()
     if content_type != JSON:
         raise bad_request(
-            f"Send the body as {JSON}, not {content_type or 'nothing'}.",
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Send the body as {JSON}, not {content_type or 'nothing'}.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
         )
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding = request.header(b"content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise bad_request(
             f"Send the body without content-encoding, not as {encoding}.",
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             Accept_Encoding="identity",
         )
-    body = _decoded(await _body_in_time(request, settings))
-    if not isinstance(body, dict):
-        raise bad_request('The body must be one JSON object: {"query": …}. Batches are not supported.')
-    return body
 
 
-async def _body_in_time(request: Request, settings: Settings) -> bytes:
+async def _body_in_time(request: Request, most: int, limit: TimeLimit) -> bytes:
     try:
-        async with asyncio.timeout(settings.request_seconds):
-            return await _body(request, settings.body_bytes)
-    except TimeoutError as error:
-        message = f"The body did not arrive within {settings.request_seconds:g} s."
+        with limit.running():
+            return await request.body(most)
+    except TookTooLong as error:
+        message = f"The body did not arrive within {limit.seconds:g} s."
         raise bad_request(message, HTTPStatus.REQUEST_TIMEOUT, Connection="close") from error
 
 
-async def _body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise bad_request(f"The body has more than {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return bytes(body)
+def _object(body: bytes) -> dict[str, object]:
+    value = _decoded(body)
+    if not isinstance(value, dict):
+        raise bad_request('The body must be one JSON object: {"query": …}. Batches are not supported.')
+    return value
 
 
 def _decoded(raw: bytes | str) -> object:
@@ -125,6 +158,19 @@ def _decoded(raw: bytes | str) -> object:
         return decode(raw)
     except Unreadable as error:
         raise bad_request(str(error)) from error
+
+
+def _preferred(accept: str) -> str:
+    best, best_quality = JSON, 0.0
+    for offer in accept.split(","):
+        name, _, parameters = offer.strip().lower().partition(";")
+        quality = _quality(parameters)
+        if name.strip() in (JSON, GRAPHQL_JSON, EVENT_STREAM) and quality > best_quality:
+            best, best_quality = name.strip(), quality
+    return best
+
+
+_preferred_as_usual = lru_cache(_preferred)
 
 
 def _quality(parameters: str) -> float:

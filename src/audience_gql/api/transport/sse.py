@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any, Final
 
 from graphql import GraphQLError
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.transport.authorization import refusal, secret_of
-from audience_gql.api.transport.requests import EVENT_STREAM, RequestRefused
+from audience_gql.api.transport.replies import Header, Reply
+from audience_gql.api.transport.requests import EVENT_STREAM, Request, RequestRefused
 from audience_gql.api.transport.results import only_errors, result_of
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.access import Access
@@ -30,7 +29,8 @@ from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.shared_execution import Result
 from audience_gql.audience.tasks import end
 
-_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_HEADERS: Final[Sequence[Header]] = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
+_MEDIA_TYPE: Final[Header] = (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode())
 CUT_OFF: Final = "audience_gql.cut_off"
 """An ASGI extension of our server. Its `now` ends an unfinished response together with its connection."""
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
@@ -41,10 +41,10 @@ _PARTING_SECONDS: Final = 5.0
 logger = logging.getLogger(__name__)
 
 
-def single(result: ExecutionResult) -> Response:
+def single(result: ExecutionResult) -> Reply:
     """The stream of a query or mutation: its one result."""
     body = _next(result_of(result.data, result.errors).text, "1") + _COMPLETE
-    return Response(body, HTTPStatus.OK, _HEADERS, EVENT_STREAM)
+    return Reply(HTTPStatus.OK, body, EVENT_STREAM, _HEADERS)
 
 
 def subscribe(
@@ -53,13 +53,13 @@ def subscribe(
     subscriptions: Subscriptions,
     services: Services,
     access: Access,
-) -> Response:
+) -> ASGIApp:
     """The stream of a subscription. Raises RequestRefused if the token has too many connections."""
     if not services.live.enter(access.token.id):
         error = ApiError("RATE_LIMITED", "Too many sockets and streams for this token.")
         raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
-    context = Context(services, access, request.headers.get("last-event-id") or None)
-    return _Stream(operation, subscriptions, context, secret_of(request.headers.get("authorization")))
+    context = Context(services, access, request.header(b"last-event-id") or None)
+    return _Stream(operation, subscriptions, context, secret_of(request.header(b"authorization")))
 
 
 class _Gone(Exception):
@@ -80,8 +80,9 @@ class _Events:
         self._results = 0
         self._cursor = ""
 
-    async def begin(self, start: Mapping[str, object]) -> None:
-        await self._send({"type": "http.response.start", **start})
+    async def begin(self) -> None:
+        headers = [*_HEADERS, _MEDIA_TYPE]
+        await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
 
     async def next(self, result: Result) -> None:
         """A result. The event's id is its cursor, or its number if it has none."""
@@ -123,16 +124,12 @@ class _Events:
             raise _Gone from error
 
 
-class _Stream(Response):
-    """Sends results until they end, the client goes, or the server must end the stream."""
-
-    media_type = EVENT_STREAM
+class _Stream:
+    """An ASGI application that sends results until they end, the client goes, or the server must end the stream."""
 
     def __init__(
         self, operation: OperationRequest, subscriptions: Subscriptions, context: Context, secret: str
     ) -> None:
-        self.status_code = HTTPStatus.OK
-        self.init_headers(_HEADERS)
         self._operation = operation
         self._subscriptions = subscriptions
         self._context = context
@@ -144,7 +141,7 @@ class _Stream(Response):
         events = _Events(send, cut_off, slow_seconds=services.settings.slow_client_seconds)
         try:
             with services.live.operation():
-                await events.begin({"status": self.status_code, "headers": self.raw_headers})
+                await events.begin()
                 reason = await self._run(events, receive)
             if reason is not None:
                 await events.part(reason)
