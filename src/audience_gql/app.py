@@ -97,9 +97,8 @@ def create_app(settings: Settings) -> Starlette:
         ],
     )
     app.state.live = live  # the server uses it to drain
-    app.state.direct = {
-        GRAPHQL_PATH: graphql
-    }  # the server looks here first, because looking through the routes takes longer
+    # The server looks here first, because looking through the routes takes longer.
+    app.state.direct = {GRAPHQL_PATH: graphql}
     return app
 
 
