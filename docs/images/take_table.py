@@ -18,6 +18,7 @@ from rich.console import Console
 
 from audience_gql.audience.ports import Ports
 from audience_gql.demo.loading import open_workspace
+from audience_gql.demo.opening import open_shop
 from audience_gql.demo.replay import buy, watch
 from audience_gql.demo.scoreboard import Scoreboard
 from audience_gql.messaging.jobs import ArqJobs
@@ -37,6 +38,7 @@ async def main() -> None:
     )
     board = Scoreboard()
     workspace = await open_workspace(ports=ports)
+    await open_shop(ports=ports, workspace=workspace)
     tasks = [
         asyncio.create_task(watch(os.environ["AUDIENCE_WS_URL"], os.environ["AUDIENCE_TOKEN"], board)),
         asyncio.create_task(buy(ports, workspace, board)),

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 import pytest
 
-from audience_gql.demo.audience_feed import Heard, Listener, State, listen
+from audience_gql.demo.audience_feed import Acting, Heard, Listener, State, listen
 from audience_gql.demo.loading import WIN_BACK
 
 pytestmark = pytest.mark.xdist_group("product")
@@ -51,7 +51,8 @@ async def test_the_automation_s_runs_and_its_group_are_told(product):
                 continue
         listening.cancel()
 
-    assert (before.sizes[WIN_BACK], before.runs) == (0, 0)
-    assert before.summary == 'When somebody enters "Lapsing buyers": add them to "Win back".'
+    summary = 'When somebody enters "Lapsing buyers": add them to "Win back".'
+    assert before.sizes[WIN_BACK] == 0
+    assert before.automations == (Acting(name=WIN_BACK, summary=summary, runs=0),)
     assert change == Heard(name=WIN_BACK, has_entered=True, cause="MANUAL", external_id="feed-1")
-    assert after.runs == 1
+    assert after.automations == (Acting(name=WIN_BACK, summary=summary, runs=1),)

@@ -65,6 +65,16 @@ def test_who_comes_back_later_hears_what_is_due_then(rhythm):
     assert next(rhythm.since(later)) == next(r for r in rhythm.since(START) if r.at >= later)
 
 
+def test_before_the_first_start_there_was_a_round_too(rhythm):
+    played = list(islice(rhythm.since(START - timedelta(minutes=5)), 1_000))
+
+    assert START - timedelta(minutes=5) <= played[0].at < START - timedelta(minutes=4)
+    assert {replayed.key for replayed in played if replayed.at < START} == {
+        f"replay--1-{replayed.purchase.line}" for replayed in played if replayed.at < START
+    }
+    assert next(replayed for replayed in played if replayed.at >= START) == next(rhythm.since(START))
+
+
 def test_every_round_has_keys_of_its_own(rhythm):
     near_the_end = START + ROUND - timedelta(seconds=30)
 

@@ -6,7 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from audience_gql.demo.audience_feed import Heard, State
+from audience_gql.demo.audience_feed import Acting, Heard, State
 from audience_gql.demo.scoreboard import Scoreboard
 
 
@@ -22,8 +22,12 @@ def drawn(board: Scoreboard, now: float) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[1:]]
 
 
-def known(sizes: dict[str, int], runs: int = 0) -> State:
-    return State(sizes=sizes, summary='When somebody enters "Lost": add them to "Win back".', runs=runs)
+WIN_BACK = 'When somebody enters "Lost": add them to "Win back".'
+
+
+def known(sizes: dict[str, int], runs: int = 0, filling: int = 0) -> State:
+    automation = Acting(name="Win back", summary=WIN_BACK, runs=runs)
+    return State(sizes=sizes, filling=filling, automations=(automation,))
 
 
 def heard(name: str, *, has_entered: bool, cause: str = "EVENT", external_id: str | None = None) -> Heard:
@@ -43,7 +47,9 @@ def test_it_counts_who_came_and_went_and_how_long_it_took():
         ["Lost", "7", "0", "1", "14 ms"],
         ["in the last minute", "", "1", "2", "13 ms"],
     ]
-    assert "1 entered, 2 left, commit to socket 13 ms; Active 1,234, Lost 7; 0 runs" in board.line(110.0)
+    told = "1 entered, 2 left, 1 of them by the clock, commit to socket 13 ms; Active 1,234, Lost 7; 0 runs"
+    assert told in board.line(110.0)
+    assert " by the clock alone, without any purchase: 1" in printed(board, 110.0)
 
 
 def test_a_minute_later_it_is_forgotten():
@@ -74,6 +80,7 @@ def test_the_clocks_doing_has_no_latency_although_she_has_just_bought():
 
 def test_the_last_purchases_are_told_with_what_followed():
     board = Scoreboard()
+    board.state = known({})
     for customer in ("1", "2", "3", "4", "5"):
         board.purchased(customer, "9.99", 100.0)
     board.changed(heard("Active", has_entered=True, external_id="4"), 100.1)
@@ -94,14 +101,33 @@ def test_the_automation_is_told_with_its_runs_and_its_group():
     board.changed(heard("Win back", has_entered=True, cause="MANUAL", external_id="00042"), 100.0)
 
     assert drawn(board, 101.0)[1] == ["Win back", "1,234", "1", "0", ""]
-    assert ' automation: 1,240 runs. When somebody enters "Lost": add them to "Win back".' in printed(
-        board, 101.0
-    )
+    assert f" automation Win back: 1,240 runs. {WIN_BACK}" in printed(board, 101.0)
     assert board.line(101.0).endswith("Lost 7, Win back 1,234; 1,240 runs")
 
 
-def test_without_the_automation_its_line_stays_blank():
+def test_several_automations_have_a_line_each():
     board = Scoreboard()
-    board.state = State(sizes={"Lost": 7}, summary=None, runs=0)
+    thanks = Acting(name="Thanks", summary="Thank them.", runs=3)
+    board.state = State(sizes={"Lost": 7}, filling=0, automations=(*known({}, runs=2).automations, thanks))
 
-    assert printed(board, 101.0)[-1].strip() == ""
+    lines = [line for line in printed(board, 101.0) if line.startswith(" automation")]
+    assert [line.split(".")[0] for line in lines] == [
+        " automation Win back: 2 runs",
+        " automation Thanks: 3 runs",
+    ]
+    assert board.line(101.0).endswith("Lost 7; 5 runs")
+
+
+def test_it_begins_once_the_segments_have_their_members_and_then_stays():
+    board = Scoreboard()
+    assert printed(board, 100.0) == [" Connecting to the websocket"]
+
+    board.state = known({"Lost": 1}, filling=2)
+    assert printed(board, 101.0) == [" Finding the members of the segments: 2 to go"]
+    assert board.line(101.0) == "Finding the members of the segments: 2 to go"
+
+    board.state = known({"Lost": 7})
+    assert drawn(board, 102.0)[0] == ["Lost", "7", "0", "0", ""]
+
+    board.state = known({"Lost": 7, "New": 0}, filling=1)
+    assert drawn(board, 103.0)[1] == ["New", "0", "0", "0", ""]

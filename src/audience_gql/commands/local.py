@@ -33,23 +33,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _demo(parsed: argparse.Namespace) -> int:
     async def prepare(ports: Ports) -> Workspace:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        from audience_gql.demo import loading
+        from audience_gql.demo import loading, opening
 
         workspace = await loading.open_workspace(ports=ports)
         if not await loading.is_loaded(workspace):
-            columns = (
-                TextColumn("Loading the data"),
-                BarColumn(),
-                TextColumn("{task.completed:,}"),
-                TimeElapsedColumn(),
-            )
-            with Progress(*columns) as progress:
-                task = progress.add_task("load", total=loading.STEPS)
-                await loading.load(
-                    ports=ports, workspace=workspace, advance=lambda n: progress.advance(task, n)
-                )
+            await _load(ports, workspace)
+        if not parsed.no_replay:
+            await opening.open_shop(ports=ports, workspace=workspace)
+        _say("Starting the web process.")
         return workspace
 
     async def play(ports: Ports, workspace: Workspace, addresses: Addresses) -> None:
@@ -60,6 +51,23 @@ def _demo(parsed: argparse.Namespace) -> int:
         )
 
     return _stand_alone(parsed, "demo", prepare, None if parsed.no_replay else play, is_disposable=True)
+
+
+async def _load(ports: Ports, workspace: Workspace) -> None:
+    """Load the demo's data, with a bar of the progress in a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from audience_gql.demo import cdnow, loading
+
+    _say(
+        f"Loading the data: {cdnow.CUSTOMERS:,} people and {cdnow.PURCHASES:,} purchases. This takes about 15 s, the first time only."
+    )
+    columns = (BarColumn(), TextColumn("{task.completed:,} of {task.total:,}"), TimeElapsedColumn())
+    console = Console()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("load", total=loading.STEPS)
+        await loading.load(ports=ports, workspace=workspace, advance=lambda n: progress.advance(task, n))
 
 
 def _up(parsed: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The demo's websocket client: it receives every membership change, and asks for the sizes of lists and the runs of the automation.
+"""The demo's websocket client: it receives every membership change, and asks for the sizes of lists and the runs of the automations.
 
 It must not read the database, so that it shows exactly what a client gets.
 """
@@ -15,6 +15,7 @@ from websockets import ClientConnection, Subprotocol, connect
 from websockets.exceptions import WebSocketException
 
 from audience_gql.demo.loading import WIN_BACK
+from audience_gql.demo.opening import THANKS
 
 _PROTOCOL: Final = Subprotocol("graphql-transport-ws")
 _RETRY_SECONDS: Final = 1.0
@@ -22,11 +23,15 @@ _STATE_SECONDS: Final = 1.0
 _FEED: Final = """subscription ($after: String) { membershipChanges(after: $after) {
   cursor changes { kind cause segment { name } group { name } subscriber { externalId } }
 } }"""
-_STATE: Final = """query ($name: String!, $from: DateTime!) {
-  segments(first: 100, orderBy: CREATED_DESC) { edges { node { name memberCount } } }
-  group(by: {name: $name}) { name memberCount }
-  automation(by: {name: $name}) { summary figures(from: $from) { done } }
-}"""
+_STATE: Final = """query ($first: String!, $second: String!, $from: DateTime!) {
+  segments(first: 100, orderBy: CREATED_DESC) { edges { node { name memberCount state } } }
+  firstGroup: group(by: {name: $first}) { ...Size }
+  secondGroup: group(by: {name: $second}) { ...Size }
+  first: automation(by: {name: $first}) { ...Acts }
+  second: automation(by: {name: $second}) { ...Acts }
+}
+fragment Size on Group { name memberCount }
+fragment Acts on Automation { name summary figures(from: $from) { done } }"""
 _BEGINNING: Final = "2000-01-01T00:00:00Z"
 
 
@@ -42,15 +47,25 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acting:
+    """An automation of the demo. One that somebody deleted is not told."""
+
+    name: str
+    summary: str
+    """What the automation does, in a sentence."""
+    runs: int
+    """How often it has acted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """What the client was told when it asked last."""
 
     sizes: dict[str, int]
-    """The sizes of all segments and of the automation's group, by name."""
-    summary: str | None
-    """What the automation does, in a sentence; None if it was deleted."""
-    runs: int
-    """How often the automation has acted."""
+    """The sizes of all segments and of the automations' groups, by name."""
+    filling: int
+    """How many of the segments have not found all their members yet."""
+    automations: tuple[Acting, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +99,10 @@ async def listen(url: str, token: str, listener: Listener) -> None:
 async def _ask_for_state(socket: ClientConnection, token: str, cursor: str | None) -> None:
     await _send(socket, {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
     await _subscribe(socket, "feed", _FEED, after=cursor)
+    asked = {"first": WIN_BACK, "second": THANKS, "from": _BEGINNING}
     number = 0
     while True:
-        await _subscribe(socket, f"state-{number}", _STATE, **{"name": WIN_BACK, "from": _BEGINNING})
+        await _subscribe(socket, f"state-{number}", _STATE, **asked)
         number += 1
         await asyncio.sleep(_STATE_SECONDS)
 
@@ -129,11 +145,14 @@ def _told(message: dict[str, Any], listener: Listener) -> str | None:  # Any: JS
 
 
 def _state(data: dict[str, Any]) -> State:  # Any: JSON
-    nodes = [edge["node"] for edge in reversed(data["segments"]["edges"])]
-    lists = [*nodes, *filter(None, [data["group"]])]
-    automation = data["automation"] or {"summary": None, "figures": {"done": 0}}
+    segments = [edge["node"] for edge in reversed(data["segments"]["edges"])]
+    groups = filter(None, (data["firstGroup"], data["secondGroup"]))
+    automations = filter(None, (data["first"], data["second"]))
     return State(
-        sizes={each["name"]: each["memberCount"] for each in lists},
-        summary=automation["summary"],
-        runs=automation["figures"]["done"],
+        sizes={each["name"]: each["memberCount"] for each in (*segments, *groups)},
+        filling=sum(each["state"] == "COMPUTING" for each in segments),
+        automations=tuple(
+            Acting(name=each["name"], summary=each["summary"], runs=each["figures"]["done"])
+            for each in automations
+        ),
     )

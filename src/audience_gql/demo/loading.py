@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from audience_gql.audience.acting.editing import GivenRules, create_automation
@@ -26,7 +26,7 @@ from audience_gql.storage.models import CustomField, Group, Segment, Workspace
 WORKSPACE: Final = "CDNOW"
 EVENT: Final = "order_placed"
 WIN_BACK: Final = "Win back"
-"""The name of the demo's automation, and of the group to which it adds people."""
+"""The name of an automation, and of the group to which it adds people."""
 _LEAVING: Final = "Loyal and lapsing"
 COHORTS: Final = {"1997-01": "January 1997", "1997-02": "February 1997", "1997-03": "March 1997"}
 _BATCH: Final = 1000
@@ -65,7 +65,29 @@ async def load(*, ports: Ports, workspace: Workspace, advance: Advance) -> None:
     await _in_batches(events, advance, lambda batch: _track(ports, workspace, batch))
     await analyze(ports.database)
     segments = await _create_segments(ports, workspace)
-    await _automate(ports, workspace, segments[_LEAVING])
+    await collect(
+        ports=ports,
+        workspace=workspace,
+        segment=segments[_LEAVING],
+        name=WIN_BACK,
+        whom="loyal customers who may be about to leave",
+    )
+
+
+async def collect(*, ports: Ports, workspace: Workspace, segment: Segment, name: str, whom: str) -> None:
+    """Add everybody who enters the segment to a group, unless this is done already. It begins with those who are there when the segment is filled."""
+    if await Automation.filter(workspace_id=workspace.id, name=name).exists():
+        return
+    group = await _group(ports, workspace, name, f"Has {whom}.")
+    await create_automation(
+        ports=ports,
+        workspace=workspace,
+        name=name,
+        description=f"Collects {whom}.",
+        rules=GivenRules(trigger={"segment": segment.id}, on=["ENTERED"], actions=[{"addToGroup": group.id}]),
+        ids=PLAIN_IDS,
+        fires_for_existing=True,
+    )
 
 
 async def _define(ports: Ports, workspace: Workspace) -> dict[str, Group]:
@@ -147,23 +169,6 @@ async def _create_segments(ports: Ports, workspace: Workspace) -> dict[str, Segm
     return made
 
 
-async def _automate(ports: Ports, workspace: Workspace, leaving: Segment) -> None:
-    """Add everybody who enters the segment to a group. It begins with those who are there when the segment is filled."""
-    group = await _group(ports, workspace, WIN_BACK, "Loyal customers who stopped buying.")
-    if not await Automation.filter(workspace_id=workspace.id, name=WIN_BACK).exists():
-        await create_automation(
-            ports=ports,
-            workspace=workspace,
-            name=WIN_BACK,
-            description="Collects loyal customers who may be about to leave.",
-            rules=GivenRules(
-                trigger={"segment": leaving.id}, on=["ENTERED"], actions=[{"addToGroup": group.id}]
-            ),
-            ids=PLAIN_IDS,
-            fires_for_existing=True,
-        )
-
-
 def _segments() -> Iterable[tuple[str, str, Callable[[dict[str, Segment]], object]]]:
     yield (
         "Big spenders",
@@ -177,13 +182,13 @@ def _segments() -> Iterable[tuple[str, str, Callable[[dict[str, Segment]], objec
         "Ordered five times or more.",
         lambda _: {"event": {"name": EVENT, "times": {"atLeast": 5}}},
     )
-    yield "Active buyers", "Ordered in the last 30 days.", lambda _: _ordered(timedelta(days=30))
+    yield "Active buyers", "Ordered in the last 30 days.", lambda _: _ordered(days=30)
     yield (
         "Lapsing",
         "Ordered in the last 90 days, but not in the last 30.",
-        lambda _: {"all": [_ordered(timedelta(days=90)), {"not": _ordered(timedelta(days=30))}]},
+        lambda _: {"all": [_ordered(days=90), {"not": _ordered(days=30)}]},
     )
-    yield "Lost", "No order in 365 days.", lambda _: {"not": _ordered(timedelta(days=365))}
+    yield "Lost", "No order in 365 days.", lambda _: {"not": _ordered(days=365)}
     yield (
         _LEAVING,
         "Loyal customers who may be about to leave.",
@@ -191,8 +196,8 @@ def _segments() -> Iterable[tuple[str, str, Callable[[dict[str, Segment]], objec
     )
 
 
-def _ordered(window: timedelta) -> dict[str, object]:
-    return {"event": {"name": EVENT, "within": {"last": {"days": window.days}}}}
+def _ordered(*, days: int) -> dict[str, object]:
+    return {"event": {"name": EVENT, "within": {"last": {"days": days}}}}
 
 
 def _in(segment: Segment) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Plays the demo: customers of the log buy again, about one per second, while a table shows who enters and leaves lists, and what the automation does."""
+"""Plays the demo: customers of the log buy again, about one per second, while a table shows who enters and leaves lists, and what the automations do."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from audience_gql.audience.people.events import EventItem, track_events
-from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.people.events import track_events
 from audience_gql.audience.ports import Ports
 from audience_gql.demo.audience_feed import Listener, listen
-from audience_gql.demo.cdnow import purchases
-from audience_gql.demo.loading import EVENT
-from audience_gql.demo.rhythm import Replayed, Rhythm
+from audience_gql.demo.opening import repeated, rhythm_of
 from audience_gql.demo.scoreboard import Scoreboard
 from audience_gql.storage.database import Unavailable
 from audience_gql.storage.models import Workspace
@@ -48,27 +45,17 @@ async def watch(websocket_url: str, token: str, board: Scoreboard) -> None:
 
 async def buy(ports: Ports, workspace: Workspace, board: Scoreboard) -> None:
     """Make customers buy again, without end."""
-    rhythm = await asyncio.to_thread(lambda: Rhythm(purchases(), workspace.created_at))
+    rhythm = await rhythm_of(workspace)
     for replayed in rhythm.since(datetime.now(UTC)):
         await asyncio.sleep((replayed.at - datetime.now(UTC)).total_seconds())
         try:
-            await track_events(ports=ports, workspace=workspace, items=[_event(replayed)])
+            await track_events(
+                ports=ports, workspace=workspace, items=[repeated(replayed, datetime.now(UTC))]
+            )
         except Unavailable:
             logger.warning("Postgres is unavailable; purchase %s is skipped", replayed.key)
             continue
         board.purchased(replayed.purchase.customer_id, replayed.purchase.dollars, time.monotonic())
-
-
-def _event(replayed: Replayed) -> EventItem:
-    """A purchase of the log, made now."""
-    return EventItem(
-        subscriber=SubscriberKey(kind="externalId", value=replayed.purchase.customer_id),
-        name=EVENT,
-        occurred_at=datetime.now(UTC),
-        value=replayed.purchase.dollars,
-        properties={"quantity": replayed.purchase.quantity},
-        key=replayed.key,
-    )
 
 
 async def _show(board: Scoreboard, console: Console) -> None:

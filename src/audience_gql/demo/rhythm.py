@@ -40,7 +40,7 @@ class Rhythm:
         self._seconds = len(self._notes) / _PURCHASES_A_SECOND
 
     def since(self, instant: datetime) -> Iterator[Replayed]:
-        """All repeated purchases from an instant on, without end. `instant` must not be before the first start."""
+        """All repeated purchases from an instant on, without end. Before the first start, there were rounds with negative numbers."""
         first_round, offset = divmod((instant - self._first_start).total_seconds(), self._seconds)
         first_note = bisect_left(self._notes, offset, key=itemgetter(0))
         for number in count(int(first_round)):

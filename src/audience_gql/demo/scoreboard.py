@@ -1,4 +1,4 @@
-"""The changes of the last minute by list, and what the automation has done, as a table for a terminal and as a line for a log."""
+"""The changes of the last minute by list, and what the automations have done, as a table for a terminal and as a line for a log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from audience_gql.demo.audience_feed import Heard, State
+from audience_gql.demo.audience_feed import Acting, Heard, State
 
 _MINUTE: Final = 60.0
 _PURCHASES_SHOWN: Final = 4
@@ -39,7 +39,9 @@ class Scoreboard:
     """The purchases and changes of the last minute. Instants are seconds of one clock that the caller chooses."""
 
     def __init__(self) -> None:
-        self.state = State(sizes={}, summary=None, runs=0)
+        self.state: State | None = None
+        """What is known about the lists; None before the first answer."""
+        self._begun = False
         self._changes: deque[_Change] = deque()
         self._purchases: dict[str, _Purchase] = {}
         """By external id, the customer's newest purchase within the last minute."""
@@ -62,8 +64,14 @@ class Scoreboard:
             purchase.consequences.append(heard)
 
     def table(self, now: float) -> RenderableType:
-        """The lists with the changes of the last minute, the automation, and the last purchases with the changes that they caused."""
+        """The lists with the changes of the last minute, the automations, and the last purchases with the changes that they caused.
+
+        Until the segments have found their members for the first time, it is one line that says so.
+        """
         self._forget(now)
+        state = self._begun_with()
+        if state is None:
+            return Text(f" {self._waiting()}")
         table = Table(box=box.ROUNDED, header_style="bold", footer_style="bold", show_footer=True)
         entered, left, latency = self._cells(None)
         table.add_column("list", "in the last minute")
@@ -71,16 +79,37 @@ class Scoreboard:
         table.add_column("entered", entered, justify="right")
         table.add_column("left", left, justify="right")
         table.add_column("commit to socket", latency, justify="right")
-        for name, size in self.state.sizes.items():
+        for name, size in state.sizes.items():
             table.add_row(name, f"{size:,}", *self._cells(name))
-        return Group(table, _acted(self.state), *map(_told, self._shown))
+        clock = Text(f" by the clock alone, without any purchase: {self._by_clock()}", "dim")
+        return Group(table, clock, *map(_acted, state.automations), *map(_told, self._shown))
 
     def line(self, now: float) -> str:
         """A summary in one line, for a log."""
         self._forget(now)
+        state = self._begun_with()
+        if state is None:
+            return self._waiting()
         entered, left = self._counts(None)
-        sizes = ", ".join(f"{name} {size:,}" for name, size in self.state.sizes.items())
-        return f"last minute: {entered} entered, {left} left, commit to socket {self._latency(None) or 'n/a'}; {sizes}; {self.state.runs:,} runs"
+        sizes = ", ".join(f"{name} {size:,}" for name, size in state.sizes.items())
+        runs = sum(each.runs for each in state.automations)
+        return (
+            f"last minute: {entered} entered, {left} left, {self._by_clock()} of them by the clock, "
+            f"commit to socket {self._latency(None) or 'n/a'}; {sizes}; {runs:,} runs"
+        )
+
+    def _begun_with(self) -> State | None:
+        """The state, from the first one on in which no segment was being filled."""
+        self._begun = self._begun or (self.state is not None and not self.state.filling)
+        return self.state if self._begun else None
+
+    def _waiting(self) -> str:
+        if self.state is None:
+            return "Connecting to the websocket"
+        return f"Finding the members of the segments: {self.state.filling} to go"
+
+    def _by_clock(self) -> int:
+        return sum(change.heard.cause == "CLOCK" for change in self._changes)
 
     def _cells(self, name: str | None) -> tuple[Text, Text, str]:
         entered, left = self._counts(name)
@@ -111,11 +140,10 @@ class Scoreboard:
         }
 
 
-def _acted(state: State) -> Text:
+def _acted(automation: Acting) -> Text:
     acted = Text(no_wrap=True, overflow="ellipsis")
-    if state.summary is not None:
-        acted.append(f" automation: {state.runs:,} runs", "bold").append(f". {state.summary}", "dim")
-    return acted
+    acted.append(f" automation {automation.name}: {automation.runs:,} runs", "bold")
+    return acted.append(f". {automation.summary}", "dim")
 
 
 def _told(purchase: _Purchase) -> Text:
