@@ -22,6 +22,7 @@ from audience_gql.api.operation_requests import OperationRefused, OperationReque
 from audience_gql.api.schema import Schema
 from audience_gql.api.time_limits import TimeLimit
 from audience_gql.api.transport import sse
+from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
 from audience_gql.api.transport.replies import Header, Reply
 from audience_gql.api.transport.requests import (
@@ -95,13 +96,13 @@ class GraphQLEndpoint:
                 if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
                     return sse.subscribe(request, operation, self._subscriptions, services, access)
                 context = Context(services, access)
-                reply = _answered(await self._run(operation, context), media_type)
+                reply = _answered(await self._run(operation, context), media_type, request)
                 reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
                 return reply
         except NotAnswered as refusal:
-            return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type)
+            return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type, request)
         except OperationRefused as refusal:
-            return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type)
+            return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type, request)
 
     async def _run(self, operation: OperationRequest, context: Context) -> ExecutionResult:
         if operation.is_hash:
@@ -110,8 +111,8 @@ class GraphQLEndpoint:
             return await self._schema.answer(operation, context)
 
 
-def _answered(result: ExecutionResult, media_type: str) -> Reply:
-    return sse.single(result) if media_type == EVENT_STREAM else _reply(result, media_type)
+def _answered(result: ExecutionResult, media_type: str, request: Request) -> Reply:
+    return sse.single(result) if media_type == EVENT_STREAM else _reply(result, media_type, request)
 
 
 def _check_type(type_: OperationType | None, method: str, media_type: str) -> None:
@@ -125,13 +126,17 @@ def _check_type(type_: OperationType | None, method: str, media_type: str) -> No
         raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="POST")
 
 
-def _reply(result: ExecutionResult, media_type: str) -> Reply:
+def _reply(result: ExecutionResult, media_type: str, request: Request) -> Reply:
     errors = result.errors
     body = body_of(result)
+    text = encode(body)
+    headers: tuple[Header, ...] = ()
+    if len(text) >= LEAST_BYTES:
+        text, headers = compressed(text, request.header(b"accept-encoding"))
     if not errors:
-        return Reply(HTTPStatus.OK, encode(body), media_type)
+        return Reply(HTTPStatus.OK, text, media_type, headers)
     status = _status(result.data, errors, media_type, never_ran="data" not in body)
-    return Reply(status, encode(body), media_type, [_RETRY] if status in _TRY_AGAIN else ())
+    return Reply(status, text, media_type, (*headers, _RETRY) if status in _TRY_AGAIN else headers)
 
 
 def _status(
