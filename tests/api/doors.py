@@ -88,7 +88,7 @@ async def import_rows(api: Any, columns: tuple[ColumnPlan, ...], rows: list[list
     await receive_file(ports=ports, import_id=made.id, secret=secret, content=pieces())
     await ImportRunner(ports).work_off(made.id)
     found = await imports.rejects(ports.database, workspace.id, made.id, Slice(100), are_notices=False)
-    return [entry.node.message for entry in found]
+    return [node.message for node in found.nodes]
 
 
 def _json(given: str | Spelled) -> str:

@@ -76,7 +76,7 @@ async def rejects(house, made, *, are_notices=False):
     found = await imports.rejects(
         house.ports.database, house.workspace.id, made.id, Slice(100), are_notices=are_notices
     )
-    return [(entry.node.line, entry.node.message) for entry in found]
+    return [(node.line, node.message) for node in found.nodes]
 
 
 async def people(house):

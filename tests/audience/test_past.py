@@ -84,12 +84,12 @@ async def told_members(
             part = Slice(size, position)
             pages = await members_of_segments(database, house.workspace.id, list(same), part, instant=instant)
             for segment_id, page in pages.items():
-                for entry in page.entries[:size]:
-                    assert (segment_id, entry.node.owner) not in found, "on two pages"
-                    assert entry.at is not None
-                    found[segment_id, entry.node.owner] = entry.at
+                nodes, positions = page.entries.nodes[:size], page.entries.positions
+                for person, reached in zip(nodes, positions, strict=False):
+                    assert (segment_id, person.owner) not in found, "on two pages"
+                    found[segment_id, person.owner] = reached[0]
                 if len(page.entries) > size:
-                    follows[segment_id] = page.entries[size - 1].position
+                    follows[segment_id] = positions[size - 1]
         after = follows
     return found
 

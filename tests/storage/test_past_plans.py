@@ -115,13 +115,13 @@ async def test_a_page_reads_the_segment_s_part_of_the_log_back_from_the_instant(
 
     with sent() as queries:
         found = await past.members_of_segments(database, WORKSPACE, [SEGMENT], Slice(20), instant=instant)
-        after = found[SEGMENT].entries[19].position
+        after = found[SEGMENT].entries.positions[19]
         found = await past.members_of_segments(
             database, WORKSPACE, [SEGMENT], Slice(20, after), instant=instant
         )
 
     first, second = await plans(database, queries, "WITH ORDINALITY")
-    assert found[SEGMENT].entries[0].node.id == PEOPLE - 21
+    assert found[SEGMENT].entries.nodes[0].id == PEOPLE - 21
     assert sequential(first) == sequential(second) == set()
     assert rows_read(first, "membership_changes_list") == PEOPLE - 500 + 21  # the exits before, and the page
     assert rows_read(second, "membership_changes_list") == 21

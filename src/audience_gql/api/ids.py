@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeAlias
+from functools import lru_cache
+from typing import Any, Final
 
 from audience_gql.audience.webhooks.messages import MessageIdKind
 from audience_gql.conditions.vocabulary import IdKind
@@ -27,6 +28,10 @@ _LARGEST: Final = 2**63 - 1
 _DAWN: Final = datetime(1, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MORE: Final = 0x80
+_TWO_MORE: Final = 0x3FFF
+_BYTE_PAIRS: Final = [bytes((pair & (_MORE - 1) | _MORE, pair >> 7 | _MORE)) for pair in range(_TWO_MORE + 1)]
+"""Two bytes of a number that continues after them, by the 14 bits that they hold."""
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class Kind(StrEnum):
@@ -49,17 +54,6 @@ class Kind(StrEnum):
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
-Definition: TypeAlias = Group | Segment | CustomField | Workspace | Automation | WebhookEndpoint | ApiToken
-
-_MODELS: Final[Mapping[Kind, type[Definition]]] = {
-    Kind.GROUP: Group,
-    Kind.SEGMENT: Segment,
-    Kind.CUSTOM_FIELD: CustomField,
-    Kind.WORKSPACE: Workspace,
-    Kind.AUTOMATION: Automation,
-    Kind.WEBHOOK_ENDPOINT: WebhookEndpoint,
-    Kind.API_TOKEN: ApiToken,
-}
 _LENGTHS: Final = {
     Kind.SUBSCRIBER: 2,
     Kind.MEMBERSHIP_CHANGE: 2,
@@ -91,32 +85,57 @@ def number_of(kind: Kind, text: str) -> int | None:
     return numbers[0] if numbers else None
 
 
+def ids_of(rows: Sequence[object]) -> list[str]:
+    """The id of each of these rows, which are of one type. Raises TypeError for rows without ids."""
+    if not rows:
+        return []
+    of_type = _ID_OF.get(type(rows[0]))
+    if of_type is None:
+        raise TypeError(f"{type(rows[0]).__name__} has no id")
+    return [*map(of_type, rows)]
+
+
 def id_of(row: object) -> str:
     """The id of a row. Raises TypeError for a row without ids."""
-    match row:
-        case SubscriberRecord():
-            return encode(Kind.SUBSCRIBER, *row.owner)
-        case EventRecord():
-            microseconds = (row.occurred_at - _DAWN) // _MICROSECOND
-            return encode(Kind.EVENT, row.bucket_id, row.subscriber_id, row.name_id, microseconds, row.id)
-        case ImportRecord() | ExportRecord():
-            return encode(Kind.IMPORT if isinstance(row, ImportRecord) else Kind.EXPORT, row.id)
-        case RejectRecord():
-            return encode(Kind.IMPORT_ROW, row.import_id, row.line)
-        case LoggedChange() | RunRecord() | DeliveryRecord():
-            return _id_in_bucket(row)
-    for kind, model in _MODELS.items():
-        if isinstance(row, model):
-            return encode(kind, row.id)
-    raise TypeError(f"{type(row).__name__} has no id")
+    return ids_of([row])[0]
 
 
-def _id_in_bucket(row: LoggedChange | RunRecord | DeliveryRecord) -> str:
-    if isinstance(row, LoggedChange):
-        return encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence)
-    if isinstance(row, DeliveryRecord):
-        return encode(Kind.WEBHOOK_DELIVERY, row.bucket_id, row.id)
-    return encode(Kind.AUTOMATION_RUN, row.bucket_id, row.id)
+@lru_cache(maxsize=4096)
+def _definition_id(kind: Kind, number: int) -> str:
+    """Definitions are few, and lists repeat them."""
+    return encode(kind, number)
+
+
+def _definition(kind: Kind) -> Callable[[Any], str]:  # Any: a row with a number
+    return lambda row: _definition_id(kind, row.id)
+
+
+def _subscriber_id(row: SubscriberRecord) -> str:
+    return _spelled("sub", (row["bucket_id"], row["id"]))
+
+
+def _event_id(row: EventRecord) -> str:
+    microseconds = (row.occurred_at - _DAWN) // _MICROSECOND
+    return encode(Kind.EVENT, row.bucket_id, row.subscriber_id, row.name_id, microseconds, row.id)
+
+
+_ID_OF: Final[Mapping[type, Callable[[Any], str]]] = {  # Any: a row of the type
+    SubscriberRecord: _subscriber_id,
+    EventRecord: _event_id,
+    LoggedChange: lambda row: encode(Kind.MEMBERSHIP_CHANGE, row.bucket_id, row.sequence),
+    RunRecord: lambda row: encode(Kind.AUTOMATION_RUN, row.bucket_id, row.id),
+    DeliveryRecord: lambda row: encode(Kind.WEBHOOK_DELIVERY, row.bucket_id, row.id),
+    RejectRecord: lambda row: encode(Kind.IMPORT_ROW, row.import_id, row.line),
+    ImportRecord: lambda row: encode(Kind.IMPORT, row.id),
+    ExportRecord: lambda row: encode(Kind.EXPORT, row.id),
+    Group: _definition(Kind.GROUP),
+    Segment: _definition(Kind.SEGMENT),
+    CustomField: _definition(Kind.CUSTOM_FIELD),
+    Workspace: _definition(Kind.WORKSPACE),
+    Automation: _definition(Kind.AUTOMATION),
+    WebhookEndpoint: _definition(Kind.WEBHOOK_ENDPOINT),
+    ApiToken: _definition(Kind.API_TOKEN),
+}
 
 
 def subscriber_id(owner: Owner) -> str:
@@ -233,7 +252,8 @@ def _read(word: str, length: int, text: str) -> tuple[int, ...] | None:
 
 
 def _spelled(word: str, numbers: Iterable[int]) -> str:
-    return f"{word}_{base64.urlsafe_b64encode(_packed(numbers)).rstrip(b'=').decode()}"
+    spelled = binascii.b2a_base64(_packed(numbers), newline=False).translate(_URL_SAFE, b"=")
+    return f"{word}_{spelled.decode()}"
 
 
 def _packed(numbers: Iterable[int]) -> bytes:
@@ -241,7 +261,10 @@ def _packed(numbers: Iterable[int]) -> bytes:
     packed = bytearray()
     for number in numbers:
         rest = number
-        while rest >= _MORE:
+        while rest > _TWO_MORE:
+            packed += _BYTE_PAIRS[rest & _TWO_MORE]
+            rest >>= 14
+        if rest >= _MORE:
             packed.append(rest & (_MORE - 1) | _MORE)
             rest >>= 7
         packed.append(rest)

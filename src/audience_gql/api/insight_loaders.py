@@ -11,8 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
-from strawberry.dataloader import DataLoader
-
+from audience_gql.api.batching import Loader
 from audience_gql.audience.insights.flows import Flow, flow_of_segment
 from audience_gql.audience.insights.funnels import Funnel, segment_funnels
 from audience_gql.audience.insights.performance import Comparison, EventPerformance, performance_of_segment
@@ -24,7 +23,7 @@ from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.list_pages import Members
 from audience_gql.storage.reads.pages import Filter
 from audience_gql.storage.reads.records import SubscriberRecord
-from audience_gql.storage.reads.slices import Entry, Slice
+from audience_gql.storage.reads.slices import Entries, Slice
 
 PeriodOf: TypeAlias = tuple[int, datetime, datetime]
 """A segment's id, the beginning of a period, and the first instant after it."""
@@ -56,29 +55,29 @@ class InsightLoaders:
         vars(self).clear()
 
     @cached_property
-    def past_members(self) -> DataLoader[PastPage, Members]:
-        return DataLoader(self._past_members)
+    def past_members(self) -> Loader[PastPage, Members]:
+        return Loader(self._past_members)
 
     @cached_property
-    def were_members(self) -> DataLoader[WasMember, bool | None]:
-        return DataLoader(self._were_members)
+    def were_members(self) -> Loader[WasMember, bool | None]:
+        return Loader(self._were_members)
 
     @cached_property
-    def flows(self) -> DataLoader[PeriodOf, Flow]:
-        return DataLoader(self._flows)
+    def flows(self) -> Loader[PeriodOf, Flow]:
+        return Loader(self._flows)
 
     @cached_property
-    def performances(self) -> DataLoader[Comparison, list[EventPerformance]]:
-        return DataLoader(self._performances)
+    def performances(self) -> Loader[Comparison, list[EventPerformance]]:
+        return Loader(self._performances)
 
     @cached_property
-    def funnels(self) -> DataLoader[FunnelOf, Funnel | None]:
-        return DataLoader(self._funnels)
+    def funnels(self) -> Loader[FunnelOf, Funnel | None]:
+        return Loader(self._funnels)
 
     @cached_property
-    def matching_people(self) -> DataLoader[MatchingPage, list[Entry[SubscriberRecord]]]:
+    def matching_people(self) -> Loader[MatchingPage, Entries[SubscriberRecord]]:
         """Lists that may take long. An operation reads them one after the other."""
-        return DataLoader(self._matching_people)
+        return Loader(self._matching_people)
 
     async def _past_members(self, questions: list[PastPage]) -> list[Members]:
         """Segments of which the same part at the same instant is wanted share their statements."""
@@ -123,7 +122,7 @@ class InsightLoaders:
         )
         return [found.get(segment_id) for segment_id, _ in questions]
 
-    async def _matching_people(self, questions: list[MatchingPage]) -> list[list[Entry[SubscriberRecord]]]:
+    async def _matching_people(self, questions: list[MatchingPage]) -> list[Entries[SubscriberRecord]]:
         return [
             await pages.subscribers(
                 self._heavy_ports.database,

@@ -13,7 +13,7 @@ from audience_gql.conditions.given_values import BadValue, given_line
 from audience_gql.conditions.values import fold
 from audience_gql.storage.models import Group, Segment
 from audience_gql.storage.reads import batches
-from audience_gql.storage.reads.records import Identity, Owner
+from audience_gql.storage.reads.records import Columns, Identity, Owner, SubscriberRecord
 
 
 @strawberry.input(one_of=True, description="A key that names one person of the workspace.")
@@ -54,6 +54,19 @@ def subscriber_key(key: SubscriberKey) -> keys.SubscriberKey:
     return keys.SubscriberKey(kind="externalId", value=key.external_id.value if key.external_id else None)
 
 
+async def find_subscriber(
+    context: Context, key: SubscriberKey, columns: Columns = None
+) -> SubscriberRecord | None:
+    """The person that a key names. None when there is no such person."""
+    if key.id:
+        owner = ids.owner_of(key.id.value)
+        return None if owner is None else await context.loaders.subscribers.load(owner)
+    named = identity_of(key)
+    if named is None:
+        return None
+    return await batches.subscriber_by_identity(context.ports.database, context.workspace.id, named, columns)
+
+
 async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:
     """The bucket and number of the person that a key names. None when there is no such person.
 
@@ -73,7 +86,7 @@ def identity_of(key: SubscriberKey) -> Identity | None:
     return named_identity(named.kind, named.value)
 
 
-async def find_group(context: Context, key: GroupKey) -> Group | None:
+async def find_group(context: Context, key: GroupKey, columns: Columns = None) -> Group | None:
     if key.id:
         number = ids.number_of(Kind.GROUP, key.id.value)
         return None if number is None else await context.loaders.groups.load(number)
@@ -81,20 +94,24 @@ async def find_group(context: Context, key: GroupKey) -> Group | None:
     return (
         None
         if name is None
-        else await batches.find_group_by_name(context.ports.database, context.workspace.id, name)
+        else await batches.find_group_by_name(context.ports.database, context.workspace.id, name, columns)
     )
 
 
-async def find_segment(context: Context, key: SegmentKey) -> Segment | None:
+async def find_segment(context: Context, key: SegmentKey, columns: Columns = None) -> Segment | None:
     if key.id:
         number = ids.number_of(Kind.SEGMENT, key.id.value)
         return None if number is None else await context.loaders.segments.load(number)
     name = folded_name(key.name.value if key.name else "")
-    return (
-        None
-        if name is None
-        else await batches.find_segment_by_name(context.ports.database, context.workspace.id, name)
-    )
+    if name is None:
+        return None
+    found = await batches.find_segment_by_name(context.ports.database, context.workspace.id, name, columns)
+    if found is None:
+        return None
+    segment, figures = found
+    if figures is not None:
+        context.loaders.figures.prime(segment.id, figures)
+    return segment
 
 
 def folded_name(name: str) -> str | None:

@@ -5,13 +5,14 @@ A loader asks once for all parents of an operation, so a query needs the same nu
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property, partial
-from typing import TypeAlias, TypeVar
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
 
-from strawberry.dataloader import DataLoader
-
+from audience_gql.api.batching import Loader
 from audience_gql.api.ids import OPAQUE_IDS, Kind, number_of
 from audience_gql.api.insight_loaders import InsightLoaders
 from audience_gql.audience.answers.explanations import Explanation, Question, explain_memberships
@@ -45,21 +46,23 @@ from audience_gql.storage.reads.list_pages import Members
 from audience_gql.storage.reads.records import (
     ChangeKey,
     ChannelRecord,
+    Columns,
     EventKey,
     EventRecord,
     Owner,
     SegmentFigures,
     SubscriberRecord,
 )
-from audience_gql.storage.reads.slices import Entry, Slice
+from audience_gql.storage.reads.slices import Entries, Slice
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 SizeQuestion: TypeAlias = tuple[int, tuple[datetime, ...], datetime]
 """A segment's id, the beginnings of intervals, and the end of the last one."""
 Batch: TypeAlias = Callable[[Database, int, list[Key]], Awaitable[Mapping[Key, Value]]]
-Parts: TypeAlias = Callable[[Database, int, list[Key], Slice], Awaitable[Mapping[Key, Value]]]
-PageLoader: TypeAlias = DataLoader[tuple[Key, Slice], list[Entry[Value]]]
+Parts: TypeAlias = Callable[..., Awaitable[Mapping[Key, Value]]]
+"""Takes the database, the workspace's id, the parents' keys, the part of their lists, and what else to choose."""
+Pages: TypeAlias = Loader[Key, Entries[Value]]
 
 
 class Loaders:
@@ -69,7 +72,8 @@ class Loaders:
         self._ports = ports
         self._heavy_ports = heavy_ports
         self._workspace_id = workspace_id
-        self._events_by_name: dict[str | None, PageLoader[Owner, EventRecord]] = {}
+        self._loaders_of_parts: dict[tuple[object, ...], Loader[Any, Any]] = {}  # Any: each has its own types
+        self._turns: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def forget(self) -> None:
         """Drop all loaders and what they have read. They refer to this object, so nothing else frees them without a garbage collection."""
@@ -81,230 +85,218 @@ class Loaders:
     # ---- by key
 
     @cached_property
-    def subscribers(self) -> DataLoader[Owner, SubscriberRecord | None]:
+    def subscribers(self) -> Loader[Owner, SubscriberRecord | None]:
         return self._one(batches.subscribers_by_owners)
 
     @cached_property
-    def groups(self) -> DataLoader[int, Group | None]:
+    def groups(self) -> Loader[int, Group | None]:
         return self._one(batches.groups_by_ids)
 
     @cached_property
-    def segments(self) -> DataLoader[int, Segment | None]:
+    def segments(self) -> Loader[int, Segment | None]:
         return self._one(batches.segments_by_ids)
 
     @cached_property
-    def imports(self) -> DataLoader[int, ImportRecord | None]:
+    def imports(self) -> Loader[int, ImportRecord | None]:
         return self._one(imports_by_ids)
 
     @cached_property
-    def import_rejects(self) -> DataLoader[RejectKey, RejectRecord | None]:
+    def import_rejects(self) -> Loader[RejectKey, RejectRecord | None]:
         return self._one(rejects_by_keys)
 
     @cached_property
-    def exports(self) -> DataLoader[int, ExportRecord | None]:
+    def exports(self) -> Loader[int, ExportRecord | None]:
         return self._one(exports_by_ids)
 
     @cached_property
-    def automations(self) -> DataLoader[int, Automation | None]:
+    def automations(self) -> Loader[int, Automation | None]:
         return self._one(automations.automations_by_ids)
 
     @cached_property
-    def runs(self) -> DataLoader[RunKey, RunRecord | None]:
+    def runs(self) -> Loader[RunKey, RunRecord | None]:
         return self._one(automations.runs_by_keys)
 
     @cached_property
-    def endpoints(self) -> DataLoader[int, WebhookEndpoint | None]:
+    def endpoints(self) -> Loader[int, WebhookEndpoint | None]:
         return self._one(endpoint_pages.endpoints_by_ids)
 
     @cached_property
-    def deliveries(self) -> DataLoader[DeliveryKey, DeliveryRecord | None]:
+    def deliveries(self) -> Loader[DeliveryKey, DeliveryRecord | None]:
         return self._one(delivery_pages.deliveries_by_keys)
 
     @cached_property
-    def api_tokens(self) -> DataLoader[int, ApiToken | None]:
+    def api_tokens(self) -> Loader[int, ApiToken | None]:
         return self._one(batches.api_tokens_by_ids)
 
     @cached_property
-    def events(self) -> DataLoader[EventKey, EventRecord | None]:
+    def events(self) -> Loader[EventKey, EventRecord | None]:
         return self._one(batches.events_by_keys)
 
     @cached_property
-    def changes(self) -> DataLoader[ChangeKey, LoggedChange | None]:
+    def changes(self) -> Loader[ChangeKey, LoggedChange | None]:
         return self._one(batches.changes_by_keys)
 
     @cached_property
-    def channels(self) -> DataLoader[Owner, list[ChannelRecord]]:
+    def channels(self) -> Loader[Owner, list[ChannelRecord]]:
         return self._many(batches.channels_by_owners)
 
     @cached_property
-    def segment_numbers(self) -> DataLoader[tuple[str, ...], dict[str, int | None]]:
+    def segment_numbers(self) -> Loader[tuple[str, ...], dict[str, int | None]]:
         """The number of each of these ids; None for an id that is not a segment's."""
-        return DataLoader(self._segment_numbers)
+        return Loader(self._segment_numbers)
 
     @cached_property
-    def member_of(self) -> DataLoader[MemberOf, set[int] | None]:
+    def member_of(self) -> Loader[MemberOf, set[int] | None]:
         return self._one(batches.segments_among)
 
     @cached_property
-    def dependencies(self) -> DataLoader[int, list[Segment]]:
+    def dependencies(self) -> Loader[int, list[Segment]]:
         return self._many(batches.dependencies_by_segments)
 
     @cached_property
-    def users(self) -> DataLoader[int, list[Segment]]:
+    def users(self) -> Loader[int, list[Segment]]:
         return self._many(batches.users_by_segments)
 
     @cached_property
-    def automations_of_endpoints(self) -> DataLoader[int, list[Automation]]:
+    def automations_of_endpoints(self) -> Loader[int, list[Automation]]:
         return self._many(endpoint_pages.automations_by_endpoints)
 
     @cached_property
-    def runs_of_deliveries(self) -> DataLoader[DeliveryKey, list[RunRecord]]:
+    def runs_of_deliveries(self) -> Loader[DeliveryKey, list[RunRecord]]:
         return self._many(delivery_pages.runs_of_deliveries)
 
     # ---- of the workspace
 
     @cached_property
-    def now(self) -> DataLoader[None, datetime]:
+    def now(self) -> Loader[None, datetime]:
         """The instant that stands for "now" in the whole operation."""
         return self._single(self._now)
 
     @cached_property
-    def custom_fields(self) -> DataLoader[None, list[CustomField]]:
+    def custom_fields(self) -> Loader[None, list[CustomField]]:
         return self._single(batches.custom_fields)
 
     @cached_property
-    def vocabulary(self) -> DataLoader[None, Vocabulary]:
+    def vocabulary(self) -> Loader[None, Vocabulary]:
         return self._single(self._vocabulary)
 
     @cached_property
-    def names(self) -> DataLoader[None, Names]:
+    def names(self) -> Loader[None, Names]:
         """The names of all groups and segments."""
         return self._single(self._names)
 
     @cached_property
-    def endpoint_names(self) -> DataLoader[None, dict[int, str]]:
+    def endpoint_names(self) -> Loader[None, dict[int, str]]:
         """The names of all webhook endpoints, by id."""
         return self._single(automations.endpoint_names)
 
     @cached_property
-    def evaluated_through(self) -> DataLoader[None, datetime | None]:
+    def evaluated_through(self) -> Loader[None, datetime | None]:
         return self._single(self._evaluated_through)
 
     # ---- figures
 
     @cached_property
-    def member_counts(self) -> DataLoader[int, int | None]:
+    def member_counts(self) -> Loader[int, int | None]:
         return self._one(batches.member_count_by_groups)
 
     @cached_property
-    def figures(self) -> DataLoader[int, SegmentFigures | None]:
+    def figures(self) -> Loader[int, SegmentFigures | None]:
         return self._one(batches.figures_by_segments)
 
     @cached_property
-    def next_changes(self) -> DataLoader[int, datetime | None]:
+    def next_changes(self) -> Loader[int, datetime | None]:
         return self._one(self._next_changes)
 
     @cached_property
-    def run_figures(self) -> DataLoader[FiguresOf, RunFigures]:
-        return DataLoader(self._run_figures)
+    def run_figures(self) -> Loader[FiguresOf, RunFigures]:
+        return Loader(self._run_figures)
 
     @cached_property
-    def explanations(self) -> DataLoader[Question, Explanation | None]:
-        return DataLoader(self._explanations)
+    def explanations(self) -> Loader[Question, Explanation | None]:
+        return Loader(self._explanations)
 
     @cached_property
-    def sizes(self) -> DataLoader[SizeQuestion, list[Size]]:
-        return DataLoader(self._sizes)
+    def sizes(self) -> Loader[SizeQuestion, list[Size]]:
+        return Loader(self._sizes)
 
     @cached_property
     def insights(self) -> InsightLoaders:
         return InsightLoaders(self._ports, self._heavy_ports, self._workspace_id)
 
-    # ---- pages
+    # ---- pages: for each part of the lists, and each choice of what to read, a loader of its own
 
-    @cached_property
-    def groups_of_subscribers(self) -> PageLoader[Owner, Group]:
-        return self._pages(person_pages.groups_of_subscribers)
+    def groups_of_subscribers(self, part: Slice, columns: Columns = None) -> Pages[Owner, Group]:
+        return self._pages(person_pages.groups_of_subscribers, part, columns=columns)
 
-    @cached_property
-    def segments_of_subscribers(self) -> PageLoader[Owner, Segment]:
-        return self._pages(person_pages.segments_of_subscribers)
+    def segments_of_subscribers(self, part: Slice, columns: Columns = None) -> Pages[Owner, Segment]:
+        return self._pages(person_pages.segments_of_subscribers, part, columns=columns)
 
-    def events_of_subscribers(self, name: str | None) -> PageLoader[Owner, EventRecord]:
+    def events_of_subscribers(self, part: Slice, name: str | None) -> Pages[Owner, EventRecord]:
         """Events with this name; all events for None."""
-        if name not in self._events_by_name:
-            self._events_by_name[name] = self._pages(partial(person_pages.events_of_subscribers, name=name))
-        return self._events_by_name[name]
+        return self._pages(person_pages.events_of_subscribers, part, name=name)
 
-    @cached_property
-    def changes_of_subscribers(self) -> PageLoader[Owner, LoggedChange]:
-        return self._pages(person_pages.changes_of_subscribers)
+    def changes_of_subscribers(self, part: Slice) -> Pages[Owner, LoggedChange]:
+        return self._pages(person_pages.changes_of_subscribers, part)
 
-    @cached_property
-    def members_of_groups(self) -> PageLoader[int, SubscriberRecord]:
-        return self._pages(list_pages.members_of_groups)
+    def members_of_groups(self, part: Slice, columns: Columns = None) -> Pages[int, SubscriberRecord]:
+        return self._pages(list_pages.members_of_groups, part, columns=columns)
 
-    @cached_property
-    def members_of_segments(self) -> DataLoader[tuple[int, Slice], Members]:
-        return self._parts(list_pages.members_of_segments, lambda: Members([], {}))
+    def members_of_segments(self, part: Slice, columns: Columns = None) -> Loader[int, Members]:
+        read = list_pages.members_of_segments
+        return self._parts(read, part, nothing=lambda: Members(Entries(), {}), columns=columns)
 
-    @cached_property
-    def changes_of_segments(self) -> PageLoader[int, LoggedChange]:
-        return self._pages(list_pages.changes_of_segments)
+    def changes_of_segments(self, part: Slice) -> Pages[int, LoggedChange]:
+        return self._pages(list_pages.changes_of_segments, part)
 
-    @cached_property
-    def runs_of_automations(self) -> PageLoader[RunsOf, RunRecord]:
-        return self._pages(automations.runs_of_automations)
+    def runs_of_automations(self, part: Slice) -> Pages[RunsOf, RunRecord]:
+        return self._pages(automations.runs_of_automations, part)
 
-    @cached_property
-    def deliveries_of_endpoints(self) -> PageLoader[DeliveriesOf, DeliveryRecord]:
-        return self._pages(delivery_pages.pages_of_deliveries)
+    def deliveries_of_endpoints(self, part: Slice) -> Pages[DeliveriesOf, DeliveryRecord]:
+        return self._pages(delivery_pages.pages_of_deliveries, part)
 
-    @cached_property
-    def attempts_of_deliveries(self) -> PageLoader[DeliveryKey, AttemptRecord]:
-        return self._pages(delivery_pages.attempts_of_deliveries)
+    def attempts_of_deliveries(self, part: Slice) -> Pages[DeliveryKey, AttemptRecord]:
+        return self._pages(delivery_pages.attempts_of_deliveries, part)
 
     # ---- how a loader is made
 
-    def _one(self, batch: Batch[Key, Value]) -> DataLoader[Key, Value | None]:
+    def _one(self, batch: Batch[Key, Value]) -> Loader[Key, Value | None]:
         async def load(keys: list[Key]) -> Sequence[Value | None]:
             found = await batch(self._ports.database, self._workspace_id, keys)
             return [found.get(key) for key in keys]
 
-        return DataLoader(load)
+        return Loader(load)
 
-    def _many(self, batch: Batch[Key, list[Value]]) -> DataLoader[Key, list[Value]]:
+    def _many(self, batch: Batch[Key, list[Value]]) -> Loader[Key, list[Value]]:
         async def load(keys: list[Key]) -> Sequence[list[Value]]:
             found = await batch(self._ports.database, self._workspace_id, keys)
             return [found.get(key, []) for key in keys]
 
-        return DataLoader(load)
+        return Loader(load)
 
-    def _single(self, read: Callable[[Database, int], Awaitable[Value]]) -> DataLoader[None, Value]:
+    def _single(self, read: Callable[[Database, int], Awaitable[Value]]) -> Loader[None, Value]:
         async def load(keys: list[None]) -> Sequence[Value]:
             return [await read(self._ports.database, self._workspace_id) for _ in keys]
 
-        return DataLoader(load)
+        return Loader(load)
 
-    def _pages(self, read: Parts[Key, list[Entry[Value]]]) -> PageLoader[Key, Value]:
-        return self._parts(read, list)
+    def _pages(self, read: Parts[Key, Entries[Value]], part: Slice, **choice: Hashable) -> Pages[Key, Value]:
+        return self._parts(read, part, nothing=Entries, **choice)
 
     def _parts(
-        self, read: Parts[Key, Value], nothing: Callable[[], Value]
-    ) -> DataLoader[tuple[Key, Slice], Value]:
-        """Read pages of lists. Parents that want the same part of their lists share a statement."""
+        self, read: Parts[Key, Value], part: Slice, *, nothing: Callable[[], Value], **choice: Hashable
+    ) -> Loader[Key, Value]:
+        """Reads this part of many parents' lists by one statement. Different parts of the same lists are read one after the other."""
 
-        async def load(keys: list[tuple[Key, Slice]]) -> Sequence[Value]:
-            parents: dict[Slice, list[Key]] = {}
-            for parent, part in keys:
-                parents.setdefault(part, []).append(parent)
-            found = {
-                part: await read(self._ports.database, self._workspace_id, wanted, part)
-                for part, wanted in parents.items()
-            }
-            return [found[part].get(parent) or nothing() for parent, part in keys]
+        async def load(keys: list[Key]) -> Sequence[Value]:
+            async with self._turns[read]:
+                found = await read(self._ports.database, self._workspace_id, keys, part, **choice)
+            return [found[key] if key in found else nothing() for key in keys]
 
-        return DataLoader(load)
+        key = (read, part, *choice.values())
+        if key not in self._loaders_of_parts:
+            self._loaders_of_parts[key] = Loader(load)
+        return self._loaders_of_parts[key]
 
     async def _now(self, database: Database, _: int) -> datetime:
         async with database.acquire() as connection:

@@ -8,13 +8,14 @@ from functools import partial
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from audience_gql.api import ids
+from audience_gql.api.batching import Loader
 from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.ids import Kind
 from audience_gql.api.loaders import Loaders
+from audience_gql.api.plans.declaring import FOR_EACH, READS
 
 MOST_AT_ONCE: Final = 100
 Finder: TypeAlias = Callable[[Context, str], Awaitable[object | None]]
@@ -24,11 +25,13 @@ Key = TypeVar("Key")
 @strawberry.interface(description="An object with an id.")
 class Node:
     @strawberry.field(
-        description="The object's id: opaque, unique among all types, never changed and never reused."
+        description="The object's id: opaque, unique among all types, never changed and never reused.",
+        metadata={FOR_EACH: ids.ids_of, READS: ("bucket_id", "id")},
     )
     @staticmethod
     def id(parent: strawberry.Parent[Any]) -> strawberry.ID:  # Any: a row of any kind that has ids
-        return strawberry.ID(ids.id_of(parent))
+        (id_,) = ids.ids_of([parent])
+        return strawberry.ID(id_)
 
 
 @strawberry.type
@@ -68,7 +71,7 @@ async def _find(context: Context, text: str) -> object | None:
 
 
 def _loaded(
-    decode: Callable[[str], Key | None], loader: Callable[[Loaders], DataLoader[Key, Any]]
+    decode: Callable[[str], Key | None], loader: Callable[[Loaders], Loader[Key, Any]]
 ) -> Finder:  # Any: a row of any kind
     async def find(context: Context, text: str) -> object | None:
         key = decode(text)

@@ -10,13 +10,15 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from operator import itemgetter
 from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 
 import orjson
 import strawberry
 
 from audience_gql.api.errors import BadUserInput
-from audience_gql.storage.reads.slices import Entry, Node, Position, Slice
+from audience_gql.storage.reads.slices import Entries, Node, Position, Slice
 
 PAGE_SIZE: Final = 20
 LONG_PAGE_SIZE: Final = 50
@@ -77,32 +79,48 @@ class ListConnection(Generic[EdgeType]):
     edges: list[EdgeType] = strawberry.field(description="The entries of this page, in order.")
 
 
-@dataclass(frozen=True, slots=True)
-class Edge(Generic[Node]):
-    """An entry of a page, in the shape of the schema's edge types."""
+class Edge(tuple[Node, Position, "Listing"], Generic[Node]):
+    """An entry of a page, in the shape of the schema's edge types. Long lists have many, so an edge is a tuple with names."""
 
-    listing: Listing
-    entry: Entry[Node]
+    __slots__ = ()
+
+    node = property(itemgetter(0))
+    position = property(itemgetter(1))
 
     @property
     def cursor(self) -> str:
-        return self.listing.cursor(self.entry.position)
+        return self[2].cursor(self[1])
 
     @property
-    def node(self) -> Node:
-        return self.entry.node
-
-    @property
-    def at(self) -> datetime | None:
-        return self.entry.at
+    def at(self) -> datetime:
+        """When the node entered the list. Only lists of members have this; they are ordered by it."""
+        at: datetime = self[1][0]
+        return at
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Node]):
-    """A page, in the shape of the schema's connection types."""
+    """A page, in the shape of the schema's connection types. `entries` are those of `part`, and one more if there is one."""
 
-    edges: list[Edge[Node]]
-    page_info: PageInfo
+    listing: Listing
+    entries: Entries[Node]
+    part: Slice
+
+    @property
+    def edges(self) -> list[Edge[Node]]:
+        listing = self.listing
+        nodes, positions = self.entries.nodes, self.entries.positions
+        return [*map(Edge, zip(nodes[: self.part.size], positions, repeat(listing), strict=False))]
+
+    @property
+    def page_info(self) -> PageInfo:
+        held = self.entries.positions[: self.part.size]
+        return PageInfo(
+            has_next_page=len(self.entries) > self.part.size,
+            has_previous_page=self.part.after is not None,
+            start_cursor=self.listing.cursor(held[0]) if held else None,
+            end_cursor=self.listing.cursor(held[-1]) if held else None,
+        )
 
 
 class Listing:
@@ -117,18 +135,9 @@ class Listing:
         """The part of the list that the arguments ask for; a `first` of null asks for `default` entries. Raises BadUserInput."""
         return Slice(page_size(first, default=default), None if after is None else self._position(after))
 
-    def page(self, entries: list[Entry[Node]], part: Slice) -> Page[Node]:
+    def page(self, entries: Entries[Node], part: Slice) -> Page[Node]:
         """The page. `entries` are those of `part`, and one more if there is one."""
-        edges = [Edge(self, entry) for entry in entries[: part.size]]
-        return Page(
-            edges,
-            PageInfo(
-                has_next_page=len(entries) > part.size,
-                has_previous_page=part.after is not None,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
-            ),
-        )
+        return Page(self, entries, part)
 
     def cursor(self, position: Position) -> str:
         parts = [(part - _EPOCH) // _MICROSECOND if isinstance(part, datetime) else part for part in position]

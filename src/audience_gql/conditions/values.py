@@ -153,4 +153,4 @@ def date_of(text: str) -> date | None:
 
 
 def instant_text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{instant.astimezone(UTC).isoformat()[:-6]}Z"  # without +00:00

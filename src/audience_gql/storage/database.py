@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
+RecordType = TypeVar("RecordType", bound=asyncpg.Record)
 
 MODELS = {
     "models": [
@@ -226,9 +227,17 @@ class Database:
             with suppress(*UNREACHABLE):  # the pool discards a connection that cannot be used again
                 await self._pool.release(connection)
 
-    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+    @overload
+    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]: ...
+
+    @overload
+    async def fetch(self, sql: str, *values: object, record_class: type[RecordType]) -> list[RecordType]: ...
+
+    async def fetch(
+        self, sql: str, *values: object, record_class: type[asyncpg.Record] | None = None
+    ) -> list[Any]:  # Any: as the overloads say
         async with self.acquire() as connection:
-            return await connection.fetch(sql, *values)
+            return await connection.fetch(sql, *values, record_class=record_class)
 
     async def fetchrow(self, sql: str, *values: object) -> asyncpg.Record | None:
         async with self.acquire() as connection:

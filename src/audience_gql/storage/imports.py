@@ -16,7 +16,7 @@ import asyncpg
 
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
-from audience_gql.storage.reads.slices import Entry, Slice
+from audience_gql.storage.reads.slices import Entries, Slice
 
 _FORGOTTEN: Final = "the reason is no longer kept"
 _COLUMNS: Final = (
@@ -294,7 +294,7 @@ def _key_hash(key: Identity) -> str:
 
 async def rejects(
     database: Database, workspace_id: int, import_id: int, part: Slice, *, are_notices: bool
-) -> list[Entry[RejectRecord]]:
+) -> Entries[RejectRecord]:
     """A page of an import's stored rejects or notices, ordered by line, and one more if there is one."""
     rows = await database.fetch(
         f"SELECT {_REJECT_COLUMNS} FROM import_rejects r JOIN imports i ON i.id = r.import_id "
@@ -304,7 +304,7 @@ async def rejects(
         part.after[0] if part.after else 0,
         are_notices,
     )
-    return [Entry(_reject(row), (row["line"],)) for row in rows]
+    return Entries([_reject(row) for row in rows], [(row["line"],) for row in rows])
 
 
 async def rejects_by_keys(

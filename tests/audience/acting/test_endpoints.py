@@ -265,7 +265,7 @@ async def keys(post, endpoint):
     pages = await deliveries_of_endpoints(
         post.stage.house.ports.database, post.stage.house.workspace.id, [endpoint.id], Slice(10)
     )
-    return [[entry.node.key for entry in page] for page in pages.values()]
+    return [[node.key for node in page.nodes] for page in pages.values()]
 
 
 @pytest.mark.parametrize(("from_day", "to_day", "replayed"), [(0, 1, 1), (0, 9, 2), (1, 9, 1), (5, 9, 0)])
@@ -327,21 +327,19 @@ async def test_pages_of_deliveries_and_attempts(post):
 
     pages = await deliveries_of_endpoints(*read, Slice(2))
     rest = await deliveries_of_endpoints(
-        house.ports.database, house.workspace.id, [first.id], Slice(2, pages[first.id][1].position)
+        house.ports.database, house.workspace.id, [first.id], Slice(2, pages[first.id].positions[1])
     )
     waiting = await deliveries_of_endpoints(*read, Slice(5), states=["WAITING", "FAILED"])
-    failing = waiting[second.id][0].node
+    failing = waiting[second.id].nodes[0]
     attempts = await attempts_of_deliveries(
-        house.ports.database, house.workspace.id, [failing.key, pages[first.id][0].node.key], Slice(5)
+        house.ports.database, house.workspace.id, [failing.key, pages[first.id].nodes[0].key], Slice(5)
     )
 
-    whole = [entry.node.first_number for entry in pages[first.id]]
-    assert (whole, [entry.node.first_number for entry in rest[first.id]]) == ([3, 2, 1], [1])
+    whole = [node.first_number for node in pages[first.id].nodes]
+    assert (whole, [node.first_number for node in rest[first.id].nodes]) == ([3, 2, 1], [1])
     assert list(waiting) == [second.id]
     assert (failing.state, failing.attempts) == ("WAITING", 1)
-    assert [(it.node.number, it.node.status, it.node.response) for it in attempts[failing.key]] == [
-        (1, 500, "no")
-    ]
+    assert [(it.number, it.status, it.response) for it in attempts[failing.key].nodes] == [(1, 500, "no")]
     assert len(attempts) == 2
 
 

@@ -225,7 +225,7 @@ class Automation(Node):
     ) -> Page[RunRecord]:
         part = _RUNS.slice(first, after, default=LONG_PAGE_SIZE)
         states = tuple(sorted({one.value for one in state or ()}))
-        entries = await info.context.loaders.runs_of_automations.load(((parent.id, states), part))
+        entries = await info.context.loaders.runs_of_automations(part).load((parent.id, states))
         return _RUNS.page(entries, part)
 
     @strawberry.field(

@@ -148,8 +148,8 @@ class WebhookDelivery(Node):
         ] = PAGE_SIZE,
     ) -> list[AttemptRecord]:
         size = page_size(first)
-        entries = await info.context.loaders.attempts_of_deliveries.load((parent.key, Slice(size)))
-        return [entry.node for entry in entries[:size]]
+        entries = await info.context.loaders.attempts_of_deliveries(Slice(size)).load(parent.key)
+        return [*entries.nodes[:size]]
 
 
 @strawberry.type(description="A message in a list.")

@@ -117,7 +117,7 @@ class WebhookEndpoint(Node):
     ) -> Page[DeliveryRecord]:
         part = _DELIVERIES.slice(first, after, default=LONG_PAGE_SIZE)
         states = tuple(sorted({one.value for one in state or ()}))
-        entries = await info.context.loaders.deliveries_of_endpoints.load(((parent.id, states), part))
+        entries = await info.context.loaders.deliveries_of_endpoints(part).load((parent.id, states))
         return _DELIVERIES.page(entries, part)
 
 

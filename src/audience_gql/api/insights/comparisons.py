@@ -194,7 +194,7 @@ async def _two_segments(info: Info, a: str, b: str) -> tuple[models.Segment, mod
     if a == b:
         raise BadUserInput("`a` and `b` must be different segments.", argument="b")
     found = await info.context.loaders.segments.load_many(
-        ids.number_of(Kind.SEGMENT, text) or 0 for text in (a, b)
+        [ids.number_of(Kind.SEGMENT, text) or 0 for text in (a, b)]
     )
     first, second = found
     if first is None or second is None:

@@ -11,7 +11,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.failures import Segments
 from audience_gql.api.ids import Kind
-from audience_gql.api.plans.compiling import RUNS_ONCE
+from audience_gql.api.plans.declaring import RUNS_ONCE
 from audience_gql.audience.failures import NotFound
 from audience_gql.storage import models
 from audience_gql.storage.insights import overlaps
@@ -58,7 +58,7 @@ class SegmentOverlapQuery:
             message = f"`segmentIds` takes 1 to {MOST_SEGMENTS} segments, not {len(set(segment_ids))}."
             raise BadUserInput(message, argument="segmentIds")
         found = await info.context.loaders.segments.load_many(
-            ids.number_of(Kind.SEGMENT, text) or 0 for text in segment_ids
+            [ids.number_of(Kind.SEGMENT, text) or 0 for text in segment_ids]
         )
         for index, segment in enumerate(found):
             if segment is None:

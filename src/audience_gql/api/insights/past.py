@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, TypeAlias
@@ -9,7 +10,7 @@ from typing import Annotated, Final, TypeAlias
 import strawberry
 
 from audience_gql.api import ids
-from audience_gql.api.context import Info
+from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import ApiError
 from audience_gql.api.ids import Kind
 from audience_gql.api.insights.periods import past_instant
@@ -17,6 +18,7 @@ from audience_gql.api.pagination import Listing, Page
 from audience_gql.storage.insights.past import WasMember
 from audience_gql.storage.reads.list_pages import Members
 from audience_gql.storage.reads.records import SubscriberRecord
+from audience_gql.storage.reads.slices import Slice
 
 _PAST_MEMBERS: Final = Listing("segment.membersAsOf", datetime, int, int)
 
@@ -32,25 +34,30 @@ AsOf: TypeAlias = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class MembersPage(Page[SubscriberRecord]):
-    """A page of a segment's members, with the position of the live feed."""
+    """A page of a segment's members, and the position of the live feed that they belong to."""
 
-    feed_cursor: str
+    heads: Mapping[int, int]
+    context: Context
+
+    @property
+    def feed_cursor(self) -> str:
+        return self.context.services.cursors.encode(self.context.workspace, self.heads)
 
 
-def members_page(info: Info, page: Page[SubscriberRecord], members: Members) -> MembersPage:
-    """The page, with the log's position that the members belong to."""
-    feed_cursor = info.context.services.cursors.encode(info.context.workspace, members.heads)
-    return MembersPage(page.edges, page.page_info, feed_cursor)
+def members_page(context: Context, listing: Listing, members: Members, part: Slice) -> MembersPage:
+    return MembersPage(listing, members.entries, part, members.heads, context)
 
 
 async def members_as_of(
-    info: Info, segment_id: int, as_of: datetime, first: int | None, after: str | None
-) -> MembersPage:
-    """The segment's members at an instant of the past. Raises BadUserInput, LogExpired."""
-    instant = await past_instant(info, as_of, "asOf")
+    context: Context, segment_ids: Sequence[int], as_of: datetime, first: int | None, after: str | None
+) -> list[MembersPage]:
+    """Each segment's members at an instant of the past. Raises BadUserInput, LogExpired."""
+    instant = await past_instant(context, as_of, "asOf")
     part = _PAST_MEMBERS.slice(first, after)
-    members = await info.context.loaders.insights.past_members.load((segment_id, part, instant))
-    return members_page(info, _PAST_MEMBERS.page(members.entries, part), members)
+    found = await context.loaders.insights.past_members.load_now(
+        [(segment_id, part, instant) for segment_id in segment_ids]
+    )
+    return [members_page(context, _PAST_MEMBERS, members, part) for members in found]
 
 
 async def _was_member(
@@ -59,7 +66,7 @@ async def _was_member(
     segment_id: Annotated[strawberry.ID, strawberry.argument(description="The segment's id.")],
     at: Annotated[datetime, strawberry.argument(description="The instant. It must not be in the future.")],
 ) -> bool | None:
-    instant = await past_instant(info, at, "at")
+    instant = await past_instant(info.context, at, "at")
     segment = await info.context.loaders.segments.load(ids.number_of(Kind.SEGMENT, segment_id) or 0)
     if segment is None:
         raise ApiError("NOT_FOUND", "There is no segment with this id.", argument="segmentId")

@@ -8,7 +8,7 @@ from typing import Annotated, Final, TypeAlias
 
 import strawberry
 
-from audience_gql.api.context import Info
+from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.scalars import instant_at
 
@@ -40,17 +40,17 @@ class Period:
     end: datetime
 
 
-async def past_instant(info: Info, given: datetime, argument: str) -> datetime:
+async def past_instant(context: Context, given: datetime, argument: str) -> datetime:
     """The instant that an argument gives. Raises BadUserInput for one in the future."""
     instant = instant_at(given, argument)
-    if instant > await info.context.loaders.now.load(None):
+    if instant > await context.loaders.now.load(None):
         raise BadUserInput(f"`{argument}` must not be in the future.", argument=argument)
     return instant
 
 
 async def past_period(info: Info, start: datetime, end: datetime | None) -> Period:
     """The period that the arguments `from` and `to` give, up to now at most. Raises BadUserInput."""
-    begin = await past_instant(info, start, "from")
+    begin = await past_instant(info.context, start, "from")
     now = await info.context.loaders.now.load(None)
     until = now + _MICROSECOND  # what happens now belongs to the period
     if end is not None:

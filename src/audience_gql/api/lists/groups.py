@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import strawberry
 
 from audience_gql.api import ids
-from audience_gql.api.context import Info
+from audience_gql.api.context import Context, Info
 from audience_gql.api.failures import InvalidInput, NameTaken, NotFound, Reject
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
+from audience_gql.api.plans.declaring import together
 from audience_gql.api.search import Search, words
 from audience_gql.audience.definitions.groups import (
     GroupChanged,
@@ -26,13 +28,32 @@ from audience_gql.audience.definitions.snapshots import MEMBERS_AT_ONCE
 from audience_gql.audience.people.keys import UNSET
 from audience_gql.storage import models
 from audience_gql.storage.reads import pages
-from audience_gql.storage.reads.records import SubscriberRecord
+from audience_gql.storage.reads.records import Columns, SubscriberRecord
 
 if TYPE_CHECKING:
     from audience_gql.api.people.subscribers import GroupMemberConnection
 
 _MEMBERS: Final = Listing("group.members", datetime, int, int)
 _LISTINGS: Final = listings("groups")
+
+
+async def _member_counts(context: Context, groups: Sequence[models.Group], _: Columns = None) -> list[int]:
+    counts = await context.loaders.member_counts.load_now([group.id for group in groups])
+    return [count or 0 for count in counts]
+
+
+async def _members_of(
+    context: Context,
+    groups: Sequence[models.Group],
+    columns: Columns = None,
+    *,
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+) -> list[Page[SubscriberRecord]]:
+    part = _MEMBERS.slice(first, after)
+    loader = context.loaders.members_of_groups(part, columns)
+    found = await loader.load_now([group.id for group in groups])
+    return [_MEMBERS.page(entries, part) for entries in found]
 
 
 @strawberry.type(description="A static list of people. A person stays in it until a caller removes them.")
@@ -48,23 +69,28 @@ class Group(Node):
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.Group)
 
-    @strawberry.field(description="The exact number of people in the group now.")
+    @strawberry.field(
+        description="The exact number of people in the group now.",
+        metadata=together(_member_counts, reads=["id"]),
+    )
     @staticmethod
     async def member_count(parent: strawberry.Parent[models.Group], info: Info) -> int:
-        return await info.context.loaders.member_counts.load(parent.id) or 0
+        (count,) = await _member_counts(info.context, [parent])
+        return count
 
     @strawberry.field(
         description="The people in the group. Those added last come first.",
         graphql_type=Annotated[
             "GroupMemberConnection", strawberry.lazy("audience_gql.api.people.subscribers")
         ],
+        metadata=together(_members_of, reads=["id"]),
     )
     @staticmethod
     async def members(
         parent: strawberry.Parent[models.Group], info: Info, first: First = PAGE_SIZE, after: After = None
     ) -> Page[SubscriberRecord]:
-        part = _MEMBERS.slice(first, after)
-        return _MEMBERS.page(await info.context.loaders.members_of_groups.load((parent.id, part)), part)
+        (page,) = await _members_of(info.context, [parent], first=first, after=after)
+        return page
 
 
 @strawberry.type(description="A group in a list.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,7 +11,7 @@ import strawberry
 
 from audience_gql.api.conditions.explanations import Explanation
 from audience_gql.api.conditions.inputs import stored_to_output
-from audience_gql.api.context import Info
+from audience_gql.api.context import Context, Info
 from audience_gql.api.insights import flow as insights_flow
 from audience_gql.api.insights import forecasts, similarities
 from audience_gql.api.insights import funnel as insights_funnel
@@ -30,6 +31,7 @@ from audience_gql.api.pagination import (
     Listing,
     Page,
 )
+from audience_gql.api.plans.declaring import together
 from audience_gql.api.scalars import Condition, instant_at
 from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
@@ -38,6 +40,7 @@ from audience_gql.storage import models
 from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads import pages
+from audience_gql.storage.reads.records import FIGURES, Columns
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.membership import MembershipChangeConnection
@@ -60,6 +63,38 @@ class SegmentState(StrEnum):
     READY = "READY"
     FAILED = "FAILED"
     PAUSED = "PAUSED"
+
+
+async def _states_of(
+    context: Context, segments: Sequence[models.Segment], _: Columns = None
+) -> list[SegmentState]:
+    found = await context.loaders.figures.load_now([segment.id for segment in segments])
+    return [SegmentState(figures.state) if figures else SegmentState.COMPUTING for figures in found]
+
+
+async def _member_counts(
+    context: Context, segments: Sequence[models.Segment], _: Columns = None
+) -> list[int]:
+    found = await context.loaders.figures.load_now([segment.id for segment in segments])
+    return [figures.members if figures else 0 for figures in found]
+
+
+async def _members_of(
+    context: Context,
+    segments: Sequence[models.Segment],
+    columns: Columns = None,
+    *,
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+    as_of: datetime | None = None,
+) -> list[MembersPage]:
+    numbers = [segment.id for segment in segments]
+    context.note_reads(numbers)
+    if as_of is not None:
+        return await members_as_of(context, numbers, as_of, first, after)
+    part = _MEMBERS.slice(first, after)
+    found = await context.loaders.members_of_segments(part, columns).load_now(numbers)
+    return [members_page(context, _MEMBERS, members, part) for members in found]
 
 
 @strawberry.type(
@@ -98,25 +133,30 @@ class Segment(Node):
     async def condition(parent: strawberry.Parent[models.Segment], info: Info) -> object:
         return stored_to_output(parent.condition, await info.context.loaders.vocabulary.load(None))
 
-    @strawberry.field(description="Whether the members are exact, still being found, paused or failed.")
+    @strawberry.field(
+        description="Whether the members are exact, still being found, paused or failed.",
+        metadata=together(_states_of, reads=["id", *FIGURES]),
+    )
     @staticmethod
     async def state(parent: strawberry.Parent[models.Segment], info: Info) -> SegmentState:
-        figures = await info.context.loaders.figures.load(parent.id)
-        return SegmentState(figures.state) if figures else SegmentState.COMPUTING
+        (state,) = await _states_of(info.context, [parent])
+        return state
 
     @strawberry.field(
-        description="The number of people in the segment now. While it is COMPUTING, the number still changes."
+        description="The number of people in the segment now. While it is COMPUTING, the number still changes.",
+        metadata=together(_member_counts, reads=["id", *FIGURES]),
     )
     @staticmethod
     async def member_count(parent: strawberry.Parent[models.Segment], info: Info) -> int:
-        figures = await info.context.loaders.figures.load(parent.id)
-        return figures.members if figures else 0
+        (count,) = await _member_counts(info.context, [parent])
+        return count
 
     @strawberry.field(
         description="The people in the segment. Those who entered last come first.",
         graphql_type=Annotated[
             "SegmentMemberConnection", strawberry.lazy("audience_gql.api.people.subscribers")
         ],
+        metadata=together(_members_of, reads=["id"]),
     )
     @staticmethod
     async def members(
@@ -126,12 +166,8 @@ class Segment(Node):
         after: After = None,
         as_of: AsOf = None,
     ) -> MembersPage:
-        info.context.note_reads([parent.id])
-        if as_of is not None:
-            return await members_as_of(info, parent.id, as_of, first, after)
-        part = _MEMBERS.slice(first, after)
-        members = await info.context.loaders.members_of_segments.load((parent.id, part))
-        return members_page(info, _MEMBERS.page(members.entries, part), members)
+        (page,) = await _members_of(info.context, [parent], first=first, after=after, as_of=as_of)
+        return page
 
     @strawberry.field(
         description="The membership reflects every fact that was committed up to this instant. Null while the segment is COMPUTING or "
@@ -205,7 +241,7 @@ class Segment(Node):
     ) -> Page[LoggedChange]:
         info.context.note_reads([parent.id])
         part = _CHANGES.slice(first, after, default=LONG_PAGE_SIZE)
-        return _CHANGES.page(await info.context.loaders.changes_of_segments.load((parent.id, part)), part)
+        return _CHANGES.page(await info.context.loaders.changes_of_segments(part).load(parent.id), part)
 
     @strawberry.field(
         description="The segment's size in each interval, as the log has it. Intervals that begin in the future are omitted.",
@@ -270,20 +306,59 @@ class SubscriberSegmentEdge(ListEdge):
 class SubscriberSegmentConnection(ListConnection[SubscriberSegmentEdge]): ...
 
 
+async def _segment(
+    context: Context, _parents: Sequence[None], columns: Columns = None, *, by: SegmentKey
+) -> list[models.Segment | None]:
+    return [await find_segment(context, by, columns)]
+
+
+async def _segments(
+    context: Context,
+    _parents: Sequence[None],
+    columns: Columns = None,
+    *,
+    search: str | None = None,
+    state: list[SegmentState] | None = None,
+    order_by: ListOrder = ListOrder.NAME_ASC,
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+) -> list[Page[models.Segment]]:
+    listing = _LISTINGS[order_by]
+    part = listing.slice(first, after)
+    entries, figures = await pages.segments(
+        context.ports.database,
+        context.workspace.id,
+        part,
+        order_by=order_by.value,
+        words=words(search),
+        states=state or (),
+        columns=columns,
+    )
+    for number, known in figures.items():
+        context.loaders.figures.prime(number, known)
+    return [listing.page(entries, part)]
+
+
 @strawberry.type
 class SegmentQuery:
     @strawberry.field(
         description="The segment with this id or name; null when there is none.",
         graphql_type=Segment | None,
+        metadata=together(_segment, reads=()),
     )
     @staticmethod
     async def segment(
         info: Info,
         by: Annotated[SegmentKey, strawberry.argument(description="The segment's id or name.")],
     ) -> models.Segment | None:
-        return await find_segment(info.context, by)
+        (segment,) = await _segment(info.context, [None], by=by)
+        return segment
 
-    @strawberry.field(description="The segments of the workspace.", graphql_type=SegmentConnection)
+    @strawberry.field(
+        description="The segments of the workspace.",
+        graphql_type=SegmentConnection,
+        metadata=together(_segments, reads=()),
+    )
     @staticmethod
     async def segments(
         info: Info,
@@ -298,14 +373,13 @@ class SegmentQuery:
         first: First = PAGE_SIZE,
         after: After = None,
     ) -> Page[models.Segment]:
-        listing = _LISTINGS[order_by]
-        part = listing.slice(first, after)
-        entries = await pages.segments(
-            info.context.ports.database,
-            info.context.workspace.id,
-            part,
-            order_by=order_by.value,
-            words=words(search),
-            states=state or (),
+        (page,) = await _segments(
+            info.context,
+            [None],
+            search=search,
+            state=state,
+            order_by=order_by,
+            first=first,
+            after=after,
         )
-        return listing.page(entries, part)
+        return page

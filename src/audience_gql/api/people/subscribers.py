@@ -15,25 +15,26 @@ from audience_gql.api.channels import Channel, ChannelState
 from audience_gql.api.conditions.inputs import ConditionInput, filter_of
 from audience_gql.api.context import Context, Info
 from audience_gql.api.insights import past as insights_past
-from audience_gql.api.keys import SubscriberKey, find_owner
+from audience_gql.api.keys import SubscriberKey, find_subscriber
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
 from audience_gql.api.people import memberships
 from audience_gql.api.people.custom_fields import CustomField
 from audience_gql.api.people.events import EventConnection
-from audience_gql.api.plans.compiling import TOGETHER
+from audience_gql.api.plans.declaring import READS, together
 from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads import pages
-from audience_gql.storage.reads.records import ChannelRecord, EventRecord, SubscriberRecord
+from audience_gql.storage.reads.records import ChannelRecord, Columns, EventRecord, SubscriberRecord
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.groups import SubscriberGroupConnection
     from audience_gql.api.lists.membership import MembershipChangeConnection
     from audience_gql.api.lists.segments import SubscriberSegmentConnection
 
+_OWNER: Final = ("bucket_id", "id")
 _GROUPS: Final = Listing("subscriber.groups", datetime, int)
 _SEGMENTS: Final = Listing("subscriber.segments", datetime, int)
 _EVENTS: Final = Listing("subscriber.events", datetime, int)
@@ -59,27 +60,55 @@ class FieldValue:
     definition: CustomField = strawberry.field(description="The field's definition.")
 
 
+async def _channels_of(
+    context: Context, people: Sequence[SubscriberRecord], _: Columns = None
+) -> list[list[ChannelRecord]]:
+    return await context.loaders.channels.load_now([person.owner for person in people])
+
+
+async def _fields_of(
+    context: Context, people: Sequence[SubscriberRecord], _: Columns = None
+) -> list[list[_Value]]:
+    values = [person.fields for person in people]
+    if not any(values):
+        return [[] for _ in people]
+    definitions = [(str(it.id), it) for it in await context.loaders.custom_fields.load(None)]
+    return [[_Value(it, own[key]) for key, it in definitions if key in own] for own in values]
+
+
+async def _field_of(
+    context: Context, people: Sequence[SubscriberRecord], _: Columns = None, *, key: str
+) -> list[object]:
+    definitions = await context.loaders.custom_fields.load(None)
+    number = next((str(it.id) for it in definitions if it.key == key), "")
+    return [person.fields.get(number) for person in people]
+
+
 async def _groups_of(
     context: Context,
     people: Sequence[SubscriberRecord],
+    columns: Columns = None,
+    *,
     first: int | None = PAGE_SIZE,
     after: str | None = None,
 ) -> list[Page[models.Group]]:
     part = _GROUPS.slice(first, after)
-    found = await context.loaders.groups_of_subscribers.load_many([(person.owner, part) for person in people])
+    loader = context.loaders.groups_of_subscribers(part, columns)
+    found = await loader.load_now([person.owner for person in people])
     return [_GROUPS.page(entries, part) for entries in found]
 
 
 async def _segments_of(
     context: Context,
     people: Sequence[SubscriberRecord],
+    columns: Columns = None,
+    *,
     first: int | None = PAGE_SIZE,
     after: str | None = None,
 ) -> list[Page[models.Segment]]:
     part = _SEGMENTS.slice(first, after)
-    found = await context.loaders.segments_of_subscribers.load_many(
-        [(person.owner, part) for person in people]
-    )
+    loader = context.loaders.segments_of_subscribers(part, columns)
+    found = await loader.load_now([person.owner for person in people])
     return [_SEGMENTS.page(entries, part) for entries in found]
 
 
@@ -121,26 +150,27 @@ class Subscriber(Node):
     @strawberry.field(
         description="The person's status on each channel for which one is known.",
         graphql_type=list[ChannelState],
-        metadata={"up_to": len(Channel)},
+        metadata={"up_to": len(Channel), **together(_channels_of, reads=_OWNER)},
     )
     @staticmethod
     async def channels(parent: strawberry.Parent[SubscriberRecord], info: Info) -> list[ChannelRecord]:
-        return await info.context.loaders.channels.load(parent.owner)
+        (states,) = await _channels_of(info.context, [parent])
+        return states
 
     @strawberry.field(
         description="The person's values in custom fields, sorted by key. Fields without a value are omitted.",
         graphql_type=list[FieldValue],
+        metadata=together(_fields_of, reads=["fields"]),
     )
     @staticmethod
     async def fields(parent: strawberry.Parent[SubscriberRecord], info: Info) -> list[_Value]:
-        if not parent.fields:
-            return []
-        definitions = await info.context.loaders.custom_fields.load(None)
-        return [_Value(it, parent.fields[str(it.id)]) for it in definitions if str(it.id) in parent.fields]
+        (values,) = await _fields_of(info.context, [parent])
+        return values
 
     @strawberry.field(
         description="The person's value in one custom field. Null when they have none, and when there is no such field.",
         graphql_type=JSON | None,
+        metadata=together(_field_of, reads=["fields"]),
     )
     @staticmethod
     async def field(
@@ -148,11 +178,11 @@ class Subscriber(Node):
         info: Info,
         key: Annotated[str, strawberry.argument(description="The field's key.")],
     ) -> object:
-        definitions = await info.context.loaders.custom_fields.load(None)
-        return next((parent.fields.get(str(it.id)) for it in definitions if it.key == key), None)
+        (value,) = await _field_of(info.context, [parent], key=key)
+        return value
 
     @strawberry.field(
-        metadata={TOGETHER: _groups_of},
+        metadata=together(_groups_of, reads=_OWNER),
         description="The groups that contain the person. The group that they joined last comes first.",
         graphql_type=Annotated["SubscriberGroupConnection", strawberry.lazy("audience_gql.api.lists.groups")],
     )
@@ -160,11 +190,11 @@ class Subscriber(Node):
     async def groups(
         parent: strawberry.Parent[SubscriberRecord], info: Info, first: First = PAGE_SIZE, after: After = None
     ) -> Page[models.Group]:
-        (page,) = await _groups_of(info.context, [parent], first, after)
+        (page,) = await _groups_of(info.context, [parent], first=first, after=after)
         return page
 
     @strawberry.field(
-        metadata={TOGETHER: _segments_of},
+        metadata=together(_segments_of, reads=_OWNER),
         description="The segments that contain the person. The segment that they entered last comes first.",
         graphql_type=Annotated[
             "SubscriberSegmentConnection", strawberry.lazy("audience_gql.api.lists.segments")
@@ -174,11 +204,13 @@ class Subscriber(Node):
     async def segments(
         parent: strawberry.Parent[SubscriberRecord], info: Info, first: First = PAGE_SIZE, after: After = None
     ) -> Page[models.Segment]:
-        (page,) = await _segments_of(info.context, [parent], first, after)
+        (page,) = await _segments_of(info.context, [parent], first=first, after=after)
         return page
 
     @strawberry.field(
-        description="The person's events. The latest comes first.", graphql_type=EventConnection
+        description="The person's events. The latest comes first.",
+        graphql_type=EventConnection,
+        metadata={READS: _OWNER},
     )
     @staticmethod
     async def events(
@@ -191,7 +223,7 @@ class Subscriber(Node):
         after: After = None,
     ) -> Page[EventRecord]:
         part = _EVENTS.slice(first, after)
-        entries = await info.context.loaders.events_of_subscribers(name).load((parent.owner, part))
+        entries = await info.context.loaders.events_of_subscribers(part, name).load(parent.owner)
         return _EVENTS.page(entries, part)
 
     @strawberry.field(
@@ -199,13 +231,14 @@ class Subscriber(Node):
         graphql_type=Annotated[
             "MembershipChangeConnection", strawberry.lazy("audience_gql.api.lists.membership")
         ],
+        metadata={READS: _OWNER},
     )
     @staticmethod
     async def membership_history(
         parent: strawberry.Parent[SubscriberRecord], info: Info, first: First = PAGE_SIZE, after: After = None
     ) -> Page[LoggedChange]:
         part = _HISTORY.slice(first, after)
-        entries = await info.context.loaders.changes_of_subscribers.load((parent.owner, part))
+        entries = await info.context.loaders.changes_of_subscribers(part).load(parent.owner)
         return _HISTORY.page(entries, part)
 
     member_of = memberships.member_of
@@ -266,10 +299,43 @@ _LISTINGS: Final = {
 }
 
 
+async def _subscriber(
+    context: Context, _parents: Sequence[None], columns: Columns = None, *, by: SubscriberKey
+) -> list[SubscriberRecord | None]:
+    return [await find_subscriber(context, by, columns)]
+
+
+async def _subscribers(
+    context: Context,
+    _parents: Sequence[None],
+    columns: Columns = None,
+    *,
+    where: ConditionInput | None = None,
+    search: str | None = None,
+    order_by: SubscriberOrder = SubscriberOrder.CREATED_DESC,
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+) -> list[Page[SubscriberRecord]]:
+    listing = _LISTINGS[order_by]
+    part = listing.slice(first, after)
+    entries = await pages.subscribers(
+        context.ports.database,
+        context.workspace.id,
+        part,
+        order_by=order_by.value,
+        words=words(search),
+        matching=None if where is None else await filter_of(context, where),
+        columns=columns,
+    )
+    return [listing.page(entries, part)]
+
+
 @strawberry.type
 class SubscriberQuery:
     @strawberry.field(
-        description="The person with this key; null when there is none.", graphql_type=Subscriber | None
+        description="The person with this key; null when there is none.",
+        graphql_type=Subscriber | None,
+        metadata=together(_subscriber, reads=()),
     )
     @staticmethod
     async def subscriber(
@@ -278,10 +344,14 @@ class SubscriberQuery:
             SubscriberKey, strawberry.argument(description="The person's id, email, phone or external id.")
         ],
     ) -> SubscriberRecord | None:
-        owner = await find_owner(info.context, by)
-        return None if owner is None else await info.context.loaders.subscribers.load(owner)
+        (person,) = await _subscriber(info.context, [None], by=by)
+        return person
 
-    @strawberry.field(description="The people of the workspace.", graphql_type=SubscriberConnection)
+    @strawberry.field(
+        description="The people of the workspace.",
+        graphql_type=SubscriberConnection,
+        metadata=together(_subscribers, reads=()),
+    )
     @staticmethod
     async def subscribers(
         info: Info,
@@ -299,14 +369,13 @@ class SubscriberQuery:
         first: First = PAGE_SIZE,
         after: After = None,
     ) -> Page[SubscriberRecord]:
-        listing = _LISTINGS[order_by]
-        part = listing.slice(first, after)
-        entries = await pages.subscribers(
-            info.context.ports.database,
-            info.context.workspace.id,
-            part,
-            order_by=order_by.value,
-            words=words(search),
-            matching=None if where is None else await filter_of(info.context, where),
+        (page,) = await _subscribers(
+            info.context,
+            [None],
+            where=where,
+            search=search,
+            order_by=order_by,
+            first=first,
+            after=after,
         )
-        return listing.page(entries, part)
+        return page

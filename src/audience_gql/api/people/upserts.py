@@ -171,7 +171,7 @@ class UpsertSubscribersPayload:
     @staticmethod
     async def subscribers(parent: strawberry.Parent[Upserted], info: Info) -> list[SubscriberRecord | None]:
         found = await info.context.loaders.subscribers.load_many(
-            (ref.bucket_id, ref.id) for ref in parent.subscribers if ref is not None
+            [(ref.bucket_id, ref.id) for ref in parent.subscribers if ref is not None]
         )
         waiting = iter(found)
         return [None if ref is None else next(waiting) for ref in parent.subscribers]

@@ -5,7 +5,8 @@ A plan knows only success. Whatever it cannot do, and whatever fails, is left to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
@@ -17,7 +18,6 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLEnumType,
-    GraphQLField,
     GraphQLIncludeDirective,
     GraphQLInterfaceType,
     GraphQLList,
@@ -30,26 +30,21 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    ValueNode,
-    VariableNode,
     get_directive_values,
 )
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
-from audience_gql.api.syntax import nodes
+from audience_gql.api.plans.arguments import Arguments
+from audience_gql.api.plans.building import Builder, builder
+from audience_gql.api.plans.declaring import FOR_EACH, READS, RUNS_ONCE, TOGETHER, Together
+from audience_gql.storage.reads.records import Columns
 
 Values: TypeAlias = list[Any]  # Any: what resolvers return, or the JSON of it
 MOST_FIELDS: Final = 1_000
 """The most fields of a plan. A short document can select many more through fragments."""
-TOGETHER: Final = "together"
-"""The key of a field's metadata under which it declares a function that reads the field for many parents at once.
-
-The function takes the context, the parents and the field's arguments by name. It returns a value for each parent.
-"""
-RUNS_ONCE: Final = "runs_once"
-"""The key of a field's metadata for a field that may take long, so that it must not run again when something fails."""
-_AS_THEY_ARE: Final[Mapping[str, type]] = {"String": str, "ID": str, "Boolean": bool}
+_JSON_TYPES: Final[Mapping[str, type]] = {"String": str, "ID": str, "Boolean": bool}
 """The type of values that already are the JSON of a scalar."""
 
 
@@ -62,6 +57,8 @@ class Leaf:
     """A scalar or an enum."""
 
     write: Callable[[Any], Any]  # Any: a value that is not null, and its JSON
+    json_type: type | None
+    """Values of this type already are JSON."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,19 +82,46 @@ Shape: TypeAlias = Leaf | Objects | Listed | NonNull
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Resolver:
+    """A field's own function, which is called for each parent."""
+
+    call: Callable[..., Any]  # Any: the field's value
+    parent: str | None
+    info: str | None
+    is_async: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quick:
+    """A field that needs no waiting and no arguments, for example an attribute of its parent."""
+
+    read: Callable[[Sequence[Any]], list[Any]]  # Any: the parents, and a value for each
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForAll:
+    """A field that one function reads for all parents."""
+
+    read: Together
+
+
+Source: TypeAlias = Quick | ForAll | Resolver
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FieldPlan:
     """One field of a selection."""
 
     key: str
     """Its name in the response."""
-    node: FieldNode
-    declared: GraphQLField
-    field: StrawberryField
-    read: Callable[[Any], Any] | None  # Any: a parent and one of its attributes
-    """Reads the field from its parent; None if it has a resolver."""
+    source: Source
+    arguments: Arguments
     shape: Shape
-    has_variables: bool
-    """Whether its arguments depend on the request's variables."""
+    leaf: Leaf | None
+    """The scalar that the field is, if it is no list or object."""
+    may_be_null: bool
+    below: Reading
+    """What the query reads of the rows that the field leads to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +132,23 @@ class ObjectPlan:
     keys: tuple[str, ...]
     fields: tuple[FieldPlan | None, ...]
     """None for `__typename`."""
+    build: Builder
+    reads: Columns
+    """The attributes of the objects that the fields read."""
+    is_row: bool
+    """Whether the objects are rows, and not pages, entries or answers made of rows."""
+
+
+class Reading:
+    """The columns that all selections of one field in a document read together, so that they share their statements."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self) -> None:
+        self.columns: Columns = frozenset()
+
+    def add(self, columns: Columns) -> None:
+        self.columns = None if columns is None or self.columns is None else self.columns | columns
 
 
 class Compiler:
@@ -117,6 +158,7 @@ class Compiler:
         self._schema = schema
         self._variables = variables
         self._fields_left = MOST_FIELDS
+        self._readings: defaultdict[tuple[str, str], Reading] = defaultdict(Reading)
         self._fragments = {
             definition.name.value: definition
             for definition in document.definitions
@@ -139,7 +181,14 @@ class Compiler:
         if self._fields_left < 0:
             raise NotPlannable
         fields = [self._field(type_, key, found) for key, found in chosen.items()]
-        return ObjectPlan(type_.name, tuple(chosen), tuple(fields))
+        return ObjectPlan(
+            type_name=type_.name,
+            keys=tuple(chosen),
+            fields=tuple(fields),
+            build=builder(tuple(chosen)),
+            reads=_reads([found[0] for found in chosen.values()], type_),
+            is_row=any(each.name == "Node" for each in type_.interfaces),
+        )
 
     def _collect(
         self,
@@ -193,14 +242,18 @@ class Compiler:
         if declared is None or not isinstance(field, StrawberryField) or not _is_plannable(field):
             raise NotPlannable
         selections = [each.selection_set for each in found if each.selection_set is not None]
+        shape = self._shape(declared.type, selections)
+        inner = shape.inner if isinstance(shape, NonNull) else shape
+        below = self._readings[type_.name, name]
+        below.add(_rows_below(shape))
         return FieldPlan(
             key=key,
-            node=node,
-            declared=declared,
-            field=field,
-            read=attrgetter(field.python_name) if field.is_basic_field else None,
-            shape=self._shape(declared.type, selections),
-            has_variables=any(isinstance(value, VariableNode) for value in _values(node)),
+            source=_source(field),
+            arguments=Arguments(declared, field, node),
+            shape=shape,
+            leaf=inner if isinstance(inner, Leaf) else None,
+            may_be_null=inner is shape,
+            below=below,
         )
 
     def _shape(self, type_: GraphQLOutputType, selections: list[SelectionSetNode]) -> Shape:
@@ -210,7 +263,7 @@ class Compiler:
             case GraphQLList():
                 return Listed(self._shape(type_.of_type, selections))
             case GraphQLScalarType() | GraphQLEnumType():
-                return Leaf(_writer(type_))
+                return Leaf(type_.coerce_output_value, _JSON_TYPES.get(type_.name))
             case GraphQLObjectType():
                 return Objects(self._object(type_, selections))
         raise NotPlannable  # an interface or a union
@@ -229,16 +282,56 @@ def _is_plannable(field: StrawberryField) -> bool:
     return not (field.extensions or metadata.get(RUNS_ONCE) or metadata.get("weight", 1) > 1)
 
 
-def _values(node: FieldNode) -> Iterator[ValueNode]:
-    for argument in node.arguments or ():
-        for value, _ in nodes(argument):
-            if isinstance(value, ValueNode):
-                yield value
+def _source(field: StrawberryField) -> Source:
+    if field.is_basic_field:
+        return Quick(_attribute(attrgetter(field.python_name)))
+    for_each = field.metadata.get(FOR_EACH)
+    if for_each is not None:
+        return Quick(for_each)
+    read = field.metadata.get(TOGETHER)
+    if read is not None:
+        return ForAll(read)
+    resolver = field.base_resolver
+    if not isinstance(resolver, StrawberryResolver):
+        raise NotPlannable
+    parent, info = resolver.parent_parameter, resolver.info_parameter
+    return Resolver(
+        call=resolver.wrapped_func,  # type: ignore[arg-type]  # a static method is a function here
+        parent=None if parent is None else parent.name,
+        info=None if info is None else info.name,
+        is_async=resolver.is_async,
+    )
 
 
-def _writer(type_: GraphQLScalarType | GraphQLEnumType) -> Callable[[Any], Any]:  # Any: a value and its JSON
-    write = type_.coerce_output_value
-    as_it_is = _AS_THEY_ARE.get(type_.name)
-    if as_it_is is None:
-        return write
-    return lambda value: value if type(value) is as_it_is else write(value)
+def _attribute(read: Callable[[Any], Any]) -> Callable[[Sequence[Any]], list[Any]]:  # Any: as in Quick
+    return lambda parents: [*map(read, parents)]
+
+
+def _reads(chosen: list[FieldNode], type_: GraphQLObjectType) -> Columns:
+    """The attributes of an object that these fields read."""
+    found: set[str] = set()
+    for node in chosen:
+        declared = type_.fields.get(node.name.value)
+        if declared is None:
+            continue  # __typename
+        field = declared.extensions["strawberry-definition"]
+        attributes = (field.python_name,) if field.is_basic_field else field.metadata.get(READS)
+        if attributes is None:
+            return None
+        found.update(attributes)
+    return frozenset(found)
+
+
+def _rows_below(shape: Shape) -> Columns:
+    """What is read of the rows that a value leads to: of itself if it is a row, or else of the rows in its fields."""
+    match shape:
+        case NonNull(inner=inner) | Listed(items=inner):
+            return _rows_below(inner)
+        case Objects(plan=plan) if plan.is_row:
+            return plan.reads
+        case Objects(plan=plan):
+            below = Reading()
+            for field in plan.fields:
+                below.add(frozenset() if field is None else _rows_below(field.shape))
+            return below.columns
+    return frozenset()

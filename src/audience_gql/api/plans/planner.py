@@ -18,8 +18,9 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from audience_gql.api.context import Context
+from audience_gql.api.plans.arguments import Conversion
 from audience_gql.api.plans.compiling import Compiler, NotPlannable, ObjectPlan
-from audience_gql.api.plans.running import Conversion, PlanRun
+from audience_gql.api.plans.running import PlanRun
 from audience_gql.api.syntax import nodes
 
 Json: TypeAlias = dict[str, Any]  # Any: JSON

@@ -6,37 +6,31 @@ It returns JSON or raises an exception. It must not turn an exception into an er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Final
 
-from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.schema.config import StrawberryConfig
-from strawberry.types.arguments import convert_arguments
-from strawberry.types.fields.resolver import StrawberryResolver
+from graphql.execution.values import VariableValues
 
 from audience_gql.api.context import Context
+from audience_gql.api.plans.arguments import Conversion
 from audience_gql.api.plans.compiling import (
-    TOGETHER,
     FieldPlan,
+    ForAll,
     Leaf,
     Listed,
     NonNull,
     NotPlannable,
     ObjectPlan,
     Objects,
+    Quick,
+    Resolver,
     Shape,
     Values,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What the library needs to convert arguments."""
-
-    config: StrawberryConfig
-    scalar_registry: Mapping[Any, Any]  # Any: the library's own
+_NULL: Final = type(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,8 @@ class _Info:
 
 class PlanRun:
     """One execution of a plan."""
+
+    __slots__ = ("_context", "_conversion", "_info", "_variables")
 
     def __init__(self, context: Context, variables: VariableValues, conversion: Conversion) -> None:
         self._context = context
@@ -65,66 +61,54 @@ class PlanRun:
         if not plan.keys:  # @skip leaves out everything
             return [{} for _ in parents]
         columns = [self._column(field, plan, parents) for field in plan.fields]
-        waiting = [
-            (number, field)
-            for number, field in enumerate(plan.fields)
-            if field is not None and columns[number] is None
-        ]
-        found = await _all([self._resolved(field, parents) for _, field in waiting])
-        for (number, _), column in zip(waiting, found, strict=True):
-            columns[number] = column
-        keys = plan.keys
-        return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
+        waiting = [field for field, column in zip(plan.fields, columns, strict=True) if column is None]
+        if waiting:
+            found = iter(await _all([self._resolved(field, parents) for field in waiting]))
+            columns = [next(found) if column is None else column for column in columns]
+        return plan.build(columns)  # type: ignore[arg-type]  # no column is missing now
 
     @staticmethod
     def _column(field: FieldPlan | None, plan: ObjectPlan, parents: Sequence[object]) -> Values | None:
-        """The JSON of a field that needs no resolver and has no objects; None for any other field."""
+        """The JSON of a field that needs no waiting; None for any other field, and for a null that must not be."""
         if field is None:
             return [plan.type_name] * len(parents)
-        return None if field.read is None else _leaves(field.shape, list(map(field.read, parents)))
+        if field.leaf is None or not isinstance(field.source, Quick):
+            return None
+        values = field.source.read(parents)
+        return _written(field.leaf, values) if field.may_be_null or None not in values else None
 
-    async def _resolved(self, field: FieldPlan, parents: Sequence[object]) -> Values:
-        if field.read is not None:
-            return await self._complete(field.shape, list(map(field.read, parents)))
+    async def _resolved(self, field: FieldPlan | None, parents: Sequence[object]) -> Values:
+        assert field is not None  # noqa: S101  # __typename does not wait
         return await self._complete(field.shape, await self._values(field, parents))
 
     async def _values(self, field: FieldPlan, parents: Sequence[object]) -> Values:
-        """What the field's resolver returns for each parent."""
-        arguments = self._arguments(field)
-        together = field.field.metadata.get(TOGETHER)
-        if together is not None:
-            return list(await together(self._context, parents, **arguments))
-        resolver = field.field.base_resolver
-        if not isinstance(resolver, StrawberryResolver):
-            raise NotPlannable
-        if resolver.info_parameter is not None:
-            arguments[resolver.info_parameter.name] = self._info
-        call: Callable[..., Any] = resolver.wrapped_func  # type: ignore[assignment]  # a static method is a function here
-        named = resolver.parent_parameter
-        if named is None:
-            results = [call(**arguments) for _ in parents]
-        else:
-            results = [call(**{named.name: parent}, **arguments) for parent in parents]
-        return await _all(results) if resolver.is_async else results
+        """The field's value for each parent."""
+        match field.source:
+            case Quick(read=read):
+                return read(parents)
+            case ForAll(read=read):
+                arguments = field.arguments.read(self._variables, self._conversion)
+                return list(await read(self._context, parents, field.below.columns, **arguments))
+            case Resolver() as resolver:
+                results = self._called(resolver, field, parents)
+                return await _all(results) if resolver.is_async else results
 
-    def _arguments(self, field: FieldPlan) -> dict[str, Any]:  # Any: the arguments' own types
-        declared = field.field.arguments
-        if not declared:
-            return {}
-        given = get_argument_values(field.declared, field.node, self._variables)
-        return convert_arguments(
-            given,
-            declared,
-            scalar_registry=self._conversion.scalar_registry,
-            config=self._conversion.config,
-        )
+    def _called(self, resolver: Resolver, field: FieldPlan, parents: Sequence[object]) -> list[Any]:
+        """What the resolver returns for each parent: a value, or a coroutine."""
+        arguments = field.arguments.read(self._variables, self._conversion)
+        if resolver.info is not None:
+            arguments[resolver.info] = self._info
+        call, parent_name = resolver.call, resolver.parent
+        if parent_name is None:
+            return [call(**arguments) for _ in parents]
+        return [call(**{parent_name: parent}, **arguments) for parent in parents]
 
     async def _complete(self, shape: Shape, values: Values) -> Values:
         """The JSON of these values; None where a value is null."""
         match shape:
             case NonNull(inner=inner):
                 completed = await self._complete(inner, values)
-                if any(value is None for value in completed):
+                if None in completed:
                     raise NotPlannable  # the error that it is has a path
                 return completed
             case Leaf():
@@ -155,17 +139,11 @@ async def _all(works: Sequence[Awaitable[Any]]) -> list[Any]:
         raise
 
 
-def _leaves(shape: Shape, values: Values) -> Values | None:
-    """The JSON of scalars; None for any other shape, and for a null that must not be."""
-    match shape:
-        case Leaf():
-            return _written(shape, values)
-        case NonNull(inner=Leaf() as leaf) if None not in values:
-            return list(map(leaf.write, values))
-    return None
-
-
 def _written(leaf: Leaf, values: Values) -> Values:
+    types = set(map(type, values))
+    types.discard(_NULL)
+    if not types or types == {leaf.json_type}:
+        return values
     return [None if value is None else leaf.write(value) for value in values]
 
 

@@ -12,7 +12,7 @@ import asyncpg
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState
 from audience_gql.storage.acting.pages import RUN_COLUMNS, RunRecord, run_record
 from audience_gql.storage.database import Database
-from audience_gql.storage.reads.slices import Entry, Order, Slice, by_parent
+from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
 
 DeliveryKey: TypeAlias = tuple[int, int]
 """A delivery: (bucket id, delivery id)."""
@@ -53,9 +53,9 @@ _COLUMNS: Final = ", ".join(f"d.{name}" for name in DeliveryRecord.__dataclass_f
 
 async def pages_of_deliveries(
     database: Database, workspace_id: int, wanted: Sequence[DeliveriesOf], part: Slice
-) -> dict[DeliveriesOf, list[Entry[DeliveryRecord]]]:
+) -> dict[DeliveriesOf, Entries[DeliveryRecord]]:
     """The deliveries of each endpoint in one of its states, the latest first: one statement for each different choice of states."""
-    found: dict[DeliveriesOf, list[Entry[DeliveryRecord]]] = {}
+    found: dict[DeliveriesOf, Entries[DeliveryRecord]] = {}
     for states in {states for _, states in wanted}:
         endpoint_ids = [endpoint_id for endpoint_id, chosen in wanted if chosen == states]
         pages = await deliveries_of_endpoints(database, workspace_id, endpoint_ids, part, states=states)
@@ -70,7 +70,7 @@ async def deliveries_of_endpoints(
     part: Slice,
     *,
     states: Collection[str] = (),
-) -> dict[int, list[Entry[DeliveryRecord]]]:
+) -> dict[int, Entries[DeliveryRecord]]:
     """The deliveries of each endpoint in one of these states, the latest first. No states means any state."""
     order = Order(("d.created_at", "d.id", "d.bucket_id"))
     bound: list[object] = [workspace_id, list(endpoint_ids), list(states) or None]
@@ -85,7 +85,7 @@ async def deliveries_of_endpoints(
         f"ORDER BY p.number, {order.outer_clause}",
         *bound,
     )
-    return by_parent(endpoint_ids, rows, lambda row: Entry(_delivery(row), order.position(row)))
+    return by_parent(endpoint_ids, rows, order, _delivery)
 
 
 async def deliveries_by_keys(
@@ -125,7 +125,7 @@ async def runs_of_deliveries(
 
 async def attempts_of_deliveries(
     database: Database, _: int, keys: Sequence[DeliveryKey], part: Slice
-) -> dict[DeliveryKey, list[Entry[AttemptRecord]]]:
+) -> dict[DeliveryKey, Entries[AttemptRecord]]:
     """The attempts of each delivery, the latest first."""
     order = Order(("a.number",))
     bound: list[object] = [[bucket_id for bucket_id, _ in keys], [delivery_id for _, delivery_id in keys]]
@@ -140,9 +140,7 @@ async def attempts_of_deliveries(
         *bound,
     )
     return by_parent(
-        keys,
-        rows,
-        lambda row: Entry(AttemptRecord(**{name: row[f"a_{name}"] for name in names}), order.position(row)),
+        keys, rows, order, lambda row: AttemptRecord(**{name: row[f"a_{name}"] for name in names})
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.database import Database
-from audience_gql.storage.reads.slices import Entry, Order, Slice
+from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
 
 _COLUMNS: Final = (
     "e.id, e.workspace_id, e.name, e.name_folded, e.url, e.secret, e.previous_secret, e.previous_until, e.is_enabled, e.disabled_reason, "
@@ -18,7 +18,7 @@ _ORDER: Final = Order(("e.name_folded", "e.id"), is_descending=False)
 
 async def endpoints(
     database: Database, workspace_id: int, part: Slice, *, is_enabled: bool | None
-) -> list[Entry[WebhookEndpoint]]:
+) -> Entries[WebhookEndpoint]:
     """Endpoints by name. `is_enabled` selects enabled or disabled ones; None selects both."""
     values: list[object] = [workspace_id, is_enabled]
     beyond = _ORDER.beyond(part.after, values)
@@ -27,10 +27,11 @@ async def endpoints(
         f"WHERE e.workspace_id = $1 AND ($2::boolean IS NULL OR e.is_enabled = $2) AND {beyond} ORDER BY {_ORDER.clause} {part.limit}",
         *values,
     )
-    return [
-        Entry(WebhookEndpoint._init_from_db(**row), _ORDER.position(row))  # noqa: SLF001  # how the ORM makes instances from its own rows
-        for row in rows
-    ]
+    return entries_of(
+        rows,
+        _ORDER,
+        lambda row: WebhookEndpoint._init_from_db(**row),  # noqa: SLF001  # how the ORM makes instances from its own rows
+    )
 
 
 async def endpoints_by_ids(

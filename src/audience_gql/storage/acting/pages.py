@@ -12,7 +12,7 @@ import asyncpg
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.reads.searching import Word, has_words
-from audience_gql.storage.reads.slices import Entry, Order, Slice, by_parent
+from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, entries_of
 
 RunKey: TypeAlias = tuple[int, int]
 """A run: (bucket id, run id)."""
@@ -81,7 +81,7 @@ async def automations(
     order_by: AutomationOrder,
     words: Sequence[Word],
     is_paused: bool | None,
-) -> list[Entry[Automation]]:
+) -> Entries[Automation]:
     """Automations that have each word in their name. `is_paused` selects paused or running ones; None selects both."""
     order = _ORDERS[order_by]
     values: list[object] = [workspace_id]
@@ -93,7 +93,7 @@ async def automations(
         f"WHERE a.workspace_id = $1 AND {where} ORDER BY {order.clause} {part.limit}",
         *values,
     )
-    return [Entry(_automation(row), order.position(row)) for row in rows]
+    return entries_of(rows, order, _automation)
 
 
 async def automations_by_ids(
@@ -116,9 +116,9 @@ async def find_automation_by_name(workspace_id: int, folded: str) -> Automation 
 
 async def runs_of_automations(
     database: Database, workspace_id: int, wanted: Sequence[RunsOf], part: Slice
-) -> dict[RunsOf, list[Entry[RunRecord]]]:
+) -> dict[RunsOf, Entries[RunRecord]]:
     """The runs of each automation, the latest first."""
-    found: dict[RunsOf, list[Entry[RunRecord]]] = {}
+    found: dict[RunsOf, Entries[RunRecord]] = {}
     for states in {states for _, states in wanted}:
         chosen = [each for each in wanted if each[1] == states]
         bound: list[object] = [workspace_id, [automation_id for automation_id, _ in chosen]]
@@ -135,7 +135,7 @@ async def runs_of_automations(
             f"ORDER BY p.number, {_RUN_ORDER.outer_clause}",
             *bound,
         )
-        found |= by_parent(chosen, rows, lambda row: Entry(run_record(row), _RUN_ORDER.position(row)))
+        found |= by_parent(chosen, rows, _RUN_ORDER, run_record)
     return found
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import asyncpg
-
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.insights.log_positions import COMPLETE_SINCE, ceilings_at, positions_at
 from audience_gql.storage.reads.list_pages import Members
-from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of, subscriber_of
-from audience_gql.storage.reads.slices import Entry, Order, Slice, bind, by_parent
+from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of
+from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent
 
 _ORDER: Final = Order(("c.occurred_at", "c.bucket_id", "c.sequence"))
 
@@ -39,10 +37,8 @@ async def members_of_segments(
         heads = await positions_at(connection, workspace_id, instant)
         ceilings = await _ceilings(connection, workspace_id, part, heads, instant)
         rows = await _members(connection, segment_ids, part, heads, ceilings)
-    entries = by_parent(
-        segment_ids, rows, lambda row: Entry(subscriber_of(row), _ORDER.position(row), row["k0"])
-    )
-    return {segment_id: Members(entries.get(segment_id, []), heads) for segment_id in segment_ids}
+    entries: dict[int, Entries[SubscriberRecord]] = by_parent(segment_ids, rows, _ORDER)
+    return {segment_id: Members(entries.get(segment_id, Entries()), heads) for segment_id in segment_ids}
 
 
 async def were_members(
@@ -87,7 +83,7 @@ async def _members(
     part: Slice,
     heads: Mapping[int, int],
     ceilings: Mapping[int, int],
-) -> list[asyncpg.Record]:
+) -> list[SubscriberRecord]:
     bound: list[object] = [
         list(segment_ids),
         list(heads),
@@ -114,4 +110,5 @@ async def _members(
         f"ORDER BY c.sequence DESC {part.limit}) y "
         f"ORDER BY {_ORDER.outer_clause} {part.limit}) x ORDER BY p.number, {_ORDER.outer_clause}",
         *bound,
+        record_class=SubscriberRecord,
     )

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
@@ -17,9 +17,11 @@ from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,
+    FIGURES,
     SEGMENT_STATE,
     ChangeKey,
     ChannelRecord,
+    Columns,
     EventKey,
     EventRecord,
     Owner,
@@ -27,9 +29,15 @@ from audience_gql.storage.reads.records import (
     SubscriberRecord,
     change_of,
     columns_of,
+    definition_columns,
     definition_of,
     event_of,
-    subscriber_of,
+    figures_of,
+)
+
+_FROM_SEGMENTS_AND_STATES: Final = (
+    "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+    "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id"
 )
 
 # ---- people
@@ -54,8 +62,24 @@ async def subscribers_by_owners(
         "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id",
         workspace_id,
         *_unzipped(owners, 2),
+        record_class=SubscriberRecord,
     )
-    return {(row["bucket_id"], row["id"]): subscriber_of(row) for row in rows}
+    return {row.owner: row for row in rows}
+
+
+async def subscriber_by_identity(
+    database: Database, workspace_id: int, identity: Identity, columns: Columns = None
+) -> SubscriberRecord | None:
+    """The person who has this key."""
+    rows = await database.fetch(
+        f"SELECT {columns_of(SubscriberRecord, 's', columns)} FROM identities i "
+        "JOIN subscribers s ON s.bucket_id = i.bucket_id AND s.id = i.subscriber_id "
+        "WHERE i.workspace_id = $1 AND i.kind = $2 AND i.value = $3",
+        workspace_id,
+        *identity,
+        record_class=SubscriberRecord,
+    )
+    return rows[0] if rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,18 +223,34 @@ async def segments_that_exist(database: Database, workspace_id: int, ids: Collec
     return {row["id"] for row in rows}
 
 
-async def find_group_by_name(database: Database, workspace_id: int, name_folded: str) -> Group | None:
+async def find_group_by_name(
+    database: Database, workspace_id: int, name_folded: str, columns: Columns = None
+) -> Group | None:
     row = await database.fetchrow(
-        "SELECT * FROM groups WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
+        f"SELECT {definition_columns(Group, 'g', columns)} FROM groups g "
+        "WHERE g.workspace_id = $1 AND g.name_folded = $2",
+        workspace_id,
+        name_folded,
     )
     return None if row is None else definition_of(Group, row)
 
 
-async def find_segment_by_name(database: Database, workspace_id: int, name_folded: str) -> Segment | None:
+async def find_segment_by_name(
+    database: Database, workspace_id: int, name_folded: str, columns: Columns = None
+) -> tuple[Segment, SegmentFigures | None] | None:
+    """The segment with this name. With its figures if `columns` names one of them."""
+    selected = definition_columns(Segment, "s", columns)
+    where = "WHERE s.workspace_id = $1 AND s.name_folded = $2"
+    if columns is None or not FIGURES.intersection(columns):
+        row = await database.fetchrow(f"SELECT {selected} FROM segments s {where}", workspace_id, name_folded)
+        return None if row is None else (definition_of(Segment, row), None)
     row = await database.fetchrow(
-        "SELECT * FROM segments WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
+        f"SELECT {selected}, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
+        f"{_FROM_SEGMENTS_AND_STATES} {where} GROUP BY s.id",
+        workspace_id,
+        name_folded,
     )
-    return None if row is None else definition_of(Segment, row)
+    return None if row is None else (definition_of(Segment, row), figures_of(row))
 
 
 async def dependencies_by_segments(
@@ -270,13 +310,11 @@ async def figures_by_segments(
 ) -> Mapping[int, SegmentFigures]:
     rows = await database.fetch(
         f"SELECT s.id, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
-        "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
-        "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
-        "WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
+        f"{_FROM_SEGMENTS_AND_STATES} WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
         workspace_id,
         list(ids),
     )
-    return {row["id"]: SegmentFigures(state=row["state"], members=row["members"]) for row in rows}
+    return {row["id"]: figures_of(row) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,16 +332,14 @@ async def watched_segments(
 ) -> dict[int, WatchedSegment]:
     rows = await database.fetch(
         f"SELECT s.*, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
-        "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
-        "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
-        "WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
+        f"{_FROM_SEGMENTS_AND_STATES} WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
         workspace_id,
         list(ids),
     )
     return {
         row["id"]: WatchedSegment(
             definition_of(Segment, row),
-            SegmentFigures(state=row["state"], members=row["members"]),
+            figures_of(row),
             tuple(value for column, value in row.items() if column != "last_read_at"),
         )
         for row in rows

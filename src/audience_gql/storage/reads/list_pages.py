@@ -6,16 +6,14 @@ Each statement reads one page from every bucket, and merges these pages into one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
-
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.reads.records import SubscriberRecord, change_of, columns_of, subscriber_of
-from audience_gql.storage.reads.slices import Entry, Order, Slice, bind, by_parent
+from audience_gql.storage.reads.records import Columns, SubscriberRecord, change_of, columns_of
+from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent
 
 _LAST_SEQUENCE: Final = 2**63 - 1
 
@@ -24,30 +22,44 @@ _LAST_SEQUENCE: Final = 2**63 - 1
 class Members:
     """A page of a segment's members, and each bucket's last sequence in the log, read by the same statement."""
 
-    entries: list[Entry[SubscriberRecord]]
+    entries: Entries[SubscriberRecord]
     heads: Mapping[int, int]
 
 
 async def members_of_groups(
-    database: Database, workspace_id: int, group_ids: Sequence[int], part: Slice
-) -> dict[int, list[Entry[SubscriberRecord]]]:
+    database: Database,
+    workspace_id: int,
+    group_ids: Sequence[int],
+    part: Slice,
+    *,
+    columns: Columns = None,
+) -> dict[int, Entries[SubscriberRecord]]:
     """The members of each group, the latest first."""
     order = Order(("m.added_at", "m.subscriber_id", "m.bucket_id"))
     source = "group_members m", "m.group_id"
-    rows = await _members(database, workspace_id, group_ids, part, order=order, source=source)
-    return by_parent(group_ids, rows, _member(order))
+    rows = await _members(
+        database, workspace_id, group_ids, part, order=order, source=source, columns=columns
+    )
+    return by_parent(group_ids, rows, order)
 
 
 async def members_of_segments(
-    database: Database, workspace_id: int, segment_ids: Sequence[int], part: Slice
+    database: Database,
+    workspace_id: int,
+    segment_ids: Sequence[int],
+    part: Slice,
+    *,
+    columns: Columns = None,
 ) -> dict[int, Members]:
     """The members of each segment, the latest first."""
     order = Order(("m.entered_at", "m.subscriber_id", "m.bucket_id"))
     source = "segment_members m", "m.segment_id"
-    rows = await _members(database, workspace_id, segment_ids, part, order=order, source=source)
+    rows = await _members(
+        database, workspace_id, segment_ids, part, order=order, source=source, columns=columns
+    )
     heads = dict(json.loads(rows[0]["heads"] or "[]")) if rows else {}
-    entries = by_parent(segment_ids, rows, _member(order))
-    return {segment_id: Members(entries.get(segment_id, []), heads) for segment_id in segment_ids}
+    entries: dict[int, Entries[SubscriberRecord]] = by_parent(segment_ids, rows, order)
+    return {segment_id: Members(entries.get(segment_id, Entries()), heads) for segment_id in segment_ids}
 
 
 async def _members(
@@ -58,7 +70,8 @@ async def _members(
     *,
     order: Order,
     source: tuple[str, str],
-) -> list[asyncpg.Record]:
+    columns: Columns,
+) -> list[SubscriberRecord]:
     """A page of members for each list, with the log's position in each row. A list without members has one row with only the position."""
     table, list_id = source
     bound: list[object] = [workspace_id, list(list_ids)]
@@ -68,22 +81,19 @@ async def _members(
         "CROSS JOIN (SELECT json_agg(json_build_array(b.id, b.next_sequence - 1)) AS heads "
         "FROM buckets b WHERE b.workspace_id = $1) h LEFT JOIN LATERAL ("
         "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
-        f"SELECT {columns_of(SubscriberRecord, 's')}, {order.columns} "
+        f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} "
         f"FROM {table} JOIN subscribers s ON s.bucket_id = b.id AND s.id = m.subscriber_id "
         f"WHERE m.bucket_id = b.id AND {list_id} = p.id AND {beyond} ORDER BY {order.clause} {part.limit}) y "
         f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}) x ON true "
         f"ORDER BY p.number, {order.outer_clause}",
         *bound,
+        record_class=SubscriberRecord,
     )
-
-
-def _member(order: Order) -> Callable[[asyncpg.Record], Entry[SubscriberRecord]]:
-    return lambda row: Entry(subscriber_of(row), order.position(row), row["k0"])
 
 
 async def changes_of_segments(
     database: Database, workspace_id: int, segment_ids: Sequence[int], part: Slice
-) -> dict[int, list[Entry[LoggedChange]]]:
+) -> dict[int, Entries[LoggedChange]]:
     """Who entered and left each segment, the latest first.
 
     Instants never go back within a bucket, so each bucket is read in the order of its sequence. The bucket in which the last page
@@ -107,4 +117,4 @@ async def changes_of_segments(
         f"ORDER BY p.number, {order.outer_clause}",
         *bound,
     )
-    return by_parent(segment_ids, rows, lambda row: Entry(change_of(row), order.position(row)))
+    return by_parent(segment_ids, rows, order, change_of)

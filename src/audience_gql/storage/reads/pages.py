@@ -11,21 +11,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
+import asyncpg
+
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.sql.compiler import compile_filter
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage.database import Database
 from audience_gql.storage.models import Group, Segment
 from audience_gql.storage.reads.records import (
+    FIGURES,
     SEGMENT_STATE,
+    Columns,
     Definition,
+    SegmentFigures,
     SubscriberRecord,
     columns_of,
+    definition_columns,
     definition_of,
-    subscriber_of,
+    figures_of,
 )
 from audience_gql.storage.reads.searching import Word, has_words
-from audience_gql.storage.reads.slices import Entry, Order, Slice
+from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
 
 SubscriberOrder: TypeAlias = Literal["CREATED_DESC", "CREATED_ASC", "EMAIL_ASC"]
 DefinitionOrder: TypeAlias = Literal["NAME_ASC", "CREATED_DESC", "UPDATED_DESC", "SIZE_DESC"]
@@ -71,7 +77,8 @@ async def subscribers(
     order_by: SubscriberOrder,
     words: Sequence[Word],
     matching: Filter | None,
-) -> list[Entry[SubscriberRecord]]:
+    columns: Columns = None,
+) -> Entries[SubscriberRecord]:
     """People who match the condition, and who have each folded word in their email, phone, external id, first name or last name."""
     order = _SUBSCRIBER_ORDERS[order_by]
     values: list[object] = [workspace_id]
@@ -89,14 +96,14 @@ async def subscribers(
         values += fragment.bind(matching.now)
     sql = (
         "SELECT p.* FROM buckets b CROSS JOIN LATERAL ("
-        f"SELECT {columns_of(SubscriberRecord, 's')}, {order.columns} FROM subscribers s {joins} "
+        f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} FROM subscribers s {joins} "
         f"WHERE s.bucket_id = b.id AND {where} ORDER BY {order.clause} {part.limit}) p "
         f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}"
     )
     # A condition is planned for its values, which a snapshot's statements are.
     async with database.snapshot() if matching else database.acquire() as connection:
-        rows = await connection.fetch(sql, *values)
-    return [Entry(subscriber_of(row), order.position(row)) for row in rows]
+        rows = await connection.fetch(sql, *values, record_class=SubscriberRecord)
+    return Entries(rows, [*map(order.position, rows)])
 
 
 async def groups(
@@ -106,15 +113,18 @@ async def groups(
     *,
     order_by: DefinitionOrder,
     words: Sequence[Word],
-) -> list[Entry[Group]]:
+    columns: Columns = None,
+) -> Entries[Group]:
     """Groups that have each word in their name. The order by size uses the sizes of the last tick."""
-    source = (
-        "SELECT g.*, coalesce(sum(t.members), 0)::bigint AS members, NULL AS state FROM groups g "
-        "LEFT JOIN buckets b ON b.workspace_id = g.workspace_id "
-        "LEFT JOIN group_states t ON t.bucket_id = b.id AND t.group_id = g.id "
-        "WHERE g.workspace_id = $1 GROUP BY g.id"
-    )
-    return await _definitions(
+    source = "SELECT g.* FROM groups g WHERE g.workspace_id = $1"
+    if order_by == "SIZE_DESC":
+        source = (
+            "SELECT g.*, coalesce(sum(t.members), 0)::bigint AS members FROM groups g "
+            "LEFT JOIN buckets b ON b.workspace_id = g.workspace_id "
+            "LEFT JOIN group_states t ON t.bucket_id = b.id AND t.group_id = g.id "
+            "WHERE g.workspace_id = $1 GROUP BY g.id"
+        )
+    rows, order = await _definitions(
         database,
         workspace_id,
         part,
@@ -123,7 +133,9 @@ async def groups(
         order_by=order_by,
         words=words,
         states=(),
+        columns=columns,
     )
+    return entries_of(rows, order, lambda row: definition_of(Group, row))
 
 
 async def segments(
@@ -134,15 +146,23 @@ async def segments(
     order_by: DefinitionOrder,
     words: Sequence[Word],
     states: Collection[str],
-) -> list[Entry[Segment]]:
-    """Segments that have each word in their name and are in one of these states. No states means any state."""
-    source = (
-        f"SELECT s.*, coalesce(sum(t.members), 0)::bigint AS members, {SEGMENT_STATE} AS state FROM segments s "
-        "LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
-        "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
-        "WHERE s.workspace_id = $1 GROUP BY s.id"
-    )
-    return await _definitions(
+    columns: Columns = None,
+) -> tuple[Entries[Segment], dict[int, SegmentFigures]]:
+    """Segments that have each word in their name and are in one of these states. No states means any state.
+
+    With the figures of each segment, by its id, if `columns` names one of them.
+    """
+    with_figures = columns is not None and not FIGURES.isdisjoint(columns)
+    if with_figures or states or order_by == "SIZE_DESC":
+        source = (
+            f"SELECT s.*, coalesce(sum(t.members), 0)::bigint AS members, {SEGMENT_STATE} AS state FROM segments s "
+            "LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+            "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
+            "WHERE s.workspace_id = $1 GROUP BY s.id"
+        )
+    else:
+        source = "SELECT s.* FROM segments s WHERE s.workspace_id = $1"
+    rows, order = await _definitions(
         database,
         workspace_id,
         part,
@@ -151,7 +171,11 @@ async def segments(
         order_by=order_by,
         words=words,
         states=states,
+        columns=columns,
+        further=", d.state, d.members" if with_figures else "",
     )
+    figures = {row["id"]: figures_of(row) for row in rows} if with_figures else {}
+    return entries_of(rows, order, lambda row: definition_of(Segment, row)), figures
 
 
 async def _definitions(
@@ -164,7 +188,10 @@ async def _definitions(
     order_by: DefinitionOrder,
     words: Sequence[Word],
     states: Collection[str],
-) -> list[Entry[Definition]]:
+    columns: Columns,
+    further: str = "",
+) -> tuple[list[asyncpg.Record], Order]:
+    """A page of rows in this order. `further` names columns of the source that are not the model's."""
     order = _DEFINITION_ORDERS[order_by]
     values: list[object] = [workspace_id]
     where = f"{order.beyond(part.after, values)} AND {has_words(words, ('d.name_folded',), values)}"
@@ -172,7 +199,7 @@ async def _definitions(
         values.append(list(states))
         where += f" AND d.state = ANY(${len(values)}::text[])"
     rows = await database.fetch(
-        f"SELECT d.*, {order.columns} FROM ({source}) d WHERE {where} ORDER BY {order.clause} {part.limit}",
+        f"SELECT {definition_columns(model, 'd', columns)}{further}, {order.columns} FROM ({source}) d WHERE {where} ORDER BY {order.clause} {part.limit}",
         *values,
     )
-    return [Entry(definition_of(model, row), order.position(row)) for row in rows]
+    return rows, order

@@ -13,14 +13,16 @@ from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import Group, Segment
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,
+    Columns,
     EventRecord,
     Owner,
     change_of,
     columns_of,
-    definition_of,
+    definition_columns,
+    definitions_of,
     event_of,
 )
-from audience_gql.storage.reads.slices import Entry, Order, Slice, by_parent
+from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,30 +38,42 @@ class _List:
 
 
 async def groups_of_subscribers(
-    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice
-) -> dict[Owner, list[Entry[Group]]]:
+    database: Database,
+    workspace_id: int,
+    owners: Sequence[Owner],
+    part: Slice,
+    *,
+    columns: Columns = None,
+) -> dict[Owner, Entries[Group]]:
     """The groups that each person is in, the latest first."""
     order = Order(("m.added_at", "m.group_id"))
     tables = "group_members m JOIN groups d ON d.id = m.group_id AND d.workspace_id = $1"
-    wanted = _List(columns="d.*", tables=tables, alias="m", order=order)
+    selected = definition_columns(Group, "d", columns)
+    wanted = _List(columns=selected, tables=tables, alias="m", order=order)
     rows = await _rows(database, workspace_id, owners, part, wanted)
-    return by_parent(owners, rows, lambda it: Entry(definition_of(Group, it), order.position(it), it["k0"]))
+    return by_parent(owners, rows, order, definitions_of(Group))
 
 
 async def segments_of_subscribers(
-    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice
-) -> dict[Owner, list[Entry[Segment]]]:
+    database: Database,
+    workspace_id: int,
+    owners: Sequence[Owner],
+    part: Slice,
+    *,
+    columns: Columns = None,
+) -> dict[Owner, Entries[Segment]]:
     """The segments that each person is in, the latest first."""
     order = Order(("m.entered_at", "m.segment_id"))
     tables = "segment_members m JOIN segments d ON d.id = m.segment_id AND d.workspace_id = $1"
-    wanted = _List(columns="d.*", tables=tables, alias="m", order=order)
+    selected = definition_columns(Segment, "d", columns)
+    wanted = _List(columns=selected, tables=tables, alias="m", order=order)
     rows = await _rows(database, workspace_id, owners, part, wanted)
-    return by_parent(owners, rows, lambda it: Entry(definition_of(Segment, it), order.position(it), it["k0"]))
+    return by_parent(owners, rows, order, definitions_of(Segment))
 
 
 async def events_of_subscribers(
     database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice, *, name: str | None
-) -> dict[Owner, list[Entry[EventRecord]]]:
+) -> dict[Owner, Entries[EventRecord]]:
     """Each person's events with this name, or all events without a name, the latest first. No event has a name that cannot be stored."""
     if name is not None and not is_keepable(name):
         return {}
@@ -71,19 +85,19 @@ async def events_of_subscribers(
         tables = f"{tables} AND n.name = $4::text"
         wanted = _List(columns=EVENT_COLUMNS, tables=tables, alias="e", order=order, values=(name,))
     rows = await _rows(database, workspace_id, owners, part, wanted)
-    return by_parent(owners, rows, lambda it: Entry(event_of(it), order.position(it)))
+    return by_parent(owners, rows, order, event_of)
 
 
 async def changes_of_subscribers(
     database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice
-) -> dict[Owner, list[Entry[LoggedChange]]]:
+) -> dict[Owner, Entries[LoggedChange]]:
     """The membership changes of each person, the latest first."""
     order = Order(("c.sequence",))
     wanted = _List(
         columns=columns_of(LoggedChange, "c"), tables="membership_changes c", alias="c", order=order
     )
     rows = await _rows(database, workspace_id, owners, part, wanted)
-    return by_parent(owners, rows, lambda it: Entry(change_of(it), order.position(it)))
+    return by_parent(owners, rows, order, change_of)
 
 
 async def _rows(

@@ -19,7 +19,7 @@ from audience_gql.conditions.sql.compiler import Statement, compile_filter, comp
 from audience_gql.storage.database import Connection
 from audience_gql.storage.reads.counting import Budget, count_people, limited
 from audience_gql.storage.reads.pages import Filter
-from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of, subscriber_of
+from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of
 
 _EVENTS_FOR_TYPES: Final = 1_000
 
@@ -195,8 +195,9 @@ async def _people(
         workspace_id,
         [bucket_id for bucket_id, _ in owners],
         [id_ for _, id_ in owners],
+        record_class=SubscriberRecord,
     )
-    return tuple(subscriber_of(row) for row in rows)
+    return tuple(rows)
 
 
 async def _types_of_property(

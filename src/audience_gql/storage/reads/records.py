@@ -1,14 +1,17 @@
 """The rows that reads return: the attributes of a model without the ORM's machinery, and functions that make them from driver rows.
 
-Definitions (groups, segments, custom fields) are few, so reads return them as model instances.
+A list can have many people, so a person is the driver's own row. Definitions (groups, segments, custom fields) are few, so reads return them
+as model instances. A read of `columns` returns rows that have only these; None stands for all.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import asyncpg
@@ -22,6 +25,8 @@ Owner: TypeAlias = facts.Owner
 """A person: (bucket id, subscriber id)."""
 Identity: TypeAlias = facts.Identity
 """A key of a person: (kind, folded value)."""
+Columns: TypeAlias = frozenset[str] | None
+"""The columns of the rows that a read returns; None for all."""
 EventKey: TypeAlias = tuple[int, int, int, datetime, int]
 """An event: (bucket id, subscriber id, name id, instant, event id)."""
 ChangeKey: TypeAlias = tuple[int, int]
@@ -29,9 +34,10 @@ ChangeKey: TypeAlias = tuple[int, int]
 State: TypeAlias = Literal["COMPUTING", "READY", "FAILED", "PAUSED"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriberRecord:
-    """A person: the attributes of the model without the ORM's machinery."""
+class SubscriberRecord(asyncpg.Record):
+    """A person: the driver's row, whose columns are attributes. To read a column that the statement did not select raises KeyError."""
+
+    __slots__ = ()
 
     bucket_id: int
     id: int
@@ -49,13 +55,21 @@ class SubscriberRecord:
     region: str | None
     city: str | None
     postal_code: str | None
-    fields: dict[str, Any]  # Any: custom field id → JSON value of its type
     created_at: datetime
     updated_at: datetime
 
     @property
     def owner(self) -> Owner:
-        return self.bucket_id, self.id
+        return self["bucket_id"], self["id"]
+
+    @property
+    def fields(self) -> dict[str, Any]:  # Any: custom field id → JSON value of its type
+        decoded: dict[str, Any] = json.loads(self["fields"])
+        return decoded
+
+
+for _column in SubscriberRecord.__annotations__:
+    setattr(SubscriberRecord, _column, property(itemgetter(_column)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +104,32 @@ class SegmentFigures:
     members: int
 
 
-def columns_of(record: type[SubscriberRecord | LoggedChange], alias: str) -> str:
-    """The columns of a record, for a SELECT from a table with this alias."""
-    return ", ".join(f"{alias}.{name}" for name in record.__dataclass_fields__)
+FIGURES: Final = frozenset(SegmentFigures.__dataclass_fields__)
+"""A read of segments whose columns name one of these reads the figures, too."""
+
+
+COLUMNS: Final = {
+    SubscriberRecord: (*SubscriberRecord.__annotations__, "fields"),
+    LoggedChange: (*LoggedChange.__dataclass_fields__,),
+}
+"""The columns of each record that a statement can select by name."""
+
+
+def columns_of(record: type[SubscriberRecord | LoggedChange], alias: str, columns: Columns = None) -> str:
+    """Those of these columns that a record has, for a SELECT from a table with this alias."""
+    return _selected(alias, COLUMNS[record], columns)
+
+
+def definition_columns(model: type[Definition], alias: str, columns: Columns) -> str:
+    """The id, and those of these columns that a model has."""
+    known: Collection[str] = model._meta.db_fields  # noqa: SLF001  # the ORM's own
+    return _selected(alias, known, None if columns is None else columns | {"id"})
+
+
+def _selected(alias: str, known: Collection[str], columns: Columns) -> str:
+    return (
+        ", ".join(f"{alias}.{name}" for name in known if columns is None or name in columns) or f"{alias}.id"
+    )
 
 
 EVENT_COLUMNS: Final = (
@@ -107,12 +144,12 @@ SEGMENT_STATE: Final = (
 stay correct."""
 
 
-def subscriber_of(row: asyncpg.Record) -> SubscriberRecord:
-    return SubscriberRecord(**_attributes(SubscriberRecord, row) | {"fields": json.loads(row["fields"])})
-
-
 def event_of(row: asyncpg.Record) -> EventRecord:
     return EventRecord(**_attributes(EventRecord, row) | {"properties": json.loads(row["properties"])})
+
+
+def figures_of(row: asyncpg.Record) -> SegmentFigures:
+    return SegmentFigures(state=row["state"], members=row["members"])
 
 
 def change_of(row: asyncpg.Record) -> LoggedChange:
@@ -124,7 +161,20 @@ def definition_of(model: type[Definition], row: asyncpg.Record) -> Definition:
     return model._init_from_db(**row)  # noqa: SLF001  # how the ORM makes instances from its own rows
 
 
+def definitions_of(model: type[Definition]) -> Callable[[asyncpg.Record], Definition]:
+    """As `definition_of`, for the rows of one statement: the same definition in several rows becomes one instance."""
+    made: dict[int, Definition] = {}
+
+    def definition(row: asyncpg.Record) -> Definition:
+        found = made.get(row["id"])
+        if found is None:
+            found = made[row["id"]] = definition_of(model, row)
+        return found
+
+    return definition
+
+
 def _attributes(
-    record: type[SubscriberRecord | EventRecord | LoggedChange], row: asyncpg.Record
+    record: type[EventRecord | LoggedChange], row: asyncpg.Record
 ) -> dict[str, Any]:  # Any: the columns' own types
     return {name: row[name] for name in record.__dataclass_fields__}

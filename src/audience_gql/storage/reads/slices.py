@@ -5,9 +5,12 @@ It must not know a table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import asyncpg
@@ -38,15 +41,17 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[Node]):
-    """One entry of a list. `at` is when the node entered the list; None for lists without members."""
+class Entries(Generic[Node]):
+    """Consecutive entries of a list: what they are, and where in the list they stand."""
 
-    node: Node
-    position: Position
-    at: datetime | None = None
+    nodes: Sequence[Node] = ()
+    positions: Sequence[Position] = ()
+
+    def __len__(self) -> int:
+        return len(self.nodes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """The expressions that a list is ordered by. They share one direction, so that a row comparison can continue after a position."""
 
@@ -74,8 +79,11 @@ class Order:
         bound = ", ".join(bind(part, values) for part in after)
         return f"({', '.join(self.keys)}) {'<' if self.is_descending else '>'} ({bound})"
 
-    def position(self, row: asyncpg.Record) -> Position:
-        return tuple(row[f"k{number}"] for number in range(len(self.keys)))
+    @cached_property
+    def position(self) -> Callable[[asyncpg.Record], Position]:
+        """Reads the position of a row that has `columns`."""
+        names = [f"k{number}" for number in range(len(self.keys))]
+        return itemgetter(*names) if len(names) > 1 else lambda row: (row["k0"],)
 
     def _directed(self, keys: tuple[str, ...]) -> str:
         return ", ".join(f"{key} {'DESC' if self.is_descending else 'ASC'}" for key in keys)
@@ -87,13 +95,28 @@ def bind(value: object, values: list[object]) -> str:
     return f"${len(values)}::{_TYPES[type(value)]}"
 
 
+def entries_of(
+    rows: Sequence[asyncpg.Record], order: Order, node: Callable[[asyncpg.Record], Node]
+) -> Entries[Node]:
+    """The rows of one page."""
+    return Entries([node(row) for row in rows], [*map(order.position, rows)])
+
+
 def by_parent(
-    parents: Sequence[Parent], rows: Iterable[asyncpg.Record], entry: Callable[[asyncpg.Record], Entry[Node]]
-) -> dict[Parent, list[Entry[Node]]]:
-    """The rows of many parents' pages as entries by parent. A row's `number` is its parent's position, from 1."""
-    found: dict[Parent, list[Entry[Node]]] = {}
-    for row in rows:
-        if row["k0"] is None:
-            continue  # a parent without entries
-        found.setdefault(parents[row["number"] - 1], []).append(entry(row))
+    parents: Sequence[Parent],
+    rows: Sequence[asyncpg.Record],
+    order: Order,
+    node: Callable[[asyncpg.Record], Node] | None = None,
+) -> dict[Parent, Entries[Node]]:
+    """The rows of many parents' pages as entries by parent. A row's `number` is its parent's position, from 1. The rows are ordered by it.
+
+    Without `node`, the rows themselves are the nodes.
+    """
+    found: dict[Parent, Entries[Node]] = {}
+    for number, its_rows in groupby(rows, itemgetter("number")):
+        of_parent = [*its_rows]
+        positions = [*map(order.position, of_parent)]
+        if positions[0][0] is not None:  # otherwise it is a parent without entries
+            nodes: Sequence[Any] = of_parent if node is None else [*map(node, of_parent)]
+            found[parents[number - 1]] = Entries(nodes, positions)
     return found
