@@ -6,8 +6,12 @@ import { Changes } from "./changes/Changes";
 import { useChanges, type Feed } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
 import { Mended } from "./Mended";
+import { OpenAsGraphQL } from "./OpenAsGraphQL";
 import { AUTOMATIONS, followLinks, HOME, NEW_SEGMENT, PLAYGROUND, useRoute, type Route } from "./paths";
 import { SegmentList } from "./segments/SegmentList";
+import { SEGMENTS } from "./segments/SegmentPage";
+import { useShown } from "./shown";
+import { ThemeChoice } from "./ThemeChoice";
 
 const WORKSPACE = graphql(`
   query Workspace {
@@ -57,6 +61,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         </a>
         <a href={PLAYGROUND}>Playground</a>
         <ConnectionStatus />
+        <ThemeChoice />
         <button type="button" className="plain" onClick={onLeave}>
           Forget token
         </button>
@@ -81,6 +86,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
               <Opened route={route} feed={feed} />
             </Suspense>
           </Mended>
+          <OpenAsGraphQL />
         </main>
         {route.page !== "new-segment" && (
           <aside aria-labelledby="changes-heading">
@@ -130,6 +136,7 @@ function Mark() {
 }
 
 function Welcome() {
+  useShown(SEGMENTS, { after: null });
   return (
     <div className="welcome">
       <h2>No segment is selected</h2>

@@ -1,4 +1,4 @@
-/** The operations of docs/operations, for the menu and for URLs such as /graphiql?operation=Members. */
+/** The operations of docs/operations, for the menu and for URLs such as /graphiql?operation=Members; and those that the console opens. */
 
 import {
   isInputObjectType,
@@ -32,8 +32,14 @@ export const OPERATIONS: Operation[] = Object.entries(FILES)
 
 export type Tab = { query: string; variables?: string };
 
-/** The operation that the page's URL asks for, with blank variables; null if the URL asks for none. */
+/**
+ * The operation that the page's URL asks for; null if it asks for none. A documented one is named in the query, and has blank variables.
+ * The console writes a whole document and its variables behind `#`, which is sent to no server. Nothing runs by itself.
+ */
 export function askedFor(schema: GraphQLSchema): Tab | null {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const query = given.get("query");
+  if (query !== null) return { query, variables: given.get("variables") ?? "" };
   const name = new URLSearchParams(location.search).get(PARAMETER);
   if (name === null) return null;
   const found = OPERATIONS.find((it) => it.name === name);

@@ -5,6 +5,7 @@ import { useStatus } from "../api/status";
 import { graphql } from "../api/graphql";
 import { NEW_AUTOMATION, toAutomation } from "../paths";
 import { useRefetch } from "../segments/useRefetch";
+import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { Figures, useYesterday } from "./Figures";
 import { useRuns } from "./useRuns";
@@ -75,6 +76,7 @@ function Page({ after, onMore }: PageProps) {
     requestPolicy: "cache-and-network",
     context: OF_AUTOMATIONS,
   });
+  useShown(AUTOMATIONS, { from, after });
   useRefetch(retry, useRuns(null));
   useRefetch(retry, useStatus().phase);
 

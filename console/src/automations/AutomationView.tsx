@@ -6,6 +6,7 @@ import { graphql } from "../api/graphql";
 import type { AutomationQuery } from "../gql/graphql";
 import { toEditing } from "../paths";
 import { useRefetch } from "../segments/useRefetch";
+import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { DeleteButton } from "./DeleteButton";
 import { Figures, useYesterday } from "./Figures";
@@ -61,6 +62,7 @@ export function AutomationView({ id }: { id: string }) {
     variables: { id, from },
     requestPolicy: "cache-and-network",
   });
+  useShown(AUTOMATION, { id, from });
   const heard = useRuns(id);
   useRefetch(retry, heard);
   useRefetch(retry, useStatus().phase); // runs that happened while the socket was away are read

@@ -4,6 +4,7 @@ import { useQuery } from "urql";
 import { useAskedVocabulary, type Vocabulary } from "../builder/vocabulary";
 import { graphql, withFragments } from "../api/graphql";
 import type { EditedAutomationFragment } from "../gql/graphql";
+import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { Form } from "./Form";
 import { ReadOnly } from "./ReadOnly";
@@ -32,6 +33,8 @@ export function NewAutomation() {
 export function EditAutomation({ id }: { id: string }) {
   const { vocabulary, error, retry } = useAskedVocabulary();
   const [asked, ask] = useQuery({ query: EDITED_AUTOMATION, variables: { id }, requestPolicy: "network-only" });
+
+  useShown(EDITED_AUTOMATION, { id });
 
   const found = error ?? asked.error;
   if (found && !(vocabulary && asked.data))

@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import { useClient, useQuery, type CombinedError } from "urql";
 
 import { graphql, withFragments } from "../api/graphql";
+import { useShown } from "../shown";
 import type { CreateAutomationInput, PreviewAutomationQuery } from "../gql/graphql";
 import { WAY_STEP } from "./LoopWay";
 
@@ -69,6 +70,7 @@ export function useAutomationPreview(input: CreateAutomationInput | null): Previ
   const client = useClient();
   const [preview, setPreview] = useState<Preview>({ answer: null, error: null, isStale: true });
   const wanted = JSON.stringify(input);
+  useShown(PREVIEW_AUTOMATION, input && { automation: input });
 
   useEffect(() => {
     setPreview((shown) => ({ ...shown, isStale: true }));

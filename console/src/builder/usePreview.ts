@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import { useClient, type CombinedError } from "urql";
 
 import { graphql } from "../api/graphql";
+import { useShown } from "../shown";
 import type { ConditionInput, PreviewQuery } from "../gql/graphql";
 
 const PREVIEW = graphql(`
@@ -51,6 +52,7 @@ export function usePreview(condition: ConditionInput | null): Preview {
   const client = useClient();
   const [preview, setPreview] = useState<Preview>({ answer: null, error: null, isStale: true });
   const wanted = JSON.stringify(condition);
+  useShown(PREVIEW, condition && { condition });
 
   useEffect(() => {
     setPreview((shown) => ({ ...shown, isStale: true }));

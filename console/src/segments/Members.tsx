@@ -2,6 +2,7 @@ import { useState } from "react";
 import { useQuery } from "urql";
 
 import { graphql } from "../api/graphql";
+import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { MemberRow } from "./MemberRow";
 import { useRefetch } from "./useRefetch";
@@ -47,6 +48,7 @@ export function Members({ segmentId, changes }: MembersProps) {
     requestPolicy: "cache-and-network",
   });
   useRefetch(retry, changes);
+  useShown(MEMBERS, { id: segmentId, after });
   const page = data?.segment?.members;
 
   if (error && !page) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;

@@ -6,7 +6,7 @@ import type { SegmentListProps } from "./SegmentList";
 import { SegmentRow } from "./SegmentRow";
 import { useUpdates } from "./updates";
 
-const SEGMENTS = graphql(`
+export const SEGMENTS = graphql(`
   query Segments($after: String) {
     segments(first: 50, after: $after, orderBy: SIZE_DESC) {
       edges {

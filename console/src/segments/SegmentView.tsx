@@ -4,9 +4,11 @@ import { useQuery } from "urql";
 import type { Tally } from "../changes/useChanges";
 import { graphql } from "../api/graphql";
 import type { SegmentQuery } from "../gql/graphql";
+import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { Members } from "./Members";
 import { MovingNumber } from "./MovingNumber";
+import { Sizes } from "./Sizes";
 import { useLive, useUpdates } from "./updates";
 
 const SEGMENT = graphql(`
@@ -25,6 +27,7 @@ const SEGMENT = graphql(`
 /** One segment: its size, its condition in a sentence, and its members. */
 export function SegmentView({ id, tally }: { id: string; tally: Tally | undefined }) {
   const [{ data, error }, retry] = useQuery({ query: SEGMENT, variables: { id } });
+  useShown(SEGMENT, { id });
   useUpdates([id]);
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
@@ -59,6 +62,7 @@ function Shown({ segment: read, tally }: ShownProps) {
         <p className="summary">{segment.summary}</p>
         {segment.failure && <p className="problem">{segment.failure}</p>}
       </header>
+      <Sizes id={segment.id} name={segment.name} members={segment.memberCount} />
       <Members segmentId={segment.id} changes={tally ? tally.entered + tally.left : 0} />
     </article>
   );
