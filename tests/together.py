@@ -17,6 +17,7 @@ _SHARES: Final = {
     "tests/api/test_half_sent.py": "a hasty web process",
     "tests/browser/test_console.py": "product",
     "tests/browser/test_playground.py": "product",
+    "tests/browser/test_starter.py": "product",
     "tests/demo/test_rhythm.py": "a round of the demo",
     "tests/examples/test_listener.py": "product",
     "tests/faults/test_resume.py": "storm",
