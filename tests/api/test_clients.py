@@ -97,3 +97,20 @@ async def test_clients_with_persisted_queries_fall_back_to_documents_for_good(
     assert told["data"] == [api.access.workspace.name] * 2
     assert [it["hasQuery"] for it in told["sent"]] == [False, True, True]
     assert told["sent"][0]["method"] == method
+
+
+async def test_apollo_s_cache_knows_the_possible_types_of_interfaces(program, server, api):
+    token, file = await api.token(), FOLDER.parents[2] / "clients" / "possible-types.json"
+
+    told = await done(program, server, token, "possibleTypes", str(file))
+
+    failure = told["previewSegment"]
+    assert failure["__typename"] == "NotFound"
+    assert failure["path"] == ["comparedTo"]
+    assert failure["message"]
+
+
+async def test_without_them_it_does_not(program, server, api):
+    told = await done(program, server, await api.token(), "possibleTypes", "")
+
+    assert "message" not in ((told or {}).get("previewSegment") or {})

@@ -24,6 +24,7 @@ def _schema(parsed: argparse.Namespace) -> int:
 
     text = Schema().as_text()
     if parsed.clients is not None:
+        parsed.clients.mkdir(parents=True, exist_ok=True)
         for name, content in client_files(text).items():
             _write(content, parsed.clients / name)
     return _write(text, parsed.output)

@@ -1,5 +1,6 @@
 // One scenario of one client, as its documentation has it set up; what became of it goes to stdout as JSON.
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 
 import { ApolloClient, HttpLink, InMemoryCache, gql } from "@apollo/client";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
@@ -60,6 +61,18 @@ const scenarios = {
     });
     const ask = async () => (await client.query({ query: gql(QUERY), fetchPolicy: "network-only" })).data;
     return { data: [await ask(), await ask()].map((data) => data.viewer.workspace.name), sent };
+  },
+
+  /** A cache with the possible types of a file: it returns the fields of a fragment on an interface. */
+  async possibleTypes(file) {
+    const possibleTypes = file ? JSON.parse(await readFile(file, "utf8")) : undefined;
+    const client = new ApolloClient({
+      cache: new InMemoryCache({ possibleTypes }),
+      link: new HttpLink({ uri: url, headers: { authorization }, fetch }),
+    });
+    const query = gql`{ previewSegment(condition: {any: []}, comparedTo: "seg_none") { ...Failure } } fragment Failure on UserError { message path }`;
+    await client.query({ query });
+    return client.readQuery({ query });
   },
 
   async urql(method) {
