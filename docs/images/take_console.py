@@ -42,11 +42,12 @@ def opened(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> 
 
 
 def segment(page: Page) -> None:
-    """The members of one segment, and the explanation of one member, after some purchases."""
+    """The forecast of one segment, its members, and the explanation of one member, after some purchases."""
     page.get_by_role("navigation").get_by_role("link", name=re.compile("^Lapsing")).click()
     page.wait_for_timeout(PURCHASES_MILLISECONDS)
     page.get_by_role("button", name=re.compile("^Why is")).nth(1).click()
     expect(page.get_by_role("main")).to_contain_text("Without new facts")
+    page.set_viewport_size({"width": 1280, "height": 1000})
     take(page, "console.png")
 
 
@@ -68,7 +69,7 @@ def builder(page: Page) -> None:
     kind.nth(2).select_option("segment")
     page.get_by_label("Big spenders").check()
     page.get_by_label("Name", exact=True).fill("Back again")
-    page.set_viewport_size({"width": 1440, "height": 860})
+    page.set_viewport_size({"width": 1440, "height": 960})
     expect(page.get_by_role("region", name="Preview")).to_contain_text("At present, this matches")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("Big spenders")
     take(page, "console-builder.png")
@@ -95,6 +96,7 @@ def automation(page: Page) -> None:
 
 def take(page: Page, name: str) -> None:
     picture = HERE / name
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=picture)
     print(f"{picture}: {picture.stat().st_size:,} bytes")
 

@@ -13,9 +13,11 @@ import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
+from starlette.requests import Request
 
 from audience_gql.client import sign_in_link
 from audience_gql.config import Client
+from audience_gql.pages import serving
 from tests.browser.conftest import AXE, Visit
 
 pytestmark = pytest.mark.browser
@@ -441,6 +443,26 @@ async def test_a_link_signs_in_once_and_is_nowhere_afterwards(visit, product):
     await expect(other.get_by_label("API token")).to_be_visible()
     assert [url for url in visit.requests if product.token in url or link.partition("#")[2] in url] == []
     assert [it for it in visit.complaints if "410" not in it] == []
+
+
+async def test_a_link_waits_until_the_console_is_built(visit, product, tmp_path, monkeypatch):
+    link = await asyncio.to_thread(sign_in_link, Client(url=f"{product.origin}/graphql", token=product.token))
+    monkeypatch.setattr(serving, "_BUILT", tmp_path)
+    request = Request({"type": "http", "path": "/sign-in", "headers": []})
+    waiting = serving.send_page(request, serving.CONSOLE)
+
+    async def wait(route):
+        await route.fulfill(
+            status=waiting.status_code, headers=dict(waiting.headers), body=bytes(waiting.body)
+        )
+
+    await visit.context.route("**/sign-in", wait)
+    visit.path = link.removeprefix(product.origin)
+    page = await visit.open()
+    await expect(page.get_by_role("heading")).to_have_text("The console is not built yet")
+    await visit.context.unroute_all()
+
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
 
 async def test_an_address_can_be_shared_and_the_browser_s_back_button_works(visit, product, api, name):

@@ -84,6 +84,7 @@ function Asked({ id, name, members, period }: SizesProps & { period: Period }) {
       ) : (
         <p className="quiet" role="status">
           {future.fetching ? "Looking ahead…" : "Dotted: the size if nothing happens from now on but the passing of time."}
+          {expected.some((it) => it.margin > 0) && " It is estimated; the band has the true size in 95 % of cases."}
         </p>
       )}
       <SizeTable past={known} future={expected} shownInstant={shownInstant} />

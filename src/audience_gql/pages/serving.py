@@ -67,14 +67,12 @@ _STYLE: Final = (
     "body{font:1rem/1.5 system-ui,sans-serif;margin:15vh auto;max-width:36rem;padding:0 1rem;color-scheme:light dark}"
     "pre{white-space:pre-wrap;border-left:3px solid #c62828;padding-left:1rem}"
 )
-_WAITING_POLICY: Final = (
-    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
-)
+_RELOAD: Final = "setTimeout(() => location.reload(), 2000)"
+"""A refresh by <meta> would only go to the same place in the page if the address has a part behind #, as a sign-in link does."""
 _WAITING: Final = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
+    '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    f'<title>audience-gql {{name}}</title><link rel="icon" href="data:,"><style>{_STYLE}</style></head>'
+    f'<title>audience-gql {{name}}</title><link rel="icon" href="data:,"><style>{_STYLE}</style><script>{_RELOAD}</script></head>'
     "<body><h1>The {name} is not built yet</h1>{reason}<p>The API works already, at <code>/graphql</code>. "
     "This page reloads by itself.</p></body></html>"
 )
@@ -126,14 +124,23 @@ def _takes_gzip(request: Request) -> bool:
     return any(offer.partition(";")[0] == "gzip" and not offer.endswith(";q=0") for offer in offers)
 
 
+def _hash(text: str) -> str:
+    """What a policy calls this inline style or script, and only this one."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def _waiting(page: Page) -> Response:
     reason = _IS_COMING
     if _PROBLEM.exists():
         problem = html.escape(_PROBLEM.read_text(encoding="utf-8"))
         reason = f"<p>It could not be built:</p><pre>{problem}</pre><p><code>python3 dev pages</code> tries again.</p>"
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        f"style-src {_hash(_STYLE)}; script-src {_hash(_RELOAD)}"
+    )
     headers = {
         **_HEADERS,
-        "Content-Security-Policy": _WAITING_POLICY,
+        "Content-Security-Policy": policy,
         "Cache-Control": "no-store",
         "Retry-After": "2",
     }
