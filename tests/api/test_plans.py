@@ -1,4 +1,4 @@
-"""Statements with a condition are planned for its values each time, so that the tenth is as fast as the first."""
+"""Statements with a condition are planned for its values each time, so that the tenth is as fast as the first. Pages of lists are planned once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from audience_gql.storage.database import Database
 
 CONDITION = {"all": [{"country": {"is": "LT"}}, {"event": {"name": "bought", "times": {"atLeast": 2}}}]}
 PREVIEW = "query ($condition: ConditionInput!) { previewSegment(condition: $condition) { ... on SegmentPreview { memberCount } } }"
+PAGE = '{ segment(by: {name: "All"}) { members(first: 50) { edges { node { email } } } } }'
 LIST = "query ($condition: ConditionInput!) { subscribers(where: $condition) { edges { node { id } } } }"
 
 
@@ -35,7 +36,24 @@ async def test_ten_executions_have_ten_plans(api, lone_connection, document, par
     for _ in range(10):
         await api.data(document, condition=CONDITION)
 
-    plans = await lone_connection.fetch(
+    assert await plans_of(lone_connection, part) == [(10, 0)]
+
+
+async def test_a_page_of_one_list_is_not_planned_again(api, lone_connection):
+    await api.upsert(*({"externalId": f"p{number}"} for number in range(200)))
+    await api.segment("All", {"all": []})
+    await api.tick()
+    await lone_connection.fetch("ANALYZE")
+
+    for _ in range(10):
+        await api.data(PAGE)
+
+    assert await plans_of(lone_connection, "h.heads") == [(5, 5)]
+
+
+async def plans_of(database: Database, part: str) -> list[tuple[int, int]]:
+    """How many custom and generic plans each prepared statement with this part got."""
+    rows = await database.fetch(
         "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE strpos(statement, $1) > 0", part
     )
-    assert [tuple(row) for row in plans] == [(10, 0)]
+    return [tuple(row) for row in rows]

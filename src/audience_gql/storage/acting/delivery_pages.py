@@ -12,7 +12,7 @@ import asyncpg
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState
 from audience_gql.storage.acting.pages import RUN_COLUMNS, RunRecord, run_record
 from audience_gql.storage.database import Database
-from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
+from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, parents_of_page
 
 DeliveryKey: TypeAlias = tuple[int, int]
 """A delivery: (bucket id, delivery id)."""
@@ -76,7 +76,7 @@ async def deliveries_of_endpoints(
     bound: list[object] = [workspace_id, list(endpoint_ids), list(states) or None]
     beyond = order.beyond(part.after, bound)
     rows = await database.fetch(
-        "SELECT p.number, x.* FROM unnest($2::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
+        f"SELECT p.number, x.* FROM {parents_of_page(endpoint_ids)} CROSS JOIN LATERAL ("
         "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
         f"SELECT {_COLUMNS}, {order.columns} FROM deliveries d "
         f"WHERE d.bucket_id = b.id AND d.endpoint_id = p.id AND ($3::text[] IS NULL OR d.state = ANY($3::text[])) AND {beyond} "

@@ -12,7 +12,7 @@ import asyncpg
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.reads.searching import Word, has_words
-from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, entries_of
+from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, entries_of, parents_of_page
 
 RunKey: TypeAlias = tuple[int, int]
 """A run: (bucket id, run id)."""
@@ -127,7 +127,7 @@ async def runs_of_automations(
             bound.append(list(states))
             beyond += f" AND r.state = ANY(${len(bound)}::text[])"
         rows = await database.fetch(
-            "SELECT p.number, x.* FROM unnest($2::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
+            f"SELECT p.number, x.* FROM {parents_of_page(chosen)} CROSS JOIN LATERAL ("
             "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
             f"SELECT {RUN_COLUMNS}, {_RUN_ORDER.columns} FROM runs r "
             f"WHERE r.bucket_id = b.id AND r.automation_id = p.id AND {beyond} ORDER BY {_RUN_ORDER.clause} {part.limit}) y "

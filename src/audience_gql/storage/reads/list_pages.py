@@ -13,7 +13,7 @@ from typing import Final
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads.records import Columns, SubscriberRecord, change_of, columns_of
-from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent
+from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent, parents_of_page
 
 _LAST_SEQUENCE: Final = 2**63 - 1
 
@@ -77,7 +77,7 @@ async def _members(
     bound: list[object] = [workspace_id, list(list_ids)]
     beyond = order.beyond(part.after, bound)
     return await database.fetch(
-        "SELECT p.number, h.heads, x.* FROM unnest($2::bigint[]) WITH ORDINALITY AS p (id, number) "
+        f"SELECT p.number, h.heads, x.* FROM {parents_of_page(list_ids)} "
         "CROSS JOIN (SELECT json_agg(json_build_array(b.id, b.next_sequence - 1)) AS heads "
         "FROM buckets b WHERE b.workspace_id = $1) h LEFT JOIN LATERAL ("
         "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
@@ -109,7 +109,7 @@ async def changes_of_segments(
             f"AND c.sequence < CASE b.id WHEN {bucket_id} THEN {sequence} ELSE {_LAST_SEQUENCE} END"
         )
     rows = await database.fetch(
-        "SELECT p.number, x.* FROM unnest($2::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
+        f"SELECT p.number, x.* FROM {parents_of_page(segment_ids)} CROSS JOIN LATERAL ("
         "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
         f"SELECT {columns_of(LoggedChange, 'c')}, {order.columns} FROM membership_changes c "
         f"WHERE c.bucket_id = b.id AND c.list_id = p.id AND {beyond} ORDER BY c.sequence DESC {part.limit}) y "

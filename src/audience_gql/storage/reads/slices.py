@@ -89,6 +89,17 @@ class Order:
         return ", ".join(f"{key} {'DESC' if self.is_descending else 'ASC'}" for key in keys)
 
 
+def parents_of_page(ids: Sequence[object]) -> str:
+    """The parents of a statement's pages, whose ids are the array $2, as a table `p (id, number)`.
+
+    Postgres plans `unnest` of a parameter as ten rows. So a plan for any values looks dearer to it than one for a single parent, and it would
+    plan each execution again, which costs more than the page. That is why a single parent is not unnested.
+    """
+    if len(ids) == 1:
+        return "(SELECT ($2::bigint[])[1] AS id, 1::bigint AS number) AS p"
+    return "unnest($2::bigint[]) WITH ORDINALITY AS p (id, number)"
+
+
 def bind(value: object, values: list[object]) -> str:
     """Append a value to a statement's values. Returns its placeholder with a type, so that Postgres need not infer one."""
     values.append(value)
