@@ -315,7 +315,7 @@ def with_values_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def with_the_first_request_s_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arguments, "_scalars_by_variable", lambda *_: {})
+    monkeypatch.setattr(arguments, "_places", lambda *_: ())
     monkeypatch.setattr(arguments, "_count_variables", lambda _: 0)
 
 

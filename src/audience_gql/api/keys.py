@@ -58,13 +58,17 @@ async def find_subscriber(
     context: Context, key: SubscriberKey, columns: Columns = None
 ) -> SubscriberRecord | None:
     """The person that a key names. None when there is no such person."""
+    database = context.ports.database
     if key.id:
         owner = ids.owner_of(key.id.value)
-        return None if owner is None else await context.loaders.subscribers.load(owner)
+        if owner is None:
+            return None
+        found = await batches.subscribers_by_owners(database, context.workspace.id, [owner], columns)
+        return found.get(owner)
     named = identity_of(key)
     if named is None:
         return None
-    return await batches.subscriber_by_identity(context.ports.database, context.workspace.id, named, columns)
+    return await batches.subscriber_by_identity(database, context.workspace.id, named, columns)
 
 
 async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:

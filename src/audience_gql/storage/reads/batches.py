@@ -53,10 +53,11 @@ async def find_owner(database: Database, workspace_id: int, identity: Identity) 
 
 
 async def subscribers_by_owners(
-    database: Database, workspace_id: int, owners: Collection[Owner]
+    database: Database, workspace_id: int, owners: Collection[Owner], columns: Columns = None
 ) -> dict[Owner, SubscriberRecord]:
+    selected = columns_of(SubscriberRecord, "s", None if columns is None else columns | {"bucket_id", "id"})
     rows = await database.fetch(
-        f"SELECT {columns_of(SubscriberRecord, 's')} "
+        f"SELECT {selected} "
         "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
         "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
         "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id",

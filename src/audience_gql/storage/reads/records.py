@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -115,14 +116,16 @@ COLUMNS: Final = {
 """The columns of each record that a statement can select by name."""
 
 
+@cache
 def columns_of(record: type[SubscriberRecord | LoggedChange], alias: str, columns: Columns = None) -> str:
     """Those of these columns that a record has, for a SELECT from a table with this alias."""
     return _selected(alias, COLUMNS[record], columns)
 
 
+@cache
 def definition_columns(model: type[Definition], alias: str, columns: Columns) -> str:
     """The id, and those of these columns that a model has."""
-    known: Collection[str] = model._meta.db_fields  # noqa: SLF001  # the ORM's own
+    known = [*model._meta.fields_db_projection.values()]  # noqa: SLF001  # the ORM's own
     return _selected(alias, known, None if columns is None else columns | {"id"})
 
 

@@ -21,6 +21,7 @@ Position: TypeAlias = tuple[
     Any, ...
 ]  # Any: the values that a list is ordered by; the last ones make them unique
 
+_ROWS_OF_UNNEST: Final = 10
 _TYPES: Final = {bool: "boolean", int: "bigint", str: "text", datetime: "timestamptz"}
 
 
@@ -92,11 +93,13 @@ class Order:
 def parents_of_page(ids: Sequence[object]) -> str:
     """The parents of a statement's pages, whose ids are the array $2, as a table `p (id, number)`.
 
-    Postgres plans `unnest` of a parameter as ten rows. So a plan for any values looks dearer to it than one for a single parent, and it would
-    plan each execution again, which costs more than the page. That is why a single parent is not unnested.
+    Postgres takes `unnest` of a parameter for ten rows. For fewer parents, a plan for any values would look dearer to it than a plan for these
+    values, and it would plan each execution again, which costs more than the page. So few parents are counted in the statement's text.
     """
-    if len(ids) == 1:
-        return "(SELECT ($2::bigint[])[1] AS id, 1::bigint AS number) AS p"
+    if len(ids) <= _ROWS_OF_UNNEST:
+        return (
+            f"(SELECT ($2::bigint[])[n] AS id, n AS number FROM generate_series(1, {len(ids):d}) AS n) AS p"
+        )
     return "unnest($2::bigint[]) WITH ORDINALITY AS p (id, number)"
 
 
