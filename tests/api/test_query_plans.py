@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -277,6 +278,38 @@ async def test_documented_queries_are_planned(api):
             found.add(plans.operation.name.value)
 
     assert found == PLANNED
+
+
+PLANNED_IN_THE_CONSOLE = {"Workspace", "Segments", "Segment", "Members"}
+"""The queries of the console that must not need the library's executor."""
+
+
+def queries_of_the_console() -> dict[str, str]:
+    """The documents of the console's queries by name, each with all fragments that it may spread."""
+    texts = [
+        text
+        for path in sorted((Path(__file__).parents[2] / "console/src").rglob("*.ts*"))
+        for text in re.findall(r"graphql\(`(.*?)`", path.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    fragments = {found[1]: text for text in texts if (found := re.match(r"\s*fragment (\w+)", text))}
+    queries = {found[1]: text for text in texts if (found := re.match(r"\s*query (\w+)", text))}
+    for name in queries:
+        spread: set[str] = set()
+        while new := set(re.findall(r"\.\.\.(\w+)", queries[name])) & fragments.keys() - spread:
+            spread |= new
+            queries[name] += "".join(fragments[fragment] for fragment in sorted(new))
+    return queries
+
+
+def test_queries_of_the_console_are_planned(schema):
+    planned = set()
+    for name, text in queries_of_the_console().items():
+        prepared = schema.documents.prepare(text)
+        (operation,) = prepared.operations.values()
+        if operation.plans.are_possible and operation.plans.plan(schema._schema, VariableValues({}, {})):
+            planned.add(name)
+
+    assert planned >= PLANNED_IN_THE_CONSOLE
 
 
 async def test_the_response_says_who_executed(web):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -109,6 +109,8 @@ FIGURES: Final = frozenset(SegmentFigures.__dataclass_fields__)
 """A read of segments whose columns name one of these reads the figures, too."""
 
 
+_KEPT: Final = 1_000
+"""How many lists of columns are kept. Clients decide which ones there are."""
 COLUMNS: Final = {
     SubscriberRecord: (*SubscriberRecord.__annotations__, "fields"),
     LoggedChange: (*LoggedChange.__dataclass_fields__,),
@@ -116,16 +118,16 @@ COLUMNS: Final = {
 """The columns of each record that a statement can select by name."""
 
 
-@cache
+@lru_cache(_KEPT)
 def columns_of(record: type[SubscriberRecord | LoggedChange], alias: str, columns: Columns = None) -> str:
     """Those of these columns that a record has, for a SELECT from a table with this alias."""
     return _selected(alias, COLUMNS[record], columns)
 
 
-@cache
+@lru_cache(_KEPT)
 def definition_columns(model: type[Definition], alias: str, columns: Columns) -> str:
     """The id, and those of these columns that a model has."""
-    known = [*model._meta.fields_db_projection.values()]  # noqa: SLF001  # the ORM's own
+    known = [*model._meta.fields_db_projection.values()]  # type: ignore[attr-defined]  # noqa: SLF001  # the ORM's own
     return _selected(alias, known, None if columns is None else columns | {"id"})
 
 
