@@ -43,9 +43,19 @@ FEED = """query ($after: String, $first: Int) { membershipChanges(after: $after,
 } }"""
 
 
+PARENTS = (
+    re.compile(
+        r"\(SELECT \(\$2::bigint\[\]\)\[n\] AS id, n AS number FROM generate_series\(1, \d+\) AS n\) AS p"
+    ),
+    "unnest($2::bigint[]) WITH ORDINALITY AS p (id, number)",
+)
+"""How statements name few parents, and how they name many."""
+
+
 def shapes(statements: list[str]) -> list[str]:
-    """The statements without their page sizes."""
-    return sorted(re.sub(r"LIMIT \d+", "LIMIT n", statement) for statement in statements)
+    """The statements without their page sizes and their numbers of parents."""
+    few, many = PARENTS
+    return sorted(few.sub(many, re.sub(r"LIMIT \d+", "LIMIT n", statement)) for statement in statements)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
