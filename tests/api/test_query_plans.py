@@ -293,12 +293,15 @@ def queries_of_the_console() -> dict[str, str]:
     ]
     fragments = {found[1]: text for text in texts if (found := re.match(r"\s*fragment (\w+)", text))}
     queries = {found[1]: text for text in texts if (found := re.match(r"\s*query (\w+)", text))}
-    for name in queries:
-        spread: set[str] = set()
-        while new := set(re.findall(r"\.\.\.(\w+)", queries[name])) & fragments.keys() - spread:
-            spread |= new
-            queries[name] += "".join(fragments[fragment] for fragment in sorted(new))
-    return queries
+    return {name: with_fragments(text, fragments) for name, text in queries.items()}
+
+
+def with_fragments(text: str, fragments: dict[str, str]) -> str:
+    spread: set[str] = set()
+    while new := set(re.findall(r"\.\.\.(\w+)", text)) & fragments.keys() - spread:
+        spread |= new
+        text += "".join(fragments[name] for name in sorted(new))
+    return text
 
 
 def test_queries_of_the_console_are_planned(schema):
