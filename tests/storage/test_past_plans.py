@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -68,6 +69,7 @@ def sent() -> Iterator[list[LoggedQuery]]:
         async with acquire(database) as connection:
             with connection.query_logger(found.append):
                 yield connection
+                await asyncio.sleep(0)  # the driver calls in the next round of the event loop
 
     with patch.object(Database, "acquire", logged):
         yield found

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Any, Final, Protocol
 
 import asyncpg
 
@@ -42,12 +43,44 @@ class PlainConnection(asyncpg.Connection):
     session state: no SET, no LISTEN, no session locks, only SET LOCAL and row locks.
     """
 
+    _protocol: Any  # the driver's own
+    _top_xact: object | None
+
     def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:  # Any: the driver's own
         super().__init__(protocol, transport, *rest)
         _have_kernel_watch(transport.get_extra_info("socket"))
 
+        self.siblings: Collection[PlainConnection] = ()
+        """All connections of our pool, with this one. Empty in a pool of the driver's."""
+
     def get_reset_query(self) -> str:
         return ""
+
+    @property
+    def statements(self) -> int:
+        """How many statements it has executed."""
+        return int(self._protocol.queries_count)
+
+    def is_at_rest(self) -> bool:
+        """Whether it can execute a statement at once: no transaction is open, and no statement is being cancelled."""
+        protocol = self._protocol
+        return self._top_xact is None and not protocol.is_in_transaction() and not protocol._is_cancelling()  # noqa: SLF001  # as the driver's pool does
+
+    async def come_to_rest(self) -> None:
+        """Wait for a cancellation under way, and roll back an open transaction. Raises what the driver raises for a lost connection."""
+        await self._protocol._wait_for_cancellation(CANCEL_SECONDS)  # noqa: SLF001  # as the driver's pool does
+        await self.reset(timeout=CANCEL_SECONDS)
+
+    def _drop_global_statement_cache(self) -> None:
+        """After a migration changed the types of a statement's result, all connections prepare again, and not each after a failure of its own."""
+        super()._drop_global_statement_cache()  # type: ignore[misc]  # the driver's pool has no public way either
+        for connection in self.siblings:
+            connection._drop_local_statement_cache()  # type: ignore[attr-defined]  # noqa: SLF001  # the same
+
+    def _drop_global_type_cache(self) -> None:
+        super()._drop_global_type_cache()  # type: ignore[misc]  # as above
+        for connection in self.siblings:
+            connection._drop_local_type_cache()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
 
     async def _cancel(self, waiter: Any, cancel_waiter: Any = None) -> None:  # Any: the driver's own futures
         """Ask the server to cancel a statement, within a limit: the driver alone waits for an answer that may never come."""
@@ -57,7 +90,15 @@ class PlainConnection(asyncpg.Connection):
             self.terminate()
 
 
-async def close_pool(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+class ClosedByDegrees(Protocol):
+    """A pool, ours or the driver's."""
+
+    async def close(self) -> None: ...
+
+    def terminate(self) -> None: ...
+
+
+async def close_pool(pool: ClosedByDegrees) -> None:
     """Close a pool. If the server does not answer within CLOSE_SECONDS, terminate its connections."""
     try:
         await asyncio.wait_for(pool.close(), CLOSE_SECONDS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
 from urllib.parse import urlsplit, urlunsplit
@@ -18,6 +18,7 @@ from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import DBConnectionError, IntegrityError
 
+from audience_gql.storage import orm_client
 from audience_gql.storage.connections import (
     CONNECT_SECONDS,
     IDLE_IN_TRANSACTION_SECONDS,
@@ -27,8 +28,9 @@ from audience_gql.storage.connections import (
     command_timeout,
 )
 from audience_gql.storage.event_names import EventNames
-from audience_gql.storage.fair_queue import Bounds, FairQueue
+from audience_gql.storage.fair_queue import Bounds, FairQueue, Place
 from audience_gql.storage.ids import IdBlocks
+from audience_gql.storage.pool import Pool
 
 if TYPE_CHECKING:
     from audience_gql.storage.presence import Presence
@@ -131,7 +133,7 @@ class Database:
     def __init__(
         self,
         context: TortoiseContext,
-        pool: asyncpg.Pool[asyncpg.Record],
+        pool: Pool,
         queue: FairQueue | None,
         *,
         pool_wait_seconds: float,
@@ -189,11 +191,12 @@ class Database:
         client: AsyncpgDBClient = self._context.connections.get("default")  # type: ignore[assignment]  # it is of this backend
         return client
 
-    @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
-        """A connection for reads outside a transaction. Raises Unavailable when none becomes free in time, Overloaded when the queue is too long."""
-        async with self._borrow() as connection:
-            yield connection
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for reads outside a transaction, during a context. It must not be used after that.
+
+        Raises Unavailable when none becomes free in time, Overloaded when the queue is too long.
+        """
+        return self._borrow()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
@@ -210,22 +213,9 @@ class Database:
                 with suppress(*UNREACHABLE):  # nothing was written, so nothing can be lost
                     await connection.execute("ROLLBACK")
 
-    @asynccontextmanager
-    async def _borrow(self) -> AsyncIterator[Connection]:
-        async with nullcontext() if self._queue is None else self._queue.place(), self._borrow_now() as it:
-            yield it
-
-    @asynccontextmanager
-    async def _borrow_now(self) -> AsyncIterator[Connection]:
-        try:
-            connection = await self._pool.acquire(timeout=self._pool_wait_seconds)
-        except UNREACHABLE as error:
-            raise Unavailable("no database connection became free in time") from error
-        try:
-            yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
-        finally:
-            with suppress(*UNREACHABLE):  # the pool discards a connection that cannot be used again
-                await self._pool.release(connection)
+    def _borrow(self) -> _Loan:
+        place = None if self._queue is None else self._queue.place()
+        return _Loan(self._pool, place, self._pool_wait_seconds)
 
     @overload
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]: ...
@@ -297,6 +287,40 @@ class Database:
         raise AssertionError("unreachable")
 
 
+class _Loan:
+    """A connection during a context, with a place in the queue. A generator for each would cost several times as much."""
+
+    __slots__ = ("_connection", "_place", "_pool", "_wait_seconds")
+
+    def __init__(self, pool: Pool, place: Place | None, wait_seconds: float) -> None:
+        self._pool = pool
+        self._place = place
+        self._wait_seconds = wait_seconds
+
+    async def __aenter__(self) -> Connection:
+        if self._place is not None:
+            await self._place.enter()
+        try:
+            self._connection = self._pool.acquire_now() or await self._pool.acquire(self._wait_seconds)
+        except BaseException as error:
+            self._leave()
+            if isinstance(error, UNREACHABLE):
+                raise Unavailable("no database connection became free in time") from error
+            raise
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        tidying = self._pool.release_now(self._connection)
+        if tidying is None:
+            self._leave()
+        else:
+            tidying.add_done_callback(self._leave)  # until then, nobody else can have the connection
+
+    def _leave(self, _: object = None) -> None:
+        if self._place is not None:
+            self._place.leave()
+
+
 async def analyze(database: Database) -> None:
     """Update the planner's statistics. Needed only after a bulk load: until then, Postgres plans for empty tables."""
     async with database.acquire() as connection:
@@ -313,6 +337,7 @@ def tortoise_config(
 ) -> dict[str, Any]:  # Any: the ORM's own
     """The ORM's configuration for one server and the models of this project."""
     connection = expand_db_url(urlunsplit(urlsplit(url)._replace(scheme="asyncpg")))
+    connection["engine"] = orm_client.__name__
     connection["credentials"] |= {
         "minsize": 1,
         "maxsize": pool_size,

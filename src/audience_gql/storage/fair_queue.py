@@ -55,9 +55,9 @@ class FairQueue:
         self._by_workspace: dict[int, int] = {}
         self._line = WaitingLine(per_token=bounds.waiting_per_token, seconds=bounds.wait_seconds)
 
-    def place(self) -> _Place:
+    def place(self) -> Place:
         """Hold a place during the context. Raises Overloaded."""
-        return _Place(self)
+        return Place(self)
 
     async def enter(self, asker: Asker) -> None:
         """Take a place, which the caller must give back. Raises Overloaded."""
@@ -88,8 +88,8 @@ class FairQueue:
         return True
 
 
-class _Place:
-    """A place of the current asker during a context. A generator would cost several times as much."""
+class Place:
+    """A place of the current asker, during a context or from `enter` to `leave`. A generator would cost several times as much."""
 
     __slots__ = ("_asker", "_queue")
 
@@ -97,15 +97,22 @@ class _Place:
         self._queue = queue
         self._asker: Asker | None = None
 
-    async def __aenter__(self) -> None:
+    async def enter(self) -> None:
+        """Raises Overloaded."""
         asker = _asker.get()
         if asker is not None:
             await self._queue.enter(asker)
             self._asker = asker
 
-    async def __aexit__(self, *_: object) -> None:
+    def leave(self) -> None:
         if self._asker is not None:
             self._queue.give_back(self._asker)
+
+    async def __aenter__(self) -> None:
+        await self.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
 
 
 class Beginnings:
