@@ -314,7 +314,8 @@ class _Loan:
         if tidying is None:
             self._leave()
         else:
-            tidying.add_done_callback(self._leave)  # until then, nobody else can have the connection
+            tidying.add_done_callback(self._leave)
+            await asyncio.shield(tidying)
 
     def _leave(self, _: object = None) -> None:
         if self._place is not None:
