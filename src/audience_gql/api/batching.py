@@ -47,8 +47,11 @@ class Loader(Generic[Key, Value]):
     async def load_now(self, keys: Sequence[Key]) -> list[Value]:
         """The value of each key, for a caller that asks for all keys of a level at once. It does not wait for others to ask.
 
-        Raises what `read` raises. If the caller is cancelled, the others who wait for its keys are, too.
+        A single key waits: without a plan, each object of a level asks for itself. Raises what `read` raises. If the caller is cancelled,
+        the others who wait for its keys are, too.
         """
+        if len(keys) == 1:
+            return await self.load_many(keys)
         missing = [key for key in dict.fromkeys(keys) if key not in self._found and key not in self._calls]
         if missing:
             call = _Call(missing)
