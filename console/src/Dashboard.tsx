@@ -7,7 +7,7 @@ import { useChanges, type Feed } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
 import { Mended } from "./Mended";
 import { OpenAsGraphQL } from "./OpenAsGraphQL";
-import { AUTOMATIONS, followLinks, HOME, NEW_SEGMENT, PLAYGROUND, useRoute, type Route } from "./paths";
+import { ADVICE, AUTOMATIONS, COMPARE, followLinks, HOME, NEW_SEGMENT, PLAYGROUND, useRoute, type Route } from "./paths";
 import { SegmentList } from "./segments/SegmentList";
 import { SEGMENTS } from "./segments/SegmentPage";
 import { useShown } from "./shown";
@@ -31,7 +31,12 @@ const SegmentView = lazy(async () => ({ default: (await import("./segments/Segme
 const AutomationList = lazy(async () => ({ default: (await import("./automations/AutomationList")).AutomationList }));
 const AutomationView = lazy(async () => ({ default: (await import("./automations/AutomationView")).AutomationView }));
 const NewAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).NewAutomation }));
+const Compare = lazy(async () => ({ default: (await import("./compare/Compare")).Compare }));
+const AdviceList = lazy(async () => ({ default: (await import("./advice/AdviceList")).AdviceList }));
 const EditAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).EditAutomation }));
+
+/** Pages that need the room of the list of changes. */
+const WIDE: readonly Route["page"][] = ["new-segment", "compare"];
 
 /** Segments on the left, changes on the right, and between them what the address opens. */
 export function Dashboard({ onLeave }: { onLeave: () => void }) {
@@ -58,6 +63,12 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         {workspace && <p className="quiet">{workspace.subscriberCount.toLocaleString()} people</p>}
         <a href={AUTOMATIONS} aria-current={route.page === "automations" ? "page" : undefined}>
           Automations
+        </a>
+        <a href={COMPARE} aria-current={route.page === "compare" ? "page" : undefined}>
+          Compare
+        </a>
+        <a href={ADVICE} aria-current={route.page === "advice" ? "page" : undefined}>
+          Advice
         </a>
         <a href={PLAYGROUND}>Playground</a>
         <ConnectionStatus />
@@ -88,7 +99,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
           </Mended>
           <OpenAsGraphQL />
         </main>
-        {route.page !== "new-segment" && (
+        {!WIDE.includes(route.page) && (
           <aside aria-labelledby="changes-heading">
             <Changes feed={feed} />
           </aside>
@@ -112,6 +123,10 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <EditAutomation id={id} />;
     case "new-automation":
       return <NewAutomation />;
+    case "compare":
+      return <Compare />;
+    case "advice":
+      return <AdviceList />;
     default:
       return <Welcome />;
   }

@@ -16,6 +16,8 @@ const PATHS = {
   "new-automation": "/automations/new",
   automation: "/automations/:id",
   "edit-automation": "/automations/:id/edit",
+  compare: "/compare",
+  advice: "/advice",
 } as const;
 
 export type PageName = keyof typeof PATHS;
@@ -31,6 +33,8 @@ export const HOME = toPage("home");
 export const NEW_SEGMENT = toPage("new-segment");
 export const AUTOMATIONS = toPage("automations");
 export const NEW_AUTOMATION = toPage("new-automation");
+export const COMPARE = toPage("compare");
+export const ADVICE = toPage("advice");
 export const toSegment = (id: string) => toPage("segment", id);
 export const toAutomation = (id: string) => toPage("automation", id);
 export const toEditing = (id: string) => toPage("edit-automation", id);
@@ -41,6 +45,19 @@ export const PLAYGROUND = `${BASE}graphiql`;
 export function useRoute(): Route {
   const path = useSyncExternalStore(listen, () => location.pathname);
   return useMemo(() => routeOf(path), [path]);
+}
+
+/** What a page wrote behind the `?` of its address, so that it can be shared. */
+export function useChoices(): URLSearchParams {
+  const search = useSyncExternalStore(listen, () => location.search);
+  return useMemo(() => new URLSearchParams(search), [search]);
+}
+
+/** Write the choices of the open page into its address. The page stays where it is scrolled to. */
+export function choose(choices: URLSearchParams): void {
+  const search = choices.toString();
+  history.replaceState(null, "", location.pathname + (search && `?${search}`));
+  tellEverybody();
 }
 
 /** Open another page of the console without loading this one again. */
@@ -79,7 +96,7 @@ function follow(event: MouseEvent): void {
   if (!link || link.target || link.origin !== location.origin || link.hash) return;
   if (!link.pathname.startsWith(BASE) || routeOf(link.pathname).page === "unknown") return;
   event.preventDefault();
-  go(link.pathname);
+  go(link.pathname + link.search);
 }
 
 const listeners = new Set<() => void>();

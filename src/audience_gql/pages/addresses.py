@@ -21,6 +21,8 @@ CONSOLE_PATHS: Final = (
     "/automations/new",
     "/automations/{id}",
     "/automations/{id}/edit",
+    "/compare",
+    "/advice",
 )
 """The addresses of the console's pages, as in console/src/paths.ts. They all get the same page, which reads its address."""
 _PATHS: Final = {CONSOLE: CONSOLE_PATHS, PLAYGROUND: ("/graphiql",)}
