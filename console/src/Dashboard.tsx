@@ -7,7 +7,7 @@ import { useChanges, type Feed } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
 import { Mended } from "./Mended";
 import { OpenAsGraphQL } from "./OpenAsGraphQL";
-import { ADVICE, AUTOMATIONS, COMPARE, followLinks, HOME, NEW_SEGMENT, PLAYGROUND, useRoute, type Route } from "./paths";
+import { ADVICE, AUTOMATIONS, COMPARE, followLinks, HOME, IMPORTS, NEW_SEGMENT, PLAYGROUND, useRoute, type Route } from "./paths";
 import { SegmentList } from "./segments/SegmentList";
 import { SEGMENTS } from "./segments/SegmentPage";
 import { useShown } from "./shown";
@@ -33,6 +33,8 @@ const AutomationView = lazy(async () => ({ default: (await import("./automations
 const NewAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).NewAutomation }));
 const Compare = lazy(async () => ({ default: (await import("./compare/Compare")).Compare }));
 const AdviceList = lazy(async () => ({ default: (await import("./advice/AdviceList")).AdviceList }));
+const Imports = lazy(async () => ({ default: (await import("./imports/Imports")).Imports }));
+const ImportView = lazy(async () => ({ default: (await import("./imports/ImportView")).ImportView }));
 const EditAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).EditAutomation }));
 
 /** Pages that need the room of the list of changes. */
@@ -69,6 +71,9 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         </a>
         <a href={ADVICE} aria-current={route.page === "advice" ? "page" : undefined}>
           Advice
+        </a>
+        <a href={IMPORTS} aria-current={route.page === "imports" ? "page" : undefined}>
+          Imports
         </a>
         <a href={PLAYGROUND}>Playground</a>
         <ConnectionStatus />
@@ -125,6 +130,10 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <NewAutomation />;
     case "compare":
       return <Compare />;
+    case "imports":
+      return <Imports />;
+    case "import":
+      return <ImportView id={id} />;
     case "advice":
       return <AdviceList />;
     default:

@@ -18,6 +18,8 @@ const PATHS = {
   "edit-automation": "/automations/:id/edit",
   compare: "/compare",
   advice: "/advice",
+  imports: "/imports",
+  import: "/imports/:id",
 } as const;
 
 export type PageName = keyof typeof PATHS;
@@ -35,6 +37,8 @@ export const AUTOMATIONS = toPage("automations");
 export const NEW_AUTOMATION = toPage("new-automation");
 export const COMPARE = toPage("compare");
 export const ADVICE = toPage("advice");
+export const IMPORTS = toPage("imports");
+export const toImport = (id: string) => toPage("import", id);
 export const toSegment = (id: string) => toPage("segment", id);
 export const toAutomation = (id: string) => toPage("automation", id);
 export const toEditing = (id: string) => toPage("edit-automation", id);

@@ -8,7 +8,7 @@ import { MOST_SEGMENTS } from "./choice";
 
 const PICKABLE = graphql(`
   query Pickable($search: String) {
-    segments(first: 30, search: $search, orderBy: SIZE_DESC) {
+    segments(first: 50, search: $search, orderBy: SIZE_DESC) {
       edges {
         node {
           id

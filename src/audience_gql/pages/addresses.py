@@ -23,6 +23,8 @@ CONSOLE_PATHS: Final = (
     "/automations/{id}/edit",
     "/compare",
     "/advice",
+    "/imports",
+    "/imports/{id}",
 )
 """The addresses of the console's pages, as in console/src/paths.ts. They all get the same page, which reads its address."""
 _PATHS: Final = {CONSOLE: CONSOLE_PATHS, PLAYGROUND: ("/graphiql",)}

@@ -1,0 +1,91 @@
+/** One import: as it was read, with the numbers that arrive while it runs. */
+
+import { useEffect, useState } from "react";
+import { useClient, useQuery } from "urql";
+
+import { graphql } from "../api/graphql";
+import type { ImportProgressSubscription } from "../gql/graphql";
+import { useRefetch } from "../segments/useRefetch";
+import { useShown } from "../shown";
+
+const IMPORT = graphql(`
+  query Import($id: ID!) {
+    node(id: $id) {
+      __typename
+      id
+      ... on Import {
+        state
+        dryRun
+        rowsRead
+        created
+        updated
+        rejected
+        noticed
+        fraction
+        failure
+        createdAt
+        rejects(first: 100) {
+          edges {
+            node {
+              id
+              line
+              message
+            }
+          }
+        }
+        notices(first: 100) {
+          edges {
+            node {
+              id
+              line
+              message
+            }
+          }
+        }
+      }
+    }
+  }
+`);
+const PROGRESS = graphql(`
+  subscription ImportProgress($id: ID!) {
+    importProgress(id: $id) {
+      id
+      state
+      rowsRead
+      created
+      updated
+      rejected
+      noticed
+      fraction
+      failure
+    }
+  }
+`);
+
+type Heard = ImportProgressSubscription["importProgress"];
+
+/** The refused rows are read again while the import goes on, at most once a second. */
+export function useImport(id: string) {
+  const client = useClient();
+  const [heard, setHeard] = useState<Heard | null>(null);
+  const [{ data, error }, retry] = useQuery({ query: IMPORT, variables: { id }, requestPolicy: "cache-and-network" });
+  useShown(IMPORT, { id });
+  useRefetch(retry, heard);
+  const read = data?.node;
+  const isImport = read?.__typename === "Import";
+
+  useEffect(() => {
+    if (!isImport) return; // the subscription refuses an unknown id
+    const { unsubscribe } = client.subscription(PROGRESS, { id }).subscribe((result) => {
+      if (result.data) setHeard(result.data.importProgress);
+    });
+    return unsubscribe;
+  }, [client, id, isImport]);
+
+  const isCurrent = heard?.id === id;
+  const found = isImport ? { ...read, ...(isCurrent ? heard : {}) } : read === undefined ? undefined : null;
+  return { found, error, retry };
+}
+
+export type Found = NonNullable<ReturnType<typeof useImport>["found"]>;
+export const hasEnded = ({ state }: { state: string }) => state !== "WAITING" && state !== "RUNNING";
