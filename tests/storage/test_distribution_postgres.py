@@ -61,11 +61,8 @@ for the statements that are composed from a query. The order of fills and parsin
 PLACES = ("usr/lib/postgresql/*/bin/postgres", "usr/pgsql-*/bin/postgres")
 """Where Debian's packages and Postgres' own keep their programs, a folder each major version."""
 OLDEST = 15
-WORDS = (
-    "-n", "0", "-q",
-    "-m", "not slow and not faults and not fuzz and not browser and not bulk", "-k", "not planted",
-)  # fmt: skip
-"""Without slow tests, and without those that plant bugs in our own code: they try the tests, not Postgres."""
+WORDS = ("-n", "0", "-q", "-m", "not faults and not fuzz and not browser and not bulk", "-k", "not planted")
+"""Without tests that start or kill servers, and without those that plant bugs in our own code: they try the tests, not Postgres."""
 
 pytestmark = [pytest.mark.faults, pytest.mark.distribution]
 
