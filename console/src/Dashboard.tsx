@@ -34,6 +34,7 @@ const NewAutomation = lazy(async () => ({ default: (await import("./automations/
 const Compare = lazy(async () => ({ default: (await import("./compare/Compare")).Compare }));
 const AdviceList = lazy(async () => ({ default: (await import("./advice/AdviceList")).AdviceList }));
 const Imports = lazy(async () => ({ default: (await import("./imports/Imports")).Imports }));
+const Exports = lazy(async () => ({ default: (await import("./exports/Exports")).Exports }));
 const ImportView = lazy(async () => ({ default: (await import("./imports/ImportView")).ImportView }));
 const EditAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).EditAutomation }));
 
@@ -132,6 +133,8 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <Compare />;
     case "imports":
       return <Imports />;
+    case "export":
+      return <Exports key={id} segmentId={id} />;
     case "import":
       return <ImportView id={id} />;
     case "advice":

@@ -12,6 +12,7 @@ const PATHS = {
   "sign-in": "/sign-in",
   "new-segment": "/segments/new",
   segment: "/segments/:id",
+  export: "/segments/:id/export",
   automations: "/automations",
   "new-automation": "/automations/new",
   automation: "/automations/:id",
@@ -38,6 +39,7 @@ export const NEW_AUTOMATION = toPage("new-automation");
 export const COMPARE = toPage("compare");
 export const ADVICE = toPage("advice");
 export const IMPORTS = toPage("imports");
+export const toExport = (id: string) => toPage("export", id);
 export const toImport = (id: string) => toPage("import", id);
 export const toSegment = (id: string) => toPage("segment", id);
 export const toAutomation = (id: string) => toPage("automation", id);

@@ -157,3 +157,31 @@ async def test_everybody_can_import(visit, product, name, scheme):
 
     assert found == [[], []]
     assert widths == [390, 390]
+
+
+async def test_the_members_of_a_segment_are_exported_and_downloaded(visit, product, api, name):
+    segment = await api.segment(f"Bought {name}", f"bought_{name}")
+    await api.person(name)
+    await api.track(name, f"bought_{name}")
+    visit.path = f"/segments/{segment}"
+    page = await visit.open()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Export the members to a file").click()
+    await expect(page.get_by_role("main")).to_contain_text("No file yet.")
+
+    await page.get_by_label("id", exact=True).uncheck()
+    await page.get_by_label("enteredAt").uncheck()
+    await page.get_by_role("button", name="Write the file").click()
+    link = page.get_by_role("link", name="Download 1 row")
+    await expect(link).to_be_visible()
+    found = await barriers(page)
+    async with page.expect_download() as download:
+        await link.click()
+    text = (await (await download.value).path()).read_text(encoding="utf-8")
+    await page.get_by_role("button", name="Delete the file").click()
+
+    await expect(page.get_by_role("main")).to_contain_text("No file yet.")
+    assert text.splitlines() == ["externalId,email", f"{name},{name}@console.example"]
+    assert found == []
+    assert await width(page) == 390

@@ -4,6 +4,7 @@ import { useQuery } from "urql";
 import type { Tally } from "../changes/useChanges";
 import { graphql } from "../api/graphql";
 import type { SegmentQuery } from "../gql/graphql";
+import { toExport } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { Members } from "./Members";
@@ -61,6 +62,9 @@ function Shown({ segment: read, tally }: ShownProps) {
         </p>
         <p className="summary">{segment.summary}</p>
         {segment.failure && <p className="problem">{segment.failure}</p>}
+        <p>
+          <a href={toExport(segment.id)}>Export the members to a file</a>
+        </p>
       </header>
       <Sizes id={segment.id} name={segment.name} members={segment.memberCount} />
       <Members segmentId={segment.id} changes={tally ? tally.entered + tally.left : 0} />

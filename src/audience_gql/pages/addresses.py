@@ -17,6 +17,7 @@ CONSOLE_PATHS: Final = (
     "/sign-in",
     "/segments/new",
     "/segments/{id}",
+    "/segments/{id}/export",
     "/automations",
     "/automations/new",
     "/automations/{id}",
