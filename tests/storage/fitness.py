@@ -26,6 +26,7 @@ CONTROL = re.compile(
     r"(BEGIN|COMMIT|ROLLBACK)( ISOLATION LEVEL REPEATABLE READ READ ONLY)?;?|(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO) \w+;?"
     r"|BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
     r"|SAVEPOINT limited; SET LOCAL statement_timeout = \d+"
+    r"|SET LOCAL idle_in_transaction_session_timeout = '\d+s'"
 )
 """Statements that begin and end transactions, and that set something until the end of one."""
 

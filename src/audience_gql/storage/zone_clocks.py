@@ -12,6 +12,8 @@ from audience_gql.storage.database import Connection
 _FORM: Final = 1
 """Raise this when `conditions.clocks` writes the same zone data in another way."""
 _VERSION: Final = f"{IANA_VERSION}.{_FORM}"
+_COMPUTING_SECONDS: Final = 60
+"""How long computing the clocks may take. It takes a second, but many times as long on a busy machine."""
 
 
 async def refresh(connection: Connection) -> bool:
@@ -22,6 +24,7 @@ async def refresh(connection: Connection) -> bool:
     stored = await connection.fetchval("SELECT max(c.version) FROM zone_clocks c")
     if stored is not None and stored >= _VERSION:
         return False
+    await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_COMPUTING_SECONDS}s'")
     rows = [
         (zone, _VERSION, [each.start for each in clock], [each.reading for each in clock])
         for zone, clock in clocks()
