@@ -7,7 +7,7 @@ import { useChanges, type Feed } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
 import { Mended } from "./Mended";
 import { OpenAsGraphQL } from "./OpenAsGraphQL";
-import { ADVICE, AUTOMATIONS, COMPARE, followLinks, HOME, IMPORTS, NEW_SEGMENT, PLAYGROUND, useRoute, type Route } from "./paths";
+import { ADVICE, AUTOMATIONS, COMPARE, followLinks, go, HOME, IMPORTS, NEW_SEGMENT, PEOPLE, PLAYGROUND, useRoute, type Route } from "./paths";
 import { SegmentList } from "./segments/SegmentList";
 import { SEGMENTS } from "./segments/SegmentPage";
 import { useShown } from "./shown";
@@ -37,6 +37,10 @@ const Imports = lazy(async () => ({ default: (await import("./imports/Imports"))
 const Exports = lazy(async () => ({ default: (await import("./exports/Exports")).Exports }));
 const ImportView = lazy(async () => ({ default: (await import("./imports/ImportView")).ImportView }));
 const EditAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).EditAutomation }));
+const PeopleList = lazy(async () => ({ default: (await import("./people/PeopleList")).PeopleList }));
+const PersonView = lazy(async () => ({ default: (await import("./people/PersonView")).PersonView }));
+const NewPerson = lazy(async () => ({ default: (await import("./people/PersonEditor")).NewPerson }));
+const EditPerson = lazy(async () => ({ default: (await import("./people/PersonEditor")).EditPerson }));
 
 /** Pages that need the room of the list of changes. */
 const WIDE: readonly Route["page"][] = ["new-segment", "compare"];
@@ -64,6 +68,9 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         </a>
         <h1>{workspace?.name ?? "Console"}</h1>
         {workspace && <p className="quiet">{workspace.subscriberCount.toLocaleString()} people</p>}
+        <a href={PEOPLE} aria-current={route.page === "people" ? "page" : undefined}>
+          People
+        </a>
         <a href={AUTOMATIONS} aria-current={route.page === "automations" ? "page" : undefined}>
           Automations
         </a>
@@ -139,6 +146,14 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <ImportView id={id} />;
     case "advice":
       return <AdviceList />;
+    case "people":
+      return <PeopleList />;
+    case "person":
+      return <PersonView id={id} />;
+    case "edit-person":
+      return <EditPerson id={id} />;
+    case "new-person":
+      return <NewPerson />;
     default:
       return <Welcome />;
   }
@@ -171,8 +186,18 @@ function Welcome() {
         Choose a segment to see its members, or <a href={NEW_SEGMENT}>define a new one</a>. While you type, you see the
         people whom it matches.
       </p>
+      <form role="search" action={PEOPLE} onSubmit={findPeople}>
+        <input type="search" name="search" aria-label="Find people" placeholder="Name, email or id" />
+        <button type="submit">Find people</button>
+      </form>
     </div>
   );
+}
+
+function findPeople(event: React.FormEvent<HTMLFormElement>) {
+  event.preventDefault();
+  const search = String(new FormData(event.currentTarget).get("search"));
+  go(`${PEOPLE}?${new URLSearchParams({ search })}`);
 }
 
 /** The page's base is not its address, so this code moves the focus itself. */

@@ -21,6 +21,10 @@ const PATHS = {
   advice: "/advice",
   imports: "/imports",
   import: "/imports/:id",
+  people: "/people",
+  "new-person": "/people/new",
+  person: "/people/:id",
+  "edit-person": "/people/:id/edit",
 } as const;
 
 export type PageName = keyof typeof PATHS;
@@ -41,6 +45,9 @@ export const ADVICE = toPage("advice");
 export const IMPORTS = toPage("imports");
 export const toExport = (id: string) => toPage("export", id);
 export const toImport = (id: string) => toPage("import", id);
+export const PEOPLE = toPage("people");
+export const NEW_PERSON = toPage("new-person");
+export const toPerson = (id: string) => toPage("person", id);
 export const toSegment = (id: string) => toPage("segment", id);
 export const toAutomation = (id: string) => toPage("automation", id);
 export const toEditing = (id: string) => toPage("edit-automation", id);

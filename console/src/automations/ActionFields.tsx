@@ -1,10 +1,10 @@
 import { useId } from "react";
 
 import { within } from "../builder/usePreview";
-import type { CustomFieldType } from "../gql/graphql";
 import type { ActionKind } from "./draft";
-import { Field, type Described } from "./Field";
+import { Field } from "./Field";
 import type { PartProps } from "./TriggerFields";
+import { Value } from "./Value";
 import { WebhookFields } from "./WebhookFields";
 
 const KINDS: Record<ActionKind, string> = {
@@ -102,36 +102,5 @@ function ValueFields({ draft, onChange, vocabulary, issues }: PartProps) {
         {(control) => <Value control={control} type={type} value={draft.value} onChange={(value) => onChange({ value })} />}
       </Field>
     </>
-  );
-}
-
-type ValueProps = {
-  control: Described;
-  type: CustomFieldType | undefined;
-  value: string;
-  onChange: (value: string) => void;
-};
-
-const INPUTS: Partial<Record<CustomFieldType, string>> = { NUMBER: "number", DATE: "date", DATETIME: "datetime-local" };
-
-/** A control for the field's type. Blank removes the value. */
-function Value({ control, type = "TEXT", value, onChange }: ValueProps) {
-  if (type === "BOOLEAN")
-    return (
-      <select {...control} value={value} onChange={(event) => onChange(event.target.value)}>
-        <option value="">no value</option>
-        <option value="true">yes</option>
-        <option value="false">no</option>
-      </select>
-    );
-  return (
-    <input
-      {...control}
-      type={INPUTS[type] ?? "text"}
-      step={type === "NUMBER" ? "any" : undefined}
-      placeholder={type === "LIST" ? "one, two" : "no value"}
-      value={value}
-      onChange={(event) => onChange(event.target.value)}
-    />
   );
 }

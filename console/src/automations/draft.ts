@@ -122,7 +122,7 @@ function actionOf(draft: Draft, type: CustomFieldType | undefined): AutomationAc
 }
 
 /** The JSON of a control's text. A blank text removes the field's value. */
-function valueOf(text: string, type: CustomFieldType | undefined): unknown {
+export function valueOf(text: string, type: CustomFieldType | undefined): unknown {
   if (text === "") return null;
   if (type === "NUMBER") return Number(text);
   if (type === "BOOLEAN") return text === "true";
@@ -174,7 +174,7 @@ function actionPartsOf(
   return {};
 }
 
-function textOf(value: unknown, type: CustomFieldType | undefined): string {
+export function textOf(value: unknown, type: CustomFieldType | undefined): string {
   if (value === null || value === undefined) return "";
   if (type === "DATETIME") return localOf(new Date(value as string));
   return String(value); // of a list: its entries with commas

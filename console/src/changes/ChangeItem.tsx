@@ -1,4 +1,4 @@
-import { toSegment } from "../paths";
+import { toPerson, toSegment } from "../paths";
 import { CAUSES, shownTime } from "../words";
 import type { Change } from "./useChanges";
 
@@ -12,7 +12,13 @@ export function ChangeItem({ change }: { change: Change }) {
         {isEntry ? "→" : "←"}
       </span>
       <p>
-        <span className="who">{subscriber?.email ?? subscriber?.externalId ?? "An erased person"}</span>{" "}
+        {subscriber ? (
+          <a className="who" href={toPerson(subscriber.id)}>
+            {subscriber.email ?? subscriber.externalId ?? "Somebody"}
+          </a>
+        ) : (
+          <span className="who">An erased person</span>
+        )}{" "}
         {isEntry ? "entered" : "left"}{" "}
         {segment ? (
           <a href={toSegment(segment.id)}>{segment.name}</a>

@@ -1,5 +1,6 @@
 import { useId, useState } from "react";
 
+import { toPerson } from "../paths";
 import { shownTime } from "../words";
 import { Explanation } from "./Explanation";
 
@@ -25,7 +26,7 @@ export function MemberRow({ segmentId, enteredAt, person }: MemberRowProps) {
     <>
       <tr>
         <th scope="row">
-          {shown}
+          <a href={toPerson(person.id)}>{shown}</a>
           {name && <span className="quiet"> {person.email}</span>}
         </th>
         <td className="code">{person.externalId ?? "–"}</td>

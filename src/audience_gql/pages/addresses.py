@@ -26,6 +26,10 @@ CONSOLE_PATHS: Final = (
     "/advice",
     "/imports",
     "/imports/{id}",
+    "/people",
+    "/people/new",
+    "/people/{id}",
+    "/people/{id}/edit",
 )
 """The addresses of the console's pages, as in console/src/paths.ts. They all get the same page, which reads its address."""
 _PATHS: Final = {CONSOLE: CONSOLE_PATHS, PLAYGROUND: ("/graphiql",)}
