@@ -77,7 +77,7 @@ export function ExportRow({ id, downloadUrl }: { id: string; downloadUrl: string
           <button type="button" aria-disabled={fetching} onClick={() => !fetching && void remove()}>
             Delete the file
           </button>
-          <span className="quiet">deleted {shownTime(expiresAt)}</span>
+          <span className="quiet">kept until {shownTime(expiresAt)}</span>
         </p>
       )}
     </li>
