@@ -310,7 +310,9 @@ def test_queries_of_the_console_are_planned(schema):
     for name, text in queries_of_the_console().items():
         prepared = schema.documents.prepare(text)
         (operation,) = prepared.operations.values()
-        if operation.plans.are_possible and operation.plans.plan(schema._schema, VariableValues({}, {})):
+        variables = operation.plans.operation.variable_definitions or ()
+        given = {variable.variable.name.value: True for variable in variables}  # all that directives include
+        if operation.plans.are_possible and operation.plans.plan(schema._schema, VariableValues({}, given)):
             planned.add(name)
 
     assert planned >= PLANNED_IN_THE_CONSOLE
