@@ -52,7 +52,7 @@ class World:
         await self.api.tick()
 
     def condition(self, *, depth: int | None = None) -> Tree:
-        """In the ids of the API."""
+        """In the ids of the API. A group may be named instead, in any case."""
         segment_ids = [segment_id for segment_id in SEGMENTS if str(segment_id) in self.ids]
         while True:
             tree = self.chance._condition(
@@ -107,7 +107,7 @@ class World:
         if not isinstance(tree, dict):
             return tree
         return {
-            name: [self.ids[id_] for id_ in item] if name == "anyOf" else self._with_ids(item)
+            name: [self.ids.get(text, text) for text in item] if name == "anyOf" else self._with_ids(item)
             for name, item in tree.items()
         }
 
