@@ -103,13 +103,17 @@ async def find_group(context: Context, key: GroupKey, columns: Columns = None) -
 
 
 async def find_segment(context: Context, key: SegmentKey, columns: Columns = None) -> Segment | None:
-    if key.id:
+    if key.id and columns is None:
         number = ids.number_of(Kind.SEGMENT, key.id.value)
         return None if number is None else await context.loaders.segments.load(number)
-    name = folded_name(key.name.value if key.name else "")
-    if name is None:
+    by: int | str | None
+    if key.id:
+        by = ids.number_of(Kind.SEGMENT, key.id.value)
+    else:
+        by = folded_name(key.name.value if key.name else "")
+    if by is None:
         return None
-    found = await batches.find_segment_by_name(context.ports.database, context.workspace.id, name, columns)
+    found = await batches.find_segment(context.ports.database, context.workspace.id, by, columns)
     if found is None:
         return None
     segment, figures = found

@@ -236,20 +236,20 @@ async def find_group_by_name(
     return None if row is None else definition_of(Group, row)
 
 
-async def find_segment_by_name(
-    database: Database, workspace_id: int, name_folded: str, columns: Columns = None
+async def find_segment(
+    database: Database, workspace_id: int, by: int | str, columns: Columns = None
 ) -> tuple[Segment, SegmentFigures | None] | None:
-    """The segment with this name. With its figures if `columns` names one of them."""
+    """The segment with this id or folded name. With its figures if `columns` names one of them."""
     selected = definition_columns(Segment, "s", columns)
-    where = "WHERE s.workspace_id = $1 AND s.name_folded = $2"
+    where = f"WHERE s.workspace_id = $1 AND {'s.id' if isinstance(by, int) else 's.name_folded'} = $2"
     if columns is None or not FIGURES.intersection(columns):
-        row = await database.fetchrow(f"SELECT {selected} FROM segments s {where}", workspace_id, name_folded)
+        row = await database.fetchrow(f"SELECT {selected} FROM segments s {where}", workspace_id, by)
         return None if row is None else (definition_of(Segment, row), None)
     row = await database.fetchrow(
         f"SELECT {selected}, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
         f"{_FROM_SEGMENTS_AND_STATES} {where} GROUP BY s.id",
         workspace_id,
-        name_folded,
+        by,
     )
     return None if row is None else (definition_of(Segment, row), figures_of(row))
 
