@@ -90,7 +90,7 @@ def identity_of(key: SubscriberKey) -> Identity | None:
     return named_identity(named.kind, named.value)
 
 
-async def find_group(context: Context, key: GroupKey, columns: Columns = None) -> Group | None:
+async def find_group(context: Context, key: GroupKey) -> Group | None:
     if key.id:
         number = ids.number_of(Kind.GROUP, key.id.value)
         return None if number is None else await context.loaders.groups.load(number)
@@ -98,7 +98,7 @@ async def find_group(context: Context, key: GroupKey, columns: Columns = None) -
     return (
         None
         if name is None
-        else await batches.find_group_by_name(context.ports.database, context.workspace.id, name, columns)
+        else await batches.find_group_by_name(context.ports.database, context.workspace.id, name)
     )
 
 

@@ -13,7 +13,7 @@ _FORM: Final = 1
 """Raise this when `conditions.clocks` writes the same zone data in another way."""
 _VERSION: Final = f"{IANA_VERSION}.{_FORM}"
 _COMPUTING_SECONDS: Final = 60
-"""How long computing the clocks may take. It takes a second, but many times as long on a busy machine."""
+"""How long computing the clocks may take. On a busy machine it takes many times as long as usual."""
 
 
 async def refresh(connection: Connection) -> bool:

@@ -224,14 +224,9 @@ async def segments_that_exist(database: Database, workspace_id: int, ids: Collec
     return {row["id"] for row in rows}
 
 
-async def find_group_by_name(
-    database: Database, workspace_id: int, name_folded: str, columns: Columns = None
-) -> Group | None:
+async def find_group_by_name(database: Database, workspace_id: int, name_folded: str) -> Group | None:
     row = await database.fetchrow(
-        f"SELECT {definition_columns(Group, 'g', columns)} FROM groups g "
-        "WHERE g.workspace_id = $1 AND g.name_folded = $2",
-        workspace_id,
-        name_folded,
+        "SELECT * FROM groups WHERE workspace_id = $1 AND name_folded = $2", workspace_id, name_folded
     )
     return None if row is None else definition_of(Group, row)
 
