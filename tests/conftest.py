@@ -197,10 +197,16 @@ def node() -> Any:  # Any: the builder's Node; the builder is outside of any pac
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    """The whole product, for tests that use it from outside. There is one per run, so these tests share the xdist group "product"."""
+async def started_product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """The whole product, started once per run, so the tests that use it share the xdist group "product"."""
     async with started(tmp_path_factory.mktemp("product")) as product:
         yield product
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def product(started_product: Product) -> Product:
+    """The whole product, for tests that use it from outside. Each module has a workspace of its own, so it never meets what another module created."""
+    return await started_product.with_workspace(f"Module {next(_numbers)}")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _PATIENCE_SECONDS = 60.0
@@ -27,6 +27,18 @@ class Product:
     redis_url: str
     folder: Path
     """Where the processes write their logs: up.log, state/web.log and state/worker.log."""
+
+    async def with_workspace(self, name: str) -> Product:
+        """The same processes, with a token that may do everything in the workspace with this name. A missing workspace is created."""
+        scopes = [word for scope in ("READ", "WRITE", "TRACK", "ADMIN") for word in ("--scope", scope)]
+        creating = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "audience_gql.cli", "token", "create", "--workspace", name, "--name", "tests", *scopes,
+            env={**os.environ, "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url},
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        printed, _ = await creating.communicate()
+        assert creating.returncode == 0
+        return replace(self, token=printed.decode().strip())
 
 
 @asynccontextmanager
