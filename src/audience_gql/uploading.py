@@ -47,6 +47,7 @@ class Wanted:
     empty_clears: bool = False
     dry_run: bool = False
     add_to_group_ids: Sequence[str] = ()
+    file_name: str | None = None
 
     def as_input(self) -> dict[str, object]:
         return {
@@ -55,6 +56,7 @@ class Wanted:
             "emptyClears": self.empty_clears,
             "dryRun": self.dry_run,
             "addToGroupIds": self.add_to_group_ids,
+            "fileName": self.file_name,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphql import GraphQLInputObjectType, GraphQLObjectType, build_schema
 
-from audience_gql.api.imports import ProfileColumn
+from audience_gql.api.importing.starting import ProfileColumn
 from audience_gql.api.schema import Schema
 from audience_gql.conditions.filters.text import TEXT_FILTER
 from audience_gql.conditions.profile import COLUMNS, NAMES, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS

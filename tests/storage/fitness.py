@@ -16,6 +16,7 @@ BUCKETED = frozenset({
     "subscribers", "channel_states", "subscriber_dates", "group_members", "events", "event_keys", "segment_members",
     "membership_changes", "dirty", "segment_states", "group_states", "segment_hours",
     "automation_places", "runs", "webhook_lanes", "webhook_changes", "webhook_chains", "deliveries", "delivery_attempts",
+    "import_effects",
 })  # fmt: skip
 """Tables that are distributed by `bucket_id`."""
 

@@ -41,7 +41,7 @@ export function Mapping({ file, beginning, fields, groups }: MappingProps) {
     setProblem(wrong);
     if (isSending || wrong !== null) return;
     setSent(0);
-    const input = inputOf(beginning, targets, { groupId, emptyClears, dryRun });
+    const input = inputOf(beginning, targets, { groupId, emptyClears, dryRun, fileName: file.name });
     const started = await start(input, file, setSent);
     setSent(null);
     setProblem(started.problem);
@@ -94,7 +94,8 @@ export function Mapping({ file, beginning, fields, groups }: MappingProps) {
   );
 }
 
-type Options = { groupId: string; emptyClears: boolean; dryRun: boolean };
+type Options = { groupId: string; emptyClears: boolean; dryRun: boolean; fileName: string };
+const FILE_NAME_LIMIT = 255;
 
 function inputOf({ delimiter, headers }: Beginning, targets: readonly string[], options: Options): StartImportInput {
   return {
@@ -102,6 +103,7 @@ function inputOf({ delimiter, headers }: Beginning, targets: readonly string[], 
     delimiter,
     emptyClears: options.emptyClears,
     dryRun: options.dryRun,
+    fileName: options.fileName.slice(-FILE_NAME_LIMIT),
     addToGroupIds: options.groupId ? [options.groupId] : null,
   };
 }

@@ -4,7 +4,7 @@ import { useMutation } from "urql";
 import { graphql } from "../api/graphql";
 import type { ImportState } from "../gql/graphql";
 import { Trouble } from "../Trouble";
-import { counted } from "../words";
+import { counted, shownTime } from "../words";
 import { Lines } from "./Lines";
 import { hasEnded, useImport, type Found } from "./useImport";
 
@@ -72,6 +72,13 @@ function titleOf({ state, dryRun, rowsRead, rejected }: Found): string {
   if (rowsRead === 0) return "The file has no rows.";
   if (dryRun) return rejected === 0 ? "Every row can be imported." : `${counted(rejected, "row", "rows")} would be refused.`;
   return rejected === 0 ? "Every row is imported." : `Done, but ${counted(rejected, "row was", "rows were")} refused.`;
+}
+
+type Named = Pick<Found, "dryRun" | "fileName" | "createdAt">;
+
+/** The file's name, or when the import was started if nobody told the name. */
+export function nameOf({ dryRun, fileName, createdAt }: Named): string {
+  return `${dryRun ? "Check" : "Import"} of ${fileName ?? shownTime(createdAt)}`;
 }
 
 type Numbers = Pick<Found, "dryRun" | "rowsRead" | "created" | "updated" | "rejected">;

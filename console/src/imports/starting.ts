@@ -4,7 +4,6 @@ import { useMutation } from "urql";
 
 import { graphql } from "../api/graphql";
 import type { StartImportInput } from "../gql/graphql";
-import { keepId } from "./kept";
 
 const START = graphql(`
   mutation StartImport($input: StartImportInput!) {
@@ -41,7 +40,6 @@ export function useStarting() {
       return refused(error?.graphQLErrors[0]?.message ?? "The API does not answer.");
     const problem = await send(file, answer.uploadUrl, onSent);
     if (problem !== null) return refused(problem);
-    keepId(answer.import.id);
     return { id: answer.import.id, problem: null };
   };
 }

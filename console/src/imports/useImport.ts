@@ -16,6 +16,8 @@ const IMPORT = graphql(`
       ... on Import {
         state
         dryRun
+        fileName
+        startedBy
         rowsRead
         created
         updated
@@ -24,6 +26,10 @@ const IMPORT = graphql(`
         fraction
         failure
         createdAt
+        groups {
+          id
+          name
+        }
         rejects(first: 100) {
           edges {
             node {

@@ -43,7 +43,8 @@ from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.execution import AudienceExecutor
 from audience_gql.api.exports import ExportMutation, ExportQuery, ExportSubscription
 from audience_gql.api.failures import HANDLERS
-from audience_gql.api.imports import ImportMutation, ImportSubscription
+from audience_gql.api.importing.imports import ImportQuery, ImportSubscription
+from audience_gql.api.importing.starting import ImportMutation
 from audience_gql.api.inputs.variables import null_errors
 from audience_gql.api.insights.advice import SegmentAdviceQuery
 from audience_gql.api.insights.comparisons import SegmentComparisonQuery
@@ -99,6 +100,7 @@ class Query(
     WebhookDeliveryQuery,
     CustomFieldQuery,
     ExportQuery,
+    ImportQuery,
     FeedQuery,
 ): ...
 

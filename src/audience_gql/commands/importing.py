@@ -65,6 +65,7 @@ def _import(parsed: argparse.Namespace) -> int:
             empty_clears=parsed.empty_clears,
             dry_run=parsed.dry_run,
             add_to_group_ids=parsed.add_to_group,
+            file_name=parsed.file.name,
         )
         with Progress(transient=True) as progress:
             tasks = {phase: progress.add_task(phase, total=1.0) for phase in ("Sending", "Writing")}

@@ -16,6 +16,8 @@ from tortoise.fields import (
 )
 from tortoise.models import Model
 
+from audience_gql.storage.models import BucketedModel, BucketRequired
+
 
 class Import(Model):
     id: int = BigIntField(primary_key=True, generated=False)
@@ -36,6 +38,16 @@ class Import(Model):
     noticed: int = BigIntField(default=0)
     failure: str | None = TextField(null=True)
     created_at: datetime = DatetimeField()
+    file_name: str | None = TextField(null=True)
+    started_by: str | None = TextField(null=True)
+    ended_at: datetime | None = DatetimeField(null=True)
+    is_recorded = BooleanField(default=False)
+    recorded: int = BigIntField(default=0)
+    undo_state: str | None = TextField(null=True)
+    undo_started_at: datetime | None = DatetimeField(null=True)
+    undo_started_by: str | None = TextField(null=True)
+    undo_ended_at: datetime | None = DatetimeField(null=True)
+    undo_counts: dict[str, int] = JSONField(default=dict)
 
     class Meta:
         table = "imports"
@@ -62,3 +74,20 @@ class ImportReject(Model):
 
     class Meta:
         table = "import_rejects"
+
+
+class ImportEffect(BucketedModel):
+    import_id: int = BigIntField()
+    step: int = BigIntField()
+    subscriber_id: int = BigIntField(primary_key=True, generated=False)
+    at: datetime = DatetimeField()
+    is_created = BooleanField()
+    updated_at_before: datetime | None = DatetimeField(null=True)
+    updated_at_after: datetime = DatetimeField()
+    joined: list[int] = ArrayField("bigint")
+    left: list[int] = ArrayField("bigint")
+    changes: dict[str, Any] = JSONField()  # Any: JSON, which its reader types
+
+    class Meta:
+        table = "import_effects"
+        manager = BucketRequired()

@@ -16,12 +16,14 @@ import asyncpg
 
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
-from audience_gql.storage.reads.slices import Entries, Slice
+from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
 
+_LATEST: Final = Order(("i.created_at", "i.id"))
 _FORGOTTEN: Final = "the reason is no longer kept"
 _COLUMNS: Final = (
     "id, workspace_id, state, plan, dry_run, secret_hash, upload_id, bytes, bytes_read, lines_read, header, rows_read, created, "
-    "updated, rejected, noticed, failure, created_at"
+    "updated, rejected, noticed, failure, created_at, file_name, started_by, ended_at, is_recorded, recorded, undo_state, undo_started_at, "
+    "undo_started_by, undo_ended_at, undo_counts"
 )
 
 
@@ -47,6 +49,20 @@ class ImportRecord:
     noticed: int
     failure: str | None
     created_at: datetime
+    file_name: str | None
+    started_by: str | None
+    """The name of a token."""
+    ended_at: datetime | None
+    is_recorded: bool
+    """Whether what the import did to each person is recorded (import_effects.py). It is not for older versions, and after 30 days."""
+    recorded: int
+    """The number of records that were written."""
+    undo_state: str | None
+    """RUNNING or DONE; None if nobody asked to undo the import."""
+    undo_started_at: datetime | None
+    undo_started_by: str | None
+    undo_ended_at: datetime | None
+    undo_counts: dict[str, int]
 
     @property
     def fraction(self) -> float:
@@ -83,19 +99,35 @@ async def add(
     workspace_id: int,
     plan: object,
     dry_run: bool,
+    file_name: str | None,
+    started_by: str | None,
     secret_hash: bytes,
     now: datetime,
 ) -> None:
     await connection.execute(
-        "INSERT INTO imports (id, workspace_id, state, plan, dry_run, secret_hash, created_at) "
-        "VALUES ($1, $2, 'WAITING', $3::text::jsonb, $4, $5, $6)",
+        "INSERT INTO imports (id, workspace_id, state, plan, dry_run, file_name, started_by, secret_hash, created_at, is_recorded) "
+        "VALUES ($1, $2, 'WAITING', $3::text::jsonb, $4, $5, $6, $7, $8, true)",
         import_id,
         workspace_id,
         json.dumps(plan),
         dry_run,
+        file_name,
+        started_by,
         secret_hash,
         now,
     )
+
+
+async def latest(database: Database, workspace_id: int, part: Slice) -> Entries[ImportRecord]:
+    """A page of a workspace's imports, the latest first."""
+    values: list[object] = [workspace_id]
+    beyond = _LATEST.beyond(part.after, values)
+    rows = await database.fetch(
+        f"SELECT {_COLUMNS}, {_LATEST.columns} FROM imports i "
+        f"WHERE i.workspace_id = $1 AND {beyond} ORDER BY {_LATEST.clause} {part.limit}",
+        *values,
+    )
+    return entries_of(rows, _LATEST, _record)
 
 
 async def imports_by_ids(
@@ -232,9 +264,15 @@ async def advance(
     )
 
 
-async def end(connection: Connection, import_id: int, state: str, failure: str | None = None) -> None:
+async def end(
+    connection: Connection, import_id: int, state: str, failure: str | None = None, *, now: datetime
+) -> None:
     await connection.execute(
-        "UPDATE imports SET state = $2, failure = $3 WHERE id = $1", import_id, state, failure
+        "UPDATE imports SET state = $2, failure = $3, ended_at = $4 WHERE id = $1",
+        import_id,
+        state,
+        failure,
+        now,
     )
 
 
@@ -274,6 +312,12 @@ async def forget_person(
         workspace_id,
         needles,
         _FORGOTTEN,
+    )
+    await connection.execute(
+        "UPDATE imports SET file_name = NULL WHERE workspace_id = $1 AND EXISTS ("
+        "SELECT 1 FROM unnest($2::text[]) AS k (text) WHERE strpos(lower(file_name), k.text) > 0)",
+        workspace_id,
+        [value.lower() for _, value in keys],
     )
 
 
@@ -337,4 +381,6 @@ def _pairs(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 def _record(row: asyncpg.Record) -> ImportRecord:
     known = {name: row[name] for name in ImportRecord.__dataclass_fields__}
-    return ImportRecord(**known | {"plan": json.loads(row["plan"])})
+    return ImportRecord(
+        **known | {"plan": json.loads(row["plan"]), "undo_counts": json.loads(row["undo_counts"])}
+    )

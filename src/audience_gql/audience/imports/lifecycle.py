@@ -11,9 +11,10 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Final
 
-from audience_gql.audience.failures import Failure, InvalidInput, NotFound
+from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
 from audience_gql.audience.imports.plans import ImportPlan
 from audience_gql.audience.ports import Ports
+from audience_gql.conditions.given_values import BadValue, given_line
 from audience_gql.storage import definitions, imports
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.imports import ImportRecord
@@ -21,6 +22,7 @@ from audience_gql.storage.models import Workspace
 
 FILE_BYTES: Final = 1024**3
 PIECE_BYTES: Final = 256 * 1024
+FILE_NAME_LIMIT: Final = 255
 REJECTS_KEPT: Final = 1000
 MESSAGE_DAYS: Final = 30
 """For how many days after its start an import keeps its refused rows and the reason why it failed."""
@@ -36,9 +38,19 @@ class FileTooLarge(Failure):
 
 
 async def start_import(
-    *, ports: Ports, workspace: Workspace, plan: ImportPlan, dry_run: bool
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    plan: ImportPlan,
+    dry_run: bool,
+    file_name: str | None = None,
+    started_by: str | None = None,
 ) -> tuple[ImportRecord, str]:
-    """Start an import. Returns it and the secret of its upload address, which is shown only once. Raises InvalidInput."""
+    """Start an import. Returns it and the secret of its upload address, which is shown only once. Raises InvalidInput.
+
+    `file_name` and `started_by`, the name of a token, are only shown to people.
+    """
+    known_as = _file_name(file_name)
     secret = secrets.token_urlsafe(32)
 
     async def work(transaction: Transaction) -> ImportRecord:
@@ -54,6 +66,8 @@ async def start_import(
             workspace_id=workspace.id,
             plan=plan.as_json(),
             dry_run=dry_run,
+            file_name=known_as,
+            started_by=started_by,
             secret_hash=_hash(secret),
             now=now,
         )
@@ -100,7 +114,7 @@ async def cancel_import(*, ports: Ports, workspace: Workspace, import_id: int | 
         if found is None or found.workspace_id != workspace.id:
             raise NotFound("there is no import with this id", ("id",))
         if found.state in ("WAITING", "RUNNING"):
-            await imports.end(connection, found.id, "CANCELLED")
+            await imports.end(connection, found.id, "CANCELLED", now=await ports.clock.now(connection))
         ended = await imports.find(connection, found.id)
         return ended or found
 
@@ -152,6 +166,18 @@ async def _write(ports: Ports, import_id: int, upload_id: int, position: int, pi
 
 def file_too_large() -> FileTooLarge:
     return FileTooLarge(f"a file can have at most {FILE_BYTES:,} bytes; split it into several imports", ())
+
+
+def _file_name(given: str | None) -> str | None:
+    """The name as it is stored; None for blank text. Raises InvalidInput."""
+    try:
+        name = None if given is None else given_line(given)
+    except BadValue as error:
+        raise InvalidInput((Issue(code=error.code, message=error.message, path=("file_name",)),)) from error
+    if name is not None and len(name) > FILE_NAME_LIMIT:
+        message = f"can have at most {FILE_NAME_LIMIT} characters, not {len(name):,}"
+        raise InvalidInput((Issue(code="OUT_OF_RANGE", message=message, path=("file_name",)),))
+    return name
 
 
 def _already_uploaded() -> AlreadyUploaded:

@@ -126,6 +126,11 @@ class ImportPlan:
             found.append(Issue(code="MALFORMED", message=message, path=("delimiter",)))
         return found
 
+    def group_ids(self) -> list[int]:
+        """The groups that this plan adds people to, each once."""
+        named = [column.target for column in self.columns if column.kind == "group"]
+        return list(dict.fromkeys([*self.add_to_group_ids, *(it for it in named if isinstance(it, int))]))
+
     def item(self, layout: Layout, cells: Sequence[str], fields: Mapping[str, FieldRef]) -> dict[str, object]:
         """A row as an item for upsert_subscribers. Missing cells count as empty, and surplus cells must be empty. Raises BadCell."""
         if any(map(str.strip, cells[layout.width :])):

@@ -82,7 +82,8 @@ class ImportRunner:
         async def work(transaction: Transaction) -> None:
             current = await imports.lock(transaction.connection, before.id)
             if current is not None and current.bytes_read == before.bytes_read and _is_open(current):
-                await imports.end(transaction.connection, before.id, "FAILED", message)
+                now = await self._ports.clock.now(transaction.connection)
+                await imports.end(transaction.connection, before.id, "FAILED", message, now=now)
 
         await self._ports.database.run(work)
 
@@ -99,7 +100,7 @@ class ImportRunner:
                 return True, None
             grown = await self._write_rows(transaction, before, before.header, plan, batch)
             if batch.is_end:
-                await imports.end(connection, before.id, "DONE")
+                await imports.end(connection, before.id, "DONE", now=await self._ports.clock.now(connection))
             return not batch.is_end, grown
 
         goes_on, grown_bucket_id = await self._ports.database.run(work)

@@ -1,13 +1,10 @@
-"""Imports: creating and changing many people from a CSV file, which is uploaded to its own URL."""
+"""Mutations that start an import of people from a CSV file, which is uploaded to its own URL, and that cancel it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 
 import strawberry
 
@@ -16,46 +13,11 @@ from audience_gql.api.channels import Channel
 from audience_gql.api.context import Info
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
-from audience_gql.api.nodes import Node
-from audience_gql.api.pagination import (
-    LONG_PAGE_SIZE,
-    After,
-    First,
-    ListConnection,
-    ListEdge,
-    Listing,
-    Page,
-)
+from audience_gql.api.importing.imports import Import
 from audience_gql.api.shapes import enum
-from audience_gql.audience.imports.lifecycle import (
-    MESSAGE_DAYS,
-    REJECTS_KEPT,
-    cancel_import,
-    import_progress,
-    start_import,
-)
+from audience_gql.audience.imports.lifecycle import FILE_NAME_LIMIT, cancel_import, start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
-from audience_gql.storage import imports
-from audience_gql.storage.imports import ImportRecord, RejectRecord
-
-_REJECTS: Final = Listing("import.rejects", int)
-_NOTICES: Final = Listing("import.notices", int)
-
-
-@enum(
-    "The state of an import.",
-    WAITING="The import waits for its file, or for a worker.",
-    RUNNING="A worker is writing the rows.",
-    DONE="Every row is written or refused.",
-    FAILED="The file cannot be read. Rows that were written before stay.",
-    CANCELLED="A caller stopped the import. Rows that were written before stay.",
-)
-class ImportState(StrEnum):
-    WAITING = "WAITING"
-    RUNNING = "RUNNING"
-    DONE = "DONE"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
+from audience_gql.storage.imports import ImportRecord
 
 
 @enum(
@@ -90,114 +52,6 @@ class ProfileColumn(StrEnum):
     REGION = "region"
     CITY = "city"
     POSTAL_CODE = "postalCode"
-
-
-@strawberry.type(description="A row of an import that was refused. It changed nothing.")
-class ImportReject(Node):
-    line: int = strawberry.field(description="The line of the file on which the row begins, from 1.")
-
-    @strawberry.field(description="What is wrong with the row, as a sentence for people.")
-    @staticmethod
-    def message(parent: strawberry.Parent[RejectRecord]) -> str:
-        return ids.with_people(parent.message, parent.people)
-
-    @classmethod
-    def is_type_of(cls, row: object, _: object) -> bool:
-        return isinstance(row, RejectRecord) and not row.is_notice
-
-
-@strawberry.type(description="A refused row in a list.")
-class ImportRejectEdge(ListEdge):
-    node: ImportReject = strawberry.field(description="The row.")
-
-
-@strawberry.type(description="A page of refused rows, sorted by line.")
-class ImportRejectConnection(ListConnection[ImportRejectEdge]): ...
-
-
-@strawberry.type(
-    description="A row of an import that was written except for a part, for example a channel status that would have ended a refusal."
-)
-class ImportNotice(Node):
-    line: int = strawberry.field(description="The line of the file on which the row begins, from 1.")
-    message: str = strawberry.field(description="What was not written, and why.")
-
-    @classmethod
-    def is_type_of(cls, row: object, _: object) -> bool:
-        return isinstance(row, RejectRecord) and row.is_notice
-
-
-@strawberry.type(description="A row with a notice in a list.")
-class ImportNoticeEdge(ListEdge):
-    node: ImportNotice = strawberry.field(description="The row.")
-
-
-@strawberry.type(description="A page of rows with notices, sorted by line.")
-class ImportNoticeConnection(ListConnection[ImportNoticeEdge]): ...
-
-
-@strawberry.type(name="Import", description="A CSV file whose rows create and change people.")
-class Import(Node):
-    state: ImportState = strawberry.field(description="The state of the import.")
-    dry_run: bool = strawberry.field(
-        description="Whether the import only reports what it would do. It may then count a person as new twice if their lines are far "
-        "apart."
-    )
-    rows_read: int = strawberry.field(description="The number of rows read so far.")
-    created: int = strawberry.field(description="The number of people created so far.")
-    updated: int = strawberry.field(description="The number of known people changed so far.")
-    rejected: int = strawberry.field(description="The number of rows refused so far.")
-    noticed: int = strawberry.field(
-        description="The number of rows so far that were written except for a part."
-    )
-    fraction: float = strawberry.field(description="The finished share of the file, from 0 to 1.")
-    failure: str | None = strawberry.field(
-        description="Why reading the file stopped. Null unless the import is FAILED. The text is kept for "
-        f"{MESSAGE_DAYS} days, or until a person that it quotes is erased."
-    )
-    created_at: datetime = strawberry.field(description="When the import was started.")
-
-    @classmethod
-    def is_type_of(cls, row: object, _: object) -> bool:
-        return isinstance(row, ImportRecord)
-
-    @strawberry.field(
-        description=f"The first {REJECTS_KEPT:,} refused rows, sorted by line. They are kept for {MESSAGE_DAYS} days after `createdAt`, or "
-        "until their person is erased. `rejected` counts all.",
-        graphql_type=ImportRejectConnection,
-    )
-    @staticmethod
-    async def rejects(
-        parent: strawberry.Parent[ImportRecord],
-        info: Info,
-        first: First = LONG_PAGE_SIZE,
-        after: After = None,
-    ) -> Page[RejectRecord]:
-        part = _REJECTS.slice(first, after, default=LONG_PAGE_SIZE)
-        database = info.context.ports.database
-        return _REJECTS.page(
-            await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=False),
-            part,
-        )
-
-    @strawberry.field(
-        description=f"The first {REJECTS_KEPT:,} rows with notices, sorted by line. They are kept for {MESSAGE_DAYS} days after `createdAt`, "
-        "or until their person is erased. `noticed` counts all.",
-        graphql_type=ImportNoticeConnection,
-    )
-    @staticmethod
-    async def notices(
-        parent: strawberry.Parent[ImportRecord],
-        info: Info,
-        first: First = LONG_PAGE_SIZE,
-        after: After = None,
-    ) -> Page[RejectRecord]:
-        part = _NOTICES.slice(first, after, default=LONG_PAGE_SIZE)
-        database = info.context.ports.database
-        return _NOTICES.page(
-            await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=True),
-            part,
-        )
 
 
 @strawberry.input(one_of=True, description="The value that the cells of a column contain.")
@@ -242,6 +96,10 @@ class StartImportInput:
     empty_clears: bool = strawberry.field(
         description="Whether an empty cell removes the value of a profile field or custom field. Otherwise the value stays.",
         default=False,
+    )
+    file_name: str | None = strawberry.field(
+        description=f"The name of the file, by which people recognise the import: one line of up to {FILE_NAME_LIMIT} characters.",
+        default=strawberry.UNSET,
     )
     dry_run: bool = strawberry.field(
         description="Whether the import only reports what it would do, and writes nothing.", default=False
@@ -310,6 +168,8 @@ class ImportMutation:
             workspace=info.context.workspace,
             plan=plan,
             dry_run=wanted.dry_run,
+            file_name=wanted.file_name or None,
+            started_by=info.context.access.token.name,
         )
         return _Started(started, f"/imports/{ids.encode(Kind.IMPORT, started.id)}/{secret}")
 
@@ -329,28 +189,6 @@ class ImportMutation:
             workspace=info.context.workspace,
             import_id=ids.number_of(Kind.IMPORT, cancelled.id),
         )
-
-
-@strawberry.type
-class ImportSubscription:
-    @strawberry.subscription(
-        description="The state of an import: now, and again after each step of progress until the import ends. An unknown id is the error "
-        "NOT_FOUND.",
-        graphql_type=AsyncGenerator[Import, None],
-    )
-    @staticmethod
-    async def import_progress(
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The import's id.")],  # noqa: A002  # the schema's name
-    ) -> AsyncGenerator[ImportRecord, None]:
-        context = info.context
-        reported = import_progress(
-            ports=context.ports, workspace=context.workspace, import_id=ids.number_of(Kind.IMPORT, id)
-        )
-        async with aclosing(reported) as reports:  # type: ignore[type-var]  # an async generator, declared as an iterator
-            async for report in reports:
-                context.forget()
-                yield report
 
 
 def _column(given: ImportColumnInput) -> ColumnPlan:

@@ -1,0 +1,1 @@
+"""Imports: creating and changing many people from a CSV file, and undoing that."""

@@ -1,0 +1,1 @@
+"""What imports did to each person."""
