@@ -6,12 +6,12 @@ import { Changes } from "./changes/Changes";
 import { useChanges, type Feed } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
 import { Mended } from "./Mended";
+import { Navigation } from "./Navigation";
 import { OpenAsGraphQL } from "./OpenAsGraphQL";
-import { ADVICE, AUTOMATIONS, COMPARE, followLinks, go, HOME, IMPORTS, NEW_SEGMENT, PEOPLE, PLAYGROUND, useRoute, type Route } from "./paths";
+import { followLinks, go, HOME, NEW_SEGMENT, PEOPLE, useRoute, type Route } from "./paths";
 import { SegmentList } from "./segments/SegmentList";
 import { SEGMENTS } from "./segments/SegmentPage";
 import { useShown } from "./shown";
-import { ThemeChoice } from "./ThemeChoice";
 
 const WORKSPACE = graphql(`
   query Workspace {
@@ -40,6 +40,10 @@ const EditAutomation = lazy(async () => ({ default: (await import("./automations
 const PeopleList = lazy(async () => ({ default: (await import("./people/PeopleList")).PeopleList }));
 const PersonView = lazy(async () => ({ default: (await import("./people/PersonView")).PersonView }));
 const NewPerson = lazy(async () => ({ default: (await import("./people/PersonEditor")).NewPerson }));
+const GroupList = lazy(async () => ({ default: (await import("./groups/GroupList")).GroupList }));
+const GroupView = lazy(async () => ({ default: (await import("./groups/GroupView")).GroupView }));
+const NewGroup = lazy(async () => ({ default: (await import("./groups/GroupEditor")).NewGroup }));
+const EditGroup = lazy(async () => ({ default: (await import("./groups/GroupEditor")).EditGroup }));
 const EditPerson = lazy(async () => ({ default: (await import("./people/PersonEditor")).EditPerson }));
 
 /** Pages that need the room of the list of changes. */
@@ -68,29 +72,10 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         </a>
         <h1>{workspace?.name ?? "Console"}</h1>
         {workspace && <p className="quiet">{workspace.subscriberCount.toLocaleString()} people</p>}
-        <a href={PEOPLE} aria-current={route.page === "people" ? "page" : undefined}>
-          People
-        </a>
-        <a href={AUTOMATIONS} aria-current={route.page === "automations" ? "page" : undefined}>
-          Automations
-        </a>
-        <a href={COMPARE} aria-current={route.page === "compare" ? "page" : undefined}>
-          Compare
-        </a>
-        <a href={ADVICE} aria-current={route.page === "advice" ? "page" : undefined}>
-          Advice
-        </a>
-        <a href={IMPORTS} aria-current={route.page === "imports" ? "page" : undefined}>
-          Imports
-        </a>
-        <a href={PLAYGROUND}>Playground</a>
         <ConnectionStatus />
-        <ThemeChoice />
-        <button type="button" className="plain" onClick={onLeave}>
-          Forget token
-        </button>
+        <Navigation route={route} onLeave={onLeave} />
       </header>
-      <div className="columns">
+      <div className={route.page === "home" ? "columns" : "columns opened"}>
         <nav aria-labelledby="segments-heading">
           <header>
             <h2 id="segments-heading">Segments</h2>
@@ -154,6 +139,14 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <EditPerson id={id} />;
     case "new-person":
       return <NewPerson />;
+    case "groups":
+      return <GroupList />;
+    case "group":
+      return <GroupView id={id} tally={feed.tallies.get(id)} />;
+    case "edit-group":
+      return <EditGroup id={id} />;
+    case "new-group":
+      return <NewGroup />;
     default:
       return <Welcome />;
   }

@@ -25,6 +25,20 @@ const PATHS = {
   "new-person": "/people/new",
   person: "/people/:id",
   "edit-person": "/people/:id/edit",
+  groups: "/groups",
+  "new-group": "/groups/new",
+  group: "/groups/:id",
+  "edit-group": "/groups/:id/edit",
+  administration: "/administration",
+  endpoints: "/administration/webhooks",
+  "new-endpoint": "/administration/webhooks/new",
+  endpoint: "/administration/webhooks/:id",
+  "edit-endpoint": "/administration/webhooks/:id/edit",
+  delivery: "/administration/deliveries/:id",
+  tokens: "/administration/tokens",
+  "new-token": "/administration/tokens/new",
+  fields: "/administration/fields",
+  "new-field": "/administration/fields/new",
 } as const;
 
 export type PageName = keyof typeof PATHS;
@@ -48,6 +62,15 @@ export const toImport = (id: string) => toPage("import", id);
 export const PEOPLE = toPage("people");
 export const NEW_PERSON = toPage("new-person");
 export const toPerson = (id: string) => toPage("person", id);
+export const GROUPS = toPage("groups");
+export const NEW_GROUP = toPage("new-group");
+export const toGroup = (id: string) => toPage("group", id);
+export const ADMINISTRATION = toPage("administration");
+export const ENDPOINTS = toPage("endpoints");
+export const toEndpoint = (id: string) => toPage("endpoint", id);
+export const toDelivery = (id: string) => toPage("delivery", id);
+export const TOKENS = toPage("tokens");
+export const FIELDS = toPage("fields");
 export const toSegment = (id: string) => toPage("segment", id);
 export const toAutomation = (id: string) => toPage("automation", id);
 export const toEditing = (id: string) => toPage("edit-automation", id);

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
@@ -23,6 +26,10 @@ _FLAGS = (
     "--disable-quic",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+
+
+Ask: TypeAlias = Callable[..., Awaitable[Any]]
+"""Asks the API and gives the data of the answer."""
 
 
 @dataclass
@@ -76,10 +83,39 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, product: Product, pages: None) -> AsyncIterator[Visit]:
+    """Somebody who opens the playground."""
     del pages  # only built
     context = await browser.new_context(viewport={"width": 1600, "height": 1400})
+    async with _visiting(context, Visit(context, product.origin)) as visit:
+        yield visit
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(browser: Browser, product: Product, pages: None) -> AsyncIterator[Visit]:
+    """Somebody who opens the console, and prefers that nothing moves."""
+    del pages  # only built
+    context = await browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
+    async with _visiting(context, Visit(context, product.origin, "/")) as visit:
+        yield visit
+
+
+@asynccontextmanager
+async def _visiting(context: BrowserContext, visit: Visit) -> AsyncIterator[Visit]:
     context.set_default_timeout(30_000)
-    visit = Visit(context, product.origin)
     visit.listen()
     yield visit
     await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ask(product: Product) -> AsyncIterator[Ask]:
+    """What other clients ask the API meanwhile: a document, and the variable `input`."""
+    headers = {"authorization": f"Bearer {product.token}"}
+    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+
+        async def ask(document: str, given: object = None) -> Any:  # Any: JSON
+            answer = await client.post("/graphql", json={"query": document, "variables": {"input": given}})
+            assert "errors" not in answer.json(), answer.text
+            return answer.json()["data"]
+
+        yield ask

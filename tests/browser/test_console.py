@@ -18,7 +18,7 @@ from starlette.requests import Request
 from audience_gql.client import sign_in_link
 from audience_gql.config import Client
 from audience_gql.pages import serving
-from tests.browser.conftest import AXE, Visit
+from tests.browser.console import barriers, changes, enter, row, tab_to, width
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,6 @@ UPDATE_AUTOMATION = "mutation ($input: UpdateAutomationInput!) { updateAutomatio
 TRACK = "mutation ($input: TrackEventsInput!) { trackEvents(input: $input) { ... on TrackEventsPayload { accepted } } }"
 TRACKED = {"trackEvent": {"name": "greeted"}}
 SUMMARY = 'When somebody enters or leaves "Bought {name}" and it stays so for 2 hours: track the event thanked_{name}.'
-MOST_STOPS = 60
 expect.set_options(timeout=30_000)
 _numbers = count(1)
 
@@ -88,35 +87,15 @@ async def api(product):
         yield Api(client)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser, product, pages):
-    del pages  # only built
-    context = await browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
-    context.set_default_timeout(30_000)
-    visit = Visit(context, product.origin, "/")
-    visit.listen()
-    yield visit
-    await context.close()
+@pytest.fixture
+def visit(console):
+    return console
 
 
 @pytest.fixture
 def name():
     """One that no other test uses."""
     return f"kin{next(_numbers)}"
-
-
-async def enter(page: Page, token: str) -> None:
-    await page.get_by_label("API token").fill(token)
-    await page.get_by_role("button", name="Open").click()
-    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
-
-
-def row(page: Page, name: str) -> Locator:
-    return page.get_by_role("navigation").get_by_role("link", name=re.compile(f"^{name}"))
-
-
-def changes(page: Page) -> Locator:
-    return page.get_by_role("list", name="The latest changes").get_by_role("listitem")
 
 
 async def test_who_enters_is_seen_everywhere_at_once(visit, product, api, name):
@@ -348,17 +327,6 @@ async def test_the_keyboard_keeps_its_place(visit, product, api, name):
     await expect(page.get_by_role("button", name="Remove Oslo from city in")).to_be_visible()
 
 
-async def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until it has the focus; every stop on the way can be seen."""
-    for _ in range(MOST_STOPS):
-        if await wanted.evaluate("it => it === document.activeElement"):
-            return
-        await page.keyboard.press("Tab")
-        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline != "none", await page.evaluate("document.activeElement.outerHTML")
-    pytest.fail(f"{wanted} is not reached")
-
-
 async def test_a_segment_is_made_without_a_mouse(visit, product, api, name):
     await api.person(name, "PT")
     page = await visit.open()
@@ -409,22 +377,6 @@ async def test_everybody_can_use_it(visit, product, api, name, scheme):
     found["builder"] = await barriers(page)
 
     assert found == {"door": [], "segment": [], "builder": []}
-
-
-_SETTLED = """
-Promise.all(document.getAnimations()
-  .filter((animation) => Number.isFinite(animation.effect.getComputedTiming().endTime))
-  .map((animation) => animation.finished.catch(() => null)))
-"""
-"""Waits for the transitions that end."""
-
-
-async def barriers(page: Page) -> list[str]:
-    """What axe finds that keeps somebody out. It looks when nothing fades any more."""
-    await page.evaluate(f"{_SETTLED.strip()}.then(() => null)")
-    await page.evaluate(AXE.read_text(encoding="utf-8"))
-    violations = (await page.evaluate("axe.run()"))["violations"]
-    return [f"{it['id']}: {node['html']}" for it in violations for node in it["nodes"]]
 
 
 async def test_a_link_signs_in_once_and_is_nowhere_afterwards(visit, product):
@@ -929,10 +881,6 @@ async def test_a_narrow_page_does_not_overflow(visit, product, api, name):
         widths[path] = await width(page)
 
     assert set(widths.values()) == {390}, widths
-
-
-async def width(page: Page) -> int:
-    return await page.evaluate("document.documentElement.scrollWidth")
 
 
 async def test_a_part_that_cannot_be_loaded_is_told(visit, product):

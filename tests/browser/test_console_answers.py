@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.test_console import Api, api, barriers, enter, name, tab_to, visit, width  # noqa: F401
+from tests.browser.console import barriers, enter, tab_to, width
+from tests.browser.test_console import Api, api, name, visit  # noqa: F401
 
 pytestmark = pytest.mark.browser
 

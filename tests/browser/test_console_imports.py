@@ -9,7 +9,8 @@ import re
 import pytest
 from playwright.async_api import FilePayload, Locator, Page, expect
 
-from tests.browser.test_console import api, barriers, enter, name, tab_to, visit, width  # noqa: F401
+from tests.browser.console import barriers, enter, tab_to, width
+from tests.browser.test_console import api, name, visit  # noqa: F401
 
 pytestmark = pytest.mark.browser
 

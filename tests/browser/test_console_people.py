@@ -12,8 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.conftest import Visit
-from tests.browser.test_console import barriers, changes, enter, row, tab_to, width
+from tests.browser.console import barriers, changes, enter, opened, part, row, tab_to, width
 
 pytestmark = pytest.mark.browser
 
@@ -74,15 +73,9 @@ async def api(product):
         yield Api(client)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser, product, pages):
-    del pages  # only built
-    context = await browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
-    context.set_default_timeout(30_000)
-    visit = Visit(context, product.origin, "/")
-    visit.listen()
-    yield visit
-    await context.close()
+@pytest.fixture
+def visit(console):
+    return console
 
 
 @pytest.fixture
@@ -93,17 +86,6 @@ def name():
 
 def people(page: Page) -> Locator:
     return page.get_by_role("region", name="Table of people").locator("tbody tr")
-
-
-def part(page: Page, title: str) -> Locator:
-    return page.get_by_role("region", name=title, exact=True)
-
-
-async def opened(visit: Visit, product, path: str) -> Page:
-    visit.path = path
-    page = await visit.open()
-    await enter(page, product.token)
-    return page
 
 
 # ---- the list

@@ -1,12 +1,14 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 
 import { useStatus } from "../api/status";
 import { graphql } from "../api/graphql";
+import { Growing, More, type OnMore } from "../lists/Growing";
 import { NEW_AUTOMATION, toAutomation } from "../paths";
 import { useRefetch } from "../segments/useRefetch";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
+import { Waiting } from "../Waiting";
 import { Figures, useYesterday } from "./Figures";
 import { useRuns } from "./useRuns";
 
@@ -39,7 +41,6 @@ const AUTOMATIONS = graphql(`
 
 /** All automations by name, page by page: what each does, and what became of its runs of the last day. */
 export function AutomationList() {
-  const [starts, setStarts] = useState<(string | null)[]>([null]);
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   return (
@@ -52,13 +53,7 @@ export function AutomationList() {
           New automation
         </a>
       </header>
-      {starts.map((after, index) => (
-        <Page
-          key={after}
-          after={after}
-          onMore={index === starts.length - 1 ? (end) => setStarts([...starts, end]) : null}
-        />
-      ))}
+      <Growing>{(after, onMore) => <Page after={after} onMore={onMore} />}</Growing>
     </>
   );
 }
@@ -66,9 +61,7 @@ export function AutomationList() {
 /** An empty list names no type, so that the cache would not know that the first automation belongs to it. */
 const OF_AUTOMATIONS = { additionalTypenames: ["Automation"] };
 
-type PageProps = { after: string | null; onMore: ((end: string) => void) | null };
-
-function Page({ after, onMore }: PageProps) {
+function Page({ after, onMore }: { after: string | null; onMore: OnMore }) {
   const from = useYesterday();
   const [{ data, error }, retry] = useQuery({
     query: AUTOMATIONS,
@@ -81,15 +74,9 @@ function Page({ after, onMore }: PageProps) {
   useRefetch(retry, useStatus().phase);
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!data)
-    return (
-      <p className="empty" aria-busy="true">
-        Loading automations…
-      </p>
-    );
+  if (!data) return <Waiting for="automations" />;
   const { edges, pageInfo } = data.automations;
   if (edges.length === 0) return <p className="empty">There are no automations yet. Create the first one.</p>;
-  const { hasNextPage, endCursor } = pageInfo;
   return (
     <>
       <ul className="automations">
@@ -104,11 +91,7 @@ function Page({ after, onMore }: PageProps) {
           </li>
         ))}
       </ul>
-      {onMore && hasNextPage && endCursor && (
-        <button type="button" onClick={() => onMore(endCursor)}>
-          More automations
-        </button>
-      )}
+      <More of="automations" onMore={onMore} info={pageInfo} />
     </>
   );
 }

@@ -1,4 +1,5 @@
-import { toPerson, toSegment } from "../paths";
+import { ListLink } from "../ListLink";
+import { toPerson } from "../paths";
 import { CAUSES, shownTime } from "../words";
 import type { Change } from "./useChanges";
 
@@ -20,11 +21,7 @@ export function ChangeItem({ change }: { change: Change }) {
           <span className="who">An erased person</span>
         )}{" "}
         {isEntry ? "entered" : "left"}{" "}
-        {segment ? (
-          <a href={toSegment(segment.id)}>{segment.name}</a>
-        ) : (
-          <em>{group?.name ?? "a deleted list"}</em>
-        )}
+        <ListLink segment={segment} group={group} />
       </p>
       <p className="quiet">
         {CAUSES[cause]} · <time dateTime={occurredAt}>{shownTime(occurredAt)}</time>

@@ -43,7 +43,7 @@ export type Tallies = ReadonlyMap<string, Tally>;
 export type Feed = {
   /** The latest first. */
   changes: readonly Change[];
-  /** How many entered and left each segment since the page was opened. */
+  /** How many entered and left each list since the page was opened. */
   tallies: Tallies;
   cursor: string | null;
   /** Whether every batch continued the batch before it, which means that nothing was missed. */
@@ -79,11 +79,12 @@ function heard(feed: Feed, { data, error }: OperationResult<ChangesSubscription>
 
 function counted(tallies: Tallies, changes: readonly Change[]): Tallies {
   const counts = new Map(tallies);
-  for (const { segment, kind } of changes) {
-    if (!segment) continue; // the change of a group, or of a deleted segment
-    const { entered, left } = counts.get(segment.id) ?? { entered: 0, left: 0 };
+  for (const { segment, group, kind } of changes) {
+    const list = segment ?? group;
+    if (!list) continue; // it was deleted
+    const { entered, left } = counts.get(list.id) ?? { entered: 0, left: 0 };
     const isEntry = kind === "ENTERED";
-    counts.set(segment.id, { entered: entered + Number(isEntry), left: left + Number(!isEntry) });
+    counts.set(list.id, { entered: entered + Number(isEntry), left: left + Number(!isEntry) });
   }
   return counts;
 }

@@ -1,13 +1,13 @@
-import { useId, useState } from "react";
+import { useId } from "react";
 import { useQuery } from "urql";
 
 import { graphql } from "../api/graphql";
-import type { PersonGroupsQuery } from "../gql/graphql";
+import { Growing, type OnMore } from "../lists/Growing";
+import { toGroup } from "../paths";
 import { useRefetch } from "../segments/useRefetch";
 import { useShown } from "../shown";
-import { Trouble } from "../Trouble";
 import { shownTime } from "../words";
-import { useKept } from "./useKept";
+import { KeptPage, Since } from "./KeptPage";
 import type { PersonChange } from "./usePersonChanges";
 
 const PERSON_GROUPS = graphql(`
@@ -35,31 +35,19 @@ type GroupsProps = { id: string; changes: readonly PersonChange[] };
 
 /** The groups that contain the person. */
 export function Groups(props: GroupsProps) {
-  const [starts, setStarts] = useState<(string | null)[]>([null]);
   const title = useId();
   return (
     <section aria-labelledby={title}>
       <h3 id={title}>In these groups</h3>
-      {starts.map((after, index) => (
-        <GroupsPage
-          key={after}
-          {...props}
-          after={after}
-          onMore={index === starts.length - 1 ? (end) => setStarts([...starts, end]) : null}
-        />
-      ))}
+      <Growing>{(after, onMore) => <GroupsPage {...props} after={after} onMore={onMore} />}</Growing>
     </section>
   );
 }
 
-type Edge = NonNullable<PersonGroupsQuery["subscriber"]>["groups"]["edges"][number];
-type PageProps = GroupsProps & { after: string | null; onMore: ((end: string) => void) | null };
-
-const NONE: readonly Edge[] = [];
 /** An empty list names no type, so that the cache would not know that the first group belongs to it. */
 const OF_GROUPS = { additionalTypenames: ["Group"] };
 
-function GroupsPage({ id, changes, after, onMore }: PageProps) {
+function GroupsPage({ id, changes, after, onMore }: GroupsProps & { after: string | null; onMore: OnMore }) {
   const [{ data, error }, retry] = useQuery({
     query: PERSON_GROUPS,
     variables: { id, after },
@@ -68,35 +56,17 @@ function GroupsPage({ id, changes, after, onMore }: PageProps) {
   });
   useShown(PERSON_GROUPS, { id, after });
   useRefetch(retry, changes);
-  const page = data?.subscriber?.groups;
-  const kept = useKept(page?.edges ?? NONE, (it) => it.node.id);
-
-  if (error && !page) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!page)
-    return (
-      <p className="empty" aria-busy="true">
-        Loading groups…
-      </p>
-    );
-  if (kept.length === 0) return <p className="empty">They are in no group.</p>;
-  const { hasNextPage, endCursor } = page.pageInfo;
+  const asked = { page: data?.subscriber?.groups, error, retry, onMore };
   return (
-    <>
-      <ul className="entries">
-        {kept.map(({ entry: { node, addedAt }, isGone }) => (
-          <li key={node.id} className="entry-head">
-            <strong>{node.name}</strong>
-            <span className="quiet">
-              {isGone ? <em className="gone">left meanwhile</em> : <time dateTime={addedAt}>since {shownTime(addedAt)}</time>}
-            </span>
-          </li>
-        ))}
-      </ul>
-      {onMore && hasNextPage && endCursor && (
-        <button type="button" onClick={() => onMore(endCursor)}>
-          More groups
-        </button>
+    <KeptPage of="groups" none="They are in no group." {...asked}>
+      {({ node, addedAt }, isGone) => (
+        <li key={node.id} className="entry-head">
+          <a href={toGroup(node.id)}>{node.name}</a>
+          <span className="quiet">
+            <Since instant={addedAt} shown={shownTime(addedAt)} isGone={isGone} />
+          </span>
+        </li>
       )}
-    </>
+    </KeptPage>
   );
 }

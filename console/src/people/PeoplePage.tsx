@@ -1,11 +1,12 @@
-import { useState } from "react";
 import { useQuery } from "urql";
 
 import { graphql } from "../api/graphql";
 import type { PeopleQuery, SubscriberOrder } from "../gql/graphql";
+import { Pager, usePages } from "../lists/Pager";
 import { toPerson } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
+import { Waiting } from "../Waiting";
 import { shownTime } from "../words";
 import { fullName, keyOf, placeOf } from "./names";
 
@@ -39,8 +40,8 @@ const OF_PEOPLE = { additionalTypenames: ["Subscriber"] };
 
 /** The people that a search finds, page by page. While another search runs, the last answer stays. */
 export function PeoplePage({ search, order }: { search: string; order: SubscriberOrder }) {
-  const [starts, setStarts] = useStarts(`${order} ${search}`);
-  const variables = { search, order, after: starts.at(-1) ?? null };
+  const pages = usePages(`${order} ${search}`);
+  const variables = { search, order, after: pages.after };
   const [{ data, error, fetching }, retry] = useQuery({
     query: PEOPLE,
     variables,
@@ -50,41 +51,18 @@ export function PeoplePage({ search, order }: { search: string; order: Subscribe
   useShown(PEOPLE, variables);
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!data)
-    return (
-      <p className="empty" aria-busy="true">
-        Loading people…
-      </p>
-    );
+  if (!data) return <Waiting for="people" />;
   const { edges, pageInfo } = data.subscribers;
-  if (edges.length === 0 && starts.length === 1)
+  if (edges.length === 0 && pages.isFirst)
     return (
       <p className="empty" role="status">
         {fetching ? "Searching…" : nobodyTold(search)}
       </p>
     );
-  const { hasNextPage, endCursor } = pageInfo;
-  const isFirst = starts.length === 1;
   return (
     <section aria-label="People">
       <PeopleTable people={edges.map((it) => it.node)} />
-      {/* Not `disabled`, because a button that has the focus and becomes disabled loses it. */}
-      <div className="pages">
-        <button type="button" aria-disabled={isFirst} onClick={() => !isFirst && setStarts(starts.slice(0, -1))}>
-          Previous
-        </button>
-        <span className="quiet" role="status">
-          Page {starts.length}
-          {fetching && ", loading"}
-        </span>
-        <button
-          type="button"
-          aria-disabled={!hasNextPage}
-          onClick={() => hasNextPage && endCursor && setStarts([...starts, endCursor])}
-        >
-          Next
-        </button>
-      </div>
+      <Pager pages={pages} info={pageInfo} isReading={fetching} />
     </section>
   );
 }
@@ -93,18 +71,11 @@ function nobodyTold(search: string): string {
   return search === "" ? "There are no people yet. Add the first one, or import a file." : `Nobody is found for “${search}”.`;
 }
 
-/** The cursors at which the pages so far begin, for the way back. Another list begins with its first page. */
-function useStarts(list: string) {
-  const [kept, setKept] = useState<{ list: string; starts: (string | null)[] }>({ list, starts: [null] });
-  const starts = kept.list === list ? kept.starts : [null];
-  return [starts, (next: (string | null)[]) => setKept({ list, starts: next })] as const;
-}
-
 type Person = PeopleQuery["subscribers"]["edges"][number]["node"];
 
 function PeopleTable({ people }: { people: readonly Person[] }) {
   return (
-    <div className="table people" tabIndex={0} role="region" aria-label="Table of people">
+    <div className="table whole-rows" tabIndex={0} role="region" aria-label="Table of people">
       <table>
         <thead>
           <tr>

@@ -86,7 +86,7 @@ export function PersonView({ id }: { id: string }) {
     );
   const person = data.subscriber;
   return (
-    <article className="person">
+    <article className="parts">
       <Head person={person} />
       <Profile person={person} />
       <Consent id={id} channels={person.channels} />

@@ -1,6 +1,6 @@
 import { useId } from "react";
 
-import { toSegment } from "../paths";
+import { ListLink } from "../ListLink";
 import { textOf } from "../segments/Observed";
 import { useRefetch } from "../segments/useRefetch";
 import { useShown } from "../shown";
@@ -73,7 +73,7 @@ function ChangeItem({ change: { kind, cause, segment, group, occurredAt } }: { c
       </span>
       <p>
         {isEntry ? "entered" : "left"}{" "}
-        {segment ? <a href={toSegment(segment.id)}>{segment.name}</a> : <em>{group?.name ?? "a deleted list"}</em>}
+        <ListLink segment={segment} group={group} />
         <span className="quiet"> {CAUSES[cause]}</span>
       </p>
     </li>

@@ -1,7 +1,7 @@
-import { useState } from "react";
 import { useQuery } from "urql";
 
 import { graphql } from "../api/graphql";
+import { Pager, usePages } from "../lists/Pager";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { MemberRow } from "./MemberRow";
@@ -38,10 +38,10 @@ type MembersProps = {
   changes: number;
 };
 
-/** A segment's members, page by page. It keeps the cursors of earlier pages for the way back. */
+/** A segment's members, page by page. */
 export function Members({ segmentId, changes }: MembersProps) {
-  const [starts, setStarts] = useState<(string | null)[]>([null]);
-  const after = starts.at(-1) ?? null;
+  const pages = usePages(segmentId);
+  const { after } = pages;
   const [{ data, error, fetching }, retry] = useQuery({
     query: MEMBERS,
     variables: { id: segmentId, after },
@@ -59,8 +59,6 @@ export function Members({ segmentId, changes }: MembersProps) {
       </p>
     );
   if (page.edges.length === 0 && after === null) return <p className="empty">This segment has no members at present.</p>;
-  const { hasNextPage, endCursor } = page.pageInfo;
-  const isFirst = starts.length === 1;
   return (
     <section aria-label="Members">
       <div className="table">
@@ -82,23 +80,7 @@ export function Members({ segmentId, changes }: MembersProps) {
           </tbody>
         </table>
       </div>
-      {/* Not `disabled`, because a button that has the focus and becomes disabled loses it. */}
-      <div className="pages">
-        <button type="button" aria-disabled={isFirst} onClick={() => !isFirst && setStarts(starts.slice(0, -1))}>
-          Previous
-        </button>
-        <span className="quiet" role="status">
-          Page {starts.length}
-          {fetching && ", loading"}
-        </span>
-        <button
-          type="button"
-          aria-disabled={!hasNextPage}
-          onClick={() => hasNextPage && endCursor && setStarts([...starts, endCursor])}
-        >
-          Next
-        </button>
-      </div>
+      <Pager pages={pages} info={page.pageInfo} isReading={fetching} />
     </section>
   );
 }

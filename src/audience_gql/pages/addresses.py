@@ -30,6 +30,20 @@ CONSOLE_PATHS: Final = (
     "/people/new",
     "/people/{id}",
     "/people/{id}/edit",
+    "/groups",
+    "/groups/new",
+    "/groups/{id}",
+    "/groups/{id}/edit",
+    "/administration",
+    "/administration/webhooks",
+    "/administration/webhooks/new",
+    "/administration/webhooks/{id}",
+    "/administration/webhooks/{id}/edit",
+    "/administration/deliveries/{id}",
+    "/administration/tokens",
+    "/administration/tokens/new",
+    "/administration/fields",
+    "/administration/fields/new",
 )
 """The addresses of the console's pages, as in console/src/paths.ts. They all get the same page, which reads its address."""
 _PATHS: Final = {CONSOLE: CONSOLE_PATHS, PLAYGROUND: ("/graphiql",)}

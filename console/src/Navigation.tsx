@@ -1,0 +1,63 @@
+import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+
+import { ADVICE, AUTOMATIONS, COMPARE, GROUPS, IMPORTS, PEOPLE, PLAYGROUND, type PageName, type Route } from "./paths";
+import { ThemeChoice } from "./ThemeChoice";
+
+type Entry = { label: string; address: string; /** The page that it opens, and the others that belong to it. */ pages: readonly PageName[] };
+
+const ENTRIES: readonly Entry[] = [
+  { label: "People", address: PEOPLE, pages: ["people", "new-person", "person", "edit-person"] },
+  { label: "Groups", address: GROUPS, pages: ["groups", "new-group", "group", "edit-group"] },
+  { label: "Automations", address: AUTOMATIONS, pages: ["automations", "new-automation", "automation", "edit-automation"] },
+  { label: "Compare", address: COMPARE, pages: ["compare"] },
+  { label: "Advice", address: ADVICE, pages: ["advice"] },
+  { label: "Imports", address: IMPORTS, pages: ["imports", "import"] },
+  { label: "Playground", address: PLAYGROUND, pages: [] },
+];
+
+/** Where the header leads: the console's pages, the colours, and the way out. On a narrow screen, a button opens it. */
+export function Navigation({ route, onLeave }: { route: Route; onLeave: () => void }) {
+  const [isOpen, setIsOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => setIsOpen(false), [route]);
+
+  function closeOnEscape(event: KeyboardEvent) {
+    if (event.key !== "Escape" || !isOpen) return;
+    setIsOpen(false);
+    button.current?.focus();
+  }
+
+  return (
+    <div className="menu" onKeyDown={closeOnEscape}>
+      <button
+        ref={button}
+        type="button"
+        className="menu-button"
+        aria-expanded={isOpen}
+        aria-controls="menu"
+        onClick={() => setIsOpen(!isOpen)}
+      >
+        Menu
+      </button>
+      <div id="menu" className={isOpen ? "menu-content open" : "menu-content"}>
+        <nav aria-label="Pages">
+          {ENTRIES.map(({ label, address, pages }) => (
+            <a key={label} href={address} aria-current={currentOf(pages, route)}>
+              {label}
+            </a>
+          ))}
+        </nav>
+        <ThemeChoice />
+        <button type="button" className="plain" onClick={onLeave}>
+          Forget token
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** "page" if the entry's own page is open, true if another one is that belongs to it. */
+function currentOf([own, ...others]: readonly PageName[], { page }: Route): "page" | true | undefined {
+  if (page === own) return "page";
+  return (others as readonly string[]).includes(page) ? true : undefined;
+}

@@ -1,0 +1,123 @@
+import { useEffect, useRef, useState } from "react";
+import { useMutation, useQuery } from "urql";
+
+import { graphql, withFragments } from "../api/graphql";
+import { problemOf } from "../automations/saving";
+import type { Tally } from "../changes/useChanges";
+import { ConfirmButton } from "../ConfirmButton";
+import type { GroupQuery } from "../gql/graphql";
+import { go, GROUPS, toPage } from "../paths";
+import { Refusal, USERS } from "../Refusal";
+import { MovingNumber } from "../segments/MovingNumber";
+import { useRefetch } from "../segments/useRefetch";
+import { useShown } from "../shown";
+import { Trouble } from "../Trouble";
+import { Waiting } from "../Waiting";
+import { AddPeople } from "./AddPeople";
+import { GroupMembers } from "./GroupMembers";
+
+const GROUP = graphql(`
+  query Group($id: ID!) {
+    group(by: { id: $id }) {
+      id
+      name
+      description
+      memberCount
+    }
+  }
+`);
+const DELETE = withFragments(
+  graphql(`
+  mutation DeleteGroup($input: DeleteGroupInput!) {
+    deleteGroup(input: $input) {
+      __typename
+      ... on UserError {
+        message
+      }
+      ...Users
+    }
+  }
+`),
+  USERS,
+);
+
+type GroupViewProps = {
+  id: string;
+  /** How many people entered and left the group since the console was opened. */
+  tally: Tally | undefined;
+};
+
+/** One group: its size, who is in it, and a way to add people and remove them. */
+export function GroupView({ id, tally }: GroupViewProps) {
+  const [{ data, error }, retry] = useQuery({ query: GROUP, variables: { id }, requestPolicy: "cache-and-network" });
+  const [edits, setEdits] = useState(0);
+  const version = (tally ? tally.entered + tally.left : 0) + edits;
+  useShown(GROUP, { id });
+  useRefetch(retry, version);
+
+  if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
+  if (!data) return <Waiting for="the group" />;
+  if (!data.group)
+    return (
+      <p className="empty">
+        This group does not exist, or no longer exists. <a href={GROUPS}>All groups</a>
+      </p>
+    );
+  return (
+    <article className="parts">
+      <Head group={data.group} />
+      <AddPeople groupId={id} onAdded={() => setEdits(edits + 1)} />
+      <GroupMembers groupId={id} version={version} onRemoved={() => setEdits(edits + 1)} />
+    </article>
+  );
+}
+
+function Head({ group }: { group: NonNullable<GroupQuery["group"]> }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
+  return (
+    <header className="subject">
+      <p className="quiet">
+        <a href={GROUPS}>Groups</a>
+      </p>
+      <h2 ref={heading} tabIndex={-1}>
+        {group.name}
+      </h2>
+      <p className="figure">
+        <MovingNumber value={group.memberCount} /> <span className="quiet">members</span>
+      </p>
+      {group.description && <p className="summary">{group.description}</p>}
+      <div className="pausing">
+        <a className="button" href={toPage("edit-group", group.id)}>
+          Edit
+        </a>
+        <DeleteGroup id={group.id} name={group.name} />
+      </div>
+    </header>
+  );
+}
+
+function DeleteGroup({ id, name }: { id: string; name: string }) {
+  const [, remove] = useMutation(DELETE);
+
+  async function confirm() {
+    const { data, error } = await remove({ input: { id } }, { additionalTypenames: ["Group"] });
+    const answer = data?.deleteGroup;
+    if (answer === undefined) return problemOf(error);
+    if (answer.__typename !== "DeletePayload") return <Refusal answer={answer} />;
+    go(GROUPS);
+    return null;
+  }
+
+  return (
+    <ConfirmButton
+      label="Delete…"
+      question={`Delete the group “${name}”?`}
+      keep="Keep it"
+      confirm="Delete the group"
+      onConfirm={confirm}
+    >
+      <p>All of its members leave it, which may start automations. The people themselves stay as they are.</p>
+    </ConfirmButton>
+  );
+}

@@ -1,0 +1,69 @@
+"""What the tests of the console's pages do in common: sign in, find things, and look whether everybody can use a page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.conftest import AXE, Visit
+from tests.product import Product
+
+_MOST_STOPS = 60
+_SETTLED = """
+Promise.all(document.getAnimations()
+  .filter((animation) => Number.isFinite(animation.effect.getComputedTiming().endTime))
+  .map((animation) => animation.finished.catch(() => null)))
+"""
+"""Waits for the transitions that end."""
+
+
+async def opened(visit: Visit, product: Product, path: str) -> Page:
+    """The page at this path, signed in."""
+    visit.path = path
+    page = await visit.open()
+    await enter(page, product.token)
+    return page
+
+
+async def enter(page: Page, token: str) -> None:
+    await page.get_by_label("API token").fill(token)
+    await page.get_by_role("button", name="Open").click()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.get_by_role("navigation").get_by_role("link", name=re.compile(f"^{name}"))
+
+
+def changes(page: Page) -> Locator:
+    return page.get_by_role("list", name="The latest changes").get_by_role("listitem")
+
+
+def part(page: Page, title: str) -> Locator:
+    """The section of a page with this title."""
+    return page.get_by_role("region", name=title, exact=True)
+
+
+async def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until it has the focus; every stop on the way can be seen."""
+    for _ in range(_MOST_STOPS):
+        if await wanted.evaluate("it => it === document.activeElement"):
+            return
+        await page.keyboard.press("Tab")
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", await page.evaluate("document.activeElement.outerHTML")
+    pytest.fail(f"{wanted} is not reached")
+
+
+async def barriers(page: Page) -> list[str]:
+    """What axe finds that keeps somebody out. It looks when nothing fades any more."""
+    await page.evaluate(f"{_SETTLED.strip()}.then(() => null)")
+    await page.evaluate(AXE.read_text(encoding="utf-8"))
+    violations = (await page.evaluate("axe.run()"))["violations"]
+    return [f"{it['id']}: {node['html']}" for it in violations for node in it["nodes"]]
+
+
+async def width(page: Page) -> int:
+    return await page.evaluate("document.documentElement.scrollWidth")
