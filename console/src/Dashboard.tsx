@@ -12,6 +12,7 @@ import { followLinks, go, HOME, NEW_SEGMENT, PEOPLE, useRoute, type Route } from
 import { SegmentList } from "./segments/SegmentList";
 import { SEGMENTS } from "./segments/SegmentPage";
 import { useShown } from "./shown";
+import { mayLeave } from "./unsaved";
 
 const WORKSPACE = graphql(`
   query Workspace {
@@ -27,7 +28,9 @@ const WORKSPACE = graphql(`
 
 // Each part is loaded when it is opened first. The first page loads none of them.
 const Builder = lazy(async () => ({ default: (await import("./builder/Builder")).Builder }));
+const EditSegment = lazy(async () => ({ default: (await import("./builder/Builder")).EditSegment }));
 const SegmentView = lazy(async () => ({ default: (await import("./segments/SegmentView")).SegmentView }));
+const Leaving = lazy(async () => ({ default: (await import("./segments/Leaving")).Leaving }));
 const AutomationList = lazy(async () => ({ default: (await import("./automations/AutomationList")).AutomationList }));
 const AutomationView = lazy(async () => ({ default: (await import("./automations/AutomationView")).AutomationView }));
 const NewAutomation = lazy(async () => ({ default: (await import("./automations/Editor")).NewAutomation }));
@@ -47,7 +50,10 @@ const EditGroup = lazy(async () => ({ default: (await import("./groups/GroupEdit
 const EditPerson = lazy(async () => ({ default: (await import("./people/PersonEditor")).EditPerson }));
 
 /** Pages that need the room of the list of changes. */
-const WIDE: readonly Route["page"][] = ["new-segment", "compare"];
+const WIDE: readonly Route["page"][] = ["new-segment", "edit-segment", "compare"];
+
+/** Pages about one segment. */
+const OF_SEGMENT: readonly Route["page"][] = ["segment", "edit-segment", "leaving", "export"];
 
 /** Segments on the left, changes on the right, and between them what the address opens. */
 export function Dashboard({ onLeave }: { onLeave: () => void }) {
@@ -73,7 +79,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
         <h1>{workspace?.name ?? "Console"}</h1>
         {workspace && <p className="quiet">{workspace.subscriberCount.toLocaleString()} people</p>}
         <ConnectionStatus />
-        <Navigation route={route} onLeave={onLeave} />
+        <Navigation route={route} onLeave={() => mayLeave() && onLeave()} />
       </header>
       <div className={route.page === "home" ? "columns" : "columns opened"}>
         <nav aria-labelledby="segments-heading">
@@ -86,7 +92,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
           <SegmentList
             people={workspace?.subscriberCount ?? 0}
             tallies={feed.tallies}
-            openId={route.page === "segment" ? route.id : null}
+            openId={OF_SEGMENT.includes(route.page) ? route.id : null}
           />
         </nav>
         <main id="main" tabIndex={-1}>
@@ -113,6 +119,10 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <Builder />;
     case "segment":
       return <SegmentView id={id} tally={feed.tallies.get(id)} />;
+    case "edit-segment":
+      return <EditSegment id={id} />;
+    case "leaving":
+      return <Leaving id={id} />;
     case "automations":
       return <AutomationList />;
     case "automation":

@@ -6,12 +6,16 @@
 
 import { useMemo, useSyncExternalStore } from "react";
 
+import { mayLeave } from "./unsaved";
+
 /** The first one that fits an address is open. `:id` stands for one part of an address. */
 const PATHS = {
   home: "/",
   "sign-in": "/sign-in",
   "new-segment": "/segments/new",
   segment: "/segments/:id",
+  "edit-segment": "/segments/:id/edit",
+  leaving: "/segments/:id/leaving",
   export: "/segments/:id/export",
   automations: "/automations",
   "new-automation": "/automations/new",
@@ -72,6 +76,10 @@ export const toDelivery = (id: string) => toPage("delivery", id);
 export const TOKENS = toPage("tokens");
 export const FIELDS = toPage("fields");
 export const toSegment = (id: string) => toPage("segment", id);
+export const toEditingSegment = (id: string) => toPage("edit-segment", id);
+/** The form for a new segment, filled with this one. */
+export const toCopying = (id: string) => `${NEW_SEGMENT}?${new URLSearchParams({ from: id })}`;
+export const toLeaving = (id: string) => toPage("leaving", id);
 export const toAutomation = (id: string) => toPage("automation", id);
 export const toEditing = (id: string) => toPage("edit-automation", id);
 /** The playground is another page of the same origin, and uses the same token. */
@@ -92,15 +100,28 @@ export function useChoices(): URLSearchParams {
 /** Write the choices of the open page into its address. The page stays where it is scrolled to. */
 export function choose(choices: URLSearchParams): void {
   const search = choices.toString();
-  history.replaceState(null, "", location.pathname + (search && `?${search}`));
+  replace(location.pathname + (search && `?${search}`));
   tellEverybody();
 }
 
-/** Open another page of the console without loading this one again. */
+/** Write something behind the `#` of the address. A server never sees it, so it may be long and may name people. */
+export function keepInAddress(text: string): void {
+  replace(location.pathname + location.search + (text && `#${text}`));
+}
+
+/** Open another page of the console without loading this one again, if the visitor loses nothing or agrees. */
 export function go(address: string): void {
+  if (!mayLeave()) return;
   history.pushState(null, "", address);
+  here = location.href;
+  visits++;
   scrollTo(0, 0);
   tellEverybody();
+}
+
+/** A number that grows when the visitor goes to a page, also to the one that is open. */
+export function useVisit(): number {
+  return useSyncExternalStore(listen, () => visits);
 }
 
 /** Let links to the console's own pages be followed by `go`. A click that asks for another tab, and other links, stay the browser's. */
@@ -136,16 +157,30 @@ function follow(event: MouseEvent): void {
 }
 
 const listeners = new Set<() => void>();
+/** The address of the open page. */
+let here = location.href;
+let visits = 0;
+
+function replace(address: string): void {
+  history.replaceState(null, "", address);
+  here = location.href;
+}
 
 function tellEverybody(): void {
   for (const listener of listeners) listener();
 }
 
+/** The browser has already changed the address. A visitor who stays gets it back. */
+function followBrowser(): void {
+  if (!mayLeave()) return history.pushState(null, "", here);
+  here = location.href;
+  visits++;
+  tellEverybody();
+}
+
+addEventListener("popstate", followBrowser);
+
 function listen(listener: () => void): () => void {
   listeners.add(listener);
-  addEventListener("popstate", listener);
-  return () => {
-    listeners.delete(listener);
-    removeEventListener("popstate", listener);
-  };
+  return () => listeners.delete(listener);
 }

@@ -265,8 +265,8 @@ async def test_a_condition_is_nested_and_what_is_wrong_is_said_where_it_is(visit
     await page.get_by_label("did name").fill(f"saw_{name}")
     await page.get_by_role("button", name="+ within").click()
     await expect(preview).to_contain_text(f"did saw_{name} at least once in the last 30 days")
-    await page.get_by_role("button", name="+ Group").click()
-    await page.get_by_label("Group at level 2: how many must hold").select_option("none")
+    await page.get_by_role("button", name="+ Bracket").click()
+    await page.get_by_label("Bracket at level 2: how many must hold").select_option("none")
     await page.get_by_label("Kind of condition").nth(1).select_option("age")
     await page.get_by_label("age eq").fill("20")
     await expect(preview).to_contain_text("1 person")
@@ -283,7 +283,7 @@ async def test_a_condition_is_nested_and_what_is_wrong_is_said_where_it_is(visit
     await expect(preview).to_contain_text(
         f"30 days from now, if nothing happens, will be among those who did saw_{name}"
     )
-    await page.get_by_role("button", name="Remove group at level 2").click()
+    await page.get_by_role("button", name="Remove bracket at level 2").click()
     await expect(page.get_by_role("button", name="+ Condition")).to_be_focused()
 
 
@@ -663,7 +663,7 @@ async def test_an_edit_overwrites_nobody_else_s(visit, product, api, name):
     await expect(conflict).to_contain_text(f"Theirs {name}")
     await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Mine {name}")
     found = await barriers(page)
-    await conflict.get_by_role("button", name="Drop my changes").click()
+    await conflict.get_by_role("button", name="Take theirs").click()
     await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Theirs {name}")
     await expect(page.get_by_label("And stays")).to_have_value("1")
     await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
@@ -872,6 +872,8 @@ async def test_a_narrow_page_does_not_overflow(visit, product, api, name):
     for path, shown in {
         "/": "No segment is selected",
         f"/segments/{segment}": "Dotted:",
+        f"/segments/{segment}/edit": "1 person",
+        f"/segments/{segment}/leaving": "Nobody leaves",
         "/segments/new": "Not finished",
         "/automations": "New automation",
         "/automations/new": "Choose a list and an action",

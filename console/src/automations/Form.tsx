@@ -2,10 +2,10 @@ import { useEffect, useRef, useState, type FormEvent } from "react";
 
 import { within, type Issue } from "../builder/usePreview";
 import type { Vocabulary } from "../builder/vocabulary";
+import { Conflict } from "../Conflict";
 import type { EditedAutomationFragment } from "../gql/graphql";
 import { AUTOMATIONS, go, toAutomation } from "../paths";
 import { ActionFields } from "./ActionFields";
-import { Conflict } from "./Conflict";
 import { BLANK, draftOf, inputOf, isComplete, type Draft } from "./draft";
 import { Field } from "./Field";
 import { LoopWay } from "./LoopWay";
@@ -92,12 +92,18 @@ export function Form({ vocabulary, edited, onTake }: FormProps) {
       <PreviewPane preview={preview} draft={draft} isNew={edited === null} />
       {answer?.__typename === "AutomationConflict" && (
         <Conflict
-          current={answer.current}
+          noun="automation"
           canOverwrite={answer.current !== null && reasonsAgainst(answer.current, vocabulary).length === 0}
           isSaving={isSaving}
-          onTake={onTake}
-          onOverwrite={(current) => void saveOver(current)}
-        />
+          onTake={() => answer.current && onTake(answer.current)}
+          onOverwrite={() => void saveOver(answer.current)}
+        >
+          {answer.current && (
+            <p className="summary">
+              It is now: <strong>{answer.current.name}</strong> – {answer.current.summary}
+            </p>
+          )}
+        </Conflict>
       )}
       <div className="save">
         <button type="submit" className="primary" disabled={isSaving}>

@@ -1,103 +1,105 @@
-import { useEffect, useId, useRef, useState, type FormEvent } from "react";
-import { useMutation } from "urql";
+import { useState, type ReactNode } from "react";
+import { useQuery } from "urql";
 
-import { graphql } from "../api/graphql";
-import { go, toSegment } from "../paths";
+import { graphql, withFragments } from "../api/graphql";
+import type { EditedSegmentFragment } from "../gql/graphql";
+import { useChoices, useVisit } from "../paths";
+import { EDITED } from "../segments/saving";
+import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
-import { conditionOf, newGroup, newLeaf, type Group } from "./draft";
-import { GroupEditor } from "./GroupEditor";
-import { PreviewPane } from "./PreviewPane";
-import { issuesOf, usePreview } from "./usePreview";
+import { Waiting } from "../Waiting";
+import { blank, draftOf } from "./draft";
+import { SegmentForm } from "./SegmentForm";
+import type { Fields } from "./values";
 import { useAskedVocabulary, VocabularyProvider, type Vocabulary } from "./vocabulary";
+import "./builder-page.css";
 
-const CREATE_SEGMENT = graphql(`
-  mutation CreateSegment($input: CreateSegmentInput!) {
-    createSegment(input: $input) {
-      __typename
-      ... on Segment {
-        id
-      }
-      ... on UserError {
-        message
-      }
+const EDITED_SEGMENT = withFragments(
+  graphql(`
+  query EditedSegment($id: ID!) {
+    segment(by: { id: $id }) {
+      ...EditedSegment
     }
   }
-`);
+`),
+  EDITED,
+);
+const LONGEST_NAME = 200;
 
-/** A new segment: its condition, a preview, and its name. */
+/** A new segment: blank, or a copy of the one whose id is in the address. */
 export function Builder() {
-  const { vocabulary, error, retry } = useAskedVocabulary();
-  if (error && !vocabulary) return <Trouble error={error} onRetry={retry} />;
-  if (!vocabulary)
-    return (
-      <p className="empty" aria-busy="true">
-        Loading the kinds of condition…
-      </p>
-    );
+  const visit = useVisit();
+  const from = useChoices().get("from");
   return (
-    <VocabularyProvider value={vocabulary}>
-      <Form vocabulary={vocabulary} />
-    </VocabularyProvider>
+    <WithVocabulary>
+      {(vocabulary) =>
+        from === null ? (
+          <SegmentForm
+            key={visit}
+            vocabulary={vocabulary}
+            start={() => ({ name: "", description: "", bracket: blank() })}
+            segment={null}
+          />
+        ) : (
+          <WithSegment key={visit} id={from}>
+            {(segment) => <SegmentForm vocabulary={vocabulary} start={() => copyOf(segment)} segment={null} />}
+          </WithSegment>
+        )
+      }
+    </WithVocabulary>
   );
 }
 
-function Form({ vocabulary }: { vocabulary: Vocabulary }) {
-  const [group, setGroup] = useState<Group>(() => newGroup("all", [newLeaf()]));
-  const [name, setName] = useState("");
-  const [problem, setProblem] = useState<string | null>(null);
-  const [{ fetching }, create] = useMutation(CREATE_SEGMENT);
-  const field = useRef<HTMLInputElement>(null);
-  const heading = useRef<HTMLHeadingElement>(null);
-  const ids = useId();
-  const condition = conditionOf(group, vocabulary);
-  const preview = usePreview(condition);
-
-  useEffect(() => heading.current?.focus(), []);
-
-  async function save(event: FormEvent) {
-    event.preventDefault();
-    if (!name.trim()) {
-      setProblem("Give it a name first.");
-      return field.current?.focus();
-    }
-    if (!condition) return setProblem("The condition is not complete.");
-    const { data, error } = await create({ input: { name: name.trim(), condition } });
-    const made = data?.createSegment;
-    if (made?.__typename === "Segment") go(toSegment(made.id));
-    else setProblem(made?.message ?? error?.graphQLErrors[0]?.message ?? "The API does not answer.");
-  }
-
+/** The form for a segment that exists, as it is when the page opens. */
+export function EditSegment({ id }: { id: string }) {
+  const visit = useVisit();
   return (
-    <form className="builder" onSubmit={(event) => void save(event)}>
-      <h2 ref={heading} tabIndex={-1}>
-        New segment
-      </h2>
-      <div className="tree">
-        <GroupEditor group={group} onChange={setGroup} issues={preview.isStale ? [] : issuesOf(preview.answer)} />
-      </div>
-      <PreviewPane preview={preview} isSaid={condition !== null} />
-      <div className="save">
-        <label htmlFor={ids}>Name</label>
-        <input
-          id={ids}
-          ref={field}
-          type="text"
-          maxLength={200}
-          placeholder="Back again"
-          value={name}
-          aria-describedby={`${ids}-problem`}
-          onChange={(event) => {
-            setName(event.target.value);
-            setProblem(null);
-          }}
-        />
-        <button type="submit" className="primary" disabled={fetching}>
-          {fetching ? "Saving…" : "Save segment"}
-        </button>
-        <p id={`${ids}-problem`} className="problem" role="alert">
-          {problem}
-        </p>
-      </div>
-    </form>
+    <WithVocabulary>
+      {(vocabulary) => (
+        <WithSegment key={`${id} ${visit}`} id={id}>
+          {(segment) => <Editing read={segment} vocabulary={vocabulary} />}
+        </WithSegment>
+      )}
+    </WithVocabulary>
   );
+}
+
+/** Keeps the segment as it was read first, because an answer that arrives later must not replace what the visitor types. */
+function Editing({ read, vocabulary }: { read: EditedSegmentFragment; vocabulary: Vocabulary }) {
+  const [segment, setSegment] = useState(read);
+  return (
+    <SegmentForm
+      key={segment.revision}
+      vocabulary={vocabulary}
+      start={() => editOf(segment)}
+      segment={segment}
+      onTake={setSegment}
+    />
+  );
+}
+
+function editOf({ name, description, condition }: EditedSegmentFragment) {
+  return { name, description: description ?? "", bracket: draftOf(condition as Fields) };
+}
+
+function copyOf(segment: EditedSegmentFragment) {
+  return { ...editOf(segment), name: `Copy of ${segment.name}`.slice(0, LONGEST_NAME) };
+}
+
+function WithVocabulary({ children }: { children: (vocabulary: Vocabulary) => ReactNode }) {
+  const { vocabulary, error, retry } = useAskedVocabulary();
+  if (error && !vocabulary) return <Trouble error={error} onRetry={retry} />;
+  if (!vocabulary) return <Waiting for="the kinds of condition" />;
+  return <VocabularyProvider value={vocabulary}>{children(vocabulary)}</VocabularyProvider>;
+}
+
+type WithSegmentProps = { id: string; children: (segment: EditedSegmentFragment) => ReactNode };
+
+function WithSegment({ id, children }: WithSegmentProps) {
+  const [{ data, error }, ask] = useQuery({ query: EDITED_SEGMENT, variables: { id }, requestPolicy: "network-only" });
+  useShown(EDITED_SEGMENT, { id });
+  if (error && !data) return <Trouble error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />;
+  if (!data) return <Waiting for="the segment" />;
+  if (!data.segment) return <p className="empty">This segment does not exist, or no longer exists.</p>;
+  return children(data.segment);
 }

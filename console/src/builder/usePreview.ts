@@ -1,19 +1,21 @@
 /** Previews a condition while somebody edits it. */
 
-import { useEffect, useState } from "react";
-import { useClient, type CombinedError } from "urql";
+import type { CombinedError } from "urql";
 
 import { graphql } from "../api/graphql";
 import { useShown } from "../shown";
 import type { ConditionInput, PreviewQuery } from "../gql/graphql";
+import { useWhileTyping } from "./useWhileTyping";
 
 const PREVIEW = graphql(`
-  query Preview($condition: ConditionInput!) {
-    previewSegment(condition: $condition, sample: 6) {
+  query Preview($condition: ConditionInput!, $comparedTo: ID) {
+    previewSegment(condition: $condition, sample: 6, comparedTo: $comparedTo) {
       __typename
       ... on SegmentPreview {
         memberCount
         margin
+        wouldEnter
+        wouldLeave
         summary
         warnings
         sample {
@@ -36,8 +38,6 @@ const PREVIEW = graphql(`
   }
 `);
 
-const PAUSE_MILLISECONDS = 250;
-
 export type Answer = PreviewQuery["previewSegment"];
 export type Preview = {
   /** The answer for the present condition, or for an earlier one while `isStale`. */
@@ -47,31 +47,12 @@ export type Preview = {
 };
 export type Issue = { message: string; path: readonly string[] };
 
-/** Sends the query when the visitor stops typing. It cancels outdated requests and drops their answers. */
-export function usePreview(condition: ConditionInput | null): Preview {
-  const client = useClient();
-  const [preview, setPreview] = useState<Preview>({ answer: null, error: null, isStale: true });
-  const wanted = JSON.stringify(condition);
-  useShown(PREVIEW, condition && { condition });
-
-  useEffect(() => {
-    setPreview((shown) => ({ ...shown, isStale: true }));
-    const asked = JSON.parse(wanted) as ConditionInput | null;
-    if (asked === null) return;
-    let stop = () => {};
-    const timer = setTimeout(() => {
-      const answers = client.query(PREVIEW, { condition: asked }, { requestPolicy: "network-only" });
-      stop = answers.subscribe(({ data, error }) =>
-        setPreview({ answer: data?.previewSegment ?? null, error: error ?? null, isStale: false }),
-      ).unsubscribe;
-    }, PAUSE_MILLISECONDS);
-    return () => {
-      clearTimeout(timer);
-      stop();
-    };
-  }, [client, wanted]);
-
-  return preview;
+/** `comparedTo` is the id of a segment: the preview also says who would enter and leave it. */
+export function usePreview(condition: ConditionInput | null, comparedTo: string | null = null): Preview {
+  const variables = condition && { condition, comparedTo };
+  useShown(PREVIEW, variables);
+  const { data, error, isStale } = useWhileTyping(PREVIEW, variables);
+  return { answer: data?.previewSegment ?? null, error, isStale };
 }
 
 /** The problems of a condition, with their paths within it. */

@@ -46,3 +46,14 @@ export function areComplete(fields: Fields, shape: Shape & { kind: "input" }, sh
     .filter((it) => isGiven(it) || (it.type.isRequired && !shape.oneOf))
     .every((it) => isComplete(fields[it.name], it.type, shapes));
 }
+
+/** Whether the builder has a control for each of these values. It has none for a bracket inside a filter. */
+export function haveControls(fields: Fields, shape: Shape & { kind: "input" }, shapes: Shapes): boolean {
+  return Object.entries(fields).every(([name, value]) => {
+    const type = shape.fields.find((it) => it.name === name)?.type;
+    const inner = type && shapes.get(type.name);
+    if (inner?.kind !== "input") return type !== undefined;
+    const values = Array.isArray(value) ? value : [value];
+    return values.every((it) => haveControls(fieldsOf(it), inner, shapes));
+  });
+}

@@ -101,7 +101,7 @@ export function useAskedVocabulary(): Asked {
 }
 
 function assembled(words: VocabularyQuery, shapes: Shapes): Vocabulary {
-  // Combinators contain conditions. The builder shows them as groups.
+  // Combinators contain conditions. The builder shows them as brackets.
   const leaves = words.conditionKinds.filter((it) => !it.filter.includes("ConditionInput"));
   return {
     kinds: new Map(leaves.map((it) => [it.name, kindOf(it)])),

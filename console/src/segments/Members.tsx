@@ -60,7 +60,8 @@ export function Members({ segmentId, changes }: MembersProps) {
     );
   if (page.edges.length === 0 && after === null) return <p className="empty">This segment has no members at present.</p>;
   return (
-    <section aria-label="Members">
+    <section className="members" aria-label="Members">
+      <h3>Members</h3>
       <div className="table">
         <table>
           <thead>

@@ -4,19 +4,26 @@ import { useQuery } from "urql";
 import type { Tally } from "../changes/useChanges";
 import { graphql } from "../api/graphql";
 import type { SegmentQuery } from "../gql/graphql";
-import { toExport } from "../paths";
+import { toCopying, toEditingSegment, toExport, toLeaving } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
+import { DeleteButton } from "./DeleteButton";
 import { Members } from "./Members";
 import { MovingNumber } from "./MovingNumber";
+import { PauseButton } from "./PauseButton";
+import { Recent } from "./Recent";
+import { RenameButton } from "./RenameButton";
 import { Sizes } from "./Sizes";
 import { useLive, useUpdates } from "./updates";
+import "./segments-page.css";
 
 const SEGMENT = graphql(`
   query Segment($id: ID!) {
     segment(by: { id: $id }) {
       id
       name
+      description
+      revision
       summary
       state
       failure
@@ -47,6 +54,7 @@ type ShownProps = { segment: NonNullable<SegmentQuery["segment"]>; tally: Tally 
 function Shown({ segment: read, tally }: ShownProps) {
   const segment = useLive(read);
   const heading = useRef<HTMLHeadingElement>(null);
+  const changes = tally ? tally.entered + tally.left : 0;
 
   // Visitors who use the keyboard continue here, not at the top of the page.
   useEffect(() => heading.current?.focus(), []);
@@ -61,13 +69,28 @@ function Shown({ segment: read, tally }: ShownProps) {
           <MovingNumber value={segment.memberCount} /> <span className="quiet">members</span>
         </p>
         <p className="summary">{segment.summary}</p>
+        {segment.description && <p className="quiet">{segment.description}</p>}
+        {segment.state === "PAUSED" && <p className="paused">Paused: it keeps its members until it is resumed.</p>}
         {segment.failure && <p className="problem">{segment.failure}</p>}
-        <p>
+        <div className="actions">
+          <a className="button" href={toEditingSegment(segment.id)}>
+            Edit
+          </a>
+          <a className="button" href={toCopying(segment.id)}>
+            Duplicate
+          </a>
+          <RenameButton id={segment.id} name={segment.name} revision={segment.revision} />
+          <PauseButton id={segment.id} state={segment.state} />
+          <DeleteButton id={segment.id} name={segment.name} />
+        </div>
+        <p className="links">
+          <a href={`${toLeaving(segment.id)}?within=week`}>Who leaves this week?</a>
           <a href={toExport(segment.id)}>Export the members to a file</a>
         </p>
       </header>
       <Sizes id={segment.id} name={segment.name} members={segment.memberCount} />
-      <Members segmentId={segment.id} changes={tally ? tally.entered + tally.left : 0} />
+      <Recent segmentId={segment.id} changes={changes} />
+      <Members segmentId={segment.id} changes={changes} />
     </article>
   );
 }

@@ -11,6 +11,7 @@ const SEGMENT_UPDATES = graphql(`
     segmentUpdates(ids: $ids) {
       id
       name
+      revision
       summary
       state
       failure

@@ -17,6 +17,8 @@ CONSOLE_PATHS: Final = (
     "/sign-in",
     "/segments/new",
     "/segments/{id}",
+    "/segments/{id}/edit",
+    "/segments/{id}/leaving",
     "/segments/{id}/export",
     "/automations",
     "/automations/new",

@@ -1,14 +1,14 @@
 import { useRef } from "react";
 
-import { isGroup, newGroup, newLeaf, pathOf, type Draft, type Group, type Match } from "./draft";
+import { isBracket, newBracket, newLeaf, pathOf, type Bracket, type Draft, type Match } from "./draft";
 import { LeafEditor } from "./LeafEditor";
 import { within, type Issue } from "./usePreview";
 
-type GroupEditorProps = {
-  group: Group;
-  onChange: (group: Group) => void;
+type BracketEditorProps = {
+  bracket: Bracket;
+  onChange: (bracket: Bracket) => void;
   onRemove?: () => void;
-  /** The problems that the API found, with their paths relative to this group. */
+  /** The problems that the API found, with their paths relative to this bracket. */
   issues: readonly Issue[];
   depth?: number;
 };
@@ -17,28 +17,28 @@ const MATCHES: Record<Match, string> = { all: "all of these", any: "any of these
 const DEEPEST = 6;
 
 /** Several conditions, of which all, any or none must hold. */
-export function GroupEditor({ group, onChange, onRemove, issues, depth = 0 }: GroupEditorProps) {
+export function BracketEditor({ bracket, onChange, onRemove, issues, depth = 0 }: BracketEditorProps) {
   const add = useRef<HTMLButtonElement>(null);
-  const name = depth === 0 ? "The segment" : `Group at level ${depth + 1}`;
+  const name = depth === 0 ? "The segment" : `Bracket at level ${depth + 1}`;
 
   function replace(position: number, part: Draft) {
-    onChange({ ...group, parts: group.parts.with(position, part) });
+    onChange({ ...bracket, parts: bracket.parts.with(position, part) });
   }
   function remove(position: number) {
-    onChange({ ...group, parts: group.parts.toSpliced(position, 1) });
+    onChange({ ...bracket, parts: bracket.parts.toSpliced(position, 1) });
     add.current?.focus(); // the element that had the focus is gone
   }
-  const append = (part: Draft) => onChange({ ...group, parts: [...group.parts, part] });
+  const append = (part: Draft) => onChange({ ...bracket, parts: [...bracket.parts, part] });
 
   return (
-    <fieldset className={`group ${group.match}`}>
+    <fieldset className={`bracket ${bracket.match}`}>
       <legend className="unseen">{name}</legend>
-      <div className="group-head">
+      <div className="bracket-head">
         <span>{depth === 0 ? "People who match" : "who match"}</span>
         <select
           aria-label={`${name}: how many must hold`}
-          value={group.match}
-          onChange={(event) => onChange({ ...group, match: event.target.value as Match })}
+          value={bracket.match}
+          onChange={(event) => onChange({ ...bracket, match: event.target.value as Match })}
         >
           {Object.entries(MATCHES).map(([match, words]) => (
             <option key={match} value={match}>
@@ -53,12 +53,12 @@ export function GroupEditor({ group, onChange, onRemove, issues, depth = 0 }: Gr
         )}
       </div>
       <ul>
-        {group.parts.map((part, position) => {
-          const its = { onRemove: () => remove(position), issues: within(issues, pathOf(group, position)) };
+        {bracket.parts.map((part, position) => {
+          const its = { onRemove: () => remove(position), issues: within(issues, pathOf(bracket, position)) };
           return (
             <li key={part.key}>
-              {isGroup(part) ? (
-                <GroupEditor group={part} onChange={(next) => replace(position, next)} depth={depth + 1} {...its} />
+              {isBracket(part) ? (
+                <BracketEditor bracket={part} onChange={(next) => replace(position, next)} depth={depth + 1} {...its} />
               ) : (
                 <LeafEditor leaf={part} onChange={(next) => replace(position, next)} {...its} />
               )}
@@ -66,13 +66,13 @@ export function GroupEditor({ group, onChange, onRemove, issues, depth = 0 }: Gr
           );
         })}
       </ul>
-      <div className="group-foot">
+      <div className="bracket-foot">
         <button ref={add} type="button" onClick={() => append(newLeaf())}>
           + Condition
         </button>
         {depth < DEEPEST && (
-          <button type="button" onClick={() => append(newGroup(group.match === "all" ? "any" : "all", [newLeaf()]))}>
-            + Group
+          <button type="button" onClick={() => append(newBracket(bracket.match === "all" ? "any" : "all", [newLeaf()]))}>
+            + Bracket
           </button>
         )}
       </div>

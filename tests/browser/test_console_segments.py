@@ -1,0 +1,257 @@
+"""The console's work on segments as a visitor meets it: edits and conflicts, templates, drafts, who leaves soon, and why people leave."""
+
+# ruff: noqa: F811  # the fixtures of test_console_people are imported, and named again as arguments
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.browser.console import barriers, opened, part, row, width
+from tests.browser.test_console_people import Api, api, visit  # noqa: F401
+
+pytestmark = pytest.mark.browser
+
+MINUS = "\N{MINUS SIGN}"
+_numbers = count(1)
+UPDATE = "mutation ($input: UpdateSegmentInput!) { updateSegment(input: $input) { ... on Segment { revision } ... on UserError { message } } }"
+SEGMENT = "query ($id: ID!) { segment(by: { id: $id }) { name description revision state condition } }"
+
+
+async def edit(api: Api, segment: str, **changed: object) -> None:
+    """What somebody else does meanwhile."""
+    done = await api._ask(UPDATE, {"input": {"id": segment, **changed}})
+    assert done["updateSegment"]["revision"]
+
+
+async def read(api: Api, segment: str) -> dict[str, object]:
+    return (await api._ask(SEGMENT, {"id": segment}))["segment"]
+
+
+async def count_clicks(page: Page) -> None:
+    await page.evaluate(
+        "window.clicks = 0; addEventListener('click', (it) => it.isTrusted && it.detail > 0 && clicks++, true)"
+    )
+
+
+def did(event: str, days: int | None = None) -> dict[str, object]:
+    within = {} if days is None else {"within": {"last": {"days": days}}}
+    return {"event": {"name": event, **within}}
+
+
+def days_ago(days: float) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat()
+
+
+@pytest.fixture
+def name():
+    """One that no other test uses."""
+    return f"seg{next(_numbers)}"
+
+
+def conflict(page: Page) -> Locator:
+    return page.get_by_role("alert", name="Conflict")
+
+
+async def test_an_edit_shows_what_differs_from_somebody_else_s(visit, product, api, name):
+    await api.person(name)
+    await api.track(name, f"came_{name}")
+    segment = await api.segment(f"Base {name}", {"all": [did(f"came_{name}", 30), did(f"paid_{name}")]})
+    page = await opened(visit, product, f"/segments/{segment}")
+    await page.get_by_role("link", name="Edit", exact=True).click()
+    await expect(page.get_by_role("heading", name=f"Edit “Base {name}”")).to_be_focused()
+    await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
+    await page.get_by_role("button", name="Remove the condition: did").nth(1).click()
+    await expect(part(page, "Preview")).to_contain_text("If you save it, 1 person enters and 0 people leave.")
+    await edit(
+        api, segment, name=f"Theirs {name}", condition={"all": [did(f"came_{name}", 30), did(f"left_{name}")]}
+    )
+
+    await page.get_by_role("button", name="Save segment").click()
+
+    await expect(conflict(page)).to_be_focused()
+    mine, theirs = part(page, "Mine").get_by_role("listitem"), part(page, "Theirs").get_by_role("listitem")
+    await expect(mine).to_have_text(
+        [
+            f"{MINUS}removed: Name: Base {name}",
+            f"+added: Name: Mine {name}",
+            "Condition:",
+            "All of these:",
+            f"who did came_{name} at least once in the last 30 days",
+            f"{MINUS}removed: who did paid_{name} at least once",
+        ]
+    )
+    await expect(theirs).to_have_text(
+        [
+            f"{MINUS}removed: Name: Base {name}",
+            f"+added: Name: Theirs {name}",
+            "Condition:",
+            "All of these:",
+            f"who did came_{name} at least once in the last 30 days",
+            f"{MINUS}removed: who did paid_{name} at least once",
+            f"+added: who did left_{name} at least once",
+        ]
+    )
+    assert await barriers(page) == []
+    await page.set_viewport_size({"width": 390, "height": 844})
+    assert await width(page) == 390
+    await page.set_viewport_size({"width": 1440, "height": 1000})
+    await conflict(page).get_by_role("button", name="Take theirs").click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Theirs {name}")
+    await expect(page.get_by_label("did name").nth(1)).to_have_value(f"left_{name}")
+    await page.get_by_label("Name", exact=True).fill(f"Mine again {name}")
+    await edit(api, segment, description="Told by somebody else")
+    await page.get_by_role("button", name="Save segment").click()
+    await conflict(page).get_by_role("button", name="Save mine over it").click()
+
+    await expect(page.get_by_role("heading", name=f"Mine again {name}")).to_be_focused()
+    saved = await read(api, segment)
+    assert (saved["name"], saved["description"], saved["revision"]) == (f"Mine again {name}", None, 4)
+    assert saved["condition"] == {"all": [did(f"came_{name}", 30), did(f"left_{name}")]}
+    assert visit.complaints == []
+
+
+async def test_a_segment_is_renamed_paused_copied_and_deleted(visit, product, api, name):
+    await api.person(name)
+    segment = await api.segment(f"First {name}", did(f"met_{name}"))
+    reader = await api.segment(f"Reader {name}", {"segment": {"anyOf": [segment]}})
+    page = await opened(visit, product, f"/segments/{segment}")
+
+    await page.get_by_role("button", name="Rename…").click()
+    await edit(api, segment, name=f"Other {name}")
+    await page.get_by_label("New name").fill(f"Last {name}")
+    await page.get_by_role("button", name="Rename", exact=True).click()
+    await expect(page.get_by_role("dialog")).to_contain_text(f"It is called “Other {name}” now.")
+    await page.get_by_role("button", name="Rename", exact=True).click()
+    await expect(page.get_by_role("heading", name=f"Last {name}", exact=True)).to_be_visible()
+
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("main").get_by_role("alert").first).to_contain_text(
+        f"the segment “Reader {name}”"
+    )
+    await page.get_by_role("button", name="Delete…").click()
+    await page.get_by_role("button", name="Delete the segment").click()
+    await expect(page.get_by_role("dialog")).to_contain_text(f"the segment “Reader {name}”")
+    assert await barriers(page) == []
+    await page.get_by_role("button", name="Keep it").click()
+
+    await page.goto(f"{product.origin}/segments/{reader}")
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("main")).to_contain_text(
+        "Paused: it keeps its members until it is resumed."
+    )
+    assert (await read(api, reader))["state"] == "PAUSED"
+    await page.get_by_role("button", name="Resume").click()
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    await page.get_by_role("link", name="Duplicate").click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Copy of Reader {name}")
+    await page.get_by_role("button", name="Save segment").click()
+    await expect(page.get_by_role("heading", name=f"Copy of Reader {name}")).to_be_focused()
+    await page.get_by_role("button", name="Delete…").click()
+    await page.get_by_role("button", name="Delete the segment").click()
+
+    await expect(page).to_have_url(f"{product.origin}/")
+    await expect(row(page, f"Copy of Reader {name}")).to_have_count(0)
+    await expect(row(page, f"Reader {name}")).to_have_count(1)
+    assert visit.complaints == []
+
+
+async def test_a_segment_is_made_from_a_template_in_three_clicks(visit, product):
+    page = await opened(visit, product, "/")
+    await count_clicks(page)
+
+    await page.get_by_role("link", name="New segment").click()
+    await page.get_by_role("button", name="At risk").click()
+    await page.get_by_role("button", name="Save segment").click()
+
+    await expect(page.get_by_role("heading", name="At risk")).to_be_focused()
+    assert await page.evaluate("window.clicks") == 3
+    await page.get_by_role("link", name="Edit", exact=True).click()  # each template can be shown again
+    await expect(page.get_by_label("did name")).to_have_count(4)
+    await expect(page.get_by_label("Bracket at level 2: how many must hold")).to_have_value("none")
+    assert visit.complaints == []
+
+
+async def test_who_leaves_this_week_is_found_in_three_clicks(visit, product, api, name):
+    for person, days in {"soon": 26, "later": 10, "sooner": 29.5}.items():
+        await api.person(f"{name}-{person}")
+        await api.track(f"{name}-{person}", f"used_{name}", days_ago(days))
+    await api.segment(f"Users {name}", did(f"used_{name}", 30))
+    page = await opened(visit, product, "/")
+    await expect(row(page, f"Users {name}").locator("strong")).to_have_text("3")
+    await count_clicks(page)
+
+    await row(page, f"Users {name}").click()
+    await page.get_by_role("link", name="Who leaves this week?").click()
+
+    leavers = page.get_by_role("region", name="Who leaves").locator("tbody tr")
+    await expect(leavers).to_have_text(
+        [
+            re.compile(
+                f"{name}-sooner@people.example.*no longer true: who did used_{name} at least once in the last 30 days"
+            ),
+            re.compile(f"{name}-soon@people.example"),
+        ]
+    )
+    assert await page.evaluate("window.clicks") == 2
+    assert await barriers(page) == []
+    await page.get_by_role("button", name="Within a month").click()
+    await expect(leavers).to_have_count(3)
+    await page.get_by_role("button", name="Within a day").click()
+    await expect(leavers).to_have_count(1)
+    await page.reload()  # as somebody with whom the address is shared
+    await expect(leavers).to_have_count(1)
+    await page.get_by_role("button", name="Entering").click()
+    await expect(page.get_by_role("main")).to_contain_text("Nobody enters in the next 24 hours")
+    assert visit.complaints == []
+
+
+async def test_a_draft_is_in_the_address_and_is_not_lost_without_asking(visit, product, api, name):
+    await api.person(name)
+    await api.track(name, f"kept_{name}")
+    segment = await api.segment(f"Kept {name}", did(f"kept_{name}"))
+    page = await opened(visit, product, f"/segments/{segment}")
+    asked: list[str] = []
+    agrees = False
+
+    async def answer(dialog):
+        asked.append(dialog.type)
+        await (dialog.accept() if agrees else dialog.dismiss())
+
+    page.on("dialog", answer)
+    await page.get_by_role("link", name="Edit", exact=True).click()
+    await page.get_by_role("button", name="+ Condition").click()
+    await page.get_by_label("Kind of condition").nth(1).select_option("country")
+    await page.get_by_label("Name", exact=True).fill(f"Draft {name}")
+    await expect(page).to_have_url(re.compile(r"/edit#draft=.*Draft"))
+    await page.get_by_role("link", name="People", exact=True).click()
+    await page.go_back()
+    await page.get_by_role("button", name="Forget token").click()
+    assert asked == ["confirm"] * 3
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Draft {name}")
+
+    other = await visit.context.new_page()  # somebody with whom the address is shared, and who finishes it
+    await other.goto(page.url)
+    await other.get_by_label("API token").fill(product.token)
+    await other.get_by_role("button", name="Open").click()
+    await expect(other.get_by_label("Name", exact=True)).to_have_value(f"Draft {name}")
+    await expect(other.get_by_label("country: comparison")).to_have_value("is")
+    await other.get_by_label("country is").fill("LT")
+    await other.get_by_role("button", name="Save segment").click()
+    await expect(other.get_by_role("heading", name=f"Draft {name}")).to_be_focused()
+    assert (await read(api, segment))["condition"] == {
+        "all": [did(f"kept_{name}"), {"country": {"is": "LT"}}]
+    }
+
+    agrees = True
+    await page.reload()
+    assert asked[3:] == ["beforeunload"]
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Draft {name}")
+    await page.get_by_role("link", name="People", exact=True).click()
+    await expect(page.get_by_label("Search people")).to_be_visible()
+    assert asked[4:] == ["confirm"]
+    assert visit.complaints == []
