@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail.actors import COMMAND_LINE
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
@@ -18,7 +19,7 @@ async def open_ports(database_url: str, redis_url: str) -> AsyncIterator[Ports]:
     database = await Database.open(database_url, statement_timeout_seconds=60, lock_timeout_seconds=30)
     signals, jobs = RedisSignals(redis_url), ArqJobs(redis_url)
     try:
-        yield Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
+        yield Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs, actor=COMMAND_LINE)
     finally:
         await jobs.close()
         await signals.close()

@@ -164,7 +164,7 @@ async def test_a_save_reads_only_the_conditions_that_it_needs(house, monkeypatch
     await house.edit(segments[0], {"country": {"is": "LV"}})
 
     assert of_a_new_one == 3  # those that it reads
-    assert len(read) == 3  # those that read it: the two, and the new one
+    assert len(read) == 4  # its old one, for the history, and those that read it: the two, and the new one
 
 
 async def test_a_stale_edit_is_refused(house):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import strawberry
@@ -51,13 +51,17 @@ class Context:
     is_planned: bool = False
     """Whether a plan answered the operation, and not the library's executor."""
     loaders: Loaders = field(init=False)
+    _ports: Ports | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.loaders = self._fresh()
 
     @property
     def ports(self) -> Ports:
-        return self.services.ports
+        """The ports of the process, with the request's token as the actor: whatever changes a definition through them is recorded as its work."""
+        if self._ports is None:
+            self._ports = replace(self.services.ports, actor=self.access.actor)
+        return self._ports
 
     @property
     def heavy_ports(self) -> Ports:
@@ -85,7 +89,7 @@ class Context:
         self.loaders.forget()
 
     def _fresh(self) -> Loaders:
-        return Loaders(self.ports, self.heavy_ports, self.workspace.id)
+        return Loaders(self.services.ports, self.heavy_ports, self.workspace.id)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

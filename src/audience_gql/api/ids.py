@@ -23,6 +23,7 @@ from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.reads.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
+from audience_gql.storage.trail import EntryRecord, RevisionRecord
 
 _LARGEST: Final = 2**63 - 1
 _DAWN: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -51,6 +52,8 @@ class Kind(StrEnum):
     AUTOMATION_RUN = "run"
     WEBHOOK_ENDPOINT = "hook"
     WEBHOOK_DELIVERY = "dlv"
+    AUDIT_ENTRY = "aud"
+    SEGMENT_REVISION = "rev"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -128,6 +131,8 @@ _ID_OF: Final[Mapping[type, Callable[[Any], str]]] = {  # Any: a row of the type
     RejectRecord: lambda row: encode(Kind.IMPORT_ROW, row.import_id, row.line),
     ImportRecord: lambda row: encode(Kind.IMPORT, row.id),
     ExportRecord: lambda row: encode(Kind.EXPORT, row.id),
+    EntryRecord: lambda row: encode(Kind.AUDIT_ENTRY, row.id),
+    RevisionRecord: lambda row: encode(Kind.SEGMENT_REVISION, row.id),
     Group: _definition(Kind.GROUP),
     Segment: _definition(Kind.SEGMENT),
     CustomField: _definition(Kind.CUSTOM_FIELD),

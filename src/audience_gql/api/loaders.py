@@ -20,7 +20,7 @@ from audience_gql.audience.engine.due import next_change_by_segments
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, trail
 from audience_gql.storage.acting import delivery_pages, endpoint_pages
 from audience_gql.storage.acting import pages as automations
 from audience_gql.storage.acting.deliveries import AttemptRecord
@@ -54,6 +54,7 @@ from audience_gql.storage.reads.records import (
     SubscriberRecord,
 )
 from audience_gql.storage.reads.slices import Entries, Slice
+from audience_gql.storage.trail import EntryRecord, RevisionRecord
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -107,6 +108,14 @@ class Loaders:
     @cached_property
     def exports(self) -> Loader[int, ExportRecord | None]:
         return self._one(exports_by_ids)
+
+    @cached_property
+    def trail_entries(self) -> Loader[int, EntryRecord | None]:
+        return self._one(trail.entries_by_ids)
+
+    @cached_property
+    def segment_revisions(self) -> Loader[int, RevisionRecord | None]:
+        return self._one(trail.revisions_by_ids)
 
     @cached_property
     def automations(self) -> Loader[int, Automation | None]:
@@ -248,6 +257,9 @@ class Loaders:
 
     def changes_of_segments(self, part: Slice) -> Pages[int, LoggedChange]:
         return self._pages(list_pages.changes_of_segments, part)
+
+    def history_of_segments(self, part: Slice) -> Pages[int, RevisionRecord]:
+        return self._pages(trail.revisions_of_segments, part)
 
     def runs_of_automations(self, part: Slice) -> Pages[RunsOf, RunRecord]:
         return self._pages(automations.runs_of_automations, part)

@@ -38,7 +38,7 @@ class Node:
 class NodeQuery:
     @strawberry.field(
         description="The object with this id. Null when nothing in this workspace has it. Without the scope ADMIN, a caller finds no token "
-        "except its own, and nothing of webhooks.",
+        "except its own, and nothing of webhooks and of the audit trail.",
         graphql_type=Node | None,
     )
     @staticmethod
@@ -124,5 +124,11 @@ _FINDERS: Final[Mapping[Kind, Finder]] = {
         _loaded(partial(ids.number_of, Kind.WEBHOOK_ENDPOINT), lambda loaders: loaders.endpoints)
     ),
     Kind.WEBHOOK_DELIVERY: _for_admins(_loaded(ids.delivery_key_of, lambda loaders: loaders.deliveries)),
+    Kind.AUDIT_ENTRY: _for_admins(
+        _loaded(partial(ids.number_of, Kind.AUDIT_ENTRY), lambda loaders: loaders.trail_entries)
+    ),
+    Kind.SEGMENT_REVISION: _loaded(
+        partial(ids.number_of, Kind.SEGMENT_REVISION), lambda loaders: loaders.segment_revisions
+    ),
     Kind.API_TOKEN: _api_token,
 }

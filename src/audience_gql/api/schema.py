@@ -71,6 +71,7 @@ from audience_gql.api.people.upserts import UpsertMutation
 from audience_gql.api.plans.planner import Planner
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.tokens import TokenMutation, TokenQuery
+from audience_gql.api.trail.entries import TrailQuery
 from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
 
@@ -83,6 +84,7 @@ _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": 
 class Query(
     ViewerQuery,
     TokenQuery,
+    TrailQuery,
     NodeQuery,
     SubscriberQuery,
     GroupQuery,

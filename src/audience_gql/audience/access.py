@@ -22,6 +22,9 @@ from typing import Final
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound
 from audience_gql.audience.names import name_issues
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.actors import Actor
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import definitions
 from audience_gql.storage.database import BUSY, Transaction, Unavailable
 from audience_gql.storage.models import ApiToken, Workspace
@@ -43,6 +46,11 @@ class Access:
 
     workspace: Workspace
     token: ApiToken
+
+    @property
+    def actor(self) -> Actor:
+        """The token as the audit trail names it."""
+        return Actor(kind="TOKEN", name=self.token.name, token_id=self.token.id)
 
     def allows(self, scope: str) -> bool:
         """Whether the token has this scope. ADMIN includes all scopes."""
@@ -138,7 +146,7 @@ async def create_token(
         if expires_at is not None and expires_at <= now:
             message = "a token must expire in the future"
             raise InvalidInput((Issue(code="OUT_OF_RANGE", message=message, path=("expires_at",)),))
-        return await ApiToken.create(
+        token = await ApiToken.create(
             id=await ports.database.ids.one(transaction.connection),
             workspace_id=workspace.id,
             name=name.strip(),
@@ -148,6 +156,15 @@ async def create_token(
             created_at=now,
             expires_at=expires_at,
         )
+
+        change = Change(
+            kind="API_TOKEN_CREATED",
+            object_id=token.id,
+            object_name=token.name,
+            after=portraits.of_token(token),
+        )
+        await record(ports, transaction, workspace.id, now, change)
+        return token
 
     return await ports.database.run(work), secret
 
@@ -160,11 +177,19 @@ async def revoke_token(*, ports: Ports, workspace: Workspace, token_id: int | No
 
     async def work(transaction: Transaction) -> None:
         now = await ports.clock.now(transaction.connection)
-        revoked = token_id is not None and await ApiToken.filter(
-            id=token_id, workspace_id=workspace.id, revoked_at__isnull=True
-        ).update(revoked_at=now)
-        if not revoked:
+        rows = ApiToken.filter(id=token_id, workspace_id=workspace.id, revoked_at__isnull=True)
+        token = None if token_id is None else await rows.select_for_update().first()
+        if token is None:
             raise NotFound("there is no token with this id", ("id",))
+        token.revoked_at = now
+        await token.save(update_fields=["revoked_at"])
+        change = Change(
+            kind="API_TOKEN_REVOKED",
+            object_id=token.id,
+            object_name=token.name,
+            before=portraits.of_token(token),
+        )
+        await record(ports, transaction, workspace.id, now, change)
 
     await ports.database.run(work)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
+from audience_gql.audience.trail.actors import SERVER, Actor
 from audience_gql.storage.database import Connection, Database
 
 _SUCCESS: Final = range(200, 300)
@@ -142,3 +143,5 @@ class Ports:
     clock: Clock
     signals: Signals
     jobs: Jobs
+    actor: Actor = SERVER
+    """Who changes definitions through these ports. The API binds the token of each request, and a command the command line."""

@@ -9,6 +9,8 @@ from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
 from audience_gql.audience.names import name_issues
 from audience_gql.audience.people.value_checks import no_zone
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.periods import WEEK_STARTS
@@ -36,6 +38,13 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
         workspace_id, bucket_id = await ports.database.ids.take(2, connection)
         workspace = await Workspace.create(id=workspace_id, name=name.strip(), timezone=zone, created_at=now)
         await definitions.add_bucket(connection, workspace_id, bucket_id, now)
+        change = Change(
+            kind="WORKSPACE_CREATED",
+            object_id=workspace_id,
+            object_name=workspace.name,
+            after=portraits.of_workspace(workspace),
+        )
+        await record(ports, transaction, workspace_id, now, change)
         return workspace
 
     try:
@@ -52,7 +61,7 @@ async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) 
 
     async def work(transaction: Transaction) -> None:
         await definitions.lock_workspace(transaction.connection, workspace.id)
-        await Workspace.filter(id=workspace.id).update(timezone=zone)
+        await _edit(ports, transaction, workspace.id, timezone=zone)
         await _have_filled_those_that(looks_at_calendar, ports, transaction, workspace.id)
 
     await ports.database.run(work)
@@ -68,11 +77,28 @@ async def change_week_start(*, ports: Ports, workspace: Workspace, week_start: s
 
     async def work(transaction: Transaction) -> None:
         await definitions.lock_workspace(transaction.connection, workspace.id)
-        await Workspace.filter(id=workspace.id).update(week_start=given)
+        await _edit(ports, transaction, workspace.id, week_start=given)
         await _have_filled_those_that(_looks_at_weeks, ports, transaction, workspace.id)
 
     await ports.database.run(work)
     workspace.week_start = given
+
+
+async def _edit(ports: Ports, transaction: Transaction, workspace_id: int, **values: str) -> None:
+    """Change the row of a workspace, which the caller has locked, and record it."""
+    row = await Workspace.get(id=workspace_id)
+    before = portraits.of_workspace(row)
+    row.update_from_dict(values)
+    await row.save(update_fields=list(values))
+    change = Change(
+        kind="WORKSPACE_EDITED",
+        object_id=row.id,
+        object_name=row.name,
+        before=before,
+        after=portraits.of_workspace(row),
+    )
+    now = await ports.clock.now(transaction.connection)
+    await record(ports, transaction, workspace_id, now, change)
 
 
 def _no_zone(name: str) -> Issue:

@@ -45,6 +45,7 @@ MODELS = {
         "audience_gql.storage.work_models",
         "audience_gql.storage.import_models",
         "audience_gql.storage.export_models",
+        "audience_gql.storage.trail_models",
         "audience_gql.storage.acting.models",
     ],
     "migrations": "audience_gql.storage.migrations",

@@ -37,6 +37,7 @@ class Workspace(Model):
     definitions_version: int = BigIntField(default=0)
     log_epoch: int = BigIntField(default=0)
     week_start: str = TextField(default="MONDAY")
+    deleted_at: datetime | None = DatetimeField(null=True)
 
     class Meta:
         table = "workspaces"
@@ -63,6 +64,9 @@ class ApiToken(Model):
     expires_at: datetime | None = DatetimeField(null=True)
     revoked_at: datetime | None = DatetimeField(null=True)
     last_used_at: datetime | None = DatetimeField(null=True)
+    networks: list[str] | None = ArrayField("text", null=True)
+    last_used_address: str | None = TextField(null=True)
+    last_used_agent: str | None = TextField(null=True)
 
     class Meta:
         table = "api_tokens"

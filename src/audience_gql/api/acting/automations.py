@@ -206,7 +206,7 @@ class Automation(Node):
     )
     @staticmethod
     def actions(parent: strawberry.Parent[Row]) -> JSON:
-        return [_with_opaque_ids(action) for action in parent.actions]  # type: ignore[return-value]  # JSON is a type of any value
+        return [with_opaque_ids(action) for action in parent.actions]  # type: ignore[return-value]  # JSON is a type of any value
 
     @strawberry.field(
         description="The automation's runs. The one whose change occurred last comes first.",
@@ -252,7 +252,7 @@ class Automation(Node):
         return await info.context.loaders.run_figures.load((parent.id, instant_at(start, "from"), upto))
 
 
-def _with_opaque_ids(action: Mapping[str, object]) -> Mapping[str, object]:
+def with_opaque_ids(action: Mapping[str, object]) -> Mapping[str, object]:
     match action:
         case {"addToGroup": int() as group_id}:
             return {"addToGroup": ids.encode(Kind.GROUP, group_id)}

@@ -22,6 +22,7 @@ from audience_gql.audience.definitions.given_conditions import parse_given
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.filters.duration import DURATION
+from audience_gql.conditions.input.respelling import respelled
 from audience_gql.conditions.input.shapes import Enumeration, InputField, Reference, Scalar, Shape
 from audience_gql.conditions.reasoning.nesting import segments_read
 from audience_gql.conditions.registry import condition_shape
@@ -101,6 +102,11 @@ else:
 def stored_to_output(condition: dict[str, Any], vocabulary: Vocabulary) -> object:  # Any: JSON
     """A stored condition in the shape of ConditionInput, with opaque ids."""
     return dump(parse(condition, vocabulary=vocabulary, ids=PLAIN_IDS), ids=OPAQUE_IDS)
+
+
+def stored_with_opaque_ids(condition: object) -> object:
+    """The same for a condition of the past, which may name what is deleted by now."""
+    return respelled(condition, OPAQUE_IDS)
 
 
 async def filter_of(context: Context, given: ConditionInput) -> Filter:

@@ -19,6 +19,7 @@ from audience_gql.api.insights import performance as insights_performance
 from audience_gql.api.insights.past import AsOf, MembersPage, members_as_of, members_page
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
 from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
+from audience_gql.api.lists import segment_history
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import (
@@ -283,6 +284,7 @@ class Segment(Node):
     leaving = forecasts.leaving
     entering = forecasts.entering
     funnel = insights_funnel.of_segment
+    history = segment_history.history
 
 
 @strawberry.type(description="A segment in a list.")

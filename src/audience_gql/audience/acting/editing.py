@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from audience_gql.audience.acting.automation import Automation, Rules, Trigger, dump_actions
@@ -17,6 +18,8 @@ from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFoun
 from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, EntryKind, Portrait, record
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import IdCodec
 from audience_gql.storage import clearing, definitions
@@ -102,6 +105,7 @@ async def create_automation(
         # A tick under way would write changes that the automation neither reads nor passes over. The locks wait until it has ended.
         await definitions.lock_buckets(connection, workspace.id)
         await automations.begin_places(connection, workspace.id, row.id, existing=fires_for_existing)
+        await _record(ports, transaction, "AUTOMATION_CREATED", row, before=None, now=now)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         return row
 
@@ -147,6 +151,7 @@ async def update_automation(
         row = await _locked(connection, workspace, automation_id)
         if if_revision is not None and if_revision != row.revision:
             raise AutomationConflict(row.id, row.revision)
+        portrait = portraits.of_automation(row)
         issues: list[Issue] = []
         if not isinstance(name, Unset):
             issues += name_issues(name)
@@ -161,6 +166,7 @@ async def update_automation(
         row.revision += 1
         row.updated_at = await ports.clock.now(connection)
         await row.save()
+        await _record(ports, transaction, "AUTOMATION_EDITED", row, before=portrait, now=row.updated_at)
         if before != (row.list_kind, row.list_id):
             await definitions.lock_buckets(connection, workspace.id)
             await automations.skip_to_the_end(
@@ -183,8 +189,12 @@ async def pause_automation(*, ports: Ports, workspace: Workspace, automation_id:
 
     async def work(transaction: Transaction) -> Row:
         row = await _locked(transaction.connection, workspace, automation_id)
-        row.is_paused = True
-        await row.save(update_fields=["is_paused"])
+        if not row.is_paused:
+            before = portraits.of_automation(row)
+            row.is_paused = True
+            await row.save(update_fields=["is_paused"])
+            now = await ports.clock.now(transaction.connection)
+            await _record(ports, transaction, "AUTOMATION_PAUSED", row, before=before, now=now)
         return row
 
     return await ports.database.run(work)
@@ -208,6 +218,7 @@ async def resume_automation(
         row = await _locked(connection, workspace, automation_id)
         if not row.is_paused:
             return row
+        before = portraits.of_automation(row)
         row.is_paused = False
         await row.save(update_fields=["is_paused"])
         bucket_ids = await definitions.bucket_ids(connection, workspace.id)
@@ -218,6 +229,8 @@ async def resume_automation(
             await automations.skip_to_the_end(connection, bucket_ids, row.id, now=now, reason=reason)
         if fires_for_existing:
             await automations.fire_for_existing(connection, bucket_ids, row.id)
+        at = await ports.clock.now(connection)
+        await _record(ports, transaction, "AUTOMATION_RESUMED", row, before=before, now=at)
         transaction.after_commit(lambda: ports.signals.marked(bucket_ids))
         return row
 
@@ -231,6 +244,14 @@ async def delete_automation(*, ports: Ports, workspace: Workspace, automation_id
         row = await _locked(transaction.connection, workspace, automation_id)
         await row.delete()
         await clearing.want(transaction.connection, workspace.id, "automation", row.id)
+        change = Change(
+            kind="AUTOMATION_DELETED",
+            object_id=row.id,
+            object_name=row.name,
+            before=portraits.of_automation(row),
+        )
+        now = await ports.clock.now(transaction.connection)
+        await record(ports, transaction, workspace.id, now, change)
         transaction.after_commit(lambda: ports.jobs.clear(workspace.id))
 
     await ports.database.run(work)
@@ -243,6 +264,20 @@ _NO_RULES: Final = GivenRules(hold_for=None, reentry=None, causes=None, only_if=
 def _given(rules: GivenRules) -> dict[str, Any]:  # Any: the parts' own types
     parts = {name: getattr(rules, name) for name in GivenRules.__dataclass_fields__}
     return {name: part for name, part in parts.items() if not isinstance(part, Unset)}
+
+
+async def _record(
+    ports: Ports,
+    transaction: Transaction,
+    kind: EntryKind,
+    row: Row,
+    *,
+    before: Portrait | None,
+    now: datetime,
+) -> None:
+    after = portraits.of_automation(row)
+    change = Change(kind=kind, object_id=row.id, object_name=row.name, before=before, after=after)
+    await record(ports, transaction, row.workspace_id, now, change)
 
 
 async def _locked(connection: Connection, workspace: Workspace, automation_id: int | None) -> Row:

@@ -11,6 +11,8 @@ from audience_gql.audience.definitions.readers import automations_naming, segmen
 from audience_gql.audience.definitions.segments import InUse
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.base import Read
 from audience_gql.storage import clearing, definitions
 from audience_gql.storage.database import Transaction
@@ -47,6 +49,15 @@ async def _delete(
             raise InUse(used_by, automations)
         await row.delete()  # waits for transactions that write members or values, and keeps out new ones
         await clearing.want(connection, workspace.id, kind, row.id)
+        await record(ports, transaction, workspace.id, await ports.clock.now(connection), _change(row))
         transaction.after_commit(lambda: ports.jobs.clear(workspace.id))
 
     await ports.database.run(work)
+
+
+def _change(row: Group | CustomField) -> Change:
+    if isinstance(row, Group):
+        before = portraits.of_group(row)
+        return Change(kind="GROUP_DELETED", object_id=row.id, object_name=row.name, before=before)
+    before = portraits.of_field(row)
+    return Change(kind="CUSTOM_FIELD_DELETED", object_id=row.id, object_name=row.key, before=before)

@@ -9,6 +9,8 @@ from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
 from audience_gql.audience.names import line_issues
 from audience_gql.audience.people.profiles import FIELD_KEY, FIELD_TYPES, LIST_LIMIT
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.given_values import BadValue, given_text
 from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
 from audience_gql.storage.models import CustomField, Workspace
@@ -31,15 +33,24 @@ async def define_custom_field(
         raise InvalidInput(tuple(issues))
 
     async def work(transaction: Transaction) -> CustomField:
-        return await CustomField.create(
+        now = await ports.clock.now(transaction.connection)
+        field = await CustomField.create(
             id=await ports.database.ids.one(transaction.connection),
             workspace_id=workspace.id,
             key=key,
             label=label.strip(),
             type=type,
             options=_kept_options(options or ()) or None,
-            created_at=await ports.clock.now(transaction.connection),
+            created_at=now,
         )
+        change = Change(
+            kind="CUSTOM_FIELD_DEFINED",
+            object_id=field.id,
+            object_name=field.key,
+            after=portraits.of_field(field),
+        )
+        await record(ports, transaction, workspace.id, now, change)
+        return field
 
     try:
         return await ports.database.run(work)

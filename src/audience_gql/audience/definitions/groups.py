@@ -15,6 +15,8 @@ from audience_gql.audience.names import description_issues, kept_description, na
 from audience_gql.audience.people.keys import UNSET, SubscriberKey, SubscriberRef, Unset
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.values import fold
 from audience_gql.storage import definitions, facts
@@ -43,7 +45,7 @@ async def create_group(
 
     async def work(transaction: Transaction) -> Group:
         now = await ports.clock.now(transaction.connection)
-        return await Group.create(
+        group = await Group.create(
             id=await ports.database.ids.one(transaction.connection),
             workspace_id=workspace.id,
             name=name.strip(),
@@ -52,6 +54,14 @@ async def create_group(
             created_at=now,
             updated_at=now,
         )
+        change = Change(
+            kind="GROUP_CREATED",
+            object_id=group.id,
+            object_name=group.name,
+            after=portraits.of_group(group),
+        )
+        await record(ports, transaction, workspace.id, now, change)
+        return group
 
     try:
         return await ports.database.run(work)
@@ -75,6 +85,7 @@ async def update_group(
         group = None if group_id is None else await Group.get_or_none(id=group_id, workspace_id=workspace.id)
         if group is None:
             raise NotFound("there is no group with this id", ("id",))
+        before = portraits.of_group(group)
         issues: list[Issue] = []
         if not isinstance(name, Unset):
             issues += name_issues(name)
@@ -87,6 +98,14 @@ async def update_group(
             raise InvalidInput(tuple(issues))
         group.updated_at = await ports.clock.now(connection)
         await group.save()
+        change = Change(
+            kind="GROUP_EDITED",
+            object_id=group.id,
+            object_name=group.name,
+            before=before,
+            after=portraits.of_group(group),
+        )
+        await record(ports, transaction, workspace.id, group.updated_at, change)
         if not isinstance(name, Unset):
             users = await segments_reading(connection, workspace.id, Read(source="group", ref=group.id))
             await rewrite_summaries(connection, workspace.id, users)

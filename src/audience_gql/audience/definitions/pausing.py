@@ -10,6 +10,8 @@ from datetime import datetime
 from audience_gql.audience.definitions.readers import automations_asking
 from audience_gql.audience.definitions.segments import InUse, get_segment, have_filled
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, EntryKind, record
 from audience_gql.conditions.base import Read
 from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection, Transaction
@@ -40,6 +42,7 @@ async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int |
         segment.is_paused = True
         segment.paused_through = await _evaluated_through(ports, connection, segment)
         await segment.save(update_fields=["is_paused", "paused_through"])
+        await _record(ports, transaction, segment, "SEGMENT_PAUSED")
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         return segment
 
@@ -60,11 +63,25 @@ async def resume_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         segment.generation += 1
         segment.failure = None
         await segment.save(update_fields=["is_paused", "paused_through", "generation", "failure"])
+        await _record(ports, transaction, segment, "SEGMENT_RESUMED")
         await have_filled(ports, transaction, [segment.id])
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         return segment
 
     return await ports.database.run(work)
+
+
+async def _record(ports: Ports, transaction: Transaction, segment: Segment, kind: EntryKind) -> None:
+    after = portraits.of_segment(segment)
+    change = Change(
+        kind=kind,
+        object_id=segment.id,
+        object_name=segment.name,
+        before={**after, "isPaused": not segment.is_paused},
+        after=after,
+    )
+    now = await ports.clock.now(transaction.connection)
+    await record(ports, transaction, segment.workspace_id, now, change)
 
 
 async def _evaluated_through(ports: Ports, connection: Connection, segment: Segment) -> datetime | None:

@@ -16,12 +16,15 @@ from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFoun
 from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.base import Condition, Read
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
+from audience_gql.conditions.words.outline import difference, outline
 from audience_gql.conditions.words.summary import summarize
 from audience_gql.storage import definitions
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
@@ -72,7 +75,7 @@ async def create_segment(
         saving = await Saving.begin(ports, workspace, connection)
         tree = saving.parse(condition, ids, issues)
         check_count(len(saving.conditions) + 1)
-        segment = await saving.create(name=name, description=description, tree=tree)
+        segment = await saving.create(name=name, description=description, tree=tree, transaction=transaction)
         await have_filled(ports, transaction, [segment.id])
         return segment
 
@@ -105,6 +108,8 @@ async def update_segment(
         segment = await get_segment(workspace, segment_id)
         if if_revision is not None and if_revision != segment.revision:
             raise RevisionConflict(segment.id, segment.revision)
+        before = portraits.of_segment(segment)
+        lines: tuple[list[str], list[str]] = [], []
         issues: list[Issue] = []
         if not isinstance(name, Unset):
             issues += name_issues(name)
@@ -115,12 +120,22 @@ async def update_segment(
             segment.description = None if wrong else kept_description(description)
         if condition is not UNSET:
             saving = await Saving.begin(ports, workspace, connection)
-            await saving.replace(segment, saving.parse(condition, ids, issues), transaction)
+            lines = await saving.replace(segment, saving.parse(condition, ids, issues), transaction)
         elif issues:
             raise InvalidInput(tuple(issues))
         segment.revision += 1
         segment.updated_at = await ports.clock.now(connection)
         await segment.save()
+        change = Change(
+            kind="SEGMENT_EDITED",
+            object_id=segment.id,
+            object_name=segment.name,
+            before=before,
+            after=portraits.of_segment(segment),
+            lines_added=lines[0],
+            lines_removed=lines[1],
+        )
+        await record(ports, transaction, workspace.id, segment.updated_at, change)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         if not isinstance(name, Unset):
             users = await definitions.segments_using(connection, segment.id)
@@ -147,6 +162,13 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         if used_by or automation_ids:
             raise InUse(used_by, automation_ids)
         await segment.delete()
+        change = Change(
+            kind="SEGMENT_DELETED",
+            object_id=segment.id,
+            object_name=segment.name,
+            before=portraits.of_segment(segment),
+        )
+        await record(ports, transaction, workspace.id, await ports.clock.now(connection), change)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         await have_filled(ports, transaction, [segment.id], lane=BULK)
 
@@ -191,11 +213,14 @@ class Saving:
             other_issues=issues,
         )
 
-    async def create(self, *, name: str, description: str | None, tree: Condition) -> Segment:
+    async def create(
+        self, *, name: str, description: str | None, tree: Condition, transaction: Transaction
+    ) -> Segment:
         """Store a new segment, which has no members yet. The caller requests its fill. Raises InvalidInput if the condition is too large."""
         segment_id = await self._ports.database.ids.one(self._connection)
         check_size(self.conditions.with_edited(segment_id, tree), segment_id)
         await self.intern_names(tree)
+        names = await definitions.names(self._connection, self._workspace.id)
         now = await self._ports.clock.now(self._connection)
         segment = await Segment.create(
             id=segment_id,
@@ -204,15 +229,26 @@ class Saving:
             name_folded=fold(name.strip()),
             description=kept_description(description),
             condition=dump(tree, ids=PLAIN_IDS),
-            summary=summarize(tree, await definitions.names(self._connection, self._workspace.id)),
+            summary=summarize(tree, names),
             created_at=now,
             updated_at=now,
         )
         await definitions.write_dependencies(self._connection, segment_id, segments_read(tree))
+        change = Change(
+            kind="SEGMENT_CREATED",
+            object_id=segment_id,
+            object_name=segment.name,
+            after=portraits.of_segment(segment),
+            lines_added=outline(tree, names),
+        )
+        await record(self._ports, transaction, self._workspace.id, now, change)
         return segment
 
-    async def replace(self, segment: Segment, tree: Condition, transaction: Transaction) -> None:
-        """Give a segment another condition, and refill it and all segments that read it."""
+    async def replace(
+        self, segment: Segment, tree: Condition, transaction: Transaction
+    ) -> tuple[list[str], list[str]]:
+        """Give a segment another condition, and refill it and all segments that read it. Returns the lines in words that it adds and removes."""
+        before = self.conditions[segment.id]
         edited = self.conditions.with_edited(segment.id, tree)
         try:
             reading_order((tree,), edited)
@@ -222,13 +258,15 @@ class Saving:
         for user in (segment.id, *users):
             check_size(edited, user)
         await self.intern_names(tree)
+        names = await definitions.names(self._connection, self._workspace.id)
         segment.condition = dict(dump(tree, ids=PLAIN_IDS))
-        segment.summary = summarize(tree, await definitions.names(self._connection, self._workspace.id))
+        segment.summary = summarize(tree, names)
         segment.generation += 1
         segment.failure = None
         await definitions.write_dependencies(self._connection, segment.id, segments_read(tree))
         await definitions.raise_generations(self._connection, users)
         await have_filled(self._ports, transaction, [segment.id, *users])
+        return difference(outline(before, names), outline(tree, names))
 
     async def intern_names(self, tree: Condition) -> None:
         """Give ids to event names that are not in use yet, so that a compiled condition stays right after their first event."""

@@ -78,7 +78,9 @@ async def split_segment(
             condition = {"all": [{"segment": {"anyOf": [str(whole.id)]}}, {"sample": sample}]}
             try:
                 tree = saving.parse(condition, PLAIN_IDS, [])
-                made.append(await saving.create(name=share.name, description=None, tree=tree))
+                made.append(
+                    await saving.create(name=share.name, description=None, tree=tree, transaction=transaction)
+                )
             except InvalidInput as invalid:
                 raise InvalidInput(tuple(_told(issue) for issue in invalid.issues)) from invalid
         await have_filled(ports, transaction, [segment.id for segment in made])

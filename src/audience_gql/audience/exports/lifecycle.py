@@ -15,6 +15,7 @@ from typing import Final
 from audience_gql.audience.exports.plans import ExportPlan
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import definitions, exports
 from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.engine.membership import ListKind
@@ -71,6 +72,17 @@ async def export_list(
         )
         made = await exports.find(connection, export_id)
         assert made is not None  # noqa: S101  # written a moment ago, in this transaction
+        change = Change(
+            kind="EXPORT_STARTED",
+            object_id=export_id,
+            object_name=found.name,
+            after={
+                "list": {f"{key.kind.lower()}Id": list_id},
+                "format": plan.format,
+                "fields": list(plan.fields),
+            },
+        )
+        await record(ports, transaction, workspace.id, now, change)
         transaction.after_commit(lambda: ports.jobs.run_export(export_id))
         return made
 

@@ -14,6 +14,7 @@ from typing import Final
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
 from audience_gql.audience.imports.plans import ImportPlan
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.given_values import BadValue, given_line
 from audience_gql.storage import definitions, imports
 from audience_gql.storage.database import Transaction
@@ -73,6 +74,13 @@ async def start_import(
         )
         made = await imports.find(connection, import_id)
         assert made is not None  # noqa: S101  # written a moment ago, in this transaction
+        change = Change(
+            kind="IMPORT_STARTED",
+            object_id=import_id,
+            object_name=None,
+            after=plan.portrait(is_dry_run=dry_run),
+        )
+        await record(ports, transaction, workspace.id, now, change)
         return made
 
     return await ports.database.run(work), secret
@@ -114,7 +122,10 @@ async def cancel_import(*, ports: Ports, workspace: Workspace, import_id: int | 
         if found is None or found.workspace_id != workspace.id:
             raise NotFound("there is no import with this id", ("id",))
         if found.state in ("WAITING", "RUNNING"):
-            await imports.end(connection, found.id, "CANCELLED", now=await ports.clock.now(connection))
+            now = await ports.clock.now(connection)
+            await imports.end(connection, found.id, "CANCELLED", now=now)
+            change = Change(kind="IMPORT_CANCELLED", object_id=found.id, object_name=None)
+            await record(ports, transaction, workspace.id, now, change)
         ended = await imports.find(connection, found.id)
         return ended or found
 

@@ -6,6 +6,7 @@ from audience_gql.audience.failures import NotFound
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail import entries
 from audience_gql.storage import erasure, exports, imports
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import membership
@@ -49,6 +50,10 @@ async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: Su
         keys = await erasure.erase(connection, workspace.id, ref.bucket_id, ref.id)
         await imports.forget_person(connection, workspace.id, ref.id, keys)
         await exports.forget_files(connection, workspace.id)
+        change = entries.Change(
+            kind="SUBSCRIBER_ERASED", object_id=ref.id, object_bucket=ref.bucket_id, object_name=None
+        )
+        await entries.record(ports, transaction, workspace.id, now, change)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         transaction.after_commit(lambda: ports.signals.marked([ref.bucket_id]))
         return ref

@@ -17,6 +17,8 @@ from typing import Final
 
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.ports import Attempt, Ports, Sender
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.audience.webhooks.forming import Forming, Outgoing
 from audience_gql.audience.webhooks.messages import MessageIds
 from audience_gql.audience.webhooks.schedule import FAILING_LIMIT, next_delay
@@ -125,7 +127,7 @@ class Carrier:
                 await deliveries.rest(connection, lane, None)
                 return None
             if sent is not None:
-                await self._record(connection, lane, endpoint, sent, response, now)
+                await self._record(transaction, lane, endpoint, sent, response, now)
             return await self._next(connection, lane, endpoint, formed_to, now, is_last=is_last)
 
         return await self._ports.database.run(work)
@@ -166,16 +168,17 @@ class Carrier:
 
     async def _record(
         self,
-        connection: Connection,
+        transaction: Transaction,
         lane: Lane,
         endpoint: WebhookEndpoint,
         sent: _Sent,
         response: str,
         now: datetime,
     ) -> None:
+        connection = transaction.connection
         delivery, attempt = sent.outgoing.delivery, sent.attempt
         number = delivery.attempts + 1
-        record = AttemptRecord(
+        made = AttemptRecord(
             number=number,
             at=sent.outgoing.message.sent_at,
             status=attempt.status,
@@ -183,7 +186,7 @@ class Carrier:
             failure=attempt.failure,
             response=response,
         )
-        await deliveries.add_attempt(connection, lane, delivery.id, record)
+        await deliveries.add_attempt(connection, lane, delivery.id, made)
         state, step, next_attempt_at = self._after_attempt(delivery.step, attempt, now)
         await deliveries.end_attempt(
             connection,
@@ -195,7 +198,7 @@ class Carrier:
             next_attempt_at=next_attempt_at,
             ended_at=None if state == "WAITING" else now,
         )
-        await _judge(endpoint, attempt, now)
+        await _judge(self._ports, transaction, endpoint, attempt, now)
 
     def _after_attempt(
         self, step: int, attempt: Attempt, now: datetime
@@ -225,7 +228,9 @@ async def _lasting_response(connection: Connection, lane: Lane, sent: _Sent) -> 
     return sent.attempt.response if there == sent.outgoing.people else ""
 
 
-async def _judge(endpoint: WebhookEndpoint, attempt: Attempt, now: datetime) -> None:
+async def _judge(
+    ports: Ports, transaction: Transaction, endpoint: WebhookEndpoint, attempt: Attempt, now: datetime
+) -> None:
     """Note since when the endpoint fails, and disable it if it is gone, or has failed for too long."""
     rows = WebhookEndpoint.filter(id=endpoint.id)
     if attempt.is_success:
@@ -240,8 +245,17 @@ async def _judge(endpoint: WebhookEndpoint, attempt: Attempt, now: datetime) -> 
     elif now - endpoint.failing_since >= FAILING_LIMIT:
         reason = f"Every attempt has failed for {FAILING_LIMIT.days} days. The last one: {attempt.failure}"
     if reason is not None and endpoint.is_enabled:
-        endpoint.is_enabled = False
-        await rows.update(is_enabled=False, disabled_reason=reason)
+        before = portraits.of_endpoint(endpoint)
+        endpoint.is_enabled, endpoint.disabled_reason = False, reason
+        if await rows.filter(is_enabled=True).update(is_enabled=False, disabled_reason=reason):
+            change = Change(
+                kind="WEBHOOK_ENDPOINT_DISABLED",
+                object_id=endpoint.id,
+                object_name=endpoint.name,
+                before=before,
+                after=portraits.of_endpoint(endpoint),
+            )
+            await record(ports, transaction, endpoint.workspace_id, now, change)
 
 
 def _carried(sent: _Sent | None, *, has_more: bool) -> Carried:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from audience_gql.audience.definitions.readers import automations_sending_to
@@ -12,6 +12,8 @@ from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFoun
 from audience_gql.audience.names import name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Attempt, OutgoingMessage, Ports, Sender
+from audience_gql.audience.trail import portraits
+from audience_gql.audience.trail.entries import Change, EntryKind, Portrait, record
 from audience_gql.audience.webhooks.forming import valid_secrets
 from audience_gql.audience.webhooks.messages import MessageIds, check_body
 from audience_gql.conditions.values import fold
@@ -67,6 +69,7 @@ async def create_endpoint(
             created_at=now,
             updated_at=now,
         )
+        await _record(ports, transaction, "WEBHOOK_ENDPOINT_CREATED", row, before=None, now=now)
         return WithSecret(endpoint=row, secret=row.secret)
 
     if issues := [*name_issues(name), *_url_issues(sender, url)]:
@@ -95,6 +98,7 @@ async def update_endpoint(
             raise EndpointConflict(row.id, row.revision)
         if issues:
             raise InvalidInput(tuple(issues))
+        before = portraits.of_endpoint(row)
         if not isinstance(name, Unset):
             row.name = (name or "").strip()
             row.name_folded = fold(row.name)
@@ -105,6 +109,7 @@ async def update_endpoint(
         row.revision += 1
         row.updated_at = await ports.clock.now(transaction.connection)
         await row.save(update_fields=changed)  # the rest belongs to couriers
+        await _record(ports, transaction, "WEBHOOK_ENDPOINT_EDITED", row, before=before, now=row.updated_at)
         return row
 
     issues = [] if isinstance(name, Unset) else name_issues(name)
@@ -129,6 +134,9 @@ async def rotate_secret(
         row.previous_secret, row.previous_until = row.secret, now + SECRET_OVERLAP
         row.secret = sender.new_secret()
         await row.save(update_fields=["secret", "previous_secret", "previous_until"])
+        await _record(
+            ports, transaction, "WEBHOOK_SECRET_ROTATED", row, before=portraits.of_endpoint(row), now=now
+        )
         return WithSecret(endpoint=row, secret=row.secret)
 
     return await ports.database.run(work)
@@ -140,8 +148,11 @@ async def disable_endpoint(*, ports: Ports, workspace: Workspace, endpoint_id: i
     async def work(transaction: Transaction) -> WebhookEndpoint:
         row = await _locked(transaction.connection, workspace, endpoint_id)
         if row.is_enabled:
+            before = portraits.of_endpoint(row)
             row.is_enabled, row.disabled_reason = False, None
             await row.save(update_fields=["is_enabled", "disabled_reason"])
+            now = await ports.clock.now(transaction.connection)
+            await _record(ports, transaction, "WEBHOOK_ENDPOINT_DISABLED", row, before=before, now=now)
         return row
 
     return await ports.database.run(work)
@@ -165,8 +176,10 @@ async def enable_endpoint(
         now = await ports.clock.now(connection)
         wanted = endpoints.retry_waiting if waiting == "SEND" else endpoints.drop_waiting
         await wanted(connection, bucket_ids, row.id, now)
+        before = portraits.of_endpoint(row)
         row.is_enabled, row.disabled_reason, row.failing_since = True, None, None
         await row.save(update_fields=["is_enabled", "disabled_reason", "failing_since"])
+        await _record(ports, transaction, "WEBHOOK_ENDPOINT_ENABLED", row, before=before, now=now)
         return row
 
     return await ports.database.run(work)
@@ -182,6 +195,13 @@ async def delete_endpoint(*, ports: Ports, workspace: Workspace, endpoint_id: in
             raise InUse((), automation_ids)
         await row.delete()
         await clearing.want(connection, workspace.id, "endpoint", row.id)
+        change = Change(
+            kind="WEBHOOK_ENDPOINT_DELETED",
+            object_id=row.id,
+            object_name=row.name,
+            before=portraits.of_endpoint(row),
+        )
+        await record(ports, transaction, workspace.id, await ports.clock.now(connection), change)
         transaction.after_commit(lambda: ports.jobs.clear(workspace.id))
 
     await ports.database.run(work)
@@ -214,6 +234,20 @@ async def _locked(connection: Connection, workspace: Workspace, endpoint_id: int
     if row is None:
         raise _not_found()
     return row
+
+
+async def _record(
+    ports: Ports,
+    transaction: Transaction,
+    kind: EntryKind,
+    row: WebhookEndpoint,
+    *,
+    before: Portrait | None,
+    now: datetime,
+) -> None:
+    after = portraits.of_endpoint(row)
+    change = Change(kind=kind, object_id=row.id, object_name=row.name, before=before, after=after)
+    await record(ports, transaction, row.workspace_id, now, change)
 
 
 def _not_found() -> Failure:

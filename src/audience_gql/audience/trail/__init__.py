@@ -1,0 +1,1 @@
+"""Who changed which definition: the entries of the audit trail, and what they tell."""
