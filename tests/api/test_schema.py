@@ -120,7 +120,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
     """Lists that hang off a row are connections, but for those that are short by nature."""
     short = {
         "ApiToken.scopes", "Automation.causes", "Automation.on", "AutomationLoop.way", "AutomationPreview.does", "AutomationPreview.sample", "AutomationPreview.way", "InUse.automations",
-        "ComingChangeEdge.reasons", "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "Export.fields", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "InUse.usedBy",
+        "ComingChangeEdge.reasons", "ConditionKind.operators", "CustomField.options", "EventName.properties", "Explanation.nodes", "Export.fields", "FeedPage.changes", "Funnel.nodes", "GroupMembersPayload.rejects", "Import.groups", "InUse.usedBy",
         "InvalidInput.issues", "MarkReviewedPayload.segments", "MembershipChangeBatch.changes", "Query.apiTokens", "Query.conditionKinds", "Query.customFields",
         "Query.eventNames", "Query.nodes", "Query.segmentAdvice", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeForecast", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentRevision.linesAdded", "SegmentRevision.linesRemoved", "SegmentPreview.sample", "SegmentPreview.warnings",
@@ -143,7 +143,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
 def test_connections_are_relay_s(exported):
     connections = {name: it for name, it in exported.type_map.items() if name.endswith("Connection")}
 
-    assert len(connections) == 18
+    assert len(connections) == 19
     for name, connection in connections.items():
         edge = exported.type_map[name.removesuffix("Connection") + "Edge"]
         assert str(connection.fields["edges"].type) == f"[{edge.name}!]!"
