@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 import audience_gql
@@ -161,7 +161,7 @@ async def test_each_mutation_leaves_its_entries_or_has_a_reason_not_to(api, stra
     assert made.keys() | WITHOUT_ENTRY.keys() == declared
     assert not made.keys() & WITHOUT_ENTRY.keys()
     written = {kind for calls in made.values() for kinds in calls for kind in kinds}
-    assert set(entries.EntryKind.__args__) - written == {
+    assert set(get_args(entries.EntryKind)) - written == {
         "WORKSPACE_CREATED",
         "WORKSPACE_EDITED",
         "SUBSCRIBER_EXPORTED",
