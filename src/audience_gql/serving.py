@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -26,6 +26,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request
 
 from audience_gql.api.transport.ports import MetricsPort
+from audience_gql.api.transport.replies import WHOLE, Header
 from audience_gql.api.transport.socket import DIRECT
 from audience_gql.api.transport.sse import CUT_OFF
 from audience_gql.config import Settings
@@ -126,16 +127,20 @@ class _Http(HttpToolsProtocol):
         self._expect_more()
 
     def data_received(self, data: bytes) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self._expect_more()
         super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:  # the head has not arrived yet
+            self._expect_more()
 
     def on_headers_complete(self) -> None:
         self._expect_nothing()
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self.scope["extensions"] = {CUT_OFF: {"now": partial(self._cut_off, self.cycle)}}
+            exchange = _Exchange(self.cycle)
+            self.scope["extensions"] = {
+                CUT_OFF: {"now": exchange.cut_off},
+                WHOLE: {"send": exchange.send_whole},
+            }
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -151,7 +156,8 @@ class _Http(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _expect_more(self) -> None:
-        if self._deadline is None and not self.transport.is_closing():
+        is_ours = not self.transport.is_closing() and self.transport.get_protocol() is self
+        if self._deadline is None and is_ours:  # after an upgrade, it is a socket's
             self._deadline = self.loop.call_later(self._seconds, self.transport.close)
 
     def _expect_nothing(self) -> None:
@@ -159,9 +165,38 @@ class _Http(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _cut_off(self, cycle: RequestResponseCycle) -> None:
-        cycle.disconnected = True  # or else the library logs the missing end of the answer as our error
-        self.transport.abort()
+
+class _Exchange:
+    """What an application can do with one request that ASGI does not offer."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    def cut_off(self) -> None:
+        """Close the connection at once, whatever the client has read."""
+        self._cycle.disconnected = True  # or else the library logs the missing end of the answer as our error
+        self._cycle.transport.abort()
+
+    def send_whole(self, headers: Sequence[Header], body: bytes) -> bool:
+        """As in SendWhole."""
+        cycle = self._cycle
+        if cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        lines = [b"HTTP/1.1 200 OK\r\n"]
+        for name, value in cycle.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+        cycle.transport.write(b"".join(lines))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
 
 
 class _Socket(WebSocketsSansIOProtocol):

@@ -98,7 +98,9 @@ class Api:
     async def execute(self, document: str, variables: dict[str, Any] | None = None) -> ExecutionResult:
         request = OperationRequest(query=document, variables=variables, operation_name=None)
         try:
-            return await self.schema.answer(request, Context(self.services, self.access))
+            return await self.schema.answer(
+                self.schema.candidate(request), Context(self.services, self.access)
+            )
         except OperationRefused as refused:
             return ExecutionResult(data=None, errors=refused.errors)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -258,3 +259,63 @@ async def test_a_compressed_body_is_of_no_type_that_is_taken(guarded, api, encod
     (error,) = answer.json()["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert encoding in error["message"]
+
+
+def asking(token: str, query: str, *lines: str, version: str = "1.1") -> bytes:
+    """A POST as it is on the wire."""
+    body = json.dumps({"query": query})
+    head = (
+        f"POST /graphql HTTP/{version}",
+        "host: x",
+        f"authorization: Bearer {token}",
+        "content-type: application/json",
+    )
+    return "\r\n".join((*head, *lines, f"content-length: {len(body)}", "", body)).encode()
+
+
+async def heard_on_one_connection(server: Server, sent: bytes) -> bytes:
+    """Everything that the server sends until it closes the connection."""
+    address = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(sent)
+    async with asyncio.timeout(20):
+        heard = await reader.read(-1)
+    writer.close()
+    return heard
+
+
+async def test_requests_in_one_packet_are_answered_in_order_and_the_last_one_closes(server, api):
+    token = await api.token()
+    sent = (
+        asking(token, "{ a: __typename }")
+        + asking(token, "{ no such document")
+        + asking(token, "{ c: __typename }", "connection: close")
+    )
+
+    heard = await heard_on_one_connection(server, sent)
+
+    first, second, third = re.split(rb"(?=HTTP/1.1 )", heard)[1:]
+    assert [it.splitlines()[0] for it in (first, second, third)] == [b"HTTP/1.1 200 OK"] * 3
+    assert [it.partition(b"\r\n\r\n")[2] for it in (first, third)] == [
+        b'{"data":{"a":"Query"}}',
+        b'{"data":{"c":"Query"}}',
+    ]
+    assert [b"\r\nconnection: close\r\n" in it for it in (first, second, third)] == [False, False, True]
+    for it in (first, second, third):
+        assert (
+            len(
+                re.findall(
+                    rb"\r\n(?:date|content-type|content-length|cache-control|x-content-type-options|x-request-id): ",
+                    it,
+                )
+            )
+            == 6
+        )
+
+
+async def test_a_client_of_http_1_0_is_answered_and_its_connection_closed(server, api):
+    heard = await heard_on_one_connection(server, asking(await api.token(), "{ __typename }", version="1.0"))
+
+    assert heard.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nconnection: close\r\n" in heard
+    assert heard.endswith(b'{"data":{"__typename":"Query"}}')

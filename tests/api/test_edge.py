@@ -46,7 +46,7 @@ async def test_over_http_it_is_json_with_an_id(web, caplog, accept):
     def fail(*_: object) -> None:
         raise RuntimeError(SECRET)
 
-    with patch.object(Schema, "operation_type", fail), caplog.at_level(logging.ERROR):
+    with patch.object(Schema, "candidate", fail), caplog.at_level(logging.ERROR):
         response = await web.post("/graphql", json={"query": VIEWER}, headers={"accept": accept})
 
     error = the_only_error(response)
@@ -151,7 +151,7 @@ async def test_on_a_socket_it_is_the_operation_s_error_and_the_id_is_free(api, c
         assert (told["id"], told["type"], error["extensions"]["code"]) == ("1", "error", "INTERNAL")
         assert SECRET not in str(told)
         assert any(error["extensions"]["errorId"] in record.getMessage() for record in caplog.records)
-        with patch.object(Schema, "operation_type", broken):
+        with patch.object(Schema, "candidate", broken):
             wire.hear({"id": "1", "type": "subscribe", "payload": {"query": FEED}})
             told = json.loads((await asyncio.wait_for(wire.sent.get(), 5))["text"])
         assert (told["id"], told["type"]) == ("1", "error")

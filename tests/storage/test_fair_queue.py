@@ -73,6 +73,22 @@ async def test_a_token_has_its_share_and_others_pass():
     await crowd.end()
 
 
+async def test_a_token_that_is_alone_has_more_until_others_come():
+    crowd = Crowd(queue(places=8, per_token=4, per_workspace=8, kept_free=2))
+    await crowd.ask(*[ADA] * 8)
+    assert crowd.came == [ADA] * 6  # two places stay free
+
+    await crowd.ask(CYD, CYD, CYD)
+
+    assert crowd.came == [ADA] * 6 + [CYD] * 2
+    await crowd.let_go(ADA)
+    assert crowd.came == [ADA] * 6 + [CYD] * 3  # not ADA, although it asked before
+    await crowd.let_go(ADA)
+    await crowd.let_go(ADA)
+    assert crowd.came[9:] == [ADA]  # three of eight, and its share is four
+    await crowd.end()
+
+
 async def test_a_workspace_with_many_tokens_leaves_a_place_to_others():
     crowd = Crowd(queue())
 

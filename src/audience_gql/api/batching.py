@@ -27,11 +27,14 @@ class _Call(Generic[Key]):
 class Loader(Generic[Key, Value]):
     """Reads values by key, and remembers them. It must not outlive the operation."""
 
-    __slots__ = ("_calls", "_found", "_next", "_read", "_running")
+    __slots__ = ("_calls", "_found", "_gathers", "_next", "_read", "_running")
 
-    def __init__(self, read: Callable[[list[Key]], Awaitable[Sequence[Value]]]) -> None:
-        """`read` returns a value for each of these keys, in their order."""
+    def __init__(
+        self, read: Callable[[list[Key]], Awaitable[Sequence[Value]]], *, gathers: bool = True
+    ) -> None:
+        """`read` returns a value for each of these keys, in their order. `gathers`: one key waits for others, which one call reads with it."""
         self._read = read
+        self._gathers = gathers
         self._found: dict[Key, Value] = {}
         self._calls: dict[Key, _Call[Key]] = {}
         """The call that reads each key that was asked for."""
@@ -47,16 +50,20 @@ class Loader(Generic[Key, Value]):
     async def load_now(self, keys: Sequence[Key]) -> list[Value]:
         """The value of each key, for a caller that asks for all keys of a level at once. It does not wait for others to ask.
 
-        A single key waits: without a plan, each object of a level asks for itself. Raises what `read` raises. If the caller is cancelled,
-        the others who wait for its keys are, too.
+        A single key waits if the loader gathers keys: without a plan, each object of a level asks for itself. Raises what `read` raises.
+        If the caller is cancelled, the others who wait for its keys are, too.
         """
-        if len(keys) == 1:
+        if self._gathers and len(keys) == 1:
             return await self.load_many(keys)
         missing = [key for key in dict.fromkeys(keys) if key not in self._found and key not in self._calls]
         if missing:
             call = _Call(missing)
             self._calls.update(dict.fromkeys(missing, call))
             await self._run(call)
+            if call.error is not None:
+                raise call.error
+            if len(missing) == len(keys):
+                return [self._found[key] for key in keys]
         return await self.load_many(keys)
 
     async def load_many(self, keys: Sequence[Key]) -> list[Value]:

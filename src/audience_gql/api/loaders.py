@@ -75,6 +75,11 @@ class Loaders:
         self._workspace_id = workspace_id
         self._loaders_of_parts: dict[tuple[object, ...], Loader[Any, Any]] = {}  # Any: each has its own types
         self._turns: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._gather = True
+
+    def ask_at_once(self) -> None:
+        """From now on, `load_now` of a loader that nobody has used yet never waits for others. It is for a plan, which asks for all objects of a level together."""
+        self._gather = False
 
     def forget(self) -> None:
         """Drop all loaders and what they have read. They refer to this object, so nothing else frees them without a garbage collection."""
@@ -277,14 +282,14 @@ class Loaders:
             found = await batch(self._ports.database, self._workspace_id, keys)
             return [found.get(key) for key in keys]
 
-        return Loader(load)
+        return Loader(load, gathers=self._gather)
 
     def _many(self, batch: Batch[Key, list[Value]]) -> Loader[Key, list[Value]]:
         async def load(keys: list[Key]) -> Sequence[list[Value]]:
             found = await batch(self._ports.database, self._workspace_id, keys)
             return [found.get(key, []) for key in keys]
 
-        return Loader(load)
+        return Loader(load, gathers=self._gather)
 
     def _single(self, read: Callable[[Database, int], Awaitable[Value]]) -> Loader[None, Value]:
         async def load(keys: list[None]) -> Sequence[Value]:
@@ -307,7 +312,7 @@ class Loaders:
 
         key = (read, part, *choice.values())
         if key not in self._loaders_of_parts:
-            self._loaders_of_parts[key] = Loader(load)
+            self._loaders_of_parts[key] = Loader(load, gathers=self._gather)
         return self._loaders_of_parts[key]
 
     async def _now(self, database: Database, _: int) -> datetime:

@@ -5,17 +5,16 @@ It runs nothing. Subscriptions need no place. Connections to Postgres have a que
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from graphql import GraphQLError
 
 from audience_gql.api.errors import ApiError, for_client
-from audience_gql.api.time_limits import TimeLimit, TookTooLong
+from audience_gql.api.time_limits import Running, TimeLimit, TookTooLong
 from audience_gql.audience.access import Access
 from audience_gql.config import Settings
-from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, asking
+from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, Place, asking
 
 _ROUND_SECONDS: Final = 0.001
 """How long operations may begin in one round of the event loop before the others wait for the next round."""
@@ -45,25 +44,61 @@ class OperationQueue:
             wait_seconds=settings.operation_seconds,
         )
 
-    @asynccontextmanager
-    async def operating(self, access: Access) -> AsyncIterator[None]:
+    def operating(self, access: Access) -> Operating:
         """Hold a place while an operation is prepared, run and answered. Raises NotAnswered."""
         asker = Asker(workspace_id=access.workspace.id, token_id=access.token.id)
-        try:
-            with asking(asker):
-                async with self._all.place():
-                    with self._limit.running():
-                        await self._beginnings.pass_through(asker)
-                        yield
-        except Overloaded as error:
-            raise NotAnswered(for_client(GraphQLError("", original_error=error))) from error
-        except TookTooLong as error:
-            message = f"The operation took more than {self._limit.seconds:g} s and was stopped. Its changes up to then are kept."
-            raise NotAnswered(ApiError("TIMEOUT", message)) from error
+        return Operating(asker, self._all.place(), self._limit.running(), self._beginnings)
 
     def weighing(self, points: int) -> AbstractAsyncContextManager[None]:
         """Hold a second place, within the first, while a query with a large response runs. `points` is its cost."""
         return _WEIGHTLESS if points <= self._heavy_cost else self._heavy.place()
+
+
+class Operating:
+    """The time in which one operation holds its place. A generator for each would cost several times as much."""
+
+    __slots__ = ("_asker", "_asking", "_beginnings", "_place", "_running")
+
+    def __init__(self, asker: Asker, place: Place, running: Running, beginnings: Beginnings) -> None:
+        self._asker = asker
+        self._asking = asking(asker)
+        self._place = place
+        self._running = running
+        self._beginnings = beginnings
+
+    async def __aenter__(self) -> None:
+        self._asking.__enter__()
+        try:
+            await self._place.enter()
+        except BaseException as error:
+            self._asking.__exit__()
+            _refuse_if_overloaded(error)
+            raise
+        self._running.__enter__()
+        try:
+            await self._beginnings.pass_through(self._asker)
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        try:
+            self._running.__exit__(None, error, None)
+        except TookTooLong as late:
+            message = f"The operation took more than {self._running.seconds:g} s and was stopped. Its changes up to then are kept."
+            raise NotAnswered(ApiError("TIMEOUT", message)) from late
+        finally:
+            self._place.leave()
+            self._asking.__exit__()
+        _refuse_if_overloaded(error)
+
+
+def _refuse_if_overloaded(error: BaseException | None) -> None:
+    if isinstance(error, Overloaded):
+        raise NotAnswered(for_client(GraphQLError("", original_error=error))) from error
 
 
 def operation_bounds(settings: Settings) -> Bounds:
@@ -89,12 +124,16 @@ def heavy_operation_bounds(settings: Settings) -> Bounds:
 
 
 def connection_bounds(settings: Settings) -> Bounds:
-    """Bounds of the general pool. Two connections stay free for health checks, listeners and the checks of tokens."""
+    """Bounds of the general pool. Two connections stay free for health checks, listeners and the checks of tokens.
+
+    A token that is alone may hold more than half of the others, except for a quarter: whoever comes next finds a connection.
+    """
     most = max(1, settings.pool_size - 2)
     return Bounds(
         places=most,
         per_token=_half(most),
         per_workspace=_all_but_one(most),
+        kept_free=_quarter(most),
         waiting_per_token=settings.operations_waiting_per_token,
         wait_seconds=settings.queue_seconds,  # longer than the wait for a silent Postgres, which is not an overload
     )
@@ -113,6 +152,10 @@ def heavy_connection_bounds(settings: Settings) -> Bounds:
 
 def _half(places: int) -> int:
     return max(1, (places + 1) // 2)
+
+
+def _quarter(places: int) -> int:
+    return max(1, (places + 3) // 4)
 
 
 def _all_but_one(places: int) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, cast
 
 import strawberry
@@ -76,6 +76,9 @@ from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
 
 _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
+_TYPES: Final = {type_.value: type_ for type_ in OperationType}
+_SHAPES: Final = 1_000
+"""How many combinations of root fields are remembered with the scopes that they need."""
 
 
 @strawberry.type(
@@ -142,6 +145,27 @@ class Subscription(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A request, and the operation of its document that would run. It may still be refused."""
+
+    request: OperationRequest
+    prepared: Prepared | RefusedDocument
+    operation: Operation | None
+    """None if the document is refused, or if it is unclear which of its operations is meant."""
+    points: int
+    """How many objects the response may hold; 0 if there is no operation."""
+
+    @property
+    def type(self) -> OperationType | None:
+        return _TYPES[self.operation.type] if self.operation else None
+
+    @property
+    def query_points(self) -> int:
+        """How many objects the response of a query may hold; 0 for other operations."""
+        return self.points if self.operation and self.operation.type == "query" else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Permitted:
     """An operation that may run for this token and with these variables."""
 
@@ -169,32 +193,27 @@ class Schema:
         self.documents = Documents(self._schema)
         self._planner = Planner(self._declared)
 
-    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
-        """The type of the operation that would run. None if none would."""
-        prepared = self.documents.prepare(query)
-        operation = None if isinstance(prepared, RefusedDocument) else _chosen(prepared, operation_name)
-        return OperationType(operation.type) if operation else None
-
-    def query_cost(self, request: OperationRequest) -> int:
-        """How many objects the response of a query may hold. 0 for other operations, and for a document that will be refused."""
+    def candidate(self, request: OperationRequest) -> Candidate:
+        """The operation that would run."""
         prepared = self.documents.prepare(request.query)
         operation = (
             None if isinstance(prepared, RefusedDocument) else _chosen(prepared, request.operation_name)
         )
-        if operation is None or operation.type != "query":
-            return 0
-        return operation.cost.points({**operation.defaults, **(request.variables or {})})
+        points = (
+            operation.cost.points({**operation.defaults, **(request.variables or {})}) if operation else 0
+        )
+        return Candidate(request=request, prepared=prepared, operation=operation, points=points)
 
-    async def answer(self, request: OperationRequest, context: Context) -> ExecutionResult:
+    async def answer(self, candidate: Candidate, context: Context) -> ExecutionResult:
         """The result of a query or mutation, with errors as clients may see them. Raises OperationRefused.
 
         It calls graphql-core itself, because the library's `execute` would parse and validate again. The library's hooks can prevent
         that, but they double the CPU time of a small query.
         """
-        permitted = self.permit(request, context.access)
-        if (
-            data := await self._planner.answer(permitted.operation.plans, request.variables, context)
-        ) is not None:
+        request = candidate.request
+        permitted = self.permit(candidate, context.access)
+        data = await self._planner.answer(permitted.operation.plans, request.variables, context)
+        if data is not None:
             context.is_planned = True
             context.let_go()
             return ExecutionResult(data=data, errors=None)
@@ -207,21 +226,20 @@ class Schema:
         errors = [for_client(error) for error in result.errors or ()]
         return ExecutionResult(data=result.data, errors=errors or None)
 
-    def permit(self, request: OperationRequest, access: Access) -> Permitted:
+    def permit(self, candidate: Candidate, access: Access) -> Permitted:
         """The operation that may run. Raises OperationRefused with the reasons why it must not."""
+        request, prepared, operation = candidate.request, candidate.prepared, candidate.operation
         if not request.query:
             raise _refused(BadUserInput("There is no document: `query` is missing or empty."))
-        prepared = self.documents.prepare(request.query)
         if isinstance(prepared, RefusedDocument):
             raise OperationRefused(prepared.errors)
-        operation = _chosen(prepared, request.operation_name)
         if operation is None:
             raise _refused(
                 BadUserInput("Set `operationName` to the name of one of the document's operations.")
             )
-        if error := _forbidden(operation, access) or _too_costly(operation, request.variables):
+        if error := _forbidden(operation, access) or _too_costly(candidate.points):
             raise _refused(error)
-        if errors := null_errors(operation.never_null, request.variables or {}):
+        if operation.never_null and (errors := null_errors(operation.never_null, request.variables or {})):
             raise OperationRefused(errors)
         return Permitted(document=prepared.document, operation=operation)
 
@@ -257,20 +275,23 @@ def _chosen(prepared: Prepared, name: str | None) -> Operation | None:
 
 def _forbidden(operation: Operation, access: Access) -> GraphQLError | None:
     """The error for an operation that needs other scopes. It refuses the whole operation before any part of it runs."""
-    own = _SCOPES_OF_FIELDS.get(operation.type, {})
-    needed = {
-        own.get(name, _SCOPES[operation.type]) for name in operation.root_fields if not name.startswith("__")
-    }
-    if operation.reads_payload:
-        needed.add(Scope.READ)
-    missing = [scope for scope in Scope if scope in needed and not access.allows(scope)]
+    needed = _scopes_needed(operation.type, operation.root_fields, operation.reads_payload)
+    missing = [scope for scope in needed if not access.allows(scope)]
     if not missing:
         return None
     return ApiError("FORBIDDEN", f"The token is not allowed to do this. It needs {' and '.join(missing)}.")
 
 
-def _too_costly(operation: Operation, variables: Mapping[str, object] | None) -> GraphQLError | None:
-    points = operation.cost.points({**operation.defaults, **(variables or {})})
+@lru_cache(_SHAPES)
+def _scopes_needed(type_: str, root_fields: frozenset[str], reads_payload: bool) -> tuple[Scope, ...]:
+    own = _SCOPES_OF_FIELDS.get(type_, {})
+    needed = {own.get(name, _SCOPES[type_]) for name in root_fields if not name.startswith("__")}
+    if reads_payload:
+        needed.add(Scope.READ)
+    return tuple(scope for scope in Scope if scope in needed)
+
+
+def _too_costly(points: int) -> GraphQLError | None:
     if points <= COST:
         return None
     message = f"The response could hold {points:,} objects, but at most {COST:,} are allowed. Ask for smaller pages."

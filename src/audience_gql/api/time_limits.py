@@ -47,6 +47,10 @@ class Running(Deadline):
         if is_over and isinstance(error, asyncio.CancelledError):
             raise TookTooLong from error
 
+    @property
+    def seconds(self) -> float:
+        return self._deadlines.seconds
+
     def on_late(self) -> None:
         self._is_late = True
         self._task.cancel()

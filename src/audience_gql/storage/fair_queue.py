@@ -25,6 +25,8 @@ class Bounds:
     """Smaller than `places`, so that one workspace alone cannot hold all of them."""
     waiting_per_token: int
     wait_seconds: float
+    kept_free: int | None = None
+    """A token may hold more than `per_token` places while more than this number are free. None: it never may."""
 
 
 _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
@@ -76,11 +78,10 @@ class FairQueue:
     def _take(self, asker: Asker) -> bool:
         of_token = self._by_token.get(asker.token_id, 0)
         of_workspace = self._by_workspace.get(asker.workspace_id, 0)
-        if (
-            self._free <= 0
-            or of_token >= self._bounds.per_token
-            or of_workspace >= self._bounds.per_workspace
-        ):
+        bounds = self._bounds
+        if self._free <= 0 or of_workspace >= bounds.per_workspace:
+            return False
+        if of_token >= bounds.per_token and (bounds.kept_free is None or self._free <= bounds.kept_free):
             return False
         self._free -= 1
         self._by_token[asker.token_id] = of_token + 1

@@ -28,9 +28,10 @@ class Asker:
 class _Turn(Deadline):
     """Somebody's turn, which comes or does not come in time."""
 
-    __slots__ = ("comes",)
+    __slots__ = ("asker", "comes")
 
-    def __init__(self) -> None:
+    def __init__(self, asker: Asker) -> None:
+        self.asker = asker
         self.comes: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_late(self) -> None:
@@ -59,7 +60,7 @@ class WaitingLine:
         queue = self._waiting.setdefault(asker.workspace_id, {}).setdefault(asker.token_id, deque())
         if len(queue) >= self._per_token:
             raise Overloaded("too many operations of this token are already waiting")
-        turn = _Turn()
+        turn = _Turn(asker)
         queue.append(turn)
         self._deadlines.begin(turn)
         try:
@@ -78,15 +79,19 @@ class WaitingLine:
         """Serve the next one who may have a turn. `may` takes the turn if it returns True. Returns False if there is nobody."""
         for workspace_id, tokens in self._waiting.items():
             for token_id, queue in tokens.items():
-                turn = next((it for it in queue if not it.comes.done()), None)
+                turn: _Turn | None = queue[0]
+                if turn is not None and turn.comes.done():
+                    turn = next((it for it in queue if not it.comes.done()), None)
                 if turn is None:
                     continue  # all of them are cancelled, and remove themselves
-                if not may(Asker(workspace_id=workspace_id, token_id=token_id)):
+                if not may(turn.asker):
                     continue
                 queue.remove(turn)
                 turn.comes.set_result(None)
-                tokens[token_id] = tokens.pop(token_id)
-                self._waiting[workspace_id] = self._waiting.pop(workspace_id)
+                if len(tokens) > 1:
+                    tokens[token_id] = tokens.pop(token_id)
+                if len(self._waiting) > 1:
+                    self._waiting[workspace_id] = self._waiting.pop(workspace_id)
                 self._forget_if_empty(workspace_id, token_id)
                 return True
         return False

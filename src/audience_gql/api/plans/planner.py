@@ -15,11 +15,12 @@ from graphql import (
     OperationType,
     VariableNode,
 )
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 
 from audience_gql.api.context import Context
 from audience_gql.api.plans.arguments import Conversion
 from audience_gql.api.plans.compiling import Compiler, NotPlannable, ObjectPlan
+from audience_gql.api.plans.given import Given
 from audience_gql.api.plans.running import PlanRun
 from audience_gql.api.syntax import nodes
 
@@ -35,6 +36,7 @@ class Plans:
         self.operation = operation
         self._document = document
         self._made: dict[tuple[object, ...], ObjectPlan | None] = {}
+        self._given: Given | None = None
 
     @cached_property
     def are_possible(self) -> bool:
@@ -53,6 +55,12 @@ class Plans:
                 if isinstance(value, VariableNode)
             }
         )
+
+    def variables(self, schema: GraphQLSchema, given: Mapping[str, object]) -> VariableValues | None:
+        """The variables as the library coerces them; None for those that do not fit."""
+        if self._given is None:
+            self._given = Given.of(schema, self.operation)
+        return self._given.coerced(given)
 
     def plan(self, schema: GraphQLSchema, variables: VariableValues) -> ObjectPlan | None:
         """The plan for these variables; None if there can be none."""
@@ -81,13 +89,12 @@ class Planner:
         if not plans.are_possible:
             return None
         try:
-            variables = get_variable_values(
-                self._schema, plans.operation.variable_definitions or (), dict(given or {})
-            )
-            if isinstance(variables, list):
+            variables = plans.variables(self._schema, given or {})
+            plan = None if variables is None else plans.plan(self._schema, variables)
+            if variables is None or plan is None:
                 return None
-            plan = plans.plan(self._schema, variables)
-            return None if plan is None else await PlanRun(context, variables, self._conversion).answer(plan)
+            context.loaders.ask_at_once()
+            return await PlanRun(context, variables, self._conversion).answer(plan)
         except Exception:  # noqa: BLE001  # whatever it is, the library's executor meets it again and reports it
             context.forget()
             return None

@@ -6,7 +6,7 @@ It returns JSON or raises an exception. It must not turn an exception into an er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Final
@@ -63,7 +63,9 @@ class PlanRun:
         columns = [self._column(field, plan, parents) for field in plan.fields]
         waiting = [field for field, column in zip(plan.fields, columns, strict=True) if column is None]
         if waiting:
-            found = iter(await _all([self._resolved(field, parents) for field in waiting]))
+            works = [self._resolved(field, parents) for field in waiting]
+            are_of_level = all(field is not None and isinstance(field.source, ForAll) for field in waiting)
+            found = iter(await (_all_of_level(works) if are_of_level else _all(works)))
             columns = [next(found) if column is None else column for column in columns]
         return plan.build(columns)  # type: ignore[arg-type]  # no column is missing now
 
@@ -125,18 +127,82 @@ class PlanRun:
                 return [None if value is None else [*islice(flat, len(value))] for value in values]
 
 
-async def _all(works: Sequence[Awaitable[Any]]) -> list[Any]:
-    """The results of all works. If one fails, the others are ended first."""
+async def _all(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """The results of all works, which run at the same time. If one fails, the others are ended first.
+
+    All begin before the event loop turns, so that a loader reads what they ask for by one call.
+    """
+    return [await works[0]] if len(works) == 1 else await _with_tasks((), works)
+
+
+async def _all_of_level(works: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """As `_all`, for works that ask for all objects of a level at once. They gain nothing from beginning together.
+
+    Most end without waiting, or only one waits. So the first one that waits is awaited here, and only those after it get tasks.
+    """
     if len(works) == 1:
         return [await works[0]]
-    tasks = [asyncio.ensure_future(work) for work in works]
+    results: list[Any] = []
+    for at, work in enumerate(works):
+        begun = _Begun(work)
+        if not begun.is_over:
+            return [*results, *await _with_tasks((begun,), works[at + 1 :])]
+        if begun.error is not None:
+            for other in works[at + 1 :]:
+                other.close()
+            raise begun.error
+        results.append(begun.value)
+    return results
+
+
+async def _with_tasks(begun: Sequence[_Begun], others: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """The results of works that have begun in this task, and of others, which get tasks of their own."""
+    if not others:
+        return [await work for work in begun]
+    tasks = [asyncio.create_task(other) for other in others]
     try:
-        return await asyncio.gather(*tasks)
+        return [*[await work for work in begun], *await asyncio.gather(*tasks)]
     except BaseException:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+class _Begun:
+    """A work that has run up to the first point at which it waits. The same task must await the rest."""
+
+    __slots__ = ("_awaited", "_work", "error", "is_over", "value")
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._work = work
+        self._awaited: Any = None
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.is_over = False
+        self._go_on(work.send, None)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        while not self.is_over:
+            try:
+                sent = yield self._awaited
+            except BaseException as error:  # noqa: BLE001  # such as a cancellation, which is for the work
+                self._go_on(self._work.throw, error)
+            else:
+                self._go_on(self._work.send, sent)
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def _go_on(self, how: Callable[[Any], Any], given: object) -> None:
+        try:
+            self._awaited = how(given)
+        except StopIteration as end:
+            self.value = end.value
+            self.is_over = True
+        except BaseException as error:  # noqa: BLE001  # whoever awaits the work raises it
+            self.error = error
+            self.is_over = True
 
 
 def _written(leaf: Leaf, values: Values) -> Values:

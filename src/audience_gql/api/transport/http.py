@@ -18,8 +18,8 @@ from strawberry.types.graphql import OperationType
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of
 from audience_gql.api.operating import NotAnswered
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
-from audience_gql.api.schema import Schema
+from audience_gql.api.operation_requests import OperationRefused, hash_not_accepted
+from audience_gql.api.schema import Candidate, Schema
 from audience_gql.api.time_limits import TimeLimit
 from audience_gql.api.transport import sse
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
@@ -91,12 +91,13 @@ class GraphQLEndpoint:
         )
         try:
             async with services.operations.operating(access):
-                type_ = self._schema.operation_type(operation.query, operation.operation_name)
+                candidate = self._schema.candidate(operation)
+                type_ = candidate.type
                 _check_type(type_, request.method, media_type)
                 if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
                     return sse.subscribe(request, operation, self._subscriptions, services, access)
                 context = Context(services, access)
-                reply = _answered(await self._run(operation, context), media_type, request)
+                reply = _answered(await self._run(candidate, context), media_type, request)
                 reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
                 return reply
         except NotAnswered as refusal:
@@ -104,11 +105,11 @@ class GraphQLEndpoint:
         except OperationRefused as refusal:
             return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type, request)
 
-    async def _run(self, operation: OperationRequest, context: Context) -> ExecutionResult:
-        if operation.is_hash:
+    async def _run(self, candidate: Candidate, context: Context) -> ExecutionResult:
+        if candidate.request.is_hash:
             raise OperationRefused([hash_not_accepted()])
-        async with self._services.operations.weighing(self._schema.query_cost(operation)):
-            return await self._schema.answer(operation, context)
+        async with self._services.operations.weighing(candidate.query_points):
+            return await self._schema.answer(candidate, context)
 
 
 def _answered(result: ExecutionResult, media_type: str, request: Request) -> Reply:

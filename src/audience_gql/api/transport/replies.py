@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from starlette.types import Receive, Scope, Send
 
 Header: TypeAlias = tuple[bytes, bytes]
 """A name in lower case, and a value."""
+
+
+WHOLE: Final = "audience_gql.whole"
+"""The name of an extension of the scope. Its entry "send" is a SendWhole."""
+
+
+class SendWhole(Protocol):
+    """Sends a response with the status 200. One call takes a third of the time of two ASGI messages."""
+
+    def __call__(self, headers: Sequence[Header], body: bytes, /) -> bool:
+        """Returns False if the response must be sent by messages. Then nothing was sent."""
+
+
+def send_whole(scope: Scope) -> SendWhole | None:
+    """The extension of this scope, if the server and everything between it and the application offer it."""
+    offered: dict[str, Any] = scope.get("extensions", {}).get(WHOLE, {})
+    return cast("SendWhole | None", offered.get("send"))
 
 
 class Reply:
@@ -25,6 +43,10 @@ class Reply:
             *headers,
         ]
 
-    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        if self.status == HTTPStatus.OK:
+            whole = send_whole(scope)
+            if whole is not None and whole(self.headers, self.body):
+                return
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body})

@@ -13,7 +13,7 @@ from strawberry.utils.await_maybe import await_maybe
 from audience_gql.api.context import Context, Services
 from audience_gql.api.operating import NotAnswered
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
-from audience_gql.api.schema import Permitted, Schema
+from audience_gql.api.schema import Candidate, Permitted, Schema
 from audience_gql.api.transport.feed_subscriptions import feed_subscription, is_of_feed
 from audience_gql.api.transport.results import failure, result_of
 from audience_gql.audience.log.broadcast import LeftBehind
@@ -41,13 +41,11 @@ class Subscriptions:
         """
         if request.is_hash:
             raise OperationRefused([hash_not_accepted()])
-        if (
-            self._schema.operation_type(request.query, request.operation_name)
-            is not OperationType.SUBSCRIPTION
-        ):
-            yield await self._answer(request, context)
+        candidate = self._schema.candidate(request)
+        if candidate.type is not OperationType.SUBSCRIPTION:
+            yield await self._answer(candidate, context)
             return
-        permitted = self._schema.permit(request, context.access)
+        permitted = self._schema.permit(candidate, context.access)
         try:
             async with aclosing(await self._subscribe(request, permitted, context, take)) as results:
                 async for result in results:
@@ -57,15 +55,15 @@ class Subscriptions:
         except Exception as error:  # noqa: BLE001  # an edge: the error is logged, masked and sent
             yield failure(error)
 
-    async def _answer(self, request: OperationRequest, context: Context) -> Result:
+    async def _answer(self, candidate: Candidate, context: Context) -> Result:
         """The result of a query or mutation. Its place in the queue is free before a slow client reads the result."""
         operations = context.services.operations
         try:
             async with (
                 operations.operating(context.access),
-                operations.weighing(self._schema.query_cost(request)),
+                operations.weighing(candidate.query_points),
             ):
-                result = await self._schema.answer(request, context)
+                result = await self._schema.answer(candidate, context)
                 return result_of(result.data, result.errors)
         except NotAnswered as refusal:
             raise OperationRefused([refusal.error]) from refusal

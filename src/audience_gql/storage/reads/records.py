@@ -7,11 +7,11 @@ as model instances. A read of `columns` returns rows that have only these; None 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
@@ -162,8 +162,35 @@ def change_of(row: asyncpg.Record) -> LoggedChange:
 
 
 def definition_of(model: type[Definition], row: asyncpg.Record) -> Definition:
-    """A model instance from a driver row. The row may have other columns, too."""
-    return model._init_from_db(**row)  # noqa: SLF001  # how the ORM makes instances from its own rows
+    """A model instance from a driver row. The row may lack columns of the model, and may have others.
+
+    The ORM's own way takes five times as long for a row without some of the columns.
+    """
+    made = model.__new__(model)
+    attributes, readers = vars(made), _readers(model)
+    for column, value in row.items():
+        found = readers.get(column)
+        if found is not None:
+            name, read = found
+            attributes[name] = value if value is None or read is None else read(value)
+    attributes["_partial"] = len(attributes) < len(readers)
+    attributes["_saved_in_db"] = True
+    attributes["_custom_generated_pk"] = True  # we give all ids ourselves
+    attributes["_await_when_save"] = {}
+    return made
+
+
+@cache
+def _readers(
+    model: type[Definition],
+) -> Mapping[str, tuple[str, Callable[[Any], object] | None]]:  # Any: the driver's own types
+    """By column: the model's attribute, and what reads the driver's value; None for a value that stays as it is."""
+    meta: Any = model._meta  # noqa: SLF001  # the ORM's own
+    return {
+        **{column: (name, None) for column, name, _ in meta.db_native_fields},
+        **{column: (name, field.field_type) for column, name, field in meta.db_default_fields},
+        **{column: (name, field.to_python_value) for column, name, field in meta.db_complex_fields},
+    }
 
 
 def definitions_of(model: type[Definition]) -> Callable[[asyncpg.Record], Definition]:
