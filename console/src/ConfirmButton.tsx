@@ -1,4 +1,4 @@
-import { useId, useRef, useState, type ReactNode } from "react";
+import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 
 type ConfirmButtonProps = {
   /** What the button says that opens the dialog, such as "Delete…". */
@@ -20,6 +20,11 @@ export function ConfirmButton({ label, about, question, keep, confirm, children,
   const [isBusy, setIsBusy] = useState(false);
   const [problem, setProblem] = useState<ReactNode>(null);
   const heading = useId();
+
+  // When the object is gone, its button is gone, too. Visitors who use the keyboard continue at the page's title.
+  useEffect(() => () => {
+    if (document.activeElement === document.body) document.querySelector<HTMLElement>("main h2")?.focus();
+  }, []);
 
   async function act() {
     setIsBusy(true);

@@ -47,6 +47,16 @@ const GroupList = lazy(async () => ({ default: (await import("./groups/GroupList
 const GroupView = lazy(async () => ({ default: (await import("./groups/GroupView")).GroupView }));
 const NewGroup = lazy(async () => ({ default: (await import("./groups/GroupEditor")).NewGroup }));
 const EditGroup = lazy(async () => ({ default: (await import("./groups/GroupEditor")).EditGroup }));
+const Administration = lazy(async () => ({ default: (await import("./administration/Overview")).Overview }));
+const TokenList = lazy(async () => ({ default: (await import("./administration/TokenList")).TokenList }));
+const NewToken = lazy(async () => ({ default: (await import("./administration/NewToken")).NewToken }));
+const FieldList = lazy(async () => ({ default: (await import("./administration/FieldList")).FieldList }));
+const NewField = lazy(async () => ({ default: (await import("./administration/NewField")).NewField }));
+const EndpointList = lazy(async () => ({ default: (await import("./webhooks/EndpointList")).EndpointList }));
+const EndpointView = lazy(async () => ({ default: (await import("./webhooks/EndpointView")).EndpointView }));
+const NewEndpoint = lazy(async () => ({ default: (await import("./webhooks/EndpointEditor")).NewEndpoint }));
+const EditEndpoint = lazy(async () => ({ default: (await import("./webhooks/EndpointEditor")).EditEndpoint }));
+const DeliveryView = lazy(async () => ({ default: (await import("./webhooks/DeliveryView")).DeliveryView }));
 const EditPerson = lazy(async () => ({ default: (await import("./people/PersonEditor")).EditPerson }));
 
 /** Pages that need the room of the list of changes. */
@@ -157,6 +167,26 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <EditGroup id={id} />;
     case "new-group":
       return <NewGroup />;
+    case "administration":
+      return <Administration />;
+    case "endpoints":
+      return <EndpointList />;
+    case "endpoint":
+      return <EndpointView id={id} />;
+    case "edit-endpoint":
+      return <EditEndpoint id={id} />;
+    case "new-endpoint":
+      return <NewEndpoint />;
+    case "delivery":
+      return <DeliveryView id={id} />;
+    case "tokens":
+      return <TokenList />;
+    case "new-token":
+      return <NewToken />;
+    case "fields":
+      return <FieldList />;
+    case "new-field":
+      return <NewField />;
     default:
       return <Welcome />;
   }

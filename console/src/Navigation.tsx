@@ -1,6 +1,17 @@
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 
-import { ADVICE, AUTOMATIONS, COMPARE, GROUPS, IMPORTS, PEOPLE, PLAYGROUND, type PageName, type Route } from "./paths";
+import {
+  ADMINISTRATION,
+  ADVICE,
+  AUTOMATIONS,
+  COMPARE,
+  GROUPS,
+  IMPORTS,
+  PEOPLE,
+  PLAYGROUND,
+  type PageName,
+  type Route,
+} from "./paths";
 import { ThemeChoice } from "./ThemeChoice";
 
 type Entry = { label: string; address: string; /** The page that it opens, and the others that belong to it. */ pages: readonly PageName[] };
@@ -12,6 +23,14 @@ const ENTRIES: readonly Entry[] = [
   { label: "Compare", address: COMPARE, pages: ["compare"] },
   { label: "Advice", address: ADVICE, pages: ["advice"] },
   { label: "Imports", address: IMPORTS, pages: ["imports", "import"] },
+  {
+    label: "Administration",
+    address: ADMINISTRATION,
+    pages: [
+      ...(["administration", "endpoints", "new-endpoint", "endpoint", "edit-endpoint", "delivery"] as const),
+      ...(["tokens", "new-token", "fields", "new-field"] as const),
+    ],
+  },
   { label: "Playground", address: PLAYGROUND, pages: [] },
 ];
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 
+import asyncpg
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.console import barriers, opened, part, tab_to
+from tests.browser.console import barriers, enter, opened, part, tab_to, width
 
 pytestmark = pytest.mark.browser
 
@@ -16,6 +18,13 @@ CREATE_GROUP = "mutation ($input: CreateGroupInput!) { createGroup(input: $input
 CREATE_SEGMENT = (
     "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { ... on Segment { id } } }"
 )
+CREATE_ENDPOINT = "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { ... on CreateWebhookEndpointPayload { endpoint { id } } } }"
+CREATE_AUTOMATION = "mutation ($input: CreateAutomationInput!) { createAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
+READ_DELIVERIES = "query ($input: ID!) { webhookEndpoint(by: { id: $input }) { deliveries { edges { node { id attempts(first: 1) { at } } } } } }"
+FAIL = """
+UPDATE deliveries SET state = 'FAILED', ended_at = now(), next_attempt_at = NULL
+WHERE endpoint_id = (SELECT id FROM webhook_endpoints WHERE name = $1)
+"""
 expect.set_options(timeout=30_000)
 _numbers = count(1)
 
@@ -122,4 +131,220 @@ async def test_a_group_that_a_segment_reads_is_not_deleted_and_the_page_says_why
     await expect(page.get_by_role("link", name=f"Read {name}")).to_be_visible()
     await expect(page.get_by_role("link", name=f"Spare {name}")).to_have_count(0)
     assert found == []
+    assert console.complaints == []
+
+
+# ---- webhooks
+
+
+async def test_an_endpoint_is_made_without_a_mouse_and_its_secret_is_shown_once(console, product, name):
+    page = await opened(console, product, "/administration/webhooks")
+    keyboard = page.keyboard
+    await tab_to(page, page.get_by_role("link", name="New endpoint"))
+    await keyboard.press("Enter")
+    await tab_to(page, page.get_by_label("Name", exact=True))
+    await keyboard.type(f"CRM {name}")
+    await tab_to(page, page.get_by_label("URL"))
+    await keyboard.type("ftp://receiver.invalid/")
+    await keyboard.press("Enter")
+    await expect(page.get_by_label("URL")).to_be_focused()
+    await expect(page.get_by_label("URL")).to_have_attribute("aria-invalid", "true")
+    await keyboard.press("Control+a")
+    await keyboard.type("https://receiver.invalid/")
+    await keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="The endpoint is created")).to_be_focused()
+    await expect(part(page, "Secret").locator("code")).to_contain_text("whsec_")
+    await tab_to(page, page.get_by_role("link", name="Open the endpoint"))
+    await keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name=f"CRM {name}")).to_be_focused()
+    await expect(page.get_by_role("main")).not_to_contain_text("whsec_")
+
+    await tab_to(page, page.get_by_role("button", name="Disable"))
+    await keyboard.press("Enter")
+    await tab_to(page, page.get_by_role("button", name="Enable and send what waits"))
+    await keyboard.press("Enter")
+    await expect(page.get_by_text("enabled", exact=True)).to_be_visible()
+    await tab_to(page, page.get_by_role("button", name="Send a test message"))
+    await keyboard.press("Enter")
+    await expect(page.get_by_role("main")).to_contain_text("It did not arrive: no answer after")
+    await page.get_by_role("button", name="New secret…").press("Enter")
+    await page.get_by_role("dialog").get_by_role("button", name="Make a new secret").press("Enter")
+
+    await expect(page.get_by_role("heading", name="The new secret")).to_be_focused()
+    await expect(page.get_by_role("main")).to_contain_text("the old secret signs, too")
+    assert console.complaints == []
+
+
+async def failed_delivery(ask, product, name: str) -> tuple[str, str, str]:
+    """A message that its endpoint has not got in any attempt: the ids of the endpoint, of the message, and of the person whom it tells about."""
+    given = {"name": f"Shop {name}", "url": "https://receiver.invalid/"}
+    endpoint = (await ask(CREATE_ENDPOINT, given))["createWebhookEndpoint"]["endpoint"]["id"]
+    guests = await group(ask, f"Told {name}")
+    actions = [{"webhook": {"endpoint": endpoint, "fields": []}}]
+    automation = {"name": f"Tell {name}", "trigger": {"group": guests}, "actions": actions}
+    assert (await ask(CREATE_AUTOMATION, automation))["createAutomation"]["id"]
+    told = await person(ask, name, addToGroupIds=[guests])
+    found: list[dict[str, str]] = []
+    async with asyncio.timeout(30):
+        while not (found and found[0]["attempts"]):
+            await asyncio.sleep(0.1)
+            edges = (await ask(READ_DELIVERIES, endpoint))["webhookEndpoint"]["deliveries"]["edges"]
+            found = [it["node"] for it in edges]
+    await fail(product, name)
+    return endpoint, found[0]["id"], told
+
+
+async def fail(product, name: str) -> None:
+    """End the schedule of what waits for the endpoint, as it ends by itself after 75 hours."""
+    connection = await asyncpg.connect(product.database_url)
+    await connection.execute(FAIL, f"Shop {name}")
+    await connection.close()
+
+
+async def test_whether_a_webhook_arrived_is_three_clicks_away_and_a_failed_one_is_replayed(
+    console, product, ask, name
+):
+    endpoint, _, told = await failed_delivery(ask, product, name)
+    page = await opened(console, product, "/")
+    await count_clicks(page)
+
+    await page.get_by_role("link", name="Administration").click()
+    await page.get_by_role("link", name=f"Shop {name}").click()
+    await part(page, "Deliveries").get_by_role("row").nth(1).get_by_role("link").click()
+
+    await expect(page.get_by_text("failed", exact=True)).to_be_visible()
+    await expect(part(page, "Attempts").get_by_role("listitem").first).to_contain_text(
+        "could not be resolved"
+    )
+    assert await page.evaluate("window.clicks") == 3
+    await page.get_by_role("button", name="Replay this message").click()
+    await expect(page.get_by_text("waiting", exact=True)).to_be_visible()
+    await expect(part(page, "Attempts").get_by_role("listitem")).to_have_count(2)
+    await part(page, "Runs").get_by_role("link", name=f"{name}@admin.example").click()
+    await expect(page).to_have_url(f"{product.origin}/people/{told}")
+
+    await fail(product, name)
+    await page.goto(f"{product.origin}/administration/webhooks/{endpoint}?state=FAILED")
+    deliveries = part(page, "Deliveries")
+    await expect(deliveries.get_by_role("row")).to_have_count(2)
+    await deliveries.get_by_role("button", name="Replay all failed…").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Replay them").click()
+    await expect(deliveries).to_contain_text("1 message waits for an attempt.")
+    await expect(deliveries).to_contain_text("No message is failed.")
+    await page.get_by_role("button", name="Delete…").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete the endpoint").click()
+    await expect(page.get_by_role("dialog").get_by_role("link", name=f"Tell {name}")).to_be_visible()
+    assert console.complaints == []
+
+
+# ---- tokens and custom fields
+
+
+async def test_a_token_is_made_and_revoked_and_one_without_admin_is_told_what_is_missing(
+    console, product, name
+):
+    page = await opened(console, product, "/administration/tokens")
+    await page.get_by_role("link", name="New token").click()
+    await page.get_by_role("button", name="Create the token").click()
+    await expect(page.get_by_role("main")).to_contain_text("name at least one scope")
+    await page.get_by_label("Name", exact=True).fill(f"Shop {name}")
+    await page.get_by_label("read everything").check()
+    await page.get_by_role("button", name="Create the token").click()
+    token = await part(page, "Secret").locator("code").inner_text()
+    other = await console.open()
+    await enter(other, token)
+    await expect(other.get_by_role("main")).to_contain_text(
+        f"You are signed in with “Shop {name}”, which may read"
+    )
+    await other.get_by_role("link", name="Overview").click()
+    await expect(other.get_by_role("main")).to_contain_text("need a token with the scope ADMIN")
+    found = await barriers(other)
+
+    await page.get_by_role("link", name="All tokens").click()
+    tokens = page.get_by_role("list", name="Tokens").get_by_role("listitem")
+    made = tokens.filter(has_text=f"Shop {name}")
+    await expect(made).to_contain_text("It may read everything except tokens and webhooks.")
+    await expect(made).to_contain_text("does not expire")
+    await expect(tokens.filter(has_text="you use it now")).to_have_count(1)
+    await page.get_by_role("button", name=f"Revoke… Shop {name}").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Revoke the token").click()
+
+    await expect(made).to_have_count(0)
+    await expect(page.get_by_role("heading", name="API tokens")).to_be_focused()
+    await expect(other.get_by_role("alert")).to_contain_text(
+        "It may belong to another server, or be revoked."
+    )
+    assert found == []
+    assert [url for url in console.requests if token in url] == []
+
+
+async def test_a_custom_field_is_defined_and_not_deleted_while_a_segment_reads_it(
+    console, product, ask, name
+):
+    page = await opened(console, product, "/administration/fields")
+    await page.get_by_role("link", name="New field").click()
+    await page.get_by_label("Label").fill(f"Café size {name}")
+    await expect(page.get_by_label("Key")).to_have_value(f"cafe_size_{name}")
+    await page.get_by_label("Values to offer").fill("small, large")
+    await page.get_by_role("button", name="Define the field").click()
+    fields = page.get_by_role("list", name="Custom fields").get_by_role("listitem").filter(has_text=name)
+    await expect(fields).to_contain_text("text · offers small, large")
+    condition = {"field": {"key": f"cafe_size_{name}", "text": {"is": "small"}}}
+    segment = (await ask(CREATE_SEGMENT, {"name": f"Small {name}", "condition": condition}))["createSegment"][
+        "id"
+    ]
+
+    await page.get_by_role("button", name=f"Delete… Café size {name}").click()
+    question = page.get_by_role("dialog", name=f"Delete the field “Café size {name}”?")
+    await question.get_by_role("button", name="Delete the field").click()
+    await expect(question.get_by_role("link", name=f"Small {name}")).to_be_visible()
+    await ask(
+        "mutation ($input: DeleteSegmentInput!) { deleteSegment(input: $input) { __typename } }",
+        {"id": segment},
+    )
+    await question.get_by_role("button", name="Delete the field").click()
+
+    await expect(fields).to_have_count(0)
+    assert console.complaints == []
+
+
+# ---- everybody
+
+
+@pytest.mark.parametrize(("scheme", "wide"), [("light", 1280), ("dark", 390)])
+async def test_everybody_can_use_it(console, product, ask, name, scheme, wide):
+    guests = await group(ask, f"Everybody {'and everybody ' * 5}{name}")
+    await person(ask, name, firstName="Long" * 12, addToGroupIds=[guests])
+    endpoint, delivery, _ = await failed_delivery(ask, product, f"{name}-told")
+    page = await opened(console, product, "/")
+    await page.emulate_media(color_scheme=scheme)
+    await page.set_viewport_size({"width": wide, "height": 844})
+    found = {}
+    for path, shown in {
+        "/groups": "Everybody",
+        f"/groups/{guests}": f"{name}@admin.example",
+        "/groups/new": "Create the group",
+        "/administration": "You are signed in",
+        "/administration/webhooks": "receiver.invalid",
+        f"/administration/webhooks/{endpoint}": "could not be resolved",
+        f"/administration/webhooks/{endpoint}/edit": "Save",
+        f"/administration/deliveries/{delivery}": "could not be resolved",
+        "/administration/tokens": "you use it now",
+        "/administration/tokens/new": "Create the token",
+        "/administration/fields": "Custom fields",
+        "/administration/fields/new": "Define the field",
+    }.items():
+        await page.goto(f"{product.origin}{path}")
+        await expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()
+        found[path] = await barriers(page), await width(page)
+    if await (menu := page.get_by_role("button", name="Menu")).is_visible():
+        await menu.click()
+        found["menu"] = await barriers(page), await width(page)
+        await page.keyboard.press("Escape")
+        await expect(menu).to_be_focused()
+        await menu.click()
+    await page.get_by_role("link", name="People", exact=True).click()
+    await expect(page.get_by_label("Search people")).to_be_focused()
+
+    assert [it for it in found.items() if it[1] != ([], wide)] == []
     assert console.complaints == []

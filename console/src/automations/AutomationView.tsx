@@ -11,7 +11,7 @@ import { Trouble } from "../Trouble";
 import { DeleteButton } from "./DeleteButton";
 import { Figures, useYesterday } from "./Figures";
 import { PauseButtons } from "./PauseButtons";
-import { RunRow } from "./RunRow";
+import { RunsTable } from "./RunsTable";
 import { useRuns, type Run } from "./useRuns";
 
 const AUTOMATION = graphql(`
@@ -108,23 +108,7 @@ function Shown({ automation, heard }: ShownProps) {
       {runs.length === 0 ? (
         <p className="empty">No runs yet. They appear here as they happen.</p>
       ) : (
-        <div className="table">
-          <table aria-label="Runs">
-            <thead>
-              <tr>
-                <th scope="col">Person</th>
-                <th scope="col">State</th>
-                <th scope="col">Reason</th>
-                <th scope="col">Since</th>
-              </tr>
-            </thead>
-            <tbody>
-              {runs.map((run) => (
-                <RunRow key={run.id} run={run} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <RunsTable runs={runs} />
       )}
     </article>
   );

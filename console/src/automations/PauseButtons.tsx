@@ -2,6 +2,7 @@ import { useMutation } from "urql";
 
 import { graphql } from "../api/graphql";
 import type { AutomationState, ResumeFrom } from "../gql/graphql";
+import { useKeptFocus } from "../useKeptFocus";
 import { problemOf } from "./saving";
 
 const PAUSE = graphql(`
@@ -35,6 +36,7 @@ const RESUME = graphql(`
 
 /** Pauses an active automation. Resumes a paused one, with what happened in the meantime or without it. */
 export function PauseButtons({ id, state }: { id: string; state: AutomationState }) {
+  const buttons = useKeptFocus(state);
   const [paused, pause] = useMutation(PAUSE);
   const [resumed, resume] = useMutation(RESUME);
   const isBusy = paused.fetching || resumed.fetching;
@@ -44,18 +46,18 @@ export function PauseButtons({ id, state }: { id: string; state: AutomationState
   const go = (from: ResumeFrom) => void resume({ input: { id, from } });
 
   return (
-    <>
+    <div ref={buttons} className="beside">
       {state === "ACTIVE" ? (
-        <button type="button" disabled={isBusy} onClick={() => void pause({ input: { id } })}>
+        <button type="button" aria-disabled={isBusy} onClick={() => void pause({ input: { id } })}>
           Pause
         </button>
       ) : (
         <>
           <em className="paused">Paused</em>
-          <button type="button" disabled={isBusy} onClick={() => go("CATCH_UP")}>
+          <button type="button" aria-disabled={isBusy} onClick={() => go("CATCH_UP")}>
             Resume and catch up
           </button>
-          <button type="button" disabled={isBusy} onClick={() => go("SKIP")}>
+          <button type="button" aria-disabled={isBusy} onClick={() => go("SKIP")}>
             Resume from now on
           </button>
         </>
@@ -65,6 +67,6 @@ export function PauseButtons({ id, state }: { id: string; state: AutomationState
           {problem}
         </p>
       )}
-    </>
+    </div>
   );
 }

@@ -1,3 +1,4 @@
+import { toPerson } from "../paths";
 import { RUN_STATES, shownTime } from "../words";
 import type { Run } from "./useRuns";
 
@@ -7,7 +8,11 @@ export function RunRow({ run }: { run: Run }) {
   return (
     <tr>
       <th scope="row">
-        {subscriber?.email ?? subscriber?.externalId ?? subscriberId}
+        {subscriber ? (
+          <a href={toPerson(subscriber.id)}>{subscriber.email ?? subscriber.externalId ?? subscriber.id}</a>
+        ) : (
+          subscriberId
+        )}
         <span className="quiet"> {kind === "ENTERED" ? "entered" : "left"}</span>
       </th>
       <td>

@@ -1,0 +1,100 @@
+import { useMutation, useQuery } from "urql";
+
+import { graphql, withFragments } from "../api/graphql";
+import { problemOf } from "../automations/saving";
+import { ConfirmButton } from "../ConfirmButton";
+import { Refusal, USERS } from "../Refusal";
+import { useShown } from "../shown";
+import { Trouble } from "../Trouble";
+import { Waiting } from "../Waiting";
+import { shownTime } from "../words";
+import { TYPES } from "./fieldTypes";
+import { Administered } from "./Sections";
+
+const FIELDS = graphql(`
+  query Fields {
+    customFields {
+      id
+      key
+      label
+      type
+      options
+      createdAt
+    }
+  }
+`);
+const DELETE = withFragments(
+  graphql(`
+  mutation DeleteCustomField($input: DeleteCustomFieldInput!) {
+    deleteCustomField(input: $input) {
+      __typename
+      ... on UserError {
+        message
+      }
+      ...Users
+    }
+  }
+`),
+  USERS,
+);
+
+export const OF_FIELDS = { additionalTypenames: ["CustomField"] };
+
+/** The custom fields of the workspace. A token without ADMIN reads them, too. */
+export function FieldList() {
+  return (
+    <Administered title="Custom fields" add={{ label: "New field", page: "new-field" }}>
+      <Fields />
+    </Administered>
+  );
+}
+
+function Fields() {
+  const [{ data, error }, retry] = useQuery({ query: FIELDS, requestPolicy: "cache-and-network", context: OF_FIELDS });
+  useShown(FIELDS, {});
+
+  if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
+  if (!data) return <Waiting for="fields" />;
+  if (data.customFields.length === 0) return <p className="empty">There are no custom fields yet. Define the first one.</p>;
+  return (
+    <ul className="cards" aria-label="Custom fields">
+      {data.customFields.map(({ id, key, label, type, options, createdAt }) => (
+        <li key={id}>
+          <div className="entry-head">
+            <strong>{label}</strong>
+            <code className="quiet">{key}</code>
+            <DeleteField id={id} label={label} />
+          </div>
+          <p className="quiet">
+            {TYPES[type]}
+            {options && options.length > 0 && ` · offers ${options.join(", ")}`} · defined {shownTime(createdAt)}
+          </p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function DeleteField({ id, label }: { id: string; label: string }) {
+  const [, remove] = useMutation(DELETE);
+
+  async function confirm() {
+    const { data, error } = await remove({ input: { id } }, OF_FIELDS);
+    const answer = data?.deleteCustomField;
+    if (answer === undefined) return problemOf(error);
+    return answer.__typename === "DeletePayload" ? null : <Refusal answer={answer} />;
+  }
+
+  return (
+    <ConfirmButton
+      label="Delete…"
+      about={label}
+      question={`Delete the field “${label}”?`}
+      keep="Keep it"
+      confirm="Delete the field"
+      onConfirm={confirm}
+    >
+      <p>Everybody’s values of it are removed. Nobody can undo this.</p>
+    </ConfirmButton>
+  );
+}

@@ -1,0 +1,117 @@
+import { useMutation, useQuery } from "urql";
+
+import { graphql } from "../api/graphql";
+import { problemOf } from "../automations/saving";
+import { ConfirmButton } from "../ConfirmButton";
+import type { TokensQuery } from "../gql/graphql";
+import { useShown } from "../shown";
+import { Trouble } from "../Trouble";
+import { Waiting } from "../Waiting";
+import { shownTime } from "../words";
+import { ForAdmins, useOwnToken } from "./access";
+import { shownScopes } from "./scopes";
+import { Administered } from "./Sections";
+
+const TOKENS = graphql(`
+  query Tokens {
+    apiTokens {
+      id
+      name
+      prefix
+      scopes
+      createdAt
+      expiresAt
+      lastUsedAt
+    }
+  }
+`);
+const REVOKE = graphql(`
+  mutation RevokeApiToken($input: RevokeApiTokenInput!) {
+    revokeApiToken(input: $input) {
+      __typename
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const OF_TOKENS = { additionalTypenames: ["ApiToken"] };
+
+/** The tokens of the workspace: what each may do, and whether somebody uses it. */
+export function TokenList() {
+  return (
+    <Administered title="API tokens" add={{ label: "New token", page: "new-token" }}>
+      <ForAdmins>
+        <Tokens />
+      </ForAdmins>
+    </Administered>
+  );
+}
+
+function Tokens() {
+  const [{ data, error }, retry] = useQuery({ query: TOKENS, requestPolicy: "cache-and-network", context: OF_TOKENS });
+  const { token: own } = useOwnToken();
+  useShown(TOKENS, {});
+
+  if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
+  if (!data) return <Waiting for="tokens" />;
+  return (
+    <ul className="cards" aria-label="Tokens">
+      {data.apiTokens.map((it) => (
+        <TokenCard key={it.id} token={it} isOwn={it.id === own?.id} />
+      ))}
+    </ul>
+  );
+}
+
+type TokenCardProps = { token: TokensQuery["apiTokens"][number]; isOwn: boolean };
+
+function TokenCard({ token, isOwn }: TokenCardProps) {
+  const { id, name, prefix, scopes, createdAt, expiresAt, lastUsedAt } = token;
+  const isExpired = expiresAt != null && Date.parse(expiresAt) <= Date.now();
+  return (
+    <li>
+      <div className="entry-head">
+        <strong>{name}</strong>
+        <code className="quiet">agq_{prefix}…</code>
+        {isOwn && <span className="badge wait">you use it now</span>}
+        {isExpired && <span className="badge off">expired</span>}
+        <RevokeButton id={id} name={name} isOwn={isOwn} />
+      </div>
+      <p>It may {shownScopes(scopes)}.</p>
+      <p className="quiet">
+        Created {shownTime(createdAt)} · {lastUsedAt ? `last used ${shownTime(lastUsedAt)}` : "never used"} ·{" "}
+        {expiresAt ? `${isExpired ? "expired" : "expires"} ${shownTime(expiresAt)}` : "does not expire"}
+      </p>
+    </li>
+  );
+}
+
+function RevokeButton({ id, name, isOwn }: { id: string; name: string; isOwn: boolean }) {
+  const [, revoke] = useMutation(REVOKE);
+
+  async function confirm() {
+    const { data, error } = await revoke({ input: { id } }, OF_TOKENS);
+    const answer = data?.revokeApiToken;
+    return answer?.__typename === "DeletePayload" ? null : (answer?.message ?? problemOf(error));
+  }
+
+  return (
+    <ConfirmButton
+      label="Revoke…"
+      about={name}
+      question={`Revoke the token “${name}”?`}
+      keep="Keep it"
+      confirm="Revoke the token"
+      onConfirm={confirm}
+    >
+      <p>Every server refuses it within five seconds and closes its connections. Nobody can undo this.</p>
+      {isOwn && (
+        <p>
+          <strong>You are signed in with this token.</strong> This page will ask for another one.
+        </p>
+      )}
+    </ConfirmButton>
+  );
+}
