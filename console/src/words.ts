@@ -39,3 +39,16 @@ export function spelled(name: string): string {
 export function counted(number: number, one: string, many: string): string {
   return `${number.toLocaleString()} ${number === 1 ? one : many}`;
 }
+
+const UNITS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+] as const;
+
+/** A length of time in its largest unit: "3 days". */
+export function lengthOf(seconds: number): string {
+  const [unit, size] = UNITS.find((it) => seconds >= it[1]) ?? UNITS.at(-1)!;
+  return counted(Math.round(seconds / size), unit, `${unit}s`);
+}

@@ -838,7 +838,14 @@ async def test_what_a_page_shows_opens_in_the_playground(visit, product, api, na
     await expect(page).to_have_url(f"{product.origin}/graphiql")
     await page.locator('.graphiql-execute-button[aria-haspopup="menu"]').click()
     operations = page.get_by_role("menuitem")
-    assert sorted(await operations.all_inner_texts()) == ["Forecast", "Members", "Segment", "Sizes"]
+    assert sorted(await operations.all_inner_texts()) == [
+        "Flow",
+        "Forecast",
+        "Members",
+        "Recent",
+        "Segment",
+        "Sizes",
+    ]
     await operations.filter(has_text="Sizes").click()
     await expect(page.locator(".result-window")).to_contain_text('"sizeHistory": [')
     assert [url for url in visit.requests if product.token in url] == []

@@ -255,3 +255,77 @@ async def test_a_draft_is_in_the_address_and_is_not_lost_without_asking(visit, p
     await expect(page.get_by_label("Search people")).to_be_visible()
     assert asked[4:] == ["confirm"]
     assert visit.complaints == []
+
+
+async def test_why_people_leave_is_seen_in_one_click(visit, product, api, name):
+    for number in range(3):
+        await api.person(f"{name}-{number}")
+    segment = await api.segment(f"Once {name}", {"event": {"name": f"saw_{name}", "times": {"exactly": 1}}})
+    for number in (0, 1, 2, 0, 1):
+        await api.track(f"{name}-{number}", f"saw_{name}")
+    page = await opened(visit, product, "/")
+    await expect(row(page, f"Once {name}").locator("strong")).to_have_text("1")
+    await count_clicks(page)
+
+    await row(page, f"Once {name}").click()
+
+    flow = part(page, "Entering and leaving, by cause")
+    await expect(flow).to_contain_text("In the last 7 days, 3 people entered, and 2 people left.")
+    await expect(flow).to_contain_text("The main reason for leaving: an event (every time).")
+    assert await page.evaluate("window.clicks") == 1
+    bars = flow.locator(".flow-bar.EVENT")
+    await expect(bars).to_have_count(2)
+    heights = [float(await bars.nth(index).get_attribute("height") or 0) for index in range(2)]
+    assert heights[0] / heights[1] == pytest.approx(3 / 2)
+    await flow.get_by_text("Show these numbers as a table").click()
+    await expect(flow.get_by_role("row").nth(1)).to_contain_text(re.compile(r"an event\s*3\s*2"))
+    assert await barriers(page) == []
+    await flow.get_by_role("button", name="an event: 3 entered, 2 left").click()
+    await expect(bars).to_have_count(0)
+    await flow.get_by_role("button", name="24 hours").click()
+    await expect(flow).to_contain_text("In the last 24 hours, 3 people entered")
+    await expect(part(page, "Latest changes").get_by_role("listitem")).to_have_count(5)
+    await page.route("**/graphql", refuse_flow)
+    await flow.get_by_role("button", name="30 days").click()
+    await expect(flow).to_contain_text("The log does not reach back so far. Choose a shorter period.")
+    assert visit.complaints == []
+    assert segment in page.url
+
+
+async def refuse_flow(route):
+    error = {"message": "gone", "extensions": {"code": "LOG_EXPIRED"}, "path": ["segment", "whole"]}
+    if "part29" in (route.request.post_data or ""):
+        await route.fulfill(json={"data": {"segment": None}, "errors": [error]})
+    else:
+        await route.continue_()
+
+
+async def test_each_part_of_a_condition_shows_whom_it_lets_through(visit, product, api, name):
+    for person, events in {"both": ["a", "b"], "first": ["a"], "other": ["a"], "none": []}.items():
+        await api.person(f"{name}-{person}", lastName=name)
+        for event in events:
+            await api.track(f"{name}-{person}", f"{event}_{name}")
+    condition = {"all": [did(f"a_{name}"), {"not": did(f"b_{name}")}]}
+    segment = await api.segment(f"Parts {name}", condition)
+    page = await opened(visit, product, f"/segments/{segment}/edit")
+
+    parts = part(page, "People by part of the condition")
+    await expect(parts.locator(".part-of-all")).to_have_text(
+        [
+            "The whole condition2",
+            f"who did a_{name} at least once3",
+            re.compile("None of these:"),
+            f"who did b_{name} at least once1",
+        ]
+    )
+    await parts.get_by_role("button", name="1 fails only because of this").click()
+    await expect(parts.get_by_role("link")).to_have_text([f"{name}-both@people.example"])
+    assert await barriers(page) == []
+    await page.get_by_role("button", name="+ Condition").first.click()
+    wanting = page.locator(".leaf.wanting")
+    await expect(wanting).to_have_text(re.compile("Choose what this is about."))
+    await page.get_by_label("Kind of condition").nth(2).select_option("country")
+    await expect(wanting).to_have_text(re.compile("A value is missing."))
+    await page.get_by_label("country is").fill("LT")
+    await expect(wanting).to_have_count(0)
+    assert visit.complaints == []

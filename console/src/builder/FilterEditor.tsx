@@ -40,6 +40,7 @@ export function OneOfEditor({ shape, fields, onChange, scope, label }: FilterPro
       <select
         aria-label={`${label}: comparison`}
         title={chosen?.description}
+        required
         value={chosen?.name ?? ""}
         onChange={(event) => choose(event.target.value)}
       >
@@ -83,6 +84,7 @@ function DurationEditor({ shape, fields, onChange, label }: FilterProps) {
       <input
         type="number"
         min={1}
+        required
         aria-label={`${label}: how many`}
         value={typeof amount === "number" ? amount : ""}
         onChange={(event) => onChange({ [unit]: event.target.value === "" ? undefined : event.target.valueAsNumber })}

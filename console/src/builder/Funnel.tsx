@@ -64,6 +64,7 @@ function Part({ branch: { node, inside }, people, condition, isAlone = false }: 
   const step = inside[0]?.node.path[path.length];
   const hasParts = step !== undefined && isBracketStep(step);
   const parts = step === "not" ? inside.flatMap((it) => (isAny(it) ? it.inside : [it])) : inside;
+  const isExcluding = (step === "not") !== (path.filter((it) => it === "not").length % 2 === 1);
   const share = people > 0 ? Math.min(1, matched / people) : 0;
   return (
     <li>
@@ -77,7 +78,9 @@ function Part({ branch: { node, inside }, people, condition, isAlone = false }: 
       <span className="share" aria-hidden="true">
         <span style={{ transform: `scaleX(${share})` }} />
       </span>
-      {!isWhole && !isAlone && <NearMisses node={node} condition={condition} describedBy={words} />}
+      {!isWhole && !isAlone && (
+        <NearMisses node={node} condition={condition} isExcluding={isExcluding} describedBy={words} />
+      )}
       {hasParts && (
         <ul>
           {parts.map((it) => (

@@ -35,7 +35,7 @@ export function KeyedEditor({ shape, fields, onChange, scope, label }: FilterPro
   return (
     <span className="filter">
       {isField ? (
-        <select aria-label={`${label}: which`} value={key} onChange={(event) => choose(event.target.value)}>
+        <select required aria-label={`${label}: which`} value={key} onChange={(event) => choose(event.target.value)}>
           <option value="">which field…</option>
           {vocabulary.fields.map((it) => (
             <option key={it.key} value={it.key}>
@@ -50,6 +50,7 @@ export function KeyedEditor({ shape, fields, onChange, scope, label }: FilterPro
           place={{ ...scope, shape: shape.name, field: "key" }}
           label={`${label}: which property`}
           placeholder="property"
+          isRequired
         />
       )}
       {key && isField && filters[0] && (

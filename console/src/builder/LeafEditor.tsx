@@ -1,6 +1,6 @@
 import { useId } from "react";
 
-import type { Leaf } from "./draft";
+import { isSaid, isShown, type Leaf } from "./draft";
 import { FilterEditor } from "./FilterEditor";
 import type { Issue } from "./usePreview";
 import { initialFields } from "./values";
@@ -15,8 +15,10 @@ type LeafEditorProps = {
 
 /** One condition: its kind, and what it compares with. */
 export function LeafEditor({ leaf, onChange, onRemove, issues }: LeafEditorProps) {
-  const { kinds, shapes } = useVocabulary();
+  const vocabulary = useVocabulary();
+  const { kinds, shapes } = vocabulary;
   const problems = useId();
+  const isWanting = !isSaid(leaf, vocabulary);
   const kind = kinds.get(leaf.kind);
   const label = kind?.label ?? "condition";
 
@@ -29,12 +31,13 @@ export function LeafEditor({ leaf, onChange, onRemove, issues }: LeafEditorProps
   }
 
   return (
-    <div className="leaf" role="group" aria-label={label} aria-describedby={issues.length > 0 ? problems : undefined}>
+    <div className={isWanting ? "leaf wanting" : "leaf"} role="group" aria-label={label} aria-describedby={problems}>
       <select
         className="kind"
         aria-label="Kind of condition"
         title={kind?.description}
         autoFocus={!kind}
+        required
         value={leaf.kind}
         onChange={(event) => choose(event.target.value)}
       >
@@ -49,7 +52,13 @@ export function LeafEditor({ leaf, onChange, onRemove, issues }: LeafEditorProps
           </optgroup>
         ))}
       </select>
-      {kind && (
+      {kind && !isShown(leaf, vocabulary) && (
+        <details className="kept-part">
+          <summary>This form cannot show this part. It stays as it is.</summary>
+          <pre>{JSON.stringify(leaf.filter, null, 2)}</pre>
+        </details>
+      )}
+      {kind && isShown(leaf, vocabulary) && (
         <FilterEditor
           shape={kind.shape}
           fields={leaf.filter}
@@ -66,13 +75,16 @@ export function LeafEditor({ leaf, onChange, onRemove, issues }: LeafEditorProps
       >
         ×
       </button>
-      {issues.length > 0 && (
-        <ul id={problems} className="problem">
-          {issues.map((it) => (
-            <li key={it.message}>{it.message}</li>
-          ))}
-        </ul>
-      )}
+      <div id={problems} className="leaf-notes">
+        {isWanting && <p className="wants">{kind ? "A value is missing." : "Choose what this is about."}</p>}
+        {issues.length > 0 && (
+          <ul className="problem">
+            {issues.map((it) => (
+              <li key={it.message}>{it.message}</li>
+            ))}
+          </ul>
+        )}
+      </div>
     </div>
   );
 }

@@ -28,9 +28,13 @@ type TicksProps = ValueProps & { choices: { value: string; shown: string; hint: 
 
 function Ticks({ value, onChange, label, choices }: TicksProps) {
   const chosen = itemsOf(value);
+  const unlisted = chosen
+    .map(String)
+    .filter((it) => !choices.some(({ value: listed }) => listed === it))
+    .map((it) => ({ value: it, shown: "one that is not in this list", hint: "" }));
   return (
     <span className="ticks" role="group" aria-label={label}>
-      {choices.map((it) => (
+      {[...choices, ...unlisted].map((it) => (
         <label key={it.value}>
           <input
             type="checkbox"
@@ -42,7 +46,7 @@ function Ticks({ value, onChange, label, choices }: TicksProps) {
           {it.shown} {it.hint && <span className="quiet">{it.hint}</span>}
         </label>
       ))}
-      {choices.length === 0 && <span className="quiet">none exist yet</span>}
+      {choices.length + unlisted.length === 0 && <span className="quiet">none exist yet</span>}
     </span>
   );
 }
@@ -90,6 +94,7 @@ export function TextsEditor({ field, value, onChange, place, label }: ValueProps
         place={place}
         label={`${label}: add one, then press Enter`}
         placeholder="add, Enter"
+        isRequired={items.length === 0}
       />
     </span>
   );

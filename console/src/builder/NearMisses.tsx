@@ -27,19 +27,20 @@ type Node = { path: readonly string[]; nearMisses: number; nearMissesMargin: num
 type NearMissesProps = {
   node: Node;
   condition: ConditionInput;
+  /** Whether the node keeps people out, so that they fail because of it. */
+  isExcluding: boolean;
   /** The id of the element that says what the node is. */
   describedBy: string;
 };
 
 /** How many people would match the whole condition if this node had the opposite result. A button lists some of them. */
-export function NearMisses({ node, condition, describedBy }: NearMissesProps) {
+export function NearMisses({ node, condition, isExcluding, describedBy }: NearMissesProps) {
   const [isOpen, setIsOpen] = useState(false);
   const list = useId();
   const { nearMisses, nearMissesMargin, path } = node;
   if (nearMisses === 0) return null;
-  const isExcluding = path.filter((step) => step === "not").length % 2 === 1;
   const number = `${nearMisses.toLocaleString()}${nearMissesMargin > 0 ? ` ± ${nearMissesMargin.toLocaleString()}` : ""}`;
-  const verb = isExcluding ? (nearMisses === 1 ? "fails only because of" : "fail only because of") : nearMisses === 1 ? "lacks only" : "lack only";
+  const verb = isExcluding ? (nearMisses === 1 ? "fails" : "fail") : nearMisses === 1 ? "lacks" : "lack";
   return (
     <>
       <button
@@ -50,7 +51,7 @@ export function NearMisses({ node, condition, describedBy }: NearMissesProps) {
         aria-describedby={describedBy}
         onClick={() => setIsOpen(!isOpen)}
       >
-        {number} {verb} this
+        {number} {verb} only {isExcluding ? "because of this" : "this"}
       </button>
       <div id={list}>{isOpen && <People where={nearMissesOf(condition, path)} />}</div>
     </>

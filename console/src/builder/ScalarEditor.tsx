@@ -16,6 +16,7 @@ export function ScalarEditor({ field, value, onChange, place, label }: ValueProp
       return (
         <input
           type="number"
+          required
           step={field.type.name === "Int" ? 1 : "any"}
           aria-label={label}
           value={typeof value === "number" ? value : ""}
@@ -26,6 +27,7 @@ export function ScalarEditor({ field, value, onChange, place, label }: ValueProp
       return (
         <input
           type="date"
+          required
           aria-label={label}
           value={String(value ?? "")}
           onChange={(event) => onChange(event.target.value || undefined)}
@@ -35,6 +37,7 @@ export function ScalarEditor({ field, value, onChange, place, label }: ValueProp
       return (
         <input
           type="datetime-local"
+          required
           aria-label={label}
           value={typeof value === "string" ? localTime(value) : ""}
           onChange={(event) => onChange(event.target.value ? new Date(event.target.value).toISOString() : undefined)}
@@ -48,6 +51,7 @@ export function ScalarEditor({ field, value, onChange, place, label }: ValueProp
           place={place}
           label={label}
           placeholder={field.label}
+          isRequired
         />
       );
   }

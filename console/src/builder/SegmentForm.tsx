@@ -84,7 +84,7 @@ export function SegmentForm({ vocabulary, start, segment, onTake }: SegmentFormP
 
   const current = answer?.current;
   return (
-    <form className="builder" onSubmit={submit}>
+    <form className="builder" noValidate onSubmit={submit}>
       <h2 ref={heading} tabIndex={-1}>
         {segment ? `Edit “${segment.name}”` : "New segment"}
       </h2>

@@ -8,11 +8,12 @@ type TextEditorProps = {
   place: Place;
   label: string;
   placeholder?: string;
+  isRequired?: boolean;
   onKeyDown?: (event: React.KeyboardEvent) => void;
 };
 
 /** A text field with suggestions. The browser's own datalist needs no mouse and no library. */
-export function TextEditor({ value, onChange, place, label, placeholder, onKeyDown }: TextEditorProps) {
+export function TextEditor({ value, onChange, place, label, placeholder, isRequired = false, onKeyDown }: TextEditorProps) {
   const choices = useChoices(place, value);
   const list = useId();
   return (
@@ -23,6 +24,7 @@ export function TextEditor({ value, onChange, place, label, placeholder, onKeyDo
         aria-label={label}
         placeholder={placeholder}
         spellCheck={false}
+        required={isRequired}
         value={value}
         onChange={(event) => onChange(event.target.value)}
         onKeyDown={onKeyDown}

@@ -8,6 +8,7 @@ import { toCopying, toEditingSegment, toExport, toLeaving } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { DeleteButton } from "./DeleteButton";
+import { Flow } from "./Flow";
 import { Members } from "./Members";
 import { MovingNumber } from "./MovingNumber";
 import { PauseButton } from "./PauseButton";
@@ -89,6 +90,7 @@ function Shown({ segment: read, tally }: ShownProps) {
         </p>
       </header>
       <Sizes id={segment.id} name={segment.name} members={segment.memberCount} />
+      <Flow id={segment.id} />
       <Recent segmentId={segment.id} changes={changes} />
       <Members segmentId={segment.id} changes={changes} />
     </article>
