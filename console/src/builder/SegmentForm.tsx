@@ -115,26 +115,30 @@ export function SegmentForm({ vocabulary, start, segment, onTake }: SegmentFormP
         </Conflict>
       )}
       <div className="save">
-        <label htmlFor={`${ids}-name`}>Name</label>
-        <input
-          id={`${ids}-name`}
-          ref={field}
-          type="text"
-          maxLength={200}
-          placeholder="Back again"
-          value={name}
-          aria-describedby={`${ids}-problem`}
-          onChange={(event) => changed({ name: event.target.value })}
-        />
-        <label htmlFor={`${ids}-description`}>Description</label>
-        <input
-          id={`${ids}-description`}
-          type="text"
-          maxLength={2000}
-          placeholder="What it is for (optional)"
-          value={description}
-          onChange={(event) => changed({ description: event.target.value })}
-        />
+        <div className="save-field">
+          <label htmlFor={`${ids}-name`}>Name</label>
+          <input
+            id={`${ids}-name`}
+            ref={field}
+            type="text"
+            maxLength={200}
+            placeholder="Back again"
+            value={name}
+            aria-describedby={`${ids}-problem`}
+            onChange={(event) => changed({ name: event.target.value })}
+          />
+        </div>
+        <div className="save-field">
+          <label htmlFor={`${ids}-description`}>Description</label>
+          <input
+            id={`${ids}-description`}
+            type="text"
+            maxLength={2000}
+            placeholder="What it is for (optional)"
+            value={description}
+            onChange={(event) => changed({ description: event.target.value })}
+          />
+        </div>
         <div className="save-buttons">
           <button type="submit" className="primary" disabled={isSaving}>
             {isSaving ? "Saving…" : "Save segment"}

@@ -159,9 +159,8 @@ function Table({ edges, isEntering }: { edges: Coming; isEntering: boolean }) {
       <table>
         <thead>
           <tr>
-            <th scope="col">Person</th>
+            <th scope="col">Person, and why then</th>
             <th scope="col">{isEntering ? "Enters" : "Leaves"}</th>
-            <th scope="col">Because then</th>
           </tr>
         </thead>
         <tbody>
@@ -169,19 +168,16 @@ function Table({ edges, isEntering }: { edges: Coming; isEntering: boolean }) {
             <tr key={node.id}>
               <th scope="row">
                 <a href={toPerson(node.id)}>{nameOf(node)}</a>
+                {reasons.length === 0 && <span className="because">It is due already.</span>}
+                {reasons.map((it) => (
+                  <span key={it.path.join("/")} className="because">
+                    {it.matches ? "true from then on: " : "no longer true: "}
+                    {it.summary}
+                  </span>
+                ))}
               </th>
               <td>
                 <time dateTime={at}>{shownTime(at)}</time>
-              </td>
-              <td className="reason">
-                {reasons.length === 0
-                  ? "it is due already"
-                  : reasons.map((it) => (
-                      <span key={it.path.join("/")} className="because">
-                        {it.matches ? "true: " : "no longer true: "}
-                        {it.summary}
-                      </span>
-                    ))}
               </td>
             </tr>
           ))}
