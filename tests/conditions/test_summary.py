@@ -56,7 +56,7 @@ SENTENCES = [
         (
             'People (whose country is "LT" and (whose city is set, but not "Vilnius")) '
             'or (who are in the group "VIP" '
-            "and (who are not among those who did email_opened at least once in the last 30 days))."
+            "and who never did email_opened in the last 30 days)."
         ),
     ),
     (

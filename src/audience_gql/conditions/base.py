@@ -185,6 +185,10 @@ class Condition(ABC):
     def summary(self, names: Names) -> str:
         """A clause that can follow "people": `whose country is "LT"`."""
 
+    def negation(self, names: Names) -> str | None:  # noqa: ARG002  # only some kinds name groups and segments
+        """The clause for everybody else, such as `who are not in the group "VIP"`. None if "not among those …" has to say it."""
+        return None
+
     @abstractmethod
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         """Whether the condition holds, computed from the facts.

@@ -30,6 +30,9 @@ class All(Condition):
     def summary(self, names: Names) -> str:
         return _joined("and", self.conditions, names) or "who are anyone"
 
+    def negation(self, names: Names) -> str | None:
+        return _negation_of_one(self.conditions, names)
+
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return all(condition.evaluate(person, moment) for condition in self.conditions)
 
@@ -50,6 +53,9 @@ class AnyOf(Condition):
     def summary(self, names: Names) -> str:
         return _joined("or", self.conditions, names) or "who are no one"
 
+    def negation(self, names: Names) -> str | None:
+        return _negation_of_one(self.conditions, names)
+
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return any(condition.evaluate(person, moment) for condition in self.conditions)
 
@@ -68,7 +74,7 @@ class Not(Condition):
         return {"not": self.condition.dump(ids)}
 
     def summary(self, names: Names) -> str:
-        return f"who are not {among(self.condition, names)}"
+        return self.condition.negation(names) or f"who are not {among(self.condition, names)}"
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return not self.condition.evaluate(person, moment)
@@ -85,7 +91,7 @@ def _joined(joint: str, conditions: tuple[Condition, ...], names: Names) -> str:
     clauses = [condition.summary(names) for condition in conditions]
     if len(conditions) == 1:
         return clauses[0]
-    is_whole = [_is_single(condition) and not _is_negated(condition) for condition in conditions]
+    is_whole = [_is_single(condition) and not _is_negated(condition, names) for condition in conditions]
     return f" {joint} ".join(
         set_apart(clause) if whole else f"({clause})" for clause, whole in zip(clauses, is_whole, strict=True)
     )
@@ -99,11 +105,19 @@ def _is_single(condition: Condition) -> bool:
     return True
 
 
-def _is_negated(condition: Condition) -> bool:
+def _is_negated(condition: Condition, names: Names) -> bool:
+    """Whether the clause begins with a "not" that could seem to reach as far as the next clauses."""
     match condition:
         case All(conditions=(only,)) | AnyOf(conditions=(only,)):
-            return _is_negated(only)
-    return isinstance(condition, Not)
+            return _is_negated(only, names)
+        case Not(condition=inner):
+            return inner.negation(names) is None
+    return False
+
+
+def _negation_of_one(conditions: tuple[Condition, ...], names: Names) -> str | None:
+    """An `all` or `any` of one condition reads like that one."""
+    return conditions[0].negation(names) if len(conditions) == 1 else None
 
 
 def _all(conditions: tuple[Condition, ...], parsing: Parsing) -> Condition:

@@ -45,12 +45,14 @@ class EventCount(Leaf):
         return {"event": self.events.dump() | times | per}
 
     def summary(self, names: Names) -> str:  # noqa: ARG002  # same
-        events, window = self.events.words(), self.events.words_of_window()
         if not self._count.matches(1) and self._count.matches(0):
-            some = "" if self.per_property is None else f" with any {named(self.per_property)}"
-            return f"who never did {events}{some}{window}"
+            return self._never()
+        events, window = self.events.words(), self.events.words_of_window()
         same = "" if self.per_property is None else f" with the same {named(self.per_property)}"
         return f"who did {events}{same} {self._count.words()}{window}"
+
+    def negation(self, names: Names) -> str | None:  # noqa: ARG002  # same
+        return self._never() if self._count == AT_LEAST_ONCE else None
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return self._count.matches(len(self._most(person, moment)))
@@ -123,6 +125,10 @@ class EventCount(Leaf):
         """The events of all times that are counted together, in order of time."""
         events = self.events.whenever(person, moment.now)
         return [events] if self.per_property is None else by_value(events, self.per_property).values()
+
+    def _never(self) -> str:
+        some = "" if self.per_property is None else f" with any {named(self.per_property)}"
+        return f"who never did {self.events.words()}{some}{self.events.words_of_window()}"
 
     @property
     def _count(self) -> CountFilter:

@@ -32,9 +32,11 @@ class InGroup(Leaf):
         return {"group": {"anyOf": [ids.encode("group", group_id) for group_id in self.group_ids], **joined}}
 
     def summary(self, names: Names) -> str:
-        groups = memberships("group", [names.groups.get(group_id, "?") for group_id in self.group_ids])
         joined = "" if self.joined is None else f", joined {self.joined.words()}"
-        return f"who are in {groups}{joined}"
+        return f"who are in {self._groups(names)}{joined}"
+
+    def negation(self, names: Names) -> str | None:
+        return f"who are not in {self._groups(names)}" if self.joined is None else None
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         joined_at = [person.groups[group_id] for group_id in self.group_ids if group_id in person.groups]
@@ -70,6 +72,9 @@ class InGroup(Leaf):
         in_groups = f"g.group_id = ANY({parameters.constant(list(self.group_ids), 'bigint[]')})"
         joined = None if self.joined is None else self.joined.sql("g.added_at", parameters)
         return HasRow(table="group_members", alias="g", where=all_of(in_groups, joined) or in_groups)
+
+    def _groups(self, names: Names) -> str:
+        return memberships("group", [names.groups.get(group_id, "?") for group_id in self.group_ids])
 
 
 def _known(text: str, parsing: Parsing) -> int | None:

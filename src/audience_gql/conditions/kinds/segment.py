@@ -44,7 +44,7 @@ class InSegment(Leaf):
         return {"segment": {"anyOf": segments, **given}}
 
     def summary(self, names: Names) -> str:
-        segments = memberships("segment", [names.segments.get(id_, "?") for id_ in self.segment_ids])
+        segments = self._segments(names)
         if self.enters_within is not None:
             return f"who, if nothing happens, will enter {segments} within {self.enters_within.words()}"
         entered = "" if self.entered is None else f", entered {self.entered.words()}"
@@ -52,6 +52,10 @@ class InSegment(Leaf):
             return f"who are in {segments}{entered}"
         leave = f"will leave {'it' if len(self.segment_ids) == 1 else 'that one'} within"
         return f"who are in {segments}{entered} and, if nothing happens, {leave} {self.leaves_within.words()}"
+
+    def negation(self, names: Names) -> str | None:
+        is_plain = self.entered is None and self.leaves_within is None and self.enters_within is None
+        return f"who are not in {self._segments(names)}" if is_plain else None
 
     def evaluate(self, person: Facts, moment: Moment) -> bool:
         return any(self._holds(segment_id, person, moment) for segment_id in self.segment_ids)
@@ -88,6 +92,9 @@ class InSegment(Leaf):
 
     def sql(self, parameters: Parameters) -> InSegments:
         return InSegments(choices=tuple(self._choice(id_, parameters) for id_ in self.segment_ids))
+
+    def _segments(self, names: Names) -> str:
+        return memberships("segment", [names.segments.get(id_, "?") for id_ in self.segment_ids])
 
     @property
     def _ahead(self) -> timedelta:
