@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import dataclass
 from itertools import count
 
 import asyncpg
@@ -175,8 +177,19 @@ async def test_an_endpoint_is_made_without_a_mouse_and_its_secret_is_shown_once(
     assert console.complaints == []
 
 
-async def failed_delivery(ask, product, name: str) -> tuple[str, str, str]:
-    """A message that its endpoint has not got in any attempt: the ids of the endpoint, of the message, and of the person whom it tells about."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The ids of what failed."""
+
+    group: str
+    """Whoever is added to it is told about."""
+    endpoint: str
+    delivery: str
+    person: str
+
+
+async def failed_delivery(ask, product, name: str) -> Failed:
+    """A message that its endpoint has not got in any attempt."""
     given = {"name": f"Shop {name}", "url": "https://receiver.invalid/"}
     endpoint = (await ask(CREATE_ENDPOINT, given))["createWebhookEndpoint"]["endpoint"]["id"]
     guests = await group(ask, f"Told {name}")
@@ -191,7 +204,7 @@ async def failed_delivery(ask, product, name: str) -> tuple[str, str, str]:
             edges = (await ask(READ_DELIVERIES, endpoint))["webhookEndpoint"]["deliveries"]["edges"]
             found = [it["node"] for it in edges]
     await fail(product, name)
-    return endpoint, found[0]["id"], told
+    return Failed(guests, endpoint, found[0]["id"], told)
 
 
 async def fail(product, name: str) -> None:
@@ -204,7 +217,7 @@ async def fail(product, name: str) -> None:
 async def test_whether_a_webhook_arrived_is_three_clicks_away_and_a_failed_one_is_replayed(
     console, product, ask, name
 ):
-    endpoint, _, told = await failed_delivery(ask, product, name)
+    failed = await failed_delivery(ask, product, name)
     page = await opened(console, product, "/")
     await count_clicks(page)
 
@@ -221,10 +234,10 @@ async def test_whether_a_webhook_arrived_is_three_clicks_away_and_a_failed_one_i
     await expect(page.get_by_text("waiting", exact=True)).to_be_visible()
     await expect(part(page, "Attempts").get_by_role("listitem")).to_have_count(2)
     await part(page, "Runs").get_by_role("link", name=f"{name}@admin.example").click()
-    await expect(page).to_have_url(f"{product.origin}/people/{told}")
+    await expect(page).to_have_url(f"{product.origin}/people/{failed.person}")
 
     await fail(product, name)
-    await page.goto(f"{product.origin}/administration/webhooks/{endpoint}?state=FAILED")
+    await page.goto(f"{product.origin}/administration/webhooks/{failed.endpoint}?state=FAILED")
     deliveries = part(page, "Deliveries")
     await expect(deliveries.get_by_role("row")).to_have_count(2)
     await deliveries.get_by_role("button", name="Replay all failed…").click()
@@ -234,6 +247,38 @@ async def test_whether_a_webhook_arrived_is_three_clicks_away_and_a_failed_one_i
     await page.get_by_role("button", name="Delete…").click()
     await page.get_by_role("dialog").get_by_role("button", name="Delete the endpoint").click()
     await expect(page.get_by_role("dialog").get_by_role("link", name=f"Tell {name}")).to_be_visible()
+    assert console.complaints == []
+
+
+async def test_an_automation_s_runs_lead_to_people_and_to_the_endpoint(console, product, ask, name):
+    failed = await failed_delivery(ask, product, name)
+    for number in range(21):
+        await person(ask, f"{name}-{number:02}", addToGroupIds=[failed.group])
+    page = await opened(console, product, "/automations")
+    await page.get_by_role("link", name=f"Tell {name}").click()
+    runs = part(page, "Runs")
+    await expect(runs.locator("tbody tr")).to_have_count(20)
+    await expect(runs.locator("tbody tr").first).to_contain_text(f"{name}-20@admin.example entereddone")
+
+    await runs.get_by_role("button", name="Next").click()
+    await expect(runs.locator("tbody tr")).to_have_count(2)
+    await runs.get_by_label("State of the runs").select_option("failed")
+    await expect(runs).to_contain_text("No run is failed.")
+    await expect(page).to_have_url(re.compile(r"\?state=FAILED$"))
+    await page.reload()
+    await expect(runs.get_by_label("State of the runs")).to_have_value("FAILED")
+    await runs.get_by_label("State of the runs").select_option("done")
+    await expect(runs.locator("tbody tr")).to_have_count(20)
+    found = await barriers(page)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    assert await width(page) == 390
+    await runs.get_by_role("link", name=f"{name}-20@admin.example").click()
+    await expect(page.get_by_role("heading", name=f"{name}-20@admin.example")).to_be_visible()
+    await page.go_back()
+    await part(page, "Webhooks").get_by_role("link", name=f"Shop {name}").click()
+
+    await expect(page).to_have_url(f"{product.origin}/administration/webhooks/{failed.endpoint}")
+    assert found == []
     assert console.complaints == []
 
 
@@ -315,7 +360,7 @@ async def test_a_custom_field_is_defined_and_not_deleted_while_a_segment_reads_i
 async def test_everybody_can_use_it(console, product, ask, name, scheme, wide):
     guests = await group(ask, f"Everybody {'and everybody ' * 5}{name}")
     await person(ask, name, firstName="Long" * 12, addToGroupIds=[guests])
-    endpoint, delivery, _ = await failed_delivery(ask, product, f"{name}-told")
+    failed = await failed_delivery(ask, product, f"{name}-told")
     page = await opened(console, product, "/")
     await page.emulate_media(color_scheme=scheme)
     await page.set_viewport_size({"width": wide, "height": 844})
@@ -326,9 +371,9 @@ async def test_everybody_can_use_it(console, product, ask, name, scheme, wide):
         "/groups/new": "Create the group",
         "/administration": "You are signed in",
         "/administration/webhooks": "receiver.invalid",
-        f"/administration/webhooks/{endpoint}": "could not be resolved",
-        f"/administration/webhooks/{endpoint}/edit": "Save",
-        f"/administration/deliveries/{delivery}": "could not be resolved",
+        f"/administration/webhooks/{failed.endpoint}": "could not be resolved",
+        f"/administration/webhooks/{failed.endpoint}/edit": "Save",
+        f"/administration/deliveries/{failed.delivery}": "could not be resolved",
         "/administration/tokens": "you use it now",
         "/administration/tokens/new": "Create the token",
         "/administration/fields": "Custom fields",

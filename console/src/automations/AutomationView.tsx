@@ -1,18 +1,23 @@
 import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 
-import { useStatus } from "../api/status";
 import { graphql } from "../api/graphql";
+import { useStatus } from "../api/status";
 import type { AutomationQuery } from "../gql/graphql";
-import { toEditing } from "../paths";
+import { ListLink } from "../ListLink";
+import { AUTOMATIONS, toEditing } from "../paths";
 import { useRefetch } from "../segments/useRefetch";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
+import { Waiting } from "../Waiting";
 import { DeleteButton } from "./DeleteButton";
 import { Figures, useYesterday } from "./Figures";
 import { PauseButtons } from "./PauseButtons";
-import { RunsTable } from "./RunsTable";
-import { useRuns, type Run } from "./useRuns";
+import { Receivers } from "./Receivers";
+import type { Run } from "./run";
+import { Runs } from "./Runs";
+import { actionsOf } from "./simple";
+import { useRuns } from "./useRuns";
 
 const AUTOMATION = graphql(`
   query Automation($id: ID!, $from: DateTime!) {
@@ -22,6 +27,15 @@ const AUTOMATION = graphql(`
       description
       summary
       state
+      actions
+      segment {
+        id
+        name
+      }
+      group {
+        id
+        name
+      }
       figures(from: $from) {
         done
         waiting
@@ -30,31 +44,11 @@ const AUTOMATION = graphql(`
         failed
         cutOff
       }
-      runs(first: 20) {
-        edges {
-          node {
-            id
-            state
-            reason
-            kind
-            startedAt
-            dueAt
-            subscriberId
-            subscriber {
-              id
-              email
-              externalId
-            }
-          }
-        }
-      }
     }
   }
 `);
 
-const MOST = 50;
-
-/** One automation: what it does, its figures, and its runs as they happen. */
+/** One automation: what it does, its figures, where its webhooks go, and its runs as they happen. */
 export function AutomationView({ id }: { id: string }) {
   const from = useYesterday();
   const [{ data, error }, retry] = useQuery({
@@ -65,58 +59,48 @@ export function AutomationView({ id }: { id: string }) {
   useShown(AUTOMATION, { id, from });
   const heard = useRuns(id);
   useRefetch(retry, heard);
-  useRefetch(retry, useStatus().phase); // runs that happened while the socket was away are read
+  useRefetch(retry, useStatus().phase); // the figures count runs that happened while the socket was away
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!data)
+  if (!data) return <Waiting for="the automation" />;
+  if (!data.automation)
     return (
-      <p className="empty" aria-busy="true">
-        Loading…
+      <p className="empty">
+        This automation does not exist, or no longer exists. <a href={AUTOMATIONS}>All automations</a>
       </p>
     );
-  if (!data.automation) return <p className="empty">This automation does not exist, or no longer exists.</p>;
   return <Shown automation={data.automation} heard={heard} />;
 }
 
 type ShownProps = { automation: NonNullable<AutomationQuery["automation"]>; heard: ReadonlyMap<string, Run> };
 
 function Shown({ automation, heard }: ShownProps) {
+  const { id, name, summary, description, figures, state, segment, group } = automation;
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
-  const runs = merged(
-    automation.runs.edges.map((it) => it.node),
-    heard,
-  );
 
   return (
-    <article>
+    <article className="parts">
       <header className="subject">
         <h2 ref={heading} tabIndex={-1}>
-          {automation.name}
+          {name}
         </h2>
-        <p className="summary">{automation.summary}</p>
-        {automation.description && <p className="quiet">{automation.description}</p>}
-        <Figures figures={automation.figures} />
+        <p className="summary">{summary}</p>
+        {description && <p className="quiet">{description}</p>}
+        <p className="quiet">
+          It watches <ListLink segment={segment} group={group} />.
+        </p>
+        <Figures figures={figures} />
         <div className="pausing">
-          <PauseButtons id={automation.id} state={automation.state} />
-          <a className="button" href={toEditing(automation.id)}>
+          <PauseButtons id={id} state={state} />
+          <a className="button" href={toEditing(id)}>
             Edit
           </a>
-          <DeleteButton id={automation.id} name={automation.name} />
+          <DeleteButton id={id} name={name} />
         </div>
       </header>
-      {runs.length === 0 ? (
-        <p className="empty">No runs yet. They appear here as they happen.</p>
-      ) : (
-        <RunsTable runs={runs} />
-      )}
+      <Receivers ids={actionsOf(automation).flatMap((it) => it.webhook?.endpoint ?? [])} />
+      <Runs id={id} heard={heard} />
     </article>
   );
-}
-
-/** The runs that were read and those that were heard of, the latest first. Of the same run, the one that has ended counts. */
-function merged(read: readonly Run[], heard: ReadonlyMap<string, Run>): Run[] {
-  const runs = new Map(heard);
-  for (const run of read) if (runs.get(run.id)?.state === "WAITING" || !runs.has(run.id)) runs.set(run.id, run);
-  return [...runs.values()].sort((one, other) => other.startedAt.localeCompare(one.startedAt)).slice(0, MOST);
 }

@@ -20,7 +20,7 @@ const DELETE = graphql(`
 export function DeleteButton({ id, name }: { id: string; name: string }) {
   const [, remove] = useMutation(DELETE);
 
-  async function confirmed() {
+  async function confirm() {
     const { data, error } = await remove({ input: { id } });
     const answer = data?.deleteAutomation;
     if (answer?.__typename !== "DeletePayload") return answer?.message ?? problemOf(error);
@@ -34,7 +34,7 @@ export function DeleteButton({ id, name }: { id: string; name: string }) {
       question={`Delete “${name}”?`}
       keep="Keep it"
       confirm="Delete the automation"
-      onConfirm={confirmed}
+      onConfirm={confirm}
     >
       <p>
         Its runs are deleted, and those that wait never act. What it has done stays: groups, fields and events do not change.

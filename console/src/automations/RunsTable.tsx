@@ -1,5 +1,5 @@
 import { RunRow } from "./RunRow";
-import type { Run } from "./useRuns";
+import type { Run } from "./run";
 
 /** Runs, with the people for whom they acted. */
 export function RunsTable({ runs }: { runs: readonly Run[] }) {

@@ -3,29 +3,19 @@
 import { useEffect, useState } from "react";
 import { useClient } from "urql";
 
-import { graphql } from "../api/graphql";
-import type { RunsSubscription } from "../gql/graphql";
+import { graphql, withFragments } from "../api/graphql";
+import { RUN, type Run } from "./run";
 
-const RUNS = graphql(`
+const RUNS = withFragments(
+  graphql(`
   subscription Runs($ids: [ID!]) {
     automationRuns(automationIds: $ids) {
-      id
-      state
-      reason
-      kind
-      startedAt
-      dueAt
-      subscriberId
-      subscriber {
-        id
-        email
-        externalId
-      }
+      ...Run
     }
   }
-`);
-
-export type Run = RunsSubscription["automationRuns"];
+`),
+  RUN,
+);
 
 const MOST = 50;
 const NOTHING: ReadonlyMap<string, Run> = new Map();

@@ -2,7 +2,8 @@ import { useEffect, useRef } from "react";
 import { useMutation, useQuery } from "urql";
 
 import { ForAdmins } from "../administration/access";
-import { graphql } from "../api/graphql";
+import { graphql, withFragments } from "../api/graphql";
+import { RUN } from "../automations/run";
 import { RunsTable } from "../automations/RunsTable";
 import { problemOf } from "../automations/saving";
 import type { DeliveryQuery } from "../gql/graphql";
@@ -15,7 +16,8 @@ import { DeliveryState } from "./Deliveries";
 import { usePolling } from "./usePolling";
 import { outcomeOf } from "./words";
 
-const DELIVERY = graphql(`
+const DELIVERY = withFragments(
+  graphql(`
   query Delivery($id: ID!) {
     webhookDelivery(by: { id: $id }) {
       id
@@ -42,22 +44,13 @@ const DELIVERY = graphql(`
         response
       }
       runs(first: 20) {
-        id
-        state
-        reason
-        kind
-        startedAt
-        dueAt
-        subscriberId
-        subscriber {
-          id
-          email
-          externalId
-        }
+        ...Run
       }
     }
   }
-`);
+`),
+  RUN,
+);
 const REPLAY = graphql(`
   mutation ReplayWebhookDelivery($input: ReplayWebhookDeliveryInput!) {
     replayWebhookDelivery(input: $input) {
