@@ -110,7 +110,7 @@ async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
 
     assert erased == {"eraseSubscriber": {"__typename": "DeletePayload"}}
     assert before >= {"subscribers", "identities", "channel_states", "events", "event_keys"}
-    assert before >= {"imports", "import_rejects", "export_chunks"}
+    assert before >= {"imports", "import_rejects", "import_effects", "export_chunks"}
     assert (told["rejected"], len(told["rejects"]["edges"])) == (6, 6)
     assert await _found(product) == []
 

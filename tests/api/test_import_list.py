@@ -78,3 +78,81 @@ async def test_what_is_no_file_name_is_told_by_path(api, name, code):
     refused = await started(api, fileName=name)
 
     assert refused["issues"] == [{"code": code, "path": ["input", "fileName"]}]
+
+
+UNDO = """
+mutation ($id: ID!) {
+  undoImport(input: {id: $id}) {
+    __typename
+    ... on Import { id undo { state fraction startedBy startedAt endedAt } }
+    ... on ImportNotUndoable { message path reason }
+    ... on NotFound { path }
+  }
+}
+"""
+UNDONE = """
+query ($id: ID!) {
+  node(id: $id) {
+    ... on Import {
+      undoRefusal
+      undo {
+        state fraction peopleErased peopleKept membershipsUndone membershipsKept valuesRestored valuesKept refusalsKept keysKept
+      }
+    }
+  }
+}
+"""
+
+
+async def test_an_import_is_undone_and_says_what_it_kept(served, server):
+    await served.data(
+        'mutation { upsertSubscribers(input: {subscribers: [{externalId: "1"}]}) { __typename } }'
+    )
+    group = await served.group("Guests")
+    made = await started(served, addToGroupIds=[group])
+    await put(server, made["uploadUrl"], b"id,mail\n1,a@x.org\n2,b@x.org\n3,c@x.org\n")
+    runner, id_ = ImportRunner(served.services.ports), made["import"]["id"]
+    async with served.services.ports.database.acquire() as connection:
+        number = await connection.fetchval("SELECT max(id) FROM imports")
+    await runner.work_off(number)
+    served.clock.advance(timedelta(seconds=1))
+    await served.data(
+        'mutation { upsertSubscribers(input: {subscribers: [{externalId: "3", city: "Oslo"}]}) { __typename } }'
+    )
+
+    begun = (await served.data(UNDO, id=id_))["undoImport"]
+    await runner.work_off(number)
+    done = (await served.data(UNDONE, id=id_))["node"]
+
+    assert (begun["__typename"], begun["undo"]["state"], begun["undo"]["fraction"]) == (
+        "Import",
+        "RUNNING",
+        0,
+    )
+    assert begun["undo"]["startedAt"] is not None
+    assert done == {
+        "undoRefusal": None,
+        "undo": {
+            "state": "DONE", "fraction": 1.0, "peopleErased": 1, "peopleKept": 1, "membershipsUndone": 2, "membershipsKept": 0,
+            "valuesRestored": 1, "valuesKept": 0, "refusalsKept": 0, "keysKept": 0,
+        },
+    }  # fmt: skip
+
+
+async def test_why_an_import_cannot_be_undone(api, stranger):
+    waiting = (await started(api))["import"]["id"]
+    checked = (await started(api, dryRun=True))["import"]["id"]
+    refused = (await api.data(UNDO, id=waiting))["undoImport"]
+
+    assert refused == {
+        "__typename": "ImportNotUndoable", "path": ["input", "id"], "reason": "STILL_RUNNING",
+        "message": "this import is still running; cancel it first",
+    }  # fmt: skip
+    assert (await api.data(UNDO, id=checked))["undoImport"]["reason"] == "DRY_RUN"
+    assert (await api.data(UNDONE, id=waiting))["node"] == {"undoRefusal": "STILL_RUNNING", "undo": None}
+    assert (await stranger.data(UNDO, id=waiting))["undoImport"] == {
+        "__typename": "NotFound", "path": ["input", "id"]
+    }  # fmt: skip
+    await api.data(CANCEL, id=waiting)
+    api.clock.advance(timedelta(days=30, seconds=1))
+    assert (await api.data(UNDO, id=waiting))["undoImport"]["reason"] == "TOO_OLD"

@@ -52,9 +52,11 @@ async def pieces(content: bytes, size: int = 50_000):
         yield content[start : start + size]
 
 
-async def start(house, *columns, dry_run=False, **more):
+async def start(house, *columns, dry_run=False, file_name=None, **more):
     plan = ImportPlan(columns=columns or NAMED, **more)
-    return await start_import(ports=house.ports, workspace=house.workspace, plan=plan, dry_run=dry_run)
+    return await start_import(
+        ports=house.ports, workspace=house.workspace, plan=plan, dry_run=dry_run, file_name=file_name
+    )
 
 
 async def upload(house, made, secret, content):

@@ -81,6 +81,46 @@ async def test_an_import_that_goes_on_is_stopped_in_three_clicks(visit, product,
     await expect(page.get_by_role("main")).to_contain_text("Rows that were written before stay.")
 
 
+async def test_an_import_is_undone_in_three_clicks_and_says_what_it_kept(visit, product, api, name):
+    page = await visit.open()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Imports").click()
+    await choose(page, rows(name, 3))
+    await page.get_by_role("button", name="Start the import").click()
+    await expect(status(page)).to_contain_text("3 created")
+    await api.track(f"{name}-0", "opened")
+    await page.goto(f"{product.origin}/")
+
+    for wanted in (
+        page.get_by_role("link", name="Imports"),
+        page.get_by_role("main").get_by_role("link", name="Import of people.csv").first,
+        page.get_by_role("button", name="Undo the import…"),
+    ):
+        await wanted.click()
+    question = page.get_by_role("dialog", name="Undo this import?")
+    await expect(question).to_contain_text(
+        "3 new people are erased, unless they have events or changes since."
+    )
+    found = [await barriers(page)]
+    await question.get_by_role("button", name="Undo it").click()
+
+    undo = page.get_by_role("region", name="Undo")
+    await expect(undo).to_contain_text("The import is undone")
+    await expect(undo).to_contain_text("2 people erased.")
+    await expect(undo).to_contain_text("1 new person: they have events, or somebody has changed them since")
+    await expect(page.get_by_role("button", name="Undo the import…")).to_have_count(0)
+    found.append(await barriers(page))
+    widths = [await width(page)]
+    await page.get_by_role("link", name="All imports").click()
+    await expect(page.locator("ul.imports > li").first).to_contain_text("undone")
+    found.append(await barriers(page))
+    widths.append(await width(page))
+    assert found == [[], [], []]
+    assert widths == [390, 390]
+    assert visit.complaints == []
+
+
 async def test_what_is_wrong_with_a_choice_is_said_before_anything_is_sent(visit, product):
     page = await visit.open()
     await enter(page, product.token)

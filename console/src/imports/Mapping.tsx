@@ -86,7 +86,7 @@ export function Mapping({ file, beginning, fields, groups }: MappingProps) {
           Start the import
         </button>
         <span className="quiet" role="status">
-          {isSending ? `Sending the file: ${Math.floor(sent * 100)} %` : "A check writes nothing. An import cannot be undone."}
+          {isSending ? `Sending the file: ${Math.floor(sent * 100)} %` : "A check writes nothing. An import can be undone for 30 days."}
         </span>
       </div>
       {checkId !== null && <Progress key={checkId} id={checkId} />}

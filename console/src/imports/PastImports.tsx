@@ -7,7 +7,7 @@ import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { shownTime } from "../words";
 import { nameOf, numbersOf, STATES } from "./Progress";
-import { hasEnded } from "./useImport";
+import { isOver } from "./useImport";
 
 const PAUSE_MILLISECONDS = 2000;
 
@@ -26,6 +26,9 @@ const IMPORTS = graphql(`
           created
           updated
           rejected
+          undo {
+            state
+          }
           groups {
             id
             name
@@ -62,7 +65,7 @@ function Page({ after, onMore }: PageProps) {
     context: OF_IMPORTS,
   });
   useShown(IMPORTS, { after });
-  const isGoing = data?.imports.edges.some(({ node }) => !hasEnded(node)) ?? false;
+  const isGoing = data?.imports.edges.some(({ node }) => !isOver(node)) ?? false;
 
   useEffect(() => {
     if (!isGoing) return;
@@ -87,6 +90,7 @@ function Page({ after, onMore }: PageProps) {
             <p>
               <a href={toImport(node.id)}>{nameOf(node)}</a>{" "}
               <span className={`run ${node.state.toLowerCase()}`}>{STATES[node.state]}</span>
+              {node.undo && <span className="run undone"> {node.undo.state === "DONE" ? "undone" : "is being undone"}</span>}
             </p>
             <p className="quiet">{numbersOf(node)}</p>
             <p className="quiet">

@@ -6,6 +6,7 @@ import type { ImportState } from "../gql/graphql";
 import { Trouble } from "../Trouble";
 import { counted, shownTime } from "../words";
 import { Lines } from "./Lines";
+import { UndoPart } from "./UndoPart";
 import { hasEnded, useImport, type Found } from "./useImport";
 
 const CANCEL = graphql(`
@@ -57,6 +58,7 @@ export function Progress({ id }: { id: string }) {
       )}
       {failure && <p className="problem">{failure}</p>}
       {state === "CANCELLED" && !dryRun && <p className="quiet">Rows that were written before stay.</p>}
+      <UndoPart found={found} />
       <Lines title="Refused lines" total={found.rejected} lines={found.rejects.edges.map((it) => it.node)} />
       <Lines title="Lines written except for a part" total={found.noticed} lines={found.notices.edges.map((it) => it.node)} />
     </div>

@@ -30,6 +30,21 @@ const IMPORT = graphql(`
           id
           name
         }
+        endedAt
+        undoRefusal
+        undo {
+          state
+          fraction
+          endedAt
+          peopleErased
+          peopleKept
+          membershipsUndone
+          membershipsKept
+          valuesRestored
+          valuesKept
+          refusalsKept
+          keysKept
+        }
         rejects(first: 100) {
           edges {
             node {
@@ -64,6 +79,20 @@ const PROGRESS = graphql(`
       noticed
       fraction
       failure
+      undoRefusal
+      undo {
+        state
+        fraction
+        endedAt
+        peopleErased
+        peopleKept
+        membershipsUndone
+        membershipsKept
+        valuesRestored
+        valuesKept
+        refusalsKept
+        keysKept
+      }
     }
   }
 `);
@@ -79,6 +108,7 @@ export function useImport(id: string) {
   useRefetch(retry, heard);
   const read = data?.node;
   const isImport = read?.__typename === "Import";
+  const undoState = isImport ? read.undo?.state : undefined; // an undo begins after the subscription has ended
 
   useEffect(() => {
     if (!isImport) return; // the subscription refuses an unknown id
@@ -86,7 +116,7 @@ export function useImport(id: string) {
       if (result.data) setHeard(result.data.importProgress);
     });
     return unsubscribe;
-  }, [client, id, isImport]);
+  }, [client, id, isImport, undoState]);
 
   const isCurrent = heard?.id === id;
   const found = isImport ? { ...read, ...(isCurrent ? heard : {}) } : read === undefined ? undefined : null;
@@ -94,4 +124,6 @@ export function useImport(id: string) {
 }
 
 export type Found = NonNullable<ReturnType<typeof useImport>["found"]>;
+/** Whether the import is over and is not being undone. */
+export const isOver = (it: { state: string; undo?: { state: string } | null }) => hasEnded(it) && it.undo?.state !== "RUNNING";
 export const hasEnded = ({ state }: { state: string }) => state !== "WAITING" && state !== "RUNNING";

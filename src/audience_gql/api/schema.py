@@ -45,6 +45,7 @@ from audience_gql.api.exports import ExportMutation, ExportQuery, ExportSubscrip
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.importing.imports import ImportQuery, ImportSubscription
 from audience_gql.api.importing.starting import ImportMutation
+from audience_gql.api.importing.undoing import UNDO_HANDLERS, ImportUndoMutation
 from audience_gql.api.inputs.variables import null_errors
 from audience_gql.api.insights.advice import SegmentAdviceQuery
 from audience_gql.api.insights.comparisons import SegmentComparisonQuery
@@ -128,6 +129,7 @@ class Mutation(
     WebhookEndpointMutation,
     WebhookSendingMutation,
     ImportMutation,
+    ImportUndoMutation,
     ExportMutation,
     TokenMutation,
 ): ...
@@ -185,7 +187,7 @@ class Schema:
             Mutation,
             Subscription,
             config=StrawberryConfig(scalar_map=SCALARS),
-            exception_handlers=[*HANDLERS, *ACTING_HANDLERS],
+            exception_handlers=[*HANDLERS, *ACTING_HANDLERS, *UNDO_HANDLERS],
         )
         self._schema = self._declared._schema  # noqa: SLF001  # the library has no public way to graphql-core's schema
         _forget_null_defaults(self._schema)

@@ -347,16 +347,16 @@ async def add_members(
 
 async def remove_members(
     connection: Connection, bucket_id: int, members: Collection[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """Take people out of groups, given as (group, subscriber). Returns the pairs that existed."""
+) -> dict[tuple[int, int], datetime]:
+    """Take people out of groups, given as (group, subscriber). Returns the pairs that existed, with the instants at which they were added."""
     rows = await connection.fetch(
         "DELETE FROM group_members g USING unnest($2::bigint[], $3::bigint[]) AS m (group_id, subscriber_id) "
         "WHERE g.bucket_id = $1 AND g.group_id = m.group_id AND g.subscriber_id = m.subscriber_id "
-        "RETURNING g.group_id, g.subscriber_id",
+        "RETURNING g.group_id, g.subscriber_id, g.added_at",
         bucket_id,
         *_columns(sorted(members), 2),
     )
-    return [(row["group_id"], row["subscriber_id"]) for row in rows]
+    return {(row["group_id"], row["subscriber_id"]): row["added_at"] for row in rows}
 
 
 # ---- marks

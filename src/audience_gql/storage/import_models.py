@@ -85,7 +85,6 @@ class ImportEffect(BucketedModel):
     updated_at_before: datetime | None = DatetimeField(null=True)
     updated_at_after: datetime = DatetimeField()
     joined: list[int] = ArrayField("bigint")
-    left: list[int] = ArrayField("bigint")
     changes: dict[str, Any] = JSONField()  # Any: JSON, which its reader types
 
     class Meta:

@@ -70,6 +70,12 @@ class ImportRecord:
             return 1.0
         return self.bytes_read / self.bytes if self.bytes else 0.0
 
+    @property
+    def undone_fraction(self) -> float:
+        if self.undo_state == "DONE":
+            return 1.0
+        return self.undo_counts.get("records", 0) / self.recorded if self.recorded else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class RejectRecord:
@@ -155,9 +161,10 @@ async def lock(connection: Connection, import_id: int) -> ImportRecord | None:
 
 
 async def to_work_off(connection: Connection) -> list[int]:
-    """The ids of imports whose file has arrived and whose rows are not all written."""
+    """The ids of imports whose file has arrived and whose rows are not all written, and of those that are being undone."""
     rows = await connection.fetch(
-        "SELECT id FROM imports WHERE state IN ('WAITING', 'RUNNING') AND upload_id IS NOT NULL ORDER BY id"
+        "SELECT id FROM imports WHERE state IN ('WAITING', 'RUNNING') AND upload_id IS NOT NULL "
+        "UNION ALL SELECT id FROM imports WHERE undo_state = 'RUNNING' ORDER BY id"
     )
     return [row["id"] for row in rows]
 
@@ -249,10 +256,11 @@ async def advance(
     updated: int,
     rejected: int,
     noticed: int,
+    recorded: int,
 ) -> None:
     await connection.execute(
         "UPDATE imports SET bytes_read = $2, lines_read = $3, rows_read = rows_read + $4, created = created + $5, "
-        "updated = updated + $6, rejected = rejected + $7, noticed = noticed + $8 WHERE id = $1",
+        "updated = updated + $6, rejected = rejected + $7, noticed = noticed + $8, recorded = recorded + $9 WHERE id = $1",
         import_id,
         bytes_read,
         lines_read,
@@ -261,6 +269,7 @@ async def advance(
         updated,
         rejected,
         noticed,
+        recorded,
     )
 
 
@@ -291,18 +300,18 @@ async def add_rejects(connection: Connection, import_id: int, rejects: Sequence[
     )
 
 
-async def forget_person(
-    connection: Connection, workspace_id: int, subscriber_id: int, keys: Collection[Identity]
+async def forget_people(
+    connection: Connection, workspace_id: int, subscriber_ids: Collection[int], keys: Collection[Identity]
 ) -> None:
-    """Delete the rejects and notices that name this person or one of these keys, and blank the failure reasons that quote a key."""
+    """Delete the rejects and notices that name these people or keys, and blank the failure reasons and file names that quote a key."""
     quoted = [repr(value) if kind == "externalId" else value for kind, value in keys]
     needles = [text.lower() for text in quoted]
     await connection.execute(
         "DELETE FROM import_rejects r USING imports i WHERE i.id = r.import_id AND i.workspace_id = $1 "
-        "AND ($2 = ANY (r.people) OR r.key_hashes && $3::text[] OR EXISTS ("
+        "AND (r.people && $2::bigint[] OR r.key_hashes && $3::text[] OR EXISTS ("
         "SELECT 1 FROM unnest($4::text[]) AS k (text) WHERE strpos(lower(r.message), k.text) > 0))",
         workspace_id,
-        subscriber_id,
+        list(subscriber_ids),
         [_key_hash(key) for key in keys],
         needles,
     )

@@ -14,6 +14,7 @@ from audience_gql.api import ids
 from audience_gql.api.context import Info
 from audience_gql.api.ids import Kind
 from audience_gql.api.importing.rows import ImportNoticeConnection, ImportRejectConnection
+from audience_gql.api.importing.undoing import ImportUndo, UndoRefusal
 from audience_gql.api.lists.groups import Group
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import (
@@ -29,6 +30,7 @@ from audience_gql.api.pagination import (
 from audience_gql.api.shapes import enum
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS, REJECTS_KEPT, import_progress
 from audience_gql.audience.imports.plans import ImportPlan
+from audience_gql.audience.imports.undo_requests import undo_refusal
 from audience_gql.storage import imports, models
 from audience_gql.storage.imports import ImportRecord, RejectRecord
 
@@ -87,6 +89,23 @@ class Import(Node):
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, ImportRecord)
+
+    @strawberry.field(
+        description="What undoing the import has done so far; null if nobody has asked for it.",
+        graphql_type=ImportUndo | None,
+    )
+    @staticmethod
+    def undo(parent: strawberry.Parent[ImportRecord]) -> ImportRecord | None:
+        return None if parent.undo_state is None else parent
+
+    @strawberry.field(
+        description="Why `undoImport` would refuse the import now. Null if it can be undone, and after somebody has asked for it.",
+        graphql_type=UndoRefusal | None,
+    )
+    @staticmethod
+    async def undo_refusal(parent: strawberry.Parent[ImportRecord], info: Info) -> UndoRefusal | None:
+        refusal = undo_refusal(parent, await info.context.loaders.now.load(None))
+        return refusal and UndoRefusal(refusal.reason)
 
     @strawberry.field(
         description=f"The groups that the import adds people to, every person or by a column of the file. The first {_MOST_GROUPS} that "
@@ -163,7 +182,7 @@ class ImportQuery:
 @strawberry.type
 class ImportSubscription:
     @strawberry.subscription(
-        description="The state of an import: now, and again after each step of progress until the import ends. An unknown id is the error "
+        description="The state of an import: now, and again after each step of progress until the import, or its undo, ends. An unknown id is the error "
         "NOT_FOUND.",
         graphql_type=AsyncGenerator[Import, None],
     )

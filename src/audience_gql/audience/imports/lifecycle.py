@@ -135,7 +135,7 @@ async def cancel_import(*, ports: Ports, workspace: Workspace, import_id: int | 
 async def import_progress(
     *, ports: Ports, workspace: Workspace, import_id: int | None
 ) -> AsyncIterator[ImportRecord]:
-    """The import as it is now, and again after each change, until it has ended. Raises NotFound."""
+    """The import as it is now, and again after each change, until it has ended and is not being undone. Raises NotFound."""
     number = import_id or 0
     async with ports.signals.changes(workspace.id) as wakeups:
         last: ImportRecord | None = None
@@ -146,7 +146,7 @@ async def import_progress(
             if found != last:
                 yield found
                 last = found
-            if found.state not in ("WAITING", "RUNNING"):
+            if found.state not in ("WAITING", "RUNNING") and found.undo_state != "RUNNING":
                 return
             await wakeups.wait(_PROGRESS_SECONDS)
 

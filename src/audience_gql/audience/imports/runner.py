@@ -11,16 +11,19 @@ from datetime import timedelta
 from typing import Final
 
 from audience_gql.audience.failures import InvalidInput, People, Reject
+from audience_gql.audience.imports.effects import effects_of
 from audience_gql.audience.imports.headers import layout, read_header
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS, REJECTS_KEPT
 from audience_gql.audience.imports.plans import BadCell, ImportPlan
 from audience_gql.audience.imports.records import Record, Unreadable
+from audience_gql.audience.imports.undoing import UndoneStep
 from audience_gql.audience.imports.windows import Batch, Window, floor
+from audience_gql.audience.people.bucket_writer import BucketWriter
 from audience_gql.audience.people.buckets import open_another_if_full
 from audience_gql.audience.people.profiles import identity
 from audience_gql.audience.people.subscribers import Upserted, upsert_within
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, imports
+from audience_gql.storage import definitions, import_effects, imports
 from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.facts import IMPORT, Identity
 from audience_gql.storage.imports import ImportRecord, RejectRecord
@@ -47,19 +50,25 @@ class ImportRunner:
             await imports.forget_leftovers(connection, now - _SILENCE)
 
     async def forget_messages(self) -> None:
-        """Delete old messages about the rows of files, because they quote cells."""
+        """Delete old messages about the rows of files, because they quote cells, and old records of what imports did to people."""
         async with self._ports.database.acquire() as connection:
-            now = await self._ports.clock.now(connection)
-            await imports.forget_messages(connection, now - timedelta(days=MESSAGE_DAYS))
+            before = await self._ports.clock.now(connection) - timedelta(days=MESSAGE_DAYS)
+            await imports.forget_messages(connection, before)
+            for import_id, workspace_id in await import_effects.expired(connection, before):
+                for bucket_id in await import_effects.bucket_ids(connection, workspace_id):
+                    while await import_effects.forget_some(connection, bucket_id, import_id):
+                        pass
+                await import_effects.has_no_more(connection, import_id)
 
     async def work_off(self, import_id: int) -> None:
-        """Write the rows that are not written yet. After a failure, the sweep requests the import again."""
+        """Write the rows that are not written yet, or undo the batches that are not undone yet. After a failure, the sweep requests the import
+        again."""
         if import_id in self._under_way:
             return
         self._under_way.add(import_id)
         try:
             window = Window()
-            while await self._step(import_id, window):
+            while await self._step(import_id, window) or await self._undo_step(import_id):
                 pass
         finally:
             self._under_way.discard(import_id)
@@ -77,6 +86,17 @@ class ImportRunner:
         except (Unreadable, InvalidInput) as error:
             await self._fail(before, str(error))
             return False
+
+    async def _undo_step(self, import_id: int) -> bool:
+        """Undo one batch if somebody asked to undo the import. Returns False if there is nothing left to do."""
+
+        async def work(transaction: Transaction) -> bool:
+            current = await imports.lock(transaction.connection, import_id)
+            if current is None or current.undo_state != "RUNNING":
+                return False
+            return await UndoneStep(self._ports, transaction, current).run()
+
+        return await self._ports.database.run(work)
 
     async def _fail(self, before: ImportRecord, message: str) -> None:
         async def work(transaction: Transaction) -> None:
@@ -135,7 +155,8 @@ class ImportRunner:
                 taken.append(row)
             except BadCell as error:
                 refused.append(RejectRecord(row.line, str(error)[:_MESSAGE_LIMIT], keys=keys_of(row)))
-        upserted, grown = await self._upsert(transaction, before, plan, items)
+        recorder = _Recorder(connection, before)
+        upserted, grown = await self._upsert(transaction, before, plan, items, recorder)
         for it in upserted.rejects:
             row = taken[it.index]
             refused.append(RejectRecord(row.line, _said(it), it.people, keys_of(row)))
@@ -156,6 +177,7 @@ class ImportRunner:
             updated=upserted.updated,
             rejected=len(refused),
             noticed=len(noticed),
+            recorded=recorder.count,
         )
         await imports.forget_pieces(connection, before.id, before=floor(batch.end))
         return grown
@@ -166,6 +188,7 @@ class ImportRunner:
         before: ImportRecord,
         plan: ImportPlan,
         items: list[dict[str, object]],
+        recorder: _Recorder,
     ) -> tuple[Upserted, int | None]:
         """Write people. In a dry run, find out what would be written and roll it back."""
         workspace = await Workspace.get(id=before.workspace_id)
@@ -179,6 +202,7 @@ class ImportRunner:
                 items=items,
                 add_to_group_ids=plan.add_to_group_ids,
                 source=IMPORT,
+                written=None if before.dry_run else recorder.record,
             )
         except BaseException:
             await savepoint.rollback()
@@ -188,6 +212,26 @@ class ImportRunner:
             return upserted, None
         await savepoint.commit()
         return upserted, grown
+
+
+class _Recorder:
+    """Records what a batch does to each person, so that the import can be undone."""
+
+    def __init__(self, connection: Connection, of: ImportRecord) -> None:
+        self._connection = connection
+        self._import = of
+        self.count = 0
+
+    async def record(self, writer: BucketWriter) -> None:
+        if effects := effects_of(writer):
+            await import_effects.add(
+                self._connection,
+                writer.bucket_id,
+                import_id=self._import.id,
+                step=self._import.bytes_read,
+                effects=effects,
+            )
+            self.count += len(effects)
 
 
 def _is_open(record: ImportRecord) -> bool:

@@ -24,10 +24,14 @@ class BucketWriter:
         self, connection: Connection, bucket_id: int, drafts: Sequence[Draft], now: datetime, source: Source
     ) -> None:
         self._connection = connection
-        self._bucket_id = bucket_id
-        self._drafts = drafts
-        self._now = now
+        self.bucket_id = bucket_id
+        self.drafts = drafts
+        self.now = now
         self._source = source
+        self.joined: set[tuple[int, int]] = set()
+        """Whom `write` has put into groups, by (group, subscriber)."""
+        self.left_since: dict[tuple[int, int], datetime] = {}
+        """When those were added whom `write` has taken out of groups, by (group, subscriber)."""
         self.marks: set[Mark] = set().union(*(draft.marks for draft in drafts))
 
     async def write(self, fields: Mapping[str, FieldRef], joined_by_all: Sequence[int]) -> None:
@@ -39,21 +43,21 @@ class BucketWriter:
         await self._write_channels()
         unwritten |= await self._write_groups(joined_by_all)
         self.marks |= unwritten
-        await facts.write_marks(self._connection, self._bucket_id, unwritten, source=self._source)
+        await facts.write_marks(self._connection, self.bucket_id, unwritten, source=self._source)
 
     def changed_ids(self) -> set[int]:
         """Ids of the people who existed before the batch and changed. Complete only after `write`."""
-        there = {draft.owner[1] for draft in self._drafts if draft.before is not None}
+        there = {draft.owner[1] for draft in self.drafts if draft.before is not None}
         return there & {mark.subscriber_id for mark in self.marks}
 
     async def _write_rows(self, fields: Mapping[str, FieldRef]) -> bool:
         """Write the changed rows, and with them the marks so far. Returns whether there were any such rows."""
         marked = {mark.subscriber_id for mark in self.marks if mark.kind in ("created", "profile")}
-        changed = [draft for draft in self._drafts if draft.owner[1] in marked]
+        changed = [draft for draft in self.drafts if draft.owner[1] in marked]
         if changed:
             await facts.write_people(
                 self._connection,
-                self._bucket_id,
+                self.bucket_id,
                 [draft.row for draft in changed],
                 dates=[date for draft in changed for date in _dates(draft.before, draft.row, fields)],
                 marks=self.marks,
@@ -64,30 +68,30 @@ class BucketWriter:
     async def _write_channels(self) -> None:
         changed = {
             (draft.owner[1], channel): state
-            for draft in self._drafts
+            for draft in self.drafts
             for channel, state in draft.states.items()
             if state != draft.states_before.get(channel)
         }
         if states := {place: state for place, state in changed.items() if state is not None}:
-            await facts.write_channels(self._connection, self._bucket_id, states)
+            await facts.write_channels(self._connection, self.bucket_id, states)
         if gone := changed.keys() - states.keys():
-            await facts.remove_channels(self._connection, self._bucket_id, gone)
+            await facts.remove_channels(self._connection, self.bucket_id, gone)
 
     async def _write_groups(self, joined_by_all: Sequence[int]) -> set[Mark]:
         """Change who is in which group. Returns the marks of the changes."""
-        left = {(group_id, draft.owner[1]) for draft in self._drafts for group_id in draft.left}
+        left = {(group_id, draft.owner[1]) for draft in self.drafts for group_id in draft.left}
         joined = {
             (group_id, draft.owner[1])
-            for draft in self._drafts
+            for draft in self.drafts
             for group_id in draft.joined.union(joined_by_all)
         }
         marks: set[Mark] = set()
         if left:
-            gone = await facts.remove_members(self._connection, self._bucket_id, left)
-            marks |= {Mark(person_id, "group_left", group_id) for group_id, person_id in gone}
+            self.left_since = await facts.remove_members(self._connection, self.bucket_id, left)
+            marks |= {Mark(person_id, "group_left", group_id) for group_id, person_id in self.left_since}
         if joined:
-            come = await facts.add_members(self._connection, self._bucket_id, joined, self._now)
-            marks |= {Mark(person_id, "group_joined", group_id) for group_id, person_id in come}
+            self.joined = set(await facts.add_members(self._connection, self.bucket_id, joined, self.now))
+            marks |= {Mark(person_id, "group_joined", group_id) for group_id, person_id in self.joined}
         return marks
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.resolution import resolve_people
@@ -29,33 +32,43 @@ async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: Su
         if ref is None:
             raise NotFound("there is no such subscriber", ("subscriber",))
         # Lock the person before the bucket: a writer that holds a person never waits for a bucket, and a tick never waits for a person.
-        if not await erasure.hold_person(connection, ref.bucket_id, ref.id):
+        if not await erasure.hold_people(connection, ref.bucket_id, [ref.id]):
             raise NotFound("there is no such subscriber", ("subscriber",))
-        bucket = await membership.lock_bucket(connection, ref.bucket_id)
-        if bucket is None:
-            raise NotFound("there is no such subscriber", ("subscriber",))
-        now = max(await ports.clock.now(connection), bucket.last_instant)
-        left = [
-            Change(
-                list_kind=kind,
-                list_id=list_id,
-                subscriber_id=ref.id,
-                entered=False,
-                cause="MANUAL",
-                revision=None,
-            )
-            for kind, list_id in await erasure.lists_of(connection, ref.bucket_id, ref.id)
-        ]
-        await membership.log_outside_a_tick(connection, bucket, left, now=now)
-        keys = await erasure.erase(connection, workspace.id, ref.bucket_id, ref.id)
-        await imports.forget_person(connection, workspace.id, ref.id, keys)
-        await exports.forget_files(connection, workspace.id)
+        now = await erase_within(
+            transaction, ports=ports, workspace_id=workspace.id, bucket_id=ref.bucket_id, ids=[ref.id]
+        )
         change = entries.Change(
             kind="SUBSCRIBER_ERASED", object_id=ref.id, object_bucket=ref.bucket_id, object_name=None
         )
         await entries.record(ports, transaction, workspace.id, now, change)
-        transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
-        transaction.after_commit(lambda: ports.signals.marked([ref.bucket_id]))
         return ref
 
     return await ports.database.run(work)
+
+
+async def erase_within(
+    transaction: Transaction, *, ports: Ports, workspace_id: int, bucket_id: int, ids: Sequence[int]
+) -> datetime:
+    """Erase people of one bucket in the caller's transaction, which has called hold_exports and then hold_people. Returns the instant."""
+    connection = transaction.connection
+    bucket = await membership.lock_bucket(connection, bucket_id)
+    assert bucket is not None  # noqa: S101  # a bucket is deleted with its people
+    now = max(await ports.clock.now(connection), bucket.last_instant)
+    left = [
+        Change(
+            list_kind=kind,
+            list_id=list_id,
+            subscriber_id=person_id,
+            entered=False,
+            cause="MANUAL",
+            revision=None,
+        )
+        for person_id, kind, list_id in await erasure.lists_of(connection, bucket_id, ids)
+    ]
+    await membership.log_outside_a_tick(connection, bucket, left, now=now)
+    keys = await erasure.erase(connection, workspace_id, bucket_id, ids)
+    await imports.forget_people(connection, workspace_id, ids, keys)
+    await exports.forget_files(connection, workspace_id)
+    transaction.after_commit(lambda: ports.signals.changed([workspace_id]))
+    transaction.after_commit(lambda: ports.signals.marked([bucket_id]))
+    return now

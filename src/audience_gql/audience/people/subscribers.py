@@ -7,7 +7,7 @@ Concurrent callers may name the same new person: every key has one owner, and is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,12 +103,14 @@ async def upsert_within(
     items: Sequence[Mapping[str, object]],
     add_to_group_ids: Sequence[int | None] = (),
     source: Source = CALLER,
+    written: Callable[[BucketWriter], Awaitable[None]] | None = None,
 ) -> tuple[Upserted, int | None]:
     """The same in the caller's transaction, which Database.run must have begun. Raises InvalidInput, and RunAgain for Database.run.
 
-    Also returns a bucket that may be full now, or None: after the commit, call open_another_if_full with it.
+    Also returns a bucket that may be full now, or None: after the commit, call open_another_if_full with it. `written` is called for each
+    bucket after its changes were written.
     """
-    upsert = _Upsert(ports, workspace, transaction, source)
+    upsert = _Upsert(ports, workspace, transaction, source, written)
     return await upsert.run(items, add_to_group_ids), upsert.grown_bucket_id
 
 
@@ -127,12 +129,20 @@ class _Applied:
 class _Upsert:
     """One attempt at a batch, within one transaction."""
 
-    def __init__(self, ports: Ports, workspace: Workspace, transaction: Transaction, source: Source) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        workspace: Workspace,
+        transaction: Transaction,
+        source: Source,
+        written: Callable[[BucketWriter], Awaitable[None]] | None,
+    ) -> None:
         self._ports = ports
         self._workspace = workspace
         self._transaction = transaction
         self._connection: Connection = transaction.connection
         self._source = source
+        self._written = written
         self.grown_bucket_id: int | None = None
         """A bucket that received new people, and whose size the caller should check."""
 
@@ -280,6 +290,8 @@ class _Upsert:
             writer = BucketWriter(self._connection, bucket_id, drafts, applied.now, self._source)
             await writer.write(fields, joined_by_all)
             updated += len(writer.changed_ids())
+            if self._written is not None:
+                await self._written(writer)
         if self._source.lane == facts.LIVE:  # sweeps find bulk marks soon enough
             self._transaction.after_commit(lambda: self._ports.signals.marked(by_bucket))
         return updated

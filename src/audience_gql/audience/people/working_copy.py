@@ -113,6 +113,15 @@ class WorkingCopy:
         _change_groups(draft, patch)
         return draft.owner, kept
 
+    def states_of(self, owner: Owner) -> Mapping[str, ChannelConsent | None]:
+        """The channel states of a person to whom an item was applied."""
+        return self._drafts[owner].states
+
+    def restore_channels(self, owner: Owner, states: Mapping[str, ChannelConsent | None]) -> None:
+        """Give a person to whom an item was applied exactly these states; None for no status."""
+        for channel, state in states.items():
+            _set(self._drafts[owner], channel, state)
+
     def drafts(self) -> Iterator[Draft]:
         """Everybody to whom an item was applied."""
         yield from self._drafts.values()

@@ -24,8 +24,8 @@ CREATE TABLE import_effects (
   updated_at_before  timestamptz,                            -- the person's updated_at before the batch; null: it created them
   updated_at_after   timestamptz NOT NULL,
   joined             bigint[] NOT NULL,                      -- ids of the groups that the batch added the person to
-  "left"             bigint[] NOT NULL,                      -- ids of the groups that the batch removed the person from
-  changes            jsonb NOT NULL,                         -- values before and after, except for the profile of a person whom it created
+  changes            jsonb NOT NULL,                         -- values before and after, except for the profile of a person whom it created; and
+                                                             -- the groups that the batch removed the person from, with their added_at
   PRIMARY KEY (bucket_id, import_id, step, subscriber_id)
 );
 CREATE INDEX import_effects_person ON import_effects (bucket_id, subscriber_id);
