@@ -86,6 +86,8 @@ STEPS: list[tuple[str, str, list[str]]] = [
     ("import", IMPORT, ["IMPORT_STARTED"]),
     ("", 'cancelImport(input: {id: "$import"}) { __typename }', ["IMPORT_CANCELLED"]),
     ("", 'cancelImport(input: {id: "$import"}) { __typename }', []),
+    ("", 'undoImport(input: {id: "$import"}) { __typename }', ["IMPORT_UNDONE"]),
+    ("", 'undoImport(input: {id: "$import"}) { __typename }', []),
     ("export", EXPORT, ["EXPORT_STARTED"]),
     ("token", TOKEN, ["API_TOKEN_CREATED"]),
     ("", 'revokeApiToken(input: {id: "$token"}) { __typename }', ["API_TOKEN_REVOKED"]),

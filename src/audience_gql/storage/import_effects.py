@@ -243,7 +243,9 @@ def _json_text(changes: dict[str, Any]) -> str:
     try:
         return orjson.dumps(changes).decode()
     except TypeError:  # an integer of more than 64 bits
-        return json.dumps(changes, ensure_ascii=False, separators=(",", ":"), default=lambda it: it.isoformat())
+        return json.dumps(
+            changes, ensure_ascii=False, separators=(",", ":"), default=lambda it: it.isoformat()
+        )
 
 
 def _columns(members: Mapping[tuple[int, int], datetime]) -> tuple[list[int], list[int], list[datetime]]:

@@ -72,6 +72,7 @@ class AuditActorKind(StrEnum):
     API_TOKEN_REVOKED="A token was revoked.",  # noqa: S106  # a description
     IMPORT_STARTED="An import was started.",
     IMPORT_CANCELLED="An import was cancelled.",
+    IMPORT_UNDONE="Somebody asked to undo an import. The people whom the undo erases have no entries of their own.",
     EXPORT_STARTED="An export of a list was requested.",
     SUBSCRIBER_ERASED="A person was erased. The entry has only their former id.",
     SUBSCRIBER_EXPORTED="Everything about one person was read. The entry has only their id.",
@@ -104,6 +105,7 @@ class AuditKind(StrEnum):
     API_TOKEN_REVOKED = "API_TOKEN_REVOKED"  # noqa: S105  # the same
     IMPORT_STARTED = "IMPORT_STARTED"
     IMPORT_CANCELLED = "IMPORT_CANCELLED"
+    IMPORT_UNDONE = "IMPORT_UNDONE"
     EXPORT_STARTED = "EXPORT_STARTED"
     SUBSCRIBER_ERASED = "SUBSCRIBER_ERASED"
     SUBSCRIBER_EXPORTED = "SUBSCRIBER_EXPORTED"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from audience_gql.audience.failures import Failure, NotFound
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS
 from audience_gql.audience.ports import Ports
+from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import import_effects, imports
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.imports import ImportRecord
@@ -39,6 +40,8 @@ async def undo_import(
             if refusal := undo_refusal(found, now):
                 raise refusal
             await import_effects.begin(connection, found.id, by=by, now=now)
+            change = Change(kind="IMPORT_UNDONE", object_id=found.id, object_name=None)
+            await record(ports, transaction, workspace.id, now, change)
             transaction.after_commit(lambda: ports.jobs.run_import(found.id))
         begun = await imports.find(connection, found.id)
         return begun or found
