@@ -170,8 +170,8 @@ def revert_channels(person: Person, old: Person, past: Person | None, left: Pers
         present = person.channels.get(channel)
         if was == became or present != became:
             continue
-        is_moved = past is not None and past.profile["email"] != left.profile["email"]
-        if was and was[0] == "BOUNCED" and is_moved and person.profile["email"] != past.profile["email"]:
+        mails = [it.profile["email"] for it in (past or left, left, person)]
+        if was and was[0] == "BOUNCED" and mails[0] != mails[1] and mails[0] != mails[2]:
             continue
         if present and present[0] in REFUSALS and (was is None or was[0] not in REFUSALS):
             continue
@@ -221,7 +221,7 @@ class World:
         try:
             match chance.randrange(9):
                 case 0 | 1 | 2:
-                    item = {"externalId": who.value}
+                    item: dict[str, Any] = {"externalId": who.value}
                     for name, values in (
                         ("email", MAILS),
                         ("city", TOWNS),

@@ -105,7 +105,7 @@ class Import(Node):
     @staticmethod
     async def undo_refusal(parent: strawberry.Parent[ImportRecord], info: Info) -> UndoRefusal | None:
         refusal = undo_refusal(parent, await info.context.loaders.now.load(None))
-        return refusal and UndoRefusal(refusal.reason)
+        return None if refusal is None else UndoRefusal(refusal.reason)
 
     @strawberry.field(
         description=f"The groups that the import adds people to, every person or by a column of the file. The first {_MOST_GROUPS} that "

@@ -46,7 +46,6 @@ class UndoRefusal(StrEnum):
 
 def _counted(name: str, description: str) -> Any:  # Any: what strawberry.field returns
     @strawberry.field(description=description)
-    @staticmethod
     def count(parent: strawberry.Parent[ImportRecord]) -> int:
         return parent.undo_counts.get(name, 0)
 

@@ -92,7 +92,7 @@ class Effects:
             now = await self.ports.clock.now(connection)
             pairs = await facts.add_members(connection, self.bucket_id, members, now)
         else:
-            pairs = await facts.remove_members(connection, self.bucket_id, members)
+            pairs = list(await facts.remove_members(connection, self.bucket_id, members))
         kind: facts.MarkKind = "group_joined" if is_joining else "group_left"
         marks = {Mark(person, kind, group_id) for _, person in pairs}
         await facts.write_marks(connection, self.bucket_id, marks, source=source)

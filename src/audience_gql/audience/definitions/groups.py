@@ -179,7 +179,7 @@ async def _change(
             if is_joining:
                 pairs = await facts.add_members(connection, bucket_id, members, now)
             else:
-                pairs = await facts.remove_members(connection, bucket_id, members)
+                pairs = list(await facts.remove_members(connection, bucket_id, members))
             kind: facts.MarkKind = "group_joined" if is_joining else "group_left"
             marks = {Mark(person_id, kind, group.id) for _, person_id in pairs}
             await facts.write_marks(connection, bucket_id, marks)
