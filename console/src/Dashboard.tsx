@@ -52,6 +52,7 @@ const TokenList = lazy(async () => ({ default: (await import("./administration/T
 const NewToken = lazy(async () => ({ default: (await import("./administration/NewToken")).NewToken }));
 const FieldList = lazy(async () => ({ default: (await import("./administration/FieldList")).FieldList }));
 const NewField = lazy(async () => ({ default: (await import("./administration/NewField")).NewField }));
+const Trail = lazy(async () => ({ default: (await import("./administration/Trail")).Trail }));
 const EndpointList = lazy(async () => ({ default: (await import("./webhooks/EndpointList")).EndpointList }));
 const EndpointView = lazy(async () => ({ default: (await import("./webhooks/EndpointView")).EndpointView }));
 const NewEndpoint = lazy(async () => ({ default: (await import("./webhooks/EndpointEditor")).NewEndpoint }));
@@ -187,6 +188,8 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
       return <FieldList />;
     case "new-field":
       return <NewField />;
+    case "trail":
+      return <Trail />;
     default:
       return <Welcome />;
   }

@@ -28,7 +28,7 @@ const ENTRIES: readonly Entry[] = [
     address: ADMINISTRATION,
     pages: [
       ...(["administration", "endpoints", "new-endpoint", "endpoint", "edit-endpoint", "delivery"] as const),
-      ...(["tokens", "new-token", "fields", "new-field"] as const),
+      ...(["tokens", "new-token", "fields", "new-field", "trail"] as const),
     ],
   },
   { label: "Playground", address: PLAYGROUND, pages: [] },

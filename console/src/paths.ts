@@ -43,6 +43,7 @@ const PATHS = {
   "new-token": "/administration/tokens/new",
   fields: "/administration/fields",
   "new-field": "/administration/fields/new",
+  trail: "/administration/trail",
 } as const;
 
 export type PageName = keyof typeof PATHS;
@@ -75,6 +76,9 @@ export const toEndpoint = (id: string) => toPage("endpoint", id);
 export const toDelivery = (id: string) => toPage("delivery", id);
 export const TOKENS = toPage("tokens");
 export const FIELDS = toPage("fields");
+export const TRAIL = toPage("trail");
+/** The changes of one object. */
+export const toTrail = (object: string) => `${TRAIL}?${new URLSearchParams({ object })}`;
 export const toSegment = (id: string) => toPage("segment", id);
 export const toEditingSegment = (id: string) => toPage("edit-segment", id);
 /** The form for a new segment, filled with this one. */

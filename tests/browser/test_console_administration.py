@@ -20,6 +20,7 @@ CREATE_GROUP = "mutation ($input: CreateGroupInput!) { createGroup(input: $input
 CREATE_SEGMENT = (
     "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { ... on Segment { id } } }"
 )
+UPDATE_GROUP = "mutation ($input: UpdateGroupInput!) { updateGroup(input: $input) { __typename } }"
 CREATE_ENDPOINT = "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { ... on CreateWebhookEndpointPayload { endpoint { id } } } }"
 CREATE_AUTOMATION = "mutation ($input: CreateAutomationInput!) { createAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
 READ_DELIVERIES = "query ($input: ID!) { webhookEndpoint(by: { id: $input }) { deliveries { edges { node { id attempts(first: 1) { at } } } } } }"
@@ -353,6 +354,32 @@ async def test_a_custom_field_is_defined_and_not_deleted_while_a_segment_reads_i
     assert console.complaints == []
 
 
+# ---- the audit trail
+
+
+async def test_who_changed_a_group_is_two_clicks_from_its_page(console, product, ask, name):
+    wanted = await group(ask, f"Old {name}")
+    await ask(UPDATE_GROUP, {"id": wanted, "name": f"New {name}", "description": "for the fair"})
+    page = await opened(console, product, f"/groups/{wanted}")
+
+    await page.get_by_role("link", name="Who changed it").click()
+    entries = part(page, "Changes of definitions").get_by_role("listitem")
+    await expect(entries).to_have_count(2)
+    await expect(entries.first).to_contain_text(f"tests edited the group “New {name}”")
+    await entries.first.get_by_role("button", name="What changed").click()
+    await expect(entries.first).to_contain_text(f"before: Old {name}")
+    await expect(entries.first).to_contain_text(f"after: New {name}")
+    await expect(entries.first).to_contain_text("after: for the fair")
+    found = await barriers(page)
+    await page.get_by_role("button", name="Show the changes of all objects").click()
+    await page.get_by_label("What was changed").select_option("Groups")
+    await entries.first.get_by_role("link", name=f"New {name}").click()
+
+    await expect(page).to_have_url(f"{product.origin}/groups/{wanted}")
+    assert found == []
+    assert console.complaints == []
+
+
 # ---- everybody
 
 
@@ -378,6 +405,7 @@ async def test_everybody_can_use_it(console, product, ask, name, scheme, wide):
         "/administration/tokens/new": "Create the token",
         "/administration/fields": "Custom fields",
         "/administration/fields/new": "Define the field",
+        "/administration/trail": "all changes of it",
     }.items():
         await page.goto(f"{product.origin}{path}")
         await expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useEffect, useRef } from "react";
 
-import { ENDPOINTS, FIELDS, TOKENS, toPage, useRoute, type PageName } from "../paths";
+import { ENDPOINTS, FIELDS, TOKENS, TRAIL, toPage, useRoute, type PageName } from "../paths";
 
 type Section = { title: string; address: string; page: PageName; about: string };
 
@@ -10,6 +10,7 @@ export const SECTIONS: readonly Section[] = [
   { title: "Webhooks", address: ENDPOINTS, page: "endpoints", about: "Where automations send messages, and whether these arrived." },
   { title: "API tokens", address: TOKENS, page: "tokens", about: "Who may use the API, and for what." },
   { title: "Custom fields", address: FIELDS, page: "fields", about: "What the workspace knows about people beyond the usual." },
+  { title: "Audit trail", address: TRAIL, page: "trail", about: "Who changed what, and when." },
 ];
 
 type AdministeredProps = {

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 
+import { HistoryLink } from "../administration/HistoryLink";
 import { graphql } from "../api/graphql";
 import { useStatus } from "../api/status";
 import type { AutomationQuery } from "../gql/graphql";
@@ -97,6 +98,7 @@ function Shown({ automation, heard }: ShownProps) {
             Edit
           </a>
           <DeleteButton id={id} name={name} />
+          <HistoryLink id={id} />
         </div>
       </header>
       <Receivers ids={actionsOf(automation).flatMap((it) => it.webhook?.endpoint ?? [])} />

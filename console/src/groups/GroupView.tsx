@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useMutation, useQuery } from "urql";
 
+import { HistoryLink } from "../administration/HistoryLink";
 import { graphql, withFragments } from "../api/graphql";
 import { problemOf } from "../automations/saving";
 import type { Tally } from "../changes/useChanges";
@@ -92,6 +93,7 @@ function Head({ group }: { group: NonNullable<GroupQuery["group"]> }) {
           Edit
         </a>
         <DeleteGroup id={group.id} name={group.name} />
+        <HistoryLink id={group.id} />
       </div>
     </header>
   );

@@ -3,6 +3,7 @@ import { useQuery } from "urql";
 
 import { ForAdmins } from "../administration/access";
 import { Secret } from "../administration/Secret";
+import { HistoryLink } from "../administration/HistoryLink";
 import { graphql } from "../api/graphql";
 import type { EndpointQuery } from "../gql/graphql";
 import { ENDPOINTS, toAutomation, toEndpoint, toPage } from "../paths";
@@ -108,6 +109,7 @@ function Head({ endpoint, onSecret }: { endpoint: Endpoint; onSecret: (secret: s
         <Switch endpoint={endpoint} />
         <RotateSecret endpoint={endpoint} onSecret={onSecret} />
         <DeleteEndpoint endpoint={endpoint} />
+        <HistoryLink id={id} />
       </div>
       <Test endpoint={endpoint} />
     </header>

@@ -46,6 +46,7 @@ CONSOLE_PATHS: Final = (
     "/administration/tokens/new",
     "/administration/fields",
     "/administration/fields/new",
+    "/administration/trail",
 )
 """The addresses of the console's pages, as in console/src/paths.ts. They all get the same page, which reads its address."""
 _PATHS: Final = {CONSOLE: CONSOLE_PATHS, PLAYGROUND: ("/graphiql",)}
