@@ -11,12 +11,34 @@ import threading
 import zoneinfo
 from typing import TYPE_CHECKING, Final
 
-from audience_gql.commands import exporting, generated, importing, local, processes, query, sign_in, upkeep
+from audience_gql.commands import (
+    exporting,
+    generated,
+    importing,
+    local,
+    processes,
+    query,
+    sign_in,
+    tokens,
+    upkeep,
+    workspaces,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (local, processes, importing, exporting, query, sign_in, upkeep, generated)
+_COMMANDS: Final = (
+    local,
+    processes,
+    importing,
+    exporting,
+    query,
+    sign_in,
+    workspaces,
+    tokens,
+    upkeep,
+    generated,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
@@ -104,6 +105,8 @@ class Settings:
     """How many sockets and streams together a token may have open in one process."""
     subscriptions_per_socket: int = 20
 
+    proxies: tuple[IPv4Network | IPv6Network, ...] = (IPv4Network("127.0.0.1/32"),)
+    """The proxies that may tell from where a request comes."""
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that are not public, and that webhooks may reach all the same."""
     webhook_ports: frozenset[int] = _WEBHOOK_PORTS
@@ -175,6 +178,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         metrics_port=_port(environment, "AUDIENCE_METRICS_PORT"),
         allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
+        proxies=_proxies(environment, "FORWARDED_ALLOW_IPS"),
         webhook_networks=_networks(environment, "AUDIENCE_WEBHOOK_NETWORKS"),
         webhook_ports=_WEBHOOK_PORTS | _ports(environment, "AUDIENCE_WEBHOOK_PORTS"),
         is_webhook_http_allowed=_whether(environment, "AUDIENCE_WEBHOOK_HTTP"),
@@ -227,6 +231,17 @@ def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | 
     except ValueError as error:
         expected = "networks like 10.0.0.0/8 or fd00::/8, separated by commas"
         raise MalformedSetting(name, environment[name], expected) from error
+
+
+def _proxies(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks in a setting of the web server, which also allows * for everybody, and words that are no networks."""
+    found: list[IPv4Network | IPv6Network] = []
+    for word in environment.get(name, "127.0.0.1").split(","):
+        if word.strip() == "*":
+            found += [IPv4Network("0.0.0.0/0"), IPv6Network("::/0")]
+        with suppress(ValueError):
+            found.append(ip_network(word.strip()))
+    return tuple(found)
 
 
 def _ports(environment: Mapping[str, str], name: str) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""What operators do to a deployment: create tokens, check readiness, recompute, expire cursors, change a calendar."""
+"""What operators do to a deployment: check readiness, recompute, expire cursors, change a calendar."""
 
 from __future__ import annotations
 
@@ -6,34 +6,21 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from audience_gql.audience.access import create_token
+from audience_gql.administration import workspace_named
 from audience_gql.audience.definitions.recomputes import recompute_everything
-from audience_gql.audience.failures import NotFound
 from audience_gql.audience.readiness import Readiness, readiness
 from audience_gql.audience.workspaces import (
     begin_new_logs,
     change_timezone,
     change_week_start,
-    create_workspace,
 )
 from audience_gql.config import Settings
 from audience_gql.opened_ports import open_ports
 from audience_gql.storage.database import Unavailable
 from audience_gql.storage.engine import fills
-from audience_gql.storage.models import Workspace
 from audience_gql.storage.schema import refuse_other_schema
 
 _POLL_SECONDS: Final = 0.2
-
-
-async def create_named_token(settings: Settings, *, workspace: str, name: str, scopes: list[str]) -> str:
-    """Create a token for the workspace with this name, and the workspace if it is missing. Returns the token's text. Raises InvalidInput."""
-    async with open_ports(settings.database_url, settings.redis_url) as ports:
-        found = await Workspace.get_or_none(name=workspace) or await create_workspace(
-            ports=ports, name=workspace
-        )
-        _, secret = await create_token(ports=ports, workspace=found, name=name, scopes=scopes)
-    return secret
 
 
 async def readiness_of(settings: Settings) -> Readiness:
@@ -76,17 +63,10 @@ async def expire_cursors(settings: Settings) -> None:
 async def change_timezone_of(settings: Settings, *, workspace: str, timezone: str) -> None:
     """Move a workspace to another time zone. Raises NotFound, InvalidInput."""
     async with open_ports(settings.database_url, settings.redis_url) as ports:
-        await change_timezone(ports=ports, workspace=await _named(workspace), timezone=timezone)
+        await change_timezone(ports=ports, workspace=await workspace_named(workspace), timezone=timezone)
 
 
 async def change_week_start_of(settings: Settings, *, workspace: str, day: str) -> None:
     """Have the weeks of a workspace begin on another day: monday, saturday or sunday. Raises NotFound, InvalidInput."""
     async with open_ports(settings.database_url, settings.redis_url) as ports:
-        await change_week_start(ports=ports, workspace=await _named(workspace), week_start=day)
-
-
-async def _named(name: str) -> Workspace:
-    found = await Workspace.get_or_none(name=name)
-    if found is None:
-        raise NotFound(f"there is no workspace called {name!r}", ("workspace",))
-    return found
+        await change_week_start(ports=ports, workspace=await workspace_named(workspace), week_start=day)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
-from audience_gql.audience.access import Doorkeeper, Unauthenticated
+from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token, rotate_token
+from audience_gql.audience.callers import Caller
 
 CREATE = """
 mutation ($input: CreateApiTokenInput!) {
@@ -135,3 +137,69 @@ async def test_tokens_are_listed_until_they_are_revoked(api, stranger):
     found = (await api.data(LIST))["apiTokens"]
     assert [it["id"] for it in found] == [second["token"]["id"], found[1]["id"]]
     assert [it["name"] for it in found] == ["second", "test"]
+
+
+async def test_a_token_without_a_date_ends_after_ninety_days_and_with_null_never(api):
+    usual, lasting = await create(api), await create(api, expiresAt=None)
+
+    assert usual["token"]["expiresAt"] == "2026-05-30T12:00:00Z"
+    assert lasting["token"]["expiresAt"] is None
+
+
+async def test_networks_are_kept_in_their_usual_form_or_refused(api):
+    document = """mutation ($networks: [String!]) { createApiToken(input: {name: "n", scopes: [READ], networks: $networks}) {
+      ... on CreateApiTokenPayload { token { networks } } ... on InvalidInput { issues { code path } } } }"""
+
+    async def asked(networks):
+        return (await api.data(document, networks=networks))["createApiToken"]
+
+    kept = ["10.0.0.0/8", "2001:db8::/32", "203.0.113.9/32"]
+    assert await asked([" 10.0.0.0/8", "2001:DB8:0::/32", "203.0.113.9", "10.0.0.0/8"]) == {
+        "token": {"networks": kept}
+    }
+    assert await asked(None) == {"token": {"networks": None}}
+    assert await asked([]) == {"issues": [{"code": "REQUIRED", "path": ["input", "networks"]}]}
+    assert await asked(["10.0.0.0/8"] * 21) == {
+        "issues": [{"code": "TOO_MANY", "path": ["input", "networks"]}]
+    }
+    assert await asked(["10.0.0.0/8", "10.0.0.1/8", "here"]) == {
+        "issues": [
+            {"code": "MALFORMED", "path": ["input", "networks", "1"]},
+            {"code": "MALFORMED", "path": ["input", "networks", "2"]},
+        ]
+    }
+
+
+@pytest.mark.parametrize(("life", "overlap"), [(timedelta(days=10), 24), (None, 0)])
+async def test_a_rotated_token_has_a_successor_and_ends(api, life, overlap):
+    workspace, ports = api.access.workspace, api.services.ports
+    expires_at = None if life is None else api.clock.instant + life
+    old, old_secret = await create_token(
+        ports=ports,
+        workspace=workspace,
+        name="CRM",
+        scopes=["READ", "TRACK"],
+        expires_at=expires_at,
+        networks=["::1/128"],
+    )
+    api.clock.advance(timedelta(days=1))
+
+    new, secret = await rotate_token(
+        ports=ports, workspace=workspace, token_id=old.id, overlap=timedelta(hours=overlap)
+    )
+
+    now, here = api.clock.instant, lambda: Caller(address=ip_address("::1"), agent=None)
+    assert (new.name, new.scopes, new.networks) == ("CRM", ["READ", "TRACK"], ["::1/128"])
+    assert new.expires_at == (None if life is None else now + life)
+    assert (await Doorkeeper(ports).authenticate(secret, here)).token.id == new.id
+    if overlap:
+        assert (await Doorkeeper(ports).authenticate(old_secret, here)).token.id == old.id
+        api.clock.advance(timedelta(hours=overlap))
+    with pytest.raises(Unauthenticated):
+        await Doorkeeper(ports).authenticate(old_secret, here)
+    entries = (await api.data("{ auditTrail(first: 2) { edges { node { kind objectId } } } }"))["auditTrail"][
+        "edges"
+    ]
+    assert {edge["node"]["kind"]: edge["node"]["objectId"] for edge in entries} == {
+        "API_TOKEN_ROTATED": ids.id_of(old), "API_TOKEN_CREATED": ids.id_of(new),
+    }  # fmt: skip

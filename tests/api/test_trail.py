@@ -167,6 +167,7 @@ async def test_each_mutation_leaves_its_entries_or_has_a_reason_not_to(api, stra
         "WORKSPACE_CREATED",
         "WORKSPACE_EDITED",
         "SUBSCRIBER_EXPORTED",
+        "API_TOKEN_ROTATED",
     }
 
     rows = await api.services.ports.database.fetch(

@@ -97,9 +97,9 @@ async def test_many_requests_of_one_token_look_it_up_once(house, monkeypatch):
     looked: list[bytes] = []
     honest = Doorkeeper._look_up
 
-    async def noting(doorkeeper, prefix, digest):
+    async def noting(doorkeeper, prefix, digest, asked):
         looked.append(digest)
-        return await honest(doorkeeper, prefix, digest)
+        return await honest(doorkeeper, prefix, digest, asked)
 
     monkeypatch.setattr(Doorkeeper, "_look_up", noting)
     doorkeeper = Doorkeeper(house.ports)

@@ -239,3 +239,51 @@ async def test_a_token_a_time_zone_and_a_week(empty_database_url, redis_url):
     assert (begun.code, begun.out + begun.err) == (0, "")
     assert refused.code == 1
     assert "Mars/Olympus" in refused.err
+
+
+async def test_workspaces_and_tokens_from_their_beginning_to_their_end(empty_database_url, redis_url):
+    settings = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url}
+
+    async def said(*words: str, code: int = 0) -> str:
+        ended = await run(*words, **settings)
+        assert ended.code == code, ended
+        return ended.out if code == 0 else ended.err
+
+    await said("workspace", "create", "Shop", "--timezone", "Europe/Vilnius")
+    taken = await said("workspace", "create", "Shop", code=1)
+    secret = await said(
+        "token",
+        "create",
+        "--workspace",
+        "Shop",
+        "--name",
+        "CRM",
+        "--days",
+        "30",
+        "--network",
+        "203.0.113.0/24",
+    )
+    prefix = secret.split("_")[1]
+    rotated = await said("token", "rotate", "--workspace", "Shop", prefix, "--overlap-hours", "1")
+    listed = await said("token", "list", "--workspace", "Shop")
+    await said("token", "revoke", "--workspace", "Shop", f"agq_{prefix}")
+    unknown = await said("token", "revoke", "--workspace", "Shop", prefix, code=1)
+    left = await said("token", "list", "--workspace", "Shop")
+    await said("workspace", "rename", "Shop", "Store")
+    spaces = await said("workspace", "list")
+    unconfirmed = await said("workspace", "delete", "Store", "--confirm", "Shop", code=1)
+    deleted = await said("workspace", "delete", "Store", "--confirm", "Store")
+    gone = await said("token", "list", "--workspace", "Store", code=1)
+
+    assert "there is a workspace called 'Shop' already" in taken
+    lines = [line.split("\t") for line in listed.splitlines()]
+    assert [line[:3] for line in lines] == [[rotated.split("_")[1], "CRM", "READ"], [prefix, "CRM", "READ"]]
+    assert all(line[4:] == ["from 203.0.113.0/24", "never used"] for line in lines)
+    assert secret.split("_")[2].strip() not in listed
+    assert f"the workspace has no token {prefix!r}" in unknown
+    assert left.split("\t")[0] == rotated.split("_")[1]
+    assert spaces.startswith("Store\tEurope/Vilnius\tcreated ")
+    assert "repeat its name exactly: 'Store'" in unconfirmed
+    assert deleted == "Store is deleted; its data is still in backups\n"
+    assert "there is no workspace called 'Store'" in gone
+    assert await said("workspace", "list") == ""

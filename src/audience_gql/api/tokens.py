@@ -13,7 +13,9 @@ from audience_gql.api.failures import DeletePayload, InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.scalars import instant_at
 from audience_gql.api.viewer import ApiToken, Scope
-from audience_gql.audience.access import create_token, revoke_token
+from audience_gql.audience.access import DEFAULT_DAYS, create_token, revoke_token
+from audience_gql.audience.callers import NETWORKS_LIMIT
+from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.storage import models
 from audience_gql.storage.reads import batches
 
@@ -23,8 +25,13 @@ class CreateApiTokenInput:
     name: str = strawberry.field(description="What the token is for: 1 to 200 characters.")
     scopes: list[Scope] = strawberry.field(description="What the token may do: at least one scope.")
     expires_at: datetime | None = strawberry.field(
-        description="The instant from which the token is refused. Without it, the token does not expire.",
+        description=f"The instant from which the token is refused. Without it, {DEFAULT_DAYS} days from now. With null, the token does not expire.",
         default=strawberry.UNSET,
+    )
+    networks: list[str] | None = strawberry.field(
+        description=f"The networks from which the token may be used, such as 203.0.113.0/24 or 2001:db8::/32: 1 to {NETWORKS_LIMIT}. From anywhere for "
+        "null. Elsewhere it is as unknown as a wrong token.",
+        default=None,
     )
 
 
@@ -87,7 +94,8 @@ class TokenMutation:
             workspace=info.context.workspace,
             name=token.name,
             scopes=[scope.value for scope in token.scopes],
-            expires_at=instant_at(token.expires_at, "expires_at") if token.expires_at else None,
+            expires_at=_expiry(token),
+            networks=token.networks,
         )
         return CreateApiTokenPayload(token=row, secret=secret)  # type: ignore[arg-type]  # a row stands for its type, as everywhere
 
@@ -106,3 +114,9 @@ class TokenMutation:
         token_id = ids.number_of(Kind.API_TOKEN, token.id)
         await revoke_token(ports=info.context.ports, workspace=info.context.workspace, token_id=token_id)
         return DeletePayload(deleted_id=token.id)
+
+
+def _expiry(token: CreateApiTokenInput) -> datetime | Unset | None:
+    if token.expires_at is strawberry.UNSET:
+        return UNSET
+    return None if token.expires_at is None else instant_at(token.expires_at, "expires_at")

@@ -31,6 +31,18 @@ class Scope(StrEnum):
 
 
 @enum(
+    "A kind of program that calls the API.",
+    BROWSER="A page in a browser, such as the console.",
+    COMMAND_LINE="A tool on a command line, such as `curl` or `audience-gql`.",
+    PROGRAM="Any other program.",
+)
+class ClientKind(StrEnum):
+    BROWSER = "BROWSER"
+    COMMAND_LINE = "COMMAND_LINE"
+    PROGRAM = "PROGRAM"
+
+
+@enum(
     "A day on which weeks can begin.",
     MONDAY="Weeks are those of ISO 8601.",
     SATURDAY="Weeks begin on Saturday.",
@@ -80,10 +92,23 @@ class ApiToken(Node):
     last_used_at: datetime | None = strawberry.field(
         description="When the token was last used, to the minute. Null when it was never used."
     )
+    last_used_address: str | None = strawberry.field(
+        description="The address from which it was used then. Null when it was never used, or the address is not known."
+    )
+    networks: list[str] | None = strawberry.field(
+        description="The networks from which the token may be used, such as 203.0.113.0/24. Null for all networks."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:
         return isinstance(row, models.ApiToken)
+
+    @strawberry.field(
+        description="What kind of program used it then, by the program's own name. Null when it was never used, or the program has no name."
+    )
+    @staticmethod
+    def last_used_by(parent: strawberry.Parent[models.ApiToken]) -> ClientKind | None:
+        return None if parent.last_used_agent is None else ClientKind(parent.last_used_agent)
 
 
 @strawberry.type(description="The caller: the token of the request and its workspace.")

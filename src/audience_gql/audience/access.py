@@ -16,11 +16,13 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from audience_gql.audience.callers import Asked, Caller, admits, kept_networks
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound
 from audience_gql.audience.names import name_issues
+from audience_gql.audience.people.keys import Unset
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.actors import Actor
@@ -34,6 +36,9 @@ _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowerca
 _TOKEN: Final = re.compile(r"agq_([0-9A-Za-z]{8})_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 _REMEMBERED: Final = 10_000
 _REMEMBERED_SECONDS: Final = 3.0
+_USE_SECONDS: Final = 60
+DEFAULT_DAYS: Final = 90
+"""After how many days a token expires that somebody creates over the API without saying when."""
 
 
 class Unauthenticated(Exception):
@@ -57,6 +62,11 @@ class Access:
         return scope in self.token.scopes or "ADMIN" in self.token.scopes
 
 
+def _nobody() -> Caller:
+    """A caller of whom nothing is known: the program itself."""
+    return Caller(address=None, agent=None)
+
+
 class Doorkeeper:
     """Checks tokens. It remembers a valid token for three seconds at most, and never past its expiry. So a revoked token is refused soon."""
 
@@ -66,51 +76,74 @@ class Doorkeeper:
         self._lookups: dict[bytes, asyncio.Task[Access]] = {}
         """Lookups under way, by the token's hash. The database's time limits end each of them."""
 
-    async def authenticate(self, secret: str) -> Access:
-        """What this token opens. Raises Unauthenticated, Unavailable."""
+    async def authenticate(self, secret: str, asked: Asked = _nobody) -> Access:
+        """What this token opens for this caller. A token that networks bind opens nothing to somebody unknown.
+
+        Raises Unauthenticated, Unavailable.
+        """
         digest = _hash(secret)
         remembered = self._remembered.get(digest)
         if remembered is not None and remembered[0] > time.monotonic():
-            return remembered[1]
+            return _admitted(remembered[1], asked)
         match = _TOKEN.fullmatch(secret)
         if match is None or _checksum(secret[:-6]) != match[3]:
             raise Unauthenticated
         self._remembered.pop(digest, None)
         if digest not in self._lookups:
             # Concurrent requests with one token share one lookup. Otherwise each would take a connection before any limit per token applies.
-            lookup = asyncio.create_task(self._look_up_and_remember(match[1], digest), name="token")
+            lookup = asyncio.create_task(self._look_up_and_remember(match[1], digest, asked), name="token")
             lookup.add_done_callback(lambda _: self._lookups.pop(digest))
             self._lookups[digest] = lookup
-        return await asyncio.shield(self._lookups[digest])
+        return _admitted(await asyncio.shield(self._lookups[digest]), asked)
 
-    async def _look_up_and_remember(self, prefix: str, digest: bytes) -> Access:
+    async def _look_up_and_remember(self, prefix: str, digest: bytes, asked: Asked) -> Access:
         begun = time.monotonic()
-        access, seconds = await self._look_up(prefix, digest)
-        self._remembered[digest] = (begun + seconds, access)
+        access, seconds = await self._look_up(prefix, digest, asked)
+        if admits(
+            access.token.networks, asked()
+        ):  # otherwise nobody has used it, and the next caller's use is noted
+            self._remembered[digest] = (begun + seconds, access)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return access
 
-    async def _look_up(self, prefix: str, digest: bytes) -> tuple[Access, float]:
+    async def _look_up(self, prefix: str, digest: bytes, asked: Asked) -> tuple[Access, float]:
         """What the token opens, and for how many seconds that may be remembered."""
         try:
-            return await self._read(prefix, digest)
+            return await self._read(prefix, digest, asked)
         except BUSY as error:  # if reading one row takes too long, nothing else would succeed
             raise Unavailable("the token could not be looked up in time") from error
 
-    async def _read(self, prefix: str, digest: bytes) -> tuple[Access, float]:
+    async def _read(self, prefix: str, digest: bytes, asked: Asked) -> tuple[Access, float]:
         async with self._ports.database.transaction() as transaction:
             now = await self._ports.clock.now(transaction.connection)
             token = await ApiToken.get_or_none(prefix=prefix)
             known = token.secret_hash if token is not None else bytes(len(digest))
             if not hmac.compare_digest(known, digest) or token is None or not _is_valid(token, now):
                 raise Unauthenticated
-            if token.last_used_at is None or (now - token.last_used_at).total_seconds() > 60:  # noqa: PLR2004  # written at most once a minute
-                token.last_used_at = now
-                await token.save(update_fields=["last_used_at"])
+            await _note_use(token, asked, now)
             workspace = await Workspace.get(id=token.workspace_id)
         left = _REMEMBERED_SECONDS if token.expires_at is None else (token.expires_at - now).total_seconds()
         return Access(workspace=workspace, token=token), min(left, _REMEMBERED_SECONDS)
+
+
+def _admitted(access: Access, asked: Asked) -> Access:
+    """The same access, if the token's networks admit the caller. Raises Unauthenticated."""
+    if access.token.networks is not None and not admits(access.token.networks, asked()):
+        raise Unauthenticated
+    return access
+
+
+async def _note_use(token: ApiToken, asked: Asked, now: datetime) -> None:
+    """Remember when, from where and by what kind of program the token was used, at most once a minute. A caller who is refused does not count."""
+    if token.last_used_at is not None and (now - token.last_used_at).total_seconds() <= _USE_SECONDS:
+        return
+    caller = asked()
+    if admits(token.networks, caller):
+        token.last_used_at = now
+        token.last_used_address = None if caller.address is None else str(caller.address)
+        token.last_used_agent = caller.agent
+        await token.save(update_fields=["last_used_at", "last_used_address", "last_used_agent"])
 
 
 async def good_tokens(*, ports: Ports, token_ids: Collection[int]) -> frozenset[int]:
@@ -126,9 +159,12 @@ async def create_token(
     workspace: Workspace,
     name: str,
     scopes: Sequence[str],
-    expires_at: datetime | None = None,
+    expires_at: datetime | Unset | None = None,
+    networks: Sequence[str] | None = None,
 ) -> tuple[ApiToken, str]:
     """Create a token. Returns it and its text, which is available only here. Raises InvalidInput.
+
+    With UNSET, it expires after DEFAULT_DAYS; with None, never. `networks` are those from which it may be used; None for all.
 
     Existing tokens stay valid. To replace one, create another token, and revoke the old one when nobody uses it any more.
     """
@@ -137,13 +173,15 @@ async def create_token(
         issues.append(Issue(code="REQUIRED", message="name at least one scope", path=("scopes",)))
     if any(scope not in SCOPES for scope in scopes):
         issues.append(Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("scopes",)))
+    kept = kept_networks(networks, issues)
     if issues:
         raise InvalidInput(tuple(issues))
     prefix, secret = _make()
 
     async def work(transaction: Transaction) -> ApiToken:
         now = await ports.clock.now(transaction.connection)
-        if expires_at is not None and expires_at <= now:
+        ends_at = now + timedelta(days=DEFAULT_DAYS) if isinstance(expires_at, Unset) else expires_at
+        if ends_at is not None and ends_at <= now:
             message = "a token must expire in the future"
             raise InvalidInput((Issue(code="OUT_OF_RANGE", message=message, path=("expires_at",)),))
         token = await ApiToken.create(
@@ -154,17 +192,51 @@ async def create_token(
             secret_hash=_hash(secret),
             scopes=list(dict.fromkeys(scopes)),
             created_at=now,
-            expires_at=expires_at,
+            expires_at=ends_at,
+            networks=kept,
         )
-
-        change = Change(
-            kind="API_TOKEN_CREATED",
-            object_id=token.id,
-            object_name=token.name,
-            after=portraits.of_token(token),
-        )
-        await record(ports, transaction, workspace.id, now, change)
+        await record(ports, transaction, workspace.id, now, _creation(token))
         return token
+
+    return await ports.database.run(work), secret
+
+
+async def rotate_token(
+    *, ports: Ports, workspace: Workspace, token_id: int | None, overlap: timedelta
+) -> tuple[ApiToken, str]:
+    """Create a token with the name, scopes, networks and length of life of another one, which ends after the overlap.
+
+    Returns the new token and its text, which is available only here. Raises NotFound, also for a token that is revoked.
+    """
+    prefix, secret = _make()
+
+    async def work(transaction: Transaction) -> ApiToken:
+        now = await ports.clock.now(transaction.connection)
+        old = await _locked(workspace, token_id)
+        life = None if old.expires_at is None else old.expires_at - old.created_at
+        new = await ApiToken.create(
+            id=await ports.database.ids.one(transaction.connection),
+            workspace_id=workspace.id,
+            name=old.name,
+            prefix=prefix,
+            secret_hash=_hash(secret),
+            scopes=old.scopes,
+            created_at=now,
+            expires_at=None if life is None else now + life,
+            networks=old.networks,
+        )
+        before = portraits.of_token(old)
+        old.expires_at = min(now + overlap, old.expires_at or now + overlap)
+        await old.save(update_fields=["expires_at"])
+        rotation = Change(
+            kind="API_TOKEN_ROTATED",
+            object_id=old.id,
+            object_name=old.name,
+            before=before,
+            after=portraits.of_token(old),
+        )
+        await record(ports, transaction, workspace.id, now, rotation, _creation(new))
+        return new
 
     return await ports.database.run(work), secret
 
@@ -177,10 +249,7 @@ async def revoke_token(*, ports: Ports, workspace: Workspace, token_id: int | No
 
     async def work(transaction: Transaction) -> None:
         now = await ports.clock.now(transaction.connection)
-        rows = ApiToken.filter(id=token_id, workspace_id=workspace.id, revoked_at__isnull=True)
-        token = None if token_id is None else await rows.select_for_update().first()
-        if token is None:
-            raise NotFound("there is no token with this id", ("id",))
+        token = await _locked(workspace, token_id)
         token.revoked_at = now
         await token.save(update_fields=["revoked_at"])
         change = Change(
@@ -192,6 +261,20 @@ async def revoke_token(*, ports: Ports, workspace: Workspace, token_id: int | No
         await record(ports, transaction, workspace.id, now, change)
 
     await ports.database.run(work)
+
+
+async def _locked(workspace: Workspace, token_id: int | None) -> ApiToken:
+    """A token that nobody else revokes before the end of the transaction. Raises NotFound."""
+    rows = ApiToken.filter(id=token_id, workspace_id=workspace.id, revoked_at__isnull=True)
+    token = None if token_id is None else await rows.select_for_update().first()
+    if token is None:
+        raise NotFound("there is no token with this id", ("id",))
+    return token
+
+
+def _creation(token: ApiToken) -> Change:
+    after = portraits.of_token(token)
+    return Change(kind="API_TOKEN_CREATED", object_id=token.id, object_name=token.name, after=after)
 
 
 def _make() -> tuple[str, str]:

@@ -53,6 +53,21 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
         raise NameTaken(f"there is a workspace called {name.strip()!r} already", ("name",)) from error
 
 
+async def rename_workspace(*, ports: Ports, workspace: Workspace, name: str) -> None:
+    """Give a workspace another name. Raises InvalidInput, NameTaken."""
+    if issues := name_issues(name):
+        raise InvalidInput(tuple(issues))
+
+    async def work(transaction: Transaction) -> None:
+        await definitions.lock_workspace(transaction.connection, workspace.id)
+        await _edit(ports, transaction, workspace.id, name=name.strip())
+
+    try:
+        await ports.database.run(work)
+    except UNIQUE_VIOLATION as error:
+        raise NameTaken(f"there is a workspace called {name.strip()!r} already", ("name",)) from error
+
+
 async def change_timezone(*, ports: Ports, workspace: Workspace, timezone: str) -> None:
     """Change the workspace's time zone, and refill the segments whose condition depends on the calendar day. Raises InvalidInput."""
     zone = zone_named(timezone.strip())

@@ -1,4 +1,4 @@
-"""`audience-gql migrate`, `recompute`, `restored`, `timezone`, `week-start` and `token create`: what operators do to a deployment."""
+"""`audience-gql migrate`, `recompute`, `restored`, `timezone` and `week-start`: what operators do to a deployment."""
 # ruff: noqa: PLC0415  # imports are inside the commands and after the settings, so that `--help` and a missing setting are told at once
 
 from __future__ import annotations
@@ -28,21 +28,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     week.add_argument("--workspace", required=True, help="name of the workspace")
     week.add_argument("day", choices=["monday", "saturday", "sunday"], help="the first day of the week")
     week.set_defaults(run=_change_week_start)
-    token = commands.add_parser("token", help="manage API tokens")
-    _add_create(token.add_subparsers(required=True, metavar="COMMAND"))
-
-
-def _add_create(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    create = commands.add_parser("create", help="create a token and print it; it is never shown again")
-    create.add_argument("--workspace", required=True, help="name of the workspace; created if it is missing")
-    create.add_argument("--name", required=True, help="what the token is for")
-    create.add_argument(
-        "--scope",
-        action="append",
-        choices=["READ", "WRITE", "TRACK", "ADMIN"],
-        help="what the token may do; can be given several times (default: READ)",
-    )
-    create.set_defaults(run=_create_token)
 
 
 def _migrate(_: argparse.Namespace) -> int:
@@ -87,17 +72,4 @@ def _change_week_start(parsed: argparse.Namespace) -> int:
     from audience_gql.maintenance import change_week_start_of
 
     asyncio.run(change_week_start_of(settings, workspace=parsed.workspace, day=parsed.day))
-    return 0
-
-
-def _create_token(parsed: argparse.Namespace) -> int:
-    settings = read_settings()
-    from audience_gql.maintenance import create_named_token
-
-    secret = asyncio.run(
-        create_named_token(
-            settings, workspace=parsed.workspace, name=parsed.name, scopes=parsed.scope or ["READ"]
-        )
-    )
-    print(secret)
     return 0

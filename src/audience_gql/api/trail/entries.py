@@ -70,6 +70,7 @@ class AuditActorKind(StrEnum):
     WEBHOOK_SECRET_ROTATED="A webhook endpoint got another secret.",  # noqa: S106  # a description
     API_TOKEN_CREATED="A token was created.",  # noqa: S106  # a description
     API_TOKEN_REVOKED="A token was revoked.",  # noqa: S106  # a description
+    API_TOKEN_ROTATED="A token was replaced by another one, and ends soon. The other one has an entry of its own.",  # noqa: S106  # a description
     IMPORT_STARTED="An import was started.",
     IMPORT_CANCELLED="An import was cancelled.",
     IMPORT_UNDONE="Somebody asked to undo an import. The people whom the undo erases have no entries of their own.",
@@ -103,6 +104,7 @@ class AuditKind(StrEnum):
     WEBHOOK_SECRET_ROTATED = "WEBHOOK_SECRET_ROTATED"  # noqa: S105  # the word for a kind of change
     API_TOKEN_CREATED = "API_TOKEN_CREATED"  # noqa: S105  # the same
     API_TOKEN_REVOKED = "API_TOKEN_REVOKED"  # noqa: S105  # the same
+    API_TOKEN_ROTATED = "API_TOKEN_ROTATED"  # noqa: S105  # the same
     IMPORT_STARTED = "IMPORT_STARTED"
     IMPORT_CANCELLED = "IMPORT_CANCELLED"
     IMPORT_UNDONE = "IMPORT_UNDONE"

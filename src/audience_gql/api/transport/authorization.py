@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from audience_gql.audience.access import Access, Doorkeeper, Unauthenticated
+from audience_gql.audience.callers import Asked
 from audience_gql.storage.database import UNREACHABLE
 
 RECHECK_SECONDS: Final = 2.0
 """A revoked token loses its connections within five seconds: these two, and three for which a valid token is remembered. An expired one within two."""
 
 
-async def authorize(doorkeeper: Doorkeeper, authorization: object) -> Access:
-    """The access that `Bearer agq_…` grants. Raises Unauthenticated."""
-    return await doorkeeper.authenticate(secret_of(authorization))
+async def authorize(doorkeeper: Doorkeeper, authorization: object, asked: Asked) -> Access:
+    """The access that `Bearer agq_…` grants to this caller. Raises Unauthenticated."""
+    return await doorkeeper.authenticate(secret_of(authorization), asked)
 
 
 def offered(payload: Mapping[str, object], upgrade: str | None) -> object:
@@ -40,12 +41,12 @@ def secret_of(authorization: object) -> str:
     return secret.strip()
 
 
-async def refusal(doorkeeper: Doorkeeper, secret: str) -> None:
+async def refusal(doorkeeper: Doorkeeper, secret: str, asked: Asked) -> None:
     """Wait until a valid token becomes invalid. While Postgres is away, it keeps waiting."""
     while True:
         await asyncio.sleep(RECHECK_SECONDS)
         try:
-            await doorkeeper.authenticate(secret)
+            await doorkeeper.authenticate(secret, asked)
         except Unauthenticated:
             return
         except UNREACHABLE:

@@ -85,7 +85,7 @@ class GraphQLEndpoint:
         if request.method not in _METHODS:
             error = ApiError("BAD_USER_INPUT", "Send GraphQL requests with GET or POST.")
             raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="GET, POST")
-        access = await access_of(request, services.doorkeeper)
+        access = await access_of(request, services)
         operation = await operation_of(
             request, body_bytes=services.settings.body_bytes, limit=self._body_limit
         )

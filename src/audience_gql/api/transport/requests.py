@@ -5,7 +5,7 @@ It must not run anything. No request may lead to a 500 here.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
@@ -13,13 +13,17 @@ from urllib.parse import parse_qsl
 from graphql import GraphQLError
 from starlette.types import Receive, Scope
 
+from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
 from audience_gql.api.time_limits import TimeLimit, TookTooLong
 from audience_gql.api.transport.authorization import authorize
+from audience_gql.api.transport.callers import caller_of
 from audience_gql.api.transport.replies import Header
 from audience_gql.api.transport.wire import Unreadable, decode
-from audience_gql.audience.access import Access, Doorkeeper, Unauthenticated
+from audience_gql.audience.access import Access, Unauthenticated
+from audience_gql.audience.callers import Asked
+from audience_gql.config import Settings
 from audience_gql.storage.database import UNREACHABLE
 
 JSON: Final = "application/json"
@@ -36,18 +40,23 @@ class Gone(Exception):
 class Request:
     """A request over HTTP."""
 
-    __slots__ = ("_headers", "method", "query_string", "receive")
+    __slots__ = ("_headers", "_scope", "method", "query_string", "receive")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.query_string: bytes = scope["query_string"]
         self.receive = receive
+        self._scope = scope
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first one of a name counts
 
     def header(self, name: bytes, default: str = "") -> str:
         """A header by its name in lower case."""
         value = self._headers.get(name)
         return default if value is None else value.decode("latin-1")
+
+    def asked(self, settings: Settings) -> Asked:
+        """Finds out who sends the request, if that matters."""
+        return partial(caller_of, self._scope, settings.proxies)
 
     async def body(self, most: int) -> bytes:
         """The body. Raises RequestRefused if it has more bytes than this, and Gone."""
@@ -78,10 +87,11 @@ class RequestRefused(Exception):
         ]
 
 
-async def access_of(request: Request, doorkeeper: Doorkeeper) -> Access:
+async def access_of(request: Request, services: Services) -> Access:
     """The access that the request's token grants. Raises RequestRefused."""
     try:
-        return await authorize(doorkeeper, request.header(b"authorization"))
+        authorization = request.header(b"authorization")
+        return await authorize(services.doorkeeper, authorization, request.asked(services.settings))
     except Unauthenticated as error:
         bare = ApiError("UNAUTHENTICATED", "Send a good token: `Authorization: Bearer agq_…`.")
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, bare, WWW_Authenticate="Bearer") from error

@@ -6,6 +6,7 @@ A token is only ever in a header or a body, and a code only in a body: the link 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS
 from audience_gql.api.transport.authorization import authorize, secret_of
+from audience_gql.api.transport.callers import caller_of
 from audience_gql.api.transport.wire import Unreadable, decode
 from audience_gql.audience.access import Unauthenticated
 from audience_gql.audience.signing_in import (
@@ -35,7 +37,9 @@ async def send_code(request: Request, services: Services, codes: Codes) -> Respo
     """A code for the token in the header, and for how many seconds it works."""
     authorization = request.headers.get("authorization")
     try:
-        await authorize(services.doorkeeper, authorization)
+        await authorize(
+            services.doorkeeper, authorization, partial(caller_of, request.scope, services.settings.proxies)
+        )
         code = await issue_code(codes=codes, token=secret_of(authorization))
     except Unauthenticated:
         message = "send a good token: `Authorization: Bearer agq_…`"

@@ -21,6 +21,7 @@ from audience_gql.api.errors import ApiError, masked
 from audience_gql.api.operation_requests import OperationRefused
 from audience_gql.api.transport import messages
 from audience_gql.api.transport.authorization import offered, secret_of
+from audience_gql.api.transport.callers import caller_of
 from audience_gql.api.transport.messages import Complete, Init, Malformed, Message, Ping, Pong, Subscribe
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.audience.log.broadcast import LeftBehind
@@ -95,8 +96,23 @@ class Socket:
     """One client's websocket, which the server has accepted."""
 
     __slots__ = (
-        "_allowance", "_counted_at", "_direct", "_heard_at", "_is_closing", "_is_init", "_opened_at",
-        "_operations", "_pinged_at", "_receive", "_send", "_sending", "_sending_since", "_sockets", "_upgrade", "access",
+        "_allowance",
+        "_caller",
+        "_counted_at",
+        "_direct",
+        "_heard_at",
+        "_is_closing",
+        "_is_init",
+        "_opened_at",
+        "_operations",
+        "_pinged_at",
+        "_receive",
+        "_send",
+        "_sending",
+        "_sending_since",
+        "_sockets",
+        "_upgrade",
+        "access",
     )  # fmt: skip
 
     def __init__(self, sockets: Sockets, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,6 +122,7 @@ class Socket:
         self._receive = receive
         self._send = send
         self._upgrade = Headers(scope=scope).get("authorization")
+        self._caller = caller_of(scope, sockets.settings.proxies)
         self._direct: Direct = scope["extensions"].get(DIRECT, _NO_DIRECT)
         self._operations: dict[str, _Operation] = {}
         self._is_init = self._is_closing = False
@@ -227,7 +244,7 @@ class Socket:
             await self.close(UNAUTHORIZED, 'Send {"authorization": "Bearer agq_…"}')
             return
         try:
-            access = await self._sockets.services.doorkeeper.authenticate(secret)
+            access = await self._sockets.services.doorkeeper.authenticate(secret, lambda: self._caller)
         except Unauthenticated:
             await self.close(FORBIDDEN, "The token is not valid")
             return

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -59,7 +60,13 @@ def subscribe(
         error = ApiError("RATE_LIMITED", "Too many sockets and streams for this token.")
         raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
     context = Context(services, access, request.header(b"last-event-id") or None)
-    return _Stream(operation, subscriptions, context, secret_of(request.header(b"authorization")))
+    watching = partial(
+        refusal,
+        services.doorkeeper,
+        secret_of(request.header(b"authorization")),
+        request.asked(services.settings),
+    )
+    return _Stream(operation, subscriptions, context, watching)
 
 
 class _Gone(Exception):
@@ -128,12 +135,16 @@ class _Stream:
     """An ASGI application that sends results until they end, the client goes, or the server must end the stream."""
 
     def __init__(
-        self, operation: OperationRequest, subscriptions: Subscriptions, context: Context, secret: str
+        self,
+        operation: OperationRequest,
+        subscriptions: Subscriptions,
+        context: Context,
+        refused: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._operation = operation
         self._subscriptions = subscriptions
         self._context = context
-        self._secret = secret
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._context.services
@@ -159,9 +170,7 @@ class _Stream:
             _task(_departure(receive)): None,
             _task(_heartbeats(events, services.settings.stream_heartbeat_seconds)): None,
             _task(services.live.drained.wait()): away,
-            _task(refusal(services.doorkeeper, self._secret)): ApiError(
-                "UNAUTHENTICATED", "The token is no longer valid."
-            ),
+            _task(self._refused()): ApiError("UNAUTHENTICATED", "The token is no longer valid."),
         }
         try:
             done, _ = await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
