@@ -7,6 +7,8 @@ from ipaddress import ip_address, ip_network
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from audience_gql.api.transport.callers import caller_of
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
@@ -85,10 +87,10 @@ async def test_a_bound_token_opens_from_its_networks_only(api):
 
     for address in (INSIDE, "2001:db8::5"):
         assert (await keeper.authenticate(secret, calls(address))).token.name == "bound"
-    for address in ("203.0.114.1", "2001:db9::1", None):
+    for wrong in ("203.0.114.1", "2001:db9::1", None):
         for doorkeeper in (keeper, Doorkeeper(api.services.ports)):  # which remembers it, and which does not
             with pytest.raises(Unauthenticated):
-                await doorkeeper.authenticate(secret, calls(address))
+                await doorkeeper.authenticate(secret, calls(wrong))
     with pytest.raises(Unauthenticated):
         await keeper.authenticate(secret)  # a door that forgets to say who calls
 
@@ -148,9 +150,9 @@ async def test_every_transport_looks_at_the_address(served, server):
             allowed.append(answer)
     async with sockets.opened(server) as socket:
         await sockets.send(socket, {"type": "connection_init", "payload": headers})
-        with pytest.raises(sockets.ConnectionClosed) as closed:
+        with pytest.raises(ConnectionClosed) as closed:
             await sockets.received(socket)
-    async with sockets.connect(
+    async with connect(
         server.socket_url, subprotocols=[sockets.PROTOCOL], additional_headers={"x-forwarded-for": INSIDE}
     ) as socket:
         await sockets.send(socket, {"type": "connection_init", "payload": headers})
@@ -159,6 +161,7 @@ async def test_every_transport_looks_at_the_address(served, server):
     assert [answer.status_code for answer in refused] == [401] * 4
     assert [answer.status_code for answer in allowed] == [200] * 3
     assert refused[0].json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+    assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, acknowledged) == (4403, {"type": "connection_ack"})
     tokens = (await served.data("{ apiTokens { name networks lastUsedAddress lastUsedBy } }"))["apiTokens"]
     assert tokens[0] == {
