@@ -160,6 +160,46 @@ async def test_a_segment_is_renamed_paused_copied_and_deleted(visit, product, ap
     assert visit.complaints == []
 
 
+async def test_members_are_searched_and_shown_as_of_an_instant(visit, product, api, name):
+    for person in ("ann", "bob"):
+        await api.person(f"{name}-{person}", lastName=name)
+        await api.track(f"{name}-{person}", f"read_{name}")
+    segment = await api.segment(f"Readers {name}", did(f"read_{name}"))
+    await api.segment(f"Twice {name}", {"all": [{"segment": {"anyOf": [segment]}}]})
+    page = await opened(visit, product, f"/segments/{segment}")
+    members = part(page, "Members")
+    await expect(members.locator("tbody tr")).to_have_count(2)
+
+    await members.get_by_label("Search the members").fill(f"{name}-bob")
+    await expect(members.locator("tbody tr")).to_have_count(1)
+    await members.get_by_role("button", name="Why is").click()
+    await expect(members).to_contain_text("They match the condition.")
+    await members.get_by_label("Search the members").fill("nobody")
+    await expect(members).to_contain_text("No member is found for “nobody”.")
+    await members.get_by_label("Search the members").fill("")
+    await members.get_by_label("as of").fill("2099-01-01T00:00")
+    await expect(members.locator("tbody tr")).to_have_count(2)
+    await expect(members.get_by_role("button", name="Why is")).to_have_count(0)
+    await members.get_by_label("as of").fill("2020-01-01T00:00")
+    await expect(members).to_contain_text(
+        re.compile("This segment had no members then|The log does not reach back")
+    )
+    await members.get_by_role("button", name="Now").click()
+    await expect(members.get_by_role("button", name="Why is")).to_have_count(2)
+
+    related = part(page, "Related segments")
+    await expect(related.get_by_role("listitem")).to_have_text(
+        [
+            f"The condition of Twice {name} names it.",
+            re.compile(f"2 members are also in Twice {name}: 100% of all"),
+        ]
+    )
+    assert await barriers(page) == []
+    await related.get_by_role("link", name="Compare").click()
+    await expect(part(page, "Whom they have in common")).to_contain_text("2 people are in at least one")
+    assert visit.complaints == []
+
+
 async def test_a_segment_is_made_from_a_template_in_three_clicks(visit, product):
     page = await opened(visit, product, "/")
     await count_clicks(page)

@@ -4,20 +4,17 @@ import { toPerson } from "../paths";
 import { shownTime } from "../words";
 import { Explanation } from "./Explanation";
 
-type MemberRowProps = {
-  segmentId: string;
-  enteredAt: string;
-  person: {
-    id: string;
-    email?: string | null;
-    externalId?: string | null;
-    firstName?: string | null;
-    lastName?: string | null;
-  };
+export type Member = {
+  id: string;
+  email?: string | null;
+  externalId?: string | null;
+  firstName?: string | null;
+  lastName?: string | null;
 };
+type MemberRowProps = { segmentId: string; person: Member; enteredAt: string | undefined; isPast: boolean };
 
 /** One member. A button loads the reason why they are one. */
-export function MemberRow({ segmentId, enteredAt, person }: MemberRowProps) {
+export function MemberRow({ segmentId, enteredAt, person, isPast }: MemberRowProps) {
   const [isOpen, setIsOpen] = useState(false);
   const explanation = useId();
   const name = [person.firstName, person.lastName].filter(Boolean).join(" ");
@@ -30,21 +27,25 @@ export function MemberRow({ segmentId, enteredAt, person }: MemberRowProps) {
           {name && <span className="quiet"> {person.email}</span>}
         </th>
         <td className="code">{person.externalId ?? "–"}</td>
-        <td>
-          <time dateTime={enteredAt}>{shownTime(enteredAt)}</time>
-        </td>
-        <td>
-          <button
-            type="button"
-            className="plain"
-            aria-expanded={isOpen}
-            aria-controls={explanation}
-            aria-label={`Why is ${shown} a member?`}
-            onClick={() => setIsOpen(!isOpen)}
-          >
-            Why?
-          </button>
-        </td>
+        {enteredAt !== undefined && (
+          <td>
+            <time dateTime={enteredAt}>{shownTime(enteredAt)}</time>
+          </td>
+        )}
+        {!isPast && (
+          <td>
+            <button
+              type="button"
+              className="plain"
+              aria-expanded={isOpen}
+              aria-controls={explanation}
+              aria-label={`Why is ${shown} a member?`}
+              onClick={() => setIsOpen(!isOpen)}
+            >
+              Why?
+            </button>
+          </td>
+        )}
       </tr>
       {isOpen && (
         <tr id={explanation} className="explanation">

@@ -1,18 +1,21 @@
+import { useState } from "react";
 import { useQuery } from "urql";
 
 import { graphql } from "../api/graphql";
 import { Pager, usePages } from "../lists/Pager";
+import { useTyped } from "../lists/useTyped";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
-import { MemberRow } from "./MemberRow";
+import { FoundMembers } from "./FoundMembers";
+import { MemberTable } from "./MemberTable";
 import { useRefetch } from "./useRefetch";
 
 /** Only the fields that a row shows. */
 const MEMBERS = graphql(`
-  query Members($id: ID!, $after: String) {
+  query Members($id: ID!, $after: String, $asOf: DateTime) {
     segment(by: { id: $id }) {
       id
-      members(first: 10, after: $after) {
+      members(first: 10, after: $after, asOf: $asOf) {
         edges {
           enteredAt
           node {
@@ -34,23 +37,69 @@ const MEMBERS = graphql(`
 
 type MembersProps = {
   segmentId: string;
+  /** A paused segment cannot be searched. */
+  isPaused: boolean;
   /** The number of changes of the segment so far. When it grows, the page is read again. */
   changes: number;
 };
 
-/** A segment's members, page by page. */
-export function Members({ segmentId, changes }: MembersProps) {
-  const pages = usePages(segmentId);
+/** A segment's members, page by page: now, at an instant of the past, or those whom a search finds. */
+export function Members({ segmentId, isPaused, changes }: MembersProps) {
+  const [search, setSearch] = useState("");
+  const [typed, setTyped] = useTyped(search, (text) => setSearch(text.trim()));
+  const [past, setPast] = useState("");
+  const asOf = past && !Number.isNaN(Date.parse(past)) ? new Date(past).toISOString() : null;
+  return (
+    <section className="members" aria-label="Members">
+      <header>
+        <h3>Members</h3>
+        {!isPaused && !asOf && (
+          <input
+            type="search"
+            aria-label="Search the members"
+            placeholder="Search by name, email or id"
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+          />
+        )}
+        {search === "" && (
+          <label>
+            as of{" "}
+            <input type="datetime-local" value={past} onChange={(event) => setPast(event.target.value)} />
+          </label>
+        )}
+        {past && (
+          <button type="button" onClick={() => setPast("")}>
+            Now
+          </button>
+        )}
+      </header>
+      {search === "" ? (
+        <Listed segmentId={segmentId} asOf={asOf} changes={changes} />
+      ) : (
+        <FoundMembers segmentId={segmentId} search={search} changes={changes} />
+      )}
+    </section>
+  );
+}
+
+type ListedProps = { segmentId: string; asOf: string | null; changes: number };
+
+function Listed({ segmentId, asOf, changes }: ListedProps) {
+  const pages = usePages(`${segmentId} ${asOf}`);
   const { after } = pages;
+  const variables = { id: segmentId, after, asOf };
   const [{ data, error, fetching }, retry] = useQuery({
     query: MEMBERS,
-    variables: { id: segmentId, after },
+    variables,
     requestPolicy: "cache-and-network",
   });
   useRefetch(retry, changes);
-  useShown(MEMBERS, { id: segmentId, after });
+  useShown(MEMBERS, variables);
   const page = data?.segment?.members;
 
+  if (error?.graphQLErrors.some((it) => it.extensions.code === "LOG_EXPIRED"))
+    return <p className="empty">The log does not reach back so far. Choose a later instant.</p>;
   if (error && !page) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (!page)
     return (
@@ -58,30 +107,16 @@ export function Members({ segmentId, changes }: MembersProps) {
         Loading members…
       </p>
     );
-  if (page.edges.length === 0 && after === null) return <p className="empty">This segment has no members at present.</p>;
+  if (page.edges.length === 0 && after === null)
+    return (
+      <p className="empty" role="status">
+        {asOf ? "This segment had no members then." : "This segment has no members at present."}
+      </p>
+    );
   return (
-    <section className="members" aria-label="Members">
-      <h3>Members</h3>
-      <div className="table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Person</th>
-              <th scope="col">Customer</th>
-              <th scope="col">Member since</th>
-              <th scope="col">
-                <span className="unseen">Explanation</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {page.edges.map(({ node, enteredAt }) => (
-              <MemberRow key={node.id} segmentId={segmentId} person={node} enteredAt={enteredAt} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+    <>
+      <MemberTable segmentId={segmentId} members={page.edges} isPast={asOf !== null} />
       <Pager pages={pages} info={page.pageInfo} isReading={fetching} />
-    </section>
+    </>
   );
 }

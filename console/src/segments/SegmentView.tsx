@@ -13,6 +13,7 @@ import { Members } from "./Members";
 import { MovingNumber } from "./MovingNumber";
 import { PauseButton } from "./PauseButton";
 import { Recent } from "./Recent";
+import { Related } from "./Related";
 import { RenameButton } from "./RenameButton";
 import { Sizes } from "./Sizes";
 import { useLive, useUpdates } from "./updates";
@@ -92,7 +93,8 @@ function Shown({ segment: read, tally }: ShownProps) {
       <Sizes id={segment.id} name={segment.name} members={segment.memberCount} />
       <Flow id={segment.id} />
       <Recent segmentId={segment.id} changes={changes} />
-      <Members segmentId={segment.id} changes={changes} />
+      <Members segmentId={segment.id} isPaused={segment.state === "PAUSED"} changes={changes} />
+      <Related id={segment.id} />
     </article>
   );
 }
