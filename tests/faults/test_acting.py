@@ -35,7 +35,7 @@ from tests.webhooks.receivers import LOOPBACK
 
 pytestmark = [pytest.mark.faults, pytest.mark.fuzz]
 
-SECONDS = 600 if os.environ.get("AUDIENCE_FUZZ_LONG") else 60
+SECONDS = 600 if os.environ.get("AUDIENCE_FUZZ_LONG") else 30
 PEOPLE = 24
 HOLD = timedelta(minutes=1)
 LEAST_RUNS = 100
