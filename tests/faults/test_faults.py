@@ -14,6 +14,7 @@ from audience_gql.audience.engine import ticker
 from audience_gql.audience.engine.sharing import MISSED_AFTER, Share
 from audience_gql.audience.imports.lifecycle import receive_file, start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
+from audience_gql.audience.imports.undo_requests import undo_import
 from audience_gql.audience.people.keys import SubscriberKey
 
 pytestmark = pytest.mark.faults
@@ -215,7 +216,7 @@ async def test_a_worker_killed_while_it_clears_a_deleted_group_is_followed_by_an
     assert (await left(world), await world.fetchval("SELECT count(*) FROM group_members")) == (len(names), 0)
 
 
-async def test_a_worker_killed_in_the_middle_of_an_import_is_followed_by_another(world):
+async def test_a_worker_killed_in_the_middle_of_an_import_or_its_undo_is_followed_by_another(world):
     column = ColumnPlan(header="id", kind="profile", target="externalId")
     made, secret = await start_import(
         ports=world.ports, workspace=world.workspace, plan=ImportPlan(columns=(column,)), dry_run=False
@@ -236,7 +237,20 @@ async def test_a_worker_killed_in_the_middle_of_an_import_is_followed_by_another
     assert 0 < halfway < ROWS
     assert await world.fetchval("SELECT count(*) FROM subscribers") == halfway
 
-    world.start_worker()
+    worker = world.start_worker()
     done = "SELECT state = 'DONE' AND created = $2 AND rejected = 0 FROM imports WHERE id = $1"
     await world.eventually(lambda: world.fetchval(done, made.id, ROWS), True)
     assert await world.fetchval("SELECT count(*) FROM subscribers") == ROWS
+
+    await undo_import(ports=world.ports, workspace=world.workspace, import_id=made.id)
+    begun = "SELECT undo_counts <> '{}' FROM imports WHERE id = $1"
+    await world.eventually(lambda: world.fetchval(begun, made.id), True)
+    world.kill(worker)
+    await world.eventually(lambda: world.fetchval(sessions), 0)
+    assert 0 < await world.fetchval("SELECT count(*) FROM subscribers") < ROWS
+
+    world.start_worker()
+    undone = "SELECT undo_state = 'DONE' AND (undo_counts ->> 'people_erased')::int = $2 FROM imports WHERE id = $1"
+    await world.eventually(lambda: world.fetchval(undone, made.id, ROWS), True)
+    for table in ("subscribers", "identities", "import_effects"):
+        assert await world.fetchval(f"SELECT count(*) FROM {table}") == 0

@@ -29,6 +29,7 @@ PATHS = (
     "tests/audience/test_exactness.py",
     "tests/audience/test_feed.py",
     "tests/audience/test_imports.py",
+    "tests/audience/test_import_undo.py",
     "tests/audience/test_pausing.py",
     "tests/audience/test_previews.py",
     "tests/audience/test_retention.py",

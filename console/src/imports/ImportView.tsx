@@ -15,7 +15,7 @@ export function ImportView({ id }: { id: string }) {
         </h2>
         <a href={IMPORTS}>All imports</a>
       </header>
-      <Progress key={id} id={id} />
+      <Progress key={id} id={id} isNamed />
     </article>
   );
 }

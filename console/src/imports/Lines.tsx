@@ -1,7 +1,12 @@
-type LinesProps = { title: string; total: number; lines: readonly { id: string; line: number; message: string }[] };
+type LinesProps = {
+  title: string;
+  total: number;
+  lines: readonly { id: string; line: number; message: string }[];
+  isRead: boolean; // whether `lines` belong to `total`; otherwise they are being read
+};
 
 /** What the server said about single lines of the file. */
-export function Lines({ title, total, lines }: LinesProps) {
+export function Lines({ title, total, lines, isRead }: LinesProps) {
   if (total === 0) return null;
   return (
     <section aria-label={title}>
@@ -30,7 +35,7 @@ export function Lines({ title, total, lines }: LinesProps) {
           </table>
         </div>
       )}
-      {lines.length < total && (
+      {isRead && lines.length < total && (
         <p className="quiet">
           {lines.length === 0 ? "Their messages are no longer kept." : `The first ${lines.length} of ${total.toLocaleString()}.`}
         </p>

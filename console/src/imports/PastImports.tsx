@@ -5,8 +5,7 @@ import { graphql } from "../api/graphql";
 import { toImport } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
-import { shownTime } from "../words";
-import { nameOf, numbersOf, STATES } from "./Progress";
+import { circumstancesOf, nameOf, numbersOf, STATES } from "./Progress";
 import { isOver } from "./useImport";
 
 const PAUSE_MILLISECONDS = 2000;
@@ -90,14 +89,15 @@ function Page({ after, onMore }: PageProps) {
             <p>
               <a href={toImport(node.id)}>{nameOf(node)}</a>{" "}
               <span className={`run ${node.state.toLowerCase()}`}>{STATES[node.state]}</span>
-              {node.undo && <span className="run undone"> {node.undo.state === "DONE" ? "undone" : "is being undone"}</span>}
+              {node.undo && (
+                <>
+                  {" "}
+                  <span className="run undone">{node.undo.state === "DONE" ? "undone" : "is being undone"}</span>
+                </>
+              )}
             </p>
             <p className="quiet">{numbersOf(node)}</p>
-            <p className="quiet">
-              {shownTime(node.createdAt)}
-              {node.startedBy !== null && ` · with the token “${node.startedBy}”`}
-              {node.groups.length > 0 && ` · into ${node.groups.map((it) => it.name).join(", ")}`}
-            </p>
+            <p className="quiet">{circumstancesOf(node)}</p>
           </li>
         ))}
       </ul>

@@ -32,8 +32,10 @@ export const STATES: Record<ImportState, string> = {
   CANCELLED: "stopped",
 };
 
-/** How far an import is, what became of its rows, and a button that stops it. */
-export function Progress({ id }: { id: string }) {
+type ProgressProps = { id: string; isNamed?: boolean };
+
+/** How far an import is, what became of its rows, and the buttons that stop and undo it. `isNamed` says which import it is. */
+export function Progress({ id, isNamed = false }: ProgressProps) {
   const { found, error, retry } = useImport(id);
   if (error && !found) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (found === null) return <p className="empty">This import does not exist.</p>;
@@ -46,6 +48,11 @@ export function Progress({ id }: { id: string }) {
   const { state, dryRun, fraction, failure } = found;
   return (
     <div className="progress">
+      {isNamed && (
+        <p className="quiet">
+          {nameOf(found)} · {circumstancesOf(found)}
+        </p>
+      )}
       <p role="status">
         <strong>{titleOf(found)}</strong> {found.state !== "WAITING" && numbersOf(found)}
       </p>
@@ -59,8 +66,8 @@ export function Progress({ id }: { id: string }) {
       {failure && <p className="problem">{failure}</p>}
       {state === "CANCELLED" && !dryRun && <p className="quiet">Rows that were written before stay.</p>}
       <UndoPart found={found} />
-      <Lines title="Refused lines" total={found.rejected} lines={found.rejects.edges.map((it) => it.node)} />
-      <Lines title="Lines written except for a part" total={found.noticed} lines={found.notices.edges.map((it) => it.node)} />
+      <Lines title="Refused lines" total={found.rejected} lines={found.rejects.edges.map((it) => it.node)} isRead={found.isRead} />
+      <Lines title="Lines written except for a part" total={found.noticed} lines={found.notices.edges.map((it) => it.node)} isRead={found.isRead} />
     </div>
   );
 }
@@ -81,6 +88,16 @@ type Named = Pick<Found, "dryRun" | "fileName" | "createdAt">;
 /** The file's name, or when the import was started if nobody told the name. */
 export function nameOf({ dryRun, fileName, createdAt }: Named): string {
   return `${dryRun ? "Check" : "Import"} of ${fileName ?? shownTime(createdAt)}`;
+}
+
+type Circumstances = Pick<Found, "createdAt" | "startedBy" | "groups">;
+
+/** When and by whom an import was started, and the groups that it adds people to. */
+export function circumstancesOf({ createdAt, startedBy, groups }: Circumstances): string {
+  const parts = [shownTime(createdAt)];
+  if (startedBy !== null) parts.push(`with the token “${startedBy}”`);
+  if (groups.length > 0) parts.push(`into ${groups.map((it) => it.name).join(", ")}`);
+  return parts.join(" · ");
 }
 
 type Numbers = Pick<Found, "dryRun" | "rowsRead" | "created" | "updated" | "rejected">;

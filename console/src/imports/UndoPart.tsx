@@ -112,7 +112,7 @@ function UndoButton({ id, found }: { id: string; found: Found }) {
       </button>
       <dialog ref={dialog} aria-labelledby="undo-question" onClose={() => setProblem(null)}>
         <h3 id="undo-question">Undo this import?</h3>
-        <ul>
+        <ul className="effects">
           {found.created > 0 && (
             <li>{counted(found.created, "new person is erased", "new people are erased")}, unless they have events or changes since.</li>
           )}

@@ -119,7 +119,9 @@ export function useImport(id: string) {
   }, [client, id, isImport, undoState]);
 
   const isCurrent = heard?.id === id;
-  const found = isImport ? { ...read, ...(isCurrent ? heard : {}) } : read === undefined ? undefined : null;
+  const latest = isCurrent ? heard : null;
+  const isRead = isImport && (latest === null || (latest.rejected === read.rejected && latest.noticed === read.noticed));
+  const found = isImport ? { ...read, ...latest, isRead } : read === undefined ? undefined : null;
   return { found, error, retry };
 }
 

@@ -172,22 +172,17 @@ async def restore_members(
 
 
 async def take_over(
-    connection: Connection,
-    bucket_id: int,
-    *,
-    import_id: int,
-    step: int,
-    times: Mapping[int, tuple[datetime, datetime]],
+    connection: Connection, bucket_id: int, times: Mapping[int, tuple[datetime, datetime]]
 ) -> None:
-    """Tell the records of earlier batches that the profile is again as they left it: by person, their time of it, and the present one."""
+    """Tell the records of earlier batches, also of other imports, that a profile is again as they left it.
+
+    By person: the `updated_at` that they left, and the present one.
+    """
     await connection.execute(
         "UPDATE import_effects e SET updated_at_after = t.present "
-        "FROM unnest($4::bigint[], $5::timestamptz[], $6::timestamptz[]) AS t (subscriber_id, past, present) "
-        "WHERE e.bucket_id = $1 AND e.import_id = $2 AND e.step < $3 AND e.subscriber_id = t.subscriber_id "
-        "AND e.updated_at_after = t.past",
+        "FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS t (subscriber_id, past, present) "
+        "WHERE e.bucket_id = $1 AND e.subscriber_id = t.subscriber_id AND e.updated_at_after = t.past",
         bucket_id,
-        import_id,
-        step,
         list(times),
         [past for past, _ in times.values()],
         [present for _, present in times.values()],

@@ -65,7 +65,7 @@ class UndoneStep:
         subjects = [it for bucket_id, of_bucket in effects for it in await self._read(bucket_id, of_bucket)]
         now = await self._ports.clock.now(connection)
         await self._erase([it for it in subjects if is_untouched(it)])
-        await self._revert([it for it in subjects if not is_untouched(it)], step, now)
+        await self._revert([it for it in subjects if not is_untouched(it)], now)
         for bucket_id, of_bucket in effects:
             await import_effects.forget_step(connection, bucket_id, import_id=of.id, step=step)
             self._counts["records"] += len(of_bucket)
@@ -127,7 +127,7 @@ class UndoneStep:
             )
             self._counts["people_erased"] += len(ids)
 
-    async def _revert(self, subjects: Sequence[Subject], step: int, now: datetime) -> None:
+    async def _revert(self, subjects: Sequence[Subject], now: datetime) -> None:
         connection, workspace_id = self._connection, self._import.workspace_id
         reversions = [reversion(it, self._fields, self._group_ids, self._counts) for it in subjects]
         keys = {
@@ -160,31 +160,21 @@ class UndoneStep:
             drafts = list(of_bucket)
             await BucketWriter(connection, bucket_id, drafts, now, IMPORT).write(fields, ())
             present = {draft.owner[1]: draft.row["updated_at"] for draft in drafts}
-            await self._take_over(
-                [it for it in reversions if it.subject.owner[0] == bucket_id], present, step
-            )
+            await self._take_over([it for it in reversions if it.subject.owner[0] == bucket_id], present)
         for bucket_id, its in groupby(reversions, lambda it: it.subject.owner[0]):
             await self._move_between_groups(bucket_id, list(its))
 
-    async def _take_over(
-        self, reversions: Sequence[Reversion], present: dict[int, datetime], step: int
-    ) -> None:
-        """If nobody else has changed a profile since the batch, it is now as an earlier batch of this import left it."""
+    async def _take_over(self, reversions: Sequence[Reversion], present: dict[int, datetime]) -> None:
+        """A profile that nobody else has changed since the batch is now as an earlier batch left it, of this import or another one."""
         times = {}
         for it in reversions:
             effect, person_id = it.subject.effect, it.subject.owner[1]
             is_ours = it.subject.row["updated_at"] == effect.updated_at_after
-            if (
-                is_ours
-                and effect.updated_at_before is not None
-                and {"columns", "location", "fields"} & effect.changes.keys()
-            ):
+            has_changed = bool({"columns", "location", "fields"} & effect.changes.keys())
+            if is_ours and has_changed and effect.updated_at_before is not None:
                 times[person_id] = (effect.updated_at_before, present[person_id])
         if times:
-            bucket_id = reversions[0].subject.owner[0]
-            await import_effects.take_over(
-                self._connection, bucket_id, import_id=self._import.id, step=step, times=times
-            )
+            await import_effects.take_over(self._connection, reversions[0].subject.owner[0], times)
 
     async def _move_between_groups(self, bucket_id: int, reversions: Sequence[Reversion]) -> None:
         connection = self._connection
