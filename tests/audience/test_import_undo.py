@@ -10,7 +10,7 @@ import pytest
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
 from audience_gql.audience.failures import NotFound
-from audience_gql.audience.imports import windows
+from audience_gql.audience.imports import undoing, windows
 from audience_gql.audience.imports.lifecycle import (
     MESSAGE_DAYS,
     cancel_import,
@@ -364,6 +364,20 @@ async def test_progress_is_told_while_it_is_undone(house):
     told += [it.undo_state async for it in followed]
 
     assert told == ["RUNNING", "DONE"]
+
+
+async def test_many_people_are_erased_in_several_transactions(house, monkeypatch):
+    monkeypatch.setattr(undoing, "ERASED_AT_ONCE", 3)
+    await house.upsert({"externalId": "0", "email": "x@x.org"})
+    rows = b"".join(b"%d,m%d@x.org,Riga\n" % (n, n) for n in range(8))
+    made = await imported(house, b"id,mail,town\n" + rows + b"9,x@x.org,\n")
+    assert made.created == 8
+
+    undone = await undo(house, made)
+
+    assert await people(house) == [("0", "x@x.org", None)]
+    assert counts(undone) == {"people_erased": 8, "values_restored": 2}
+    assert undone.undo_counts["records"] == undone.recorded == 9
 
 
 async def test_a_worker_that_is_killed_in_the_middle_loses_and_repeats_nothing(house, monkeypatch):

@@ -1,4 +1,4 @@
-"""Undoes an import batch by batch, the latest first. One transaction undoes a batch and deletes its records.
+"""Undoes an import batch by batch, the latest first. One transaction undoes a batch, or a part of it, and deletes its records.
 
 It may be killed anywhere: another worker continues with the batches that are still recorded.
 """
@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 
 from audience_gql.audience.imports.reverting import (
     Reversion,
@@ -31,6 +32,8 @@ from audience_gql.storage.facts import IMPORT, KEY_COLUMNS, Mark
 from audience_gql.storage.import_effects import Effect
 from audience_gql.storage.imports import ImportRecord
 
+ERASED_AT_ONCE: Final = 200
+"""So many people are erased in one transaction, because it holds the bucket's lock, for which ticks wait."""
 _Found = list[tuple[int, list[Effect]]]
 """What a batch did, by bucket."""
 
@@ -48,7 +51,7 @@ class UndoneStep:
         self._group_ids: frozenset[int] = frozenset()
 
     async def run(self) -> bool:
-        """Undo the last batch that is still recorded. Returns False if there was none, and the undo is complete. Raises RunAgain."""
+        """Undo the last batch that is still recorded, or erase some of its people. Returns False if the undo is complete. Raises RunAgain."""
         connection, of = self._connection, self._import
         found = await import_effects.last_step(connection, of.workspace_id, of.id)
         if found is None:
@@ -64,11 +67,15 @@ class UndoneStep:
         await self._hold_definitions(effects)
         subjects = [it for bucket_id, of_bucket in effects for it in await self._read(bucket_id, of_bucket)]
         now = await self._ports.clock.now(connection)
-        await self._erase([it for it in subjects if is_untouched(it)])
-        await self._revert([it for it in subjects if not is_untouched(it)], now)
-        for bucket_id, of_bucket in effects:
-            await import_effects.forget_step(connection, bucket_id, import_id=of.id, step=step)
-            self._counts["records"] += len(of_bucket)
+        untouched = [it for it in subjects if is_untouched(it)]
+        await self._erase(untouched[:ERASED_AT_ONCE])
+        if len(untouched) > ERASED_AT_ONCE:  # the next transaction goes on with this batch
+            self._counts["records"] += ERASED_AT_ONCE
+        else:
+            await self._revert([it for it in subjects if not is_untouched(it)], now)
+            for bucket_id, of_bucket in effects:
+                await import_effects.forget_step(connection, bucket_id, import_id=of.id, step=step)
+                self._counts["records"] += len(of_bucket)
         await import_effects.count_undone(connection, of.id, dict(Counter(of.undo_counts) + self._counts))
         return True
 
