@@ -194,6 +194,10 @@ async def test_members_are_searched_and_shown_as_of_an_instant(visit, product, a
             re.compile(f"2 members are also in Twice {name}: 100% of all"),
         ]
     )
+    performance = part(page, "What the members did")
+    await performance.get_by_role("button", name="Show").click()
+    await expect(performance).to_contain_text("2 people were members at some time of the last 30 days.")
+    await expect(performance.get_by_role("row", name=re.compile(f"^read_{name}"))).to_be_visible()
     assert await barriers(page) == []
     await related.get_by_role("link", name="Compare").click()
     await expect(part(page, "Whom they have in common")).to_contain_text("2 people are in at least one")
@@ -267,6 +271,11 @@ async def test_a_draft_is_in_the_address_and_is_not_lost_without_asking(visit, p
     await page.get_by_role("button", name="+ Condition").click()
     await page.get_by_label("Kind of condition").nth(1).select_option("country")
     await page.get_by_label("Name", exact=True).fill(f"Draft {name}")
+    await expect(page).to_have_url(re.compile(r"/edit#draft=.*Draft"))
+    await page.get_by_label("Description").fill("ü" * 2000)
+    await expect(page.get_by_role("main")).to_contain_text("This draft is too long for the address")
+    await expect(page).to_have_url(re.compile("/edit$"))
+    await page.get_by_label("Description").fill("")
     await expect(page).to_have_url(re.compile(r"/edit#draft=.*Draft"))
     await page.get_by_role("link", name="People", exact=True).click()
     await page.go_back()

@@ -27,14 +27,14 @@ const FOUND = graphql(`
   }
 `);
 
-type FoundMembersProps = { segmentId: string; search: string; changes: number };
+type FoundMembersProps = { segmentId: string; search: string; version: string };
 
 /** The members whom a search finds, by email address. */
-export function FoundMembers({ segmentId, search, changes }: FoundMembersProps) {
+export function FoundMembers({ segmentId, search, version }: FoundMembersProps) {
   const pages = usePages(`${segmentId} ${search}`);
   const variables = { id: segmentId, search, after: pages.after };
   const [{ data, error, fetching }, retry] = useQuery({ query: FOUND, variables, requestPolicy: "cache-and-network" });
-  useRefetch(retry, changes);
+  useRefetch(retry, version);
   useShown(FOUND, variables);
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;

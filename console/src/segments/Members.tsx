@@ -39,12 +39,12 @@ type MembersProps = {
   segmentId: string;
   /** A paused segment cannot be searched. */
   isPaused: boolean;
-  /** The number of changes of the segment so far. When it grows, the page is read again. */
-  changes: number;
+  /** The page is read again when it changes. */
+  version: string;
 };
 
 /** A segment's members, page by page: now, at an instant of the past, or those whom a search finds. */
-export function Members({ segmentId, isPaused, changes }: MembersProps) {
+export function Members({ segmentId, isPaused, version }: MembersProps) {
   const [search, setSearch] = useState("");
   const [typed, setTyped] = useTyped(search, (text) => setSearch(text.trim()));
   const [past, setPast] = useState("");
@@ -75,17 +75,17 @@ export function Members({ segmentId, isPaused, changes }: MembersProps) {
         )}
       </header>
       {search === "" ? (
-        <Listed segmentId={segmentId} asOf={asOf} changes={changes} />
+        <Listed segmentId={segmentId} asOf={asOf} version={version} />
       ) : (
-        <FoundMembers segmentId={segmentId} search={search} changes={changes} />
+        <FoundMembers segmentId={segmentId} search={search} version={version} />
       )}
     </section>
   );
 }
 
-type ListedProps = { segmentId: string; asOf: string | null; changes: number };
+type ListedProps = { segmentId: string; asOf: string | null; version: string };
 
-function Listed({ segmentId, asOf, changes }: ListedProps) {
+function Listed({ segmentId, asOf, version }: ListedProps) {
   const pages = usePages(`${segmentId} ${asOf}`);
   const { after } = pages;
   const variables = { id: segmentId, after, asOf };
@@ -94,7 +94,7 @@ function Listed({ segmentId, asOf, changes }: ListedProps) {
     variables,
     requestPolicy: "cache-and-network",
   });
-  useRefetch(retry, changes);
+  useRefetch(retry, version);
   useShown(MEMBERS, variables);
   const page = data?.segment?.members;
 

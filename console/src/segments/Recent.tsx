@@ -31,11 +31,11 @@ const RECENT = graphql(`
   }
 `);
 
-/** Who entered and left last, also before this page was opened. `changes` is the number of changes so far. */
-export function Recent({ segmentId, changes }: { segmentId: string; changes: number }) {
+/** Who entered and left last, also before this page was opened. It is read again when `version` changes. */
+export function Recent({ segmentId, version }: { segmentId: string; version: string }) {
   const variables = { id: segmentId };
   const [{ data, error }, retry] = useQuery({ query: RECENT, variables, requestPolicy: "cache-and-network" });
-  useRefetch(retry, changes);
+  useRefetch(retry, version);
   useShown(RECENT, variables);
   const latest = data?.segment?.membershipChanges.edges.map((it) => it.node);
 

@@ -12,6 +12,7 @@ import { Flow } from "./Flow";
 import { Members } from "./Members";
 import { MovingNumber } from "./MovingNumber";
 import { PauseButton } from "./PauseButton";
+import { Performance } from "./Performance";
 import { Recent } from "./Recent";
 import { Related } from "./Related";
 import { RenameButton } from "./RenameButton";
@@ -56,7 +57,8 @@ type ShownProps = { segment: NonNullable<SegmentQuery["segment"]>; tally: Tally 
 function Shown({ segment: read, tally }: ShownProps) {
   const segment = useLive(read);
   const heading = useRef<HTMLHeadingElement>(null);
-  const changes = tally ? tally.entered + tally.left : 0;
+  // The feed does not tell what happened before it began, but the size does.
+  const version = [tally?.entered, tally?.left, segment.memberCount, segment.state].join();
 
   // Visitors who use the keyboard continue here, not at the top of the page.
   useEffect(() => heading.current?.focus(), []);
@@ -92,8 +94,9 @@ function Shown({ segment: read, tally }: ShownProps) {
       </header>
       <Sizes id={segment.id} name={segment.name} members={segment.memberCount} />
       <Flow id={segment.id} />
-      <Recent segmentId={segment.id} changes={changes} />
-      <Members segmentId={segment.id} isPaused={segment.state === "PAUSED"} changes={changes} />
+      <Recent segmentId={segment.id} version={version} />
+      <Members segmentId={segment.id} isPaused={segment.state === "PAUSED"} version={version} />
+      <Performance id={segment.id} />
       <Related id={segment.id} />
     </article>
   );
