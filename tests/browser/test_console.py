@@ -843,7 +843,6 @@ async def test_what_a_page_shows_opens_in_the_playground(visit, product, api, na
         "Forecast",
         "Members",
         "Recent",
-        "Related",
         "Segment",
         "Sizes",
     ]

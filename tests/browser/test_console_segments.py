@@ -188,6 +188,7 @@ async def test_members_are_searched_and_shown_as_of_an_instant(visit, product, a
     await expect(members.get_by_role("button", name="Why is")).to_have_count(2)
 
     related = part(page, "Related segments")
+    await related.get_by_role("button", name="Show").click()
     await expect(related.get_by_role("listitem")).to_have_text(
         [
             f"The condition of Twice {name} names it.",

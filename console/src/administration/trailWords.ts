@@ -44,6 +44,7 @@ const CHANGES: Record<AuditKind, Change> = {
   WEBHOOK_ENDPOINT_DELETED: { verb: "deleted", object: "endpoint", isEnd: true },
   WEBHOOK_SECRET_ROTATED: { verb: "gave a new secret to", object: "endpoint" },
   API_TOKEN_CREATED: { verb: "created", object: "token" },
+  API_TOKEN_ROTATED: { verb: "rotated", object: "token" },
   API_TOKEN_REVOKED: { verb: "revoked", object: "token", isEnd: true },
   IMPORT_STARTED: { verb: "started", object: "import" },
   IMPORT_CANCELLED: { verb: "stopped", object: "import" },

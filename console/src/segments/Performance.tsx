@@ -1,10 +1,11 @@
-import { useId, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { useQuery } from "urql";
 
 import { graphql } from "../api/graphql";
 import type { PerformanceQuery } from "../gql/graphql";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
+import { OnDemand } from "./OnDemand";
 
 const EVENTS = graphql(`
   query EventNames {
@@ -40,31 +41,22 @@ const MOST_EVENTS = 10;
 const DAYS = [7, 30, 90] as const;
 const DAY_MILLISECONDS = 86_400_000;
 
-/** What the members did while they were members, next to what everybody did. It is read when somebody opens it. */
+/** What the members did while they were members, next to what everybody did. */
 export function Performance({ id }: { id: string }) {
-  const [isOpen, setIsOpen] = useState(false);
   const [days, setDays] = useState<number>(30);
-  const ids = useId();
+  const choices = (
+    <div className="choices" role="group" aria-label="Period of what they did">
+      {DAYS.map((it) => (
+        <button key={it} type="button" aria-pressed={it === days} onClick={() => setDays(it)}>
+          {it} days
+        </button>
+      ))}
+    </div>
+  );
   return (
-    <section className="performance" aria-labelledby={ids}>
-      <header>
-        <h3 id={ids}>What the members did</h3>
-        {isOpen ? (
-          <div className="choices" role="group" aria-label="Period of what they did">
-            {DAYS.map((it) => (
-              <button key={it} type="button" aria-pressed={it === days} onClick={() => setDays(it)}>
-                {it} days
-              </button>
-            ))}
-          </div>
-        ) : (
-          <button type="button" onClick={() => setIsOpen(true)}>
-            Show
-          </button>
-        )}
-      </header>
-      {isOpen && <WithEvents key={`${id} ${days}`} id={id} days={days} />}
-    </section>
+    <OnDemand title="What the members did" choices={choices}>
+      <WithEvents key={`${id} ${days}`} id={id} days={days} />
+    </OnDemand>
   );
 }
 
