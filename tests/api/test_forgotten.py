@@ -45,6 +45,15 @@ SEGMENT = """mutation { createSegment(input: {name: "Everybody", condition: {all
 READY = "query ($id: ID!) { node(id: $id) { ... on Segment { computed: state } ... on Export { written: state } } }"
 ERASE = """mutation { eraseSubscriber(input: {subscriber: {externalId: "canary-1"}}) { __typename } }"""
 
+DISCLOSE = """mutation { exportSubscriber(input: {subscriber: {externalId: "canary-1"}}) {
+  __typename ... on ExportSubscriberPayload { data }
+} }"""
+ENDPOINT = """mutation { createWebhookEndpoint(input: {name: "CRM", url: "https://crm.invalid/hook"}) {
+  ... on CreateWebhookEndpointPayload { endpoint { id } } } }"""
+AUTOMATION = """mutation ($segment: ID!, $endpoint: ID!) { createAutomation(input: {
+  name: "Tell the CRM", trigger: {segment: $segment}, existing: FIRE, actions: [{webhook: {endpoint: $endpoint, fields: ["city", "note"]}}]
+}) { ... on Automation { id } } }"""
+
 ADA: dict[str, Any] = {
     "externalId": "canary-1",
     "email": "Canary.Mail@example.com",
@@ -103,11 +112,23 @@ async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
         await _say_it_everywhere(ask)
         told = await _refuse_it_everywhere(ask)
         await _export_it(ask)
+        await _tell_it(ask)
+        disclosed = (await ask(DISCLOSE))["exportSubscriber"]
         before = {place.partition(":")[0] for place in await _found(product)}
 
         erased = await ask(ERASE)
         await _until_files_are_gone(product)
+        gone = (await ask(DISCLOSE))["exportSubscriber"]
 
+    text = str(disclosed["data"]).lower()
+    assert [
+        canary
+        for canary in (*CANARIES, "canary letter", "canary-key", "canary note", "canary said so")
+        if canary not in text
+    ] == []
+    assert len(disclosed["data"]["importRejects"]) == 5  # of the row that never ended, nobody knows whose it is
+    assert (len(disclosed["data"]["importsQuoting"]), len(disclosed["data"]["webhookChanges"])) == (1, 1)
+    assert gone == {"__typename": "NotFound"}
     assert erased == {"eraseSubscriber": {"__typename": "DeletePayload"}}
     assert before >= {"subscribers", "identities", "channel_states", "events", "event_keys"}
     assert before >= {"imports", "import_rejects", "import_effects", "export_chunks"}
@@ -161,6 +182,16 @@ async def _export_it(ask: Asking) -> None:
     for fields in (["externalId", "email"], ["firstName", "note"]):
         made = (await ask(EXPORT, list=segment, fields=fields))["exportList"]["export"]
         await _until(ask, made["id"], "DONE")
+
+
+async def _tell_it(ask: Asking) -> None:
+    """An automation puts the person into the outbox. Nobody answers where the message goes."""
+    segment = (await ask('{ segment(by: {name: "Everybody"}) { id } }'))["segment"]["id"]
+    endpoint = (await ask(ENDPOINT))["createWebhookEndpoint"]["endpoint"]["id"]
+    await ask(AUTOMATION, segment=segment, endpoint=endpoint)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (await ask(DISCLOSE))["exportSubscriber"]["data"]["webhookChanges"]:  # noqa: ASYNC110  # another process works
+            await asyncio.sleep(0.2)
 
 
 async def _until(ask: Asking, id_: str, state: str) -> None:

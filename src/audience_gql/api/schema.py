@@ -64,6 +64,7 @@ from audience_gql.api.nodes import NodeQuery
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.people.channel_edits import ChannelMutation
 from audience_gql.api.people.custom_fields import CustomFieldMutation, CustomFieldQuery
+from audience_gql.api.people.disclosures import DisclosureMutation
 from audience_gql.api.people.erasures import ErasureMutation
 from audience_gql.api.people.events import EventMutation
 from audience_gql.api.people.previews import PreviewQuery
@@ -117,6 +118,7 @@ class Query(
 class Mutation(
     UpsertMutation,
     ErasureMutation,
+    DisclosureMutation,
     ChannelMutation,
     EventMutation,
     CustomFieldMutation,

@@ -17,11 +17,11 @@ from audience_gql.storage.reads import batches
 
 @enum(
     "What an API token may do.",
-    READ="All subscriptions, and all queries except those about tokens and webhooks. Also every field of a mutation's result: see WRITE.",
-    WRITE="All mutations except trackEvents and those about tokens and webhooks. Without READ, a result may contain counts, rejects, failures, and the "
+    READ="All subscriptions, and all queries except those about tokens, webhooks and the audit trail. Also every field of a mutation's result: see WRITE.",
+    WRITE="All mutations except trackEvents, exportSubscriber, and those about tokens and webhooks. Without READ, a result may contain counts, rejects, failures, and the "
     "ids of people, lists and definitions. A mutation that asks for any other field is FORBIDDEN and changes nothing.",
     TRACK="The mutation trackEvents.",
-    ADMIN="Everything, including tokens and webhooks.",
+    ADMIN="Everything, including tokens, webhooks, the audit trail and exportSubscriber.",
 )
 class Scope(StrEnum):
     READ = "READ"

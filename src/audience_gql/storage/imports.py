@@ -95,7 +95,7 @@ class RejectRecord:
 
 RejectKey: TypeAlias = tuple[int, int]
 """A row: (import id, line)."""
-_REJECT_COLUMNS: Final = "r.import_id, r.line, r.message, r.people, r.is_notice"
+REJECT_COLUMNS: Final = "r.import_id, r.line, r.message, r.people, r.is_notice"
 
 
 async def add(
@@ -295,7 +295,7 @@ async def add_rejects(connection: Connection, import_id: int, rejects: Sequence[
         [reject.line for reject in rejects],
         [reject.message for reject in rejects],
         [f"{{{','.join(str(number) for owner in reject.people for number in owner)}}}" for reject in rejects],
-        [f"{{{','.join(map(_key_hash, reject.keys))}}}" for reject in rejects],
+        [f"{{{','.join(map(hash_of_key, reject.keys))}}}" for reject in rejects],
         [reject.is_notice for reject in rejects],
     )
 
@@ -304,15 +304,14 @@ async def forget_people(
     connection: Connection, workspace_id: int, subscriber_ids: Collection[int], keys: Collection[Identity]
 ) -> None:
     """Delete the rejects and notices that name these people or keys, and blank the failure reasons and file names that quote a key."""
-    quoted = [repr(value) if kind == "externalId" else value for kind, value in keys]
-    needles = [text.lower() for text in quoted]
+    needles = quoted_in_messages(keys)
     await connection.execute(
         "DELETE FROM import_rejects r USING imports i WHERE i.id = r.import_id AND i.workspace_id = $1 "
         "AND (r.people && $2::bigint[] OR r.key_hashes && $3::text[] OR EXISTS ("
         "SELECT 1 FROM unnest($4::text[]) AS k (text) WHERE strpos(lower(r.message), k.text) > 0))",
         workspace_id,
         list(subscriber_ids),
-        [_key_hash(key) for key in keys],
+        [hash_of_key(key) for key in keys],
         needles,
     )
     await connection.execute(
@@ -341,7 +340,13 @@ async def forget_messages(connection: Connection, started_before: datetime) -> N
     )
 
 
-def _key_hash(key: Identity) -> str:
+def quoted_in_messages(keys: Collection[Identity]) -> list[str]:
+    """How messages of imports quote these keys, in lower case."""
+    return [(repr(value) if kind == "externalId" else value).lower() for kind, value in keys]
+
+
+def hash_of_key(key: Identity) -> str:
+    """How a reject keeps a key of its row."""
     return hashlib.sha256(":".join(key).encode()).hexdigest()
 
 
@@ -350,31 +355,31 @@ async def rejects(
 ) -> Entries[RejectRecord]:
     """A page of an import's stored rejects or notices, ordered by line, and one more if there is one."""
     rows = await database.fetch(
-        f"SELECT {_REJECT_COLUMNS} FROM import_rejects r JOIN imports i ON i.id = r.import_id "
+        f"SELECT {REJECT_COLUMNS} FROM import_rejects r JOIN imports i ON i.id = r.import_id "
         f"WHERE i.workspace_id = $1 AND i.id = $2 AND r.line > $3 AND r.is_notice = $4 ORDER BY r.line {part.limit}",
         workspace_id,
         import_id,
         part.after[0] if part.after else 0,
         are_notices,
     )
-    return Entries([_reject(row) for row in rows], [(row["line"],) for row in rows])
+    return Entries([reject_of(row) for row in rows], [(row["line"],) for row in rows])
 
 
 async def rejects_by_keys(
     database: Database, workspace_id: int, keys: Sequence[RejectKey]
 ) -> dict[RejectKey, RejectRecord]:
     rows = await database.fetch(
-        f"SELECT {_REJECT_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (import_id, line) "
+        f"SELECT {REJECT_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (import_id, line) "
         "JOIN imports i ON i.id = k.import_id AND i.workspace_id = $1 "
         "JOIN import_rejects r ON r.import_id = i.id AND r.line = k.line",
         workspace_id,
         [import_id for import_id, _ in keys],
         [line for _, line in keys],
     )
-    return {(row["import_id"], row["line"]): _reject(row) for row in rows}
+    return {(row["import_id"], row["line"]): reject_of(row) for row in rows}
 
 
-def _reject(row: asyncpg.Record) -> RejectRecord:
+def reject_of(row: asyncpg.Record) -> RejectRecord:
     return RejectRecord(
         row["line"],
         row["message"],
