@@ -126,7 +126,9 @@ async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
         for canary in (*CANARIES, "canary letter", "canary-key", "canary note", "canary said so")
         if canary not in text
     ] == []
-    assert len(disclosed["data"]["importRejects"]) == 5  # of the row that never ended, nobody knows whose it is
+    assert (
+        len(disclosed["data"]["importRejects"]) == 5
+    )  # of the row that never ended, nobody knows whose it is
     assert (len(disclosed["data"]["importsQuoting"]), len(disclosed["data"]["webhookChanges"])) == (1, 1)
     assert gone == {"__typename": "NotFound"}
     assert erased == {"eraseSubscriber": {"__typename": "DeletePayload"}}
