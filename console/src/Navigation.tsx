@@ -6,6 +6,7 @@ import {
   AUTOMATIONS,
   COMPARE,
   GROUPS,
+  HOME,
   IMPORTS,
   PEOPLE,
   PLAYGROUND,
@@ -17,6 +18,7 @@ import { ThemeChoice } from "./ThemeChoice";
 type Entry = { label: string; address: string; /** The page that it opens, and the others that belong to it. */ pages: readonly PageName[] };
 
 const ENTRIES: readonly Entry[] = [
+  { label: "Segments", address: HOME, pages: ["home", "new-segment", "segment", "edit-segment", "leaving", "export"] },
   { label: "People", address: PEOPLE, pages: ["people", "new-person", "person", "edit-person"] },
   { label: "Groups", address: GROUPS, pages: ["groups", "new-group", "group", "edit-group"] },
   { label: "Automations", address: AUTOMATIONS, pages: ["automations", "new-automation", "automation", "edit-automation"] },

@@ -21,6 +21,9 @@ CREATE_SEGMENT = (
     "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { ... on Segment { id } } }"
 )
 UPDATE_GROUP = "mutation ($input: UpdateGroupInput!) { updateGroup(input: $input) { __typename } }"
+UPDATE_ENDPOINT = (
+    "mutation ($input: UpdateWebhookEndpointInput!) { updateWebhookEndpoint(input: $input) { __typename } }"
+)
 CREATE_ENDPOINT = "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { ... on CreateWebhookEndpointPayload { endpoint { id } } } }"
 CREATE_AUTOMATION = "mutation ($input: CreateAutomationInput!) { createAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
 READ_DELIVERIES = "query ($input: ID!) { webhookEndpoint(by: { id: $input }) { deliveries { edges { node { id attempts(first: 1) { at } } } } } }"
@@ -279,6 +282,29 @@ async def test_an_automation_s_runs_lead_to_people_and_to_the_endpoint(console, 
     await part(page, "Webhooks").get_by_role("link", name=f"Shop {name}").click()
 
     await expect(page).to_have_url(f"{product.origin}/administration/webhooks/{failed.endpoint}")
+    assert found == []
+    assert console.complaints == []
+
+
+async def test_an_edit_of_an_endpoint_overwrites_nobody_else_s(console, product, ask, name):
+    given = {"name": f"Ours {name}", "url": "https://receiver.invalid/"}
+    endpoint = (await ask(CREATE_ENDPOINT, given))["createWebhookEndpoint"]["endpoint"]["id"]
+    page = await opened(console, product, f"/administration/webhooks/{endpoint}/edit")
+    await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
+    await ask(UPDATE_ENDPOINT, {"id": endpoint, "name": f"Theirs {name}"})
+
+    await page.get_by_role("button", name="Save", exact=True).click()
+    conflict = page.get_by_role("alert", name="Conflict")
+    await expect(conflict).to_contain_text(
+        f"It is now “Theirs {name}” with the URL https://receiver.invalid/."
+    )
+    found = await barriers(page)
+    await conflict.get_by_role("button", name="Take theirs").click()
+    await expect(page.get_by_label("Name", exact=True)).to_have_value(f"Theirs {name}")
+    await page.get_by_label("Name", exact=True).fill(f"Mine {name}")
+    await page.get_by_role("button", name="Save", exact=True).click()
+
+    await expect(page.get_by_role("heading", name=f"Mine {name}")).to_be_focused()
     assert found == []
     assert console.complaints == []
 

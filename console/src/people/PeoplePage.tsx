@@ -75,7 +75,7 @@ type Person = PeopleQuery["subscribers"]["edges"][number]["node"];
 
 function PeopleTable({ people }: { people: readonly Person[] }) {
   return (
-    <div className="table whole-rows" tabIndex={0} role="region" aria-label="Table of people">
+    <div className="table folds whole-rows" tabIndex={0} role="region" aria-label="Table of people">
       <table>
         <thead>
           <tr>

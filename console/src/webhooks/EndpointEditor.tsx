@@ -3,9 +3,10 @@ import { useMutation, useQuery } from "urql";
 
 import { ForAdmins } from "../administration/access";
 import { Secret } from "../administration/Secret";
-import { graphql } from "../api/graphql";
+import { graphql, withFragments } from "../api/graphql";
+import { Conflict } from "../Conflict";
 import { refusedBy } from "../forms/refusals";
-import type { EditedEndpointQuery } from "../gql/graphql";
+import type { EditedEndpointFragment } from "../gql/graphql";
 import { ENDPOINTS, go, toEndpoint } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
@@ -35,7 +36,16 @@ const CREATE = graphql(`
     }
   }
 `);
-const UPDATE = graphql(`
+const EDITED = graphql(`
+  fragment EditedEndpoint on WebhookEndpoint {
+    id
+    name
+    url
+    revision
+  }
+`);
+const UPDATE = withFragments(
+  graphql(`
   mutation UpdateWebhookEndpoint($input: UpdateWebhookEndpointInput!) {
     updateWebhookEndpoint(input: $input) {
       __typename
@@ -52,19 +62,26 @@ const UPDATE = graphql(`
           path
         }
       }
+      ... on WebhookEndpointConflict {
+        current {
+          ...EditedEndpoint
+        }
+      }
     }
   }
-`);
-const EDITED = graphql(`
-  query EditedEndpoint($id: ID!) {
+`),
+  EDITED,
+);
+const EDITED_ENDPOINT = withFragments(
+  graphql(`
+  query EditedWebhookEndpoint($id: ID!) {
     webhookEndpoint(by: { id: $id }) {
-      id
-      name
-      url
-      revision
+      ...EditedEndpoint
     }
   }
-`);
+`),
+  EDITED,
+);
 
 /** The form for a new endpoint, and then its secret. */
 export function NewEndpoint() {
@@ -104,8 +121,8 @@ export function EditEndpoint({ id }: { id: string }) {
 }
 
 function Asked({ id }: { id: string }) {
-  const [{ data, error }, retry] = useQuery({ query: EDITED, variables: { id }, requestPolicy: "network-only" });
-  useShown(EDITED, { id });
+  const [{ data, error }, retry] = useQuery({ query: EDITED_ENDPOINT, variables: { id }, requestPolicy: "network-only" });
+  useShown(EDITED_ENDPOINT, { id });
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (!data) return <Waiting for="the endpoint" />;
   if (!data.webhookEndpoint) return <p className="empty">This endpoint does not exist, or no longer exists.</p>;
@@ -113,17 +130,52 @@ function Asked({ id }: { id: string }) {
 }
 
 /** Keeps the endpoint as it was read first, so that the edit overwrites nobody else's. */
-function Editing({ read }: { read: NonNullable<EditedEndpointQuery["webhookEndpoint"]> }) {
-  const [{ id, name, url, revision }] = useState(read);
-  const [, update] = useMutation(UPDATE);
+function Editing({ read }: { read: EditedEndpointFragment }) {
+  const [base, setBase] = useState(read);
+  const [conflict, setConflict] = useState<{ current: EditedEndpointFragment | null } | null>(null);
+  const [{ fetching }, update] = useMutation(UPDATE);
+  const { id, name, url } = base;
 
-  async function save(draft: Draft) {
+  async function save(draft: Draft, revision = base.revision) {
     const { data, error } = await update({ input: { id, ...draft, ifRevision: revision } });
     const answer = data?.updateWebhookEndpoint;
+    setConflict(answer?.__typename === "WebhookEndpointConflict" ? { current: answer.current ?? null } : null);
+    if (answer?.__typename === "WebhookEndpointConflict") return null;
     if (answer?.__typename !== "WebhookEndpoint") return refusedBy(answer, error);
     go(toEndpoint(id));
     return null;
   }
 
-  return <EndpointForm title={`Edit “${name}”`} verb="Save" back={toEndpoint(id)} start={{ name, url }} onSave={save} />;
+  function take(current: EditedEndpointFragment) {
+    setBase(current);
+    setConflict(null);
+  }
+
+  return (
+    <EndpointForm
+      key={base.revision}
+      title={`Edit “${name}”`}
+      verb="Save"
+      back={toEndpoint(id)}
+      start={{ name, url }}
+      onSave={(draft) => save(draft)}
+      below={(draft) =>
+        conflict && (
+          <Conflict
+            noun="endpoint"
+            canOverwrite
+            isSaving={fetching}
+            onTake={() => conflict.current && take(conflict.current)}
+            onOverwrite={() => void save(draft, conflict.current?.revision)}
+          >
+            {conflict.current && (
+              <p>
+                It is now “{conflict.current.name}” with the URL {conflict.current.url}.
+              </p>
+            )}
+          </Conflict>
+        )
+      }
+    />
+  );
 }

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 
 import type { Refused } from "../forms/refusals";
 import { SmallForm } from "../forms/SmallForm";
@@ -12,10 +12,12 @@ type EndpointFormProps = {
   back: string;
   start: Draft;
   onSave: (draft: Draft) => Promise<Refused | null>;
+  /** What is shown below the fields. */
+  below?: (draft: Draft) => ReactNode;
 };
 
 /** Keeps the draft that it begins with, because an answer that arrives later must not replace what the visitor types. */
-export function EndpointForm({ title, verb, back, start, onSave }: EndpointFormProps) {
+export function EndpointForm({ title, verb, back, start, onSave, below }: EndpointFormProps) {
   const [draft, setDraft] = useState(start);
   return (
     <SmallForm title={title} save={verb} back={back} parts={["name", "url"]} onSave={() => onSave(draft)}>
@@ -38,6 +40,7 @@ export function EndpointForm({ title, verb, back, start, onSave }: EndpointFormP
             value={draft.url}
             onChange={(url) => setDraft({ ...draft, url })}
           />
+          {below?.(draft)}
         </>
       )}
     </SmallForm>
