@@ -83,7 +83,6 @@ async def test_an_import_that_goes_on_is_stopped_in_three_clicks(visit, product,
 
 async def test_an_import_is_undone_in_three_clicks_and_says_what_it_kept(visit, product, api, name):
     page = await visit.open()
-    await page.set_viewport_size({"width": 390, "height": 844})
     await enter(page, product.token)
     await page.get_by_role("link", name="Imports").click()
     await choose(page, rows(name, 3))
@@ -98,6 +97,7 @@ async def test_an_import_is_undone_in_three_clicks_and_says_what_it_kept(visit, 
         page.get_by_role("button", name="Undo the import…"),
     ):
         await wanted.click()
+    await page.set_viewport_size({"width": 390, "height": 844})
     question = page.get_by_role("dialog", name="Undo this import?")
     await expect(question).to_contain_text(
         "3 new people are erased, unless they have events or changes since."
@@ -186,9 +186,9 @@ async def test_a_file_is_dropped_and_checked_without_a_mouse(visit, product, nam
 async def test_everybody_can_import(visit, product, name, scheme):
     page = await visit.open()
     await page.emulate_media(color_scheme=scheme)
-    await page.set_viewport_size({"width": 390, "height": 844})
     await enter(page, product.token)
     await page.get_by_role("link", name="Imports").click()
+    await page.set_viewport_size({"width": 390, "height": 844})
     await choose(page, rows(name, 3))
     await page.get_by_role("button", name="Check the file").click()
     await expect(page.get_by_role("region", name="Refused lines", exact=True)).to_be_visible()
