@@ -156,3 +156,14 @@ async def test_why_an_import_cannot_be_undone(api, stranger):
     await api.data(CANCEL, id=waiting)
     api.clock.advance(timedelta(days=30, seconds=1))
     assert (await api.data(UNDO, id=waiting))["undoImport"]["reason"] == "TOO_OLD"
+
+
+async def test_a_list_of_imports_costs_what_hangs_off_them(api):
+    within = "{ imports(first: 100) { edges { node { id state groups { name } undo { state } } } } }"
+    beyond = (
+        "{ imports(first: 100) { edges { node { rejects(first: 100) { edges { node { id line } } } } } } }"
+    )
+
+    assert (await api.data(within))["imports"] == {"edges": []}
+    (error,) = await api.errors(beyond)
+    assert (error["extensions"]["code"], error["extensions"]["cost"]) == ("COST_LIMIT", 10_100)

@@ -135,6 +135,7 @@ class UndoneStep:
             self._counts["people_erased"] += len(ids)
 
     async def _revert(self, subjects: Sequence[Subject], now: datetime) -> None:
+        """Write what goes back to people who stay. Raises RunAgain if somebody else takes one of their keys at this moment."""
         connection, workspace_id = self._connection, self._import.workspace_id
         reversions = [reversion(it, self._fields, self._group_ids, self._counts) for it in subjects]
         keys = {
@@ -197,7 +198,6 @@ class UndoneStep:
         marks += [Mark(person_id, "group_joined", group_id) for group_id, person_id in come]
         await facts.write_marks(connection, bucket_id, marks, source=IMPORT)
         self._counts["memberships_undone"] += len(marks)
-        self._counts["memberships_kept"] += len(leave) - len(gone)
 
 
 def _apply(copy: WorkingCopy, reversions: Sequence[Reversion]) -> None:
