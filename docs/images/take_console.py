@@ -42,12 +42,12 @@ def opened(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> 
 
 
 def segment(page: Page) -> None:
-    """The forecast of one segment, its members, and the explanation of one member, after some purchases."""
-    page.get_by_role("navigation").get_by_role("link", name=re.compile("^Lapsing")).click()
+    """The size of one segment, and why people entered and left it, after some purchases."""
     page.wait_for_timeout(PURCHASES_MILLISECONDS)
-    page.get_by_role("button", name=re.compile("^Why is")).nth(1).click()
-    expect(page.get_by_role("main")).to_contain_text("Without new facts")
-    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.get_by_role("navigation").get_by_role("link", name=re.compile("^Bought in")).click()
+    expect(page.get_by_role("main")).to_contain_text("The main reason for leaving")
+    expect(page.get_by_role("main")).to_contain_text("Dotted:")
+    page.set_viewport_size({"width": 1280, "height": 1060})
     take(page, "console.png")
 
 
@@ -69,7 +69,8 @@ def builder(page: Page) -> None:
     kind.nth(2).select_option("segment")
     page.get_by_label("Big spenders").check()
     page.get_by_label("Name", exact=True).fill("Back again")
-    page.set_viewport_size({"width": 1440, "height": 960})
+    page.set_viewport_size({"width": 1440, "height": 1120})
+    expect(page.get_by_role("region", name="Preview")).to_contain_text("How many match each part")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("At present, this matches")
     expect(page.get_by_role("region", name="Preview")).to_contain_text("Big spenders")
     take(page, "console-builder.png")
