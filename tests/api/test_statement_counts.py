@@ -199,6 +199,7 @@ NAMES = {
     "INSERT INTO identities": "claim",
     "DELETE FROM identities": "release",
     "INSERT INTO event_keys": "claim",
+    "INSERT INTO trail_entries": "trail",
     "INSERT INTO event_names": "intern",
     "SELECT name, id FROM event_names": "names",
     "WITH marked AS (INSERT INTO dirty": "write",
@@ -325,6 +326,13 @@ async def test_an_upsert_of_many_costs_as_few(house):
     assert sent[: sent.index("COMMIT") + 1] == [
         "BEGIN", "resolve", "lock", "clock", "claim", "write", "COMMIT",
     ]  # fmt: skip
+
+
+async def test_the_audit_trail_costs_a_change_of_a_definition_one_statement(house):
+    with sending() as sent:
+        await house.data('mutation { createGroup(input: {name: "Team"}) { __typename } }')
+
+    assert sent == ["BEGIN", "clock", "INSERT", "trail", "COMMIT"]
 
 
 async def test_a_preview_costs_few_statements(house):

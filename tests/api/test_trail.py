@@ -411,6 +411,21 @@ async def test_a_history_still_shows_what_is_deleted_and_the_undo_says_so(api):
     assert len(await history(api, segment)) == 2
 
 
+async def test_a_condition_that_this_version_does_not_read_can_be_replaced(api):
+    segment = await api.segment("Here", {"country": {"is": "LT"}})
+    await api.services.ports.database.fetch(
+        """UPDATE segments SET condition = '{"unknown": {"is": 1}}' WHERE workspace_id = $1""",
+        api.access.workspace.id,
+    )
+
+    edited = await api.data(EDIT, input={"id": segment, "condition": {"city": {"is": "Riga"}}})
+    (latest, _) = await history(api, segment)
+
+    assert edited["updateSegment"] == {"__typename": "Segment", "revision": 2}
+    assert (latest["conditionBefore"], latest["linesRemoved"]) == ({"unknown": {"is": 1}}, [])
+    assert latest["linesAdded"] == ['people whose city is "Riga"']
+
+
 async def test_histories_of_one_segment_or_many_cost_the_same(api):
     await api.segments({f"s{number}": {"country": {"is": "LT"}} for number in range(20)})
     document = "query ($n: Int) { segments(first: $n) { edges { node { history(first: 1) { edges { node { revision } } } } } } }"

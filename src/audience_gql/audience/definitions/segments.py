@@ -6,6 +6,7 @@ Saves in one workspace run one after the other, so that two of them cannot creat
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from audience_gql.audience.definitions.definition_limits import check_count, check_size
 from audience_gql.audience.definitions.given_conditions import parse_given
@@ -18,7 +19,7 @@ from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
-from audience_gql.conditions.base import Condition, Read
+from audience_gql.conditions.base import Condition, InvalidCondition, Read
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
@@ -248,7 +249,9 @@ class Saving:
         self, segment: Segment, tree: Condition, transaction: Transaction
     ) -> tuple[list[str], list[str]]:
         """Give a segment another condition, and refill it and all segments that read it. Returns the lines in words that it adds and removes."""
-        before = self.conditions[segment.id]
+        before: Condition | None = None
+        with suppress(InvalidCondition):  # an edit also mends what this version does not read
+            before = self.conditions[segment.id]
         edited = self.conditions.with_edited(segment.id, tree)
         try:
             reading_order((tree,), edited)
@@ -266,7 +269,7 @@ class Saving:
         await definitions.write_dependencies(self._connection, segment.id, segments_read(tree))
         await definitions.raise_generations(self._connection, users)
         await have_filled(self._ports, transaction, [segment.id, *users])
-        return difference(outline(before, names), outline(tree, names))
+        return difference([] if before is None else outline(before, names), outline(tree, names))
 
     async def intern_names(self, tree: Condition) -> None:
         """Give ids to event names that are not in use yet, so that a compiled condition stays right after their first event."""
