@@ -1,7 +1,5 @@
 import { lazy, Suspense, useEffect } from "react";
-import { useQuery } from "urql";
 
-import { graphql } from "./api/graphql";
 import { Changes } from "./changes/Changes";
 import { useChanges, type Feed } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
@@ -12,19 +10,8 @@ import { followLinks, go, HOME, NEW_SEGMENT, PEOPLE, useRoute, type Route } from
 import { SegmentList } from "./segments/SegmentList";
 import { SEGMENTS } from "./segments/SegmentPage";
 import { useShown } from "./shown";
+import { useViewer } from "./viewer";
 import { mayLeave } from "./unsaved";
-
-const WORKSPACE = graphql(`
-  query Workspace {
-    viewer {
-      workspace {
-        id
-        name
-        subscriberCount
-      }
-    }
-  }
-`);
 
 // Each part is loaded when it is opened first. The first page loads none of them.
 const Builder = lazy(async () => ({ default: (await import("./builder/Builder")).Builder }));
@@ -68,10 +55,10 @@ const OF_SEGMENT: readonly Route["page"][] = ["segment", "edit-segment", "leavin
 
 /** Segments on the left, changes on the right, and between them what the address opens. */
 export function Dashboard({ onLeave }: { onLeave: () => void }) {
-  const [{ data }] = useQuery({ query: WORKSPACE });
+  const { viewer } = useViewer();
   const route = useRoute();
   const feed = useChanges();
-  const workspace = data?.viewer.workspace;
+  const workspace = viewer?.workspace;
 
   useEffect(followLinks, []);
   useEffect(() => {

@@ -406,44 +406,28 @@ async def test_who_changed_a_group_is_two_clicks_from_its_page(console, product,
     assert console.complaints == []
 
 
-# ---- everybody
+# ---- the header
 
 
-@pytest.mark.parametrize(("scheme", "wide"), [("light", 1280), ("dark", 390)])
-async def test_everybody_can_use_it(console, product, ask, name, scheme, wide):
-    guests = await group(ask, f"Everybody {'and everybody ' * 5}{name}")
-    await person(ask, name, firstName="Long" * 12, addToGroupIds=[guests])
-    failed = await failed_delivery(ask, product, f"{name}-told")
-    page = await opened(console, product, "/")
-    await page.emulate_media(color_scheme=scheme)
-    await page.set_viewport_size({"width": wide, "height": 844})
-    found = {}
-    for path, shown in {
-        "/groups": "Everybody",
-        f"/groups/{guests}": f"{name}@admin.example",
-        "/groups/new": "Create the group",
-        "/administration": "You are signed in",
-        "/administration/webhooks": "receiver.invalid",
-        f"/administration/webhooks/{failed.endpoint}": "could not be resolved",
-        f"/administration/webhooks/{failed.endpoint}/edit": "Save",
-        f"/administration/deliveries/{failed.delivery}": "could not be resolved",
-        "/administration/tokens": "you use it now",
-        "/administration/tokens/new": "Create the token",
-        "/administration/fields": "Custom fields",
-        "/administration/fields/new": "Define the field",
-        "/administration/trail": "all changes of it",
-    }.items():
-        await page.goto(f"{product.origin}{path}")
-        await expect(page.get_by_role("main").get_by_text(shown).first).to_be_visible()
-        found[path] = await barriers(page), await width(page)
-    if await (menu := page.get_by_role("button", name="Menu")).is_visible():
-        await menu.click()
-        found["menu"] = await barriers(page), await width(page)
-        await page.keyboard.press("Escape")
-        await expect(menu).to_be_focused()
-        await menu.click()
-    await page.get_by_role("link", name="People", exact=True).click()
-    await expect(page.get_by_label("Search people")).to_be_focused()
+async def test_the_menu_of_a_narrow_screen_opens_and_closes_with_the_keyboard(console, product, ask, name):
+    guests = await group(ask, f"Everybody {'and everybody ' * 8}{name}")
+    page = await opened(console, product, f"/groups/{guests}")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    menu = page.get_by_role("button", name="Menu")
+    groups = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Groups")
+    await expect(groups).to_be_hidden()
+    await menu.press("Enter")
+    await expect(groups).to_be_visible()
+    found = await barriers(page)
+    await page.keyboard.press("Escape")
+    await expect(groups).to_be_hidden()
+    await expect(menu).to_be_focused()
 
-    assert [it for it in found.items() if it[1] != ([], wide)] == []
+    await menu.press("Enter")
+    await groups.press("Enter")
+    await expect(page.get_by_label("Search groups")).to_be_focused()
+    await expect(groups).to_be_hidden()
+    await expect(page.get_by_role("main")).to_contain_text(f"and everybody {name}")
+    assert await width(page) == 390
+    assert found == []
     assert console.complaints == []

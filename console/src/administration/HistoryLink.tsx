@@ -1,10 +1,10 @@
 import { toTrail } from "../paths";
-import { isAdmin, useOwnToken } from "./access";
+import { isAdmin, useViewer } from "../viewer";
 
 /** Leads to who changed an object, for those who may see it. */
 export function HistoryLink({ id }: { id: string }) {
-  const { token } = useOwnToken();
-  if (!token || !isAdmin(token)) return null;
+  const { viewer } = useViewer();
+  if (!viewer || !isAdmin(viewer.token)) return null;
   return (
     <a className="button" href={toTrail(id)}>
       Who changed it

@@ -4,9 +4,9 @@ import { graphql } from "../api/graphql";
 import { toEndpoint } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
+import { isAdmin, useViewer, VIEWER, type OwnToken } from "../viewer";
 import { OF_ENDPOINTS } from "../webhooks/EndpointList";
 import { EndpointState } from "../webhooks/EndpointState";
-import { isAdmin, OWN_TOKEN, useOwnToken, type OwnToken } from "./access";
 import { shownScopes } from "./scopes";
 import { Administered, SECTIONS } from "./Sections";
 
@@ -28,8 +28,9 @@ const SOME_ENDPOINTS = graphql(`
 
 /** What can be administered, the endpoints with their states, and what the visitor's own token may do. */
 export function Overview() {
-  const { token, error, retry } = useOwnToken();
-  useShown(OWN_TOKEN, {});
+  const { viewer, error, retry } = useViewer();
+  const token = viewer?.token;
+  useShown(VIEWER, {});
   return (
     <Administered title="Administration">
       {error && !token && <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />}

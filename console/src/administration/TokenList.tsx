@@ -5,10 +5,11 @@ import { problemOf } from "../automations/saving";
 import { ConfirmButton } from "../ConfirmButton";
 import type { TokensQuery } from "../gql/graphql";
 import { useShown } from "../shown";
+import { useViewer } from "../viewer";
 import { Trouble } from "../Trouble";
 import { Waiting } from "../Waiting";
 import { shownTime } from "../words";
-import { ForAdmins, useOwnToken } from "./access";
+import { ForAdmins } from "./access";
 import { shownScopes } from "./scopes";
 import { Administered } from "./Sections";
 
@@ -51,7 +52,7 @@ export function TokenList() {
 
 function Tokens() {
   const [{ data, error }, retry] = useQuery({ query: TOKENS, requestPolicy: "cache-and-network", context: OF_TOKENS });
-  const { token: own } = useOwnToken();
+  const { viewer } = useViewer();
   useShown(TOKENS, {});
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
@@ -59,7 +60,7 @@ function Tokens() {
   return (
     <ul className="cards" aria-label="Tokens">
       {data.apiTokens.map((it) => (
-        <TokenCard key={it.id} token={it} isOwn={it.id === own?.id} />
+        <TokenCard key={it.id} token={it} isOwn={it.id === viewer?.token.id} />
       ))}
     </ul>
   );

@@ -1,43 +1,16 @@
 import type { ReactNode } from "react";
-import { useQuery } from "urql";
 
-import { graphql } from "../api/graphql";
-import type { OwnTokenQuery, Scope } from "../gql/graphql";
 import { Trouble } from "../Trouble";
+import { isAdmin, useViewer, type OwnToken } from "../viewer";
 import { Waiting } from "../Waiting";
 import { shownScopes } from "./scopes";
 
-export const OWN_TOKEN = graphql(`
-  query OwnToken {
-    viewer {
-      token {
-        id
-        name
-        scopes
-        expiresAt
-      }
-    }
-  }
-`);
-
-export type OwnToken = OwnTokenQuery["viewer"]["token"];
-
-/** The token with which the visitor is signed in; null until it is read. */
-export function useOwnToken() {
-  const [{ data, error }, retry] = useQuery({ query: OWN_TOKEN });
-  return { token: data?.viewer.token ?? null, error, retry };
-}
-
-export function isAdmin(token: OwnToken): boolean {
-  return token.scopes.includes("ADMIN" as Scope);
-}
-
 /** Shows `children` to somebody whose token has the scope ADMIN, and to others what is missing. */
 export function ForAdmins({ children }: { children: ReactNode }) {
-  const { token, error, retry } = useOwnToken();
-  if (error && !token) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
-  if (!token) return <Waiting for="your rights" />;
-  if (!isAdmin(token)) return <Missing token={token} />;
+  const { viewer, error, retry } = useViewer();
+  if (error && !viewer) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
+  if (!viewer) return <Waiting for="your rights" />;
+  if (!isAdmin(viewer.token)) return <Missing token={viewer.token} />;
   return children;
 }
 

@@ -1,9 +1,9 @@
 import { useQuery } from "urql";
 
-import { isAdmin, useOwnToken } from "../administration/access";
 import { graphql } from "../api/graphql";
 import { toEndpoint } from "../paths";
 import { useShown } from "../shown";
+import { isAdmin, useViewer } from "../viewer";
 import { EndpointState } from "../webhooks/EndpointState";
 
 const RECEIVER = graphql(`
@@ -20,9 +20,9 @@ const RECEIVER = graphql(`
 
 /** Where the webhooks of an automation go, with links to their deliveries. Endpoints can be read with the scope ADMIN only. */
 export function Receivers({ ids }: { ids: readonly string[] }) {
-  const { token } = useOwnToken();
-  if (ids.length === 0 || !token) return null;
-  if (!isAdmin(token)) return <p className="quiet">Whether its webhooks arrive can be seen with a token that has the scope ADMIN.</p>;
+  const { viewer } = useViewer();
+  if (ids.length === 0 || !viewer) return null;
+  if (!isAdmin(viewer.token)) return <p className="quiet">Whether its webhooks arrive can be seen with a token that has the scope ADMIN.</p>;
   return (
     <section aria-label="Webhooks">
       <h3>Its webhooks go to</h3>
