@@ -2,6 +2,7 @@ import { useState } from "react";
 import { useMutation } from "urql";
 
 import { graphql } from "../api/graphql";
+import { localOf } from "../automations/draft";
 import { Field } from "../automations/Field";
 import { refusedBy } from "../forms/refusals";
 import { SmallForm } from "../forms/SmallForm";
@@ -37,17 +38,19 @@ const CREATE = graphql(`
   }
 `);
 
-type Draft = { name: string; scopes: readonly Scope[]; /** As the control gives it, in local time; blank for never. */ expiry: string };
+type Draft = { name: string; scopes: readonly Scope[]; /** As the control gives it, in local time; blank for never. */ expiry: string; networks: string };
 
 /** The form for a new token, and then its secret. */
 export function NewToken() {
-  const [draft, setDraft] = useState<Draft>({ name: "", scopes: [], expiry: "" });
+  const [draft, setDraft] = useState<Draft>(() => ({ name: "", scopes: [], expiry: inDays(90), networks: "" }));
   const [created, create] = useMutation(CREATE);
   const made = created.data?.createApiToken;
 
   async function save() {
     const { name, scopes, expiry } = draft;
-    const input = { name, scopes: [...scopes], expiresAt: expiry === "" ? null : new Date(expiry).toISOString() };
+    const networks = draft.networks.split(",").map((it) => it.trim()).filter(Boolean);
+    const expiresAt = expiry === "" ? null : new Date(expiry).toISOString();
+    const input = { name, scopes: [...scopes], expiresAt, networks: networks.length > 0 ? networks : null };
     const { data, error } = await create({ input }, OF_TOKENS);
     const answer = data?.createApiToken;
     return answer?.__typename === "CreateApiTokenPayload" ? null : refusedBy(answer, error);
@@ -61,7 +64,7 @@ export function NewToken() {
     );
   return (
     <ForAdmins>
-      <SmallForm title="New token" save="Create the token" back={TOKENS} parts={["name", "scopes", "expiresAt"]} onSave={save}>
+      <SmallForm title="New token" save="Create the token" back={TOKENS} parts={["name", "scopes", "expiresAt", "networks"]} onSave={save}>
         {(refused) => (
           <>
             <TextField
@@ -88,11 +91,25 @@ export function NewToken() {
               )}
             </Field>
             <p className="quiet help">Without an instant, the token does not expire.</p>
+            <TextField
+              label="Only from"
+              longest={1000}
+              example="203.0.113.0/24"
+              help="The networks from which it may be used, with commas between them. Without one, it may be used from anywhere."
+              issues={refused("networks")}
+              value={draft.networks}
+              onChange={(networks) => setDraft({ ...draft, networks })}
+            />
           </>
         )}
       </SmallForm>
     </ForAdmins>
   );
+}
+
+/** An instant so many days from now, as a control for it wants it. */
+function inDays(days: number): string {
+  return localOf(new Date(Date.now() + days * 86_400_000)).slice(0, 16);
 }
 
 type ScopeBoxesProps = { chosen: readonly Scope[]; problem: string; onChange: (scopes: readonly Scope[]) => void };

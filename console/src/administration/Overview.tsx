@@ -75,7 +75,7 @@ function Own({ token }: { token: OwnToken }) {
   return (
     <p className="quiet own">
       You are signed in with the token “{token.name}”, which may {shownScopes(token.scopes)}.
-      {!isAdmin(token) && " Webhooks and API tokens need a token with the scope ADMIN."}
+      {!isAdmin(token) && " Webhooks, API tokens and the audit trail need a token with the scope ADMIN."}
     </p>
   );
 }

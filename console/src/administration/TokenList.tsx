@@ -3,7 +3,7 @@ import { useMutation, useQuery } from "urql";
 import { graphql } from "../api/graphql";
 import { problemOf } from "../automations/saving";
 import { ConfirmButton } from "../ConfirmButton";
-import type { TokensQuery } from "../gql/graphql";
+import type { ClientKind, TokensQuery } from "../gql/graphql";
 import { useShown } from "../shown";
 import { useViewer } from "../viewer";
 import { Trouble } from "../Trouble";
@@ -23,6 +23,9 @@ const TOKENS = graphql(`
       createdAt
       expiresAt
       lastUsedAt
+      lastUsedAddress
+      lastUsedBy
+      networks
     }
   }
 `);
@@ -66,10 +69,16 @@ function Tokens() {
   );
 }
 
+const CLIENTS: Record<ClientKind, string> = {
+  BROWSER: "a browser",
+  COMMAND_LINE: "a tool on a command line",
+  PROGRAM: "a program",
+};
+
 type TokenCardProps = { token: TokensQuery["apiTokens"][number]; isOwn: boolean };
 
 function TokenCard({ token, isOwn }: TokenCardProps) {
-  const { id, name, prefix, scopes, createdAt, expiresAt, lastUsedAt } = token;
+  const { id, name, prefix, scopes, createdAt, expiresAt, networks } = token;
   const isExpired = expiresAt != null && Date.parse(expiresAt) <= Date.now();
   return (
     <li>
@@ -80,13 +89,24 @@ function TokenCard({ token, isOwn }: TokenCardProps) {
         {isExpired && <span className="badge off">expired</span>}
         <RevokeButton id={id} name={name} isOwn={isOwn} />
       </div>
-      <p>It may {shownScopes(scopes)}.</p>
+      <p>
+        It may {shownScopes(scopes)}
+        {networks && `, from ${networks.join(", ")} only`}.
+      </p>
       <p className="quiet">
-        Created {shownTime(createdAt)} · {lastUsedAt ? `last used ${shownTime(lastUsedAt)}` : "never used"} ·{" "}
+        Created {shownTime(createdAt)} · {lastUseOf(token)} ·{" "}
         {expiresAt ? `${isExpired ? "expired" : "expires"} ${shownTime(expiresAt)}` : "does not expire"}
       </p>
     </li>
   );
+}
+
+/** When the token was last used, from where, and by what. */
+function lastUseOf({ lastUsedAt, lastUsedAddress, lastUsedBy }: TokenCardProps["token"]): string {
+  if (!lastUsedAt) return "never used";
+  const from = lastUsedAddress ? ` from ${lastUsedAddress}` : "";
+  const by = lastUsedBy ? ` by ${CLIENTS[lastUsedBy]}` : "";
+  return `last used ${shownTime(lastUsedAt)}${from}${by}`;
 }
 
 function RevokeButton({ id, name, isOwn }: { id: string; name: string; isOwn: boolean }) {

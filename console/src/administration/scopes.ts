@@ -3,10 +3,10 @@
 import type { Scope } from "../gql/graphql";
 
 export const SCOPES: Record<Scope, string> = {
-  READ: "read everything except tokens and webhooks",
+  READ: "read everything except tokens, webhooks and the audit trail",
   WRITE: "change everything except tokens and webhooks",
   TRACK: "track events",
-  ADMIN: "do everything, including tokens and webhooks",
+  ADMIN: "do everything, including tokens, webhooks and the audit trail",
 };
 
 const AND = new Intl.ListFormat("en", { type: "conjunction" });

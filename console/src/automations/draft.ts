@@ -181,7 +181,7 @@ export function textOf(value: unknown, type: CustomFieldType | undefined): strin
 }
 
 /** As a control for an instant wants it: the local time without an offset. */
-function localOf(instant: Date): string {
+export function localOf(instant: Date): string {
   const shifted = new Date(instant.getTime() - instant.getTimezoneOffset() * 60_000);
   return shifted.toISOString().slice(0, 23);
 }
