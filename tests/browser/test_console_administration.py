@@ -259,6 +259,9 @@ async def test_an_automation_s_runs_lead_to_people_and_to_the_endpoint(console, 
     for number in range(21):
         await person(ask, f"{name}-{number:02}", addToGroupIds=[failed.group])
     page = await opened(console, product, "/automations")
+    await page.get_by_label("Search automations").fill(f"no {name}")
+    await expect(page.get_by_text(f"No automation is found for “no {name}”.")).to_be_visible()
+    await page.get_by_label("Search automations").fill(f"tell {name}")
     await page.get_by_role("link", name=f"Tell {name}").click()
     runs = part(page, "Runs")
     await expect(runs.locator("tbody tr")).to_have_count(20)

@@ -1,9 +1,10 @@
-import { useEffect, useRef } from "react";
 import { useQuery } from "urql";
 
 import { useStatus } from "../api/status";
 import { graphql } from "../api/graphql";
+import type { AutomationOrder } from "../gql/graphql";
 import { Growing, More, type OnMore } from "../lists/Growing";
+import { SearchedList } from "../lists/SearchedList";
 import { NEW_AUTOMATION, toAutomation } from "../paths";
 import { useRefetch } from "../segments/useRefetch";
 import { useShown } from "../shown";
@@ -13,8 +14,8 @@ import { Figures, useYesterday } from "./Figures";
 import { useRuns } from "./useRuns";
 
 const AUTOMATIONS = graphql(`
-  query Automations($from: DateTime!, $after: String) {
-    automations(first: 20, after: $after) {
+  query Automations($from: DateTime!, $search: String, $order: AutomationOrder!, $after: String) {
+    automations(search: $search, orderBy: $order, first: 20, after: $after) {
       edges {
         node {
           id
@@ -39,44 +40,57 @@ const AUTOMATIONS = graphql(`
   }
 `);
 
-/** All automations by name, page by page: what each does, and what became of its runs of the last day. */
+const ORDERS: Record<AutomationOrder, string> = {
+  NAME_ASC: "By name",
+  CREATED_DESC: "The latest first",
+  UPDATED_DESC: "The last edited first",
+};
+
+/** The automations, with a search and an order: what each does, and what became of its runs of the last day. */
 export function AutomationList() {
-  const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
   return (
-    <>
-      <header className="titled">
-        <h2 ref={heading} tabIndex={-1}>
-          Automations
-        </h2>
-        <a className="button" href={NEW_AUTOMATION}>
-          New automation
-        </a>
-      </header>
-      <Growing>{(after, onMore) => <Page after={after} onMore={onMore} />}</Growing>
-    </>
+    <SearchedList
+      title="Automations"
+      add={{ label: "New automation", address: NEW_AUTOMATION }}
+      searched="Part of a name"
+      orders={ORDERS}
+      usual={"NAME_ASC" as AutomationOrder}
+    >
+      {(search, order) => (
+        <Growing key={`${order} ${search}`}>
+          {(after, onMore) => <Page search={search} order={order} after={after} onMore={onMore} />}
+        </Growing>
+      )}
+    </SearchedList>
   );
 }
 
 /** An empty list names no type, so that the cache would not know that the first automation belongs to it. */
 const OF_AUTOMATIONS = { additionalTypenames: ["Automation"] };
 
-function Page({ after, onMore }: { after: string | null; onMore: OnMore }) {
-  const from = useYesterday();
+type PageProps = { search: string; order: AutomationOrder; after: string | null; onMore: OnMore };
+
+function Page({ search, order, after, onMore }: PageProps) {
+  const variables = { from: useYesterday(), search, order, after };
   const [{ data, error }, retry] = useQuery({
     query: AUTOMATIONS,
-    variables: { from, after },
+    variables,
     requestPolicy: "cache-and-network",
     context: OF_AUTOMATIONS,
   });
-  useShown(AUTOMATIONS, { from, after });
+  useShown(AUTOMATIONS, variables);
   useRefetch(retry, useRuns(null));
   useRefetch(retry, useStatus().phase);
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (!data) return <Waiting for="automations" />;
   const { edges, pageInfo } = data.automations;
-  if (edges.length === 0) return <p className="empty">There are no automations yet. Create the first one.</p>;
+  if (edges.length === 0)
+    return (
+      <p className="empty" role="status">
+        {search === "" ? "There are no automations yet. Create the first one." : `No automation is found for “${search}”.`}
+      </p>
+    );
   return (
     <>
       <ul className="automations">
