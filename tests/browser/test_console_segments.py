@@ -178,8 +178,8 @@ async def test_members_are_searched_and_shown_as_of_an_instant(visit, product, a
     await expect(members).to_contain_text("No member is found for “nobody”.")
     await members.get_by_label("Search the members").fill("")
     await members.get_by_label("as of").fill("2099-01-01T00:00")
-    await expect(members.locator("tbody tr")).to_have_count(2)
-    await expect(members.get_by_role("button", name="Why is")).to_have_count(0)
+    await expect(members).to_contain_text("This instant is in the future.")
+    await expect(members.get_by_role("button", name="Why is")).to_have_count(2)
     await members.get_by_label("as of").fill("2020-01-01T00:00")
     await expect(members).to_contain_text(
         re.compile("This segment had no members then|The log does not reach back")

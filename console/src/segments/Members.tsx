@@ -48,7 +48,8 @@ export function Members({ segmentId, isPaused, version }: MembersProps) {
   const [search, setSearch] = useState("");
   const [typed, setTyped] = useTyped(search, (text) => setSearch(text.trim()));
   const [past, setPast] = useState("");
-  const asOf = past && !Number.isNaN(Date.parse(past)) ? new Date(past).toISOString() : null;
+  const isFuture = Date.parse(past) > Date.now();
+  const asOf = past && !isFuture ? new Date(past).toISOString() : null;
   return (
     <section className="members" aria-label="Members">
       <header>
@@ -74,6 +75,11 @@ export function Members({ segmentId, isPaused, version }: MembersProps) {
           </button>
         )}
       </header>
+      {isFuture && (
+        <p className="problem" role="alert">
+          This instant is in the future. Choose an earlier one; until then, these are the members now.
+        </p>
+      )}
       {search === "" ? (
         <Listed segmentId={segmentId} asOf={asOf} version={version} />
       ) : (
