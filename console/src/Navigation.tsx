@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type KeyboardEvent } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import {
   ADMINISTRATION,
@@ -40,16 +40,28 @@ const ENTRIES: readonly Entry[] = [
 export function Navigation({ route, onLeave }: { route: Route; onLeave: () => void }) {
   const [isOpen, setIsOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
+  const menu = useRef<HTMLDivElement>(null);
   useEffect(() => setIsOpen(false), [route]);
 
-  function closeOnEscape(event: KeyboardEvent) {
-    if (event.key !== "Escape" || !isOpen) return;
-    setIsOpen(false);
-    button.current?.focus();
-  }
+  // Wherever the focus is, Escape closes the menu, and so does a press outside.
+  useEffect(() => {
+    if (!isOpen) return;
+    const closeOnEscape = ({ key }: KeyboardEvent) => {
+      if (key !== "Escape") return;
+      setIsOpen(false);
+      button.current?.focus();
+    };
+    const closeOutside = ({ target }: PointerEvent) => menu.current?.contains(target as Node) || setIsOpen(false);
+    addEventListener("keydown", closeOnEscape);
+    addEventListener("pointerdown", closeOutside);
+    return () => {
+      removeEventListener("keydown", closeOnEscape);
+      removeEventListener("pointerdown", closeOutside);
+    };
+  }, [isOpen]);
 
   return (
-    <div className="menu" onKeyDown={closeOnEscape}>
+    <div ref={menu} className="menu">
       <button
         ref={button}
         type="button"

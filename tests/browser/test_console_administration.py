@@ -420,6 +420,7 @@ async def test_who_changed_a_group_is_two_clicks_from_its_page(console, product,
 async def test_the_menu_of_a_narrow_screen_opens_and_closes_with_the_keyboard(console, product, ask, name):
     guests = await group(ask, f"Everybody {'and everybody ' * 8}{name}")
     page = await opened(console, product, f"/groups/{guests}")
+    await expect(page.get_by_role("heading", name="Everybody")).to_be_focused()
     await page.set_viewport_size({"width": 390, "height": 844})
     menu = page.get_by_role("button", name="Menu")
     groups = page.get_by_role("navigation", name="Pages").get_by_role("link", name="Groups")
