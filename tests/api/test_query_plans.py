@@ -215,6 +215,10 @@ async def compared(api, monkeypatch, cases: int) -> tuple[list[str], int]:
     Each document runs twice, with other variables, because a plan keeps arguments. A plan must not give up without an error.
     """
     queries = Queries(api.schema._schema, await world(api), random.Random(SEED))
+    await api.execute("{ segments { edges { node { members(first: 1) { edges { cursor } } } } } }")
+    await (
+        api.services.reads.settle()
+    )  # or else `lastReadAt` changes between the two executions that first read a segment
     honest, planned, wrong = Planner.answer, 0, []
 
     async def never(*_: object) -> None:

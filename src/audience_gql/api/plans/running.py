@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Final
@@ -170,12 +171,16 @@ async def _with_tasks(begun: Sequence[_Begun], others: Sequence[Coroutine[Any, A
 
 
 class _Begun:
-    """A work that has run up to the first point at which it waits. The same task must await the rest."""
+    """A work that has run up to the first point at which it waits. The same task must await the rest.
 
-    __slots__ = ("_awaited", "_work", "error", "is_over", "value")
+    It has a context of its own, as a task would: what it sets, such as the connection of its transaction, is not for the works beside it.
+    """
+
+    __slots__ = ("_awaited", "_context", "_work", "error", "is_over", "value")
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         self._work = work
+        self._context = copy_context()
         self._awaited: Any = None
         self.value: Any = None
         self.error: BaseException | None = None
@@ -196,7 +201,7 @@ class _Begun:
 
     def _go_on(self, how: Callable[[Any], Any], given: object) -> None:
         try:
-            self._awaited = how(given)
+            self._awaited = self._context.run(how, given)
         except StopIteration as end:
             self.value = end.value
             self.is_over = True
@@ -210,6 +215,8 @@ def _written(leaf: Leaf, values: Values) -> Values:
     types.discard(_NULL)
     if not types or types == {leaf.json_type}:
         return values
+    if leaf.write_all is not None:
+        return leaf.write_all(values)
     return [None if value is None else leaf.write(value) for value in values]
 
 
