@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page, Request, expect
 from audience_gql.pages.addresses import CONSOLE_PATHS
 from tests.browser.conftest import Visit
 from tests.browser.console import barriers, enter, width
+from tests.examples.test_listener import kill_web
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
@@ -237,3 +238,17 @@ async def test_it_comes_back_by_itself_from_an_api_that_was_away(page, visit, pr
 
     await settled(page)
     visit.complaints.clear()  # the browser's own, about requests that were cut off
+
+
+async def test_a_page_outlives_the_web_process(page, visit, product, furnished):
+    person = furnished["/people/{id}"]
+    await page.goto(f"{product.origin}/")
+    await settled(page)
+    await page.unroute_all()
+    kill_web(product.process_id)
+
+    await go(page, f"/people/{person}")
+
+    await settled(page)
+    await expect(page.get_by_role("heading", name="Aldona", exact=True)).to_be_visible()
+    visit.complaints.clear()  # the browser's own, about requests that found no server

@@ -205,6 +205,41 @@ async def test_a_transaction_that_its_caller_left_open_is_rolled_back(pool):
     assert await again.fetchval("SELECT to_regclass('left_open')") is None
 
 
+async def test_a_caller_that_is_cancelled_between_preparing_and_executing_leaves_no_transaction(narrow):
+    async def read() -> None:
+        async with narrow.acquire() as connection:
+            await connection.fetch("SELECT now()")  # a text that was never prepared before
+
+    reading = asyncio.create_task(read())
+    while not (reading._fut_waiter and reading._fut_waiter.done()):  # noqa: ASYNC110  # until the server has prepared it
+        await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await asyncio.sleep(0.01)
+
+    async with narrow.snapshot() as connection:  # begins a transaction, which it could not do within another
+        began, now = await connection.fetchrow("SELECT transaction_timestamp(), clock_timestamp()")
+    assert (now - began).total_seconds() < 0.01
+
+
+async def test_a_caller_that_is_dropped_in_the_middle_of_a_statement_leaves_no_busy_connection(
+    empty_database_url,
+):
+    single = await Database.open(empty_database_url, pool_size=1, is_default=False, pool_wait_seconds=30)
+
+    async def read() -> None:
+        async with single.acquire() as connection:
+            await connection.fetch("SELECT 1")
+
+    dropped = read()
+    dropped.send(None)  # the statement is under way
+    dropped.close()  # as the garbage collector does with a coroutine that nobody awaits any more
+
+    assert await single.fetchval("SELECT 2") == 2
+    await single.close()
+
+
 async def test_a_token_keeps_its_place_until_its_connection_is_at_rest(narrow):
     bounds = Bounds(places=1, per_token=1, per_workspace=1, waiting_per_token=1, wait_seconds=5)
     queue = narrow._queue = FairQueue(bounds)

@@ -52,6 +52,8 @@ class PlainConnection(asyncpg.Connection):
 
         self.siblings: Collection[PlainConnection] = ()
         """All connections of our pool, with this one. Empty in a pool of the driver's."""
+        self._is_preparing = False
+        """Whether a statement was prepared and not executed. Until the next command the server then keeps a transaction open, of which the driver knows nothing."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -64,12 +66,38 @@ class PlainConnection(asyncpg.Connection):
     def is_at_rest(self) -> bool:
         """Whether it can execute a statement at once: no transaction is open, and no statement is being cancelled."""
         protocol = self._protocol
-        return self._top_xact is None and not protocol.is_in_transaction() and not protocol._is_cancelling()  # noqa: SLF001  # as the driver's pool does
+        return (
+            not self._is_preparing
+            and self._top_xact is None
+            and not protocol.is_in_transaction()
+            and not protocol._is_cancelling()  # noqa: SLF001  # as the driver's pool does
+        )
 
     async def come_to_rest(self) -> None:
         """Wait for a cancellation under way, and roll back an open transaction. Raises what the driver raises for a lost connection."""
         await self._protocol._wait_for_cancellation(CANCEL_SECONDS)  # noqa: SLF001  # as the driver's pool does
         await self.reset(timeout=CANCEL_SECONDS)
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # the driver's parameter
+        """Roll back an open transaction. Pools call it before they lend the connection again."""
+        await super().reset(timeout=timeout)
+        if self._is_preparing:
+            await self.execute("SELECT", timeout=timeout)  # any command ends the server's transaction
+            self._is_preparing = False
+
+    async def _get_statement(self, *given: Any, **named: Any) -> Any:  # Any: the driver's own
+        """Note when a caller breaks off between preparing and executing. The driver prepares without ending the server's transaction."""
+        before, self._is_preparing = (
+            self._is_preparing,
+            True,
+        )  # it may prepare and execute another one, about types
+        try:
+            statement = await super()._get_statement(*given, **named)  # type: ignore[misc]  # there is no public way
+        except asyncpg.PostgresError:  # after an error, the driver ends it
+            self._is_preparing = before
+            raise
+        self._is_preparing = before  # the driver goes on to execute the statement, without waiting before
+        return statement
 
     def _drop_global_statement_cache(self) -> None:
         """After a migration changed the types of a statement's result, all connections prepare again, and not each after a failure of its own."""

@@ -310,7 +310,11 @@ class _Loan:
             raise
         return self._connection
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is GeneratorExit:
+            # Nobody awaits the caller any more, so nothing can wait for the statement that may be under way. The driver does not notice:
+            # it would count the connection as at rest, and the next caller would find the dropped one's transaction open.
+            self._connection.terminate()
         tidying = self._pool.release_now(self._connection)
         if tidying is None:
             self._leave()
