@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import pytest
@@ -210,7 +211,7 @@ async def test_a_caller_that_is_cancelled_between_preparing_and_executing_leaves
         async with narrow.acquire() as connection:
             await connection.fetch("SELECT now()")  # a text that was never prepared before
 
-    reading = asyncio.create_task(read())
+    reading: Any = asyncio.create_task(read())  # Any: what it waits for is private
     while not (reading._fut_waiter and reading._fut_waiter.done()):  # noqa: ASYNC110  # until the server has prepared it
         await asyncio.sleep(0)
     reading.cancel()
