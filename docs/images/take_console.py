@@ -15,7 +15,7 @@ from typing import Literal
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 HERE = Path(__file__).parent
-PURCHASES_MILLISECONDS = 20_000
+PURCHASES_MILLISECONDS = 10_000
 
 
 def main() -> None:

@@ -187,7 +187,7 @@ class Queries:
 
     def scalar(self, type_name: str, name: str) -> str | None:
         choices: dict[str, list[str]] = {
-            "Int": ["1", "3", "$few", "null", "0", *["2"] * 8] if name == "first" else [],
+            "Int": ["1", "3", *["$few"] * 5, "null", "0", *["2"] * 4] if name == "first" else [],
             "ID": [json.dumps(self.any_id(name))],
             "Boolean": ["true", "$no"],
             "String": ['"a"', '"LT"', '"plan"', '"bought"'] if name in ("search", "name", "key") else [],
@@ -214,6 +214,7 @@ async def compared(api, monkeypatch, cases: int) -> tuple[list[str], int]:
 
     Each document runs twice, with other variables, because a plan keeps arguments. A plan must not give up without an error.
     """
+    api.schema.documents._remembered.clear()  # plans that another test has made, perhaps with a planted bug
     queries = Queries(api.schema._schema, await world(api), random.Random(SEED))
     await api.execute("{ segments { edges { node { members(first: 1) { edges { cursor } } } } } }")
     await (
@@ -249,6 +250,7 @@ async def compared(api, monkeypatch, cases: int) -> tuple[list[str], int]:
             wrong.append(f"{text}\nthe plan gave up, but the library answers\n{expected}")
         planned += isinstance(found[0], dict) if found else False
     monkeypatch.setattr(Planner, "answer", honest)
+    api.schema.documents._remembered.clear()
     return wrong, planned
 
 
@@ -284,7 +286,7 @@ async def test_documented_queries_are_planned(api):
     assert found == PLANNED
 
 
-PLANNED_IN_THE_CONSOLE = {"Workspace", "Segments", "Segment", "Members"}
+PLANNED_IN_THE_CONSOLE = {"Viewer", "Segments", "Segment", "Members"}
 """The queries of the console that must not need the library's executor."""
 
 
@@ -357,11 +359,6 @@ def with_values_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_written", lambda _, values: values)
 
 
-def with_the_first_request_s_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arguments, "_places", lambda *_: ())
-    monkeypatch.setattr(arguments, "_count_variables", lambda _: 0)
-
-
 def with_one_column_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = compiling._reads
 
@@ -381,7 +378,6 @@ def with_one_column_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
         without_arguments,
         with_the_first_of_each_list,
         with_values_as_they_are,
-        with_the_first_request_s_variables,
         with_one_column_too_few,
     ],
 )
@@ -391,3 +387,13 @@ async def test_a_planted_bug_is_found(api, monkeypatch, plant: Callable[[pytest.
         wrong, _ = await compared(api, monkeypatch, 400)
 
     assert wrong
+
+
+async def test_a_plan_keeps_no_variables_of_the_first_request(api):
+    await world(api)
+    query = "query ($few: Int, $who: String!) { segments(first: $few) { edges { cursor } } subscriber(by: { externalId: $who }) { externalId } }"
+
+    answers = [await api.data(query, few=few, who=who) for few, who in ((1, "ada"), (2, "bob"), (1, "bob"))]
+
+    assert [len(it["segments"]["edges"]) for it in answers] == [1, 2, 1]
+    assert [it["subscriber"]["externalId"] for it in answers] == ["ada", "bob", "bob"]

@@ -49,6 +49,15 @@ class Api:
         made = await self._ask(CREATE_SEGMENT, {"input": {"name": name, "condition": condition}})
         return made["createSegment"]["id"]
 
+    async def until_ready(self, segment: str) -> None:
+        """Wait until the fill of a new segment is done."""
+        state = ""
+        while state != "READY":
+            found = await self._ask(
+                "query ($id: ID!) { segment(by: { id: $id }) { state } }", {"id": segment}
+            )
+            state = found["segment"]["state"]
+
     async def group(self, name: str) -> str:
         return (await self._ask(CREATE_GROUP, {"input": {"name": name}}))["createGroup"]["id"]
 

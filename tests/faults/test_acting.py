@@ -37,7 +37,6 @@ pytestmark = [pytest.mark.faults, pytest.mark.fuzz]
 
 SECONDS = 600 if os.environ.get("AUDIENCE_FUZZ_LONG") else 30
 PEOPLE = 24
-HOLD = timedelta(minutes=1)
 LEAST_RUNS = 100
 STAYERS = ["anna", "bert", "cora"]
 """People who are never moved again, so that a hold can end for them."""

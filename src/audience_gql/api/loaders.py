@@ -295,7 +295,7 @@ class Loaders:
         async def load(keys: list[None]) -> Sequence[Value]:
             return [await read(self._ports.database, self._workspace_id) for _ in keys]
 
-        return Loader(load)
+        return Loader(load, gathers=False)
 
     def _pages(self, read: Parts[Key, Entries[Value]], part: Slice, **choice: Hashable) -> Pages[Key, Value]:
         return self._parts(read, part, nothing=Entries, **choice)

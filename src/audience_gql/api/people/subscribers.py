@@ -72,14 +72,15 @@ async def _fields_of(
     values = [person.fields for person in people]
     if not any(values):
         return [[] for _ in people]
-    definitions = [(str(it.id), it) for it in await context.loaders.custom_fields.load(None)]
+    (defined,) = await context.loaders.custom_fields.load_now((None,))
+    definitions = [(str(it.id), it) for it in defined]
     return [[_Value(it, own[key]) for key, it in definitions if key in own] for own in values]
 
 
 async def _field_of(
     context: Context, people: Sequence[SubscriberRecord], _: Columns = None, *, key: str
 ) -> list[object]:
-    definitions = await context.loaders.custom_fields.load(None)
+    (definitions,) = await context.loaders.custom_fields.load_now((None,))
     number = next((str(it.id) for it in definitions if it.key == key), "")
     return [person.fields.get(number) for person in people]
 

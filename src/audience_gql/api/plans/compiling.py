@@ -267,13 +267,24 @@ class Compiler:
                 return NonNull(self._shape(type_.of_type, selections))
             case GraphQLList():
                 return Listed(self._shape(type_.of_type, selections))
-            case GraphQLScalarType() | GraphQLEnumType():
-                return Leaf(
-                    type_.coerce_output_value, _JSON_TYPES.get(type_.name), _WRITE_ALL.get(type_.name)
-                )
+            case GraphQLScalarType():
+                write_all = _WRITE_ALL.get(type_.name)
+                return Leaf(type_.coerce_output_value, _JSON_TYPES.get(type_.name), write_all)
+            case GraphQLEnumType():
+                return Leaf(type_.coerce_output_value, None, _each_once(type_.coerce_output_value))
             case GraphQLObjectType():
                 return Objects(self._object(type_, selections))
         raise NotPlannable  # an interface or a union
+
+
+def _each_once(write: Callable[[Any], Any]) -> Callable[[Values], Values]:
+    """Writes each of the values once, for long lists of few different ones."""
+
+    def write_all(values: Values) -> Values:
+        written = {value: None if value is None else write(value) for value in set(values)}
+        return [written[value] for value in values]
+
+    return write_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,18 +114,18 @@ async def channels_by_owners(
     database: Database, workspace_id: int, owners: Collection[Owner]
 ) -> dict[Owner, list[ChannelRecord]]:
     rows = await database.fetch(
-        "SELECT c.bucket_id, c.subscriber_id, c.channel, c.status, c.changed_at, c.reason "
+        f"SELECT {columns_of(ChannelRecord, 'c')} "
         "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
         "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
         "JOIN channel_states c ON c.bucket_id = b.id AND c.subscriber_id = k.id "
         "ORDER BY c.channel",
         workspace_id,
         *_unzipped(owners, 2),
+        record_class=ChannelRecord,
     )
     found: dict[Owner, list[ChannelRecord]] = {}
-    for bucket_id, subscriber_id, channel, status, changed_at, reason in rows:
-        state = ChannelRecord(channel=channel, status=status, changed_at=changed_at, reason=reason)
-        found.setdefault((bucket_id, subscriber_id), []).append(state)
+    for row in rows:
+        found.setdefault((row["bucket_id"], row["subscriber_id"]), []).append(row)
     return found
 
 

@@ -1,6 +1,6 @@
 """The rows that reads return: the attributes of a model without the ORM's machinery, and functions that make them from driver rows.
 
-A list can have many people, so a person is the driver's own row. Definitions (groups, segments, custom fields) are few, so reads return them
+A list can have many people, so a person is the driver's own row, and so is the status of a channel. Definitions (groups, segments, custom fields) are few, so reads return them
 as model instances. A read of `columns` returns rows that have only these; None stands for all.
 """
 
@@ -69,16 +69,22 @@ class SubscriberRecord(asyncpg.Record):
         return decoded
 
 
-for _column in SubscriberRecord.__annotations__:
-    setattr(SubscriberRecord, _column, property(itemgetter(_column)))
+class ChannelRecord(asyncpg.Record):
+    """The status of a person's channel: the driver's row, as for a person."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelRecord:
+    bucket_id: int
+    subscriber_id: int
     channel: str
     status: str
     changed_at: datetime
     reason: str | None
+
+
+for _record in (SubscriberRecord, ChannelRecord):
+    for _column in _record.__annotations__:
+        setattr(_record, _column, property(itemgetter(_column)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +119,16 @@ _KEPT: Final = 1_000
 """How many lists of columns are kept. Clients decide which ones there are."""
 COLUMNS: Final = {
     SubscriberRecord: (*SubscriberRecord.__annotations__, "fields"),
+    ChannelRecord: (*ChannelRecord.__annotations__,),
     LoggedChange: (*LoggedChange.__dataclass_fields__,),
 }
 """The columns of each record that a statement can select by name."""
 
 
 @lru_cache(_KEPT)
-def columns_of(record: type[SubscriberRecord | LoggedChange], alias: str, columns: Columns = None) -> str:
+def columns_of(
+    record: type[SubscriberRecord | ChannelRecord | LoggedChange], alias: str, columns: Columns = None
+) -> str:
     """Those of these columns that a record has, for a SELECT from a table with this alias."""
     return _selected(alias, COLUMNS[record], columns)
 
