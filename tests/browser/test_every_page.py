@@ -40,6 +40,22 @@ DELIVERIES = (
 IMPORT = "mutation ($input: StartImportInput!) { startImport(input: $input) { ... on StartImportPayload { import { id } uploadUrl } } }"
 FILE = "email,first name\nona@every.example,Ona\nno address,Nobody\n"
 
+MARK = """() => {
+  const wanted = [...document.querySelectorAll("main :is(a[href], button, input, select, textarea, summary, [tabindex='0'])")];
+  const there = wanted.filter((it) => !it.disabled && it.checkVisibility() && !(it.type === "radio" && !it.checked) && it.closest("[inert]") === null);
+  for (const it of there) it.dataset.unreached = "";
+  return there.length;
+}"""
+"""Marks what the keyboard has to reach. Of a group of radio buttons, Tab reaches the chosen one."""
+REACHED = """() => {
+  const there = document.activeElement;
+  delete there.dataset.unreached;
+  const ways = [there, there.closest("label"), there.parentElement].filter((it) => it !== null);
+  const outline = ways.map((it) => getComputedStyle(it).outlineStyle).find((it) => it !== "none") ?? "none";
+  return [there === document.body ? "body" : outline, document.querySelectorAll("[data-unreached]").length];
+}"""
+"""How the place of the keyboard is shown, and how much it has not reached yet."""
+
 MOST_REQUESTS = {
     "/": 3,
     "/segments/{id}": 8,
@@ -221,6 +237,24 @@ async def test_it_opens_with_few_requests_and_everybody_can_use_it(page, visit, 
     assert await barriers(page) == []
     await picture(page, address, "narrow-dark")
     assert visit.complaints == []
+
+
+async def test_the_keyboard_reaches_everything_and_shows_where_it_is(page, product, address):
+    await page.set_viewport_size({"width": 1440, "height": 1000})
+    await page.goto(f"{product.origin}{address}")
+    await settled(page)
+    await page.evaluate("document.activeElement.blur()")
+    missing = await page.evaluate(MARK)
+    assert missing > 0
+
+    for _ in range(3 * missing + 60):
+        await page.keyboard.press("Tab")
+        outline, missing = await page.evaluate(REACHED)
+        assert outline != "none", await page.evaluate("document.activeElement.outerHTML")
+        if missing == 0:
+            break
+
+    assert missing == 0, await page.evaluate("document.querySelector('[data-unreached]').outerHTML")
 
 
 async def test_it_comes_back_by_itself_from_an_api_that_was_away(page, visit, product, address):
