@@ -160,7 +160,7 @@ async def test_a_segment_is_renamed_paused_copied_and_deleted(visit, product, ap
     assert visit.complaints == []
 
 
-async def test_members_are_searched_and_shown_as_of_an_instant(visit, product, api, name):
+async def test_members_are_searched_sorted_and_shown_as_of_an_instant(visit, product, api, name):
     for person in ("ann", "bob"):
         await api.person(f"{name}-{person}", lastName=name)
         await api.track(f"{name}-{person}", f"read_{name}")
@@ -177,6 +177,12 @@ async def test_members_are_searched_and_shown_as_of_an_instant(visit, product, a
     await members.get_by_label("Search the members").fill("nobody")
     await expect(members).to_contain_text("No member is found for “nobody”.")
     await members.get_by_label("Search the members").fill("")
+    await expect(members.locator("tbody tr").first).to_contain_text(f"{name}-bob")  # the last to enter
+    await members.get_by_label("Order of the members").select_option("By email")
+    await expect(members.locator("tbody tr").first).to_contain_text(f"{name}-ann")
+    await members.get_by_label("Order of the members").select_option("The latest to be added first")
+    await expect(members.locator("tbody tr").first).to_contain_text(f"{name}-bob")
+    await members.get_by_label("Order of the members").select_option("The latest to enter first")
     await members.get_by_label("as of").fill("2099-01-01T00:00")
     await expect(members).to_contain_text("This instant is in the future.")
     await expect(members.get_by_role("button", name="Why is")).to_have_count(2)

@@ -8,8 +8,8 @@ import { MemberTable } from "./MemberTable";
 import { useRefetch } from "./useRefetch";
 
 const FOUND = graphql(`
-  query FoundMembers($id: ID!, $search: String!, $after: String) {
-    subscribers(where: { segment: { anyOf: [$id] } }, search: $search, orderBy: EMAIL_ASC, first: 10, after: $after) {
+  query FoundMembers($id: ID!, $search: String, $order: SubscriberOrder!, $after: String) {
+    subscribers(where: { segment: { anyOf: [$id] } }, search: $search, orderBy: $order, first: 10, after: $after) {
       edges {
         node {
           id
@@ -27,12 +27,13 @@ const FOUND = graphql(`
   }
 `);
 
-type FoundMembersProps = { segmentId: string; search: string; version: string };
+export type FoundOrder = "EMAIL_ASC" | "CREATED_DESC";
+type FoundMembersProps = { segmentId: string; search: string; order: FoundOrder; version: string };
 
-/** The members whom a search finds, by email address. */
-export function FoundMembers({ segmentId, search, version }: FoundMembersProps) {
-  const pages = usePages(`${segmentId} ${search}`);
-  const variables = { id: segmentId, search, after: pages.after };
+/** The members whom a search finds, or all if there is none, in this order. */
+export function FoundMembers({ segmentId, search, order, version }: FoundMembersProps) {
+  const pages = usePages(`${segmentId} ${search} ${order}`);
+  const variables = { id: segmentId, search: search || null, order, after: pages.after };
   const [{ data, error, fetching }, retry] = useQuery({ query: FOUND, variables, requestPolicy: "cache-and-network" });
   useRefetch(retry, version);
   useShown(FOUND, variables);
@@ -48,7 +49,7 @@ export function FoundMembers({ segmentId, search, version }: FoundMembersProps) 
   if (edges.length === 0 && pages.isFirst)
     return (
       <p className="empty" role="status">
-        No member is found for “{search}”.
+        {search ? `No member is found for “${search}”.` : "This segment has no members at present."}
       </p>
     );
   return (

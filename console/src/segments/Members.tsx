@@ -6,7 +6,7 @@ import { Pager, usePages } from "../lists/Pager";
 import { useTyped } from "../lists/useTyped";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
-import { FoundMembers } from "./FoundMembers";
+import { FoundMembers, type FoundOrder } from "./FoundMembers";
 import { MemberTable } from "./MemberTable";
 import { useRefetch } from "./useRefetch";
 
@@ -35,9 +35,17 @@ const MEMBERS = graphql(`
   }
 `);
 
+type MemberOrder = "ENTERED_DESC" | FoundOrder;
+
+const ORDERS: Record<MemberOrder, string> = {
+  ENTERED_DESC: "The latest to enter first",
+  EMAIL_ASC: "By email",
+  CREATED_DESC: "The latest to be added first",
+};
+
 type MembersProps = {
   segmentId: string;
-  /** A paused segment cannot be searched. */
+  /** A paused segment can be neither searched nor sorted. */
   isPaused: boolean;
   /** The page is read again when it changes. */
   version: string;
@@ -47,9 +55,12 @@ type MembersProps = {
 export function Members({ segmentId, isPaused, version }: MembersProps) {
   const [search, setSearch] = useState("");
   const [typed, setTyped] = useTyped(search, (text) => setSearch(text.trim()));
+  const [order, setOrder] = useState<MemberOrder>("ENTERED_DESC");
   const [past, setPast] = useState("");
   const isFuture = Date.parse(past) > Date.now();
   const asOf = past && !isFuture ? new Date(past).toISOString() : null;
+  // A segment's own list has one order; a search reads the people who are in it.
+  const isListed = isPaused || asOf !== null || (search === "" && order === "ENTERED_DESC");
   return (
     <section className="members" aria-label="Members">
       <header>
@@ -63,7 +74,20 @@ export function Members({ segmentId, isPaused, version }: MembersProps) {
             onChange={(event) => setTyped(event.target.value)}
           />
         )}
-        {search === "" && (
+        {!isPaused && !asOf && (
+          <select
+            aria-label="Order of the members"
+            value={order}
+            onChange={(event) => setOrder(event.target.value as MemberOrder)}
+          >
+            {Object.entries(ORDERS).map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        )}
+        {isListed && (
           <label>
             as of{" "}
             <input type="datetime-local" value={past} onChange={(event) => setPast(event.target.value)} />
@@ -80,10 +104,15 @@ export function Members({ segmentId, isPaused, version }: MembersProps) {
           This instant is in the future. Choose an earlier one; until then, these are the members now.
         </p>
       )}
-      {search === "" ? (
+      {isListed ? (
         <Listed segmentId={segmentId} asOf={asOf} version={version} />
       ) : (
-        <FoundMembers segmentId={segmentId} search={search} version={version} />
+        <FoundMembers
+          segmentId={segmentId}
+          search={search}
+          order={order === "ENTERED_DESC" ? "EMAIL_ASC" : order}
+          version={version}
+        />
       )}
     </section>
   );
