@@ -97,6 +97,8 @@ class Settings:
     """The bearer token for /metrics. If empty, /metrics answers only requests from the machine itself."""
     metrics_port: int | None = None
     """The port on which /metrics is, and nothing else. If None, it is on the same port as the API."""
+    worker_metrics_port: int | None = None
+    """The port on which a worker answers /metrics. If None, it does not."""
     socket_init_seconds: float = 5.0
     """How long a client may take to send connection_init on a new socket."""
     socket_ping_seconds: float = 25.0
@@ -177,6 +179,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         pages=_pages(environment, "AUDIENCE_PAGES"),
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         metrics_port=_port(environment, "AUDIENCE_METRICS_PORT"),
+        worker_metrics_port=_port(environment, "AUDIENCE_WORKER_METRICS_PORT"),
         allowed_origins=_origins(environment, "AUDIENCE_ALLOWED_ORIGINS"),
         proxies=_proxies(environment, "FORWARDED_ALLOW_IPS"),
         webhook_networks=_networks(environment, "AUDIENCE_WEBHOOK_NETWORKS"),

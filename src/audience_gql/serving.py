@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 import struct
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -25,7 +24,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 
-from audience_gql.api.transport.ports import MetricsPort
+from audience_gql.api.transport.ports import MetricsPort, listen
 from audience_gql.api.transport.replies import WHOLE, Header
 from audience_gql.api.transport.socket import DIRECT
 from audience_gql.api.transport.sse import CUT_OFF
@@ -84,13 +83,7 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
 def _for_metrics(config: uvicorn.Config, port: int) -> socket.socket:
     """Move the metrics of the application to a port of their own. Returns the socket that listens there."""
     config.app = MetricsPort(cast("ASGIApp", config.app), port)
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    try:
-        return socket.create_server((config.host, port), family=family)
-    except OSError as error:
-        sys.exit(
-            f"audience-gql: cannot listen on AUDIENCE_METRICS_PORT {port}: {os.strerror(error.errno or 0)}"
-        )
+    return listen(config.host, port, "AUDIENCE_METRICS_PORT")
 
 
 class _Front:

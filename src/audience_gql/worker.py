@@ -9,10 +9,13 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -22,6 +25,8 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from audience_gql.api.ids import MESSAGE_IDS
+from audience_gql.api.transport.metrics import add_pool, worker_figures
+from audience_gql.api.transport.ports import listen
 from audience_gql.audience.acting.actor import Actor
 from audience_gql.audience.acting.dispatcher import Dispatcher
 from audience_gql.audience.acting.retention import prune_runs
@@ -51,7 +56,10 @@ from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailab
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.presence import Presence
 from audience_gql.storage.schema import is_migrated, refuse_other_schema
+from audience_gql.telemetry.exposition import Figures
+from audience_gql.telemetry.metrics import JOB_DURATION
 from audience_gql.webhooks.sender import sender_for
+from audience_gql.worker_metrics import serve_metrics
 
 _RECONNECT_SECONDS: Final = 1.0
 _CLEANUP_SECONDS: Final = 5.0
@@ -72,12 +80,14 @@ Context: TypeAlias = dict[Any, Any]  # Any: arq's own type for what jobs share
 logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings) -> None:
-    """Run the worker until SIGTERM or SIGINT."""
-    uvloop.run(_run(settings))
+def run(settings: Settings, *, host: str = "127.0.0.1") -> None:
+    """Run the worker until SIGTERM or SIGINT. Its metrics, if they have a port, are at this address."""
+    port = settings.worker_metrics_port
+    metrics = None if port is None else listen(host, port, "AUDIENCE_WORKER_METRICS_PORT")
+    uvloop.run(_run(settings, metrics))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, metrics: socket.socket | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,6 +116,10 @@ async def _run(settings: Settings) -> None:
             asyncio.create_task(_work_jobs(settings, connected), name="jobs"),
             asyncio.create_task(stopped.wait(), name="stop"),
         ]
+        if metrics is not None:
+            figures = partial(_figures, connected, ticker)
+            serving = serve_metrics(metrics, token=settings.metrics_token, figures=figures)
+            tasks.append(asyncio.create_task(serving, name="metrics"))
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         await end(*tasks, again_after=_CLEANUP_SECONDS)
         for task in done:
@@ -120,8 +134,20 @@ class _Connected:
     ports: Ports
     signals: RedisSignals
     membership: Membership
+    pool: TickPool
     clearing: Clearing
     job_rounds: Rounds
+
+
+def _figures(connected: _Connected, ticker: Ticker) -> Figures:
+    """What the worker does at present."""
+    figures = worker_figures()
+    figures.add("audience_buckets_ticking", ticker.running)
+    figures.add("audience_buckets_waiting", ticker.waiting)
+    uses = {"general": connected.ports.database.use, **connected.pool.uses}
+    for name, use in uses.items():
+        add_pool(figures, name, use)
+    return figures
 
 
 def _carrier(settings: Settings, ports: Ports) -> Carrier:
@@ -148,6 +174,7 @@ async def _connected(settings: Settings, stopped: asyncio.Event) -> AsyncIterato
             ports=ports,
             signals=signals,
             membership=Membership(ports, pool),
+            pool=pool,
             clearing=Clearing(ports, pool),
             job_rounds=Rounds(),
         )
@@ -325,7 +352,12 @@ async def audit(ctx: Context) -> None:
 
 async def _when_reachable(what: str, work: Awaitable[object]) -> None:
     """Await the work. If Postgres is not available or busy, log a warning instead: these jobs are repeated anyway."""
+    begun, outcome = time.monotonic(), "failed"
     try:
         await work
+        outcome = "done"
     except (*UNREACHABLE, *BUSY) as error:
+        outcome = "postponed"
         logger.warning("%s postponed: %s", what, error)
+    finally:
+        JOB_DURATION.labels(what, outcome).observe(time.monotonic() - begun)

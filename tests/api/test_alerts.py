@@ -19,7 +19,7 @@ FUNCTIONS = {"and", "deriv", "increase", "job", "max", "min_over_time", "time", 
 async def metrics(server) -> set[str]:
     async with httpx.AsyncClient(base_url=server.url) as client:
         page = (await client.get("/metrics")).text
-    return {line.split()[0] for line in page.splitlines() if not line.startswith("#")}
+    return {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE audience_")}
 
 
 async def test_every_metric_that_a_rule_names_exists(metrics):
@@ -37,8 +37,16 @@ async def test_what_the_page_says_to_watch_has_an_alert(metrics):
         "audience_deliveries_delivered_last_hour",
         "audience_deliveries_dropped_last_hour",
         "audience_deliveries_waiting",
+        "audience_feed_batches_total",
+        "audience_feed_changes_total",
         "audience_live_connections",
         "audience_live_operations",
+        "audience_operation_duration_seconds",
+        "audience_operations_running",
+        "audience_operations_waiting",
+        "audience_pool_connections",
+        "audience_pool_most_connections",
+        "audience_pool_waiting",
         "audience_runs_cancelled_last_hour",
         "audience_runs_done_last_hour",
         "audience_runs_skipped_last_hour",

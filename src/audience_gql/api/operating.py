@@ -5,6 +5,7 @@ It runs nothing. Subscriptions need no place. Connections to Postgres have a que
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
@@ -43,6 +44,11 @@ class OperationQueue:
             waiting_per_token=settings.operations_at_once,
             wait_seconds=settings.operation_seconds,
         )
+
+    @property
+    def queues(self) -> Mapping[str, FairQueue]:
+        """Its queues by name, for monitoring."""
+        return {"all": self._all, "heavy": self._heavy}
 
     def operating(self, access: Access) -> Operating:
         """Hold a place while an operation is prepared, run and answered. Raises NotAnswered."""

@@ -15,6 +15,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     serve.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
     serve.set_defaults(run=_serve)
     worker = commands.add_parser("worker", help="run the process that keeps memberships exact")
+    worker.add_argument(
+        "--host", default="127.0.0.1", help="address for AUDIENCE_WORKER_METRICS_PORT (default: 127.0.0.1)"
+    )
     worker.set_defaults(run=_worker)
     for command in (serve, worker):
         command.add_argument(
@@ -37,11 +40,11 @@ def _serve(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _worker(_: argparse.Namespace) -> int:
+def _worker(parsed: argparse.Namespace) -> int:
     settings = read_settings()
     from audience_gql import worker
 
-    worker.run(settings)
+    worker.run(settings, host=parsed.host)
     return 0
 
 

@@ -30,7 +30,7 @@ from audience_gql.storage.connections import (
 from audience_gql.storage.event_names import EventNames
 from audience_gql.storage.fair_queue import Bounds, FairQueue, Place
 from audience_gql.storage.ids import IdBlocks
-from audience_gql.storage.pool import Pool
+from audience_gql.storage.pool import Pool, PoolUse
 
 if TYPE_CHECKING:
     from audience_gql.storage.presence import Presence
@@ -191,6 +191,11 @@ class Database:
         """The ORM's own client, for the ORM's tools."""
         client: AsyncpgDBClient = self._context.connections.get("default")  # type: ignore[assignment]  # it is of this backend
         return client
+
+    @property
+    def use(self) -> PoolUse:
+        """What its pool does at present."""
+        return self._pool.use
 
     def acquire(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for reads outside a transaction, during a context. It must not be used after that.

@@ -57,6 +57,16 @@ class FairQueue:
         self._by_workspace: dict[int, int] = {}
         self._line = WaitingLine(per_token=bounds.waiting_per_token, seconds=bounds.wait_seconds)
 
+    @property
+    def held(self) -> int:
+        """How many places are taken."""
+        return self._bounds.places - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a place."""
+        return len(self._line)
+
     def place(self) -> Place:
         """Hold a place during the context. Raises Overloaded."""
         return Place(self)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
@@ -21,6 +22,18 @@ _UNUSED_SECONDS: Final = 300.0
 """A connection that was not lent for this long is closed, within twice this time. The last one stays open."""
 _MOST_STATEMENTS: Final = 50_000
 """After so many statements a connection is closed, and with it the memory that its server process has collected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUse:
+    """What a pool does at one moment."""
+
+    lent: int
+    idle: int
+    most: int
+    """The most connections that it opens."""
+    waiting: int
+    """Callers that wait for a connection."""
 
 
 class Pool:
@@ -41,6 +54,13 @@ class Pool:
         self._look_timer: asyncio.TimerHandle | None = None
         self._is_closing = False
         self._all_returned = asyncio.Event()
+
+    @property
+    def use(self) -> PoolUse:
+        """How many connections are lent, and how many callers wait."""
+        idle = len(self._idle)
+        waiting = sum(not turn.done() for turn in self._waiting)
+        return PoolUse(lent=len(self._all) - idle, idle=idle, most=self._most, waiting=waiting)
 
     async def open(self) -> None:
         """Open the first connection."""

@@ -55,6 +55,9 @@ class WaitingLine:
         """Whether anybody waits."""
         return bool(self._waiting)
 
+    def __len__(self) -> int:
+        return sum(len(queue) for tokens in self._waiting.values() for queue in tokens.values())
+
     async def wait(self, asker: Asker, on_lost: Callable[[], None]) -> None:
         """Wait until served. Raises Overloaded. `on_lost` is called if the caller was served and cancelled at the same moment."""
         queue = self._waiting.setdefault(asker.workspace_id, {}).setdefault(asker.token_id, deque())

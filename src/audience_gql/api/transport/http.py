@@ -24,6 +24,7 @@ from audience_gql.api.time_limits import TimeLimit
 from audience_gql.api.transport import sse
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
+from audience_gql.api.transport.measures import measure, measure_failure
 from audience_gql.api.transport.replies import Header, Reply
 from audience_gql.api.transport.requests import (
     EVENT_STREAM,
@@ -71,6 +72,7 @@ class GraphQLEndpoint:
         try:
             reply = await self._answer(request, media_type)
         except RequestRefused as refused:
+            measure(request.type, request.begun, [refused.error])
             sent_as = JSON if media_type == EVENT_STREAM else media_type  # no stream has begun
             body = encode({"errors": [refused.error.formatted]})
             reply = Reply(refused.status, body, sent_as, refused.headers)
@@ -78,6 +80,7 @@ class GraphQLEndpoint:
             reply = Reply(HTTPStatus.BAD_REQUEST, b"", JSON)
         except Exception as error:  # noqa: BLE001  # the edge: the error is logged, masked and sent
             reply = reply_to_failure(error, media_type)
+            measure_failure(request.type, request.begun)
         await reply(scope, receive, send)
 
     async def _answer(self, request: Request, media_type: str) -> ASGIApp:
@@ -92,7 +95,7 @@ class GraphQLEndpoint:
         try:
             async with services.operations.operating(access):
                 candidate = self._schema.candidate(operation)
-                type_ = candidate.type
+                request.type = type_ = candidate.type
                 _check_type(type_, request.method, media_type)
                 if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
                     return sse.subscribe(request, operation, self._subscriptions, services, access)
@@ -113,7 +116,9 @@ class GraphQLEndpoint:
 
 
 def _answered(result: ExecutionResult, media_type: str, request: Request) -> Reply:
-    return sse.single(result) if media_type == EVENT_STREAM else _reply(result, media_type, request)
+    reply = sse.single(result) if media_type == EVENT_STREAM else _reply(result, media_type, request)
+    measure(request.type, request.begun, result.errors)
+    return reply
 
 
 def _check_type(type_: OperationType | None, method: str, media_type: str) -> None:

@@ -1,4 +1,4 @@
-"""/metrics: figures for Prometheus about all workspaces and about the connections of this process.
+"""/metrics of a web process: figures about all workspaces, and what this process measures.
 
 They contain nothing about single people. The amount of data and the errors are confidential all the same.
 """
@@ -10,6 +10,8 @@ import ipaddress
 from http import HTTPStatus
 from typing import Final
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -20,14 +22,52 @@ from audience_gql.audience.acting import figures as acting
 from audience_gql.audience.engine.auditor import metrics
 from audience_gql.audience.webhooks import figures as webhooks
 from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.pool import PoolUse
+from audience_gql.telemetry.exposition import Figures, written
+from audience_gql.telemetry.metrics import WEB
 
-_MEDIA_TYPE: Final = "text/plain; version=0.0.4"
+_POOLS: Final = {
+    "audience_pool_connections": "Open connections to Postgres, by pool: `lent` or `idle`.",
+    "audience_pool_most_connections": "The most connections that a pool opens.",
+    "audience_pool_waiting": "Callers that wait for a connection of a pool.",
+}
+_WORKER: Final = {
+    "audience_buckets_ticking": "Buckets that this worker ticks at present.",
+    "audience_buckets_waiting": "Buckets that wait for a tick of this worker.",
+}
+_HELP: Final = {
+    **_POOLS,
+    "audience_audited_slices_total": "Slices of memberships that were audited since the installation.",
+    "audience_audited_people_total": "People in these slices.",
+    "audience_wrong_memberships_total": "Memberships that the auditor found wrong and repaired. It should stay at 0.",
+    "audience_last_audit_timestamp_seconds": "When a slice was last audited, in seconds since 1970; 0 if never.",
+    "audience_marks_waiting": "Marks that wait for a tick, counted up to 100,000.",
+    "audience_fills_waiting": "Segments in the queue of fills.",
+    "audience_workers_alive": "Workers with a heartbeat in the last seconds.",
+    "audience_runs_waiting": "Runs of automations that wait for the end of a hold.",
+    "audience_runs_done_last_hour": "Runs that were completed within the last hour.",
+    "audience_runs_cancelled_last_hour": "Runs that were cancelled within the last hour.",
+    "audience_runs_skipped_last_hour": "Runs that were skipped within the last hour.",
+    "audience_runs_failed_last_hour": "Runs that failed within the last hour.",
+    "audience_runs_cut_off_last_hour": "Runs that were cut off as loops within the last hour.",
+    "audience_acting_lag_seconds": "The age of the oldest change that an automation has not read.",
+    "audience_deliveries_waiting": "Webhook messages that wait for an attempt.",
+    "audience_deliveries_delivered_last_hour": "Webhook messages that were delivered within the last hour.",
+    "audience_deliveries_failed_last_hour": "Webhook messages that failed for good within the last hour.",
+    "audience_deliveries_dropped_last_hour": "Webhook messages that were dropped within the last hour.",
+    "audience_oldest_waiting_delivery_seconds": "The age of the oldest webhook message that waits.",
+    "audience_live_connections": "Open sockets and streams of this web process.",
+    "audience_live_operations": "Operations that run on these sockets and streams.",
+    "audience_operations_running": "Queries and mutations that run in this web process, by queue: `all`, or those that are `heavy`.",
+    "audience_operations_waiting": "Queries and mutations that wait for a place, by queue.",
+}
 
 
 async def metrics_page(request: Request) -> Response:
     """The page. 401 or 403 for a client that may not read it, and 503 while Postgres is away."""
     services: Services = request.state.services
-    if refused := _refused(request, services.settings.metrics_token):
+    token = services.settings.metrics_token
+    if refused := refusal(request, token):
         return refused
     try:
         found = await metrics(ports=services.ports)
@@ -35,13 +75,45 @@ async def metrics_page(request: Request) -> Response:
         found |= await webhooks.metrics(ports=services.ports)
     except UNREACHABLE:
         return PlainTextResponse("Postgres does not answer\n", HTTPStatus.SERVICE_UNAVAILABLE)
-    found["audience_live_connections"] = services.live.connections
-    found["audience_live_operations"] = services.live.operations
-    lines = (f"# TYPE {name} {_type(name)}\n{name} {value:.15g}\n" for name, value in found.items())
-    return PlainTextResponse("".join(lines), media_type=_MEDIA_TYPE)
+    figures = Figures(_HELP)
+    for name, value in found.items():
+        figures.add(name, value)
+    _add_own(figures, services)
+    return page(request, figures, WEB)
 
 
-def _refused(request: Request, token: str) -> Response | None:
+def page(request: Request, *parts: Collector | CollectorRegistry) -> Response:
+    """The metrics in the format that the request asks for."""
+    body, media_type = written(request.headers.get("accept", ""), *parts)
+    return Response(body, media_type=media_type)
+
+
+def worker_figures() -> Figures:
+    """A place for the figures of a worker."""
+    return Figures(_POOLS | _WORKER)
+
+
+def add_pool(figures: Figures, pool: str, use: PoolUse) -> None:
+    """The figures of one pool of connections."""
+    figures.add("audience_pool_connections", use.lent, pool=pool, state="lent")
+    figures.add("audience_pool_connections", use.idle, pool=pool, state="idle")
+    figures.add("audience_pool_most_connections", use.most, pool=pool)
+    figures.add("audience_pool_waiting", use.waiting, pool=pool)
+
+
+def _add_own(figures: Figures, services: Services) -> None:
+    """What this process does at present."""
+    figures.add("audience_live_connections", services.live.connections)
+    figures.add("audience_live_operations", services.live.operations)
+    for queue, places in services.operations.queues.items():
+        figures.add("audience_operations_running", places.held, queue=queue)
+        figures.add("audience_operations_waiting", places.waiting, queue=queue)
+    add_pool(figures, "general", services.ports.database.use)
+    add_pool(figures, "heavy", services.heavy_ports.database.use)
+
+
+def refusal(request: Request, token: str) -> Response | None:
+    """The answer to a client that may not read metrics: without a token, everybody who is not on this machine."""
     if not token:
         if _is_local(request):
             return None
@@ -65,7 +137,3 @@ def _is_local(request: Request) -> bool:
         return ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False
-
-
-def _type(name: str) -> str:
-    return "counter" if name.endswith("_total") else "gauge"

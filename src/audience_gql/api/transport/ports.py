@@ -1,7 +1,10 @@
-"""Keeps /metrics on a port of its own: that port answers nothing else, and the other one answers everything else."""
+"""Keeps /metrics on a port of its own: that port answers nothing else, and the other one of a web process everything else."""
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
 from http import HTTPStatus
 from typing import Final
 
@@ -9,6 +12,15 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 METRICS_PATH: Final = "/metrics"
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """A socket that listens there. Ends the process with a message that names the setting if the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        sys.exit(f"audience-gql: cannot listen on {setting} {port}: {os.strerror(error.errno or 0)}")
 
 
 class MetricsPort:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from http import HTTPStatus
+from time import perf_counter
 from typing import Final
 from urllib.parse import parse_qsl
 
 from graphql import GraphQLError
 from starlette.types import Receive, Scope
+from strawberry.types.graphql import OperationType
 
 from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
@@ -40,12 +42,15 @@ class Gone(Exception):
 class Request:
     """A request over HTTP."""
 
-    __slots__ = ("_headers", "_scope", "method", "query_string", "receive")
+    __slots__ = ("_headers", "_scope", "begun", "method", "query_string", "receive", "type")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.query_string: bytes = scope["query_string"]
         self.receive = receive
+        self.begun = perf_counter()
+        self.type: OperationType | None = None
+        """The type of the operation, once it is known."""
         self._scope = scope
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first one of a name counts
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
+from time import perf_counter
 
-from graphql import ExecutionResult
+from graphql import ExecutionResult, GraphQLError
 from graphql.execution import create_source_event_stream, map_source_to_response_event
 from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
@@ -15,6 +16,7 @@ from audience_gql.api.operating import NotAnswered
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
 from audience_gql.api.schema import Candidate, Permitted, Schema
 from audience_gql.api.transport.feed_subscriptions import feed_subscription, is_of_feed
+from audience_gql.api.transport.measures import measure, measure_failure
 from audience_gql.api.transport.results import failure, result_of
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.delivery import Deliveries, Take
@@ -57,6 +59,21 @@ class Subscriptions:
 
     async def _answer(self, candidate: Candidate, context: Context) -> Result:
         """The result of a query or mutation. Its place in the queue is free before a slow client reads the result."""
+        begun = perf_counter()
+        try:
+            result, errors = await self._answered(candidate, context)
+        except OperationRefused as refusal:
+            measure(candidate.type, begun, refusal.errors)
+            raise
+        except Exception:
+            measure_failure(candidate.type, begun)
+            raise
+        measure(candidate.type, begun, errors)
+        return result
+
+    async def _answered(
+        self, candidate: Candidate, context: Context
+    ) -> tuple[Result, Sequence[GraphQLError] | None]:
         operations = context.services.operations
         try:
             async with (
@@ -64,7 +81,7 @@ class Subscriptions:
                 operations.weighing(candidate.query_points),
             ):
                 result = await self._schema.answer(candidate, context)
-                return result_of(result.data, result.errors)
+                return result_of(result.data, result.errors), result.errors
         except NotAnswered as refusal:
             raise OperationRefused([refusal.error]) from refusal
 

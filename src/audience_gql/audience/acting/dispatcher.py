@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeAlias
@@ -20,6 +21,7 @@ from audience_gql.storage.acting import automations, runs
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.telemetry.metrics import ACTING_DURATION
 
 BUCKETS_AT_A_TIME: Final = 3
 SWEEP_SECONDS: Final = 2.0
@@ -123,14 +125,18 @@ class Dispatcher:
             task.add_done_callback(self._running.discard)
 
     async def _look(self, bucket_id: int) -> None:
+        begun, outcome = time.monotonic(), "postponed"
         try:
             await self._act(bucket_id)
+            outcome = "done"
         except (*UNREACHABLE, *BUSY) as error:
             logger.warning("automations in bucket %d wait: %s", bucket_id, error)
         except Exception:  # the worker's edge: a bug in one bucket must not stop the others
+            outcome = "failed"
             logger.exception("automations in bucket %d failed", bucket_id)
         finally:
             self._schedule.finish(bucket_id)
+            ACTING_DURATION.labels(outcome).observe(time.monotonic() - begun)
         self._start()
 
     async def _act(self, bucket_id: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +20,7 @@ from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import fills
 from audience_gql.storage.engine.fills import WaitingFill
 from audience_gql.storage.facts import BULK
+from audience_gql.telemetry.metrics import FILL_DURATION
 
 BUCKETS_AT_A_TIME: Final = 3
 """How many buckets are filled at a time: one for each connection for fills, because a fill keeps its connection busy. Recomputes leave one free."""
@@ -101,17 +103,21 @@ class FillQueue:
         """Fill the first segment that waits in a bucket. A fill that fails leaves the line, and the next look finds it again."""
         fill = self._lines[bucket_id][0] if bucket_id in self._lines else None
         is_done = True
+        begun, outcome = time.monotonic(), "postponed"
         try:
             if fill is not None:
                 is_done = await self._membership.fill(bucket_id, fill.segment_id, seconds=TURN_SECONDS)
                 if is_done:
                     await self._settle(fill)
+            outcome = "done"
         except (*UNREACHABLE, *BUSY) as error:
             logger.warning("a fill in bucket %d was postponed: %s", bucket_id, error)
         except Exception:  # the worker's edge: a bug in one fill must not stop the others
+            outcome = "failed"
             logger.exception("a fill in bucket %d failed", bucket_id)
         finally:
             self._schedule.finish(bucket_id)
+            FILL_DURATION.labels(outcome).observe(time.monotonic() - begun)
         if is_done and fill is not None:
             self._leave_line(fill)
         if bucket_id in self._lines:

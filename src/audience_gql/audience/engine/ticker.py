@@ -22,6 +22,7 @@ from audience_gql.audience.tasks import end
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
 from audience_gql.storage.facts import BULK
+from audience_gql.telemetry.metrics import MEMBERSHIP_CHANGES, TICK_DURATION, TICK_LATENCY
 
 _BEAT_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.5
@@ -60,6 +61,8 @@ class Ticker:
         self._alarms_changed = asyncio.Event()
         self._workspaces: dict[int, int] = {}
         """Workspace ids by bucket id. A bucket never moves to another workspace."""
+        self._wanted: dict[int, tuple[float, Urgency]] = {}
+        """Since when each waiting bucket needs a tick, for the metrics, and how urgently it did then."""
         self._running: set[asyncio.Task[None]] = set()
         self._ahead_seconds = 0.0
         """How many seconds the database's clock is ahead of this process' clock."""
@@ -90,6 +93,16 @@ class Ticker:
     def is_own(self, bucket_id: int) -> bool:
         """Whether the bucket is in this worker's share, as of its last beat."""
         return self._share.has(bucket_id)
+
+    @property
+    def running(self) -> int:
+        """How many ticks run."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """How many buckets wait for a tick. A bucket that is ticked now may wait for the next tick already."""
+        return len(self._wanted)
 
     def wake_at(self, bucket_id: int, due_at: datetime) -> None:
         """Request a tick of the bucket at this instant, unless one comes sooner. Call it again after a tick: a tick sets the alarm anew."""
@@ -162,6 +175,7 @@ class Ticker:
         if workspace_id is not None:  # None when the bucket was deleted
             self._alarms.clear(bucket_id)
             self._schedule.want(bucket_id, workspace_id, urgency)
+            self._wanted.setdefault(bucket_id, (time.monotonic(), urgency))
             self._start()
 
     def _start(self) -> None:
@@ -173,19 +187,31 @@ class Ticker:
 
     async def _tick(self, bucket_id: int) -> None:
         ticked: Ticked | None = None
+        begun, outcome = time.monotonic(), "postponed"
+        wanted = self._wanted.pop(bucket_id, None)
         try:
             ticked = await self._membership.tick(bucket_id)
+            outcome = "done"
         except (*UNREACHABLE, *BUSY) as error:
             logger.warning("the tick of bucket %d was postponed: %s", bucket_id, error)
             self._set_alarm(bucket_id, time.time() + _RETRY_SECONDS)
         except Exception:  # the worker's edge: a bug in one bucket must not stop the others
             logger.exception("the tick of bucket %d failed", bucket_id)
+            outcome = "failed"
             self._set_alarm(bucket_id, time.time() + _FAILURE_SECONDS)
         finally:
             self._schedule.finish(bucket_id)
+            TICK_DURATION.labels(outcome).observe(time.monotonic() - begun)
         if ticked is not None:
+            self._measure(ticked, wanted)
             self._plan_next(bucket_id, ticked)
         self._start()
+
+    def _measure(self, ticked: Ticked, wanted: tuple[float, Urgency] | None) -> None:
+        MEMBERSHIP_CHANGES.inc(ticked.changes)
+        if wanted is not None:
+            since, urgency = wanted
+            TICK_LATENCY.labels(urgency.name.lower()).observe(time.monotonic() - since)
 
     def _plan_next(self, bucket_id: int, ticked: Ticked) -> None:
         """Schedule the bucket's next tick. An instant that is already due belongs to the marks that are left, with their urgency."""

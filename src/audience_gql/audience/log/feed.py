@@ -16,6 +16,7 @@ from audience_gql.storage import log
 from audience_gql.storage.database import UNREACHABLE
 from audience_gql.storage.log import FeedFilter, LoggedChange
 from audience_gql.storage.models import Workspace
+from audience_gql.telemetry.metrics import FEED_BATCHES, FEED_CHANGES
 
 CHANGES_A_BATCH: Final = 500
 _AWAY_SECONDS: Final = 1.0
@@ -89,6 +90,8 @@ class Feed:
                 now = asyncio.get_running_loop().time()
                 if part.changes or is_first or (part.reached != sent and now - sent_at >= heartbeat_seconds):
                     next_cursor = self._cursor(part.reached)
+                    FEED_BATCHES.inc()
+                    FEED_CHANGES.inc(len(part.changes))
                     yield Batch(changes=part.changes, after=cursor, cursor=next_cursor)
                     cursor, sent, sent_at, is_first = next_cursor, part.reached, now, False
                 positions, wanted = part.reached, part.wanted

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import random
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from audience_gql.audience.log.cursors import CursorCodec
-from audience_gql.audience.ports import Attempt, Ports, Sender
+from audience_gql.audience.ports import Attempt, OutgoingMessage, Ports, Sender
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.audience.webhooks.forming import Forming, Outgoing
@@ -27,6 +28,7 @@ from audience_gql.storage.acting import deliveries
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState, Lane
 from audience_gql.storage.acting.models import WebhookEndpoint
 from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, Transaction
+from audience_gql.telemetry.metrics import ATTEMPT_DURATION
 
 LEASE: Final = timedelta(seconds=30)
 """How long a lane stays taken without a sign of life: longer than an attempt and the transactions before and after it."""
@@ -84,11 +86,18 @@ class Carrier:
                 outgoing = await self._persist(lane, lease, sent, is_last=left == 0)
                 if outgoing is None:
                     return _carried(sent, has_more=left == 0)
-                sent = _Sent(outgoing=outgoing, attempt=await self._sender.send(outgoing.message))
+                sent = _Sent(outgoing=outgoing, attempt=await self._send(outgoing.message))
         except asyncio.CancelledError:
             await self._let_go(lane, lease)
             raise
         raise AssertionError("unreachable")
+
+    async def _send(self, message: OutgoingMessage) -> Attempt:
+        begun = time.monotonic()
+        attempt = await self._sender.send(message)
+        outcome = "no_answer" if attempt.status is None else "accepted" if attempt.is_success else "refused"
+        ATTEMPT_DURATION.labels(outcome).observe(time.monotonic() - begun)
+        return attempt
 
     async def _let_go(self, lane: Lane, lease: int) -> None:
         """Let another worker continue at once instead of after the lease."""

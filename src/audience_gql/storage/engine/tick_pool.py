@@ -11,6 +11,7 @@ import asyncpg
 
 from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
 from audience_gql.storage.database import UNREACHABLE, Connection, Unavailable, server_settings
+from audience_gql.storage.pool import PoolUse
 
 if TYPE_CHECKING:
     from audience_gql.storage.presence import Presence
@@ -66,6 +67,11 @@ class TickPool:
             raise Unavailable("Postgres cannot be reached") from error
         return cls(*pools)
 
+    @property
+    def uses(self) -> Mapping[str, PoolUse]:
+        """What its pools do at present, by name. The driver's pools do not tell how many callers wait, which is 0 here."""
+        return {"ticks": _use_of(self._ticks), "fills": _use_of(self._fills)}
+
     async def close(self) -> None:
         for pool in (self._ticks, self._fills):
             await close_pool(pool)
@@ -90,6 +96,11 @@ class TickPool:
         """
         async with _transaction_of(self._fills, isolation="repeatable_read", readonly=True) as connection:
             yield connection
+
+
+def _use_of(pool: asyncpg.Pool[asyncpg.Record]) -> PoolUse:
+    idle = pool.get_idle_size()
+    return PoolUse(lent=pool.get_size() - idle, idle=idle, most=pool.get_max_size(), waiting=0)
 
 
 @asynccontextmanager

@@ -1,0 +1,23 @@
+"""Measures how long queries and mutations take, over HTTP and on sockets, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from graphql import GraphQLError
+from strawberry.types.graphql import OperationType
+
+from audience_gql.api.errors import code_of
+from audience_gql.telemetry.metrics import Outcome, note_operation, outcome_of
+
+
+def measure(type_: OperationType | None, begun: float, errors: Sequence[GraphQLError] | None) -> None:
+    """Count an operation that ends now with these errors. `begun` is the process' time at its begin."""
+    outcome: Outcome = outcome_of(map(code_of, errors)) if errors else "success"
+    note_operation(type_ and type_.value, perf_counter() - begun, outcome)
+
+
+def measure_failure(type_: OperationType | None, begun: float) -> None:
+    """Count an operation that ends now with an exception."""
+    note_operation(type_ and type_.value, perf_counter() - begun, "server_error")

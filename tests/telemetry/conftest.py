@@ -1,0 +1,52 @@
+"""The whole product with everything on that tells operators what it does. It is started once for the module."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from audience_gql.embedded.ports import free_port
+from tests.product import Product, started
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A started product, and where it tells what it does."""
+
+    product: Product
+    worker_metrics: str
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        """The data of an operation, which must have no errors."""
+        async with httpx.AsyncClient(base_url=self.product.origin, timeout=30) as client:
+            answer = await client.post(
+                "/graphql",
+                json={"query": query, "variables": variables},
+                headers={"authorization": f"Bearer {self.product.token}"},
+            )
+        assert "errors" not in answer.json(), answer.text
+        return answer.json()["data"]
+
+    async def until(self, wanted: object, query: str, **variables: Any) -> None:
+        """Ask until the answer is the wanted one."""
+        found: object = None
+        for _ in range(300):
+            found = await self.ask(query, **variables)
+            if found == wanted:
+                return
+            await asyncio.sleep(0.1)
+        pytest.fail(f"still {found}")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
+    port = free_port()
+    settings = {"AUDIENCE_WORKER_METRICS_PORT": str(port)}
+    async with started(tmp_path_factory.mktemp("observed"), **settings) as product:
+        yield Observed(product, f"http://127.0.0.1:{port}/metrics")
