@@ -43,6 +43,7 @@ async def ours(database_url: str, redis_url: str, token: str, log: Path) -> Asyn
         "REDIS_URL": redis_url,
         "AUDIENCE_SECRET_KEY": "a key of the benchmark",
         "AUDIENCE_SOCKETS_PER_TOKEN": MANY,
+        "AUDIENCE_POINTS": "0",
     }
     async with _running("audience-gql", command, environment, port, token, log) as subject:
         yield subject

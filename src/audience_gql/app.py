@@ -33,6 +33,7 @@ from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Doorkeeper
+from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.insights.reading import SegmentReads
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
@@ -42,6 +43,7 @@ from audience_gql.audience.tasks import end
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
+from audience_gql.messaging.point_ledger import RedisLedger
 from audience_gql.messaging.sign_in_codes import RedisCodes
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.pages.addresses import endpoints
@@ -134,6 +136,9 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
         jobs = ArqJobs(settings.redis_url)
         stack.push_async_callback(jobs.close)
         ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=jobs)
+        ledger = await stack.enter_async_context(aclosing(RedisLedger(settings.redis_url)))
+        budgets = Budgets(most=settings.points, per_second=settings.points_per_second, ledger=ledger)
+        stack.push_async_callback(budgets.close)
         sender = sender_for(settings)
         reads = SegmentReads(ports)
         stack.push_async_callback(reads.close)
@@ -141,6 +146,7 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
             ports=ports,
             heavy_ports=replace(ports, database=heavy),
             operations=OperationQueue(settings),
+            budgets=budgets,
             doorkeeper=Doorkeeper(ports),
             cursors=CursorCodec(settings.secret_keys),
             settings=settings,

@@ -17,6 +17,8 @@ from typing import Final
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _WEBHOOK_PORTS: Final = frozenset({80, 443})
 _PAGES: Final = frozenset({"console", "playground"})
+LEAST_POINTS: Final = 10_000
+"""The smallest full budget: no operation costs more."""
 
 
 class MissingSetting(Exception):
@@ -63,6 +65,10 @@ class Settings:
     """How long an operation, or a heavy read, waits for a place before it fails with OVERLOADED."""
     operation_seconds: float = 30.0
     """How long a query or mutation may take after it got its place."""
+    points: int = 100_000
+    """A token's full budget, in points. All web processes share it. 0 means that operations cost nothing."""
+    points_per_second: int = 5_000
+    """How many points a token's budget gets a second, until it is full."""
 
     preview_seconds: float = 0.3
     """How long a preview, or a funnel, may count. If counting would take longer, it estimates."""
@@ -169,6 +175,8 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         operations_at_once=_whole(environment, "AUDIENCE_OPERATIONS_AT_ONCE", 32),
         operations_per_token=_whole(environment, "AUDIENCE_OPERATIONS_PER_TOKEN", 8),
         operations_waiting_per_token=_whole(environment, "AUDIENCE_OPERATIONS_WAITING_PER_TOKEN", 100),
+        points=_points(environment, "AUDIENCE_POINTS", 100_000),
+        points_per_second=_positive(environment, "AUDIENCE_POINTS_PER_SECOND", 5_000),
         tick_pool_size=_whole(environment, "AUDIENCE_TICK_POOL_SIZE", 4),
         recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
         retention_days=_whole(environment, "AUDIENCE_RETENTION_DAYS", 400),
@@ -211,6 +219,21 @@ def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
     if not value.isascii() or not value.isdigit():
         raise MalformedSetting(name, value, "a whole number")
     return int(value)
+
+
+def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = _whole(environment, name, default)
+    if value == 0:
+        raise MalformedSetting(name, "0", "a whole number of at least 1")
+    return value
+
+
+def _points(environment: Mapping[str, str], name: str, default: int) -> int:
+    value = _whole(environment, name, default)
+    if 0 < value < LEAST_POINTS:
+        expected = f"0 for no limit, or at least {LEAST_POINTS:,}, which is more than any operation costs"
+        raise MalformedSetting(name, str(value), expected)
+    return value
 
 
 def _whether(environment: Mapping[str, str], name: str) -> bool:

@@ -38,6 +38,7 @@ from audience_gql.api.transport.http import GraphQLEndpoint
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
 from audience_gql.audience.access import Access, Doorkeeper, create_token
+from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.insights.reading import SegmentReads
 from audience_gql.audience.log.cursors import CursorCodec
@@ -330,6 +331,7 @@ async def new_workspace(schema: Schema, database: Database, tick_pool: TickPool,
         ports=ports,
         heavy_ports=ports,
         operations=OperationQueue(settings),
+        budgets=Budgets(most=settings.points, per_second=settings.points_per_second),
         doorkeeper=Doorkeeper(ports),
         cursors=CursorCodec(("a key",)),
         settings=settings,

@@ -12,6 +12,7 @@ from audience_gql.api.live import Live
 from audience_gql.api.loaders import Loaders
 from audience_gql.api.operating import OperationQueue
 from audience_gql.audience.access import Access, Doorkeeper
+from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.insights.reading import SegmentReads
 from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.feed import Feed
@@ -30,6 +31,7 @@ class Services:
     heavy_ports: Ports
     """The same ports with database connections of their own, for reads that may take long."""
     operations: OperationQueue
+    budgets: Budgets
     doorkeeper: Doorkeeper
     cursors: CursorCodec
     settings: Settings

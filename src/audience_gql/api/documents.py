@@ -28,6 +28,7 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
+from audience_gql.api.batch_items import BatchItems, batch_items
 from audience_gql.api.errors import ApiError, coded
 from audience_gql.api.inputs.variables import never_null
 from audience_gql.api.limits import COMPARISONS, LENGTH, TOKENS, Cost, Measure, size_errors
@@ -55,6 +56,7 @@ class Operation:
     """Whether it is a mutation whose selection reads stored data: see payload_reads.py."""
     plans: Plans
     cost: Cost
+    items: BatchItems
     defaults: Mapping[str, object]
     """The variables' defaults, by name."""
     never_null: Mapping[str, WirePath]
@@ -165,6 +167,7 @@ def _operation(
         reads_payload=type_ == "mutation" and reads.reads(definition),
         plans=Plans(document, definition),
         cost=cost,
+        items=batch_items(document, definition),
         defaults={
             variable.variable.name.value: value_from_ast_untyped(variable.default_value)
             for variable in definition.variable_definitions or ()

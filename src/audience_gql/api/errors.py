@@ -13,6 +13,7 @@ from typing import Final
 from graphql import GraphQLError, GraphQLSyntaxError
 
 from audience_gql.api.paths import spelled
+from audience_gql.audience.budgets import OutOfPoints
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
 from audience_gql.audience.log.cursors import CursorExpired, CursorInvalid
 from audience_gql.conditions.values import instant_text
@@ -28,7 +29,7 @@ _PLACES: Final = 5
 _TIMED_OUT: Final = frozenset({"57014", "55P03"})
 """The SQLSTATEs of a statement that exceeded its time limit, and of a lock that did not become free in time."""
 _CODES: Final = {CursorInvalid: "CURSOR_INVALID", TooManyEvents: "COST_LIMIT"}
-_COME_AGAIN: tuple[type[Exception], ...] = (Overloaded, *UNREACHABLE)
+_COME_AGAIN: tuple[type[Exception], ...] = (OutOfPoints, Overloaded, *UNREACHABLE)
 _TOO_MUCH: Final = "The token or its workspace asks for too much at a time. Nothing was changed. Ask for less at a time, or try again later."
 
 REQUEST_ID: Final = ContextVar("request_id", default="")
@@ -122,6 +123,9 @@ def _expired(cause: CursorExpired | LogExpired) -> dict[str, object]:
 
 
 def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:
+    if isinstance(cause, OutOfPoints):
+        cost = {"requested": cause.cost, "remaining": cause.remaining, "restoreRate": cause.per_second}
+        return str(cause), {"code": "RATE_LIMITED", "retryAfter": cause.retry_after_seconds, "cost": cost}
     if isinstance(cause, Overloaded):
         logger.info("overloaded: %s", cause)
         return _TOO_MUCH, {"code": "OVERLOADED", "retryAfter": RETRY_AFTER_SECONDS}

@@ -63,6 +63,10 @@ COMPARISONS: Final = 2_000
 COST: Final = 5_000
 USUAL_LIST: Final = 10
 """The assumed length of a list without a page size."""
+CHARACTERS_A_POINT: Final = 100
+"""A document that is refused costs its token a point for each so many characters, because reading it is work, too."""
+_ITEMS: Final = ""
+"""Stands in a size for the number of items in a mutation's batch. No variable has this name."""
 _FREE: Final = ("Connection", "Edge", "PageInfo")
 """The ends of names of types that cost nothing: they only hold other objects."""
 
@@ -74,7 +78,7 @@ _MOST: Final = {
 }
 
 Size: TypeAlias = tuple[str, int]
-"""A variable that sets the length of a list, and the length if the request does not set the variable."""
+"""A variable that sets the length of a list, and the length if the request does not set the variable. Or _ITEMS and the most items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +101,16 @@ class Cost:
     def divided_by(self, number: int) -> Cost:
         return Cost({sizes: ceil(count / number) for sizes, count in self.terms.items()})
 
-    def points(self, variables: Mapping[str, object]) -> int:
-        """The number of objects for these variables."""
+    def points(self, variables: Mapping[str, object], items: int | None = None) -> int:
+        """The number of objects for these variables. `items` is how many a batch has; None stands for the most that it can have."""
         total = 0
         for sizes, count in self.terms.items():
             product = count
             for name, default in sizes:
-                product *= _length(variables.get(name), default)
+                if name == _ITEMS:
+                    product *= default if items is None else min(items, default)
+                else:
+                    product *= _length(variables.get(name), default)
             total += product
         return total
 
@@ -239,7 +246,8 @@ def _size(node: FieldNode, field: GraphQLField) -> int | Size:
             return _given_size(given, default)
     if not is_list_type(get_nullable_type(field.type)) or node.name.value == "edges":
         return int(_metadata(field).get("weight", 1))
-    return int(_metadata(field).get("up_to", USUAL_LIST))
+    most = int(_metadata(field).get("up_to", USUAL_LIST))
+    return (_ITEMS, most) if _metadata(field).get("per_item") else most
 
 
 def _metadata(

@@ -20,6 +20,8 @@ class OperationRequest:
     operation_name: str | None
     is_hash: bool = False
     """Whether the client sent a hash instead of the document, as persisted queries do."""
+    wants_cost: bool = False
+    """Whether the result shall tell what the operation cost."""
 
 
 class NoOperation(Exception):
@@ -43,6 +45,7 @@ def operation_request(given: Mapping[str, object]) -> OperationRequest:
         variables=_of_type(given, "variables", dict, "an object"),
         operation_name=_of_type(given, "operationName", str, "text"),
         is_hash=not query and bool(extensions.get("persistedQuery")),
+        wants_cost=extensions.get("cost") is True,
     )
 
 

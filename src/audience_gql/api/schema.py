@@ -50,7 +50,7 @@ from audience_gql.api.inputs.variables import null_errors
 from audience_gql.api.insights.advice import SegmentAdviceQuery
 from audience_gql.api.insights.comparisons import SegmentComparisonQuery
 from audience_gql.api.insights.overlaps import SegmentOverlapQuery
-from audience_gql.api.limits import COST
+from audience_gql.api.limits import CHARACTERS_A_POINT, COST
 from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
 from audience_gql.api.lists.group_edits import GroupEditMutation
 from audience_gql.api.lists.groups import GroupMutation, GroupQuery
@@ -76,6 +76,7 @@ from audience_gql.api.tokens import TokenMutation, TokenQuery
 from audience_gql.api.trail.entries import TrailQuery
 from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
+from audience_gql.config import LEAST_POINTS
 
 _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
 _TYPES: Final = {type_.value: type_ for type_ in OperationType}
@@ -167,6 +168,20 @@ class Candidate:
     def query_points(self) -> int:
         """How many objects the response of a query may hold; 0 for other operations."""
         return self.points if self.operation and self.operation.type == "query" else 0
+
+    @property
+    def charge(self) -> int:
+        """The points that the token spends on it. A mutation costs its items and what its response holds for them."""
+        request, operation = self.request, self.operation
+        if operation is None or self.points > COST:
+            points = 1 + len(request.query) // CHARACTERS_A_POINT
+        elif operation.type != "mutation":
+            points = max(1, self.points)
+        else:
+            variables = {**operation.defaults, **(request.variables or {})}
+            items = operation.items.count(variables)
+            points = max(1, items + operation.cost.points(variables, items))
+        return min(points, LEAST_POINTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

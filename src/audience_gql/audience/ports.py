@@ -1,11 +1,11 @@
-"""What the application needs from outside besides Postgres: the time, wake-ups, a queue of jobs, and a sender of webhooks.
+"""What the application needs from outside besides Postgres: the time, wake-ups, a queue of jobs, a ledger of points, and a sender of webhooks.
 
 The protocols are small on purpose: tests replace them. None of them holds data that may not be lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +78,21 @@ class Jobs(Protocol):
 
     def run_export(self, export_id: int) -> None:
         """Request that the file of this export is written. Returns at once, and never fails."""
+        ...
+
+
+class LedgerAway(Exception):
+    """The ledger did not answer. It is unknown whether it has counted what was spent."""
+
+
+class PointLedger(Protocol):
+    """The tokens' budgets of points, shared by all web processes. If it loses them, they are full again."""
+
+    async def settle(self, spent: Mapping[int, int], *, most: int, per_second: int) -> dict[int, float]:
+        """Take what each token has spent. Returns the points that each of them has left, negative after spending on credit.
+
+        A budget begins with `most` points and gets `per_second`, up to `most`. Raises LedgerAway, within half a second.
+        """
         ...
 
 

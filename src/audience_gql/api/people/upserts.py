@@ -166,7 +166,7 @@ class UpsertSubscribersPayload:
     @strawberry.field(
         description="The people in the order of the input; null for an item that was refused.",
         graphql_type=list[Subscriber | None],
-        metadata={"up_to": BATCH_LIMIT},
+        metadata={"up_to": BATCH_LIMIT, "per_item": True},
     )
     @staticmethod
     async def subscribers(parent: strawberry.Parent[Upserted], info: Info) -> list[SubscriberRecord | None]:

@@ -28,6 +28,8 @@ _READ_FROM: Final = (
     "Content-Disposition",
     "Content-Range",
     "ETag",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Request-Id",
 )

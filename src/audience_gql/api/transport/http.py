@@ -16,7 +16,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from audience_gql.api.context import Context, Services
-from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of
+from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of, masked
 from audience_gql.api.operating import NotAnswered
 from audience_gql.api.operation_requests import OperationRefused, hash_not_accepted
 from audience_gql.api.schema import Candidate, Schema
@@ -25,6 +25,7 @@ from audience_gql.api.transport import sse
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
 from audience_gql.api.transport.measures import measure, measure_failure
+from audience_gql.api.transport.paying import BudgetHeaders, pay
 from audience_gql.api.transport.replies import Header, Reply
 from audience_gql.api.transport.requests import (
     EVENT_STREAM,
@@ -40,6 +41,8 @@ from audience_gql.api.transport.requests import (
 )
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.wire import body_of, encode
+from audience_gql.audience.access import Access
+from audience_gql.audience.budgets import OutOfPoints
 
 _METHODS: Final[Mapping[str, frozenset[OperationType]]] = {
     "GET": frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION}),
@@ -48,12 +51,12 @@ _METHODS: Final[Mapping[str, frozenset[OperationType]]] = {
 _STATUS_OF_CODES: Final = {
     "FORBIDDEN": HTTPStatus.FORBIDDEN,
     "OVERLOADED": HTTPStatus.TOO_MANY_REQUESTS,
+    "RATE_LIMITED": HTTPStatus.TOO_MANY_REQUESTS,
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _PLAN: Final[Header] = (b"server-timing", b'executor;desc="plan"')
 _LIBRARY: Final[Header] = (b"server-timing", b'executor;desc="library"')
-_RETRY: Final[Header] = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 _TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -65,6 +68,7 @@ class GraphQLEndpoint:
         self._services = services
         self._subscriptions = subscriptions
         self._body_limit = TimeLimit(services.settings.request_seconds)
+        self._budget_headers = BudgetHeaders(services.budgets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -99,14 +103,29 @@ class GraphQLEndpoint:
                 _check_type(type_, request.method, media_type)
                 if media_type == EVENT_STREAM and type_ is OperationType.SUBSCRIPTION:
                     return sse.subscribe(request, operation, self._subscriptions, services, access)
-                context = Context(services, access)
-                reply = _answered(await self._run(candidate, context), media_type, request)
-                reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
-                return reply
+                return await self._paid_answer(candidate, access, media_type, request)
+        except OutOfPoints as refusal:
+            reply = _answered(ExecutionResult(data=None, errors=[masked(refusal)]), media_type, request)
+            reply.headers += self._budget_headers.refused(refusal.remaining, refusal.retry_after_seconds)
+            return reply
         except NotAnswered as refusal:
             return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type, request)
         except OperationRefused as refusal:
             return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type, request)
+
+    async def _paid_answer(
+        self, candidate: Candidate, access: Access, media_type: str, request: Request
+    ) -> Reply:
+        """The answer to a query or mutation. Raises OutOfPoints."""
+        paid = await pay(candidate, self._services, access)
+        context = Context(self._services, access)
+        result = await self._run(candidate, context)
+        if candidate.request.wants_cost:
+            result.extensions = paid.extensions
+        reply = _answered(result, media_type, request)
+        reply.headers += self._budget_headers.after(paid.remaining)
+        reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
+        return reply
 
     async def _run(self, candidate: Candidate, context: Context) -> ExecutionResult:
         if candidate.request.is_hash:
@@ -142,7 +161,14 @@ def _reply(result: ExecutionResult, media_type: str, request: Request) -> Reply:
     if not errors:
         return Reply(HTTPStatus.OK, text, media_type, headers)
     status = _status(result.data, errors, media_type, never_ran="data" not in body)
-    return Reply(status, text, media_type, (*headers, _RETRY) if status in _TRY_AGAIN else headers)
+    return Reply(status, text, media_type, (*headers, _retry(errors)) if status in _TRY_AGAIN else headers)
+
+
+def _retry(errors: Sequence[GraphQLError]) -> Header:
+    """The header that tells when to try again: the latest time that one of the errors names."""
+    told = [(error.extensions or {}).get("retryAfter") for error in errors]
+    seconds = max((it for it in told if isinstance(it, int)), default=RETRY_AFTER_SECONDS)
+    return b"retry-after", str(seconds).encode()
 
 
 def _status(

@@ -13,9 +13,13 @@ from audience_gql.audience.log.shared_execution import Result
 
 
 def result_of(
-    data: dict[str, object] | None, errors: Sequence[GraphQLError] | None, cursor: str = ""
+    data: dict[str, object] | None,
+    errors: Sequence[GraphQLError] | None,
+    cursor: str = "",
+    extensions: dict[str, object] | None = None,
 ) -> Result:
-    result = ExecutionResult(data=data, errors=[for_client(error) for error in errors or ()])
+    shown = [for_client(error) for error in errors or ()]
+    result = ExecutionResult(data=data, errors=shown, extensions=extensions)
     return Result(text=encode(body_of(result)).decode(), cursor=cursor)
 
 

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 def single(result: ExecutionResult) -> Reply:
     """The stream of a query or mutation: its one result."""
-    body = _next(result_of(result.data, result.errors).text, "1") + _COMPLETE
+    body = _next(result_of(result.data, result.errors, extensions=result.extensions).text, "1") + _COMPLETE
     return Reply(HTTPStatus.OK, body, EVENT_STREAM, _HEADERS)
 
 

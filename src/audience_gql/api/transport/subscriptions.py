@@ -12,12 +12,15 @@ from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
 from audience_gql.api.context import Context, Services
+from audience_gql.api.errors import masked
 from audience_gql.api.operating import NotAnswered
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
 from audience_gql.api.schema import Candidate, Permitted, Schema
 from audience_gql.api.transport.feed_subscriptions import feed_subscription, is_of_feed
 from audience_gql.api.transport.measures import measure, measure_failure
+from audience_gql.api.transport.paying import pay
 from audience_gql.api.transport.results import failure, result_of
+from audience_gql.audience.budgets import OutOfPoints
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.delivery import Deliveries, Take
 from audience_gql.audience.log.shared_execution import Result
@@ -44,8 +47,12 @@ class Subscriptions:
         if request.is_hash:
             raise OperationRefused([hash_not_accepted()])
         candidate = self._schema.candidate(request)
+        try:
+            paid = await pay(candidate, context.services, context.access)
+        except OutOfPoints as refusal:
+            raise OperationRefused([masked(refusal)]) from refusal
         if candidate.type is not OperationType.SUBSCRIPTION:
-            yield await self._answer(candidate, context)
+            yield await self._answer(candidate, context, paid.extensions if request.wants_cost else None)
             return
         permitted = self._schema.permit(candidate, context.access)
         try:
@@ -57,11 +64,13 @@ class Subscriptions:
         except Exception as error:  # noqa: BLE001  # an edge: the error is logged, masked and sent
             yield failure(error)
 
-    async def _answer(self, candidate: Candidate, context: Context) -> Result:
+    async def _answer(
+        self, candidate: Candidate, context: Context, extensions: dict[str, object] | None
+    ) -> Result:
         """The result of a query or mutation. Its place in the queue is free before a slow client reads the result."""
         begun = perf_counter()
         try:
-            result, errors = await self._answered(candidate, context)
+            result, errors = await self._answered(candidate, context, extensions)
         except OperationRefused as refusal:
             measure(candidate.type, begun, refusal.errors)
             raise
@@ -72,7 +81,7 @@ class Subscriptions:
         return result
 
     async def _answered(
-        self, candidate: Candidate, context: Context
+        self, candidate: Candidate, context: Context, extensions: dict[str, object] | None
     ) -> tuple[Result, Sequence[GraphQLError] | None]:
         operations = context.services.operations
         try:
@@ -81,7 +90,8 @@ class Subscriptions:
                 operations.weighing(candidate.query_points),
             ):
                 result = await self._schema.answer(candidate, context)
-                return result_of(result.data, result.errors), result.errors
+                shown = result_of(result.data, result.errors, extensions=extensions)
+                return shown, result.errors
         except NotAnswered as refusal:
             raise OperationRefused([refusal.error]) from refusal
 

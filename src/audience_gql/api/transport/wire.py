@@ -85,6 +85,8 @@ def body_of(result: ExecutionResult) -> dict[str, object]:
     body: dict[str, object] = {"errors": [error.formatted for error in errors]} if errors else {}
     if result.data is not None or any(error.path is not None for error in errors):
         body["data"] = result.data
+    if result.extensions:
+        body["extensions"] = result.extensions
     return body
 
 
