@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final, Literal, TypedDict
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute, request_response
@@ -23,11 +24,12 @@ from audience_gql.api.operating import (
     heavy_connection_bounds,
 )
 from audience_gql.api.schema import Schema
-from audience_gql.api.transport.answers import Answers, for_pages
+from audience_gql.api.transport.answers import Answers
 from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import Endpoint, guarded
 from audience_gql.api.transport.http import GraphQLEndpoint
 from audience_gql.api.transport.metrics import metrics_page
+from audience_gql.api.transport.origins import for_pages
 from audience_gql.api.transport.sign_in import send_code, send_token
 from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
@@ -67,7 +69,7 @@ class _State(TypedDict):
 
 def create_app(settings: Settings) -> Starlette:
     """Create the ASGI application. It connects in its lifespan, which raises Unavailable if Postgres cannot be reached."""
-    schema = Schema()
+    schema = Schema(introspection=settings.introspection)
     live = Live(most_per_token=settings.sockets_per_token)
 
     @asynccontextmanager
@@ -82,9 +84,10 @@ def create_app(settings: Settings) -> Starlette:
                     "codes": codes,
                 }
 
-    graphql = Answers(for_pages(_Door("graphql"), origins=settings.allowed_origins, methods=("GET", "POST")))
+    graphql = for_pages(_Door("graphql"), origins=settings.allowed_origins, methods=("GET", "POST"))
     app = Starlette(
         lifespan=lifespan,
+        middleware=[Middleware(Answers, proxies=settings.proxies)],
         exception_handlers={HTTPStatus.NOT_FOUND: _nothing_here},
         routes=[
             Route(GRAPHQL_PATH, graphql),
@@ -93,14 +96,14 @@ def create_app(settings: Settings) -> Starlette:
             *(_sign_in_routes() if "console" in settings.pages else ()),
             Route("/imports/{import_id}/{secret}", _for_pages(_upload, settings, "PUT")),
             Route("/exports/{export_id}/{secret}", _for_pages(_download, settings, "GET", "HEAD")),
-            Route("/healthz", Answers(request_response(guarded(_healthz))), methods=["GET"]),
-            Route("/readyz", Answers(request_response(guarded(_readyz))), methods=["GET"]),
-            Route("/metrics", Answers(request_response(guarded(metrics_page))), methods=["GET"]),
+            Route("/healthz", guarded(_healthz), methods=["GET"]),
+            Route("/readyz", guarded(_readyz), methods=["GET"]),
+            Route("/metrics", guarded(metrics_page), methods=["GET"]),
         ],
     )
     app.state.live = live  # the server uses it to drain
     # The server looks here first, because looking through the routes takes longer.
-    app.state.direct = {GRAPHQL_PATH: graphql}
+    app.state.direct = {GRAPHQL_PATH: Answers(graphql, proxies=settings.proxies)}
     return app
 
 
@@ -160,14 +163,13 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
 
 def _for_pages(endpoint: Endpoint, settings: Settings, *methods: str) -> ASGIApp:
     """An endpoint for any method. Pages of the allowed origins may call it with these methods."""
-    app = for_pages(request_response(guarded(endpoint)), origins=settings.allowed_origins, methods=methods)
-    return Answers(app)
+    return for_pages(request_response(guarded(endpoint)), origins=settings.allowed_origins, methods=methods)
 
 
 def _sign_in_routes() -> tuple[Route, ...]:
     return (
-        Route("/sign-in/code", Answers(request_response(guarded(_code))), methods=["POST"]),
-        Route("/sign-in/token", Answers(request_response(guarded(_token))), methods=["POST"]),
+        Route("/sign-in/code", guarded(_code), methods=["POST"]),
+        Route("/sign-in/token", guarded(_token), methods=["POST"]),
     )
 
 

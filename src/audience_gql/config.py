@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _WEBHOOK_PORTS: Final = frozenset({80, 443})
 _PAGES: Final = frozenset({"console", "playground"})
 LEAST_POINTS: Final = 10_000
 """The smallest full budget: no operation costs more."""
+Introspection: TypeAlias = Literal["on", "admin", "off"]
+"""Which tokens may read the schema from the server: all, those with the scope ADMIN, or none."""
 
 
 class MissingSetting(Exception):
@@ -99,6 +101,7 @@ class Settings:
     """Origins, for example https://app.example, whose pages may use the API by HTTP and by sockets, besides the server's own origin."""
     pages: frozenset[str] = _PAGES
     """Which pages the web process serves: the console at / and the playground at /graphiql."""
+    introspection: Introspection = "on"
     metrics_token: str = ""
     """The bearer token for /metrics. If empty, /metrics answers only requests from the machine itself."""
     metrics_port: int | None = None
@@ -185,6 +188,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 10),
         request_seconds=_whole(environment, "AUDIENCE_REQUEST_SECONDS", 20),
         pages=_pages(environment, "AUDIENCE_PAGES"),
+        introspection=_introspection(environment, "AUDIENCE_INTROSPECTION"),
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         metrics_port=_port(environment, "AUDIENCE_METRICS_PORT"),
         worker_metrics_port=_port(environment, "AUDIENCE_WORKER_METRICS_PORT"),
@@ -251,6 +255,14 @@ def _pages(environment: Mapping[str, str], name: str) -> frozenset[str]:
     return pages
 
 
+def _introspection(environment: Mapping[str, str], name: str) -> Introspection:
+    value = environment.get(name) or "on"
+    for it in get_args(Introspection):
+        if it == value:
+            return cast("Introspection", it)
+    raise MalformedSetting(name, value, "on, admin or off")
+
+
 def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         return tuple(ip_network(it) for it in _words(environment, name))
@@ -297,6 +309,6 @@ def _words(environment: Mapping[str, str], name: str) -> list[str]:
 def _origins(environment: Mapping[str, str], name: str) -> frozenset[str]:
     origins = frozenset(it.strip().lower().rstrip("/") for it in environment.get(name, "").split(",") if it)
     for origin in origins:
-        if not re.fullmatch(r"https?://[^/\s]+", origin):
+        if not re.fullmatch(r"https?://[^/\s*]+", origin):
             raise MalformedSetting(name, origin, "origins like https://app.example, separated by commas")
     return origins

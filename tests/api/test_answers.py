@@ -94,7 +94,7 @@ async def test_pages_of_allowed_origins_ask_by_http_and_read_streams_and_upload(
     assert first.kind == "next"
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == origin
-        exposed = "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After, X-Request-Id"
+        exposed = "Accept-Ranges, Content-Disposition, Content-Range, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
         assert answer.headers["access-control-expose-headers"] == exposed
         assert "Origin" in answer.headers["vary"]
 
@@ -111,6 +111,15 @@ async def test_pages_of_other_origins_read_nothing(guarded, api, origin):
         answer = await browser.post("/graphql", json={"query": VIEWER}, headers={"origin": origin})
 
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/imports/imp_AQ/x", "/exports/exp_AQ/x"])
+async def test_a_cache_keeps_the_answers_to_different_origins_apart(guarded, path):
+    async with client(guarded) as caller:
+        answers = [await caller.get(path, headers=it) for it in ({}, {"origin": APP}, {"origin": "null"})]
+
+    assert ["Origin" in it.headers["vary"] for it in answers] == [True] * 3
+    assert ["access-control-allow-origin" in it.headers for it in answers] == [False, True, False]
 
 
 async def test_without_allowed_origins_no_page_reads_anything(server):

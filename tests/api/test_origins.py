@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
 
-from tests.api.conftest import served_by
+from tests.api.conftest import CREATE_GROUP, served_by
+from tests.api.test_csrf import GROUPS
 from tests.api.test_imports import COLUMNS, START
 
 pytestmark = pytest.mark.browser
@@ -23,6 +25,42 @@ STREAM = """async ([url, token, query]) => {
   const answer = await fetch(`${url}?query=${encodeURIComponent(query)}`, { headers });
   const { value } = await answer.body.pipeThrough(new TextDecoderStream()).getReader().read();
   return value;
+}"""
+FORGE = """async ([url, socketUrl, mutation]) => {
+  const simple = (type) => fetch(url, { method: "POST", mode: "no-cors", credentials: "include", headers: { "content-type": type }, body: mutation });
+  const name = async (asking) => { try { return (await asking()).type; } catch (error) { return error.name; } };
+  const json = { method: "POST", headers: { "content-type": "application/json" }, body: mutation };
+  const { query, variables } = JSON.parse(mutation);
+  const address = `${url}?query=${encodeURIComponent(query)}&variables=${encodeURIComponent(JSON.stringify(variables))}`;
+  const submitted = (enctype) => new Promise((done) => {
+    const frame = Object.assign(document.createElement("iframe"), { name: enctype });
+    const form = Object.assign(document.createElement("form"), { action: url, method: "POST", enctype, target: enctype });
+    const field = Object.assign(document.createElement("input"), { name: mutation.slice(0, -1) + ', "x": "', value: '"}' });
+    form.append(field);
+    document.body.append(frame, form);
+    frame.addEventListener("load", () => done("sent"));
+    form.submit();
+  });
+  const opened = () => new Promise((done) => {
+    const socket = new WebSocket(socketUrl, "graphql-transport-ws");
+    socket.addEventListener("open", () => done("opened"));
+    socket.addEventListener("error", () => done("refused"));
+  });
+  const image = (src) => new Promise((done) => {
+    const made = document.createElement("img");
+    made.addEventListener("load", () => done("loaded"));
+    made.addEventListener("error", () => done("blocked"));
+    made.src = src;
+  });
+  return [
+    await name(() => simple("text/plain")),
+    await name(() => fetch(url, json)),
+    await name(() => fetch(address, { mode: "no-cors", credentials: "include" })),
+    await image(address),
+    await submitted("text/plain"),
+    await opened(),
+    document.cookie,
+  ];
 }"""
 PUT = """async ([url, file]) => (await fetch(url, { method: "PUT", headers: { "content-type": "text/csv" }, body: file })).status"""
 
@@ -76,3 +114,13 @@ async def test_a_page_of_another_origin_reads_nothing(page, server, api):
     )
 
     assert refused == "TypeError"
+
+
+async def test_a_page_of_another_origin_changes_nothing(page, server, api):
+    mutation = json.dumps({"query": CREATE_GROUP, "variables": {"name": "forged"}})
+
+    told = await page.evaluate(FORGE, [f"{server.url}/graphql", server.socket_url, mutation])
+
+    # The resource policy keeps even the opaque answers from the page, and the preflight of application/json fails.
+    assert told == ["TypeError", "TypeError", "TypeError", "blocked", "sent", "refused", ""]
+    assert (await api.data(GROUPS))["groups"]["edges"] == []

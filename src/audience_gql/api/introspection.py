@@ -27,6 +27,8 @@ OBJECTS_A_POINT: Final = 3
 WRAPPED: Final = introspection_types["__Type"].fields["ofType"]  # type: ignore[attr-defined]  # an object
 """This field costs nothing beside the type that wraps. Tools select it nine levels deep, but a type is wrapped only once or twice."""
 _ROOT_FIELDS: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
+ROOT_FIELDS: Final = frozenset(_ROOT_FIELDS)
+"""The names of the root fields of introspection."""
 
 
 def root_field(name: str) -> GraphQLField | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, cast
@@ -46,10 +47,12 @@ from audience_gql.api.failures import HANDLERS
 from audience_gql.api.importing.imports import ImportQuery, ImportSubscription
 from audience_gql.api.importing.starting import ImportMutation
 from audience_gql.api.importing.undoing import UNDO_HANDLERS, ImportUndoMutation
+from audience_gql.api.inputs.problems import without_suggestion
 from audience_gql.api.inputs.variables import null_errors
 from audience_gql.api.insights.advice import SegmentAdviceQuery
 from audience_gql.api.insights.comparisons import SegmentComparisonQuery
 from audience_gql.api.insights.overlaps import SegmentOverlapQuery
+from audience_gql.api.introspection import ROOT_FIELDS
 from audience_gql.api.limits import CHARACTERS_A_POINT, COST
 from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
 from audience_gql.api.lists.group_edits import GroupEditMutation
@@ -76,7 +79,7 @@ from audience_gql.api.tokens import TokenMutation, TokenQuery
 from audience_gql.api.trail.entries import TrailQuery
 from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
-from audience_gql.config import LEAST_POINTS
+from audience_gql.config import LEAST_POINTS, Introspection
 
 _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
 _TYPES: Final = {type_.value: type_ for type_ in OperationType}
@@ -198,7 +201,8 @@ class Schema:
     The library's schema is inside and not a base class, because its own `execute` knows no scopes and no limits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, introspection: Introspection = "on") -> None:
+        self._introspection = introspection
         self._declared = strawberry.Schema(
             Query,
             Mutation,
@@ -251,15 +255,17 @@ class Schema:
         if not request.query:
             raise _refused(BadUserInput("There is no document: `query` is missing or empty."))
         if isinstance(prepared, RefusedDocument):
-            raise OperationRefused(prepared.errors)
+            raise self._refusal(prepared.errors, access)
         if operation is None:
             raise _refused(
                 BadUserInput("Set `operationName` to the name of one of the document's operations.")
             )
+        if operation.root_fields & ROOT_FIELDS and not self._shows_itself(access):
+            raise _refused(ApiError("FORBIDDEN", "Introspection is off for this token."))
         if error := _forbidden(operation, access) or _too_costly(candidate.points):
             raise _refused(error)
         if operation.never_null and (errors := null_errors(operation.never_null, request.variables or {})):
-            raise OperationRefused(errors)
+            raise self._refusal(errors, access)
         return Permitted(document=prepared.document, operation=operation)
 
     def executor(self, request: OperationRequest, permitted: Permitted, context: Context) -> AudienceExecutor:
@@ -273,8 +279,17 @@ class Schema:
             is_awaitable=optimized_is_awaitable,
         )
         if isinstance(executor, list):
-            raise OperationRefused(executor)
+            raise self._refusal(executor, context.access)
         return executor
+
+    def _shows_itself(self, access: Access) -> bool:
+        """Whether this token may introspect."""
+        return self._introspection == "on" or (self._introspection == "admin" and access.allows(Scope.ADMIN))
+
+    def _refusal(self, errors: Sequence[GraphQLError], access: Access) -> OperationRefused:
+        """Errors about a document or its variables. Without introspection, they suggest no names of the schema."""
+        shown = self._shows_itself(access)
+        return OperationRefused(errors if shown else [without_suggestion(error) for error in errors])
 
     def as_text(self) -> str:
         """The schema in GraphQL's schema language, as in the file schema.graphql."""

@@ -56,10 +56,9 @@ _MEDIA_TYPES: Final = {
 }
 _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+"""What only pages need. Every answer of the web process has further headers: see docs/headers.md."""
 _BASE: Final = '<base href="./"'
 """What the console's page has where the server writes the way from its address to the root."""
 
@@ -116,7 +115,7 @@ def send_file(request: Request, page: Page, name: str) -> Response:
 def nothing_here() -> Response:
     """The answer for a path that leads nowhere."""
     error = "there is nothing at this path; the API is at /graphql"
-    return JSONResponse({"error": error}, HTTPStatus.NOT_FOUND, {**_HEADERS, "Cache-Control": "no-store"})
+    return JSONResponse({"error": error}, HTTPStatus.NOT_FOUND)
 
 
 def _takes_gzip(request: Request) -> bool:

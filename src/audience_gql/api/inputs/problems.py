@@ -5,6 +5,7 @@ It must not look at values. checking.py does that.
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,6 +24,8 @@ _CLOSE: Final = 0.7
 _OFF: Final = 3
 """A suggested name is at most this many characters longer or shorter than the given one."""
 _NAMES_LISTED: Final = 12
+_SUGGESTION: Final = re.compile(r"; (?:did you mean|ask for it in a fragment) .*", re.DOTALL)
+"""The part of a message that names what is in the schema."""
 
 
 class Enough(Exception):  # not an error: it ends the recursion
@@ -70,6 +73,21 @@ def suggestion(name: str, names: Collection[str]) -> str:
     near = [it for it in names if it[:1] == name[:1] and abs(len(it) - len(name)) <= _OFF]
     close = get_close_matches(name, near, n=2, cutoff=_CLOSE)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def without_suggestion(error: GraphQLError) -> GraphQLError:
+    """The error without the names of the schema that its message, or one of its issues, suggests."""
+    extensions = dict(error.extensions or {})
+    if "issues" in extensions:
+        extensions["issues"] = [{**it, "message": _plain(it["message"])} for it in extensions["issues"]]
+    message = _plain(error.message)
+    return GraphQLError(
+        message, error.nodes, error.source, error.positions, error.path, extensions=extensions
+    )
+
+
+def _plain(message: str) -> str:
+    return _SUGGESTION.sub("", message)
 
 
 def listed(names: Collection[str]) -> str:

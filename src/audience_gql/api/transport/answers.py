@@ -1,82 +1,66 @@
-"""The headers of every HTTP response of the API, and the origins whose pages may read it.
+"""The headers of every HTTP response, whatever answers: the API, a page, or nothing.
 
-It must not depend on the response's content.
+It must not depend on the response's content. docs/headers.md lists the headers, and a test compares it with all routes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from random import getrandbits
-from typing import Final
+from typing import Final, cast
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audience_gql.api.errors import REQUEST_ID
 from audience_gql.api.transport.replies import WHOLE, Header, send_whole
 
 _REQUEST_ID: Final = b"x-request-id"
+_FROM_HTTPS: Final[Header] = (b"x-forwarded-proto", b"https")
 _CACHE_CONTROL: Final = b"cache-control"
-_NOT_STORED: Final[Header] = (_CACHE_CONTROL, b"no-store")
-_NOT_GUESSED: Final[Header] = (b"x-content-type-options", b"nosniff")
+_POLICY: Final = b"content-security-policy"
+_ALWAYS: Final[tuple[Header, ...]] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_UNLESS_GIVEN: Final[tuple[Header, ...]] = (
+    (_CACHE_CONTROL, b"no-store"),
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
+)
+_SECURE: Final[tuple[Header, ...]] = (*_ALWAYS, (b"strict-transport-security", b"max-age=31536000"))
 _GIVEN: Final = re.compile(rb"[\w.:=+/-]{1,100}")
 """The form of an id that a proxy or client may give. It is safe to write into a log."""
-_ASKED_WITH: Final = ("Authorization", "Content-Type", "If-Range", "Last-Event-ID", "Range", "X-Request-Id")
-_READ_FROM: Final = (
-    "Accept-Ranges",
-    "Content-Disposition",
-    "Content-Range",
-    "ETag",
-    "RateLimit",
-    "RateLimit-Policy",
-    "Retry-After",
-    "X-Request-Id",
-)
-
-
-def for_pages(app: ASGIApp, *, origins: Collection[str], methods: Collection[str]) -> ASGIApp:
-    """An application whose responses pages of these origins may read. Cookies are not allowed: the token is in a header."""
-    if not origins:
-        return app
-    return _ByMessages(
-        CORSMiddleware(
-            app,
-            allow_origins=origins,
-            allow_methods=methods,
-            allow_headers=_ASKED_WITH,
-            expose_headers=_READ_FROM,
-        )
-    )
-
-
-class _ByMessages:
-    """An application that sends its responses by ASGI messages, for middleware that changes these."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.get("extensions", {}).pop(WHOLE, None)
-        await self._app(scope, receive, send)
+_PEERS: Final = 256
 
 
 class Answers:
-    """An application whose responses no cache stores and whose media type no browser guesses. Each has an id.
+    """An application whose responses say to browsers and caches what they may do. Each has an id.
 
-    The id is the request's `X-Request-Id`, or a new one. The server's log names it with every error of the request.
+    The id is the request's `X-Request-Id`, or a new one. The server's log names it with every error of the request. Over HTTPS, a
+    response tells the browser never to use HTTP again. Where TLS ends at a proxy, one of these proxies must say that it was HTTPS.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, proxies: Collection[IPv4Network | IPv6Network] = ()) -> None:
         self._app = app
+        self._proxies = proxies
+        self._is_proxy = lru_cache(_PEERS)(self._is_in_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"")
-        request_id = given if _GIVEN.fullmatch(given) else f"{getrandbits(64):016x}".encode()
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _id_of(scope)
+        added = _SECURE if self._is_secure(scope) else _ALWAYS
 
         def complete(headers: Sequence[Header]) -> list[Header]:
-            stored = () if any(name == _CACHE_CONTROL for name, _ in headers) else (_NOT_STORED,)
-            return [*headers, *stored, _NOT_GUESSED, (_REQUEST_ID, request_id)]
+            given = [name for name, _ in headers]
+            missing = _UNLESS_GIVEN
+            if _CACHE_CONTROL in given or _POLICY in given:
+                missing = tuple(it for it in _UNLESS_GIVEN if it[0] not in given)
+            return [*headers, *missing, *added, (_REQUEST_ID, request_id)]
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -88,3 +72,26 @@ class Answers:
             scope["extensions"][WHOLE] = {"send": lambda headers, body: whole(complete(headers), body)}
         REQUEST_ID.set(request_id.decode())
         await self._app(scope, receive, answer)
+
+    def _is_secure(self, scope: Scope) -> bool:
+        """Whether the client sent the request over HTTPS. Only our proxies may say so."""
+        if scope["scheme"] == "https":
+            return True
+        if _FROM_HTTPS not in scope["headers"]:
+            return False
+        client = scope.get("client")
+        return client is not None and self._is_proxy(client[0])
+
+    def _is_in_proxies(self, peer: str) -> bool:
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+
+def _id_of(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == _REQUEST_ID and _GIVEN.fullmatch(value):
+            return cast("bytes", value)
+    return b"%016x" % getrandbits(64)

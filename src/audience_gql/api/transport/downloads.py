@@ -215,8 +215,6 @@ def _headers(export: ExportRecord) -> dict[str, str]:
         "Content-Disposition": _disposition(export.list_name, plan.format.lower()),
         "Accept-Ranges": "bytes",
         "ETag": _etag(export),
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
     }
 
 

@@ -11,7 +11,10 @@ from typing import Final
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from audience_gql.api.transport.answers import Answers
+
 METRICS_PATH: Final = "/metrics"
+_NOTHING_HERE: Final = Answers(PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND))
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
@@ -35,7 +38,7 @@ class MetricsPort:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})
             else:
-                await PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND)(scope, receive, send)
+                await _NOTHING_HERE(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
