@@ -56,6 +56,7 @@ async def create_named_token(
     scopes: Sequence[str],
     days: int | None = None,
     networks: Sequence[str] | None = None,
+    only_trusted_documents: bool = False,
 ) -> str:
     """Create a token for the workspace with this name, and the workspace if it is missing. Returns the token's text. Raises InvalidInput.
 
@@ -75,6 +76,7 @@ async def create_named_token(
             scopes=scopes,
             expires_at=expires_at,
             networks=networks,
+            only_trusted_documents=only_trusted_documents,
         )
     return secret
 

@@ -17,6 +17,7 @@ from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from audience_gql.api.context import Services
+from audience_gql.api.documents import Documents
 from audience_gql.api.live import Live
 from audience_gql.api.operating import (
     OperationQueue,
@@ -42,6 +43,7 @@ from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.readiness import readiness
 from audience_gql.audience.tasks import end
+from audience_gql.audience.trusted_texts import TrustedTexts
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.messaging.jobs import ArqJobs
@@ -74,7 +76,10 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
-        async with _opened(settings, live) as services, aclosing(RedisCodes(settings.redis_url)) as codes:
+        async with (
+            _opened(settings, live, schema.documents) as services,
+            aclosing(RedisCodes(settings.redis_url)) as codes,
+        ):
             subscriptions = Subscriptions(schema, services)
             async with Sockets(subscriptions, services).running() as sockets:
                 yield {
@@ -108,7 +113,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
+async def _opened(settings: Settings, live: Live, documents: Documents) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         presence = Presence(settings.database_url)
         database = await Database.open(
@@ -151,6 +156,8 @@ async def _opened(settings: Settings, live: Live) -> AsyncIterator[Services]:
             operations=OperationQueue(settings),
             budgets=budgets,
             doorkeeper=Doorkeeper(ports),
+            trusted=TrustedTexts(ports),
+            documents=documents,
             cursors=CursorCodec(settings.secret_keys),
             settings=settings,
             live=live,

@@ -12,6 +12,7 @@ import zoneinfo
 from typing import TYPE_CHECKING, Final
 
 from audience_gql.commands import (
+    documents,
     exporting,
     generated,
     importing,
@@ -36,6 +37,7 @@ _COMMANDS: Final = (
     sign_in,
     workspaces,
     tokens,
+    documents,
     upkeep,
     generated,
 )

@@ -45,6 +45,7 @@ from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports, Signals
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
+from audience_gql.audience.trusted_texts import TrustedTexts
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
@@ -333,6 +334,8 @@ async def new_workspace(schema: Schema, database: Database, tick_pool: TickPool,
         operations=OperationQueue(settings),
         budgets=Budgets(most=settings.points, per_second=settings.points_per_second),
         doorkeeper=Doorkeeper(ports),
+        trusted=TrustedTexts(ports),
+        documents=schema.documents,
         cursors=CursorCodec(("a key",)),
         settings=settings,
         live=Live(most_per_token=50),

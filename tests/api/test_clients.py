@@ -13,6 +13,7 @@ import pytest
 
 from tests import npm
 from tests.api.test_socket import entered
+from tests.api.test_trusted_documents import hash_of, limited_token, publish
 
 FOLDER = Path(__file__).parents[1] / "clients" / "runtime"
 pytestmark = pytest.mark.browser
@@ -97,6 +98,33 @@ async def test_clients_with_persisted_queries_fall_back_to_documents_for_good(
     assert told["data"] == [api.access.workspace.name] * 2
     assert [it["hasQuery"] for it in told["sent"]] == [False, True, True]
     assert told["sent"][0]["method"] == method
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("client", ["apollo", "urql"])
+async def test_clients_with_persisted_queries_send_no_text_of_a_trusted_document(
+    program, server, api, client, method
+):
+    token = await api.token()
+    before = await done(program, server, token, client, method)
+    text = next(it["query"] for it in before["sent"] if it["hasQuery"])
+    await publish(api, text)
+    limited = await limited_token(api)
+
+    told = await done(program, server, limited, client, method)
+
+    assert told["data"] == [api.access.workspace.name] * 2
+    assert [(it["hasQuery"], it["method"], it["status"]) for it in told["sent"]] == [(False, method, 200)] * 2
+
+
+async def test_urql_sends_the_id_of_a_document(program, server, api):
+    text = "{ viewer { workspace { name } } }"
+    await publish(api, text)
+
+    told = await done(program, server, await limited_token(api), "urqlById", f"sha256:{hash_of(text)}")
+
+    assert told["data"] == api.access.workspace.name
+    assert [(it["hasQuery"], it["documentId"]) for it in told["sent"]] == [(False, f"sha256:{hash_of(text)}")]
 
 
 async def test_apollo_s_cache_knows_the_possible_types_of_interfaces(program, server, api):

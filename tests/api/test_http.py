@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 
@@ -171,6 +172,7 @@ async def test_a_get_that_says_nothing_is_a_bad_request(client, params):
 
 
 HASH = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
+HASH_OF_VIEWER = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(VIEWER.encode()).hexdigest()}}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -193,8 +195,8 @@ async def test_a_hash_in_place_of_a_document_is_refused_in_the_words_that_client
 
 
 async def test_a_document_that_comes_with_its_hash_is_run(client):
-    posted = await client.post("/graphql", json={"query": VIEWER, "extensions": HASH})
-    got = await client.get("/graphql", params={"query": VIEWER, "extensions": json.dumps(HASH)})
+    posted = await client.post("/graphql", json={"query": VIEWER, "extensions": HASH_OF_VIEWER})
+    got = await client.get("/graphql", params={"query": VIEWER, "extensions": json.dumps(HASH_OF_VIEWER)})
 
     assert "errors" not in posted.json() | got.json()
 

@@ -125,7 +125,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
         "Query.eventNames", "Query.nodes", "Query.segmentAdvice", "Query.segmentOverlap", "Query.segmentTemplates", "Query.valueSuggestions",
         "Segment.dependsOn", "Segment.performance", "Segment.similar", "Segment.sizeForecast", "Segment.sizeHistory", "Segment.usedBy", "SegmentComparison.warnings", "SegmentCycle.cycle", "SegmentFlow.causes", "SegmentOverlap.segments", "SegmentRevision.linesAdded", "SegmentRevision.linesRemoved", "SegmentPreview.sample", "SegmentPreview.warnings",
         "SplitSegmentPayload.segments", "Subscriber.channels", "Subscriber.fields", "Subscriber.memberOf",
-        "TrackEventsPayload.rejects", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
+        "PublishDocumentsPayload.documents", "TrackEventsPayload.rejects", "TrustedDocument.operations", "WithdrawDocumentsPayload.documents", "UpsertSubscribersPayload.kept", "UpsertSubscribersPayload.rejects", "UpsertSubscribersPayload.subscribers",
         "WebhookDelivery.attempts", "WebhookDelivery.runs", "WebhookEndpoint.automations",
     }  # fmt: skip
 
@@ -143,7 +143,7 @@ def test_every_list_is_a_page_or_has_a_ceiling(exported):
 def test_connections_are_relay_s(exported):
     connections = {name: it for name, it in exported.type_map.items() if name.endswith("Connection")}
 
-    assert len(connections) == 19
+    assert len(connections) == 20
     for name, connection in connections.items():
         edge = exported.type_map[name.removesuffix("Connection") + "Edge"]
         assert str(connection.fields["edges"].type) == f"[{edge.name}!]!"
@@ -166,6 +166,6 @@ def test_node_types_are_those_with_ids(exported):
     node = exported.type_map["Node"]
 
     assert {it.name for it in exported.get_possible_types(node)} == {
-        "ApiToken", "AuditEntry", "Automation", "AutomationRun", "CustomField", "Event", "Export", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "SegmentRevision", "Subscriber", "WebhookDelivery",
+        "ApiToken", "AuditEntry", "Automation", "AutomationRun", "CustomField", "Event", "Export", "Group", "Import", "ImportNotice", "ImportReject", "MembershipChange", "Segment", "SegmentRevision", "Subscriber", "TrustedDocument", "WebhookDelivery",
         "WebhookEndpoint", "Workspace",
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -270,12 +271,15 @@ async def test_a_header_opens_nothing_before_the_init_and_nothing_to_pages_of_ot
         )
 
 
+OF_VIEWER = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(VIEWER.encode()).hexdigest()}}
+
+
 async def test_a_hash_in_place_of_a_document_is_refused_in_the_words_that_clients_wait_for(server, api):
     extensions = {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
     async with entered(server, await api.token()) as socket:
         await send(socket, {"id": "1", "type": "subscribe", "payload": {"extensions": extensions}})
         refused = await received(socket)
-        await send(socket, subscribe(VIEWER, extensions=extensions))
+        await send(socket, subscribe(VIEWER, extensions=OF_VIEWER))
         answered = await received(socket)
 
     assert (refused["id"], refused["type"]) == ("1", "error")

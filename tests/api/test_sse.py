@@ -156,7 +156,9 @@ async def test_what_cannot_run_is_told_in_the_stream(server, api, document, code
 async def test_a_hash_in_place_of_a_document_is_told_in_the_stream(server, api):
     headers = {**STREAM, "authorization": f"Bearer {await api.token()}"}
     async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
-        response = await client.post("/graphql", json={"extensions": {"persistedQuery": {"version": 1}}})
+        response = await client.post(
+            "/graphql", json={"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}
+        )
 
     (kind, body), (end, _) = parsed(response)
     assert (response.status_code, kind, end) == (200, "next", "complete")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -53,6 +54,8 @@ IMPORT = """startImport(input: {columns: [{header: "canary-header", to: {profile
 EXPORT = 'exportList(input: {list: {groupId: "$group"}, format: CSV}) { ... on ExportListPayload { downloadUrl export { id } } }'
 TOKEN = 'createApiToken(input: {name: "CRM", scopes: [READ]}) { ... on CreateApiTokenPayload { secret token { id } } }'
 
+OWN_HASH = hashlib.sha256(b"query Own { viewer { token { name } } }").hexdigest()
+
 STEPS: list[tuple[str, str, list[str]]] = [
     ("group", 'createGroup(input: {name: "Team"}) { ... on Group { id } }', ["GROUP_CREATED"]),
     ("", 'updateGroup(input: {id: "$group", description: "Us"}) { __typename }', ["GROUP_EDITED"]),
@@ -91,6 +94,9 @@ STEPS: list[tuple[str, str, list[str]]] = [
     ("export", EXPORT, ["EXPORT_STARTED"]),
     ("token", TOKEN, ["API_TOKEN_CREATED"]),
     ("", 'revokeApiToken(input: {id: "$token"}) { __typename }', ["API_TOKEN_REVOKED"]),
+    ("document", 'publishDocuments(input: {documents: ["query Own { viewer { token { name } } }"]}) { ... on PublishDocumentsPayload { documents { id } } }', ["TRUSTED_DOCUMENT_PUBLISHED"]),
+    ("", 'publishDocuments(input: {documents: ["query Own { viewer { token { name } } }"]}) { __typename }', []),
+    ("", 'withdrawDocuments(input: {documentIds: ["' + OWN_HASH + '"]}) { __typename }', ["TRUSTED_DOCUMENT_WITHDRAWN"]),
     ("", 'exportSubscriber(input: {subscriber: {externalId: "canary-person"}}) { __typename }', ["SUBSCRIBER_EXPORTED"]),
     ("", 'eraseSubscriber(input: {subscriber: {externalId: "canary-person"}}) { __typename }', ["SUBSCRIBER_ERASED"]),
     ("", 'deleteAutomation(input: {id: "$automation"}) { __typename }', ["AUTOMATION_DELETED"]),

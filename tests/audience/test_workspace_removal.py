@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
+from audience_gql.audience.definitions.trusted_documents import CheckedDocument, publish_documents
 from audience_gql.audience.failures import InvalidInput, NotFound
 from audience_gql.audience.imports.lifecycle import start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
@@ -54,6 +55,8 @@ async def live(house) -> str:
     await house.track("2", "bought")  # marks that wait
     plan = ImportPlan(columns=(ColumnPlan(header="id", kind="profile", target="externalId"),))
     await start_import(ports=house.ports, workspace=house.workspace, plan=plan, dry_run=False)
+    document = CheckedDocument(text="{ __typename }", operations=("",))
+    await publish_documents(ports=house.ports, workspace=house.workspace, documents=[document])
     return secret
 
 
@@ -71,7 +74,7 @@ async def test_nothing_of_it_is_left_and_everything_of_another(house, other_hous
     assert {name for name, count in before.items() if count} >= {
         "subscribers.bucket_id", "events.bucket_id", "event_keys.bucket_id", "segment_members.bucket_id", "group_members.bucket_id",
         "channel_states.bucket_id", "subscriber_dates.bucket_id", "membership_changes.bucket_id", "dirty.bucket_id", "identities.workspace_id",
-        "segments.workspace_id", "groups.workspace_id", "imports.workspace_id", "api_tokens.workspace_id", "trail_entries.workspace_id",
+        "segments.workspace_id", "groups.workspace_id", "imports.workspace_id", "api_tokens.workspace_id", "trail_entries.workspace_id", "trusted_documents.workspace_id",
     }  # fmt: skip
     assert {name: count for name, count in (await rows(house)).items() if count} == {}
     assert await rows(other_house) == kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shutil
 import sys
@@ -287,3 +288,32 @@ async def test_workspaces_and_tokens_from_their_beginning_to_their_end(empty_dat
     assert deleted == "Store is deleted; its data is still in backups\n"
     assert "there is no workspace called 'Store'" in gone
     assert await said("workspace", "list") == ""
+
+
+async def test_documents_are_published_listed_and_withdrawn(empty_database_url, redis_url, tmp_path):
+    settings = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url}
+    good, bad = tmp_path / "good.graphql", tmp_path / "bad.graphql"
+    good.write_text("query Viewer { viewer { token { name } } }\n", encoding="utf-8")
+    bad.write_text("query Bad {\n  nothing\n}\n", encoding="utf-8")
+    name = hashlib.sha256(good.read_bytes()).hexdigest()
+    of_shop = ("--workspace", "Shop")
+
+    token = await run(*COMMANDS["token"], "--only-trusted-documents", **settings)
+    tokens = await run("token", "list", *of_shop, **settings)
+    refused = await run("documents", "publish", str(tmp_path), *of_shop, **settings)
+    bad.unlink()
+    published = await run("documents", "publish", str(tmp_path), *of_shop, **settings)
+    listed = await run("documents", "list", *of_shop, **settings)
+    withdrawn = await run("documents", "withdraw", f"sha256:{name}", *of_shop, **settings)
+    unknown = await run("documents", "withdraw", name, *of_shop, **settings)
+
+    assert token.code == 0
+    assert tokens.out.endswith("\ttrusted documents only\n")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == f"{bad}:2:3: Query has no field nothing\naudience-gql: nothing was published\n"
+    assert (published.code, published.out) == (0, f"{name}\tViewer\n")
+    assert published.err.endswith("1 of 1 documents are new\n")
+    assert listed.out.startswith(f"{name}\tViewer\tpublished 20")
+    assert listed.out.endswith(" by audience-gql\n")
+    assert (withdrawn.code, withdrawn.out) == (0, "")
+    assert (unknown.code, "no document with this hash is published" in unknown.err) == (1, True)

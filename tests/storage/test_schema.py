@@ -20,7 +20,15 @@ from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.models import Model
 
-from audience_gql.storage import export_models, import_models, migrations, models, trail_models, work_models
+from audience_gql.storage import (
+    document_models,
+    export_models,
+    import_models,
+    migrations,
+    models,
+    trail_models,
+    work_models,
+)
 from audience_gql.storage.acting import models as acting_models
 from audience_gql.storage.database import Database
 from audience_gql.storage.orm_settings import TORTOISE_ORM
@@ -31,7 +39,15 @@ MIGRATIONS = Path(migrations.__file__).parent
 OWN = sorted(path.stem for path in MIGRATIONS.glob("m[0-9]*.py"))
 MODELS = [
     model
-    for module in (models, work_models, import_models, export_models, trail_models, acting_models)
+    for module in (
+        models,
+        work_models,
+        import_models,
+        export_models,
+        trail_models,
+        document_models,
+        acting_models,
+    )
     for model in vars(module).values()
     if isinstance(model, type)
     and issubclass(model, Model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import strawberry
 
@@ -18,9 +18,13 @@ from audience_gql.audience.log.cursors import CursorCodec
 from audience_gql.audience.log.feed import Feed
 from audience_gql.audience.log.segment_watch import SegmentWatch
 from audience_gql.audience.ports import Ports, Sender
+from audience_gql.audience.trusted_texts import TrustedTexts
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.storage.models import Workspace
+
+if TYPE_CHECKING:
+    from audience_gql.api.documents import Documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,9 @@ class Services:
     operations: OperationQueue
     budgets: Budgets
     doorkeeper: Doorkeeper
+    trusted: TrustedTexts
+    documents: Documents
+    """The documents of the schema that runs the operations."""
     cursors: CursorCodec
     settings: Settings
     live: Live

@@ -80,6 +80,21 @@ class RefusedDocument:
     errors: Sequence[GraphQLError]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """One reason why a document must not run."""
+
+    message: str
+    line: int | None
+    column: int | None
+    """The place in the document, from 1. None if the reason concerns the whole document."""
+
+    def __str__(self) -> str:
+        return (
+            self.message if self.line is None else f"line {self.line}, column {self.column}: {self.message}"
+        )
+
+
 class Documents:
     """Prepares the documents of one schema, and remembers the latest ones."""
 
@@ -134,6 +149,18 @@ class Documents:
             for (name, definition), cost in zip(_operations(document), costs, strict=True)
         }
         return Prepared(document=document, operations=operations)
+
+
+def complaints(documents: Documents, text: str) -> tuple[tuple[str, ...], list[Complaint]]:
+    """The names of a document's operations, where an operation without a name is "", and every reason why the document must not run."""
+    prepared = documents.prepare(text)
+    if isinstance(prepared, Prepared):
+        return tuple(name or "" for name in prepared.operations), []
+    found = []
+    for error in prepared.errors:
+        line, column = error.locations[0] if error.locations else (None, None)
+        found.append(Complaint(message=error.message, line=line, column=column))
+    return (), found
 
 
 def _in_our_words(error: GraphQLSyntaxError) -> GraphQLError:

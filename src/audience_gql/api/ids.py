@@ -24,6 +24,7 @@ from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.reads.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 from audience_gql.storage.trail import EntryRecord, RevisionRecord
+from audience_gql.storage.trusted_documents import DocumentRecord
 
 _LARGEST: Final = 2**63 - 1
 _DAWN: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -54,6 +55,7 @@ class Kind(StrEnum):
     WEBHOOK_DELIVERY = "dlv"
     AUDIT_ENTRY = "aud"
     SEGMENT_REVISION = "rev"
+    TRUSTED_DOCUMENT = "doc"
     API_TOKEN = "tok"  # noqa: S105  # the word for a kind of id
 
 
@@ -133,6 +135,7 @@ _ID_OF: Final[Mapping[type, Callable[[Any], str]]] = {  # Any: a row of the type
     ExportRecord: lambda row: encode(Kind.EXPORT, row.id),
     EntryRecord: lambda row: encode(Kind.AUDIT_ENTRY, row.id),
     RevisionRecord: lambda row: encode(Kind.SEGMENT_REVISION, row.id),
+    DocumentRecord: lambda row: encode(Kind.TRUSTED_DOCUMENT, row.id),
     Group: _definition(Kind.GROUP),
     Segment: _definition(Kind.SEGMENT),
     CustomField: _definition(Kind.CUSTOM_FIELD),

@@ -20,7 +20,7 @@ from audience_gql.audience.engine.due import next_change_by_segments
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.storage import definitions, trail
+from audience_gql.storage import definitions, trail, trusted_documents
 from audience_gql.storage.acting import delivery_pages, endpoint_pages
 from audience_gql.storage.acting import pages as automations
 from audience_gql.storage.acting.deliveries import AttemptRecord
@@ -55,6 +55,7 @@ from audience_gql.storage.reads.records import (
 )
 from audience_gql.storage.reads.slices import Entries, Slice
 from audience_gql.storage.trail import EntryRecord, RevisionRecord
+from audience_gql.storage.trusted_documents import DocumentRecord
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -117,6 +118,10 @@ class Loaders:
     @cached_property
     def trail_entries(self) -> Loader[int, EntryRecord | None]:
         return self._one(trail.entries_by_ids)
+
+    @cached_property
+    def trusted_documents(self) -> Loader[int, DocumentRecord | None]:
+        return self._one(trusted_documents.documents_by_ids)
 
     @cached_property
     def segment_revisions(self) -> Loader[int, RevisionRecord | None]:

@@ -38,7 +38,7 @@ class Node:
 class NodeQuery:
     @strawberry.field(
         description="The object with this id. Null when nothing in this workspace has it. Without the scope ADMIN, a caller finds no token "
-        "except its own, and nothing of webhooks and of the audit trail.",
+        "except its own, and nothing of webhooks, trusted documents and the audit trail.",
         graphql_type=Node | None,
     )
     @staticmethod
@@ -126,6 +126,9 @@ _FINDERS: Final[Mapping[Kind, Finder]] = {
     Kind.WEBHOOK_DELIVERY: _for_admins(_loaded(ids.delivery_key_of, lambda loaders: loaders.deliveries)),
     Kind.AUDIT_ENTRY: _for_admins(
         _loaded(partial(ids.number_of, Kind.AUDIT_ENTRY), lambda loaders: loaders.trail_entries)
+    ),
+    Kind.TRUSTED_DOCUMENT: _for_admins(
+        _loaded(partial(ids.number_of, Kind.TRUSTED_DOCUMENT), lambda loaders: loaders.trusted_documents)
     ),
     Kind.SEGMENT_REVISION: _loaded(
         partial(ids.number_of, Kind.SEGMENT_REVISION), lambda loaders: loaders.segment_revisions

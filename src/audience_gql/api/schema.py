@@ -77,6 +77,7 @@ from audience_gql.api.plans.planner import Planner
 from audience_gql.api.scalars import SCALARS
 from audience_gql.api.tokens import TokenMutation, TokenQuery
 from audience_gql.api.trail.entries import TrailQuery
+from audience_gql.api.trusted_documents import TrustedDocumentMutation, TrustedDocumentQuery
 from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
 from audience_gql.config import LEAST_POINTS, Introspection
@@ -93,6 +94,7 @@ _SHAPES: Final = 1_000
 class Query(
     ViewerQuery,
     TokenQuery,
+    TrustedDocumentQuery,
     TrailQuery,
     NodeQuery,
     SubscriberQuery,
@@ -138,6 +140,7 @@ class Mutation(
     ImportUndoMutation,
     ExportMutation,
     TokenMutation,
+    TrustedDocumentMutation,
 ): ...
 
 

@@ -33,6 +33,10 @@ class CreateApiTokenInput:
         "null. Elsewhere it is as unknown as a wrong token.",
         default=None,
     )
+    only_trusted_documents: bool = strawberry.field(
+        description="Whether the token is limited to trusted documents. Any other document, also a query of the schema, is FORBIDDEN for it.",
+        default=False,
+    )
 
 
 @strawberry.input(description="An API token to revoke.")
@@ -96,6 +100,7 @@ class TokenMutation:
             scopes=[scope.value for scope in token.scopes],
             expires_at=_expiry(token),
             networks=token.networks,
+            only_trusted_documents=token.only_trusted_documents,
         )
         return CreateApiTokenPayload(token=row, secret=secret)  # type: ignore[arg-type]  # a row stands for its type, as everywhere
 

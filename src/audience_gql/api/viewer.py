@@ -17,11 +17,11 @@ from audience_gql.storage.reads import batches
 
 @enum(
     "What an API token may do.",
-    READ="All subscriptions, and all queries except those about tokens, webhooks and the audit trail. Also every field of a mutation's result: see WRITE.",
-    WRITE="All mutations except trackEvents, exportSubscriber, and those about tokens and webhooks. Without READ, a result may contain counts, rejects, failures, and the "
+    READ="All subscriptions, and all queries except those about tokens, trusted documents, webhooks and the audit trail. Also every field of a mutation's result: see WRITE.",
+    WRITE="All mutations except trackEvents, exportSubscriber, and those about tokens, trusted documents and webhooks. Without READ, a result may contain counts, rejects, failures, and the "
     "ids of people, lists and definitions. A mutation that asks for any other field is FORBIDDEN and changes nothing.",
     TRACK="The mutation trackEvents.",
-    ADMIN="Everything, including tokens, webhooks, the audit trail and exportSubscriber.",
+    ADMIN="Everything, including tokens, trusted documents, webhooks, the audit trail and exportSubscriber.",
 )
 class Scope(StrEnum):
     READ = "READ"
@@ -97,6 +97,9 @@ class ApiToken(Node):
     )
     networks: list[str] | None = strawberry.field(
         description="The networks from which the token may be used, such as 203.0.113.0/24. Null for all networks."
+    )
+    only_trusted_documents: bool = strawberry.field(
+        description="Whether the token is limited to trusted documents. Any other document is FORBIDDEN for it."
     )
 
     @classmethod

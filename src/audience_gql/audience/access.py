@@ -161,10 +161,12 @@ async def create_token(
     scopes: Sequence[str],
     expires_at: datetime | Unset | None = None,
     networks: Sequence[str] | None = None,
+    only_trusted_documents: bool = False,
 ) -> tuple[ApiToken, str]:
     """Create a token. Returns it and its text, which is available only here. Raises InvalidInput.
 
     With UNSET, it expires after DEFAULT_DAYS; with None, never. `networks` are those from which it may be used; None for all.
+    With `only_trusted_documents`, it runs no other documents.
 
     Existing tokens stay valid. To replace one, create another token, and revoke the old one when nobody uses it any more.
     """
@@ -194,6 +196,7 @@ async def create_token(
             created_at=now,
             expires_at=ends_at,
             networks=kept,
+            only_trusted_documents=only_trusted_documents,
         )
         await record(ports, transaction, workspace.id, now, _creation(token))
         return token
@@ -204,7 +207,7 @@ async def create_token(
 async def rotate_token(
     *, ports: Ports, workspace: Workspace, token_id: int | None, overlap: timedelta
 ) -> tuple[ApiToken, str]:
-    """Create a token with the name, scopes, networks and length of life of another one, which ends after the overlap.
+    """Create a token with the name, scopes, limits and length of life of another one, which ends after the overlap.
 
     Returns the new token and its text, which is available only here. Raises NotFound, also for a token that is revoked.
     """
@@ -224,6 +227,7 @@ async def rotate_token(
             created_at=now,
             expires_at=None if life is None else now + life,
             networks=old.networks,
+            only_trusted_documents=old.only_trusted_documents,
         )
         before = portraits.of_token(old)
         old.expires_at = min(now + overlap, old.expires_at or now + overlap)

@@ -57,6 +57,11 @@ def _add_create(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         action="append",
         help="a network from which it may be used, such as 203.0.113.0/24; can be given several times (default: all)",
     )
+    create.add_argument(
+        "--only-trusted-documents",
+        action="store_true",
+        help="limit it to the documents that are published with `documents publish`",
+    )
     create.set_defaults(run=_create)
 
 
@@ -86,6 +91,7 @@ def _create(parsed: argparse.Namespace) -> int:
             scopes=parsed.scope or ["READ"],
             days=parsed.days,
             networks=parsed.network,
+            only_trusted_documents=parsed.only_trusted_documents,
         )
     )
     print(secret)
@@ -98,7 +104,11 @@ def _list(parsed: argparse.Namespace) -> int:
 
     tokens, now = asyncio.run(tokens_of(settings, workspace=parsed.workspace))
     for token in tokens:
-        print("\t".join((token.prefix, token.name, ",".join(token.scopes), *_state(token, now))))
+        print(
+            "\t".join(
+                (token.prefix, token.name, ",".join(token.scopes), *_state(token, now), *_limits(token))
+            )
+        )
     return 0
 
 
@@ -115,6 +125,10 @@ def _state(token: ApiToken, now: datetime) -> tuple[str, str, str]:
     where = token.last_used_address or "an unknown address"
     agent = "" if token.last_used_agent is None else f" ({token.last_used_agent})"
     return expiry, networks, f"last used {token.last_used_at:%Y-%m-%d %H:%M} from {where}{agent}"
+
+
+def _limits(token: ApiToken) -> tuple[str, ...]:
+    return ("trusted documents only",) if token.only_trusted_documents else ()
 
 
 def _revoke(parsed: argparse.Namespace) -> int:

@@ -46,6 +46,7 @@ MODELS = {
         "audience_gql.storage.import_models",
         "audience_gql.storage.export_models",
         "audience_gql.storage.trail_models",
+        "audience_gql.storage.document_models",
         "audience_gql.storage.acting.models",
     ],
     "migrations": "audience_gql.storage.migrations",

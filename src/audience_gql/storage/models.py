@@ -67,6 +67,7 @@ class ApiToken(Model):
     networks: list[str] | None = ArrayField("text", null=True)
     last_used_address: str | None = TextField(null=True)
     last_used_agent: str | None = TextField(null=True)
+    only_trusted_documents = BooleanField(default=False)
 
     class Meta:
         table = "api_tokens"

@@ -42,6 +42,7 @@ _DEFINITIONS: Final = (
     "DELETE FROM automations a WHERE a.workspace_id = $1",
     "DELETE FROM webhook_endpoints e WHERE e.workspace_id = $1",
     "DELETE FROM wanted_clearings w WHERE w.workspace_id = $1",
+    "DELETE FROM trusted_documents d WHERE d.workspace_id = $1",
 )
 
 

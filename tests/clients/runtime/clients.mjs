@@ -20,7 +20,8 @@ const sent = [];
 const fetch = async (input, init) => {
   const body = init.body ? JSON.parse(init.body) : Object.fromEntries(new globalThis.URL(input).searchParams);
   const response = await globalThis.fetch(input, init);
-  sent.push({ method: init.method, hasQuery: "query" in body, status: response.status });
+  const asked = { query: body.query, documentId: body.documentId, method: init.method };
+  sent.push({ ...asked, hasQuery: "query" in body, status: response.status });
   return response;
 };
 
@@ -84,6 +85,15 @@ const scenarios = {
     });
     const ask = async () => (await client.query(QUERY, {}).toPromise()).data;
     return { data: [await ask(), await ask()].map((data) => data.viewer.workspace.name), sent };
+  },
+
+  /** A document without a text, as build tools make it for production. */
+  async urqlById(documentId) {
+    process.env.NODE_ENV = "production";
+    const client = new Client({ url, fetch, fetchOptions: { headers: { authorization } }, exchanges: [fetchExchange] });
+    const document = { kind: "Document", definitions: [], documentId };
+    const { data } = await client.query(document, {}).toPromise();
+    return { data: data?.viewer.workspace.name, sent };
   },
 };
 

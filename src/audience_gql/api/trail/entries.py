@@ -71,6 +71,8 @@ class AuditActorKind(StrEnum):
     API_TOKEN_CREATED="A token was created.",  # noqa: S106  # a description
     API_TOKEN_REVOKED="A token was revoked.",  # noqa: S106  # a description
     API_TOKEN_ROTATED="A token was replaced by another one, and ends soon. The other one has an entry of its own.",  # noqa: S106  # a description
+    TRUSTED_DOCUMENT_PUBLISHED="A trusted document was published.",
+    TRUSTED_DOCUMENT_WITHDRAWN="A trusted document was withdrawn.",
     IMPORT_STARTED="An import was started.",
     IMPORT_CANCELLED="An import was cancelled.",
     IMPORT_UNDONE="Somebody asked to undo an import. The people whom the undo erases have no entries of their own.",
@@ -105,6 +107,8 @@ class AuditKind(StrEnum):
     API_TOKEN_CREATED = "API_TOKEN_CREATED"  # noqa: S105  # the same
     API_TOKEN_REVOKED = "API_TOKEN_REVOKED"  # noqa: S105  # the same
     API_TOKEN_ROTATED = "API_TOKEN_ROTATED"  # noqa: S105  # the same
+    TRUSTED_DOCUMENT_PUBLISHED = "TRUSTED_DOCUMENT_PUBLISHED"
+    TRUSTED_DOCUMENT_WITHDRAWN = "TRUSTED_DOCUMENT_WITHDRAWN"
     IMPORT_STARTED = "IMPORT_STARTED"
     IMPORT_CANCELLED = "IMPORT_CANCELLED"
     IMPORT_UNDONE = "IMPORT_UNDONE"
@@ -197,7 +201,7 @@ class AuditActorKey:
 @strawberry.type
 class TrailQuery:
     @strawberry.field(
-        description="The audit trail: each change of segments, groups, custom fields, automations, webhook endpoints and tokens, each start of an "
+        description="The audit trail: each change of segments, groups, custom fields, automations, webhook endpoints, tokens and trusted documents, each start of an "
         "import or export, and each erasure. The latest entry comes first. It needs the scope ADMIN.",
         graphql_type=AuditEntryConnection,
         metadata={"scope": Scope.ADMIN},

@@ -18,7 +18,7 @@ from strawberry.types.graphql import OperationType
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of, masked
 from audience_gql.api.operating import NotAnswered
-from audience_gql.api.operation_requests import OperationRefused, hash_not_accepted
+from audience_gql.api.operation_requests import OperationRefused
 from audience_gql.api.schema import Candidate, Schema
 from audience_gql.api.time_limits import TimeLimit
 from audience_gql.api.transport import sse
@@ -39,8 +39,10 @@ from audience_gql.api.transport.requests import (
     media_type_of,
     operation_of,
 )
+from audience_gql.api.transport.revalidation import revalidated
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.wire import body_of, encode
+from audience_gql.api.trusted_requests import needs_settling, settled
 from audience_gql.audience.access import Access
 from audience_gql.audience.budgets import OutOfPoints
 
@@ -98,6 +100,8 @@ class GraphQLEndpoint:
         )
         try:
             async with services.operations.operating(access):
+                if needs_settling(operation, access):
+                    operation = await settled(operation, services, access)
                 candidate = self._schema.candidate(operation)
                 request.type = type_ = candidate.type
                 _check_type(type_, request.method, media_type)
@@ -123,13 +127,13 @@ class GraphQLEndpoint:
         if candidate.request.wants_cost:
             result.extensions = paid.extensions
         reply = _answered(result, media_type, request)
+        if candidate.request.is_trusted and request.method == "GET":
+            reply = revalidated(reply, result, media_type, request.header(b"if-none-match"))
         reply.headers += self._budget_headers.after(paid.remaining)
         reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
         return reply
 
     async def _run(self, candidate: Candidate, context: Context) -> ExecutionResult:
-        if candidate.request.is_hash:
-            raise OperationRefused([hash_not_accepted()])
         async with self._services.operations.weighing(candidate.query_points):
             return await self._schema.answer(candidate, context)
 

@@ -113,6 +113,6 @@ def _request(payload: Mapping[str, object]) -> OperationRequest:
         request = operation_request(payload)
     except NoOperation as error:
         raise Malformed(str(error)) from error
-    if payload.get("query") is None and not request.is_hash:
+    if payload.get("query") is None and request.name is None:
         raise Malformed("A subscribe needs a query")
     return request

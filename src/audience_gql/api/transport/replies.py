@@ -43,6 +43,13 @@ class Reply:
             *headers,
         ]
 
+    @classmethod
+    def without_body(cls, status: int, headers: Iterable[Header]) -> Reply:
+        """A response of a status that allows no body, with these headers only."""
+        reply = cls(status, b"", "")
+        reply.headers = [*headers]
+        return reply
+
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         if self.status == HTTPStatus.OK:
             whole = send_whole(scope)

@@ -117,7 +117,7 @@ async def operation_of(request: Request, *, body_bytes: int, limit: TimeLimit) -
         operation = operation_request(given)
     except NoOperation as error:
         raise bad_request(str(error)) from error
-    if not operation.query and not operation.is_hash:
+    if not operation.query and operation.name is None:
         raise bad_request("There is no document: `query` is missing or empty.")
     return operation
 

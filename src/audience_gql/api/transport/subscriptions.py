@@ -14,12 +14,13 @@ from strawberry.utils.await_maybe import await_maybe
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import masked
 from audience_gql.api.operating import NotAnswered
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest, hash_not_accepted
+from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Candidate, Permitted, Schema
 from audience_gql.api.transport.feed_subscriptions import feed_subscription, is_of_feed
 from audience_gql.api.transport.measures import measure, measure_failure
 from audience_gql.api.transport.paying import pay
 from audience_gql.api.transport.results import failure, result_of
+from audience_gql.api.trusted_requests import needs_settling, settled
 from audience_gql.audience.budgets import OutOfPoints
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.delivery import Deliveries, Take
@@ -44,8 +45,8 @@ class Subscriptions:
         Raises OperationRefused before the first result if nothing of the operation runs. Raises LeftBehind if the log has grown too far
         while a result was being sent: the client must subscribe again from its last cursor.
         """
-        if request.is_hash:
-            raise OperationRefused([hash_not_accepted()])
+        if needs_settling(request, context.access):
+            request = await settled(request, context.services, context.access)
         candidate = self._schema.candidate(request)
         try:
             paid = await pay(candidate, context.services, context.access)

@@ -9,6 +9,7 @@ from audience_gql.audience.trail.entries import Portrait
 from audience_gql.conditions.values import instant_text
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
+from audience_gql.storage.trusted_documents import DocumentRecord
 
 
 def of_segment(row: Segment) -> Portrait:
@@ -61,7 +62,13 @@ def of_token(row: ApiToken) -> Portrait:
         "scopes": list(row.scopes),
         "expiresAt": None if row.expires_at is None else instant_text(row.expires_at),
         "networks": row.networks,
+        "onlyTrustedDocuments": row.only_trusted_documents,
     }
+
+
+def of_document(row: DocumentRecord) -> Portrait:
+    """Without the text, which may quote a person. The hash names it."""
+    return {"sha256": row.sha256, "operations": list(row.operations)}
 
 
 def of_workspace(row: Workspace) -> Portrait:

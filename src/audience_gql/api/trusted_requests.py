@@ -1,0 +1,68 @@
+"""Replaces the hash in a request by the trusted document that it names, and holds limited tokens to trusted documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from audience_gql.api.context import Services
+from audience_gql.api.errors import ApiError, BadUserInput
+from audience_gql.api.operation_requests import DocumentName, OperationRefused, OperationRequest
+from audience_gql.audience.access import Access
+from audience_gql.audience.trusted_texts import hash_of
+from audience_gql.storage.fair_queue import Asker, asking
+
+_VERSION: Final = 1
+"""The version of persisted queries that Apollo's protocol has."""
+_NOT_TRUSTED: Final = (
+    "The token may run trusted documents only, and this document is not published in the workspace."
+)
+
+
+def needs_settling(request: OperationRequest, access: Access) -> bool:
+    """Whether `settled` may change or refuse the request. Most requests need no such work."""
+    return request.name is not None or access.token.only_trusted_documents
+
+
+async def settled(request: OperationRequest, services: Services, access: Access) -> OperationRequest:
+    """The request with the text of its document. Raises OperationRefused. It never stores the document of a request."""
+    name, is_limited = request.name, access.token.only_trusted_documents
+    if name is not None:
+        _check(request, name)
+    if request.query and not is_limited:
+        return request
+    sha256 = hash_of(request.query) if name is None else name.sha256
+    with asking(Asker(workspace_id=access.workspace.id, token_id=access.token.id)):
+        text = await services.trusted.find(access.workspace.id, sha256)
+        if text is not None:
+            return replace(request, query=text, is_trusted=True)
+        if is_limited or name is None:
+            raise OperationRefused([ApiError("FORBIDDEN", _NOT_TRUSTED)])
+        raise OperationRefused([await _not_found(name, services, access)])
+
+
+def _check(request: OperationRequest, name: DocumentName) -> None:
+    """Raises OperationRefused for another protocol, and for a document that does not have the hash that comes with it."""
+    if name.version != _VERSION:
+        raise OperationRefused([_not_supported()])
+    if request.query and hash_of(request.query) != name.sha256:
+        message = f"`query` and `{name.place}` must agree: the hash is not the SHA-256 of the document in UTF-8, in lower-case hexadecimal digits."
+        raise OperationRefused([BadUserInput(message)])
+
+
+async def _not_found(name: DocumentName, services: Services, access: Access) -> ApiError:
+    """Clients with persisted queries look for these messages or codes.
+
+    After PersistedQueryNotFound, they send this document with its hash, and begin with a hash again for the next one. In a workspace
+    without trusted documents, every hash would be in vain, so they learn to send documents from then on.
+    """
+    if name.is_document_id:
+        message = "No document with this `documentId` is published in the workspace. Publish it, or send the document as `query`."
+        return ApiError("PERSISTED_QUERY_NOT_FOUND", message)
+    if not await services.trusted.has_any(access.workspace.id):
+        return _not_supported()
+    return ApiError("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+
+
+def _not_supported() -> ApiError:
+    return ApiError("PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
