@@ -17,11 +17,15 @@ from audience_gql.api import operating
 from audience_gql.config import Settings
 from audience_gql.storage.database import Database
 from tests.api.conftest import Api, Server, served_by
+from tests.api.test_cancelled_statements import locked
 from tests.api.test_socket import entered, received, send, subscribe
 
 SLOW = "{ segments(first: 1) { edges { node { id } } } }"
 """While somebody holds the table's lock."""
 CHEAP = "{ viewer { workspace { name } } }"
+MEMBERS = "query ($id: ID!) { segment(by: {id: $id}) { members { edges { node { id } } } } }"
+CONNECTIONS_OF_A_TOKEN = 4
+"""Half of those that a web process with ten has for operations."""
 ITSELF_SECONDS = 1.5
 """A slow read ends after two, by the limit of waiting for locks."""
 
@@ -39,7 +43,10 @@ class Client:
     def __init__(self, server: Server, token: str) -> None:
         self.token = token
         self._http = httpx.AsyncClient(
-            base_url=server.url, headers={"authorization": f"Bearer {token}"}, timeout=20
+            base_url=server.url,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=20,
+            limits=httpx.Limits(max_connections=None),
         )
 
     async def ask(self, query: str, **headers: str) -> httpx.Response:
@@ -120,6 +127,35 @@ async def test_too_many_are_told_of_overload_on_a_socket(database_url, narrow, g
         told = await received(socket)
 
     assert (told["type"], told["payload"][0]["extensions"]["code"]) == ("error", "OVERLOADED")
+
+
+async def test_two_hundred_slow_reads_of_one_token_leave_everything_else_alone(
+    database_url, server, api, stranger
+):
+    """Health, a tick, and another token's read are answered while the slow reads still wait for their own places."""
+    segment = await stranger.segment("Everyone", {"all": []})
+    slow, other = Client(server, await api.token()), Client(server, await stranger.token())
+    async with locked(database_url, "imports") as waiting:
+        tasks = [asyncio.create_task(slow.ask("{ imports { edges { node { id } } } }")) for _ in range(200)]
+        await waiting(CONNECTIONS_OF_A_TOKEN)
+
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as health:
+            alive, ready = await health.get("/healthz"), await health.get("/readyz")
+        read = await other.ask("{ subscribers { edges { node { id } } } }")
+        (ada,) = await stranger.upsert({"externalId": "ada"})
+        await stranger.tick()
+
+        assert alive.json() == {"status": "ok"}
+        assert ready.json()["parts"]["postgres"] == "ok"
+        assert read.json()["data"] == {"subscribers": {"edges": []}}
+        members = await stranger.data(MEMBERS, id=segment)
+        assert members["segment"]["members"]["edges"] == [{"node": {"id": ada}}]
+        assert not all(task.done() for task in tasks)
+        for task in tasks:
+            task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await slow.close()
+    await other.close()
 
 
 async def test_who_listens_needs_no_place(database_url, narrow, greedy):

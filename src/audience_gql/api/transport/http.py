@@ -22,6 +22,7 @@ from audience_gql.api.operation_requests import OperationRefused
 from audience_gql.api.schema import Candidate, Schema
 from audience_gql.api.time_limits import TimeLimit
 from audience_gql.api.transport import sse
+from audience_gql.api.transport.attending import Attended, Gone
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
 from audience_gql.api.transport.measures import measure, measure_failure
@@ -31,7 +32,6 @@ from audience_gql.api.transport.requests import (
     EVENT_STREAM,
     GRAPHQL_JSON,
     JSON,
-    Gone,
     Request,
     RequestRefused,
     access_of,
@@ -123,7 +123,12 @@ class GraphQLEndpoint:
         """The answer to a query or mutation. Raises OutOfPoints."""
         paid = await pay(candidate, self._services, access)
         context = Context(self._services, access)
-        result = await self._run(candidate, context)
+        tell = request.tell_gone() if candidate.type is OperationType.QUERY else None
+        if tell is None:  # a mutation does what it was sent for, whoever reads the answer
+            result = await self._run(candidate, context)
+        else:
+            with Attended(tell):
+                result = await self._run(candidate, context)
         if candidate.request.wants_cost:
             result.extensions = paid.extensions
         reply = _answered(result, media_type, request)

@@ -19,6 +19,7 @@ from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
 from audience_gql.api.time_limits import TimeLimit, TookTooLong
+from audience_gql.api.transport.attending import Gone, TellGone, tell_gone
 from audience_gql.api.transport.authorization import authorize
 from audience_gql.api.transport.callers import caller_of
 from audience_gql.api.transport.replies import Header
@@ -33,10 +34,6 @@ GRAPHQL_JSON: Final = "application/graphql-response+json"
 EVENT_STREAM: Final = "text/event-stream"
 _USUAL_LENGTH: Final = 200
 """The most characters of a header whose meaning is remembered."""
-
-
-class Gone(Exception):
-    """The client has closed the connection."""
 
 
 class Request:
@@ -58,6 +55,10 @@ class Request:
         """A header by its name in lower case."""
         value = self._headers.get(name)
         return default if value is None else value.decode("latin-1")
+
+    def tell_gone(self) -> TellGone | None:
+        """The server's way to tell that the client has gone, if it has one."""
+        return tell_gone(self._scope)
 
     def asked(self, settings: Settings) -> Asked:
         """Finds out who sends the request, if that matters."""
