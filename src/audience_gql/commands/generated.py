@@ -4,17 +4,28 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    schema = commands.add_parser("schema", help="print the GraphQL schema")
+    schema = commands.add_parser(
+        "schema",
+        help="print the GraphQL schema, or compare it with an older one",
+        epilog="Exit codes with --check: 0 nothing breaks, 1 there are breaking changes, 2 the older schema cannot be read.",
+    )
     handbook = commands.add_parser("handbook", help="print the handbook of conditions")
     for command, run in ((schema, _schema), (handbook, _handbook)):
         command.add_argument("--output", type=Path, help="write to this file instead of standard output")
         command.set_defaults(run=run)
     schema.add_argument(
         "--clients", type=Path, help="also write into this folder what front ends generate code from"
+    )
+    schema.add_argument(
+        "--check",
+        type=Path,
+        metavar="OLD",
+        help="print the breaking and the dangerous changes since the schema in this file, instead of the schema",
     )
 
 
@@ -23,11 +34,28 @@ def _schema(parsed: argparse.Namespace) -> int:
     from audience_gql.api.schema import Schema
 
     text = Schema().as_text()
+    if parsed.check is not None:
+        return _check(parsed.check, text)
     if parsed.clients is not None:
         parsed.clients.mkdir(parents=True, exist_ok=True)
         for name, content in client_files(text).items():
             _write(content, parsed.clients / name)
     return _write(text, parsed.output)
+
+
+def _check(older: Path, text: str) -> int:
+    from audience_gql.api.schema_changes import NotASchema, changes_since
+
+    try:
+        found = changes_since(older.read_text(encoding="utf-8"), text)
+    except (NotASchema, OSError, UnicodeDecodeError) as error:
+        print(f"audience-gql: {older}: {error}", file=sys.stderr)
+        return 2
+    for kind, changes in (("breaking", found.breaking), ("dangerous", found.dangerous)):
+        for change in changes:
+            print(f"{kind}: {change}")
+    print(f"{len(found.breaking)} breaking and {len(found.dangerous)} dangerous changes", file=sys.stderr)
+    return 1 if found.breaking else 0
 
 
 def _handbook(parsed: argparse.Namespace) -> int:
