@@ -16,7 +16,7 @@ RUN PYTHONPATH=/node /app/bin/pip install --no-cache-dir --no-build-isolation --
 
 FROM python:3.13-slim
 COPY --from=package /app /app
-ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 AUDIENCE_LOG_FORMAT=json
 RUN useradd --system --uid 10001 --no-create-home audience
 USER 10001
 EXPOSE 8000

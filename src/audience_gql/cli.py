@@ -24,6 +24,7 @@ from audience_gql.commands import (
     upkeep,
     workspaces,
 )
+from audience_gql.telemetry.logs import write_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,9 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, 1 for a failure with a message, 3 for refused rows. Invalid arguments exit with 2."""
     zoneinfo.reset_tzpath(to=())  # use the zones of the pinned tzdata, the same on every machine
     parsed = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
+    if not logging.getLogger().handlers:  # a program that calls this function may have its own
+        write_logs("text", "INFO")
     if getattr(parsed, "stop_with_stdin", False):
         threading.Thread(target=_stop_with_stdin, daemon=True).start()
     try:

@@ -125,6 +125,8 @@ class Settings:
     is_webhook_http_allowed: bool = False
     """Whether a webhook's URL may begin with http:// instead of https://."""
 
+    log_format: Literal["text", "json"] = "text"
+    """How each message of the log is written: as a line for people, or as a JSON object."""
     log_level: str = "INFO"
     """The least severe messages that the process logs, as a name of Python's logging module."""
     body_bytes: int = 1024 * 1024
@@ -197,8 +199,17 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         webhook_networks=_networks(environment, "AUDIENCE_WEBHOOK_NETWORKS"),
         webhook_ports=_WEBHOOK_PORTS | _ports(environment, "AUDIENCE_WEBHOOK_PORTS"),
         is_webhook_http_allowed=_whether(environment, "AUDIENCE_WEBHOOK_HTTP"),
+        log_format=log_format_from_environment(environment),
         log_level=log_level_from_environment("INFO", environment),
     )
+
+
+def log_format_from_environment(environment: Mapping[str, str] = os.environ) -> Literal["text", "json"]:
+    """AUDIENCE_LOG_FORMAT; text without it. Raises MalformedSetting."""
+    value = environment.get("AUDIENCE_LOG_FORMAT") or "text"
+    if value not in ("text", "json"):
+        raise MalformedSetting("AUDIENCE_LOG_FORMAT", value, "text or json")
+    return "json" if value == "json" else "text"
 
 
 def log_level_from_environment(default: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -59,6 +59,7 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         host=host,
         port=port,
         http=cast("type[asyncio.Protocol]", partial(_Http, seconds=settings.request_seconds)),
+        log_config=None,  # its messages go where ours go
         log_level=max(  # never INFO, where uvicorn logs every socket
             logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]
         ),

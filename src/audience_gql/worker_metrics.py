@@ -31,6 +31,7 @@ async def serve_metrics(listening: socket.socket, *, token: str, figures: Callab
         lifespan="off",
         ws="none",
         log_config=None,
+        log_level="warning",
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -109,8 +109,8 @@ class Asking:
 async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
     async with httpx.AsyncClient(base_url=product.origin, timeout=30) as client:
         ask = Asking(product, client)
-        await _say_it_everywhere(ask)
-        told = await _refuse_it_everywhere(ask)
+        await say_it_everywhere(ask)
+        told = await refuse_it_everywhere(ask)
         await _export_it(ask)
         await _tell_it(ask)
         disclosed = (await ask(DISCLOSE))["exportSubscriber"]
@@ -153,7 +153,7 @@ async def test_the_search_finds_what_is_planted(product: Product) -> None:
     assert {place.partition(":")[0] for place in found} >= {"planted.log", "Valkey b'planted'"}
 
 
-async def _say_it_everywhere(ask: Asking) -> None:
+async def say_it_everywhere(ask: Asking) -> None:
     await ask(DEFINE)
     await ask(UPSERT, people=[ADA, {"externalId": "bob"}])
     await ask(REFUSE)
@@ -164,7 +164,7 @@ async def _say_it_everywhere(ask: Asking) -> None:
     await ask(TRACK, events=[{"subscriber": {"externalId": "canary-1"}, **event} for event in events])
 
 
-async def _refuse_it_everywhere(ask: Asking) -> Any:
+async def refuse_it_everywhere(ask: Asking) -> Any:
     """Every door refuses something about the person. Returns what an import said of its rows."""
     await ask(UPSERT, people=[ADA | {"email": "canary at example"}, ADA | {"externalId": "bob"}])
     await ask(TRACK, events=[{"subscriber": {"externalId": "canary-1"}, "name": "", "key": "canary-2"}])

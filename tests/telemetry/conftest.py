@@ -47,6 +47,10 @@ class Observed:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
     port = free_port()
-    settings = {"AUDIENCE_WORKER_METRICS_PORT": str(port)}
+    settings = {
+        "AUDIENCE_WORKER_METRICS_PORT": str(port),
+        "AUDIENCE_LOG_FORMAT": "json",
+        "AUDIENCE_LOG_LEVEL": "DEBUG",
+    }
     async with started(tmp_path_factory.mktemp("observed"), **settings) as product:
         yield Observed(product, f"http://127.0.0.1:{port}/metrics")

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from contextvars import ContextVar
 from typing import Final
 
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 
 from audience_gql.api.paths import spelled
 from audience_gql.audience.budgets import OutOfPoints
@@ -31,9 +30,6 @@ _TIMED_OUT: Final = frozenset({"57014", "55P03"})
 _CODES: Final = {CursorInvalid: "CURSOR_INVALID", TooManyEvents: "COST_LIMIT"}
 _COME_AGAIN: tuple[type[Exception], ...] = (OutOfPoints, Overloaded, *UNREACHABLE)
 _TOO_MUCH: Final = "The token or its workspace asks for too much at a time. Nothing was changed. Ask for less at a time, or try again later."
-
-REQUEST_ID: Final = ContextVar("request_id", default="")
-"""The id of the current HTTP request, which the client receives, too; empty on a websocket."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +59,7 @@ def for_client(error: GraphQLError) -> GraphQLError:
     else:
         message = error.message
     if extensions["code"] != "INTERNAL":
-        logger.debug("%s: %s", extensions["code"], message)
+        logger.debug("refused with %s", extensions["code"])  # the message may quote what the client has sent
     return GraphQLError(
         message, error.nodes, error.source, error.positions, error.path, extensions=dict(extensions)
     )
@@ -139,9 +135,15 @@ def _unavailable(cause: Exception) -> tuple[str, dict[str, object]]:
 
 def _unexpected(cause: Exception, error: GraphQLError) -> tuple[str, dict[str, object]]:
     error_id = secrets.token_hex(8)
-    logger.error("error %s at %s of request %s", error_id, error.path, REQUEST_ID.get(), exc_info=cause)
+    logger.error("error %s at %s", error_id, _field_of(error), exc_info=cause)
     message = f"An unexpected error occurred on the server. Give the error id {error_id} to the operator of the server."
     return message, {"code": "INTERNAL", "errorId": error_id}
+
+
+def _field_of(error: GraphQLError) -> str:
+    """The field of the schema at which an error occurred. The error's path is not for the log: clients choose the aliases in it."""
+    node = error.nodes[0] if error.nodes else None
+    return node.name.value if isinstance(node, FieldNode) else "no field"
 
 
 def _argument(failure: NotFound) -> dict[str, object]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,9 +94,10 @@ def _stand_alone(
     import uvloop
 
     from audience_gql import connection_file, standalone
-    from audience_gql.config import log_level_from_environment
+    from audience_gql.config import log_format_from_environment, log_level_from_environment
+    from audience_gql.telemetry.logs import write_logs
 
-    logging.getLogger().setLevel(log_level_from_environment("WARNING"))
+    write_logs(log_format_from_environment(), log_level_from_environment("WARNING"))
     state = parsed.state or connection_file.default_state(name)
     try:
         uvloop.run(

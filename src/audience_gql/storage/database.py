@@ -61,6 +61,8 @@ _BEGIN_SNAPSHOT: Final = (
 class Unavailable(Exception):
     """Postgres cannot be reached, or no connection became free in time. Nothing was written, so the caller can retry."""
 
+    has_no_values = True
+
 
 class OutcomeUnknown(Unavailable):
     """The connection was lost during a commit: whether anything was written is unknown."""

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from audience_gql.storage.waiting_line import Asker, Overloaded, WaitingLine
+from audience_gql.telemetry.ids import find_with
 
 __all__ = ["Asker", "Beginnings", "Bounds", "FairQueue", "Overloaded", "asking"]
 
@@ -30,6 +31,14 @@ class Bounds:
 
 
 _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
+
+
+def _ids_of_asker() -> dict[str, int]:
+    asker = _asker.get()
+    return {} if asker is None else {"workspace_id": asker.workspace_id, "token_id": asker.token_id}
+
+
+find_with(_ids_of_asker)
 
 
 class asking:  # noqa: N801  # it reads as a function

@@ -16,6 +16,8 @@ from audience_gql.storage.deadlines import Deadline, Deadlines
 class Overloaded(Exception):
     """No place became free in time, or too many operations already wait for one. Nothing was done, so the caller can retry later."""
 
+    has_no_values = True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:

@@ -14,8 +14,8 @@ from typing import Final, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from audience_gql.api.errors import REQUEST_ID
 from audience_gql.api.transport.replies import WHOLE, Header, send_whole
+from audience_gql.telemetry.ids import REQUEST_ID
 
 _REQUEST_ID: Final = b"x-request-id"
 _FROM_HTTPS: Final[Header] = (b"x-forwarded-proto", b"https")

@@ -21,6 +21,7 @@ from audience_gql.storage.acting import automations, runs
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.telemetry.ids import WORK
 from audience_gql.telemetry.metrics import ACTING_DURATION
 
 BUCKETS_AT_A_TIME: Final = 3
@@ -126,6 +127,7 @@ class Dispatcher:
 
     async def _look(self, bucket_id: int) -> None:
         begun, outcome = time.monotonic(), "postponed"
+        WORK.set({"workspace_id": self._workspaces[bucket_id], "bucket_id": bucket_id})
         try:
             await self._act(bucket_id)
             outcome = "done"

@@ -20,6 +20,7 @@ from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import fills
 from audience_gql.storage.engine.fills import WaitingFill
 from audience_gql.storage.facts import BULK
+from audience_gql.telemetry.ids import WORK
 from audience_gql.telemetry.metrics import FILL_DURATION
 
 BUCKETS_AT_A_TIME: Final = 3
@@ -103,6 +104,10 @@ class FillQueue:
         """Fill the first segment that waits in a bucket. A fill that fails leaves the line, and the next look finds it again."""
         fill = self._lines[bucket_id][0] if bucket_id in self._lines else None
         is_done = True
+        if fill is not None:
+            WORK.set(
+                {"workspace_id": fill.workspace_id, "bucket_id": bucket_id, "segment_id": fill.segment_id}
+            )
         begun, outcome = time.monotonic(), "postponed"
         try:
             if fill is not None:

@@ -22,6 +22,7 @@ from audience_gql.audience.tasks import end
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
 from audience_gql.storage.facts import BULK
+from audience_gql.telemetry.ids import WORK
 from audience_gql.telemetry.metrics import MEMBERSHIP_CHANGES, TICK_DURATION, TICK_LATENCY
 
 _BEAT_SECONDS: Final = 1.0
@@ -189,6 +190,7 @@ class Ticker:
         ticked: Ticked | None = None
         begun, outcome = time.monotonic(), "postponed"
         wanted = self._wanted.pop(bucket_id, None)
+        WORK.set({"workspace_id": self._workspaces[bucket_id], "bucket_id": bucket_id})
         try:
             ticked = await self._membership.tick(bucket_id)
             outcome = "done"

@@ -46,7 +46,7 @@ class Verdicts:
             if reason is None:
                 continue
             if len(suspects) == 1:
-                logger.error("segment %d cannot be evaluated: %s", suspects[0], reason)
+                logger.error("segment %d cannot be evaluated; its failure tells why", suspects[0])
                 async with self._ports.database.transaction() as transaction:
                     await definitions.fail_segment(transaction.connection, suspects[0], reason)
                 continue
