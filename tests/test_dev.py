@@ -198,9 +198,9 @@ def test_development_has_the_very_versions_of_the_product() -> None:
     assert runtime - development == set()
 
 
-@pytest.mark.parametrize("command", ["schema", "docs"])
+@pytest.mark.parametrize(("command", "writer"), [("schema", "schema"), ("docs", "docs"), ("limits", "docs")])
 def test_a_written_file_that_is_not_the_code_s_is_told_with_the_command_that_writes_it(
-    project: Project, capsys: pytest.CaptureFixture[str], command: str
+    project: Project, capsys: pytest.CaptureFixture[str], command: str, writer: str
 ) -> None:
     name, file = project.dev.WRITTEN[command]
     program = project.root / ".venv" / "bin" / "audience-gql"
@@ -222,7 +222,7 @@ def test_a_written_file_that_is_not_the_code_s_is_told_with_the_command_that_wri
         assert not project.dev.passes(command, check)
         written.write_text("current\n")
 
-        assert capsys.readouterr().out.splitlines()[-2:] == [f"See: python3 dev {command}", ""]
+        assert capsys.readouterr().out.splitlines()[-2:] == [f"See: python3 dev {writer}", ""]
 
 
 def test_the_demo_does_not_wait_for_its_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 CODE_SECONDS: Final = 600
 """How long a code can be exchanged."""
-_MOST_CODES: Final = 20
+MOST_CODES: Final = 20
 """How many codes a token may get within CODE_SECONDS. Otherwise its holder could fill the memory in which codes are kept."""
 
 
@@ -45,7 +45,7 @@ class Codes(Protocol):
 
 async def issue_code(*, codes: Codes, token: str) -> str:
     """A new code for this token, which the caller has authenticated. Raises TooManyCodes, CodesAway."""
-    if await codes.count(_digest(token), seconds=CODE_SECONDS) > _MOST_CODES:
+    if await codes.count(_digest(token), seconds=CODE_SECONDS) > MOST_CODES:
         raise TooManyCodes
     code = secrets.token_urlsafe(32)
     await codes.keep(_digest(code), _sealed(token.encode(), code), seconds=CODE_SECONDS)

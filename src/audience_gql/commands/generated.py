@@ -1,4 +1,4 @@
-"""`audience-gql schema` and `handbook`: print what is generated from the code."""
+"""`audience-gql schema`, `handbook` and `limits`: print what is generated from the code."""
 # ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="Exit codes with --check: 0 nothing breaks, 1 there are breaking changes, 2 the older schema cannot be read.",
     )
     handbook = commands.add_parser("handbook", help="print the handbook of conditions")
-    for command, run in ((schema, _schema), (handbook, _handbook)):
+    limits = commands.add_parser("limits", help="print the page about all limits")
+    for command, run in ((schema, _schema), (handbook, _handbook), (limits, _limits)):
         command.add_argument("--output", type=Path, help="write to this file instead of standard output")
         command.set_defaults(run=run)
     schema.add_argument(
@@ -62,6 +63,12 @@ def _handbook(parsed: argparse.Namespace) -> int:
     from audience_gql.conditions.words.handbook import handbook
 
     return _write(handbook(), parsed.output)
+
+
+def _limits(parsed: argparse.Namespace) -> int:
+    from audience_gql.commands.limits_page import limits_page
+
+    return _write(limits_page(), parsed.output)
 
 
 def _write(text: str, output: Path | None) -> int:

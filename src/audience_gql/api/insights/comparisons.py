@@ -21,7 +21,7 @@ from audience_gql.storage import models
 if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment
 
-_MOST_DAYS: Final = 365
+MOST_DAYS: Final = 365
 
 
 @strawberry.type(description="An interval that contains the true number in at least 95 % of cases.")
@@ -163,7 +163,7 @@ class SegmentComparisonQuery:
         within_days: Annotated[
             int | None,
             strawberry.argument(
-                description=f"Count a person's events for so many times 24 hours after joining, 1 to {_MOST_DAYS}, and only people for whom this time is over at "
+                description=f"Count a person's events for so many times 24 hours after joining, 1 to {MOST_DAYS}, and only people for whom this time is over at "
                 "`to`. Without it, events count up to `to`, and people who joined lately have had little time to convert."
             ),
         ] = None,
@@ -205,8 +205,8 @@ async def _two_segments(info: Info, a: str, b: str) -> tuple[models.Segment, mod
 def _within(days: int | None) -> timedelta | None:
     if days is None:
         return None
-    if not 1 <= days <= _MOST_DAYS:
-        raise BadUserInput(f"`withinDays` must be 1 to {_MOST_DAYS}, not {days}.", argument="withinDays")
+    if not 1 <= days <= MOST_DAYS:
+        raise BadUserInput(f"`withinDays` must be 1 to {MOST_DAYS}, not {days}.", argument="withinDays")
     return timedelta(days=days)
 
 

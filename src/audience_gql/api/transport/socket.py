@@ -45,7 +45,7 @@ TOO_MANY: Final = 4429
 LONGEST_REASON: Final = 123
 """In bytes, the most that a close frame can hold."""
 MESSAGES_A_SECOND: Final = 100
-_SILENT_PINGS: Final = 2.5
+SILENT_PINGS: Final = 2.5
 """A client that sends nothing for so many intervals is gone."""
 
 logger = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Socket:
         if not self._is_init:
             is_late = now - self._opened_at > settings.socket_init_seconds
             return self.close(TIMED_OUT, "No connection_init in time") if is_late else None
-        if now - self._heard_at > _SILENT_PINGS * settings.socket_ping_seconds:
+        if now - self._heard_at > SILENT_PINGS * settings.socket_ping_seconds:
             return self.close(TIMED_OUT, "No answer to a ping in time")
         if now - self._pinged_at > settings.socket_ping_seconds and not self._sending:
             self._pinged_at = now
@@ -254,7 +254,9 @@ class Socket:
         if self._is_closing:
             return
         if not self._sockets.enter(self, access):
-            await self.close(TRY_AGAIN_LATER, "Too many sockets for this token")
+            await self.close(
+                TRY_AGAIN_LATER, f"At most {self._sockets.settings.sockets_per_token} sockets a token"
+            )
             return
         self.access = access
         await self._say(messages.ACK)

@@ -57,7 +57,8 @@ def subscribe(
 ) -> ASGIApp:
     """The stream of a subscription. Raises RequestRefused if the token has too many connections."""
     if not services.live.enter(access.token.id):
-        error = ApiError("RATE_LIMITED", "Too many sockets and streams for this token.")
+        most = services.settings.sockets_per_token
+        error = ApiError("RATE_LIMITED", f"A token has at most {most} sockets and streams at a time.")
         raise RequestRefused(HTTPStatus.TOO_MANY_REQUESTS, error, Retry_After=str(RETRY_AFTER_SECONDS))
     context = Context(services, access, request.header(b"last-event-id") or None)
     watching = partial(

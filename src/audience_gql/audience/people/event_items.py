@@ -34,7 +34,7 @@ KEY_LIMIT: Final = 200
 PROPERTY_KEYS: Final = 256
 PROPERTY_BYTES: Final = 64 * 1024
 PROPERTY_DEPTH: Final = 8
-_PROPERTY_TEXT: Final = 10_000
+PROPERTY_TEXT: Final = 10_000
 _NAME: Final = partial(given_key, limit=NAME_LIMIT)
 _KEY: Final = partial(given_key, limit=KEY_LIMIT)
 _NO_PROPERTIES: Final = ("{}", "{}", None)
@@ -140,7 +140,7 @@ def _check_json(value: object, where: Path) -> None:
         raise RefusedEvent("OUT_OF_RANGE", f"properties can nest at most {PROPERTY_DEPTH} deep", *where)
     match value:
         case str():
-            _check_text(value, _PROPERTY_TEXT, where)
+            _check_text(value, PROPERTY_TEXT, where)
         case int() | float() | Inexact():
             _check_number(value, where)
         case dict():

@@ -26,7 +26,7 @@ _REMEMBERED: Final = 10_000
 _COUNTRY_LENGTH: Final = len("LT")
 _PLAIN_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
 _LONGEST_LOCAL_PART: Final = 64
-_LONGEST_ADDRESS: Final = 254
+LONGEST_ADDRESS: Final = 254
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}", re.ASCII)
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 
@@ -35,7 +35,7 @@ def email_problem(value: str) -> Problem | None:
     """What is wrong with an email address by the grammar of RFC 5321 and RFC 6531. The domain is not looked up."""
     local, _, domain = value.rpartition("@")
     is_plain = len(local) <= _LONGEST_LOCAL_PART and _PLAIN_LOCAL_PART.fullmatch(local) is not None
-    reason = _why_no_domain(domain) if is_plain and len(value) <= _LONGEST_ADDRESS else _why_no_address(value)
+    reason = _why_no_domain(domain) if is_plain and len(value) <= LONGEST_ADDRESS else _why_no_address(value)
     return None if reason is None else ("MALFORMED", f"{_shown(value)} is not an email address: {reason}")
 
 

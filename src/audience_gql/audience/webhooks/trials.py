@@ -43,7 +43,8 @@ class Trials:
                 "another test message of this workspace is on its way; try again later", ("id",)
             )
         if len(self._running) >= TRIALS_AT_ONCE:
-            raise TrialRunning("too many test messages are on their way; try again later", ("id",))
+            message = f"at most {TRIALS_AT_ONCE} test messages are on their way at a time; try again later"
+            raise TrialRunning(message, ("id",))
         self._running.add(workspace_id)
         try:
             yield
