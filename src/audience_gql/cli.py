@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from audience_gql.commands import (
     documents,
+    definitions,
     exporting,
     generated,
     importing,
@@ -35,6 +36,7 @@ _COMMANDS: Final = (
     importing,
     exporting,
     query,
+    definitions,
     sign_in,
     workspaces,
     tokens,

@@ -13,9 +13,12 @@ import pytest
 import pytest_asyncio
 
 from audience_gql.audience.testing import MemorySignals
+from audience_gql.definition_files.telling import told
+from audience_gql.definition_files.texts import Text
 from audience_gql.demo import cdnow, loading
 from audience_gql.storage.models import Segment
 from tests.api.conftest import NOON, new_workspace
+from tests.api.test_definition_sets import plan
 from tests.api.test_documented_operations import with_ids
 from tests.pages import snippets
 
@@ -307,6 +310,16 @@ def pairs_of(sets: dict[str, set[str]], *, nested: set[tuple[str, str]]) -> dict
         elif around:
             found[name] = ("CONTAINED", min(around)[-1], len(few))
     return found
+
+
+@pytest.mark.bulk
+async def test_the_plan_of_the_readme_is_the_demo_s(shop):
+    (file,) = [text for page, language, text in snippets() if (page, language) == ("README.md", "yaml")]
+    shown = [text for page, language, text in snippets() if (page, language) == ("README.md", "text")]
+
+    planned = await plan(shop, {"segments": [Text.read(file).value]})
+
+    assert "\n".join(told({**planned, "unmanaged": [], "unchanged": 11})) + "\n" in shown
 
 
 QUESTIONS = [text for page, language, text in snippets() if (page, language) == ("README.md", "graphql")]

@@ -75,6 +75,8 @@ STEPS: list[tuple[str, str, list[str]]] = [
         'defineCustomField(input: {key: "plan", label: "Plan", type: TEXT}) { ... on CustomField { id } }',
         ["CUSTOM_FIELD_DEFINED"],
     ),
+    ("", 'updateCustomField(input: {id: "$field", label: "Tariff"}) { __typename }', ["CUSTOM_FIELD_EDITED"]),
+    ("", 'applyDefinitions(input: {definitions: {groups: [{name: "Set"}]}}) { __typename }', ["GROUP_CREATED"]),
     ("endpoint", ENDPOINT, ["WEBHOOK_ENDPOINT_CREATED"]),
     ("", 'updateWebhookEndpoint(input: {id: "$endpoint", name: "ERP"}) { __typename }', ["WEBHOOK_ENDPOINT_EDITED"]),
     ("", 'rotateWebhookSecret(input: {id: "$endpoint"}) { ... on RotateWebhookSecretPayload { secret } }', ["WEBHOOK_SECRET_ROTATED"]),

@@ -31,6 +31,7 @@ const CHANGES: Record<AuditKind, Change> = {
   GROUP_EDITED: { verb: "edited", object: "group" },
   GROUP_DELETED: { verb: "deleted", object: "group", isEnd: true },
   CUSTOM_FIELD_DEFINED: { verb: "defined", object: "field" },
+  CUSTOM_FIELD_EDITED: { verb: "edited", object: "field" },
   CUSTOM_FIELD_DELETED: { verb: "deleted", object: "field", isEnd: true },
   AUTOMATION_CREATED: { verb: "created", object: "automation" },
   AUTOMATION_EDITED: { verb: "edited", object: "automation" },

@@ -39,6 +39,12 @@ from audience_gql.api.conditions.kinds import ConditionKindQuery
 from audience_gql.api.conditions.suggestions import SuggestionQuery
 from audience_gql.api.conditions.templates import TemplateQuery
 from audience_gql.api.context import Context
+from audience_gql.api.definition_sets.definitions import DefinitionQuery
+from audience_gql.api.definition_sets.plans import (
+    DEFINITION_HANDLERS,
+    DefinitionMutation,
+    DefinitionPlanQuery,
+)
 from audience_gql.api.documents import Documents, Operation, Prepared, RefusedDocument
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.execution import AudienceExecutor
@@ -112,6 +118,8 @@ class Query(
     WebhookQuery,
     WebhookDeliveryQuery,
     CustomFieldQuery,
+    DefinitionQuery,
+    DefinitionPlanQuery,
     ExportQuery,
     ImportQuery,
     FeedQuery,
@@ -136,6 +144,7 @@ class Mutation(
     AutomationMutation,
     WebhookEndpointMutation,
     WebhookSendingMutation,
+    DefinitionMutation,
     ImportMutation,
     ImportUndoMutation,
     ExportMutation,
@@ -211,7 +220,7 @@ class Schema:
             Mutation,
             Subscription,
             config=StrawberryConfig(scalar_map=SCALARS),
-            exception_handlers=[*HANDLERS, *ACTING_HANDLERS, *UNDO_HANDLERS],
+            exception_handlers=[*HANDLERS, *ACTING_HANDLERS, *DEFINITION_HANDLERS, *UNDO_HANDLERS],
         )
         self._schema = self._declared._schema  # noqa: SLF001  # the library has no public way to graphql-core's schema
         _forget_null_defaults(self._schema)

@@ -61,6 +61,11 @@ async def lock_workspace(connection: Connection, workspace_id: int) -> None:
     )
 
 
+async def hold_workspace(connection: Connection, workspace_id: int) -> None:
+    """Keep the workspace's definitions from being changed before the end of the transaction, so that several reads agree."""
+    await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR SHARE", workspace_id)
+
+
 async def lock_buckets(connection: Connection, workspace_id: int) -> None:
     """Lock every bucket: this waits for running ticks and fills, and later ones see what this transaction writes.
 

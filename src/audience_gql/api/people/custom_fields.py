@@ -15,7 +15,8 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
 from audience_gql.api.shapes import enum
 from audience_gql.audience.definitions.deletions import delete_custom_field
-from audience_gql.audience.definitions.fields import define_custom_field
+from audience_gql.audience.definitions.fields import define_custom_field, update_custom_field
+from audience_gql.audience.people.keys import UNSET
 from audience_gql.storage import models
 
 
@@ -70,6 +71,17 @@ class DefineCustomFieldInput:
     )
 
 
+@strawberry.input(description="Changes to a custom field. An omitted field stays as it is.")
+class UpdateCustomFieldInput:
+    id: strawberry.ID = strawberry.field(description="The field's id.")
+    label: strawberry.Maybe[str | None] = strawberry.field(
+        description="The new name of the field for people: 1 to 200 characters. It cannot be null."
+    )
+    options: strawberry.Maybe[list[str] | None] = strawberry.field(
+        description="Up to 100 values that an editor offers, in place of the present ones. Null for none."
+    )
+
+
 @strawberry.input(description="A custom field to delete.")
 class DeleteCustomFieldInput:
     id: strawberry.ID = strawberry.field(description="The field's id.")
@@ -80,6 +92,12 @@ DefineCustomFieldResult: TypeAlias = Annotated[
     strawberry.union(
         "DefineCustomFieldResult",
         description="The new field, or the reason why it was not defined. A key that is in use is NameTaken.",
+    ),
+]
+UpdateCustomFieldResult: TypeAlias = Annotated[
+    CustomField | InvalidInput | NotFound,
+    strawberry.union(
+        "UpdateCustomFieldResult", description="The changed field, or the reason why nothing changed."
     ),
 ]
 DeleteCustomFieldResult: TypeAlias = Annotated[
@@ -118,6 +136,25 @@ class CustomFieldMutation:
             label=field.label,
             type=field.type,
             options=field.options or None,
+        )
+
+    @strawberry.mutation(
+        description="Changes what an editor shows of a custom field. Its key and its type never change.",
+        graphql_type=UpdateCustomFieldResult,
+    )
+    @staticmethod
+    async def update_custom_field(
+        info: Info,
+        edit: Annotated[
+            UpdateCustomFieldInput, strawberry.argument(name="input", description="The changes.")
+        ],
+    ) -> models.CustomField:
+        return await update_custom_field(
+            ports=info.context.ports,
+            workspace=info.context.workspace,
+            field_id=ids.number_of(Kind.CUSTOM_FIELD, edit.id),
+            label=edit.label.value if edit.label else UNSET,
+            options=edit.options.value if edit.options else UNSET,
         )
 
     @strawberry.mutation(

@@ -56,6 +56,7 @@ class AuditActorKind(StrEnum):
     GROUP_EDITED="The name or description of a group was edited. Its members are in the log instead.",
     GROUP_DELETED="A group was deleted.",
     CUSTOM_FIELD_DEFINED="A custom field was defined.",
+    CUSTOM_FIELD_EDITED="The label or the options of a custom field were edited.",
     CUSTOM_FIELD_DELETED="A custom field was deleted, with its values.",
     AUTOMATION_CREATED="An automation was created.",
     AUTOMATION_EDITED="An automation was edited.",
@@ -92,6 +93,7 @@ class AuditKind(StrEnum):
     GROUP_EDITED = "GROUP_EDITED"
     GROUP_DELETED = "GROUP_DELETED"
     CUSTOM_FIELD_DEFINED = "CUSTOM_FIELD_DEFINED"
+    CUSTOM_FIELD_EDITED = "CUSTOM_FIELD_EDITED"
     CUSTOM_FIELD_DELETED = "CUSTOM_FIELD_DELETED"
     AUTOMATION_CREATED = "AUTOMATION_CREATED"
     AUTOMATION_EDITED = "AUTOMATION_EDITED"

@@ -1,17 +1,19 @@
-"""Creates custom fields: values that a workspace keeps about people beyond the profile, each field with one declared type."""
+"""Creates and edits custom fields: values that a workspace keeps about people beyond the profile, each field with one declared type."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from audience_gql.audience.failures import InvalidInput, Issue, NameTaken
+from audience_gql.audience.failures import InvalidInput, Issue, NameTaken, NotFound
 from audience_gql.audience.names import line_issues
+from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.people.profiles import FIELD_KEY, FIELD_TYPES, LIST_LIMIT
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.given_values import BadValue, given_text
+from audience_gql.storage import definitions
 from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
 from audience_gql.storage.models import CustomField, Workspace
 
@@ -40,7 +42,7 @@ async def define_custom_field(
             key=key,
             label=label.strip(),
             type=type,
-            options=_kept_options(options or ()) or None,
+            options=kept_options(options or ()) or None,
             created_at=now,
         )
         change = Change(
@@ -58,7 +60,47 @@ async def define_custom_field(
         raise NameTaken(f"there is a custom field {key!r} already", ("key",)) from error
 
 
-def _kept_options(options: Sequence[str]) -> list[str]:
+async def update_custom_field(
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    field_id: int | None,
+    label: str | Unset | None = UNSET,
+    options: Sequence[str] | Unset | None = UNSET,
+) -> CustomField:
+    """Change the values that are given. The label cannot be cleared. Raises NotFound, InvalidInput."""
+
+    async def work(transaction: Transaction) -> CustomField:
+        await definitions.lock_workspace(transaction.connection, workspace.id)
+        field = None
+        if field_id is not None:
+            field = await CustomField.get_or_none(id=field_id, workspace_id=workspace.id)
+        if field is None:
+            raise NotFound("there is no custom field with this id", ("id",))
+        before = portraits.of_field(field)
+        if not isinstance(label, Unset):
+            field.label = label or ""
+        if not isinstance(options, Unset):
+            field.options = list(options or ()) or None
+        if issues := _issues(field.key, field.label, field.type, field.options):
+            raise InvalidInput(tuple(issues))
+        field.label, field.options = field.label.strip(), kept_options(field.options or ()) or None
+        await field.save(update_fields=["label", "options"])
+        change = Change(
+            kind="CUSTOM_FIELD_EDITED",
+            object_id=field.id,
+            object_name=field.key,
+            before=before,
+            after=portraits.of_field(field),
+        )
+        await record(ports, transaction, workspace.id, await ports.clock.now(transaction.connection), change)
+        return field
+
+    return await ports.database.run(work)
+
+
+def kept_options(options: Sequence[str]) -> list[str]:
+    """Options as they are stored. Raises BadValue."""
     return [text for text in map(given_text, options) if text is not None]
 
 

@@ -28,7 +28,12 @@ async def automations_naming(connection: Connection, workspace_id: int, read: Re
     """Ids of the automations that this starts, whose condition reads it, or whose actions name it. True as long as the answer above."""
     vocabulary = await definitions.vocabulary(connection, workspace_id)
     rows = await Automation.filter(workspace_id=workspace_id).order_by("id")
-    return tuple(row.id for row in rows if read in set(_named(row, vocabulary)))
+    return tuple(row.id for row in rows if read in named_by(row, vocabulary))
+
+
+def named_by(row: Automation, vocabulary: Vocabulary) -> frozenset[Read]:
+    """What starts an automation, what its condition reads, and what its actions name."""
+    return frozenset(_named(row, vocabulary))
 
 
 async def automations_asking(connection: Connection, workspace_id: int, read: Read) -> tuple[int, ...]:

@@ -1,0 +1,1 @@
+"""All definitions of a workspace as one set: the query, the plan and the mutation."""
