@@ -12,8 +12,8 @@ import zoneinfo
 from typing import TYPE_CHECKING, Final
 
 from audience_gql.commands import (
-    documents,
     definitions,
+    documents,
     exporting,
     generated,
     importing,
@@ -47,7 +47,7 @@ _COMMANDS: Final = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 1 for a failure with a message, 3 for refused rows. Invalid arguments exit with 2."""
+    """Run one command. Returns the exit code: 0, 1 for a failure with a message, 3 for refused rows, 4 for a plan with changes. Invalid arguments exit with 2."""
     zoneinfo.reset_tzpath(to=())  # use the zones of the pinned tzdata, the same on every machine
     parsed = _parser().parse_args(arguments)
     if not logging.getLogger().handlers:  # a program that calls this function may have its own
