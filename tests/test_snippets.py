@@ -2,7 +2,7 @@
 
 Shell commands run in tests/test_newcomer.py, the requests of docs/api.md and docs/insights.md in tests/api/test_documented_operations.py, the examples of
 docs/conditions.md in tests/conditions/test_handbook.py, and what docs/howto/back-up.md says in tests/faults/test_restore.py, and
-docs/howto/automations.md's mutation in tests/api/test_automations.py, the files of docs/howto/definitions.md in tests/api/test_definition_commands.py, the snippets of docs/howto/webhooks.md in
+docs/howto/automations.md's mutation in tests/api/test_automations.py, docs/howto/mcp.md's configuration in tests/api/test_mcp.py, the files of docs/howto/definitions.md in tests/api/test_definition_commands.py, the snippets of docs/howto/webhooks.md in
 tests/api/test_webhooks.py, and those of the README in tests/api/test_purchase_log.py. What
 docs/howto/scale-out.md tells Citus is compared with the schema in tests/storage/test_schema.py.
 """
@@ -31,6 +31,7 @@ ELSEWHERE = {
     ("docs/errors.md", "json"),
     ("docs/howto/automations.md", "graphql"),
     ("docs/howto/definitions.md", "yaml"),
+    ("docs/howto/mcp.md", "json"),
     ("docs/howto/scale-out.md", "sql"),
     ("docs/howto/webhooks.md", "graphql"),
     ("docs/howto/webhooks.md", "json"),

@@ -18,6 +18,7 @@ from audience_gql.commands import (
     generated,
     importing,
     local,
+    mcp,
     processes,
     query,
     sign_in,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _COMMANDS: Final = (
     local,
+    mcp,
     processes,
     importing,
     exporting,

@@ -101,7 +101,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema) -> None:
         # A global setting of the library. With its default, a small document can keep a core busy for more than a second.
         overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARISONS
-        self._schema = schema
+        self.schema = schema
         self._remembered: OrderedDict[str, tuple[Prepared | RefusedDocument, int]] = OrderedDict()
         self.remembered_bytes = 0
         """An estimate of the memory that the remembered documents take, in bytes; at most REMEMBERED_BYTES."""
@@ -136,16 +136,16 @@ class Documents:
             return RefusedDocument(errors=[coded(_in_our_words(error), "GRAPHQL_PARSE_FAILED")])
         if errors := size_errors(document):
             return RefusedDocument(errors=errors)
-        measure = Measure(self._schema, document)
+        measure = Measure(self.schema, document)
         try:
             costs = [measure.cost(definition) for _, definition in _operations(document)]
         except ApiError as error:
             return RefusedDocument(errors=[error])
-        if broken := broken_rules(self._schema, document):
+        if broken := broken_rules(self.schema, document):
             return RefusedDocument(errors=broken)
-        reads = PayloadReads(self._schema, document)
+        reads = PayloadReads(self.schema, document)
         operations = {
-            name: _operation(self._schema, document, definition, cost, reads)
+            name: _operation(self.schema, document, definition, cost, reads)
             for (name, definition), cost in zip(_operations(document), costs, strict=True)
         }
         return Prepared(document=document, operations=operations)
