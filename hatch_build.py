@@ -1,4 +1,4 @@
-"""Builds the console and the playground into the wheel. If the machine has no Node.js, the build installs it from a wheel."""
+"""Builds the console and the playground into the wheel, and lists what is inside. If the machine has no Node.js, the build installs it from a wheel."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(_ROOT))
 
 import page_builder  # noqa: E402  # it is beside this file
+import supply_chain  # noqa: E402  # the same
 
 _WITHOUT = "AUDIENCE_WITHOUT_PAGES"
 
@@ -26,7 +27,11 @@ class Pages(BuildHookInterface):  # type: ignore[type-arg]  # its parameter is h
         pinned = (_ROOT / "locks" / "node.txt").read_text(encoding="utf-8")
         return [pinned.split(" ", 1)[0]]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # Any: hatchling's
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # Any: hatchling's
+        if version != "editable" and self.target_name == "wheel":
+            supply_chain.WRITTEN.parent.mkdir(exist_ok=True)
+            supply_chain.WRITTEN.write_text(supply_chain.bill_of_materials(), encoding="utf-8")
+            build_data["sbom_files"].append(str(supply_chain.WRITTEN.relative_to(_ROOT)))
         if version == "editable" or self._is_left_out():
             return
         try:
