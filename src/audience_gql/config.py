@@ -69,7 +69,7 @@ class Settings:
     """How long a query or mutation may take after it got its place."""
     points: int = 100_000
     """A token's full budget, in points. All web processes share it. 0 means that operations cost nothing."""
-    points_per_second: int = 5_000
+    points_per_second: int = 2_000
     """How many points a token's budget gets a second, until it is full."""
 
     preview_seconds: float = 0.3
@@ -181,7 +181,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         operations_per_token=_whole(environment, "AUDIENCE_OPERATIONS_PER_TOKEN", 8),
         operations_waiting_per_token=_whole(environment, "AUDIENCE_OPERATIONS_WAITING_PER_TOKEN", 100),
         points=_points(environment, "AUDIENCE_POINTS", 100_000),
-        points_per_second=_positive(environment, "AUDIENCE_POINTS_PER_SECOND", 5_000),
+        points_per_second=_positive(environment, "AUDIENCE_POINTS_PER_SECOND", 2_000),
         tick_pool_size=_whole(environment, "AUDIENCE_TICK_POOL_SIZE", 4),
         recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
         retention_days=_whole(environment, "AUDIENCE_RETENTION_DAYS", 400),

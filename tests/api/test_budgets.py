@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,7 +15,9 @@ import pytest_asyncio
 from audience_gql.api import batch_items
 from audience_gql.api.errors import code_of
 from audience_gql.api.limits import COST
+from audience_gql.api.operating import OperationQueue
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
+from audience_gql.api.transport import paying
 from audience_gql.audience.budgets import LEAST_CREDIT, Budgets
 from audience_gql.audience.people import events, subscribers
 from audience_gql.config import LEAST_POINTS, MalformedSetting, settings_from_environment
@@ -140,6 +143,21 @@ async def test_without_points_an_operation_is_refused_and_nothing_runs(client, l
     assert await limited.data("{ subscribers { edges { node { id } } } }") == {"subscribers": {"edges": []}}
     clock.seconds += 2
     assert (await ask(client, UPSERT, input=input_)).json()["data"]["upsertSubscribers"]["created"] == 150
+
+
+async def test_a_refusal_is_held_back_without_a_place(limited, monkeypatch):
+    monkeypatch.setattr(paying, "REFUSAL_SECONDS", 600)
+    narrow = OperationQueue(replace(limited.services.settings, operations_per_token=1))
+    async with web_client(replace(limited, services=replace(limited.services, operations=narrow))) as client:
+        await drain(client, MOST - 200)
+
+        refused = asyncio.create_task(ask(client, UPSERT, input={"subscribers": [{}] * 150}))
+        await asyncio.sleep(0.1)
+        answer = await ask(client, PAGE, n=50)
+
+        assert answer.json()["extensions"]["cost"]["remaining"] == 150
+        assert not refused.done()
+        refused.cancel()
 
 
 async def test_another_token_has_a_budget_of_its_own(client, limited):

@@ -25,9 +25,10 @@ _WEIGHTLESS: Final = nullcontext()
 class NotAnswered(Exception):
     """An operation that got no place or took too long. `error` is for the client."""
 
-    def __init__(self, error: GraphQLError) -> None:
+    def __init__(self, error: GraphQLError, *, is_overload: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
+        self.is_overload = is_overload
 
 
 class OperationQueue:
@@ -104,7 +105,8 @@ class Operating:
 
 def _refuse_if_overloaded(error: BaseException | None) -> None:
     if isinstance(error, Overloaded):
-        raise NotAnswered(for_client(GraphQLError("", original_error=error))) from error
+        shown = for_client(GraphQLError("", original_error=error))
+        raise NotAnswered(shown, is_overload=True) from error
 
 
 def operation_bounds(settings: Settings) -> Bounds:

@@ -11,7 +11,7 @@ from audience_gql.api.inputs.problems import MOST_PROBLEMS
 from audience_gql.api.insights import comparisons, overlaps, performance, similarities, sizes
 from audience_gql.api.introspection import OWN_DEPTH
 from audience_gql.api.people import memberships
-from audience_gql.api.transport import socket, wire
+from audience_gql.api.transport import paying, socket, wire
 from audience_gql.audience import budgets, callers, names, signing_in
 from audience_gql.audience.acting import decisions, given
 from audience_gql.audience.acting.editing import AUTOMATIONS_A_WORKSPACE
@@ -148,6 +148,7 @@ def _at_a_time() -> Sequence[Row]:
         ),
         ("connections of a process to Postgres", USUAL.pool_size, "AUDIENCE_POOL_SIZE", waits),
         ("connections for heavy reads", USUAL.heavy_pool_size, "AUDIENCE_HEAVY_POOL_SIZE", waits),
+        ("seconds until `OVERLOADED` and a lack of points are told", paying.REFUSAL_SECONDS, _FIXED, ""),
         ("seconds in `retryAfter` after `OVERLOADED` and `UNAVAILABLE`", RETRY_AFTER_SECONDS, _FIXED, ""),
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ from audience_gql.api.transport.attending import Attended, Gone
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
 from audience_gql.api.transport.measures import measure, measure_failure
-from audience_gql.api.transport.paying import BudgetHeaders, pay
+from audience_gql.api.transport.paying import BudgetHeaders, hold_back, pay
 from audience_gql.api.transport.replies import Header, Reply
 from audience_gql.api.transport.requests import (
     EVENT_STREAM,
@@ -111,8 +111,10 @@ class GraphQLEndpoint:
         except OutOfPoints as refusal:
             reply = _answered(ExecutionResult(data=None, errors=[masked(refusal)]), media_type, request)
             reply.headers += self._budget_headers.refused(refusal.remaining, refusal.retry_after_seconds)
+            await hold_back(refusal)
             return reply
         except NotAnswered as refusal:
+            await hold_back(refusal)
             return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type, request)
         except OperationRefused as refusal:
             return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type, request)

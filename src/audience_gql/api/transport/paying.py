@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from audience_gql.api.context import Services
+from audience_gql.api.operating import NotAnswered
 from audience_gql.api.schema import Candidate
 from audience_gql.api.transport.replies import Header
 from audience_gql.audience.access import Access
-from audience_gql.audience.budgets import Budgets
+from audience_gql.audience.budgets import Budgets, OutOfPoints
+
+REFUSAL_SECONDS: Final = 0.5
+"""How long a client waits for a refusal that tells it to come again later. Without it, one that asks at once again costs a whole core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,12 @@ async def pay(candidate: Candidate, services: Services, access: Access) -> Paid:
     points = candidate.charge
     budgets = services.budgets
     return Paid(points, await budgets.spend(access.token.id, points), budgets)
+
+
+async def hold_back(refusal: OutOfPoints | NotAnswered) -> None:
+    """Wait before a client learns that it asks for too much. The operation must hold no place meanwhile."""
+    if isinstance(refusal, OutOfPoints) or refusal.is_overload:
+        await asyncio.sleep(REFUSAL_SECONDS)
 
 
 class BudgetHeaders:

@@ -18,7 +18,7 @@ from audience_gql.api.operation_requests import OperationRefused, OperationReque
 from audience_gql.api.schema import Candidate, Permitted, Schema
 from audience_gql.api.transport.feed_subscriptions import feed_subscription, is_of_feed
 from audience_gql.api.transport.measures import measure, measure_failure
-from audience_gql.api.transport.paying import pay
+from audience_gql.api.transport.paying import hold_back, pay
 from audience_gql.api.transport.results import failure, result_of
 from audience_gql.api.trusted_requests import needs_settling, settled
 from audience_gql.audience.budgets import OutOfPoints
@@ -51,6 +51,7 @@ class Subscriptions:
         try:
             paid = await pay(candidate, context.services, context.access)
         except OutOfPoints as refusal:
+            await hold_back(refusal)
             raise OperationRefused([masked(refusal)]) from refusal
         if candidate.type is not OperationType.SUBSCRIPTION:
             yield await self._answer(candidate, context, paid.extensions if request.wants_cost else None)
@@ -94,6 +95,7 @@ class Subscriptions:
                 shown = result_of(result.data, result.errors, extensions=extensions)
                 return shown, result.errors
         except NotAnswered as refusal:
+            await hold_back(refusal)
             raise OperationRefused([refusal.error]) from refusal
 
     async def _subscribe(
