@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from audience_gql.audience.access import create_token
+from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.trusted_texts import REMEMBERED_CHARACTERS, TrustedTexts
 from tests.api.conftest import web_client
 from tests.api.test_socket import entered, received, send
@@ -165,6 +167,16 @@ async def test_an_unknown_hash_is_refused_in_the_words_that_clients_wait_for(api
         400,
         {"errors": [{"message": message, "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"}}]},
     )
+
+
+async def test_an_unknown_hash_costs_a_point(api):
+    poor = replace(
+        api, services=replace(api.services, budgets=Budgets(most=2, per_second=1, now=lambda: 0.0))
+    )
+    async with web_client(poor) as web:
+        codes = [errors_of(await web.post("/graphql", json=by_id(GROUPS)))[0][0] for _ in range(3)]
+
+    assert codes == ["PERSISTED_QUERY_NOT_FOUND", "PERSISTED_QUERY_NOT_FOUND", "RATE_LIMITED"]
 
 
 async def test_a_document_that_comes_with_its_hash_is_run_and_not_stored(api, web):

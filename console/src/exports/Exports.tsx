@@ -18,6 +18,7 @@ const EXPORTED = graphql(`
       memberCount
     }
     customFields {
+      id
       key
       label
     }

@@ -11,6 +11,7 @@ import { Mapping } from "./Mapping";
 const TARGETS = graphql(`
   query ImportTargets {
     customFields {
+      id
       key
       label
     }

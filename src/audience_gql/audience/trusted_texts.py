@@ -37,16 +37,22 @@ class TrustedTexts:
         self._remembered: OrderedDict[tuple[int, str], tuple[float, str]] = OrderedDict()
         self._characters = 0
 
+    def remembered(self, workspace_id: int, sha256: str) -> str | None:
+        """The text of the document with this hash, if it was looked up a moment ago."""
+        key = workspace_id, sha256
+        found = self._remembered.get(key)
+        if found is None or found[0] <= self._now():
+            return None
+        self._remembered.move_to_end(key)
+        return found[1]
+
     async def find(self, workspace_id: int, sha256: str) -> str | None:
         """The text of the document with this hash; None if the workspace does not trust it, or if the text is no hash."""
+        text = self.remembered(workspace_id, sha256)
+        if text is not None or not is_hash(sha256):
+            return text
         key = workspace_id, sha256
-        now = self._now()
-        found = self._remembered.get(key)
-        if found is not None and found[0] > now:
-            self._remembered.move_to_end(key)
-            return found[1]
-        if not is_hash(sha256):
-            return None
+        now, found = self._now(), self._remembered.get(key)
         text = await trusted_documents.text_of(self._ports.database, workspace_id, sha256)
         self._forget(key)
         if text is not None:

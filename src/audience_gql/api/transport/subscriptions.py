@@ -45,10 +45,10 @@ class Subscriptions:
         Raises OperationRefused before the first result if nothing of the operation runs. Raises LeftBehind if the log has grown too far
         while a result was being sent: the client must subscribe again from its last cursor.
         """
-        if needs_settling(request, context.access):
-            request = await settled(request, context.services, context.access)
-        candidate = self._schema.candidate(request)
         try:
+            if needs_settling(request, context.access):
+                request = await settled(request, context.services, context.access)
+            candidate = self._schema.candidate(request)
             paid = await pay(candidate, context.services, context.access)
         except OutOfPoints as refusal:
             await hold_back(refusal)
