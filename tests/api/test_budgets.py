@@ -79,6 +79,7 @@ def charge(api: Api, query: str, **variables: Any) -> int:
         ("mutation ($e: [EventInput!]!) { trackEvents(input: {events: $e}) { __typename } }", {"e": [{}] * 9}, 10),
         ("mutation { ...T } fragment T on Mutation { trackEvents(input: {events: [{}, {}]}) { __typename } }", {}, 1),
         ("subscription { membershipChanges { cursor } }", {}, 1),
+        ("subscription { membershipChanges { changes { kind subscriber { id } } } }", {}, 10),
         ("{ nonsense }" + " " * 988, {}, 11),
         ("{ subscribers(first: 100) { edges { node { groups(first: 100) { edges { node { id } } } } } } }", {}, 1),
     ],

@@ -63,6 +63,8 @@ COMPARISONS: Final = 2_000
 COST: Final = 5_000
 USUAL_LIST: Final = 10
 """The assumed length of a list without a page size."""
+SUBSCRIPTION: Final = 10
+"""The most points that a subscription costs, once, when it starts. Many clients of one token may have to start again at the same time."""
 CHARACTERS_A_POINT: Final = 100
 """A document that is refused costs its token a point for each so many characters, because reading it is work, too."""
 _ITEMS: Final = ""

@@ -59,7 +59,7 @@ from audience_gql.api.insights.advice import SegmentAdviceQuery
 from audience_gql.api.insights.comparisons import SegmentComparisonQuery
 from audience_gql.api.insights.overlaps import SegmentOverlapQuery
 from audience_gql.api.introspection import ROOT_FIELDS
-from audience_gql.api.limits import CHARACTERS_A_POINT, COST
+from audience_gql.api.limits import CHARACTERS_A_POINT, COST, SUBSCRIPTION
 from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
 from audience_gql.api.lists.group_edits import GroupEditMutation
 from audience_gql.api.lists.groups import GroupMutation, GroupQuery
@@ -190,8 +190,10 @@ class Candidate:
         request, operation = self.request, self.operation
         if operation is None or self.points > COST:
             points = 1 + len(request.query) // CHARACTERS_A_POINT
-        elif operation.type != "mutation":
+        elif operation.type == "query":
             points = max(1, self.points)
+        elif operation.type == "subscription":
+            points = max(1, min(self.points, SUBSCRIPTION))
         else:
             variables = {**operation.defaults, **(request.variables or {})}
             items = operation.items.count(variables)

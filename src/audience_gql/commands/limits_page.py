@@ -103,6 +103,7 @@ def _points() -> Sequence[Row]:
         ("points in a token's full budget", USUAL.points, "AUDIENCE_POINTS", out),
         ("points that a budget gets in a second", USUAL.points_per_second, "AUDIENCE_POINTS_PER_SECOND", out),
         ("points that one operation costs", LEAST_POINTS, _FIXED, "it costs no more"),
+        ("points that a subscription costs, once", limits.SUBSCRIPTION, _FIXED, "it costs no more"),
         ("characters of a refused document for a point", limits.CHARACTERS_A_POINT, _FIXED, "another point"),
         ("items of one list that cost a point each", batch_items.MOST, _FIXED, "the list is refused"),
         (
