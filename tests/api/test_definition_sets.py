@@ -39,7 +39,7 @@ APPLY = """
 mutation ($set: DefinitionsInput!, $plan: String) {
   applyDefinitions(input: {definitions: $set, ifPlan: $plan}) {
     __typename
-    ... on ApplyDefinitionsPayload { changes { kind action name } unchanged unmanaged { kind name } }
+    ... on ApplyDefinitionsPayload { changes { kind action name } unchanged }
     ... on PlanConflict { message path planId }
     ... on InvalidInput { issues { code message path } }
   }
@@ -207,6 +207,8 @@ async def test_a_plan_foretells_who_moves_and_what_acts(api, seed):
 
     moved = 0
     for _ in range(4):
+        api.clock.advance(timedelta(days=chance.randint(0, 4)))
+        await settle(api, actor)
         wanted = random_shop(chance)
         planned = await plan(api, wanted)
         changes_before, runs_before = await logged(api), await runs(api)
@@ -266,6 +268,7 @@ def random_shop(chance: Random) -> dict[str, Any]:
     readers = [in_segment("Customers"), in_segment("At home")]
     return {
         "segments": [
+            segment("Newly home", {"segment": {"anyOf": ["At home"], "entered": {"inLast": {"days": chance.randint(1, 5)}}}}),
             segment("Both", {chance.choice(["all", "any"]): readers}),
             segment("Outside", {"not": in_segment("Both")}),
             segment("Customers", orders),
@@ -445,12 +448,21 @@ async def test_what_is_absent_is_deleted_only_with_prune(api):
     await api.data(ENDPOINT)
     whole = random_set(Chance(9))
     await apply(api, whole)
+    vip = (await api.data('{ group(by: {name: "VIP"}) { id } }'))["group"]["id"]
+    await api.upsert({"externalId": "a", "addToGroupIds": [vip]})
     kept = {"segments": [segment("Segment 0", LITHUANIA)]}
 
-    assert len((await apply(api, kept))["unmanaged"]) == sum(map(len, whole.values())) - 1
+    assert len((await plan(api, kept))["unmanaged"]) == sum(map(len, whole.values())) - 1
+    await apply(api, kept)
     planned = await plan(api, {**kept, "prune": True})
     applied = await apply(api, {**kept, "prune": True}, planned["id"])
 
+    leaving = {
+        change["name"]: change["movement"]["leaving"]
+        for change in planned["changes"]
+        if change["kind"] == "GROUP"
+    }
+    assert leaving == {"VIP": 1, "Beta testers": 0}
     assert {change["action"] for change in applied["changes"]} == {"DELETE"}
     assert await told(api) == {"customFields": [], "groups": [], "automations": [], **kept}
 

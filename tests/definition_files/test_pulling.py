@@ -108,14 +108,22 @@ def test_a_file_that_cannot_be_read_stops_a_pull_before_it_writes(tmp_path):
     (tmp_path / "segments" / "bad.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "segments" / "list.yaml").write_text("- name: X\n", encoding="utf-8")
 
+    (tmp_path / "segments" / "round.yaml").write_text("&a\nb: *a\n", encoding="utf-8")
+
     with pytest.raises(Problems) as found:
         pull(tmp_path, workspace(HERE), prune=True)
 
     assert [str(problem) for problem in found.value.problems] == [
         "segments/bad.yaml:1: the file is not UTF-8",
         "segments/list.yaml:1: expected a definition: lines such as `name: Loyal customers`",
+        "segments/round.yaml:1: the value contains itself, or is nested too deep",
     ]
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["bad.yaml", "list.yaml", "segments"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        "bad.yaml",
+        "list.yaml",
+        "round.yaml",
+        "segments",
+    ]
 
 
 def test_another_folder_is_not_taken_for_one_without_definitions(tmp_path):

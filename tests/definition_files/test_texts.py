@@ -42,8 +42,8 @@ def test_a_text_means_what_yaml_1_2_says():
             ]
         },
     }
-    scalars = Text.read("[yes, on, true, null, ~, 1, 1.5, 1e3, 0o17, '1', 010]").value
-    assert scalars == ["yes", "on", True, None, None, 1, 1.5, 1000.0, 15, "1", 10]
+    scalars = Text.read("[yes, on, true, null, ~, 1, 1.5, 1e3, 0o17, '1', 010, .inf]").value
+    assert scalars == ["yes", "on", True, None, None, 1, 1.5, 1000.0, 15, "1", 10, "inf"]
 
 
 @pytest.mark.parametrize(

@@ -128,9 +128,12 @@ def _read(path: Path) -> Text:
     """Raises Unreadable."""
     try:
         text = Text.read(path.read_text(encoding="utf-8-sig"))
+        value = text.value
     except UnicodeDecodeError as error:
         raise Unreadable("the file is not UTF-8", 1) from error
-    if not isinstance(text.value, dict):
+    except RecursionError as error:
+        raise Unreadable("the value contains itself, or is nested too deep", 1) from error
+    if not isinstance(value, dict):
         raise Unreadable("expected a definition: lines such as `name: Loyal customers`", 1)
     return text
 

@@ -62,6 +62,8 @@ def _moves(change: Json) -> str:
     size = f"{people(movement['memberCount'])}{about}"
     if change["action"] == "CREATE":
         return f": would have {size}"
+    if change["action"] == "DELETE":
+        return f": {people(movement['leaving'])} would leave"
     return f": {movement['entering']:,} would enter, {movement['leaving']:,} would leave, then {size}"
 
 

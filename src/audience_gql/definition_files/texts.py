@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from math import isfinite
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -106,7 +107,7 @@ def _plain(node: Any) -> Any:  # Any: JSON
             return node
         case int():
             return int(node)
-        case float():
+        case float() if isfinite(node):
             return float(node)
     return str(node)
 

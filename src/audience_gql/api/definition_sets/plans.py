@@ -16,7 +16,7 @@ from audience_gql.api.lists.membership import MembershipChangeKind
 from audience_gql.api.shapes import enum
 from audience_gql.audience.definition_sets import applying, movements
 from audience_gql.audience.definition_sets.planning import Planned, PlannedChange, plan_definitions
-from audience_gql.audience.definition_sets.plans import Plan, Step
+from audience_gql.audience.definition_sets.plans import Step
 
 _WEIGHT: Final = 10
 """A plan counts people for each segment that it changes."""
@@ -54,13 +54,13 @@ class PlannedStart:
         return MembershipChangeKind(parent.on)
 
 
-@strawberry.type(description="Whom a change of a segment moves.")
+@strawberry.type(description="Whom a change of a segment moves, or the deletion of a group.")
 class PlannedMovement:
     entering: int = strawberry.field(
         description="How many people would enter the segment. It is estimated when `memberCount` is."
     )
     leaving: int = strawberry.field(
-        description="How many people would leave the segment. It is estimated when `memberCount` is."
+        description="How many people would leave the segment, or a group that is deleted. It is estimated when `memberCount` is."
     )
 
     @classmethod
@@ -176,10 +176,6 @@ class UnmanagedDefinition:
     name: str = strawberry.field(description="Its name; for a custom field, its key.")
 
 
-def _unmanaged(plan: Plan) -> list[UnmanagedDefinition]:
-    return [UnmanagedDefinition(kind=DefinitionKind(kind), name=name) for kind, name in plan.unmanaged]
-
-
 @strawberry.type(
     description="What a set of definitions would change at this instant. Nothing is stored and nothing is done."
 )
@@ -214,7 +210,9 @@ class DefinitionsPlan:
     )
     @staticmethod
     def unmanaged(parent: strawberry.Parent[Planned]) -> list[UnmanagedDefinition]:
-        return _unmanaged(parent.plan)
+        return [
+            UnmanagedDefinition(kind=DefinitionKind(kind), name=name) for kind, name in parent.plan.unmanaged
+        ]
 
 
 @strawberry.type(description="A change that was made.")
@@ -230,9 +228,6 @@ class ApplyDefinitionsPayload:
         description="The changes in the order in which they were made."
     )
     unchanged: int = strawberry.field(description="How many definitions of the set needed no change.")
-    unmanaged: list[UnmanagedDefinition] = strawberry.field(
-        description="The definitions of the workspace that are absent from the set, and stay."
-    )
 
 
 @strawberry.type(
@@ -311,9 +306,7 @@ class DefinitionMutation:
             given=given_set(given.definitions),
             if_plan=given.if_plan,
         )
-        return ApplyDefinitionsPayload(
-            changes=list(map(_applied, plan.steps)), unchanged=plan.unchanged, unmanaged=_unmanaged(plan)
-        )
+        return ApplyDefinitionsPayload(changes=list(map(_applied, plan.steps)), unchanged=plan.unchanged)
 
 
 def _applied(step: Step) -> AppliedChange:

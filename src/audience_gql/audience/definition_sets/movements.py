@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from audience_gql.audience.acting.automation import Automation, FiringCause
 from audience_gql.audience.answers.estimates import Estimate, estimate, scaled
 from audience_gql.audience.definition_sets.outcomes import Outcome
+from audience_gql.audience.definition_sets.plans import Step
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.kinds.combinators import All, Not
@@ -17,7 +18,7 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.acting.models import Automation as Row
 from audience_gql.storage.database import Connection
 from audience_gql.storage.models import Workspace
-from audience_gql.storage.reads import previews
+from audience_gql.storage.reads import batches, previews
 from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.pages import Filter
 from audience_gql.storage.reads.previews import Tally
@@ -62,6 +63,22 @@ async def movements(
     budget = Budget(seconds=min(_MOST_SECONDS, _SECONDS / max(1, counts)))
     counting = _Counting(connection, workspace, outcome, now, budget)
     return {segment_id: await counting.movement(segment_id) for segment_id in filled}
+
+
+async def departures(
+    connection: Connection, workspace: Workspace, steps: Sequence[Step]
+) -> Mapping[int, Movement]:
+    """By id, whom the deletion of segments and groups moves. It starts nothing: what starts an automation cannot be deleted."""
+    deleted = [step for step in steps if step.action == "DELETE"]
+    groups = [step.id for step in deleted if step.kind == "GROUP"]
+    segments = [step.id for step in deleted if step.kind == "SEGMENT"]
+    in_groups = await batches.member_count_by_groups(connection, workspace.id, groups)
+    figures = await batches.figures_by_segments(connection, workspace.id, segments)
+    leaving = {**in_groups, **{number: known.members for number, known in figures.items()}}
+    return {
+        number: Movement(size=Estimate(0, 0), entering=0, leaving=count, starts=())
+        for number, count in leaving.items()
+    }
 
 
 class _Counting:

@@ -10,7 +10,7 @@ from typing import Literal, NoReturn, TypeAlias
 
 from audience_gql.audience.definition_sets.applying import changed_within
 from audience_gql.audience.definition_sets.given import DefinitionKind, GivenSet
-from audience_gql.audience.definition_sets.movements import Movement, movements
+from audience_gql.audience.definition_sets.movements import Movement, departures, movements
 from audience_gql.audience.definition_sets.outcomes import Outcome
 from audience_gql.audience.definition_sets.plans import Plan, Step
 from audience_gql.audience.ports import Ports
@@ -73,6 +73,7 @@ async def plan_definitions(
     async with heavy_ports.database.snapshot() as connection:
         now = await heavy_ports.clock.now(connection)
         moved = await movements(connection, workspace, outcome, [*refilled, *following], now)
+        moved = {**moved, **await departures(connection, workspace, plan.steps)}
     changes = [_change(step, outcome, moved.get(step.id)) for step in plan.steps]
     changes += [_follower(number, outcome, moved.get(number)) for number in following]
     return Planned(plan=plan, changes=tuple(changes))

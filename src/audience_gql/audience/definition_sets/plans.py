@@ -52,16 +52,11 @@ class Plan:
     @property
     def id(self) -> str:
         """A digest of the steps with the revisions that they start from. Equal plans have equal ids."""
-        told = [
-            [
-                step.kind,
-                step.action,
-                None if step.action == "CREATE" else step.id,
-                step.name,
-                step.revision,
-                step.before,
-                step.after,
-            ]
-            for step in self.steps
-        ]
-        return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        told = sorted(json.dumps(_digested(step), sort_keys=True) for step in self.steps)
+        return sha256("\n".join(told).encode()).hexdigest()[:32]
+
+
+def _digested(step: Step) -> list[object]:
+    """What makes a step another one. The number of something new is not known before."""
+    number = None if step.action == "CREATE" else step.id
+    return [step.kind, step.action, number, step.name, step.revision, step.before, step.after]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import replace
 
 from audience_gql.audience.definitions.definition_limits import check_count, check_size
 from audience_gql.audience.definitions.given_conditions import parse_given
@@ -19,7 +20,7 @@ from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
-from audience_gql.conditions.base import Condition, InvalidCondition, Read
+from audience_gql.conditions.base import Condition, InvalidCondition, Names, Read
 from audience_gql.conditions.codec import dump
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
@@ -62,21 +63,28 @@ class RevisionConflict(Failure):
 
 
 async def create_segment(
-    *, ports: Ports, workspace: Workspace, name: str, description: str | None, condition: object, ids: IdCodec
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    name: str,
+    description: str | None,
+    condition: object,
+    ids: IdCodec,
+    saving: Saving | None = None,
 ) -> Segment:
     """Create a segment and start to find its members in the background. `condition` has the shape of ConditionInput.
 
-    Raises InvalidInput, NameTaken.
+    `saving` is what the caller's transaction knows already; None to read it. Raises InvalidInput, NameTaken.
     """
 
     async def work(transaction: Transaction) -> Segment:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace.id)
         issues = [*name_issues(name), *description_issues(description)]
-        saving = await Saving.begin(ports, workspace, connection)
-        tree = saving.parse(condition, ids, issues)
-        check_count(len(saving.conditions) + 1)
-        segment = await saving.create(name=name, description=description, tree=tree, transaction=transaction)
+        known = saving or await Saving.begin(ports, workspace, connection)
+        tree = known.parse(condition, ids, issues)
+        check_count(len(known.conditions) + 1)
+        segment = await known.create(name=name, description=description, tree=tree, transaction=transaction)
         await have_filled(ports, transaction, [segment.id])
         return segment
 
@@ -96,11 +104,12 @@ async def update_segment(
     condition: object = UNSET,
     ids: IdCodec,
     if_revision: int | None = None,
+    saving: Saving | None = None,
 ) -> Segment:
     """Change the values that are given. Neither the name nor the condition can be cleared.
 
     A new condition refills the segment and all segments that read it. If `if_revision` is given, the segment must still have this revision.
-    Raises NotFound, InvalidInput, NameTaken, SegmentCycle, RevisionConflict.
+    `saving` is what the caller's transaction knows already; None to read it. Raises NotFound, InvalidInput, NameTaken, SegmentCycle, RevisionConflict.
     """
 
     async def work(transaction: Transaction) -> Segment:
@@ -120,8 +129,8 @@ async def update_segment(
             issues += (wrong := description_issues(description))
             segment.description = None if wrong else kept_description(description)
         if condition is not UNSET:
-            saving = await Saving.begin(ports, workspace, connection)
-            lines = await saving.replace(segment, saving.parse(condition, ids, issues), transaction)
+            known = saving or await Saving.begin(ports, workspace, connection)
+            lines = await known.replace(segment, known.parse(condition, ids, issues), transaction)
         elif issues:
             raise InvalidInput(tuple(issues))
         segment.revision += 1
@@ -138,6 +147,8 @@ async def update_segment(
         )
         await record(ports, transaction, workspace.id, segment.updated_at, change)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
+        if saving is not None:
+            saving.know(segment)
         if not isinstance(name, Unset):
             users = await definitions.segments_using(connection, segment.id)
             await rewrite_summaries(connection, workspace.id, users)
@@ -177,7 +188,10 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
 
 
 class Saving:
-    """What a save of a condition needs to know about its workspace, read under the workspace's lock."""
+    """What a save of a condition needs to know about its workspace, read under the workspace's lock.
+
+    It also knows what has been saved with it.
+    """
 
     def __init__(
         self,
@@ -185,6 +199,7 @@ class Saving:
         workspace: Workspace,
         connection: Connection,
         vocabulary: Vocabulary,
+        names: Names,
         conditions: StoredConditions,
         paused_ids: frozenset[int],
     ) -> None:
@@ -192,16 +207,17 @@ class Saving:
         self._workspace = workspace
         self._connection = connection
         self._vocabulary = vocabulary
+        self._names = names
         self.conditions = conditions
         self._paused_ids = paused_ids
 
     @classmethod
     async def begin(cls, ports: Ports, workspace: Workspace, connection: Connection) -> Saving:
-        vocabulary = await definitions.vocabulary(connection, workspace.id)
+        vocabulary, names = await definitions.vocabulary_and_names(connection, workspace.id)
         segments = await definitions.segments(connection, workspace.id)
         conditions = StoredConditions(segments, vocabulary)
         paused_ids = frozenset(segment.id for segment in segments if segment.is_paused)
-        return cls(ports, workspace, connection, vocabulary, conditions, paused_ids)
+        return cls(ports, workspace, connection, vocabulary, names, conditions, paused_ids)
 
     def parse(self, condition: object, ids: IdCodec, issues: list[Issue]) -> Condition:
         """Parse the condition. Raises InvalidInput with its problems and with `issues`, which were found before."""
@@ -219,9 +235,9 @@ class Saving:
     ) -> Segment:
         """Store a new segment, which has no members yet. The caller requests its fill. Raises InvalidInput if the condition is too large."""
         segment_id = await self._ports.database.ids.one(self._connection)
-        check_size(self.conditions.with_edited(segment_id, tree), segment_id)
+        edited = self.conditions.with_edited(segment_id, tree)
+        check_size(edited, segment_id)
         await self.intern_names(tree)
-        names = await definitions.names(self._connection, self._workspace.id)
         now = await self._ports.clock.now(self._connection)
         segment = await Segment.create(
             id=segment_id,
@@ -230,7 +246,7 @@ class Saving:
             name_folded=fold(name.strip()),
             description=kept_description(description),
             condition=dump(tree, ids=PLAIN_IDS),
-            summary=summarize(tree, names),
+            summary=summarize(tree, self._names),
             created_at=now,
             updated_at=now,
         )
@@ -240,9 +256,10 @@ class Saving:
             object_id=segment_id,
             object_name=segment.name,
             after=portraits.of_segment(segment),
-            lines_added=outline(tree, names),
+            lines_added=outline(tree, self._names),
         )
         await record(self._ports, transaction, self._workspace.id, now, change)
+        self.know(segment, edited)
         return segment
 
     async def replace(
@@ -261,24 +278,33 @@ class Saving:
         for user in (segment.id, *users):
             check_size(edited, user)
         await self.intern_names(tree)
-        names = await definitions.names(self._connection, self._workspace.id)
         segment.condition = dict(dump(tree, ids=PLAIN_IDS))
-        segment.summary = summarize(tree, names)
+        segment.summary = summarize(tree, self._names)
         segment.generation += 1
         segment.failure = None
         await definitions.write_dependencies(self._connection, segment.id, segments_read(tree))
         await definitions.raise_generations(self._connection, users)
         await have_filled(self._ports, transaction, [segment.id, *users])
-        return difference([] if before is None else outline(before, names), outline(tree, names))
+        self.know(segment, edited)
+        return difference([] if before is None else outline(before, self._names), outline(tree, self._names))
+
+    def know(self, segment: Segment, conditions: StoredConditions | None = None) -> None:
+        """Know a segment that was just saved, with all conditions if its own is another one now."""
+        self.conditions = conditions or self.conditions
+        self._names = Names(
+            groups=self._names.groups, segments={**self._names.segments, segment.id: segment.name}
+        )
+        self._vocabulary = replace(self._vocabulary, segment_ids=self._names.segments.keys())
 
     async def intern_names(self, tree: Condition) -> None:
         """Give ids to event names that are not in use yet, so that a compiled condition stays right after their first event."""
         names = {str(read.ref) for read in reads(tree) if read.source == "event"}
         names -= self._vocabulary.event_names.keys()
         if names:
-            await definitions.intern_event_names(
+            interned = await definitions.intern_event_names(
                 self._connection, self._workspace.id, names, self._ports.database.ids
             )
+            self._vocabulary = replace(self._vocabulary, event_names=interned)
 
 
 def _counted(ids: tuple[int, ...], noun: str, verb: str) -> str:

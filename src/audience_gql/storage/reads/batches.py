@@ -282,7 +282,7 @@ async def _related_segments(
 
 
 async def member_count_by_groups(
-    database: Database, workspace_id: int, ids: Collection[int]
+    database: Database | Connection, workspace_id: int, ids: Collection[int]
 ) -> Mapping[int, int]:
     """The counts of the last tick, corrected by the marks that no tick has taken yet. One statement reads both, so the result is exact."""
     rows = await database.fetch(
