@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,14 @@ class DocumentSource:
 
 class UnreadableFile(Exception):
     """A file that holds no documents in a form that this program knows. The message begins with its name."""
+
+
+class DocumentsRefused(Exception):
+    """Documents that must not be published. `lines` names each reason with its file and place."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
 
 
 def documents_in(path: Path) -> list[DocumentSource]:

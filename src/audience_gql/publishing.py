@@ -15,19 +15,11 @@ from audience_gql.audience.definitions.trusted_documents import (
     withdraw_documents,
 )
 from audience_gql.config import Settings
-from audience_gql.document_files import DocumentSource
+from audience_gql.document_files import DocumentSource, DocumentsRefused
 from audience_gql.opened_ports import open_ports
 from audience_gql.storage import trusted_documents
 from audience_gql.storage.reads.slices import Slice
 from audience_gql.storage.trusted_documents import DocumentRecord
-
-
-class DocumentsRefused(Exception):
-    """Documents that must not be published. `lines` names each reason with its file and place."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("; ".join(lines))
-        self.lines = lines
 
 
 async def publish(settings: Settings, *, workspace: str, sources: Sequence[DocumentSource]) -> Published:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from audience_gql import cli
 from audience_gql.audience.access import create_token
 from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.trusted_texts import REMEMBERED_CHARACTERS, TrustedTexts
@@ -373,3 +375,34 @@ async def test_sockets_and_streams_take_hashes_and_hold_to_the_limit(server, api
     assert "FORBIDDEN" in refused.text
     assert begun[0] == "event: next"
     assert "membershipChanges" in begun[2]
+
+
+async def test_documents_are_published_from_a_machine_without_the_database(server, api, tmp_path, capsys):
+    there = ("--url", f"{server.url}/graphql", "--token", await api.token())
+
+    async def run(*words: str) -> tuple[int, str, str]:
+        code = await asyncio.to_thread(cli.main, ["documents", *words, *there])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    for number in range(101):
+        (tmp_path / f"{number:03}.graphql").write_text(f"query Q{number} {{ viewer {{ token {{ name }} }} }}")
+    published = await run("publish", str(tmp_path))
+    again = await run("publish", str(tmp_path))
+    listed = await run("list")
+    name = published[1].splitlines()[0].partition("\t")[0]
+    withdrawn = await run("withdraw", f"sha256:{name}")
+    unknown = await run("withdraw", name)
+    (tmp_path / "050.graphql").write_text("query Q {\n  nothing\n}")
+    refused = await run("publish", str(tmp_path))
+
+    assert (published[0], published[1].splitlines()[100].split("\t")[1]) == (0, "Q100")
+    assert (published[2], again[2]) == ("101 of 101 documents are new\n", "0 of 101 documents are new\n")
+    assert len(listed[1].splitlines()) == 101
+    assert listed[1].splitlines()[0].endswith(" by test")
+    assert (withdrawn[0], unknown[0]) == (0, 1)
+    assert unknown[2] == "audience-gql: no document with this hash is published\n"
+    assert (refused[0], refused[2]) == (
+        1,
+        f"{tmp_path}/050.graphql: line 2, column 3: Query has no field nothing\naudience-gql: nothing was published\n",
+    )

@@ -1,4 +1,4 @@
-"""`audience-gql documents publish`, `list` and `withdraw`."""
+"""`audience-gql documents publish`, `list` and `withdraw`: in the database, or on a running server."""
 # ruff: noqa: PLC0415  # imports are inside the commands and after the settings, so that `--help` and a missing setting are told at once
 
 from __future__ import annotations
@@ -6,10 +6,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audience_gql.commands.environment import read_settings
+
+if TYPE_CHECKING:
+    from audience_gql.config import Client
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,33 +31,66 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     withdraw = inner.add_parser("withdraw", help="trust documents no more")
     withdraw.add_argument("hash", nargs="+", help="a document's SHA-256, as `documents list` shows it")
     for command, run in ((publish, _publish), (listing, _list), (withdraw, _withdraw)):
-        command.add_argument("--workspace", required=True, help="name of the workspace")
-        command.set_defaults(run=run)
+        command.add_argument(
+            "--workspace",
+            help="name of the workspace in the database; without it, the command uses a running server and the workspace of the token",
+        )
+        command.add_argument("--url", help="URL of the server's GraphQL endpoint (default: AUDIENCE_URL)")
+        command.add_argument("--token", help="API token with the scope ADMIN (default: AUDIENCE_TOKEN)")
+        command.set_defaults(run=_told(run))
+
+
+def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """The command, which tells in one line why a file or server is of no use."""
+
+    def told(parsed: argparse.Namespace) -> int:
+        from audience_gql.client import NotAnswered
+        from audience_gql.document_files import DocumentsRefused, UnreadableFile
+
+        try:
+            return run(parsed)
+        except (UnreadableFile, NotAnswered, OSError) as error:
+            print(f"audience-gql: {error}", file=sys.stderr)
+        except DocumentsRefused as refused:
+            for line in refused.lines:
+                print(line, file=sys.stderr)
+            print("audience-gql: nothing was published", file=sys.stderr)
+        return 1
+
+    return told
 
 
 def _publish(parsed: argparse.Namespace) -> int:
-    settings = read_settings()
-    from audience_gql.document_files import UnreadableFile, documents_in
-    from audience_gql.publishing import DocumentsRefused, publish
+    from audience_gql.document_files import documents_in
 
-    try:
-        sources = documents_in(parsed.path)
-        found = asyncio.run(publish(settings, workspace=parsed.workspace, sources=sources))
-    except (UnreadableFile, OSError) as error:
-        print(f"audience-gql: {error}", file=sys.stderr)
-        return 1
-    except DocumentsRefused as refused:
-        for line in refused.lines:
-            print(line, file=sys.stderr)
-        print("audience-gql: nothing was published", file=sys.stderr)
-        return 1
-    for document in found.documents:
-        print(f"{document.sha256}\t{_names(document.operations)}")
-    print(f"{found.added} of {len(found.documents)} documents are new", file=sys.stderr)
+    if parsed.workspace is None:
+        from audience_gql import remote_publishing
+
+        documents, added = remote_publishing.publish(_client(parsed), documents_in(parsed.path))
+        _print_published([(it.sha256, it.operations) for it in documents], added)
+        return 0
+    settings = read_settings()
+    from audience_gql.publishing import publish
+
+    found = asyncio.run(publish(settings, workspace=parsed.workspace, sources=documents_in(parsed.path)))
+    _print_published([(it.sha256, it.operations) for it in found.documents], found.added)
     return 0
 
 
+def _print_published(documents: Sequence[tuple[str, Sequence[str]]], added: int) -> None:
+    for sha256, operations in documents:
+        print(f"{sha256}\t{_names(operations)}")
+    print(f"{added} of {len(documents)} documents are new", file=sys.stderr)
+
+
 def _list(parsed: argparse.Namespace) -> int:
+    if parsed.workspace is None:
+        from audience_gql import remote_publishing
+
+        for it in remote_publishing.documents_of(_client(parsed)):
+            instant = it.published_at[:16].replace("T", " ")
+            print(f"{it.sha256}\t{_names(it.operations)}\tpublished {instant} by {it.published_by}")
+        return 0
     settings = read_settings()
     from audience_gql.publishing import documents_of
 
@@ -64,11 +101,23 @@ def _list(parsed: argparse.Namespace) -> int:
 
 
 def _withdraw(parsed: argparse.Namespace) -> int:
+    if parsed.workspace is None:
+        from audience_gql import remote_publishing
+
+        remote_publishing.withdraw(_client(parsed), parsed.hash)
+        return 0
     settings = read_settings()
     from audience_gql.publishing import withdraw
 
     asyncio.run(withdraw(settings, workspace=parsed.workspace, hashes=parsed.hash))
     return 0
+
+
+def _client(parsed: argparse.Namespace) -> Client:
+    from audience_gql.config import client_from_environment
+    from audience_gql.connection_file import newest_client
+
+    return client_from_environment(url=parsed.url, token=parsed.token, default=newest_client)
 
 
 def _names(operations: Sequence[str]) -> str:
