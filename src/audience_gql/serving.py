@@ -1,4 +1,4 @@
-"""The web server around the app. When it is told to stop, it answers the requests that it has accepted, and accepts no more."""
+"""The web server around the app: its protocols for HTTP and websockets. draining.py ends it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ from audience_gql.api.transport.replies import WHOLE, Header
 from audience_gql.api.transport.socket import DIRECT
 from audience_gql.api.transport.sse import CUT_OFF
 from audience_gql.config import Settings
+from audience_gql.draining import DrainingServer
 
-_QUEUE_SECONDS: Final = 0.1
-_ON_ITS_WAY_SECONDS: Final = 0.5
 _UNREAD_MILLISECONDS: Final = 30_000
 """If the other end acknowledges nothing for this long, the kernel drops the connection and frees what waits to be sent."""
 
@@ -53,12 +52,13 @@ _LONG_HEAD: Final = struct.Struct("!BBQ")
 def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     gc.set_threshold(*_GARBAGE)
+    ending = asyncio.Event()
     config = uvicorn.Config(
         _Front(app),
         proxy_headers=False,  # _Front reads them where they matter
         host=host,
         port=port,
-        http=cast("type[asyncio.Protocol]", partial(_Http, seconds=settings.request_seconds)),
+        http=cast("type[asyncio.Protocol]", partial(_Http, seconds=settings.request_seconds, ending=ending)),
         log_config=None,  # its messages go where ours go
         log_level=max(  # never INFO, where uvicorn logs every socket
             logging.WARNING, logging.getLevelNamesMapping()[settings.log_level]
@@ -79,7 +79,12 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         if settings.metrics_port is None
         else [listening, _for_metrics(config, settings.metrics_port)]
     )
-    _DrainingServer(config, app.state.live.drained).run(sockets)
+
+    async def end_streams(state: Mapping[str, Any]) -> None:  # Any: what the lifespan has opened
+        app.state.live.drained.set()
+        await state["sockets"].drain()
+
+    DrainingServer(config, ending=ending, end_streams=end_streams).run(sockets)
 
 
 def _for_metrics(config: uvicorn.Config, port: int) -> socket.socket:
@@ -111,10 +116,11 @@ class _Http(HttpToolsProtocol):
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, seconds: float, **given: Any
+        self, config: uvicorn.Config, *, seconds: float, ending: asyncio.Event, **given: Any
     ) -> None:  # Any: the server's own state
         super().__init__(config, **given)
         self._seconds = seconds
+        self._ending = ending
         self._deadline: asyncio.TimerHandle | None = None
         self._on_gone: Callable[[], None] | None = None
 
@@ -136,6 +142,8 @@ class _Http(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
+            if self._ending.is_set():
+                self.cycle.keep_alive = False
             exchange = _Exchange(self.cycle)
             self.scope["extensions"] = {
                 CUT_OFF: {"now": exchange.cut_off},
@@ -288,26 +296,3 @@ def _frame(text: str) -> bytes:
     else:
         head = _LONG_HEAD.pack(_TEXT, _SHORT + 1, length)
     return head + payload
-
-
-class _DrainingServer(uvicorn.Server):
-    """At shutdown, waits for requests on their way: a client may have connected just before the signal.
-
-    uvicorn's own server closes every connection that is idle at that instant, and resets those that wait in the socket's queue.
-    """
-
-    def __init__(self, config: uvicorn.Config, drained: asyncio.Event) -> None:
-        super().__init__(config)
-        self._drained = drained
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for listening in sockets or ():
-            # The queue accepts no new connections, and the server still takes those that wait in it.
-            listening.listen(0)
-        await asyncio.sleep(_QUEUE_SECONDS)
-        for server in self.servers:
-            server.close()
-        await asyncio.sleep(_ON_ITS_WAY_SECONDS)
-        self._drained.set()
-        await self.lifespan.state["sockets"].drain()
-        await super().shutdown(sockets)
