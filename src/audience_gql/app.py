@@ -55,6 +55,7 @@ from audience_gql.pages.serving import nothing_here
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
 from audience_gql.storage.presence import Presence
+from audience_gql.telemetry import traces
 from audience_gql.webhooks.sender import sender_for
 
 GRAPHQL_PATH: Final = "/graphql"
@@ -90,6 +91,10 @@ def create_app(settings: Settings) -> Starlette:
                 }
 
     graphql = for_pages(_Door("graphql"), origins=settings.allowed_origins, methods=("GET", "POST"))
+    if traces.current is not None:
+        from audience_gql.api.transport.tracing import Traced  # noqa: PLC0415  # it needs OpenTelemetry
+
+        graphql = Traced(graphql, traces.current)
     app = Starlette(
         lifespan=lifespan,
         middleware=[Middleware(Answers, proxies=settings.proxies)],
@@ -115,6 +120,8 @@ def create_app(settings: Settings) -> Starlette:
 @asynccontextmanager
 async def _opened(settings: Settings, live: Live, documents: Documents) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
+        if traces.current is not None:  # after the server, a signal ends the process at once
+            stack.push_async_callback(asyncio.to_thread, traces.stop_traces)
         presence = Presence(settings.database_url)
         database = await Database.open(
             settings.database_url,

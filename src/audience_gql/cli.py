@@ -70,8 +70,9 @@ def _explained() -> tuple[type[Exception], ...]:
     from audience_gql.config import MalformedSetting, MissingSetting  # noqa: PLC0415
     from audience_gql.storage.database import Unavailable  # noqa: PLC0415
     from audience_gql.storage.schema import OtherSchema  # noqa: PLC0415
+    from audience_gql.telemetry.traces import TracesNotInstalled  # noqa: PLC0415
 
-    return Failure, MalformedSetting, MissingSetting, OtherSchema, Unavailable
+    return Failure, MalformedSetting, MissingSetting, OtherSchema, TracesNotInstalled, Unavailable
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -56,6 +56,7 @@ from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailab
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.presence import Presence
 from audience_gql.storage.schema import is_migrated, refuse_other_schema
+from audience_gql.telemetry import traces
 from audience_gql.telemetry.exposition import Figures
 from audience_gql.telemetry.metrics import JOB_DURATION
 from audience_gql.webhooks.sender import sender_for
@@ -354,7 +355,11 @@ async def _when_reachable(what: str, work: Awaitable[object]) -> None:
     """Await the work. If Postgres is not available or busy, log a warning instead: these jobs are repeated anyway."""
     begun, outcome = time.monotonic(), "failed"
     try:
-        await work
+        if traces.current is None:
+            await work
+        else:
+            with traces.current.work("job", {"audience.job": what}):
+                await work
         outcome = "done"
     except (*UNREACHABLE, *BUSY) as error:
         outcome = "postponed"

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from audience_gql.embedded.ports import free_port
 from tests.product import Product, started
+from tests.telemetry.collector import Collector, collecting
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Observed:
 
     product: Product
     worker_metrics: str
+    collector: Collector
+    webhook_port: int
+    """Webhooks may go to this port of the machine itself."""
 
     async def ask(self, query: str, **variables: Any) -> Any:
         """The data of an operation, which must have no errors."""
@@ -46,11 +50,19 @@ class Observed:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
-    port = free_port()
+    port, webhook_port = free_port(), free_port()
     settings = {
         "AUDIENCE_WORKER_METRICS_PORT": str(port),
         "AUDIENCE_LOG_FORMAT": "json",
         "AUDIENCE_LOG_LEVEL": "DEBUG",
     }
-    async with started(tmp_path_factory.mktemp("observed"), **settings) as product:
-        yield Observed(product, f"http://127.0.0.1:{port}/metrics")
+    async with collecting() as collector:
+        settings |= {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.port}",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+            "AUDIENCE_WEBHOOK_NETWORKS": "127.0.0.0/8",
+            "AUDIENCE_WEBHOOK_PORTS": str(webhook_port),
+            "AUDIENCE_WEBHOOK_HTTP": "1",
+        }
+        async with started(tmp_path_factory.mktemp("observed"), **settings) as product:
+            yield Observed(product, f"http://127.0.0.1:{port}/metrics", collector, webhook_port)

@@ -87,6 +87,7 @@ from audience_gql.api.trusted_documents import TrustedDocumentMutation, TrustedD
 from audience_gql.api.viewer import Scope, ViewerQuery
 from audience_gql.audience.access import Access
 from audience_gql.config import LEAST_POINTS, Introspection
+from audience_gql.telemetry import traces
 
 _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
 _TYPES: Final = {type_.value: type_ for type_ in OperationType}
@@ -249,6 +250,9 @@ class Schema:
         """
         request = candidate.request
         permitted = self.permit(candidate, context.access)
+        if traces.current is not None:
+            operation = permitted.operation
+            traces.current.name_operation(operation.type, operation.root_fields, request.operation_name)
         data = await self._planner.answer(permitted.operation.plans, request.variables, context)
         if data is not None:
             context.is_planned = True

@@ -109,6 +109,8 @@ class OutgoingMessage:
     """The valid secrets, the newest first. The message gets one signature for each, so that a secret can be rotated."""
     sent_at: datetime
     """The instant of this attempt. Receivers refuse signatures that are older than a few minutes."""
+    traceparent: str | None = None
+    """The header of this name, with which the receiver can continue the trace; None without a trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

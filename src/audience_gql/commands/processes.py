@@ -7,6 +7,7 @@ import argparse
 import asyncio
 
 from audience_gql.commands.environment import read_settings
+from audience_gql.telemetry.traces import start_traces, stop_traces
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +32,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _serve(parsed: argparse.Namespace) -> int:
     settings = read_settings()
+    start_traces("audience-gql-web")
     from audience_gql.app import create_app
     from audience_gql.maintenance import refuse_schema_of
     from audience_gql.serving import serve
@@ -42,9 +44,11 @@ def _serve(parsed: argparse.Namespace) -> int:
 
 def _worker(parsed: argparse.Namespace) -> int:
     settings = read_settings()
+    start_traces("audience-gql-worker")
     from audience_gql import worker
 
     worker.run(settings, host=parsed.host)
+    stop_traces()
     return 0
 
 

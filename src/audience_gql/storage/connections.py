@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from audience_gql.telemetry import traces
+
 CONNECT_SECONDS: Final = 3.0
 """How long a server may take to accept a connection."""
 GRACE_SECONDS: Final = 2.0
@@ -49,6 +51,9 @@ class PlainConnection(asyncpg.Connection):
     def __init__(self, protocol: Any, transport: Any, *rest: Any) -> None:  # Any: the driver's own
         super().__init__(protocol, transport, *rest)
         _have_kernel_watch(transport.get_extra_info("socket"))
+
+        if traces.current is not None:
+            self.add_query_logger(traces.current.note_statement)
 
         self.siblings: Collection[PlainConnection] = ()
         """All connections of our pool, with this one. Empty in a pool of the driver's."""

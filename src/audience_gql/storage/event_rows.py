@@ -12,11 +12,13 @@ from typing import Final, NamedTuple
 
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import CALLER, Mark, Source
+from audience_gql.telemetry.traces import trace_to_leave
 
 _FEW: Final = 30
 """Up to so many rows, one statement is faster than COPY twice, which takes four round trips. For more rows, COPY is faster, because
 it saves the driver from encoding every value of many arrays."""
 _MARK_COLUMNS: Final = ("bucket_id", "lane", "origin", "subscriber_id", "kind", "ref", "at")
+_TRACED: Final = (*_MARK_COLUMNS, "trace")
 
 
 class EventRow(NamedTuple):
@@ -34,8 +36,8 @@ class EventRow(NamedTuple):
 
 
 _WRITE_FEW: Final = (
-    f"WITH marked AS (INSERT INTO dirty ({', '.join(_MARK_COLUMNS)}) "
-    "SELECT $1::bigint, $2::smallint, $3::smallint, m.subscriber_id, m.kind, m.ref, m.at "
+    f"WITH marked AS (INSERT INTO dirty ({', '.join(_TRACED)}) "
+    "SELECT $1::bigint, $2::smallint, $3::smallint, m.subscriber_id, m.kind, m.ref, m.at, $16::text "
     "FROM unnest($4::bigint[], $5::text[], $6::bigint[], $7::timestamptz[]) AS m (subscriber_id, kind, ref, at)) "
     f"INSERT INTO events ({', '.join(EventRow._fields)}) "
     f"SELECT $1::bigint, {', '.join(f'e.{name}' for name in EventRow._fields[1:])} "
@@ -76,10 +78,12 @@ async def copy_marks(
     connection: Connection, marks: Mapping[int, set[Mark]], *, source: Source = CALLER
 ) -> None:
     """Append many marks in several buckets, given by bucket. Cheaper per mark than `facts.write_marks`, but more expensive for a single mark."""
+    trace = trace_to_leave()
+    left = () if trace is None else (trace,)
     await connection.copy_records_to_table(
         "dirty",
-        columns=_MARK_COLUMNS,
-        records=[(bucket_id, *source, *mark) for bucket_id, found in marks.items() for mark in found],
+        columns=_TRACED if left else _MARK_COLUMNS,
+        records=[(bucket_id, *source, *mark, *left) for bucket_id, found in marks.items() for mark in found],
     )
 
 
@@ -87,4 +91,6 @@ async def _write_few(
     connection: Connection, bucket_id: int, events: Sequence[EventRow], marks: set[Mark], source: Source
 ) -> None:
     _, *columns = zip(*events, strict=True)
-    await connection.execute(_WRITE_FEW, bucket_id, *source, *zip(*marks, strict=True), *columns)
+    await connection.execute(
+        _WRITE_FEW, bucket_id, *source, *zip(*marks, strict=True), *columns, trace_to_leave()
+    )

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.storage.database import Connection
+from audience_gql.telemetry.traces import trace_to_leave
 
 IdentityKind: TypeAlias = Literal["externalId", "email", "phone"]
 KEY_COLUMNS: Final[Mapping[IdentityKind, str]] = {kind: TEXT_OF_NAME[kind] for kind in get_args(IdentityKind)}
@@ -53,7 +54,7 @@ _COLUMN_TYPES: Final[Mapping[str, str]] = {
     "updated_at": "timestamptz",
     "email_changed_at": "timestamptz",
 }
-_FIRST_COLUMN: Final = 10
+_FIRST_COLUMN: Final = 11
 _WRITE_PEOPLE: Final = (
     f"WITH people AS (INSERT INTO subscribers (bucket_id, {', '.join(_COLUMN_TYPES)}) "
     f"SELECT $1::bigint, {', '.join(f'r.{name}' for name in _COLUMN_TYPES)} "
@@ -65,8 +66,8 @@ _WRITE_PEOPLE: Final = (
     "SELECT $1::bigint, r.subscriber_id, r.field_id, r.at "
     "FROM unnest($2::bigint[], $3::bigint[], $4::timestamptz[]) AS r (subscriber_id, field_id, at) "
     "ON CONFLICT (bucket_id, subscriber_id, field_id) DO UPDATE SET at = excluded.at) "
-    "INSERT INTO dirty (bucket_id, lane, origin, subscriber_id, kind, ref) "
-    "SELECT $1::bigint, $5::smallint, $6::smallint, m.subscriber_id, m.kind, m.ref "
+    "INSERT INTO dirty (bucket_id, lane, origin, subscriber_id, kind, ref, trace) "
+    "SELECT $1::bigint, $5::smallint, $6::smallint, m.subscriber_id, m.kind, m.ref, $10::text "
     "FROM unnest($7::bigint[], $8::text[], $9::bigint[]) AS m (subscriber_id, kind, ref)"
 )
 """One statement instead of three, because each costs a round trip. Postgres checks the foreign key of the dates at the statement's end."""
@@ -247,6 +248,7 @@ async def write_people(
         *_columns([date for date in dates if date[2] is not None], 3),
         *source,
         *_columns([mark[:3] for mark in sorted(marks)], 3),
+        trace_to_leave(),
         *columns,
     )
     if gone := [date[:2] for date in dates if date[2] is None]:
@@ -370,12 +372,13 @@ async def write_marks(
     if not ordered:
         return
     await connection.execute(
-        "INSERT INTO dirty (bucket_id, lane, origin, subscriber_id, kind, ref) "
-        "SELECT $1::bigint, $2::smallint, $3::smallint, m.subscriber_id, m.kind, m.ref "
+        "INSERT INTO dirty (bucket_id, lane, origin, subscriber_id, kind, ref, trace) "
+        "SELECT $1::bigint, $2::smallint, $3::smallint, m.subscriber_id, m.kind, m.ref, $7::text "
         "FROM unnest($4::bigint[], $5::text[], $6::bigint[]) AS m (subscriber_id, kind, ref)",
         bucket_id,
         *source,
         *_columns([mark[:3] for mark in ordered], 3),
+        trace_to_leave(),
     )
 
 

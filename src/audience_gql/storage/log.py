@@ -77,6 +77,21 @@ async def heads(connection: Connection, workspace_id: int, positions: Mapping[in
     return found
 
 
+async def traces_between(
+    connection: Connection, workspace_id: int, positions: Mapping[int, int], reached: Mapping[int, int]
+) -> list[str]:
+    """The traces of the ticks that have written changes between these positions. Each bucket remembers its latest traced tick alone."""
+    rows = await connection.fetch(
+        "SELECT id, trace, trace_sequence FROM buckets WHERE workspace_id = $1 AND trace IS NOT NULL ORDER BY id",
+        workspace_id,
+    )
+    return [
+        row["trace"]
+        for row in rows
+        if positions.get(row["id"], 0) < row["trace_sequence"] <= reached.get(row["id"], 0)
+    ]
+
+
 async def with_holder(connection: Connection, workspace_id: int, wanted: FeedFilter) -> FeedFilter:
     """Add the present owner of the filter's key to the filter's `subscribers`; earlier owners stay.
 

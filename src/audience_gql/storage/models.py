@@ -89,6 +89,8 @@ class Bucket(Model):
     crowd_marked_to: int | None = BigIntField(null=True)
     settled_at: datetime | None = DatetimeField(null=True)
     complete_since: datetime | None = DatetimeField(null=True)
+    trace: str | None = TextField(null=True)
+    trace_sequence: int | None = BigIntField(null=True)
 
     class Meta:
         table = "buckets"
@@ -321,6 +323,7 @@ class Dirty(BucketedModel):
     ref: int = BigIntField()
     at: datetime | None = DatetimeField(null=True)
     origin: int = SmallIntField(default=0)
+    trace: str | None = TextField(null=True)
 
     class Meta:
         table = "dirty"

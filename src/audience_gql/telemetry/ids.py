@@ -22,6 +22,11 @@ def find_with(finder: Callable[[], Mapping[str, object]]) -> None:
     _finders.append(finder)
 
 
+def named_ids(ids: Mapping[str, int]) -> dict[str, int]:
+    """Ids as the attributes of a span."""
+    return {f"audience.{name}": id_ for name, id_ in ids.items()}
+
+
 def known_ids() -> dict[str, object]:
     """The ids of the current work, by name."""
     found: dict[str, object] = dict(WORK.get({}))

@@ -72,6 +72,8 @@ class WebhookSender:
             body=message.body,
             with_secrets=message.secrets,
         )
+        if message.traceparent is not None:
+            headers["traceparent"] = message.traceparent
         answer, started = Answer(), time.monotonic()
         failure = await self._try(message, headers, answer)
         taken = time.monotonic() - started

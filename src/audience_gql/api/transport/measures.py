@@ -9,15 +9,22 @@ from graphql import GraphQLError
 from strawberry.types.graphql import OperationType
 
 from audience_gql.api.errors import code_of
+from audience_gql.telemetry import traces
 from audience_gql.telemetry.metrics import Outcome, note_operation, outcome_of
 
 
 def measure(type_: OperationType | None, begun: float, errors: Sequence[GraphQLError] | None) -> None:
     """Count an operation that ends now with these errors. `begun` is the process' time at its begin."""
     outcome: Outcome = outcome_of(map(code_of, errors)) if errors else "success"
-    note_operation(type_ and type_.value, perf_counter() - begun, outcome)
+    _note(type_, begun, outcome)
 
 
 def measure_failure(type_: OperationType | None, begun: float) -> None:
     """Count an operation that ends now with an exception."""
-    note_operation(type_ and type_.value, perf_counter() - begun, "server_error")
+    _note(type_, begun, "server_error")
+
+
+def _note(type_: OperationType | None, begun: float, outcome: Outcome) -> None:
+    note_operation(type_ and type_.value, perf_counter() - begun, outcome)
+    if traces.current is not None:
+        traces.current.end_operation(outcome)

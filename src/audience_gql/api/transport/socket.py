@@ -303,6 +303,8 @@ class Socket:
             if is_over or not self._direct.try_send(f"{opening}{result.text}}}"):
                 return False
             operation.cursor = result.cursor
+            if result.on_sent is not None:
+                result.on_sent()
             return True
 
         async with aclosing(self._sockets.subscriptions.run(message.request, context, take)) as results:
@@ -310,6 +312,8 @@ class Socket:
                 if self._operations.get(message.id) is not operation:
                     return  # the client has completed it, and the cancellation was lost
                 await self._say(f"{opening}{result.text}}}")
+                if result.on_sent is not None:
+                    result.on_sent()
                 operation.has_result = True
                 operation.cursor = result.cursor
 

@@ -96,6 +96,8 @@ class _Events:
         """A result. The event's id is its cursor, or its number if it has none."""
         self._results += 1
         await self._write_in_time(_next(result.text, result.cursor or str(self._results)))
+        if result.on_sent is not None:
+            result.on_sent()
         self._cursor = result.cursor
 
     async def heartbeat(self) -> None:

@@ -25,6 +25,7 @@ from audience_gql.audience.budgets import OutOfPoints
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.delivery import Deliveries, Take
 from audience_gql.audience.log.shared_execution import Result
+from audience_gql.telemetry import traces
 
 
 class Subscriptions:
@@ -70,6 +71,14 @@ class Subscriptions:
         self, candidate: Candidate, context: Context, extensions: dict[str, object] | None
     ) -> Result:
         """The result of a query or mutation. Its place in the queue is free before a slow client reads the result."""
+        if traces.current is None:
+            return await self._measured(candidate, context, extensions)
+        with traces.current.request({}, {"network.protocol.name": "websocket"}):
+            return await self._measured(candidate, context, extensions)
+
+    async def _measured(
+        self, candidate: Candidate, context: Context, extensions: dict[str, object] | None
+    ) -> Result:
         begun = perf_counter()
         try:
             result, errors = await self._answered(candidate, context, extensions)

@@ -21,7 +21,8 @@ from audience_gql.storage.acting import automations, runs
 from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
 from audience_gql.storage.engine.membership import ListKind
-from audience_gql.telemetry.ids import WORK
+from audience_gql.telemetry import traces
+from audience_gql.telemetry.ids import WORK, named_ids
 from audience_gql.telemetry.metrics import ACTING_DURATION
 
 BUCKETS_AT_A_TIME: Final = 3
@@ -30,6 +31,9 @@ _AHEAD: Final = 3
 """How many pauses between sweeps a sweep looks ahead."""
 
 _Lists: TypeAlias = frozenset[tuple[ListKind, int]]
+
+_TRACES_KEPT: Final = 8
+"""How many ticks before the latest one a look is linked to."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +61,8 @@ class Dispatcher:
         """By workspace, the lists that start automations, and the version of the definitions under which they were read."""
         self._changed: dict[int, tuple[int, set[tuple[ListKind, int]]]] = {}
         """By bucket that waits because the triggers are unknown: the version that was seen, and the lists that changed."""
+        self._traces: dict[int, tuple[str, ...]] = {}
+        """By bucket, the traces of the ticks since the last look."""
         self._due: dict[int, datetime] = {}
         """By bucket, when its first hold ends."""
         self._workspaces: dict[int, int] = {}
@@ -100,6 +106,8 @@ class Dispatcher:
 
     def _ticked(self, bucket_id: int, workspace_id: int, ticked: Ticked) -> None:
         """Act if the tick changed a list that starts automations, or if a hold may have ended with it."""
+        if ticked.trace is not None:
+            self._traces[bucket_id] = (*self._traces.get(bucket_id, ())[-_TRACES_KEPT:], ticked.trace)
         known = self._triggers.get(workspace_id)
         due_at = self._due.get(bucket_id)
         if due_at is not None and due_at > ticked.now:
@@ -127,9 +135,14 @@ class Dispatcher:
 
     async def _look(self, bucket_id: int) -> None:
         begun, outcome = time.monotonic(), "postponed"
+        traced = self._traces.pop(bucket_id, ())
         WORK.set({"workspace_id": self._workspaces[bucket_id], "bucket_id": bucket_id})
         try:
-            await self._act(bucket_id)
+            if traced and traces.current is not None:
+                with traces.current.following("act", traced, named_ids(WORK.get()), is_child=True):
+                    await self._act(bucket_id)
+            else:
+                await self._act(bucket_id)
             outcome = "done"
         except (*UNREACHABLE, *BUSY) as error:
             logger.warning("automations in bucket %d wait: %s", bucket_id, error)

@@ -20,7 +20,8 @@ from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import fills
 from audience_gql.storage.engine.fills import WaitingFill
 from audience_gql.storage.facts import BULK
-from audience_gql.telemetry.ids import WORK
+from audience_gql.telemetry import traces
+from audience_gql.telemetry.ids import WORK, named_ids
 from audience_gql.telemetry.metrics import FILL_DURATION
 
 BUCKETS_AT_A_TIME: Final = 3
@@ -111,7 +112,7 @@ class FillQueue:
         begun, outcome = time.monotonic(), "postponed"
         try:
             if fill is not None:
-                is_done = await self._membership.fill(bucket_id, fill.segment_id, seconds=TURN_SECONDS)
+                is_done = await self._fill(fill)
                 if is_done:
                     await self._settle(fill)
             outcome = "done"
@@ -130,6 +131,13 @@ class FillQueue:
         self._start()
         if self._has_more and not self._lines:
             self._wakeups.wake(())
+
+    async def _fill(self, fill: WaitingFill) -> bool:
+        filling = self._membership.fill(fill.bucket_id, fill.segment_id, seconds=TURN_SECONDS)
+        if traces.current is None:
+            return await filling
+        with traces.current.work("fill", named_ids(WORK.get())):
+            return await filling
 
     async def _settle(self, fill: WaitingFill) -> None:
         async with self._ports.database.acquire() as connection:

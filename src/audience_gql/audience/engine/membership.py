@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from audience_gql.audience.engine.affected import Fact, Plan, fact_of, group_changes, looks, origins_of
 from audience_gql.audience.engine.auditing import Auditing, Repaired
@@ -33,6 +33,10 @@ from audience_gql.storage.engine.membership import (
 )
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.facts import BULK
+from audience_gql.telemetry import traces
+
+if TYPE_CHECKING:
+    from audience_gql.telemetry.tracing import Ticking
 
 PEOPLE_A_TICK: Final = 5_000
 LEAST_A_TICK: Final = 250
@@ -57,6 +61,8 @@ class Ticked:
     """The workspace's version of its definitions that this tick evaluated."""
     horizon: Horizon | None
     """The next instant of every edge, for the next tick of this bucket; None when they are not all known."""
+    trace: str | None = None
+    """The context of the tick's span; None if it is not written."""
 
     @property
     def next_due_at(self) -> datetime | None:
@@ -86,16 +92,22 @@ class Membership:
 
         It takes as many marks as it can handle in a fraction of a second. Concurrent calls are safe: they wait for the bucket's lock.
         """
+        ticking = None if traces.current is None else traces.current.ticking()
+        changes: int | None = None
         try:
             async with self._pool.transaction() as connection:
                 bucket = await membership.lock_bucket(connection, bucket_id)
                 if bucket is None:
                     return None
                 begun = time.monotonic()
-                ticked = await self._tick(connection, bucket)
+                ticked = await self._tick(connection, bucket, ticking)
+            changes = ticked.changes
         except EvaluationFailed as failed:
             await self._verdicts.blame(bucket_id, failed)
             return await self.tick(bucket_id)
+        finally:
+            if ticking is not None:
+                ticking.end(changes)
         self._clockwork.keep(bucket, ticked.definitions_version, ticked.horizon)
         if ticked.remaining is not None:
             self._people_a_tick = next_size(
@@ -150,10 +162,15 @@ class Membership:
             **asdict(ticked.times),
         )
 
-    async def _tick(self, connection: Connection, bucket: BucketHead) -> Ticked:
+    async def _tick(
+        self, connection: Connection, bucket: BucketHead, ticking: Ticking | None = None
+    ) -> Ticked:
         # Beside a slice of a crowd, a tick takes few marks, so that it does not hold the bucket much longer.
         limit = LEAST_A_TICK if bucket.crowd_through is not None else self._people_a_tick
         taken = await membership.take_marks(connection, bucket, limit)
+        if ticking is not None:
+            ids = {"audience.bucket_id": bucket.id, "audience.workspace_id": bucket.workspace_id}
+            ticking.begin(ids, taken.traces)
         now = max(self._ports.clock.at(taken.asked_at), bucket.last_instant)
         plan = await self._verdicts.plan(connection, bucket, taken.definitions_version)
         marks = taken.marks
@@ -178,6 +195,7 @@ class Membership:
         )
         return Ticked(
             changes=len(changes),
+            trace=await _left_trace(connection, bucket, ticking, len(changes)),
             lists=frozenset((change.list_kind, change.list_id) for change in changes),
             remaining=remaining,
             now=now,
@@ -213,6 +231,18 @@ class Membership:
             )
             for (segment_id, subscriber_id), entered in differences.items()
         ]
+
+
+async def _left_trace(
+    connection: Connection, bucket: BucketHead, ticking: Ticking | None, changes: int
+) -> str | None:
+    """The tick's trace, which those who read its changes find beside the log."""
+    if ticking is None or ticking.trace is None:
+        return None
+    if changes:
+        sequence = bucket.next_sequence + changes - 1
+        await membership.leave_trace(connection, bucket.id, ticking.trace, sequence=sequence)
+    return ticking.trace
 
 
 def _remaining(marks: Collection[TakenMark], limit: int, *, has_crowd: bool) -> Urgency | None:

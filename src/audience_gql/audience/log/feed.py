@@ -6,7 +6,7 @@ Signals only wake it. Every change comes from the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from audience_gql.storage import log
 from audience_gql.storage.database import UNREACHABLE
 from audience_gql.storage.log import FeedFilter, LoggedChange
 from audience_gql.storage.models import Workspace
+from audience_gql.telemetry import traces
 from audience_gql.telemetry.metrics import FEED_BATCHES, FEED_CHANGES
 
 CHANGES_A_BATCH: Final = 500
@@ -30,6 +31,8 @@ class Batch:
     changes: list[LoggedChange]
     after: str
     cursor: str
+    traces: Sequence[str] = ()
+    """The traces of the ticks behind these changes, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class _Part:
     reached: Mapping[int, int]
     heads: Mapping[int, int]
     """The end of the log at the time of the read."""
+    traces: Sequence[str]
     wanted: FeedFilter
     """The filter of the next read. It keeps everybody who ever had the key, so that none of their changes is lost when the key moves."""
 
@@ -92,7 +96,7 @@ class Feed:
                     next_cursor = self._cursor(part.reached)
                     FEED_BATCHES.inc()
                     FEED_CHANGES.inc(len(part.changes))
-                    yield Batch(changes=part.changes, after=cursor, cursor=next_cursor)
+                    yield Batch(changes=part.changes, after=cursor, cursor=next_cursor, traces=part.traces)
                     cursor, sent, sent_at, is_first = next_cursor, part.reached, now, False
                 positions, wanted = part.reached, part.wanted
                 if len(part.changes) < CHANGES_A_BATCH:
@@ -169,11 +173,14 @@ class Feed:
                 heads = await log.heads(connection, self.workspace.id, positions) if until is None else until
                 found = await log.with_holder(connection, self.workspace.id, wanted)
                 changes, reached = await log.changes_after(connection, positions, heads, found, limit)
+                traced: Sequence[str] = ()
+                if changes and traces.current is not None:
+                    traced = await log.traces_between(connection, self.workspace.id, positions, reached)
         except log.Pruned as error:
             async with self.ports.database.acquire() as connection:
                 extent = await log.extent(connection, self.workspace.id)
             raise CursorExpired(self._cursor(extent.starts)) from error
-        return _Part(changes=changes, reached=reached, heads=heads, wanted=found)
+        return _Part(changes=changes, reached=reached, heads=heads, traces=traced, wanted=found)
 
     def _cursor(self, positions: Mapping[int, int]) -> str:
         return self.cursors.encode(self.workspace, positions)

@@ -8,14 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from audience_gql.audience.log.broadcast import Broadcast
 from audience_gql.audience.log.broadcasts import Broadcasts, Items
 from audience_gql.audience.log.feed import Batch, Feed
 from audience_gql.audience.log.tails import QUEUED_CHANGES, Tails
 from audience_gql.storage.log import FeedFilter
+from audience_gql.telemetry import traces
+
+if TYPE_CHECKING:
+    from audience_gql.telemetry.tracing import Tracing
 
 _LENGTH_OF_A_CHANGE: Final = 16 * 1024
 """A longer result counts as more changes than it has. This bounds the kept results of equal subscriptions to 16 MB."""
@@ -30,6 +34,8 @@ class Result:
     """JSON."""
     cursor: str = ""
     """The feed's cursor after this result. Empty for all other operations."""
+    on_sent: Callable[[], None] | None = None
+    """To be called when the result was sent to a client; None if nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +89,20 @@ class SharedExecutions:
 
     def _start(self, subscription: Subscription, batch: Batch) -> asyncio.Task[Result]:
         """Start an execution. Nothing cancels it, because a cancelled GraphQL execution leaves coroutines that are never awaited."""
-        task = asyncio.create_task(subscription.execute(batch), name="execution")
+        executing = subscription.execute(batch)
+        if batch.traces and traces.current is not None:
+            executing = _traced(executing, batch, traces.current)
+        task = asyncio.create_task(executing, name="execution")
         self._executing.add(task)
         task.add_done_callback(self._executing.discard)
         return task
+
+
+async def _traced(
+    executing: Coroutine[Any, Any, Result], batch: Batch, tracing: Tracing
+) -> Result:  # Any: a coroutine's other types
+    """The result, with a span for its execution, and one for the first client that gets it. Both follow from the tick."""
+    attributes = {"graphql.operation.type": "subscription", "audience.changes": len(batch.changes)}
+    with tracing.following("subscription", batch.traces, attributes, is_child=True):
+        result = await executing
+        return replace(result, on_sent=tracing.once("send"))

@@ -12,7 +12,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,6 +28,7 @@ from audience_gql.storage.acting import deliveries
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState, Lane
 from audience_gql.storage.acting.models import WebhookEndpoint
 from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, Transaction
+from audience_gql.telemetry import traces
 from audience_gql.telemetry.metrics import ATTEMPT_DURATION
 
 LEASE: Final = timedelta(seconds=30)
@@ -86,13 +87,22 @@ class Carrier:
                 outgoing = await self._persist(lane, lease, sent, is_last=left == 0)
                 if outgoing is None:
                     return _carried(sent, has_more=left == 0)
-                sent = _Sent(outgoing=outgoing, attempt=await self._send(outgoing.message))
+                sent = _Sent(outgoing=outgoing, attempt=await self._send(lane, outgoing))
         except asyncio.CancelledError:
             await self._let_go(lane, lease)
             raise
         raise AssertionError("unreachable")
 
-    async def _send(self, message: OutgoingMessage) -> Attempt:
+    async def _send(self, lane: Lane, outgoing: Outgoing) -> Attempt:
+        if not outgoing.traces or traces.current is None:
+            return await self._measured(outgoing.message)
+        ids = {"audience.bucket_id": lane.bucket_id, "audience.endpoint_id": lane.endpoint_id}
+        with traces.current.delivering(outgoing.traces, ids) as delivering:
+            attempt = await self._measured(replace(outgoing.message, traceparent=delivering.trace))
+            delivering.end(attempt.status, is_success=attempt.is_success)
+            return attempt
+
+    async def _measured(self, message: OutgoingMessage) -> Attempt:
         begun = time.monotonic()
         attempt = await self._sender.send(message)
         outcome = "no_answer" if attempt.status is None else "accepted" if attempt.is_success else "refused"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from contextvars import Context
 from typing import Final
 
 from audience_gql.audience.ports import Ports
@@ -17,6 +18,7 @@ from audience_gql.audience.webhooks.lane_turns import LaneTurns
 from audience_gql.storage.acting import deliveries, endpoints
 from audience_gql.storage.acting.deliveries import Lane
 from audience_gql.storage.database import BUSY, UNREACHABLE
+from audience_gql.telemetry.ids import WORK
 
 LANES_AT_A_TIME: Final = 64
 LANES_OF_AN_ENDPOINT: Final = 4
@@ -87,12 +89,15 @@ class Courier:
         """Start lanes until all places are in use."""
         while (lane := self._turns.start()) is not None:
             task = asyncio.create_task(
-                self._carry(lane), name=f"webhooks {lane.bucket_id}/{lane.endpoint_id}"
+                self._carry(lane),
+                name=f"webhooks {lane.bucket_id}/{lane.endpoint_id}",
+                context=Context(),  # not that of an automation which has just put something into the outbox
             )
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
     async def _carry(self, lane: Lane) -> None:
+        WORK.set({"bucket_id": lane.bucket_id, "endpoint_id": lane.endpoint_id})
         is_failing: bool | None = None
         try:
             carried = await self._carrier.carry(lane)

@@ -34,6 +34,8 @@ class Outgoing:
     message: OutgoingMessage
     people: frozenset[int]
     """The people of whom the message contains data."""
+    traces: Sequence[str]
+    """Where its changes come from, as far as they were sampled for traces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Forming:
         if automation is None or not found:
             return None
         known = await self._known(found)
-        return self._outgoing(automation, waiting, self._encoded(found, known), known)
+        return self._outgoing(automation, waiting, found, self._encoded(found, known), known)
 
     async def form(self, formed_to: int) -> Outgoing | None:
         """Form the next message from the changes after a number: as many as fit, of one automation. None if nothing is in the outbox."""
@@ -103,10 +105,15 @@ class Forming:
         message, chain = ending_with(found[count - 1])
         message = message._replace(id=await self.ports.database.ids.one(self.connection))
         await deliveries.form(self.connection, self.lane, message, chain)
-        return self._outgoing(automation, message, encoded[:count], known)
+        return self._outgoing(automation, message, found[:count], encoded[:count], known)
 
     def _outgoing(
-        self, automation: Automation, waiting: Waiting, changes: Sequence[bytes], known: Known
+        self,
+        automation: Automation,
+        waiting: Waiting,
+        found: Sequence[OutboxChange],
+        changes: Sequence[bytes],
+        known: Known,
     ) -> Outgoing:
         return Outgoing(
             delivery=waiting,
@@ -118,6 +125,7 @@ class Forming:
                 sent_at=self.now,
             ),
             people=frozenset(known.people),
+            traces=list(dict.fromkeys(change.trace for change in found if change.trace is not None)),
         )
 
     async def _after(

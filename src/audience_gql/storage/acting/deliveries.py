@@ -43,6 +43,8 @@ class OutboxChange(NamedTuple):
     occurred_at: datetime
     sequence: int
     fields: Sequence[str]
+    trace: str | None = None
+    """Where the run comes from, if it was sampled for a trace."""
 
 
 class Waiting(NamedTuple):

@@ -38,7 +38,7 @@ ORDER BY d.first_number LIMIT 1
 
 -- name: changes
 -- The next changes after a number, up to another.
-SELECT c.number, c.automation_id, c.run_id, c.subscriber_id, c.list_kind, c.list_id, c.entered, c.cause, c.occurred_at, c.sequence, c.fields
+SELECT c.number, c.automation_id, c.run_id, c.subscriber_id, c.list_kind, c.list_id, c.entered, c.cause, c.occurred_at, c.sequence, c.fields, c.trace
 FROM webhook_changes c
 WHERE c.bucket_id = $1 AND c.endpoint_id = $2 AND c.number > $3 AND c.number <= $4
 ORDER BY c.number LIMIT $5

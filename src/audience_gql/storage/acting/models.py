@@ -119,6 +119,7 @@ class WebhookChange(BucketedModel):
     occurred_at: datetime = DatetimeField()
     sequence: int = BigIntField()
     fields: list[str] = ArrayField("text")
+    trace: str | None = TextField(null=True)
 
     class Meta:
         table = "webhook_changes"

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.membership import ListKind
 from audience_gql.storage.statements import NamedStatement, load_statements
+from audience_gql.telemetry.traces import trace_to_leave
 
 _SQL: Final = load_statements(__file__)
 _PUT: Final = NamedStatement(_SQL["put"])
@@ -55,5 +56,6 @@ async def put(
         instants=instants,
         sequences=sequences,
         fields=[" ".join(names) for names in fields],
+        trace=trace_to_leave(),
     )
     await connection.execute(_PUT.text, *values)

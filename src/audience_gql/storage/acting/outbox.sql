@@ -12,9 +12,9 @@ RETURNING next_number - $3::bigint
 -- name: put
 -- The names of fields contain no spaces, so a text of them stands for an array, which unnest would flatten.
 INSERT INTO webhook_changes (bucket_id, endpoint_id, number, automation_id, run_id, subscriber_id, list_kind, list_id, entered, cause,
-                             occurred_at, sequence, fields)
+                             occurred_at, sequence, fields, trace)
 SELECT :bucket_id::bigint, :endpoint_id::bigint, c.number, :automation_id::bigint, c.run_id, c.subscriber_id, :list_kind::text,
-       :list_id::bigint, c.entered, c.cause, c.occurred_at, c.sequence, string_to_array(c.fields, ' ')
+       :list_id::bigint, c.entered, c.cause, c.occurred_at, c.sequence, string_to_array(c.fields, ' '), :trace::text
 FROM unnest(:numbers::bigint[], :runs::bigint[], :people::bigint[], :have_entered::boolean[], :causes::text[], :instants::timestamptz[],
             :sequences::bigint[], :fields::text[])
   AS c (number, run_id, subscriber_id, entered, cause, occurred_at, sequence, fields)

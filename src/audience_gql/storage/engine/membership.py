@@ -100,6 +100,8 @@ class Taken:
     definitions_version: int
     """The workspace's version of its definitions, read with the marks."""
     marks: Sequence[TakenMark]
+    traces: Sequence[str] = ()
+    """The traces that the marks come from, as far as they were sampled."""
 
 
 class Change(NamedTuple):
@@ -175,13 +177,18 @@ async def take_marks(connection: Connection, bucket: BucketHead, limit: int) -> 
     """Delete and return up to `limit` marks, live marks first. With a mark of a group it takes all marks of that person about groups."""
     row = await connection.fetchrow(_SQL["take_marks"], bucket.id, limit, bucket.workspace_id)
     assert row is not None  # noqa: S101  # a bucket is deleted with its workspace
-    asked_at, version, *columns = row
+    asked_at, version, traces, *columns = row
     marks = [] if columns[0] is None else list(map(TakenMark, *columns))
     people = {mark.subscriber_id for mark in marks if mark.kind in ("group_joined", "group_left")}
     if people and len(marks) == limit:
         rows = await connection.fetch(_SQL["take_group_marks"], bucket.id, list(people))
         marks.extend(TakenMark(*row) for row in rows)
-    return Taken(asked_at, version, marks)
+    return Taken(asked_at, version, marks, traces or ())
+
+
+async def leave_trace(connection: Connection, bucket_id: int, trace: str, *, sequence: int) -> None:
+    """Note the trace of this tick, and the last sequence that it writes, for those who read the log."""
+    await connection.execute(_SQL["leave_trace"], bucket_id, trace, sequence)
 
 
 async def leave_bucket(

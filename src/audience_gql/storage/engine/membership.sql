@@ -36,12 +36,13 @@ WITH taken AS (
   DELETE FROM dirty d
   USING (SELECT m.ctid AS place FROM dirty m WHERE m.bucket_id = $1 ORDER BY m.lane LIMIT $2) f
   WHERE d.bucket_id = $1 AND d.ctid = f.place
-  RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at, d.origin)
-SELECT statement_timestamp() AS asked_at, w.definitions_version, t.people, t.kinds, t.refs, t.lanes, t.instants, t.origins
+  RETURNING d.subscriber_id, d.kind, d.ref, d.lane, d.at, d.origin, d.trace)
+SELECT statement_timestamp() AS asked_at, w.definitions_version, t.traces, t.people, t.kinds, t.refs, t.lanes, t.instants, t.origins
 FROM workspaces w
 CROSS JOIN (
   SELECT array_agg(taken.subscriber_id) AS people, array_agg(taken.kind) AS kinds, array_agg(taken.ref) AS refs,
-         array_agg(taken.lane) AS lanes, array_agg(taken.at) AS instants, array_agg(taken.origin) AS origins
+         array_agg(taken.lane) AS lanes, array_agg(taken.at) AS instants, array_agg(taken.origin) AS origins,
+         array_agg(DISTINCT taken.trace) FILTER (WHERE taken.trace IS NOT NULL) AS traces
   FROM taken) t
 WHERE w.id = $3
 
@@ -99,6 +100,9 @@ WHERE m.bucket_id = $1 AND m.segment_id = $2 AND m.subscriber_id = ANY($3::bigin
 -- name: marked_people
 SELECT DISTINCT d.subscriber_id FROM dirty d
 WHERE d.bucket_id = $1 AND d.subscriber_id = ANY($2::bigint[])
+
+-- name: leave_trace
+UPDATE buckets SET trace = $2, trace_sequence = $3 WHERE id = $1
 
 -- name: count_segments
 UPDATE segment_states st SET members = st.members + c.difference

@@ -1,0 +1,42 @@
+"""Gives each GraphQL request over HTTP a span. It is a part of the application only if the process writes spans."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from audience_gql.telemetry.tracing import Tracing
+
+_CARRIED: Final = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
+_STREAM: Final = b"text/event-stream"
+
+
+class Traced:
+    """An application whose requests have spans. A stream has none, because it may last for days; its results have their own."""
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self._app = app
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {
+            _CARRIED[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _CARRIED
+        }
+        if any(name == b"accept" and _STREAM in value for name, value in scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        with self._tracing.request(headers, attributes) as span:
+            status: int | None = None
+
+            async def note(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                await send(message)
+
+            await self._app(scope, receive, note)
+            # A response that is sent whole, past these messages, has always this status.
+            span.set_attribute("http.response.status_code", HTTPStatus.OK if status is None else status)
