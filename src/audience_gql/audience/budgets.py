@@ -96,7 +96,7 @@ class Budgets:
                 account = self._account(token_id)
             if account.owed + points > self.credit / 2:
                 self._is_urgent.set()
-            self._is_owing.set()
+        self._is_owing.set()  # also while the ledger is away, so that it is asked again
         if account.balance < points:
             raise OutOfPoints(
                 cost=points, remaining=int(account.balance), most=self.most, per_second=self.per_second
