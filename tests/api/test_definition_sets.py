@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from datetime import timedelta
@@ -385,6 +386,23 @@ async def test_a_plan_holds_until_the_definitions_change(api):
     now = await plan(api, wanted)
     assert refused["planId"] == now["id"] != planned["id"]
     assert (await apply(api, wanted, now["id"]))["__typename"] == "ApplyDefinitionsPayload"
+
+
+async def test_a_plan_is_applied_once_however_many_apply_it(api):
+    wanted = {
+        "groups": [{"name": "Team"}],
+        "segments": [segment("Here", LITHUANIA), segment("Reader", in_segment("Here"))],
+        "automations": [{"name": "Hi", "trigger": {"segment": "Here"}, "actions": [{"addToGroup": "Team"}]}],
+    }
+    planned, before = await plan(api, wanted), await entries(api)
+
+    results = await asyncio.gather(*(apply(api, wanted, planned["id"]) for _ in range(4)))
+
+    assert sorted(result["__typename"] for result in results) == [
+        "ApplyDefinitionsPayload",
+        *["PlanConflict"] * 3,
+    ]
+    assert await entries(api) - before == 4
 
 
 # ---- applying

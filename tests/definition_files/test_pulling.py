@@ -11,7 +11,14 @@ from audience_gql.definition_files.folders import NoFolder, Problems, read_folde
 from audience_gql.definition_files.pulling import pull
 
 HERE = {"name": "Here", "condition": {"country": {"is": "LT"}}}
-HI = {"name": "Hi", "trigger": {"segment": "Here"}, "on": ["ENTERED"], "actions": [{"addToGroup": "Team"}]}
+HI = {
+    "name": "Hi",
+    "description": "Says hi.",
+    "trigger": {"segment": "Here"},
+    "on": ["ENTERED"],
+    "causes": ["FACT", "DEFINITION"],
+    "actions": [{"addToGroup": "Team"}],
+}
 
 
 def definition(kind: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +88,11 @@ def test_files_of_others_keep_their_names_words_and_comments(tmp_path):
     (tmp_path / "segments" / "team" / "home.yml").write_text(mine, encoding="utf-8")
     (tmp_path / "segments" / "notes.txt").write_text("x", encoding="utf-8")
     hi = (tmp_path / "automations" / "hi.yaml").read_text(encoding="utf-8") + "paused: false\n"
-    (tmp_path / "automations" / "hi.yaml").write_text(hi.replace("on:\n  - ENTERED\n", ""), encoding="utf-8")
+    hi = hi.replace("on:\n  - ENTERED\n", "").replace(
+        "  - FACT\n  - DEFINITION\n", "  - DEFINITION\n  - FACT\n"
+    )
+    hi = hi.replace("description: Says hi.", "description: |\n  Says hi.\n")
+    (tmp_path / "automations" / "hi.yaml").write_text(hi, encoding="utf-8")
 
     same = pull(tmp_path, workspace({**HERE, "name": "HERE"}), prune=True)
     edited = pull(tmp_path, workspace({"name": "Here", "condition": {"country": {"is": "LV"}}}), prune=True)

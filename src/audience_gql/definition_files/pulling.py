@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from audience_gql.definition_files.folders import (
     FOLDERS,
@@ -19,6 +19,8 @@ from audience_gql.definition_files.folders import (
     read_folder,
 )
 from audience_gql.definition_files.texts import written
+
+_UNORDERED: Final = ("on", "causes")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,12 +80,20 @@ def _others(folder: Folder, wanted: set[tuple[str, str]]) -> Iterator[Definition
 
 
 def _says(value: Mapping[str, Any], content: Mapping[str, Any]) -> bool:  # Any: JSON
-    """Whether a file says what the workspace has. Defaults may be written out."""
+    """Whether a file says what the workspace has. Defaults may be written out, and some lists may have another order."""
+    return _compared(value) == _compared(content)
+
+
+def _compared(value: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON
     usual: dict[str, Any] = {"on": ["ENTERED"], "paused": False}
-    said = {key: part for key, part in value.items() if part is not None and key != "renamedFrom"}
-    return {key: part for key, part in said.items() if part != usual.get(key)} == {
-        key: part for key, part in content.items() if part != usual.get(key)
+    parts: dict[str, Any] = {  # Any: the same
+        key: sorted(map(str, part)) if key in _UNORDERED and isinstance(part, list) else part
+        for key, part in value.items()
+        if part is not None and key != "renamedFrom"
     }
+    if isinstance(parts.get("description"), str):
+        parts["description"] = parts["description"].strip()
+    return {key: part for key, part in parts.items() if part != usual.get(key)}
 
 
 def _with_own_words(file: DefinitionFile, content: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audience_gql.audience.acting.automation import USUAL_CAUSES, Automation, Rules, dump_actions
+from audience_gql.audience.acting.automation import USUAL_CAUSES, Automation, FiringCause, Rules, dump_actions
 from audience_gql.audience.definition_sets.given import DefinitionKind
 from audience_gql.audience.definition_sets.naming import Naming
 from audience_gql.audience.ports import Ports
@@ -111,7 +111,9 @@ def of_rules(automation: Automation, naming: Naming) -> dict[str, Any]:  # Any: 
             "on": [change for change, is_on in fires.items() if is_on],
             "holdFor": None if rules.hold is None else rules.hold.dump(),
             "reentry": _reentry(rules),
-            "causes": None if rules.causes == USUAL_CAUSES else sorted(rules.causes),
+            "causes": None
+            if rules.causes == USUAL_CAUSES
+            else [cause.value for cause in FiringCause if cause in rules.causes],
             "onlyIf": None if rules.only_if is None else respelled(rules.only_if, naming),
             "actions": [_action(action, naming) for action in dump_actions(automation.actions)],
         }
