@@ -6,6 +6,7 @@ The whole product runs. Canaries go in by every door, also where they are refuse
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ EXPORT = """mutation ($list: ID!, $fields: [String!]) {
 }"""
 SEGMENT = """mutation { createSegment(input: {name: "Everybody", condition: {all: []}}) { ... on Segment { id } } }"""
 READY = "query ($id: ID!) { node(id: $id) { ... on Segment { computed: state } ... on Export { written: state } } }"
+BY_EMAIL = "query ByEmail($email: String!) { subscriber(by: {email: $email}) { email } }"
+PUBLISH = """mutation ($documents: [String!]!) {
+  publishDocuments(input: {documents: $documents}) { ... on PublishDocumentsPayload { added } ... on UserError { message } }
+}"""
 ERASE = """mutation { eraseSubscriber(input: {subscriber: {externalId: "canary-1"}}) { __typename } }"""
 
 DISCLOSE = """mutation { exportSubscriber(input: {subscriber: {externalId: "canary-1"}}) {
@@ -89,6 +94,13 @@ class Asking:
         answer = await self._client.post("/graphql", json=body, headers=self._headers)
         return answer.json().get("data")
 
+    async def by_hash(self, query: str, **body: Any) -> Any:
+        """The answer to a document that is named by its hash, first alone and then with the document."""
+        named = {"documentId": f"sha256:{hashlib.sha256(query.encode()).hexdigest()}", **body}
+        await self._client.post("/graphql", json=named | {"query": query}, headers=self._headers)
+        answer = await self._client.post("/graphql", json=named, headers=self._headers)
+        return answer.json().get("data")
+
     async def get(self, query: str) -> None:
         await self._client.get("/graphql", params={"query": query}, headers=self._headers)
 
@@ -111,6 +123,7 @@ async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
         ask = Asking(product, client)
         await say_it_everywhere(ask)
         told = await refuse_it_everywhere(ask)
+        trusted = await _ask_by_hash(ask)
         await _export_it(ask)
         await _tell_it(ask)
         disclosed = (await ask(DISCLOSE))["exportSubscriber"]
@@ -131,6 +144,7 @@ async def test_an_erasure_leaves_no_canary_anywhere(product: Product) -> None:
     )  # of the row that never ended, nobody knows whose it is
     assert (len(disclosed["data"]["importsQuoting"]), len(disclosed["data"]["webhookChanges"])) == (1, 1)
     assert gone == {"__typename": "NotFound"}
+    assert trusted["subscriber"]["email"] == "canary.mail@example.com"
     assert erased == {"eraseSubscriber": {"__typename": "DeletePayload"}}
     assert before >= {"subscribers", "identities", "channel_states", "events", "event_keys"}
     assert before >= {"imports", "import_rejects", "import_effects", "export_chunks"}
@@ -162,6 +176,16 @@ async def say_it_everywhere(ask: Asking) -> None:
         {"name": "email_unsubscribed"},
     ]
     await ask(TRACK, events=[{"subscriber": {"externalId": "canary-1"}, **event} for event in events])
+
+
+async def _ask_by_hash(ask: Asking) -> Any:
+    """Documents are stored, and what clients send with them is not."""
+    wrong = 'query Wrong { subscriber(by: {email: "canary.mail@example.com"}) { canary } }'
+    await ask(PUBLISH, documents=[BY_EMAIL])
+    await ask(PUBLISH, documents=[wrong])
+    await ask.by_hash(wrong, variables={"canary": "canary"})
+    await ask.by_hash(BY_EMAIL, variables={"email": "canary at example", "more": "canary"})
+    return await ask.by_hash(BY_EMAIL, variables={"email": "canary.mail@example.com"})
 
 
 async def refuse_it_everywhere(ask: Asking) -> Any:

@@ -14,8 +14,10 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
+from audience_gql import cli
 from audience_gql.api.schema import Schema
 from audience_gql.api.tools import NotAQuery, NoTool, Tool, tool_of
+from tests.api.test_trusted_documents import limited_token, publish
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ROOT / "docs" / "operations"
@@ -104,10 +106,32 @@ def said(result: CallToolResult) -> str:
     return part.text
 
 
+def test_without_the_library_the_command_says_what_to_install(monkeypatch, capsys):
+    loaded = [name for name in sys.modules if name.startswith("mcp.") or name == "audience_gql.mcp_server"]
+    for name in loaded:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+
+    assert cli.main(["mcp", str(OPERATIONS)]) == 1
+    assert capsys.readouterr().err == (
+        "audience-gql: this command needs the package mcp: install audience-gql with its extra mcp\n"
+    )
+
+
+def test_a_wrong_document_stops_the_command(tmp_path, capsys):
+    (tmp_path / "bad.graphql").write_text("query Bad {\n  nothing\n}", encoding="utf-8")
+
+    assert cli.main(["mcp", str(tmp_path)]) == 1
+    assert (
+        capsys.readouterr().err == f"{tmp_path}/bad.graphql: line 2, column 3: Query has no field nothing\n"
+    )
+
+
 @pytest.mark.slow
 async def test_a_client_lists_the_tools_and_runs_them(server, api):
     await api.upsert({"externalId": "ada", "email": "ada@example.com", "country": "LT"})
     segment = await api.segment("Lithuania", {"country": {"is": "LT"}})
+    await publish(api, *[file.read_text(encoding="utf-8") for file in OPERATIONS.iterdir()])
     shown = json.loads(CONFIGURATION[0])["mcpServers"]["audience"]
     assert (shown["command"], shown["env"].keys()) == ("audience-gql", {"AUDIENCE_URL", "AUDIENCE_TOKEN"})
     command = StdioServerParameters(
@@ -117,7 +141,7 @@ async def test_a_client_lists_the_tools_and_runs_them(server, api):
         env={
             **os.environ,
             "AUDIENCE_URL": f"{server.url}/graphql",
-            "AUDIENCE_TOKEN": await api.token("READ"),
+            "AUDIENCE_TOKEN": await limited_token(api, "READ"),
         },
     )
     async with Client(stdio_client(command)) as client:

@@ -66,9 +66,9 @@ async def publish(api, *documents: str):
     return (await api.data(PUBLISH, documents=list(documents)))["publishDocuments"]
 
 
-async def limited_token(api) -> str:
+async def limited_token(api, scope: str = "ADMIN") -> str:
     _, secret = await create_token(
-        ports=api.services.ports, workspace=api.access.workspace, name="app", scopes=["ADMIN"], only_trusted_documents=True
+        ports=api.services.ports, workspace=api.access.workspace, name="app", scopes=[scope], only_trusted_documents=True
     )  # fmt: skip
     return secret
 

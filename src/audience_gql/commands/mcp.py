@@ -33,7 +33,7 @@ def _run(parsed: argparse.Namespace) -> int:
     try:
         from audience_gql.mcp_server import serve
     except ModuleNotFoundError as error:
-        if error.name not in ("mcp", "mcp_types"):
+        if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types"):
             raise
         print(f"audience-gql: {_MISSING}", file=sys.stderr)
         return 1
