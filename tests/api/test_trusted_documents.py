@@ -406,3 +406,10 @@ async def test_documents_are_published_from_a_machine_without_the_database(serve
         1,
         f"{tmp_path}/050.graphql: line 2, column 3: Query has no field nothing\naudience-gql: nothing was published\n",
     )
+
+
+@pytest.mark.parametrize("text", ["", "a\0b", "\ud800", "sha256:", "A" * 64, "x" * 3_000])
+async def test_what_is_no_hash_names_no_document_to_withdraw(api, text):
+    found = await api.data(WITHDRAW, ids=[text])
+
+    assert found["withdrawDocuments"]["message"] == "no document with this hash is published"

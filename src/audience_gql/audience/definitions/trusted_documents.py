@@ -11,7 +11,7 @@ from audience_gql.audience.failures import InvalidInput, Issue, NotFound
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, EntryKind, record
-from audience_gql.audience.trusted_texts import hash_of
+from audience_gql.audience.trusted_texts import hash_of, is_hash
 from audience_gql.storage import trusted_documents
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.models import Workspace
@@ -76,7 +76,8 @@ async def withdraw_documents(
     async def work(transaction: Transaction) -> list[DocumentRecord]:
         connection = transaction.connection
         await trusted_documents.lock(connection, workspace.id)
-        known = await trusted_documents.named(connection, workspace.id, hashes)
+        possible = [it for it in hashes if is_hash(it)]  # Postgres does not take every text
+        known = await trusted_documents.named(connection, workspace.id, possible)
         for number, sha256 in enumerate(hashes):
             if sha256 not in known:
                 raise NotFound("no document with this hash is published", ("document_ids", number))
