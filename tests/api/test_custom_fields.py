@@ -59,3 +59,34 @@ async def test_everything_wrong_is_said_at_once(api):
         {"code": "MALFORMED", "path": ["input", "options", "1"]},
     ]
     assert (await api.data("{ customFields { key } }"))["customFields"] == []
+
+
+UPDATE = """
+mutation ($input: UpdateCustomFieldInput!) {
+  updateCustomField(input: $input) {
+    __typename ... on CustomField { key label options } ... on InvalidInput { issues { code path } } ... on NotFound { path }
+  }
+}
+"""
+
+
+async def test_a_field_is_edited_but_for_its_key_and_type(api, stranger):
+    given = {"key": "plan", "label": "Plan", "type": "TEXT", "options": ["free"]}
+    id_ = (await api.data(DEFINE, input=given))["defineCustomField"]["id"]
+
+    async def update(client, **changes):
+        return (await client.data(UPDATE, input={"id": id_, **changes}))["updateCustomField"]
+
+    renamed = await update(api, label=" Tariff ")
+    emptied = await update(api, options=None)
+    refused = await update(api, label=None, options=["a", "b\x00"])
+
+    assert renamed == {"__typename": "CustomField", "key": "plan", "label": "Tariff", "options": ["free"]}
+    assert emptied == {"__typename": "CustomField", "key": "plan", "label": "Tariff", "options": None}
+    assert refused["issues"] == [
+        {"code": "REQUIRED", "path": ["input", "label"]},
+        {"code": "MALFORMED", "path": ["input", "options", "1"]},
+    ]
+    assert await update(stranger, label="Mine") == {"__typename": "NotFound", "path": ["input", "id"]}
+    found = await api.data("{ customFields { label options } }")
+    assert found["customFields"] == [{"label": "Tariff", "options": None}]
