@@ -77,10 +77,11 @@ async def create_automation(
     rules: GivenRules,
     ids: IdCodec,
     fires_for_existing: bool = False,
+    begins: bool = True,
 ) -> Row:
     """Create an automation. It acts on every change of its list from now on.
 
-    Raises InvalidInput, NameTaken, AutomationLoop.
+    Without `begins`, the caller lets it begin later in the same transaction, with begin_automations. Raises InvalidInput, NameTaken, AutomationLoop.
     """
 
     async def work(transaction: Transaction) -> Row:
@@ -102,9 +103,8 @@ async def create_automation(
         row.name, row.name_folded = name.strip(), fold(name.strip())
         row.description = kept_description(description)
         await row.save()
-        # A tick under way would write changes that the automation neither reads nor passes over. The locks wait until it has ended.
-        await definitions.lock_buckets(connection, workspace.id)
-        await automations.begin_places(connection, workspace.id, row.id, existing=fires_for_existing)
+        if begins:
+            await begin_automations(connection, workspace, [row.id], existing=fires_for_existing)
         await _record(ports, transaction, "AUTOMATION_CREATED", row, before=None, now=now)
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
         return row
@@ -113,6 +113,19 @@ async def create_automation(
         return await ports.database.run(work)
     except UNIQUE_VIOLATION as error:
         raise name_taken("automation", name) from error
+
+
+async def begin_automations(
+    connection: Connection, workspace: Workspace, automation_ids: Sequence[int], *, existing: bool = False
+) -> None:
+    """Let new automations act on every change from now on and, with `existing`, for those who are members already.
+
+    A tick under way would write changes that they neither read nor pass over. The locks wait until it has ended, and ticks wait for the end
+    of this transaction.
+    """
+    await definitions.lock_buckets(connection, workspace.id)
+    for automation_id in automation_ids:
+        await automations.begin_places(connection, workspace.id, automation_id, existing=existing)
 
 
 async def check_automation(

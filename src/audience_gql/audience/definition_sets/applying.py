@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from audience_gql.audience.acting.editing import begin_automations
 from audience_gql.audience.definition_sets.automations import apply_automations
 from audience_gql.audience.definition_sets.given import GivenSet
 from audience_gql.audience.definition_sets.plans import Plan
@@ -41,9 +42,11 @@ async def apply_definitions(
     """
 
     async def work(transaction: Transaction) -> Plan:
-        plan = await changed_within(transaction, ports, workspace, given)
+        plan, new_automations = await changed_within(transaction, ports, workspace, given)
         if if_plan is not None and if_plan != plan.id:
             raise PlanConflict(plan.id)
+        if new_automations:  # last, because ticks wait from here to the commit
+            await begin_automations(transaction.connection, workspace, new_automations)
         return plan
 
     return await ports.database.run(work)
@@ -51,8 +54,11 @@ async def apply_definitions(
 
 async def changed_within(
     transaction: Transaction, ports: Ports, workspace: Workspace, given: GivenSet
-) -> Plan:
-    """Apply a set within an open transaction, which the caller commits or rolls back. Raises InvalidInput."""
+) -> tuple[Plan, list[int]]:
+    """Apply a set within an open transaction, which the caller commits or rolls back.
+
+    Returns what it changes, and the ids of new automations, which the caller lets begin before a commit. Raises InvalidInput.
+    """
     connection = transaction.connection
     await definitions.lock_workspace(connection, workspace.id)
     inner = replace(ports, database=JoinedDatabase(ports.database, transaction))
@@ -66,6 +72,6 @@ async def changed_within(
         await prune(work)
     if work.issues:
         raise InvalidInput(tuple(work.issues))
-    return Plan(
-        steps=tuple(work.steps), unchanged=work.unchanged, unmanaged=() if given.prunes else tuple(absent)
-    )
+    unmanaged = () if given.prunes else tuple(absent)
+    plan = Plan(steps=tuple(work.steps), unchanged=work.unchanged, unmanaged=unmanaged)
+    return plan, work.new_automations

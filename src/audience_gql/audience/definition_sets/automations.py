@@ -1,4 +1,4 @@
-"""Applies the automations of a set. None of them acts because it is created or changed."""
+"""Applies the automations of a set. None of them acts because it is created or changed. New ones have not begun yet when this returns."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ async def _automation(work: Work, matched: _Matched) -> Step | None:
             description=given.description,
             rules=rules,
             ids=work.naming,
+            begins=False,
         )
+        work.new_automations.append(after.id)
     elif await _is_same(work, given, rules, row):
         after = row
     else:

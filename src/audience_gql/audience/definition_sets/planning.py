@@ -61,7 +61,7 @@ async def plan_definitions(
     """
 
     async def work(transaction: Transaction) -> NoReturn:
-        plan = await changed_within(transaction, ports, workspace, given)
+        plan, _ = await changed_within(transaction, ports, workspace, given)
         raise _RollBack(plan, await Outcome.read(transaction.connection, workspace))
 
     try:

@@ -65,6 +65,7 @@ class Work:
         self.stored = stored
         self.naming = stored.naming
         self.automation_names = {row.id: row.name for row in stored.automations}
+        self.new_automations: list[int] = []
         self.steps: list[Step] = []
         self.issues: list[Issue] = []
         self.unchanged = 0
