@@ -1,6 +1,7 @@
 """Starts one pair of servers for a whole run, with a separate database for every xdist worker.
 
 With DATABASE_URL and REDIS_URL in the environment, a run uses those servers instead. It does not touch the database in DATABASE_URL.
+With CITUS_URL, the databases are made on that Citus cluster, and distributed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import pytest_asyncio
 from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.schema import migrate
+from tests import cluster
 from tests.product import Product, started
 from tests.storage.sent import SentStatements
 from tests.together import Together
@@ -42,17 +44,29 @@ class Run:
     database_url: str
     redis_url: str
     template: str
+    is_cluster: bool
 
     async def make_template(self) -> None:
+        if self.is_cluster:  # a database of a cluster cannot be copied
+            return
         await self._execute(f"CREATE DATABASE {self.template}")
         await migrate(self._named(self.template))
 
     async def drop_template(self) -> None:
+        if self.is_cluster:
+            return
         await self._execute(f"DROP DATABASE IF EXISTS {self.template} WITH (FORCE)")
 
     @asynccontextmanager
     async def database(self, suffix: str) -> AsyncIterator[str]:
         name = f"{self.template}_{suffix}"
+        if self.is_cluster:
+            await cluster.create(self.database_url, name)
+            await migrate(self._named(name))
+            await cluster.distribute(self._named(name))
+            yield self._named(name)
+            await cluster.drop(self.database_url, name)
+            return
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
         yield self._named(name)
         await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -136,11 +150,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             )
 
 
-def _addresses(config: pytest.Config) -> dict[str, str]:
+def _addresses(config: pytest.Config) -> dict[str, Any]:
     """Use the servers that the environment names, or start embedded ones, which end with the run."""
     database_url, redis_url = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if database_url and redis_url:
-        return {"database_url": database_url, "redis_url": redis_url}
+        return {"database_url": database_url, "redis_url": redis_url, "is_cluster": False}
     from audience_gql.embedded import EmbeddedError, Servers  # noqa: PLC0415  # not needed if the environment names servers
 
     try:
@@ -148,7 +162,10 @@ def _addresses(config: pytest.Config) -> dict[str, str]:
     except EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     config.add_cleanup(servers.stop)
-    return asdict(servers.addresses)
+    addresses = asdict(servers.addresses)
+    if url := os.environ.get("CITUS_URL"):
+        addresses |= {"database_url": url}
+    return {**addresses, "is_cluster": bool(url)}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -125,7 +125,7 @@ def test_the_rules_bite(text, problem):
         "SELECT e.id FROM subscribers s JOIN events e ON (e.bucket_id, e.subscriber_id) = (s.bucket_id, s.id) WHERE s.bucket_id = $1",
         "SELECT sum(t.members) FROM segment_states t WHERE t.segment_id = $1",
         "SELECT b.id FROM (SELECT DISTINCT d.bucket_id FROM dirty d) m JOIN buckets b ON b.id = m.bucket_id",
-        "SELECT count(*) FROM (SELECT FROM dirty LIMIT 100000) m",
+        "SELECT count(*) FROM (SELECT d.kind FROM dirty d LIMIT 100000) m",
         "SELECT 'now(' || g.name FROM groups g",
         "SELECT statement_timestamp() AS asked_at, w.id FROM workspaces w WHERE w.id = $1",
     ],

@@ -18,7 +18,7 @@ from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import DBConnectionError, IntegrityError
 
-from audience_gql.storage import orm_client
+from audience_gql.storage import citus, orm_client
 from audience_gql.storage.connections import (
     CONNECT_SECONDS,
     IDLE_IN_TRANSACTION_SECONDS,
@@ -146,6 +146,8 @@ class Database:
         self._pool = pool
         self._queue = queue
         self._pool_wait_seconds = pool_wait_seconds
+        self.is_cluster = False
+        """Whether this is the coordinator of a Citus cluster."""
         self.ids = IdBlocks()
         self.event_names = EventNames()
 
@@ -183,7 +185,10 @@ class Database:
             await context.close_connections()
             raise
         queue = None if bounds is None else FairQueue(bounds)
-        return cls(context, client._pool, queue, pool_wait_seconds=pool_wait_seconds)  # noqa: SLF001  # the ORM and set work share one pool, so that both see one transaction
+        opened = cls(context, client._pool, queue, pool_wait_seconds=pool_wait_seconds)  # noqa: SLF001  # the ORM and set work share one pool, so that both see one transaction
+        async with opened.acquire() as connection:
+            opened.is_cluster = await citus.version(connection) is not None
+        return opened
 
     async def close(self) -> None:
         await close_pool(self._pool)

@@ -69,10 +69,11 @@ async def hold_workspace(connection: Connection, workspace_id: int) -> None:
 async def lock_buckets(connection: Connection, workspace_id: int) -> None:
     """Lock every bucket: this waits for running ticks and fills, and later ones see what this transaction writes.
 
-    Call lock_workspace before, so that no bucket is opened in the meantime.
+    Call lock_workspace before, so that no bucket is opened in the meantime. One after the other, because no statement locks rows of several machines.
     """
-    await connection.execute(
-        "SELECT 1 FROM buckets WHERE workspace_id = $1 ORDER BY id FOR NO KEY UPDATE", workspace_id
+    found = await bucket_ids(connection, workspace_id)
+    await connection.executemany(
+        "SELECT 1 FROM buckets WHERE id = $1 FOR NO KEY UPDATE", [(bucket_id,) for bucket_id in found]
     )
 
 

@@ -10,29 +10,6 @@ from typing import Final
 
 from audience_gql.storage.database import Connection
 
-BUCKETED: Final = (
-    "dirty",
-    "segment_members",
-    "group_members",
-    "channel_states",
-    "subscriber_dates",
-    "event_keys",
-    "events",
-    "delivery_attempts",
-    "deliveries",
-    "webhook_changes",
-    "webhook_chains",
-    "webhook_lanes",
-    "runs",
-    "automation_places",
-    "import_effects",
-    "membership_changes",
-    "segment_hours",
-    "segment_states",
-    "group_states",
-    "subscribers",
-)
-"""The tables with rows of a bucket, in the order in which they are emptied: what belongs to people goes before the people."""
 _DEFINITIONS: Final = (
     "DELETE FROM wanted_fills f USING segments s WHERE s.id = f.segment_id AND s.workspace_id = $1",
     "DELETE FROM segment_dependencies d USING segments s WHERE s.id = d.segment_id AND s.workspace_id = $1",

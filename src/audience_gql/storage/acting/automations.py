@@ -39,7 +39,7 @@ async def begin_places(
 
 async def lock_places(connection: Connection, bucket_ids: Sequence[int], automation_id: int) -> None:
     """Wait until no worker acts for the automation. None begins to before the end of the transaction."""
-    await connection.execute(_SQL["lock_places"], bucket_ids, automation_id)
+    await connection.executemany(_SQL["lock_places"], [(id_, automation_id) for id_ in sorted(bucket_ids)])
 
 
 async def skip_to_the_end(

@@ -8,7 +8,7 @@ INSERT INTO automation_places (bucket_id, automation_id, sequence, begun_after, 
 SELECT b.id, $2::bigint, b.next_sequence - 1, b.next_sequence - 1, $3::bigint FROM buckets b WHERE b.workspace_id = $1
 
 -- name: lock_places
-SELECT 1 FROM automation_places p WHERE p.bucket_id = ANY($1::bigint[]) AND p.automation_id = $2 ORDER BY p.bucket_id FOR UPDATE
+SELECT 1 FROM automation_places p WHERE p.bucket_id = $1 AND p.automation_id = $2 FOR UPDATE
 
 -- name: skip_to_the_end
 UPDATE automation_places p SET sequence = b.next_sequence - 1, existing_to = NULL

@@ -12,7 +12,8 @@ import asyncpg
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState
 from audience_gql.storage.acting.pages import RUN_COLUMNS, RunRecord, run_record
 from audience_gql.storage.database import Database
-from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, parents_of_page
+from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages, rows_of_pages_in_buckets
+from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
 
 DeliveryKey: TypeAlias = tuple[int, int]
 """A delivery: (bucket id, delivery id)."""
@@ -73,18 +74,14 @@ async def deliveries_of_endpoints(
 ) -> dict[int, Entries[DeliveryRecord]]:
     """The deliveries of each endpoint in one of these states, the latest first. No states means any state."""
     order = Order(("d.created_at", "d.id", "d.bucket_id"))
-    bound: list[object] = [workspace_id, list(endpoint_ids), list(states) or None]
+    bound: list[object] = [workspace_id, None, list(states) or None]
     beyond = order.beyond(part.after, bound)
-    rows = await database.fetch(
-        f"SELECT p.number, x.* FROM {parents_of_page(endpoint_ids)} CROSS JOIN LATERAL ("
-        "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
-        f"SELECT {_COLUMNS}, {order.columns} FROM deliveries d "
-        f"WHERE d.bucket_id = b.id AND d.endpoint_id = p.id AND ($3::text[] IS NULL OR d.state = ANY($3::text[])) AND {beyond} "
-        f"ORDER BY {order.clause} {part.limit}) y "
-        f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}) x "
-        f"ORDER BY p.number, {order.outer_clause}",
-        *bound,
+    rows_of_bucket = (
+        f"SELECT {_COLUMNS}, {order.columns} FROM deliveries d WHERE d.bucket_id = b.id AND d.endpoint_id = {{parent}} "
+        f"AND ($3::text[] IS NULL OR d.state = ANY($3::text[])) AND {beyond}"
     )
+    listing = Listing(rows=rows_of_bucket, order=order, part=part)
+    rows = await rows_of_pages(database, endpoint_ids, listing, bound)
     return by_parent(endpoint_ids, rows, order, _delivery)
 
 
@@ -124,21 +121,20 @@ async def runs_of_deliveries(
 
 
 async def attempts_of_deliveries(
-    database: Database, _: int, keys: Sequence[DeliveryKey], part: Slice
+    database: Database, workspace_id: int, keys: Sequence[DeliveryKey], part: Slice
 ) -> dict[DeliveryKey, Entries[AttemptRecord]]:
     """The attempts of each delivery, the latest first."""
     order = Order(("a.number",))
-    bound: list[object] = [[bucket_id for bucket_id, _ in keys], [delivery_id for _, delivery_id in keys]]
+    bound: list[object] = [workspace_id, None, None]
     beyond = order.beyond(part.after, bound)
     names = AttemptRecord.__dataclass_fields__
     columns = ", ".join(f"a.{name} AS a_{name}" for name in names)
-    rows = await database.fetch(
-        "SELECT p.number, x.* FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS p (bucket_id, id, number) "
-        f"CROSS JOIN LATERAL (SELECT {columns}, {order.columns} FROM delivery_attempts a "
-        f"WHERE a.bucket_id = p.bucket_id AND a.delivery_id = p.id AND {beyond} ORDER BY {order.clause} {part.limit}) x "
-        f"ORDER BY p.number, {order.outer_clause}",
-        *bound,
+    rows_of_delivery = (
+        f"SELECT {columns}, {order.columns} FROM delivery_attempts a "
+        f"WHERE a.bucket_id = {{bucket}} AND a.delivery_id = {{parent}} AND {beyond}"
     )
+    listing = Listing(rows=rows_of_delivery, order=order, part=part)
+    rows = await rows_of_pages_in_buckets(database, keys, listing, bound)
     return by_parent(
         keys, rows, order, lambda row: AttemptRecord(**{name: row[f"a_{name}"] for name in names})
     )

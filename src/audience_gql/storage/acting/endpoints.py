@@ -30,7 +30,7 @@ async def find_endpoint(workspace_id: int, endpoint_id: int | None) -> WebhookEn
 
 async def lock_lanes(connection: Connection, bucket_ids: Sequence[int], endpoint_id: int) -> None:
     """Lock the endpoint's lanes until the end of the transaction. Automations that send to it wait, and so do its couriers."""
-    await connection.execute(_SQL["lock_lanes"], bucket_ids, endpoint_id)
+    await connection.executemany(_SQL["lock_lanes"], [(id_, endpoint_id) for id_ in sorted(bucket_ids)])
 
 
 async def retry_waiting(

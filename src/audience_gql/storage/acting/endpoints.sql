@@ -1,7 +1,7 @@
 -- What a change of an endpoint does to its lanes. Whoever writes here has called `lock_lanes` before.
 
 -- name: lock_lanes
-SELECT 1 FROM webhook_lanes l WHERE l.bucket_id = ANY($1::bigint[]) AND l.endpoint_id = $2 ORDER BY l.bucket_id FOR UPDATE
+SELECT 1 FROM webhook_lanes l WHERE l.bucket_id = $1 AND l.endpoint_id = $2 FOR UPDATE
 
 -- name: wake_lanes
 UPDATE webhook_lanes l SET next_attempt_at = $3

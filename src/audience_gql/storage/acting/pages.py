@@ -11,8 +11,9 @@ import asyncpg
 
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages
 from audience_gql.storage.reads.searching import Word, has_words
-from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, entries_of, parents_of_page
+from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, entries_of
 
 RunKey: TypeAlias = tuple[int, int]
 """A run: (bucket id, run id)."""
@@ -121,20 +122,17 @@ async def runs_of_automations(
     found: dict[RunsOf, Entries[RunRecord]] = {}
     for states in {states for _, states in wanted}:
         chosen = [each for each in wanted if each[1] == states]
-        bound: list[object] = [workspace_id, [automation_id for automation_id, _ in chosen]]
+        bound: list[object] = [workspace_id, None]
         beyond = _RUN_ORDER.beyond(part.after, bound)
         if states:
             bound.append(list(states))
             beyond += f" AND r.state = ANY(${len(bound)}::text[])"
-        rows = await database.fetch(
-            f"SELECT p.number, x.* FROM {parents_of_page(chosen)} CROSS JOIN LATERAL ("
-            "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
+        rows_of_bucket = (
             f"SELECT {RUN_COLUMNS}, {_RUN_ORDER.columns} FROM runs r "
-            f"WHERE r.bucket_id = b.id AND r.automation_id = p.id AND {beyond} ORDER BY {_RUN_ORDER.clause} {part.limit}) y "
-            f"WHERE b.workspace_id = $1 ORDER BY {_RUN_ORDER.outer_clause} {part.limit}) x "
-            f"ORDER BY p.number, {_RUN_ORDER.outer_clause}",
-            *bound,
+            f"WHERE r.bucket_id = b.id AND r.automation_id = {{parent}} AND {beyond}"
         )
+        listing = Listing(rows=rows_of_bucket, order=_RUN_ORDER, part=part)
+        rows = await rows_of_pages(database, [id_ for id_, _ in chosen], listing, bound)
         found |= by_parent(chosen, rows, _RUN_ORDER, run_record)
     return found
 
@@ -157,11 +155,11 @@ async def figures_of_automations(
     database: Database, workspace_id: int, wanted: Collection[FiguresOf]
 ) -> dict[FiguresOf, RunFigures]:
     rows = await database.fetch(
-        "SELECT p.number, x.state, sum(x.runs)::bigint AS runs "
+        "SELECT p.number, r.state, count(*) AS runs "
         "FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY AS p (id, start, until, number) "
-        "CROSS JOIN buckets b CROSS JOIN LATERAL (SELECT r.state, count(*) AS runs FROM runs r "
-        "WHERE r.bucket_id = b.id AND r.automation_id = p.id AND r.started_at >= p.start AND r.started_at < p.until "
-        "GROUP BY r.state) x WHERE b.workspace_id = $1 GROUP BY p.number, x.state",
+        "CROSS JOIN buckets b JOIN runs r "
+        "ON r.bucket_id = b.id AND r.automation_id = p.id AND r.started_at >= p.start AND r.started_at < p.until "
+        "WHERE b.workspace_id = $1 GROUP BY p.number, r.state",
         workspace_id,
         *(list(column) for column in zip(*wanted, strict=True)),
     )

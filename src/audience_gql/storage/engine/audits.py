@@ -76,7 +76,7 @@ async def totals(connection: Connection, alive_since: datetime) -> Totals:
     row = await connection.fetchrow(
         "SELECT coalesce(sum(a.slices), 0)::bigint AS slices, coalesce(sum(a.people), 0)::bigint AS people, "
         "coalesce(sum(a.differences), 0)::bigint AS differences, max(a.last_at) AS last_at, "
-        "(SELECT count(*) FROM (SELECT FROM dirty LIMIT 100000) m) AS marks, "
+        "(SELECT count(*) FROM (SELECT d.kind FROM dirty d LIMIT 100000) m) AS marks, "
         "(SELECT count(*) FROM wanted_fills) AS fills, "
         "(SELECT count(*) FROM workers w WHERE w.seen_at >= $1) AS workers FROM audits a",
         alive_since,

@@ -98,15 +98,19 @@ async def settle(connection: Connection, segments: Iterable[WaitingSegment | Wai
     tickets = {segment.segment_id: segment.ticket for segment in segments}
     if not tickets:
         return frozenset()
+    left = await connection.fetch(
+        "SELECT s.id FROM segments s JOIN buckets b ON b.workspace_id = s.workspace_id "
+        "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
+        f"WHERE s.id = ANY($1::bigint[]) AND {_IS_TO_BE_FILLED} GROUP BY s.id "
+        "UNION ALL SELECT st.segment_id FROM segment_states st LEFT JOIN segments s ON s.id = st.segment_id "
+        "WHERE st.segment_id = ANY($1::bigint[]) AND s.id IS NULL GROUP BY st.segment_id",
+        list(tickets),
+    )
+    for row in left:
+        del tickets[row["id"]]
     rows = await connection.fetch(
         "DELETE FROM wanted_fills w USING unnest($1::bigint[], $2::bigint[]) AS d (segment_id, ticket) "
-        "WHERE w.segment_id = d.segment_id AND w.ticket = d.ticket "
-        "AND NOT EXISTS (SELECT FROM segments s JOIN buckets b ON b.workspace_id = s.workspace_id "
-        "LEFT JOIN segment_states st ON st.bucket_id = b.id AND st.segment_id = s.id "
-        f"WHERE s.id = d.segment_id AND {_IS_TO_BE_FILLED}) "
-        "AND (EXISTS (SELECT FROM segments s WHERE s.id = d.segment_id) "
-        "OR NOT EXISTS (SELECT FROM segment_states st WHERE st.segment_id = d.segment_id)) "
-        "RETURNING w.segment_id",
+        "WHERE w.segment_id = d.segment_id AND w.ticket = d.ticket RETURNING w.segment_id",
         list(tickets.keys()),
         list(tickets.values()),
     )
@@ -120,16 +124,19 @@ async def request_recompute(
 
     Where a fill or recompute is under way, that one is joined; one that ended everywhere within the last minute stands as it is.
     """
-    await connection.execute(
-        "UPDATE segment_states SET filled_to = -1, fill_cause = 'REPAIR', fill_entered = 0, fill_left = 0 "
-        "WHERE (bucket_id, segment_id) IN (SELECT st.bucket_id, st.segment_id FROM segment_states st "
-        "JOIN (SELECT o.segment_id FROM segment_states o WHERE o.segment_id = ANY($1::bigint[]) GROUP BY o.segment_id "
-        "HAVING bool_and(o.filled_to IS NULL) AND NOT bool_and(o.fill_cause = 'REPAIR' AND o.filled_at > $2)) stale "
-        "ON stale.segment_id = st.segment_id "
-        "WHERE NOT EXISTS (SELECT FROM segments s WHERE s.id = st.segment_id AND s.is_paused) "
-        "ORDER BY st.bucket_id, st.segment_id FOR NO KEY UPDATE OF st)",
+    found = await connection.fetch(
+        "SELECT o.segment_id, array_agg(o.bucket_id) AS bucket_ids FROM segment_states o WHERE o.segment_id = ANY($1::bigint[]) "
+        "AND NOT EXISTS (SELECT FROM segments s WHERE s.id = o.segment_id AND s.is_paused) GROUP BY o.segment_id "
+        "HAVING bool_and(o.filled_to IS NULL) AND NOT bool_and(o.fill_cause = 'REPAIR' AND o.filled_at > $2)",
         list(segment_ids),
         now - _RESULT_KEPT,
+    )
+    places = sorted((bucket_id, row["segment_id"]) for row in found for bucket_id in row["bucket_ids"])
+    # One row after the other, in the order in which everybody locks them.
+    await connection.executemany(
+        "UPDATE segment_states SET filled_to = -1, fill_cause = 'REPAIR', fill_entered = 0, fill_left = 0 "
+        "WHERE bucket_id = $1 AND segment_id = $2",
+        places,
     )
     await want(connection, segment_ids, ticket=ticket, lane=BULK)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from audience_gql.storage import citus
 from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
 from audience_gql.storage.database import UNREACHABLE, Connection, Unavailable, server_settings
 from audience_gql.storage.pool import PoolUse
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from audience_gql.storage.presence import Presence
 
 _FOR_TICKS: Mapping[str, str] = {
-    "plan_cache_mode": "force_generic_plan",
     # A plan made while a table was empty is kept when it is not: it must not read whole tables for a few people.
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_material": "off",
 }
+_GENERIC: Mapping[str, str] = {"plan_cache_mode": "force_generic_plan"}
+"""Of one machine. A Citus cluster finds a bucket's machine by the statement's values."""
 _STATEMENTS_KEPT: Final = 128
 """A connection, prepared: one for each set of segments that some kind of fact or edge can change."""
 _FOR_FILLS: Mapping[str, str] = {"plan_cache_mode": "force_custom_plan"}
@@ -56,16 +58,25 @@ class TickPool:
         Raises Unavailable when the server cannot be reached.
         """
         pools: list[asyncpg.Pool[asyncpg.Record]] = []
+
+        async def open_pool(
+            connections: int, use: str, settings: Mapping[str, str]
+        ) -> asyncpg.Pool[asyncpg.Record]:
+            pools.append(
+                await _open_pool(url, connections, use, settings, statement_timeout_seconds, presence)
+            )
+            return pools[-1]
+
         try:
-            for connections, use, settings in ((size, "tick", _FOR_TICKS), (fill_size, "fill", _FOR_FILLS)):
-                pools.append(
-                    await _open_pool(url, connections, use, settings, statement_timeout_seconds, presence)
-                )
+            fills = await open_pool(fill_size, "fill", _FOR_FILLS)
+            async with fills.acquire() as connection:
+                is_cluster = await citus.version(connection) is not None  # type: ignore[arg-type]  # a pool's proxy has all of a connection's methods
+            ticks = await open_pool(size, "tick", _FOR_TICKS if is_cluster else {**_FOR_TICKS, **_GENERIC})
         except UNREACHABLE as error:
             for pool in pools:
                 pool.terminate()
             raise Unavailable("Postgres cannot be reached") from error
-        return cls(*pools)
+        return cls(ticks, fills)
 
     @property
     def uses(self) -> Mapping[str, PoolUse]:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+import asyncpg
+
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -24,16 +27,17 @@ COMPLETE_SINCE: Final = (
 """The instant from which the log of a bucket `b` is complete, as SQL; null if it was never shortened."""
 
 # Sequences have no gaps after `pruned_through`, and instants never go back, so a binary search needs one row for each of its steps.
-_POSITIONS: Final = (
+# It goes through one bucket, because Citus recurses only on the machine that a value names.
+_POSITION: Final = (
     "WITH RECURSIVE search (bucket_id, low, high) AS ("
-    "SELECT b.id, b.pruned_through, b.next_sequence - 1 FROM buckets b WHERE b.workspace_id = $1 "
+    "SELECT b.id, b.pruned_through, b.next_sequence - 1 FROM buckets b WHERE b.id = $1 "
     "UNION ALL "
     "SELECT s.bucket_id, CASE WHEN c.occurred_at < $2 THEN c.sequence ELSE s.low END, "
     "CASE WHEN c.occurred_at < $2 THEN s.high ELSE c.sequence - 1 END "
-    "FROM search s JOIN membership_changes c ON c.bucket_id = s.bucket_id AND c.sequence = (s.low + s.high + 1) / 2 "
+    "FROM search s JOIN membership_changes c ON c.bucket_id = $1 AND c.sequence = (s.low + s.high + 1) / 2 "
     "WHERE s.low < s.high) "
-    f"SELECT b.id, s.low AS sequence, {COMPLETE_SINCE} AS complete_since "
-    "FROM search s JOIN buckets b ON b.id = s.bucket_id WHERE s.low = s.high ORDER BY b.id"
+    f"SELECT b.id, s.low AS sequence, {COMPLETE_SINCE.replace('f.bucket_id = b.id', 'f.bucket_id = $1')} AS complete_since "
+    "FROM search s JOIN buckets b ON b.id = $1 WHERE s.low = s.high"
 )
 
 
@@ -57,15 +61,22 @@ async def positions_before(connection: Connection, workspace_id: int, instant: d
 
 async def ceilings_at(connection: Connection, workspace_id: int, instant: datetime) -> Mapping[int, int]:
     """A sequence of each bucket that no change up to this instant exceeds, also where the log was shortened."""
-    rows = await connection.fetch(_POSITIONS, workspace_id, instant + MICROSECOND)
+    rows = await _rows(connection, workspace_id, before=instant + MICROSECOND)
     return {row["id"]: row["sequence"] for row in rows}
 
 
 async def _positions(
     connection: Connection, workspace_id: int, instant: datetime, *, before: datetime
 ) -> Mapping[int, int]:
-    rows = await connection.fetch(_POSITIONS, workspace_id, before)
+    rows = await _rows(connection, workspace_id, before=before)
     starts = [row["complete_since"] for row in rows if row["complete_since"] is not None]
     if starts and instant < max(starts):
         raise LogExpired(max(starts))
     return {row["id"]: row["sequence"] for row in rows}
+
+
+async def _rows(connection: Connection, workspace_id: int, *, before: datetime) -> list[asyncpg.Record]:
+    found = []
+    for bucket_id in await definitions.bucket_ids(connection, workspace_id):
+        found += await connection.fetch(_POSITION, bucket_id, before)
+    return found

@@ -30,5 +30,9 @@ GROUP BY o.segment_id
 
 -- name: sizes
 -- The members of the segments of a workspace that still exist.
-SELECT d.id, (SELECT coalesce(sum(t.members), 0)::bigint FROM segment_states t WHERE t.segment_id = d.id) AS members
-FROM segments d WHERE d.workspace_id = $1
+SELECT d.id, coalesce(sum(t.members), 0)::bigint AS members
+FROM buckets b
+JOIN segments d ON d.workspace_id = b.workspace_id
+LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = d.id
+WHERE b.workspace_id = $1
+GROUP BY d.id

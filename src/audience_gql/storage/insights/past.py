@@ -14,6 +14,10 @@ from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_
 from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent
 
 _ORDER: Final = Order(("c.occurred_at", "c.bucket_id", "c.sequence"))
+_PARENTS: Final = "unnest($1::bigint[]) WITH ORDINALITY AS p (id, number)"
+_BUCKETS: Final = "unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS b (id, head, ceiling)"
+_ONE_PARENT: Final = "(SELECT $1::bigint AS id, 1 AS number) AS p"
+_ONE_BUCKET: Final = "(SELECT $2::bigint AS id, $3::bigint AS head, $4::bigint AS ceiling) AS b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,15 @@ async def members_of_segments(
     async with database.snapshot() as connection:
         heads = await positions_at(connection, workspace_id, instant)
         ceilings = await _ceilings(connection, workspace_id, part, heads, instant)
-        rows = await _members(connection, segment_ids, part, heads, ceilings)
-    entries: dict[int, Entries[SubscriberRecord]] = by_parent(segment_ids, rows, _ORDER)
+        if database.is_cluster:
+            entries = {
+                segment_id: await _entries_one_by_one(connection, segment_id, part, heads, ceilings)
+                for segment_id in segment_ids
+            }
+        else:
+            values = [list(segment_ids), list(heads), list(heads.values()), [ceilings[it] for it in heads]]
+            rows = await _members(connection, part, values, parents=_PARENTS, buckets=_BUCKETS)
+            entries = by_parent(segment_ids, rows, _ORDER)
     return {segment_id: Members(entries.get(segment_id, Entries()), heads) for segment_id in segment_ids}
 
 
@@ -77,19 +88,33 @@ async def _ceilings(
     }
 
 
-async def _members(
+async def _entries_one_by_one(
     connection: Connection,
-    segment_ids: Sequence[int],
+    segment_id: int,
     part: Slice,
     heads: Mapping[int, int],
     ceilings: Mapping[int, int],
-) -> list[SubscriberRecord]:
-    bound: list[object] = [
-        list(segment_ids),
-        list(heads),
-        list(heads.values()),
-        [ceilings[it] for it in heads],
+) -> Entries[SubscriberRecord]:
+    """A segment's page on a cluster, which limits rows only within a bucket that a value names."""
+    pages = [
+        await _members(
+            connection,
+            part,
+            [segment_id, bucket_id, head, ceilings[bucket_id]],
+            parents=_ONE_PARENT,
+            buckets=_ONE_BUCKET,
+        )
+        for bucket_id, head in heads.items()
     ]
+    rows = _ORDER.merge(pages, part.rows)
+    return Entries(rows, [*map(_ORDER.position, rows)])
+
+
+async def _members(
+    connection: Connection, part: Slice, values: Sequence[object], *, parents: str, buckets: str
+) -> list[SubscriberRecord]:
+    """`parents` and `buckets` are tables `p (id, number)` and `b (id, head, ceiling)` that are made of the values."""
+    bound = [*values]
     beyond = "true"
     if part.after is not None:
         beyond = (
@@ -98,8 +123,8 @@ async def _members(
     # Postgres cannot estimate how many changes are somebody's last one. So both subqueries are written to run once for each change, by an
     # index: the person's last change, and the person. As joins, they might read everybody.
     return await connection.fetch(
-        "SELECT p.number, x.* FROM unnest($1::bigint[]) WITH ORDINALITY AS p (id, number) CROSS JOIN LATERAL ("
-        "SELECT y.* FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS b (id, head, ceiling) CROSS JOIN LATERAL ("
+        f"SELECT p.number, x.* FROM {parents} CROSS JOIN LATERAL ("
+        f"SELECT y.* FROM {buckets} CROSS JOIN LATERAL ("
         f"SELECT s.*, {_ORDER.columns} FROM membership_changes c CROSS JOIN LATERAL ("
         f"SELECT {columns_of(SubscriberRecord, 's')} FROM subscribers s "
         "WHERE s.bucket_id = b.id AND s.id = c.subscriber_id LIMIT 1) s "

@@ -12,15 +12,21 @@ from typing import Final
 
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
+from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages
 from audience_gql.storage.reads.records import Columns, SubscriberRecord, change_of, columns_of
-from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent, parents_of_page
+from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent
 
 _LAST_SEQUENCE: Final = 2**63 - 1
+_HEADS: Final = "SELECT json_agg(json_build_array(b.id, b.next_sequence - 1)) AS heads FROM buckets b WHERE b.workspace_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """A page of a segment's members, and each bucket's last sequence in the log, read by the same statement."""
+    """A page of a segment's members, and each bucket's last sequence in the log.
+
+    Both come from the same statement. A cluster has no statement that sees all machines at one instant, so there the log is read first: the
+    changes after it bring the page up to date all the same.
+    """
 
     entries: Entries[SubscriberRecord]
     heads: Mapping[int, int]
@@ -54,12 +60,15 @@ async def members_of_segments(
     """The members of each segment, the latest first."""
     order = Order(("m.entered_at", "m.subscriber_id", "m.bucket_id"))
     source = "segment_members m", "m.segment_id"
+    heads = await database.fetchval(_HEADS, workspace_id) if database.is_cluster else None
     rows = await _members(
         database, workspace_id, segment_ids, part, order=order, source=source, columns=columns
     )
-    heads = dict(json.loads(rows[0]["heads"] or "[]")) if rows else {}
+    if not database.is_cluster:
+        heads = rows[0]["heads"] if rows else None
     entries: dict[int, Entries[SubscriberRecord]] = by_parent(segment_ids, rows, order)
-    return {segment_id: Members(entries.get(segment_id, Entries()), heads) for segment_id in segment_ids}
+    known = dict(json.loads(heads or "[]"))
+    return {segment_id: Members(entries.get(segment_id, Entries()), known) for segment_id in segment_ids}
 
 
 async def _members(
@@ -72,23 +81,17 @@ async def _members(
     source: tuple[str, str],
     columns: Columns,
 ) -> list[SubscriberRecord]:
-    """A page of members for each list, with the log's position in each row. A list without members has one row with only the position."""
+    """A page of members for each list. On one machine, each row has the log's position, and a list without members has one row with only that."""
     table, list_id = source
-    bound: list[object] = [workspace_id, list(list_ids)]
+    bound: list[object] = [workspace_id, None]
     beyond = order.beyond(part.after, bound)
-    return await database.fetch(
-        f"SELECT p.number, h.heads, x.* FROM {parents_of_page(list_ids)} "
-        "CROSS JOIN (SELECT json_agg(json_build_array(b.id, b.next_sequence - 1)) AS heads "
-        "FROM buckets b WHERE b.workspace_id = $1) h LEFT JOIN LATERAL ("
-        "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
+    rows_of_bucket = (
         f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} "
         f"FROM {table} JOIN subscribers s ON s.bucket_id = b.id AND s.id = m.subscriber_id "
-        f"WHERE m.bucket_id = b.id AND {list_id} = p.id AND {beyond} ORDER BY {order.clause} {part.limit}) y "
-        f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}) x ON true "
-        f"ORDER BY p.number, {order.outer_clause}",
-        *bound,
-        record_class=SubscriberRecord,
+        f"WHERE m.bucket_id = b.id AND {list_id} = {{parent}} AND {beyond}"
     )
+    listing = Listing(rows=rows_of_bucket, order=order, part=part, beside=_HEADS)
+    return await rows_of_pages(database, list_ids, listing, bound, record_class=SubscriberRecord)
 
 
 async def changes_of_segments(
@@ -100,7 +103,7 @@ async def changes_of_segments(
     ended continues exactly there.
     """
     order = Order(("c.occurred_at", "c.bucket_id", "c.sequence"))
-    bound: list[object] = [workspace_id, list(segment_ids)]
+    bound: list[object] = [workspace_id, None]
     beyond = "true"
     if part.after is not None:
         instant, bucket_id, sequence = (bind(value, bound) for value in part.after)
@@ -108,13 +111,10 @@ async def changes_of_segments(
             f"(c.occurred_at, c.bucket_id) <= ({instant}, {bucket_id}) "
             f"AND c.sequence < CASE b.id WHEN {bucket_id} THEN {sequence} ELSE {_LAST_SEQUENCE} END"
         )
-    rows = await database.fetch(
-        f"SELECT p.number, x.* FROM {parents_of_page(segment_ids)} CROSS JOIN LATERAL ("
-        "SELECT y.* FROM buckets b CROSS JOIN LATERAL ("
+    rows_of_bucket = (
         f"SELECT {columns_of(LoggedChange, 'c')}, {order.columns} FROM membership_changes c "
-        f"WHERE c.bucket_id = b.id AND c.list_id = p.id AND {beyond} ORDER BY c.sequence DESC {part.limit}) y "
-        f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}) x "
-        f"ORDER BY p.number, {order.outer_clause}",
-        *bound,
+        f"WHERE c.bucket_id = b.id AND c.list_id = {{parent}} AND {beyond}"
     )
+    listing = Listing(rows=rows_of_bucket, order=order, part=part, within_bucket="c.sequence DESC")
+    rows = await rows_of_pages(database, segment_ids, listing, bound)
     return by_parent(segment_ids, rows, order, change_of)

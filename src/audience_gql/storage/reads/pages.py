@@ -17,6 +17,7 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.sql.compiler import compile_filter
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage.database import Database
+from audience_gql.storage.definitions import bucket_ids
 from audience_gql.storage.models import Group, Segment
 from audience_gql.storage.reads.records import (
     FIGURES,
@@ -94,15 +95,25 @@ async def subscribers(
         )
         joins, where = fragment.joins, f"{where} AND ({fragment.where})"
         values += fragment.bind(matching.now)
+    # A cluster joins what conditions compare only within a bucket that a value names.
+    is_one_by_one = matching is not None and database.is_cluster
+    this_bucket = f"AND b.id = ${len(values) + 1}::bigint" if is_one_by_one else ""
     sql = (
         "SELECT p.* FROM buckets b CROSS JOIN LATERAL ("
         f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} FROM subscribers s {joins} "
         f"WHERE s.bucket_id = b.id AND {where} ORDER BY {order.clause} {part.limit}) p "
-        f"WHERE b.workspace_id = $1 ORDER BY {order.outer_clause} {part.limit}"
+        f"WHERE b.workspace_id = $1 {this_bucket} ORDER BY {order.outer_clause} {part.limit}"
     )
     # A condition is planned for its values, which a snapshot's statements are.
     async with database.snapshot() if matching else database.acquire() as connection:
-        rows = await connection.fetch(sql, *values, record_class=SubscriberRecord)
+        if is_one_by_one:
+            pages = [
+                await connection.fetch(sql, *values, bucket_id, record_class=SubscriberRecord)
+                for bucket_id in await bucket_ids(connection, workspace_id)
+            ]
+            rows = order.merge(pages, part.rows)
+        else:
+            rows = await connection.fetch(sql, *values, record_class=SubscriberRecord)
     return Entries(rows, [*map(order.position, rows)])
 
 

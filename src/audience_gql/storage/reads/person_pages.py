@@ -11,6 +11,7 @@ from audience_gql.conditions.given_values import is_keepable
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages_in_buckets
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,
     Columns,
@@ -103,16 +104,11 @@ async def changes_of_subscribers(
 async def _rows(
     database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice, wanted: _List
 ) -> list[asyncpg.Record]:
-    bucket_ids, person_ids = [owner[0] for owner in owners], [owner[1] for owner in owners]
-    values: list[object] = [workspace_id, bucket_ids, person_ids, *wanted.values]
+    values: list[object] = [workspace_id, None, None, *wanted.values]
     beyond = wanted.order.beyond(part.after, values)
-    return await database.fetch(
-        "SELECT p.number, x.* "
-        "FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS p (bucket_id, subscriber_id, number) "
-        "JOIN buckets b ON b.id = p.bucket_id AND b.workspace_id = $1 CROSS JOIN LATERAL ("
+    rows = (
         f"SELECT {wanted.columns}, {wanted.order.columns} FROM {wanted.tables} "
-        f"WHERE {wanted.alias}.bucket_id = b.id AND {wanted.alias}.subscriber_id = p.subscriber_id "
-        f"AND {beyond} ORDER BY {wanted.order.clause} {part.limit}) x "
-        f"ORDER BY p.number, {wanted.order.outer_clause}",
-        *values,
+        f"WHERE {wanted.alias}.bucket_id = {{bucket}} AND {wanted.alias}.subscriber_id = {{parent}} AND {beyond}"
     )
+    listing = Listing(rows=rows, order=wanted.order, part=part)
+    return await rows_of_pages_in_buckets(database, owners, listing, values)

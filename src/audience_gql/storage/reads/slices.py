@@ -5,17 +5,19 @@ It must not know a table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import heapq
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import asyncpg
 
 Node = TypeVar("Node")
+RecordType = TypeVar("RecordType", bound=asyncpg.Record)
 Parent = TypeVar("Parent", bound=Hashable)
 Position: TypeAlias = tuple[
     Any, ...
@@ -38,7 +40,11 @@ class Slice:
 
         It is part of the SQL text, because Postgres plans a bound LIMIT as a tenth of the table.
         """
-        return f"LIMIT {self.size + 1:d}"
+        return f"LIMIT {self.rows:d}"
+
+    @property
+    def rows(self) -> int:
+        return self.size + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,11 @@ class Order:
         """Reads the position of a row that has `columns`."""
         names = [f"k{number}" for number in range(len(self.keys))]
         return itemgetter(*names) if len(names) > 1 else lambda row: (row["k0"],)
+
+    def merge(self, pages: Iterable[Sequence[RecordType]], size: int) -> list[RecordType]:
+        """The first rows of all these pages together. Each page is in this order and has `columns`."""
+        merged = heapq.merge(*pages, key=self.position, reverse=self.is_descending)
+        return [*islice(merged, size)]
 
     def _directed(self, keys: tuple[str, ...]) -> str:
         return ", ".join(f"{key} {'DESC' if self.is_descending else 'ASC'}" for key in keys)

@@ -6,10 +6,14 @@ Every read has a bound that does not depend on the audience's size: it reads som
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
+
+import asyncpg
 
 from audience_gql.conditions.profile import TEXT_COLUMNS
 from audience_gql.conditions.vocabulary import FieldRef
@@ -42,9 +46,10 @@ class ValueCount:
 
 async def seen_names(database: Database, workspace_id: int, now: datetime) -> list[SeenName]:
     """The names of events that occurred up to now, ordered by name."""
-    rows = await database.fetch(
+    buckets = _Buckets(await _some_buckets(database, workspace_id), database, parameter=2)
+    rows = await buckets.fetch(
         "SELECT n.name, l.occurred_at, p.keys FROM event_names n CROSS JOIN LATERAL ("
-        "SELECT b.id AS bucket_id, e.occurred_at FROM unnest($2::bigint[]) AS b (id) CROSS JOIN LATERAL ("
+        f"SELECT b.id AS bucket_id, e.occurred_at FROM {buckets.source} CROSS JOIN LATERAL ("
         "SELECT e.occurred_at FROM events e WHERE e.bucket_id = b.id AND e.name_id = n.id AND e.occurred_at <= $3 "
         "ORDER BY e.occurred_at DESC LIMIT 1) e ORDER BY e.occurred_at DESC LIMIT 1) l CROSS JOIN LATERAL ("
         "SELECT array_agg(DISTINCT k.key) AS keys FROM ("
@@ -53,12 +58,13 @@ async def seen_names(database: Database, workspace_id: int, now: datetime) -> li
         "CROSS JOIN LATERAL jsonb_object_keys(x.properties) AS k (key)) p "
         "WHERE n.workspace_id = $1 ORDER BY n.name",
         workspace_id,
-        await _some_buckets(database, workspace_id),
+        None,
         now,
     )
+    latest = {name: (last_seen_at, keys) for name, last_seen_at, keys in sorted(rows, key=itemgetter(0, 1))}
     return [
         SeenName(name=name, last_seen_at=last_seen_at, properties=sorted(keys or ())[:_MOST_PROPERTIES])
-        for name, last_seen_at, keys in rows
+        for name, (last_seen_at, keys) in latest.items()
     ]
 
 
@@ -77,7 +83,7 @@ async def field_values(
     database: Database, workspace_id: int, field: FieldRef, *, words: Sequence[Word], limit: int
 ) -> list[ValueCount]:
     """The most frequent values of a custom field. For a field of type LIST, these are the items of its lists."""
-    value, folded = "s.fields -> $4::text", "coalesce(s.fields_folded -> $4::text, s.fields -> $4::text)"
+    value, folded = "s.fields -> $3::text", "coalesce(s.fields_folded -> $3::text, s.fields -> $3::text)"
     return await _people_s(
         database,
         workspace_id,
@@ -95,20 +101,21 @@ async def property_values(
 ) -> list[ValueCount]:
     """The most frequent texts, numbers and booleans of a property in the latest events with this name."""
     bucket_ids = await _some_buckets(database, workspace_id)
-    values: list[object] = [workspace_id, event, bucket_ids, key, limit]
-    rows = await database.fetch(
-        "SELECT (mode() WITHIN GROUP (ORDER BY x.value))::text AS value, "
+    buckets = _Buckets(bucket_ids, database, parameter=3)
+    values: list[object] = [workspace_id, event, None, key]
+    rows = await buckets.fetch(
+        "SELECT (mode() WITHIN GROUP (ORDER BY x.value))::text AS value, x.folded, "
         "count(DISTINCT (x.bucket_id, x.subscriber_id)) AS people FROM event_names n "
-        "CROSS JOIN unnest($3::bigint[]) AS b (id) CROSS JOIN LATERAL ("
+        f"CROSS JOIN {buckets.source} CROSS JOIN LATERAL ("
         "SELECT e.bucket_id, e.subscriber_id, e.properties -> $4 AS value, "
         "coalesce(e.properties_folded ->> $4, e.properties ->> $4) AS folded FROM events e "
         "WHERE e.bucket_id = b.id AND e.name_id = n.id "
         f"ORDER BY e.occurred_at DESC LIMIT {_share(EVENTS, bucket_ids)}) x "
         "WHERE n.workspace_id = $1 AND n.name = $2 AND jsonb_typeof(x.value) IN ('string', 'number', 'boolean') "
-        f"AND {_is_wanted('x.folded', words, values)} GROUP BY x.folded ORDER BY people DESC, x.folded LIMIT $5",
+        f"AND {_is_wanted('x.folded', words, values)} GROUP BY x.folded {buckets.first(limit)}",
         *values,
     )
-    return [ValueCount(value=json.loads(row["value"]), people=row["people"]) for row in rows]
+    return _most_frequent(rows, limit)
 
 
 async def _people_s(
@@ -132,22 +139,65 @@ async def _people_s(
         if of_lists
         else "SELECT x.value, x.folded #>> '{}' AS folded"
     )
-    values: list[object] = [bucket_ids, float(SUBSCRIBER_IDS), limit, *bound]
-    rows = await database.fetch(
-        "WITH sampled AS (SELECT b.id AS bucket_id, s.id, s.value, s.folded FROM unnest($1::bigint[]) AS b (id) "
+    buckets = _Buckets(bucket_ids, database, parameter=1)
+    values: list[object] = [None, float(SUBSCRIBER_IDS), *bound]
+    rows = await buckets.fetch(
+        f"WITH sampled AS (SELECT b.id AS bucket_id, s.id, s.value, s.folded FROM {buckets.source} "
         f"CROSS JOIN LATERAL (SELECT s.id, {value} AS value, {folded} AS folded FROM subscribers s "
         f"WHERE s.bucket_id = b.id ORDER BY s.id LIMIT {share}) s), "
         f"weights AS (SELECT bucket_id, CASE WHEN count(*) < {share} THEN 1 ELSE $2::float8 / (max(id) + 1) END AS weight "
         "FROM sampled GROUP BY bucket_id), "
         "valued AS (SELECT DISTINCT ON (x.bucket_id, x.id, y.folded) x.bucket_id, x.id, y.value, y.folded "
         f"FROM sampled x CROSS JOIN LATERAL ({single}) y WHERE {_is_wanted('y.folded', words, values)}) "
-        "SELECT (mode() WITHIN GROUP (ORDER BY v.value))::text AS value, sum(w.weight)::float8 AS people "
-        "FROM valued v JOIN weights w ON w.bucket_id = v.bucket_id "
-        "GROUP BY v.folded ORDER BY people DESC, v.folded LIMIT $3",
+        "SELECT (mode() WITHIN GROUP (ORDER BY v.value))::text AS value, v.folded, sum(w.weight)::float8 AS people "
+        f"FROM valued v JOIN weights w ON w.bucket_id = v.bucket_id GROUP BY v.folded {buckets.first(limit)}",
         *values,
     )
-    scale = len(all_ids) / len(bucket_ids)
-    return [ValueCount(value=json.loads(row["value"]), people=round(row["people"] * scale)) for row in rows]
+    return _most_frequent(rows, limit, scale=len(all_ids) / len(bucket_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class _Buckets:
+    """The buckets that a statement reads: all at once, or on a cluster one after the other, because it limits rows only within a bucket."""
+
+    ids: Sequence[int]
+    database: Database
+    parameter: int
+
+    @property
+    def source(self) -> str:
+        """The buckets as a table `b (id)`."""
+        if self.database.is_cluster:
+            return f"(SELECT ${self.parameter}::bigint AS id) AS b"
+        return f"unnest(${self.parameter}::bigint[]) AS b (id)"
+
+    def first(self, limit: int) -> str:
+        """The most frequent rows. What is frequent in all buckets may be rare in one, so a cluster returns all rows."""
+        return "" if self.database.is_cluster else f"ORDER BY people DESC, folded LIMIT {limit:d}"
+
+    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """The rows of all statements. The buckets take the place of the parameter."""
+        before, after = values[: self.parameter - 1], values[self.parameter :]
+        rounds: Sequence[object] = self.ids if self.database.is_cluster else [list(self.ids)]
+        found: list[asyncpg.Record] = []
+        for each in rounds:
+            found += await self.database.fetch(sql, *before, each, *after)
+        return found
+
+
+def _most_frequent(rows: Sequence[asyncpg.Record], limit: int, *, scale: float = 1.0) -> list[ValueCount]:
+    """Adds up the rows of equal folded texts. Of their values, the one with most people stands for them."""
+    people: Counter[str] = Counter()
+    values: dict[str, tuple[float, str]] = {}
+    for row in rows:
+        folded = row["folded"]
+        people[folded] += row["people"]
+        values[folded] = max(values.get(folded, (0.0, "")), (row["people"], row["value"]))
+    ordered = sorted(people.items(), key=lambda it: (-it[1], it[0]))[:limit]
+    return [
+        ValueCount(value=json.loads(values[folded][1]), people=round(count * scale))
+        for folded, count in ordered
+    ]
 
 
 def _is_wanted(text: str, words: Sequence[Word], values: list[object]) -> str:

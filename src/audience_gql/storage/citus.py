@@ -1,0 +1,177 @@
+"""Distributes the tables over the machines of a Citus cluster, and brings them back to one machine.
+
+It knows which table lives where. docs/howto/scale-out.md says when this pays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from audience_gql.storage.tables import BUCKETED
+
+if TYPE_CHECKING:
+    from audience_gql.storage.database import Connection
+
+
+class Place(Enum):
+    """Where the rows of a table live."""
+
+    LOCAL = "local"
+    """On the coordinator."""
+    REFERENCE = "reference"
+    """On every machine, complete."""
+    DISTRIBUTED = "distributed"
+    """Each bucket's rows on one machine."""
+
+
+Places: TypeAlias = Mapping[str, Place]
+
+REFERENCE: Final = (
+    "workspaces",
+    "api_tokens",
+    "custom_fields",
+    "event_names",
+    "groups",
+    "segments",
+    "segment_dependencies",
+    "identities",
+    "automations",
+    "webhook_endpoints",
+    "zone_clocks",
+)
+"""Definitions, which statements about people join. They are small and rarely written, except `identities`: an address has one owner in the whole workspace."""
+DISTRIBUTED: Final = ("buckets", *reversed(BUCKETED))
+"""Tables with a row for each bucket, and with rows of a bucket. All others are the work of the processes, and stay on the coordinator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A foreign key that stands in the way."""
+
+    table: str
+    name: str
+    definition: str
+
+    @property
+    def add(self) -> str:
+        return f"ALTER TABLE {self.table} ADD CONSTRAINT {self.name} {self.definition}"
+
+    @property
+    def drop(self) -> str:
+        return f"ALTER TABLE {self.table} DROP CONSTRAINT {self.name}"
+
+
+def _of_people(table: str) -> Key:
+    definition = (
+        "FOREIGN KEY (bucket_id, subscriber_id) REFERENCES subscribers(bucket_id, id) ON DELETE CASCADE"
+    )
+    return Key(table=table, name=f"{table}_bucket_id_subscriber_id_fkey", definition=definition)
+
+
+def _of_workspaces(table: str) -> Key:
+    definition = "FOREIGN KEY (workspace_id) REFERENCES workspaces(id) ON DELETE CASCADE"
+    return Key(table=table, name=f"{table}_workspace_id_fkey", definition=definition)
+
+
+KEPT: Final = (
+    Key(
+        table="subscribers",
+        name="subscribers_bucket_id_fkey",
+        definition="FOREIGN KEY (bucket_id) REFERENCES buckets(id)",
+    ),
+    *map(_of_people, ("channel_states", "group_members", "subscriber_dates")),
+    Key(
+        table="segment_dependencies",
+        name="segment_dependencies_segment_id_fkey",
+        definition="FOREIGN KEY (segment_id) REFERENCES segments(id) ON DELETE CASCADE",
+    ),
+    Key(
+        table="segment_dependencies",
+        name="segment_dependencies_depends_on_id_fkey",
+        definition="FOREIGN KEY (depends_on_id) REFERENCES segments(id)",
+    ),
+)
+"""Keys that a cluster keeps. They are dropped while their tables move one after the other, and added again."""
+LEFT_OUT: Final = tuple(map(_of_workspaces, (
+    "api_tokens", "automations", "buckets", "custom_fields", "event_names", "exports", "groups", "imports", "segments",
+    "trail_entries", "webhook_endpoints",
+)))  # fmt: skip
+"""Keys that a cluster does without: it would lock all tables that they connect together, so that one workspace would wait for another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One statement of the way to a distributed database, or back."""
+
+    about: str
+    sql: str
+
+
+async def version(connection: Connection) -> str | None:
+    """The version of Citus in this database. None without Citus."""
+    found: str | None = await connection.fetchval(
+        "SELECT e.extversion FROM pg_extension e WHERE e.extname = 'citus'"
+    )
+    return found
+
+
+async def places(connection: Connection) -> Places:
+    """Where each table of the schema is now."""
+    rows = await connection.fetch(
+        "SELECT c.relname AS name, t.citus_table_type AS type FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public' "
+        "LEFT JOIN citus_tables t ON t.table_name = c.oid::regclass "
+        "WHERE c.relkind = 'r' ORDER BY c.relname"
+    )
+    return {row["name"]: Place(row["type"]) if row["type"] in _TYPES else Place.LOCAL for row in rows}
+
+
+async def steps_to_distribute(connection: Connection) -> list[Step]:
+    """What is left to do, in order. Nothing is left when it is done."""
+    now, keys = await places(connection), await _key_names(connection)
+    references = [name for name in REFERENCE if now[name] is not Place.REFERENCE]
+    distributions = [name for name in DISTRIBUTED if now[name] is not Place.DISTRIBUTED]
+    dropped = [key for key in (*LEFT_OUT, *(KEPT if references or distributions else ())) if key.name in keys]
+    added = [key for key in KEPT if key in dropped or key.name not in keys]
+    return [
+        *(Step(about=f"drop the key {key.name}", sql=key.drop) for key in dropped),
+        *(
+            Step(about=f"copy {name} to every machine", sql=f"SELECT create_reference_table('{name}')")
+            for name in references
+        ),
+        *(Step(about=f"distribute {name}", sql=_distribution(name)) for name in distributions),
+        *(Step(about=f"add the key {key.name}", sql=key.add) for key in added),
+    ]
+
+
+async def steps_to_undistribute(connection: Connection) -> list[Step]:
+    """What is left to do on the way back to one machine, in order."""
+    now, keys = await places(connection), await _key_names(connection)
+    spread = [name for name in (*DISTRIBUTED[::-1], *REFERENCE[::-1]) if now[name] is not Place.LOCAL]
+    dropped = [key for key in KEPT if spread and key.name in keys]
+    added = [key for key in (*KEPT, *LEFT_OUT) if key in dropped or key.name not in keys]
+    return [
+        *(Step(about=f"drop the key {key.name}", sql=key.drop) for key in dropped),
+        *(Step(about=f"bring {name} back", sql=f"SELECT undistribute_table('{name}')") for name in spread),
+        *(Step(about=f"add the key {key.name}", sql=key.add) for key in added),
+    ]
+
+
+_TYPES: Final = {Place.REFERENCE.value, Place.DISTRIBUTED.value}
+
+
+def _distribution(name: str) -> str:
+    if name == "buckets":
+        return "SELECT create_distributed_table('buckets', 'id')"
+    return f"SELECT create_distributed_table('{name}', 'bucket_id', colocate_with => 'buckets')"
+
+
+async def _key_names(connection: Connection) -> set[str]:
+    rows = await connection.fetch(
+        "SELECT k.conname AS name FROM pg_constraint k "
+        "JOIN pg_namespace n ON n.oid = k.connamespace AND n.nspname = 'public' WHERE k.contype = 'f'"
+    )
+    return {row["name"] for row in rows}

@@ -1,0 +1,97 @@
+"""Databases on a Citus cluster, for a run of the tests with CITUS_URL.
+
+CITUS_URL names a database of the coordinator in which the cluster is set up. Every database of the tests is made on all machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from audience_gql.storage import citus
+
+_SHARDS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    host: str
+    port: int
+
+    def url(self, coordinator_url: str, database: str) -> str:
+        parts = urlsplit(coordinator_url)
+        account = parts.netloc.rpartition("@")[0]
+        netloc = f"{account}@{self.host}:{self.port}" if account else f"{self.host}:{self.port}"
+        return urlunsplit(parts._replace(netloc=netloc, path=f"/{database}"))
+
+
+async def machines(coordinator_url: str) -> tuple[Machine, ...]:
+    """The coordinator, then the other machines."""
+    connection = await asyncpg.connect(coordinator_url)
+    try:
+        rows = await connection.fetch(
+            "SELECT nodename, nodeport FROM pg_dist_node WHERE noderole = 'primary' ORDER BY groupid"
+        )
+    finally:
+        await connection.close()
+    return tuple(Machine(host=row["nodename"], port=row["nodeport"]) for row in rows)
+
+
+async def create(coordinator_url: str, database: str) -> None:
+    """An empty database on every machine, joined to a cluster. One at a time: joining changes the roles of the machines, which all databases share."""
+    found = await machines(coordinator_url)
+    waiting = await asyncpg.connect(coordinator_url)
+    try:
+        await waiting.execute("SELECT pg_advisory_lock(1)")
+        await _create(coordinator_url, database, found)
+    finally:
+        await waiting.close()
+
+
+async def _create(coordinator_url: str, database: str, found: Sequence[Machine]) -> None:
+    for machine in found:
+        await execute(
+            machine.url(coordinator_url, "postgres"),
+            "SET citus.enable_create_database_propagation = off",
+            f"CREATE DATABASE {database}",
+        )
+        await execute(machine.url(coordinator_url, database), "CREATE EXTENSION citus")
+    coordinator, *others = found
+    await execute(
+        coordinator.url(coordinator_url, database),
+        f"SELECT citus_set_coordinator_host('{coordinator.host}', {coordinator.port})",
+        *(f"SELECT citus_add_node('{machine.host}', {machine.port})" for machine in others),
+        f"ALTER DATABASE {database} SET citus.shard_count = {_SHARDS}",
+        f"ALTER DATABASE {database} SET citus.multi_shard_modify_mode = 'sequential'",
+    )
+
+
+async def distribute(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for step in await citus.steps_to_distribute(connection):
+            try:
+                await connection.execute(step.sql)
+            except Exception as e:
+                raise RuntimeError(step.sql) from e
+    finally:
+        await connection.close()
+
+
+async def drop(coordinator_url: str, database: str) -> None:
+    for machine in await machines(coordinator_url):
+        await execute(
+            machine.url(coordinator_url, "postgres"), f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
+        )
+
+
+async def execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
