@@ -65,18 +65,15 @@ async def _create(coordinator_url: str, database: str, found: Sequence[Machine])
         f"SELECT citus_set_coordinator_host('{coordinator.host}', {coordinator.port})",
         *(f"SELECT citus_add_node('{machine.host}', {machine.port})" for machine in others),
         f"ALTER DATABASE {database} SET citus.shard_count = {_SHARDS}",
-        f"ALTER DATABASE {database} SET citus.multi_shard_modify_mode = 'sequential'",
     )
 
 
 async def distribute(url: str) -> None:
+    """Distribute the tables of a migrated database, as the command does."""
     connection = await asyncpg.connect(url)
     try:
         for step in await citus.steps_to_distribute(connection):
-            try:
-                await connection.execute(step.sql)
-            except Exception as e:
-                raise RuntimeError(step.sql) from e
+            await connection.execute(step.sql)
     finally:
         await connection.close()
 

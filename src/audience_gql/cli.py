@@ -12,6 +12,7 @@ import zoneinfo
 from typing import TYPE_CHECKING, Final
 
 from audience_gql.commands import (
+    citus,
     definitions,
     documents,
     exporting,
@@ -44,6 +45,7 @@ _COMMANDS: Final = (
     tokens,
     documents,
     upkeep,
+    citus,
     generated,
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -104,24 +103,6 @@ async def test_a_bucketed_table_begins_its_key_with_the_bucket(database):
     assert len(bucketed) == 20
     assert without_key == {"dirty"}  # of which two may be equal
     assert {first[model._meta.db_table] for model in bucketed if model is not models.Dirty} == {"bucket_id"}
-
-
-async def test_the_steps_to_citus_name_every_table_once(database):
-    rows = await database.fetch(
-        "SELECT t.table_name::text AS name, bool_or(c.column_name = 'bucket_id') AS is_bucketed "
-        "FROM information_schema.tables t JOIN information_schema.columns c USING (table_schema, table_name) "
-        "WHERE t.table_schema = 'public' GROUP BY t.table_name"
-    )
-    page = (Path(__file__).parents[2] / "docs/howto/scale-out.md").read_text(encoding="utf-8")
-    steps = "".join(re.findall(r"^ +```sql\n(.*?)^ +```$", page, re.DOTALL | re.MULTILINE))
-    spread = re.findall(r"SELECT create_distributed_table\('(\w+)', '(\w+)'", steps)
-    whole = re.findall(r"SELECT create_reference_table\('(\w+)'\)", steps)
-    (stay,) = re.findall(r"^   ((?:`\w+`(?:, | and the sequence\s+))+)`ids` stay", page, re.MULTILINE)
-
-    bucketed = {row["name"] for row in rows if row["is_bucketed"]} - {"identities"}
-    others = {row["name"] for row in rows} - bucketed - {"buckets"}
-    assert sorted(spread) == sorted([("buckets", "id"), *((name, "bucket_id") for name in bucketed)])
-    assert sorted([*whole, *re.findall(r"\w+(?=`)", stay)]) == sorted(others)
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if issubclass(model, models.BucketedModel)])

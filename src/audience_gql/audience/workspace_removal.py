@@ -11,6 +11,7 @@ from audience_gql.storage import definitions, workspace_removal
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import membership
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.tables import BUCKETED
 
 _ROWS: Final = 5_000
 """Rows in one slice: few enough that ticks of other workspaces and the disks keep up."""
@@ -54,7 +55,7 @@ async def remove_workspace(*, ports: Ports, workspace: Workspace, rows: int = _R
         bucket_ids = await definitions.bucket_ids(connection, workspace.id)
     removed = 0
     for bucket_id in bucket_ids:
-        for table in workspace_removal.BUCKETED:
+        for table in BUCKETED:
             while count := await _remove_slice(ports, bucket_id, table, rows):
                 removed += count
                 yield removed
@@ -87,7 +88,7 @@ async def _remove_rest(ports: Ports, workspace_id: int, bucket_ids: list[int]) -
         await definitions.lock_workspace(connection, workspace_id)
         await definitions.lock_buckets(connection, workspace_id)
         for bucket_id in bucket_ids:
-            for table in workspace_removal.BUCKETED:
+            for table in BUCKETED:
                 await workspace_removal.remove_from_bucket(connection, bucket_id, table, _LAST_ROWS)
         await workspace_removal.remove_identities(connection, workspace_id, _LAST_ROWS)
         await workspace_removal.remove_workspace(connection, workspace_id)

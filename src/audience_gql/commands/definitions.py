@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from audience_gql.commands.environment import is_confirmed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -154,7 +156,7 @@ def _apply(parsed: argparse.Namespace) -> int:
         raise asking.Outdated(f"this is not the plan {parsed.if_plan}")
     if not has_changes(plan):
         return 0
-    if not parsed.yes and not _is_confirmed():
+    if not parsed.yes and not is_confirmed("Type yes to make these changes: "):
         print("audience-gql: nothing was applied", file=sys.stderr)
         return 1
     applied = asking.apply(client, folder, prune=parsed.prune, plan_id=plan["id"])
@@ -163,14 +165,6 @@ def _apply(parsed: argparse.Namespace) -> int:
         f"Applied: {changes} {'change' if changes == 1 else 'changes'}. People enter and leave in the background."
     )
     return 0
-
-
-def _is_confirmed() -> bool:
-    try:
-        return input("Type yes to make these changes: ").strip().lower() == "yes"
-    except EOFError:
-        print(file=sys.stderr)
-        return False
 
 
 def _shown(plan: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON

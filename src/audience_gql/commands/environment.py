@@ -1,7 +1,8 @@
-"""Reads the settings of a command from the environment."""
+"""What commands learn from whoever runs them: the settings in the environment, and the answer to a question."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from audience_gql.telemetry.logs import write_logs
@@ -17,3 +18,12 @@ def read_settings() -> Settings:
     settings = settings_from_environment()
     write_logs(settings.log_format, settings.log_level)
     return settings
+
+
+def is_confirmed(question: str) -> bool:
+    """Whether the answer to the question is yes. No answer, as in a script, means no."""
+    try:
+        return input(question).strip().lower() == "yes"
+    except EOFError:
+        print(file=sys.stderr)
+        return False

@@ -97,7 +97,7 @@ KEPT: Final = (
 """Keys that a cluster keeps. They are dropped while their tables move one after the other, and added again."""
 LEFT_OUT: Final = tuple(map(_of_workspaces, (
     "api_tokens", "automations", "buckets", "custom_fields", "event_names", "exports", "groups", "imports", "segments",
-    "trail_entries", "webhook_endpoints",
+    "trail_entries", "trusted_documents", "webhook_endpoints",
 )))  # fmt: skip
 """Keys that a cluster does without: it would lock all tables that they connect together, so that one workspace would wait for another."""
 
@@ -129,6 +129,38 @@ async def places(connection: Connection) -> Places:
     return {row["name"]: Place(row["type"]) if row["type"] in _TYPES else Place.LOCAL for row in rows}
 
 
+SETTINGS: Final = {
+    "citus.multi_shard_modify_mode": "sequential",  # writes to several machines must not keep a later write to a definition from running
+    "citus.override_table_visibility": "off",  # the driver looks types up, which takes seconds while each table's visibility is checked
+    "timezone": "UTC",
+    "jit": "off",
+}
+"""Of the database on every machine: the settings that connections make for themselves reach only the coordinator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    host: str
+    port: int
+
+
+async def machines(connection: Connection) -> list[Machine]:
+    """The coordinator, then the other machines. Only the coordinator if the cluster has no others."""
+    rows = await connection.fetch(
+        "SELECT n.nodename AS host, n.nodeport AS port FROM pg_dist_node n WHERE n.noderole = 'primary' ORDER BY n.groupid"
+    )
+    return [Machine(**row) for row in rows]
+
+
+async def processes(connection: Connection) -> int:
+    """How many connections our processes have to this database, without this one."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity a WHERE a.datname = current_database() "
+        "AND a.application_name LIKE 'audience-gql%' AND a.pid <> pg_backend_pid()"
+    )
+    return count
+
+
 async def steps_to_distribute(connection: Connection) -> list[Step]:
     """What is left to do, in order. Nothing is left when it is done."""
     now, keys = await places(connection), await _key_names(connection)
@@ -144,6 +176,7 @@ async def steps_to_distribute(connection: Connection) -> list[Step]:
         ),
         *(Step(about=f"distribute {name}", sql=_distribution(name)) for name in distributions),
         *(Step(about=f"add the key {key.name}", sql=key.add) for key in added),
+        *await _settings(connection),
     ]
 
 
@@ -175,3 +208,25 @@ async def _key_names(connection: Connection) -> set[str]:
         "JOIN pg_namespace n ON n.oid = k.connamespace AND n.nspname = 'public' WHERE k.contype = 'f'"
     )
     return {row["name"] for row in rows}
+
+
+async def _settings(connection: Connection) -> list[Step]:
+    """What is left to set. The coordinator is set last, so that an interrupted run sets the other machines again."""
+    database = await connection.fetchval("SELECT quote_ident(current_database())")
+    rows = await connection.fetch(
+        "SELECT unnest(s.setconfig) AS setting FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase "
+        "WHERE d.datname = current_database() AND s.setrole = 0"
+    )
+    present = {row["setting"].lower() for row in rows}
+    steps = []
+    for name, value in SETTINGS.items():
+        if f"{name}={value}".lower() not in present:
+            sql = f"ALTER DATABASE {database} SET {name} = '{value}'"
+            steps.append(
+                Step(
+                    about=f"set {name} on the other machines",
+                    sql=f"SELECT run_command_on_workers($x${sql}$x$)",
+                )
+            )
+            steps.append(Step(about=f"set {name} on the coordinator", sql=sql))
+    return steps

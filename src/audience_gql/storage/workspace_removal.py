@@ -22,6 +22,14 @@ _DEFINITIONS: Final = (
     "DELETE FROM trusted_documents d WHERE d.workspace_id = $1",
 )
 
+_REST: Final = (
+    "DELETE FROM api_tokens t WHERE t.workspace_id = $1",
+    "DELETE FROM event_names n WHERE n.workspace_id = $1",
+    "DELETE FROM trail_entries t WHERE t.workspace_id = $1",
+    "DELETE FROM trusted_documents d WHERE d.workspace_id = $1",
+    "DELETE FROM buckets b WHERE b.workspace_id = $1",
+)
+
 
 async def is_being_written(connection: Connection, workspace_id: int) -> bool:
     """Whether a worker writes, or undoes, an import of the workspace, or writes an export."""
@@ -70,6 +78,10 @@ async def remove_identities(connection: Connection, workspace_id: int, rows: int
 
 
 async def remove_workspace(connection: Connection, workspace_id: int) -> None:
-    """Delete the workspace itself with its buckets, tokens, names of events and audit trail. Its people are deleted already."""
-    await connection.execute("DELETE FROM buckets b WHERE b.workspace_id = $1", workspace_id)
+    """Delete the workspace itself with its buckets, tokens, names of events, documents and audit trail. Its people are deleted already.
+
+    Each has a statement of its own, because a cluster has no keys between them and the workspace.
+    """
+    for statement in _REST:
+        await connection.execute(statement, workspace_id)
     await connection.execute("DELETE FROM workspaces w WHERE w.id = $1", workspace_id)
