@@ -11,11 +11,14 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from graphql import get_named_type, is_leaf_type
 
 from audience_gql.api.context import Context
@@ -23,6 +26,8 @@ from audience_gql.api.operation_requests import OperationRefused
 from audience_gql.api.transport.messages import Malformed, Subscribe, parse
 from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.audience.budgets import Budgets
+from tests.api.conftest import web_client
 from tests.api.positions import Position, Token, as_json, positions
 from tests.api.test_input_words import FOREIGN
 from tests.api.test_socket_crowd import Wire
@@ -82,6 +87,14 @@ def requests(schema) -> list[tuple[str, Position, str]]:
                     body = f'{{"query": {query}, "variables": {{"value": {as_json(position.value(token))}}}}}'
                 found.append((f"{position} {way} {name}", position, body))
     return found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def web(api) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a budget of points, because a document of a megabyte costs thousands."""
+    unlimited = replace(api, services=replace(api.services, budgets=Budgets(most=0, per_second=1)))
+    async with web_client(unlimited) as client:
+        yield client
 
 
 @pytest.mark.slow
