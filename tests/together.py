@@ -32,6 +32,9 @@ _SHARES: Final = {
     "tests/faults/test_resume.py": "storm",
     "tests/fuzz/test_storm.py": "storm",
     "tests/storage/test_distribution_postgres.py": "oldest Postgres",
+    "tests/telemetry/test_logs.py": "observed product",
+    "tests/telemetry/test_metrics.py": "observed product",
+    "tests/telemetry/test_traces.py": "observed product",
     "tests/test_newcomer.py": "newcomer",
 }
 _LONGEST: Final = ("newcomer", "storm", "product", "oldest Postgres")

@@ -13,15 +13,15 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from tests.telemetry.conftest import Observed
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("observed")]
+pytestmark = pytest.mark.faults
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAMED = r"\b(?:audience|process)_[a-z_]+"
-SEGMENT = """mutation { createSegment(input: {name: "Everybody", condition: {all: []}}) {
+SEGMENT = """mutation { createSegment(input: {name: "All of them", condition: {all: []}}) {
   ... on Segment { id } ... on UserError { message } } }"""
-UPSERT = """mutation { upsertSubscribers(input: {subscribers: [{externalId: "ada"}]}) {
+UPSERT = """mutation { upsertSubscribers(input: {subscribers: [{externalId: "measured"}]}) {
   ... on UpsertSubscribersPayload { created } } }"""
-SIZE = "query ($id: ID!) { node(id: $id) { ... on Segment { state memberCount } } }"
+STATE = "query ($id: ID!) { node(id: $id) { ... on Segment { state } } }"
 
 
 async def read(url: str, accept: str = "") -> httpx.Response:
@@ -47,7 +47,7 @@ def named(name: str, /, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]
 async def test_what_the_processes_do_is_measured(observed: Observed):
     segment = (await observed.ask(SEGMENT))["createSegment"]["id"]
     await observed.ask(UPSERT)
-    await observed.until({"node": {"state": "READY", "memberCount": 1}}, SIZE, id=segment)
+    await observed.until({"node": {"state": "READY"}}, STATE, id=segment)
 
     web, worker = (
         await samples(f"{observed.product.origin}/metrics"), await samples(observed.worker_metrics)

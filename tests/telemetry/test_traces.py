@@ -16,7 +16,7 @@ from tests.api.test_socket import PROTOCOL
 from tests.telemetry.collector import Seen
 from tests.telemetry.conftest import Observed
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("observed")]
+pytestmark = pytest.mark.faults
 
 UPSERT = """mutation { upsertSubscribers(input: {subscribers: [{externalId: "bo"}]}) {
   ... on UpsertSubscribersPayload { created } } }"""
@@ -91,6 +91,7 @@ async def test_an_event_is_followed_to_the_socket_and_to_the_webhook(observed: O
 
 
 async def test_jobs_and_fills_have_spans_and_lines_have_their_ids(observed: Observed):
+    await observed.ask(SEGMENT.replace("Readers", "More readers"))
     job = await seen(observed, lambda span: span.attributes.get("audience.job") == "sweep")
     fill = await seen(observed, lambda span: span.name == "fill")
 

@@ -53,7 +53,7 @@ class PlainConnection(asyncpg.Connection):
         _have_kernel_watch(transport.get_extra_info("socket"))
 
         if traces.current is not None:
-            self.add_query_logger(traces.current.note_statement)
+            traces.current.watch(self)
 
         self.siblings: Collection[PlainConnection] = ()
         """All connections of our pool, with this one. Empty in a pool of the driver's."""

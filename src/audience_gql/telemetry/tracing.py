@@ -18,7 +18,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -31,6 +31,7 @@ MOST_LINKS: Final = 32
 _LONGEST_STATEMENT: Final = 1_000
 _WHILE_ENDING_NANOSECONDS: Final = 100_000_000
 """The driver tells of a statement in the next round of the event loop. Its parent may have ended by then, but not for longer than this."""
+_UNNAMED: Final = "GraphQL Operation"
 _IS_BULK: Final = contexts.create_key("audience_gql.is_bulk")
 _STATEMENT: Final = re.compile(r"^\s*[a-z]+", re.IGNORECASE | re.MULTILINE)
 """The first word of a statement, after the lines of a comment."""
@@ -44,6 +45,7 @@ class Tracing:
         self._provider = provider
         self._tracer = provider.get_tracer("audience_gql")
         self._always = always.get_tracer("audience_gql")
+        self._sampler, self._ids = provider.sampler, provider.id_generator
 
     @classmethod
     def to_collector(cls, process: str) -> Tracing:
@@ -61,14 +63,27 @@ class Tracing:
         find_with(_ids_of_span)
         return cls(provider, always)
 
+    def is_sampled(self) -> bool:
+        """Whether a request without the header `traceparent` is traced. Deciding it here costs a tenth of a span that is not written."""
+        trace_id = self._ids.generate_trace_id()
+        decision = self._sampler.should_sample(None, trace_id, _UNNAMED).decision
+        return decision is Decision.RECORD_AND_SAMPLE
+
+    def watch(self, connection: Any) -> None:  # Any: the driver's own
+        """Write the spans of the connection's statements. Its set of loggers is empty for whoever is not traced, so that nothing is measured."""
+        connection._query_loggers = _WhileTraced()  # noqa: SLF001  # the driver looks there before each statement
+        connection.add_query_logger(self.note_statement)
+
     def close(self) -> None:
         self._provider.shutdown()
 
     @contextmanager
-    def request(self, headers: Mapping[str, str], attributes: Attributes) -> Iterator[Span]:
-        """The span of one request, which continues the trace of its header `traceparent`."""
-        parent = _PROPAGATOR.extract(headers) if headers else contexts.Context()
-        span = self._tracer.start_span("GraphQL Operation", parent, SpanKind.SERVER, attributes)
+    def request(self, attributes: Attributes, headers: Mapping[str, str] | None = None) -> Iterator[Span]:
+        """The span of one request: always written without headers, or else what the sampler says about their `traceparent`."""
+        tracer, parent = self._always, contexts.Context()
+        if headers is not None:
+            tracer, parent = self._tracer, _PROPAGATOR.extract(headers, parent)
+        span = tracer.start_span(_UNNAMED, parent, SpanKind.SERVER, attributes)
         with _active(span):
             yield span
 
@@ -169,6 +184,14 @@ class Tracing:
         if logged.exception is not None:
             _fail(span, logged.exception)
         span.end(end)
+
+
+class _WhileTraced(set[Any]):  # Any: the driver's own callbacks
+    """A set that looks empty unless the current span is written."""
+
+    def __bool__(self) -> bool:
+        span = trace.get_current_span()
+        return span is not trace.INVALID_SPAN and span.get_span_context().trace_flags.sampled
 
 
 class Delivering:

@@ -71,9 +71,9 @@ class Subscriptions:
         self, candidate: Candidate, context: Context, extensions: dict[str, object] | None
     ) -> Result:
         """The result of a query or mutation. Its place in the queue is free before a slow client reads the result."""
-        if traces.current is None:
+        if traces.current is None or not traces.current.is_sampled():
             return await self._measured(candidate, context, extensions)
-        with traces.current.request({}, {"network.protocol.name": "websocket"}):
+        with traces.current.request({"network.protocol.name": "websocket"}):
             return await self._measured(candidate, context, extensions)
 
     async def _measured(

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from audience_gql.telemetry.tracing import Tracing
 
 _CARRIED: Final = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
+_ACCEPT: Final = b"accept"
 _STREAM: Final = b"text/event-stream"
 
 
@@ -21,14 +22,18 @@ class Traced:
         self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {
-            _CARRIED[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _CARRIED
-        }
-        if any(name == b"accept" and _STREAM in value for name, value in scope["headers"]):
+        headers: dict[str, str] | None = None
+        for name, value in scope["headers"]:
+            if name in _CARRIED:
+                headers = {**(headers or {}), _CARRIED[name]: value.decode("latin-1")}
+            elif name == _ACCEPT and _STREAM in value:
+                await self._app(scope, receive, send)
+                return
+        if headers is None and not self._tracing.is_sampled():
             await self._app(scope, receive, send)
             return
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
-        with self._tracing.request(headers, attributes) as span:
+        with self._tracing.request(attributes, headers) as span:
             status: int | None = None
 
             async def note(message: Message) -> None:
