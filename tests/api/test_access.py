@@ -179,9 +179,8 @@ def test_what_is_stored_is_read_below_a_payload_with_the_scope_read_only(api):
         for scopes in (("WRITE", "TRACK"), ("WRITE", "TRACK", "READ")):
             access = Access(workspace=api.access.workspace, token=models.ApiToken(scopes=list(scopes)))
             codes = refused(api.schema, document, access) - {"COST_LIMIT"}
-            needs_admin = (
-                mutation.endswith("ApiToken") or "Webhook" in mutation or mutation == "exportSubscriber"
-            )
+            needs_admin = mutation.endswith(("ApiToken", "Documents")) or "Webhook" in mutation
+            needs_admin = needs_admin or mutation == "exportSubscriber"
             needs_read = is_stored or mutation in ("exportList", "expireExport")
             is_forbidden = (needs_read and "READ" not in scopes) or needs_admin
             if codes != ({"FORBIDDEN"} if is_forbidden else set()):
