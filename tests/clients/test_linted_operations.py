@@ -35,9 +35,9 @@ def linted(node, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_they_have_no_errors_and_an_error_is_found(node, folder):
     done = linted(node, folder)
-    (folder / "operations/planted.graphql").write_text("query Planted { viewer { workspace { nome } } }")
+    (folder / "operations/planted.graphql").write_text("query Planted { viewer { workspace { title } } }")
     planted = linted(node, folder)
 
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert planted.returncode == 1
-    assert 'Cannot query field "nome" on type "Workspace"' in planted.stdout
+    assert 'Cannot query field "title" on type "Workspace"' in planted.stdout
