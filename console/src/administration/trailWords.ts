@@ -14,6 +14,7 @@ export const OBJECTS = {
   import: { one: "an import", many: "Imports", address: toImport },
   export: { one: "an export", many: "Exports", address: null },
   person: { one: "a person", many: "People", address: toPerson },
+  document: { one: "a trusted document", many: "Trusted documents", address: null },
   workspace: { one: "the workspace", many: "The workspace", address: null },
   other: { one: "something else:", many: "Other changes", address: null },
 } as const;
@@ -53,6 +54,8 @@ const CHANGES: Record<AuditKind, Change> = {
   EXPORT_STARTED: { verb: "started", object: "export" },
   SUBSCRIBER_ERASED: { verb: "erased", object: "person", isEnd: true },
   SUBSCRIBER_EXPORTED: { verb: "exported everything about", object: "person" },
+  TRUSTED_DOCUMENT_PUBLISHED: { verb: "published", object: "document" },
+  TRUSTED_DOCUMENT_WITHDRAWN: { verb: "withdrew", object: "document", isEnd: true },
   WORKSPACE_CREATED: { verb: "created", object: "workspace" },
   WORKSPACE_EDITED: { verb: "edited", object: "workspace" },
 };

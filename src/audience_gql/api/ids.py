@@ -120,8 +120,7 @@ def _subscriber_id(row: SubscriberRecord) -> str:
 
 
 def _event_id(row: EventRecord) -> str:
-    microseconds = (row.occurred_at - _DAWN) // _MICROSECOND
-    return encode(Kind.EVENT, row.bucket_id, row.subscriber_id, row.name_id, microseconds, row.id)
+    return event_id(row.key)
 
 
 _ID_OF: Final[Mapping[type, Callable[[Any], str]]] = {  # Any: a row of the type
@@ -163,6 +162,13 @@ def owner_of(text: str) -> Owner | None:
         case (bucket_id, person_id):
             return bucket_id, person_id
     return None
+
+
+def event_id(key: EventKey) -> str:
+    """The id of an event."""
+    bucket_id, subscriber_id, name_id, occurred_at, number = key
+    microseconds = (occurred_at - _DAWN) // _MICROSECOND
+    return encode(Kind.EVENT, bucket_id, subscriber_id, name_id, microseconds, number)
 
 
 def event_key_of(text: str) -> EventKey | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -13,12 +14,17 @@ from audience_gql.api.failures import InvalidInput, Reject
 from audience_gql.api.keys import SubscriberKey, subscriber_key
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import ListConnection, ListEdge
+from audience_gql.api.plans.declaring import FOR_EACH, READS
 from audience_gql.api.viewer import Scope
 from audience_gql.audience.people.events import EventItem, Tracked, track_events
 from audience_gql.storage.reads.records import EventRecord, SubscriberRecord
 
 if TYPE_CHECKING:
     from audience_gql.api.people.subscribers import Subscriber
+
+
+def _values(events: Sequence[EventRecord]) -> list[float | None]:
+    return [None if (value := event["value"]) is None else float(value) for event in events]
 
 
 @strawberry.type(description="Something that a person did, or that happened to them, at an instant.")
@@ -36,11 +42,13 @@ class Event(Node):
         return isinstance(row, EventRecord)
 
     @strawberry.field(
-        description="The value of the event, for example an order's total. The unit is the caller's. Null when none was given."
+        description="The value of the event, for example an order's total. The unit is the caller's. Null when none was given.",
+        metadata={FOR_EACH: _values, READS: ("value",)},
     )
     @staticmethod
     def value(parent: strawberry.Parent[EventRecord]) -> float | None:
-        return None if parent.value is None else float(parent.value)
+        (value,) = _values([parent])
+        return value
 
     @strawberry.field(
         description="The person whose event this is.",

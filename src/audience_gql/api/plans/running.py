@@ -32,6 +32,8 @@ from audience_gql.api.plans.compiling import (
 )
 
 _NULL: Final = type(None)
+_AT_ONCE: Final = 500
+"""A level with more objects than this is read field by field, with other operations in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,11 @@ class PlanRun:
         """The JSON of each of these objects."""
         if not plan.keys:  # @skip leaves out everything
             return [{} for _ in parents]
-        columns = [self._column(field, plan, parents) for field in plan.fields]
+        columns = []
+        for field in plan.fields:
+            if len(parents) > _AT_ONCE:
+                await asyncio.sleep(0)  # others get their turn
+            columns.append(self._column(field, plan, parents))
         waiting = [field for field, column in zip(plan.fields, columns, strict=True) if column is None]
         if waiting:
             works = [self._resolved(field, parents) for field in waiting]

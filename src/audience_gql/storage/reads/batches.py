@@ -31,7 +31,6 @@ from audience_gql.storage.reads.records import (
     columns_of,
     definition_columns,
     definition_of,
-    event_of,
     figures_of,
 )
 
@@ -150,8 +149,9 @@ async def events_by_keys(
         "JOIN event_names n ON n.id = e.name_id",
         workspace_id,
         *_unzipped(keys, 5),
+        record_class=EventRecord,
     )
-    return {event.key: event for event in map(event_of, rows)}
+    return {event.key: event for event in rows}
 
 
 async def changes_by_keys(

@@ -91,6 +91,8 @@ async def rows_of_pages_in_buckets(
     parents: Sequence[tuple[int, int]],
     listing: Listing,
     values: Sequence[object],
+    *,
+    record_class: type[asyncpg.Record] = asyncpg.Record,
 ) -> list[asyncpg.Record]:
     """The same for parents whose lists lie in one bucket: `parents` are their buckets and ids, and `rows` has `{bucket}` and `{parent}`.
 
@@ -112,6 +114,7 @@ async def rows_of_pages_in_buckets(
             [bucket_id for bucket_id, _ in parents],
             [id_ for _, id_ in parents],
             *rest,
+            record_class=record_class,
         )
     sql = (
         f"SELECT ${len(values) + 1}::bigint AS number, x.* FROM ({page('$2::bigint', '$3::bigint')}) x "
@@ -119,5 +122,6 @@ async def rows_of_pages_in_buckets(
     )
     found: list[asyncpg.Record] = []
     for position, (bucket_id, id_) in enumerate(parents, 1):
-        found += await database.fetch(sql, first, bucket_id, id_, *rest, position)
+        bound = first, bucket_id, id_, *rest, position
+        found += await database.fetch(sql, *bound, record_class=record_class)
     return found

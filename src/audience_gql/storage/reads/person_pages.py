@@ -21,7 +21,6 @@ from audience_gql.storage.reads.records import (
     columns_of,
     definition_columns,
     definitions_of,
-    event_of,
 )
 from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
 
@@ -85,8 +84,8 @@ async def events_of_subscribers(
     else:
         tables = f"{tables} AND n.name = $4::text"
         wanted = _List(columns=EVENT_COLUMNS, tables=tables, alias="e", order=order, values=(name,))
-    rows = await _rows(database, workspace_id, owners, part, wanted)
-    return by_parent(owners, rows, order, event_of)
+    rows = await _rows(database, workspace_id, owners, part, wanted, record_class=EventRecord)
+    return by_parent(owners, rows, order)
 
 
 async def changes_of_subscribers(
@@ -102,7 +101,13 @@ async def changes_of_subscribers(
 
 
 async def _rows(
-    database: Database, workspace_id: int, owners: Sequence[Owner], part: Slice, wanted: _List
+    database: Database,
+    workspace_id: int,
+    owners: Sequence[Owner],
+    part: Slice,
+    wanted: _List,
+    *,
+    record_class: type[asyncpg.Record] = asyncpg.Record,
 ) -> list[asyncpg.Record]:
     values: list[object] = [workspace_id, None, None, *wanted.values]
     beyond = wanted.order.beyond(part.after, values)
@@ -111,4 +116,4 @@ async def _rows(
         f"WHERE {wanted.alias}.bucket_id = {{bucket}} AND {wanted.alias}.subscriber_id = {{parent}} AND {beyond}"
     )
     listing = Listing(rows=rows, order=wanted.order, part=part)
-    return await rows_of_pages_in_buckets(database, owners, listing, values)
+    return await rows_of_pages_in_buckets(database, owners, listing, values, record_class=record_class)

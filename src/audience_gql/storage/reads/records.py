@@ -1,6 +1,6 @@
 """The rows that reads return: the attributes of a model without the ORM's machinery, and functions that make them from driver rows.
 
-A list can have many people, so a person is the driver's own row, and so is the status of a channel. Definitions (groups, segments, custom fields) are few, so reads return them
+A list can have many people, so a person is the driver's own row, and so are an event and the status of a channel. Definitions (groups, segments, custom fields) are few, so reads return them
 as model instances. A read of `columns` returns rows that have only these; None stands for all.
 """
 
@@ -82,13 +82,11 @@ class ChannelRecord(asyncpg.Record):
     reason: str | None
 
 
-for _record in (SubscriberRecord, ChannelRecord):
-    for _column in _record.__annotations__:
-        setattr(_record, _column, property(itemgetter(_column)))
+class EventRecord(asyncpg.Record):
+    """Something that a person did: the driver's row, as for a person."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRecord:
     bucket_id: int
     subscriber_id: int
     name_id: int
@@ -96,11 +94,20 @@ class EventRecord:
     id: int
     name: str
     value: Decimal | None
-    properties: dict[str, Any]  # Any: the event's own JSON
+
+    @property
+    def properties(self) -> dict[str, Any]:  # Any: the event's own JSON
+        decoded: dict[str, Any] = json.loads(self["properties"])
+        return decoded
 
     @property
     def key(self) -> EventKey:
         return self.bucket_id, self.subscriber_id, self.name_id, self.occurred_at, self.id
+
+
+for _record in (SubscriberRecord, ChannelRecord, EventRecord):
+    for _column in _record.__annotations__:
+        setattr(_record, _column, property(itemgetter(_column)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +127,10 @@ _KEPT: Final = 1_000
 COLUMNS: Final = {
     SubscriberRecord: (*SubscriberRecord.__annotations__, "fields"),
     ChannelRecord: (*ChannelRecord.__annotations__,),
+    EventRecord: (*EventRecord.__annotations__, "properties"),
     LoggedChange: (*LoggedChange.__dataclass_fields__,),
 }
-"""The columns of each record that a statement can select by name."""
+"""The columns of each record."""
 
 
 @lru_cache(_KEPT)
@@ -158,16 +166,12 @@ SEGMENT_STATE: Final = (
 stay correct."""
 
 
-def event_of(row: asyncpg.Record) -> EventRecord:
-    return EventRecord(**_attributes(EventRecord, row) | {"properties": json.loads(row["properties"])})
-
-
 def figures_of(row: asyncpg.Record) -> SegmentFigures:
     return SegmentFigures(state=row["state"], members=row["members"])
 
 
 def change_of(row: asyncpg.Record) -> LoggedChange:
-    return LoggedChange(**_attributes(LoggedChange, row))
+    return LoggedChange(**{name: row[name] for name in LoggedChange.__dataclass_fields__})
 
 
 def definition_of(model: type[Definition], row: asyncpg.Record) -> Definition:
@@ -213,9 +217,3 @@ def definitions_of(model: type[Definition]) -> Callable[[asyncpg.Record], Defini
         return found
 
     return definition
-
-
-def _attributes(
-    record: type[EventRecord | LoggedChange], row: asyncpg.Record
-) -> dict[str, Any]:  # Any: the columns' own types
-    return {name: row[name] for name in record.__dataclass_fields__}
