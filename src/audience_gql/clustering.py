@@ -73,7 +73,11 @@ async def carry_out(settings: Settings, *, is_distributing: bool) -> AsyncIterat
 @asynccontextmanager
 async def _connected(settings: Settings) -> AsyncIterator[Connection]:
     database = await Database.open(
-        settings.database_url, pool_size=1, statement_timeout_seconds=_SECONDS, lock_timeout_seconds=30
+        settings.database_url,
+        pool_size=1,
+        statement_timeout_seconds=_SECONDS,
+        lock_timeout_seconds=30,
+        is_default=False,
     )
     try:
         async with database.acquire() as connection:
