@@ -83,6 +83,10 @@ class Figures:
     def first_row(self, what: str) -> str:
         return self._row(what, self.first[what], f"{what}, in the first {FIRST_SECONDS:g} s of each load", "")
 
+    def whole_row(self, what: str, asked: str) -> str:
+        beside = self.first[what] + self.loaded[what]
+        return self._row(what, beside, f"{what}, during the whole load", asked)
+
     def _row(self, what: str, beside: Samples, shown_as: str, asked: str) -> str:
         alone = self.quiet[what]
         figures = [share_at(it, share) for share in (0.5, 0.99) for it in (alone, beside)]
@@ -103,10 +107,10 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self) -> tuple[int, bytes]:
-        """The status and the body of the answer."""
-        if self._reader is None or self._writer is None:
-            assert self._parts.hostname
-            assert self._parts.port
+        """The status and the body of the answer. A connection that the server has closed, because nobody used it, is opened again."""
+        assert self._parts.hostname
+        assert self._parts.port
+        if self._reader is None or self._writer is None or self._reader.at_eof():
             self._reader, self._writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         self._writer.write(self._request)
         head = await self._reader.readuntil(b"\r\n\r\n")
@@ -348,7 +352,8 @@ Machine: {machine}.
 
 {GREEDY} connections of one token ask for 100 people with 48 events each, 4,900 points, again and again. They obey nothing. The other token reads ten people, then waits {1000 * PAUSE_SECONDS:.0f} ms.
 
-{columns}{starving.first_row("a small page")}
+{columns}{starving.whole_row("a small page", "ratio ≤ 2")}
+{starving.first_row("a small page")}
 {starving.row("a small page", "ratio ≤ 2")}
 
 The greedy token was answered: {_told(starving.answers)}.
