@@ -82,12 +82,12 @@ class DrainingServer(uvicorn.Server):
         return [it.cycle for it in self.server_state.connections if isinstance(it, HttpToolsProtocol)]
 
 
-def refuse_new(listening: socket.socket) -> None:
-    """Let nobody begin another connection, while those that have begun one complete it.
+def refuse_new(listening: socket.socket) -> bool:
+    """Let nobody begin another connection, while those that have begun one complete it. Returns whether the system allows that.
 
     A socket that closes resets the connections that wait in its queue. Without this, one that came between the last look at the queue
     and the closing would be lost, although its client has already sent a request. The client's kernel tries again after a second, and
-    is refused by then. Where the system has no such filter, the queue becomes as short as possible.
+    is refused by then. Where the system has no such filter, or lets this user have none, the queue becomes as short as possible.
     """
     program = ctypes.create_string_buffer(_DROP_NEW)
     pointer = struct.pack("HP", len(_DROP_NEW) // 8, ctypes.addressof(program))
@@ -95,6 +95,8 @@ def refuse_new(listening: socket.socket) -> None:
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pointer)
     except OSError:
         listening.listen(0)
+        return False
+    return True
 
 
 async def _until_taken(listening: Iterable[socket.socket]) -> None:
