@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from audience_gql.conditions.periods import WeekStart
-from audience_gql.storage.database import Connection
+from audience_gql.storage.database import Connection, RunAgain
 from audience_gql.storage.statements import NamedStatement, load_statements
 
 _SQL: Final = load_statements(__file__)
@@ -202,15 +202,16 @@ async def leave_bucket(
 ) -> None:
     """The last statement of a tick: write the changes to the log and to the membership, and store the bucket's progress.
 
-    Changes are logged person by person, so that entries of one person are neighbours in the widest index.
+    Changes are logged person by person, so that entries of one person are neighbours in the widest index. Raises RunAgain if another
+    transaction has held the bucket since it was locked.
     """
     if changes:
         await _apply(connection, bucket, changes, now=now, times=times, settled_at=settled_at)
     else:
         values = _LEAVE_BUCKET.arguments(
-            bucket_id=bucket.id, now=now, settled_at=settled_at, **_progress(times)
+            bucket_id=bucket.id, turn=bucket.turn, now=now, settled_at=settled_at, **_progress(times)
         )
-        await connection.execute(_LEAVE_BUCKET.text, *values)
+        _check_turn(await connection.execute(_LEAVE_BUCKET.text, *values))
 
 
 async def log_outside_a_tick(
@@ -237,6 +238,7 @@ async def _apply(
     counts = _differences(segments)
     values = _APPLY_CHANGES.arguments(
         bucket_id=bucket.id,
+        turn=bucket.turn,
         sequence=bucket.next_sequence,
         now=now,
         list_kinds=[change.list_kind for change in changes],
@@ -257,7 +259,7 @@ async def _apply(
         changes=len(changes),
         **_progress(times),
     )
-    await connection.execute(_APPLY_CHANGES.text, *values)
+    _check_turn(await connection.execute(_APPLY_CHANGES.text, *values))
     groups = _differences([change for change in changes if change.list_kind == "GROUP"])
     if groups:
         await connection.execute(_SQL["count_groups"], bucket.id, list(groups.keys()), list(groups.values()))
@@ -303,10 +305,10 @@ async def apply_to_segment(
 
 
 async def advance_bucket(
-    connection: Connection, bucket_id: int, *, next_sequence: int, now: datetime
+    connection: Connection, bucket: BucketHead, *, next_sequence: int, now: datetime
 ) -> None:
-    """The last statement of a fill. It leaves due edges to the next tick."""
-    await connection.execute(_SQL["advance_bucket"], bucket_id, next_sequence, now)
+    """The last statement of a fill. It leaves due edges to the next tick. Raises RunAgain like leave_bucket."""
+    _check_turn(await connection.execute(_SQL["advance_bucket"], bucket.id, next_sequence, now, bucket.turn))
 
 
 async def segment_to_fill(connection: Connection, bucket_id: int, segment_id: int) -> FillState | None:
@@ -376,14 +378,14 @@ def to_the_end(end: int | None) -> int:
     return _TO_THE_END if end is None else end
 
 
+def _check_turn(status: str) -> None:
+    """Postgres keeps the bucket's lock for its holder. A Citus cluster may move the bucket to another machine meanwhile, and the lock stays behind."""
+    if status == "UPDATE 0":
+        raise RunAgain("the bucket was moved to another machine while this transaction held its lock")
+
+
 def _progress(times: BucketTimes) -> dict[str, object]:
-    return {
-        "evaluated_through": times.evaluated_through,
-        "next_due_at": times.next_due_at,
-        "has_events_ahead": times.has_events_ahead,
-        "crowd_through": times.crowd_through,
-        "crowd_marked_to": times.crowd_marked_to,
-    }
+    return {name: getattr(times, name) for name in BucketTimes.__dataclass_fields__}
 
 
 def _differences(changes: Sequence[Change]) -> Counter[int]:

@@ -80,7 +80,7 @@ UPDATE buckets
 SET next_sequence = :sequence::bigint + :changes::bigint, last_instant = :now, evaluated_through = :evaluated_through,
     next_due_at = :next_due_at, has_events_ahead = :has_events_ahead, crowd_through = :crowd_through,
     crowd_marked_to = :crowd_marked_to, settled_at = :settled_at, turn = turn + 1
-WHERE id = :bucket_id
+WHERE id = :bucket_id AND turn = :turn
 
 -- name: log_people
 INSERT INTO membership_changes
@@ -118,11 +118,12 @@ ON CONFLICT (bucket_id, group_id) DO UPDATE SET members = g.members + excluded.m
 UPDATE buckets
 SET last_instant = :now, evaluated_through = :evaluated_through, next_due_at = :next_due_at, has_events_ahead = :has_events_ahead,
     crowd_through = :crowd_through, crowd_marked_to = :crowd_marked_to, settled_at = :settled_at, turn = turn + 1
-WHERE id = :bucket_id
+WHERE id = :bucket_id AND turn = :turn
 
 -- name: advance_bucket
 -- What was filled may have instants of its own, and what was repaired may be read by others: the next tick looks at all edges.
-UPDATE buckets SET next_sequence = $2, last_instant = $3, next_due_at = $3, has_events_ahead = true, turn = turn + 1 WHERE id = $1
+UPDATE buckets SET next_sequence = $2, last_instant = $3, next_due_at = $3, has_events_ahead = true, turn = turn + 1
+WHERE id = $1 AND turn = $4
 
 -- name: start_fill
 WITH told AS (UPDATE buckets b SET states_version = b.states_version + 1 WHERE b.id = $1)
