@@ -40,9 +40,11 @@ async def machines(coordinator_url: str) -> tuple[Machine, ...]:
     return tuple(Machine(host=row["nodename"], port=row["nodeport"]) for row in rows)
 
 
-async def create(coordinator_url: str, database: str) -> None:
-    """An empty database on every machine, joined to a cluster. One at a time: joining changes the roles of the machines, which all databases share."""
+async def create(coordinator_url: str, database: str, *, others: int | None = None) -> None:
+    """An empty database on every machine, or on the coordinator and so many others, joined to a cluster. One at a time: joining changes the roles of the machines, which all databases share."""
     found = await machines(coordinator_url)
+    if others is not None:
+        found = found[: 1 + others]
     waiting = await asyncpg.connect(coordinator_url)
     try:
         await waiting.execute("SELECT pg_advisory_lock(1)")

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, Literal, TypeAlias, cast, get_args
 
@@ -76,6 +76,8 @@ class Settings:
     """How long a preview, or a funnel, may count. If counting would take longer, it estimates."""
 
     tick_pool_size: int = 4
+    citus_nodes: Mapping[str, str] | None = field(default_factory=dict)
+    """By the address of a Citus machine as the cluster knows it, the address at which workers reach it. If None, they only use the coordinator."""
     sweep_seconds: float = 1.0
     """How often the worker looks for marks whose signal was lost."""
     recompute_hours: int = 24
@@ -183,6 +185,7 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         points=_points(environment, "AUDIENCE_POINTS", 100_000),
         points_per_second=_positive(environment, "AUDIENCE_POINTS_PER_SECOND", 2_000),
         tick_pool_size=_whole(environment, "AUDIENCE_TICK_POOL_SIZE", 4),
+        citus_nodes=_nodes(environment, "AUDIENCE_CITUS_NODES"),
         recompute_hours=_whole(environment, "AUDIENCE_RECOMPUTE_HOURS", 24),
         retention_days=_whole(environment, "AUDIENCE_RETENTION_DAYS", 400),
         sockets_per_token=_whole(environment, "AUDIENCE_SOCKETS_PER_TOKEN", 50),
@@ -298,6 +301,21 @@ def _ports(environment: Mapping[str, str], name: str) -> frozenset[int]:
     if not all(map(_is_port, words)):
         raise MalformedSetting(name, environment[name], "port numbers, separated by commas")
     return frozenset(map(int, words))
+
+
+def _nodes(environment: Mapping[str, str], name: str) -> Mapping[str, str] | None:
+    if environment.get(name) == "off":
+        return None
+    pairs = [word.split("=") for word in _words(environment, name)]
+    if not all(len(pair) == 2 and all(map(_is_address, pair)) for pair in pairs):  # noqa: PLR2004  # a pair
+        expected = "off, or pairs like worker-1:5432=10.0.0.5:5432, separated by commas"
+        raise MalformedSetting(name, environment[name], expected)
+    return dict(pairs)
+
+
+def _is_address(word: str) -> bool:
+    host, _, port = word.rpartition(":")
+    return bool(host) and _is_port(port)
 
 
 def _port(environment: Mapping[str, str], name: str) -> int | None:

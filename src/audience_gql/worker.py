@@ -190,7 +190,9 @@ async def _open(
     url = settings.database_url
     while not stopped.is_set():
         try:
-            pool = await TickPool.open(url, size=settings.tick_pool_size, presence=presence)
+            pool = await TickPool.open(
+                url, size=settings.tick_pool_size, presence=presence, addresses=settings.citus_nodes
+            )
             return await Database.open(url, pool_size=settings.pool_size, presence=presence), pool
         except Unavailable as error:
             logger.warning("waiting for Postgres: %s", error)

@@ -5,7 +5,7 @@ It knows which table lives where. docs/howto/scale-out.md says when this pays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -143,6 +143,9 @@ class Machine:
     host: str
     port: int
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 async def machines(connection: Connection) -> list[Machine]:
     """The coordinator, then the other machines. Only the coordinator if the cluster has no others."""
@@ -150,6 +153,26 @@ async def machines(connection: Connection) -> list[Machine]:
         "SELECT n.nodename AS host, n.nodeport AS port FROM pg_dist_node n WHERE n.noderole = 'primary' ORDER BY n.groupid"
     )
     return [Machine(**row) for row in rows]
+
+
+async def is_distributed(connection: Connection) -> bool:
+    """Whether the buckets are distributed. Ask only a database with Citus."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_dist_partition p "
+        "WHERE p.logicalrelid = to_regclass('public.buckets') AND p.partmethod = 'h')"
+    )
+    return found
+
+
+async def machines_of(connection: Connection, bucket_ids: Collection[int]) -> dict[int, Machine]:
+    """By bucket id, the machine that has the bucket's rows. Buckets on the coordinator are left out."""
+    rows = await connection.fetch(
+        "SELECT b.id, n.nodename AS host, n.nodeport AS port FROM unnest($1::bigint[]) AS b (id) "
+        "JOIN pg_dist_placement p ON p.shardid = get_shard_id_for_distribution_column('buckets', b.id) "
+        "JOIN pg_dist_node n ON n.groupid = p.groupid AND n.noderole = 'primary' AND n.groupid <> 0",
+        list(bucket_ids),
+    )
+    return {row["id"]: Machine(host=row["host"], port=row["port"]) for row in rows}
 
 
 async def processes(connection: Connection) -> int:

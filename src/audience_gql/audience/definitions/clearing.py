@@ -78,7 +78,7 @@ class Clearing:
 
     async def _take_members(self, bucket_id: int, group_id: int) -> bool:
         """Remove a slice of a group's members. Returns whether there are more."""
-        async with self._pool.filling() as connection:
+        async with self._pool.filling(bucket_id) as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
             if bucket is None:
                 return False
@@ -108,7 +108,7 @@ class Clearing:
         """Delete a field's values. This changes no list, because a field that a segment reads cannot be deleted."""
         after: int | None = -1
         while after is not None:
-            async with self._pool.filling() as connection:
+            async with self._pool.filling(bucket_id) as connection:
                 end = await membership.range_end(connection, bucket_id, after, self._people)
                 await clearing.forget_values(connection, bucket_id, field_id, after, end)
             after = end
@@ -116,18 +116,18 @@ class Clearing:
     async def _drop_runs(self, bucket_id: int, automation_id: int) -> None:
         is_done = False
         while not is_done:
-            async with self._pool.filling() as connection:
+            async with self._pool.filling(bucket_id) as connection:
                 now = await self._ports.clock.now(connection)
                 is_done = await deliveries.drop_automation(
                     connection, bucket_id, automation_id, self._people, now
                 )
         is_done = False
         while not is_done:
-            async with self._pool.filling() as connection:
+            async with self._pool.filling(bucket_id) as connection:
                 is_done = await automations.forget(connection, bucket_id, automation_id, self._people)
 
     async def _drop_deliveries(self, bucket_id: int, endpoint_id: int) -> None:
         is_done = False
         while not is_done:
-            async with self._pool.filling() as connection:
+            async with self._pool.filling(bucket_id) as connection:
                 is_done = await endpoints.forget(connection, bucket_id, endpoint_id, self._people)

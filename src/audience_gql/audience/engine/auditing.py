@@ -53,7 +53,7 @@ class Auditing:
         """
         try:
             for _ in range(_ATTEMPTS):
-                async with self._pool.looking() as connection:
+                async with self._pool.looking(bucket_id) as connection:
                     bucket = await membership.read_bucket(connection, bucket_id)
                     if bucket is None:
                         return None
@@ -86,7 +86,7 @@ class Auditing:
 
     async def _bring_up_to_date(self, bucket_id: int) -> None:
         """Tick the bucket: a fill advances its time without looking at what became due, and a crowd takes several ticks to mark."""
-        async with self._pool.transaction() as connection:
+        async with self._pool.transaction(bucket_id) as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
             if bucket is None:
                 return
@@ -110,7 +110,7 @@ class Auditing:
         Returns None when the tick did not bring the bucket up to date.
         """
         nothing = Repaired(entered=0, left=0)
-        async with self._pool.transaction() as connection:
+        async with self._pool.transaction(bucket_id) as connection:
             bucket = await membership.lock_bucket(connection, bucket_id)
             if bucket is None:
                 return nothing
@@ -138,7 +138,7 @@ class Auditing:
                 now=bucket.last_instant,
             )
             await membership.advance_bucket(
-                connection, bucket_id, next_sequence=next_sequence, now=bucket.last_instant
+                connection, bucket, next_sequence=next_sequence, now=bucket.last_instant
             )
         self._ports.signals.changed([bucket.workspace_id])
         _tell(bucket, segment_id, state, entering, leaving)

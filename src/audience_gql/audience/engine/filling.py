@@ -51,7 +51,7 @@ class Filling:
     async def _fill_range(self, bucket_id: int, segment_id: int, people: int) -> bool:
         """Do one step of a fill. Returns True if there may be more to do."""
         try:
-            async with self._pool.filling() as connection:
+            async with self._pool.filling(bucket_id) as connection:
                 bucket = await membership.lock_bucket(connection, bucket_id)
                 if bucket is None:
                     return False
@@ -109,7 +109,7 @@ class Filling:
             left=len(found.leaving),
             now=now,
         )
-        await membership.advance_bucket(connection, bucket.id, next_sequence=next_sequence, now=now)
+        await membership.advance_bucket(connection, bucket, next_sequence=next_sequence, now=now)
         return end
 
 

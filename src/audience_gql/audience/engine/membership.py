@@ -95,7 +95,7 @@ class Membership:
         ticking = None if traces.current is None else traces.current.ticking()
         changes: int | None = None
         try:
-            async with self._pool.transaction() as connection:
+            async with self._pool.transaction(bucket_id) as connection:
                 bucket = await membership.lock_bucket(connection, bucket_id)
                 if bucket is None:
                     return None
@@ -123,7 +123,7 @@ class Membership:
         After so many seconds, a fill stops between two ranges. Returns False when it did, and True when nothing is left that can be done.
         It may be interrupted at any time. Any worker may call it again to continue.
         """
-        async with self._pool.looking() as connection:
+        async with self._pool.looking(bucket_id) as connection:
             state = await membership.segment_to_fill(connection, bucket_id, segment_id)
         if state is not None and state.is_to_be_recomputed:
             await self._recompute(bucket_id, segment_id, state)
@@ -140,7 +140,7 @@ class Membership:
         repaired = await self.audit(bucket_id, segment_id)
         if repaired is None:
             return
-        async with self._pool.transaction() as connection:
+        async with self._pool.transaction(bucket_id) as connection:
             await membership.leave_recompute(
                 connection,
                 bucket_id,

@@ -56,7 +56,7 @@ class Verdicts:
     async def _try(self, bucket_id: int, failed: EvaluationFailed, suspects: tuple[int, ...]) -> str | None:
         """The reason why these segments cannot be evaluated together; None when they can."""
         try:
-            async with self._pool.filling() as connection:
+            async with self._pool.filling(bucket_id) as connection:
                 await self.evaluation.repeat(connection, bucket_id, failed.subject, suspects)
         except EvaluationFailed as again:
             return again.reason

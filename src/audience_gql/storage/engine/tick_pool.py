@@ -1,47 +1,30 @@
-"""A worker's connections: some for ticks, some for fills and audits, each planned for its kind of question."""
+"""The connections with which a worker ticks, fills and audits buckets: to its server, or to the machine of a Citus cluster that has the bucket."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit, urlunsplit
-
-import asyncpg
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from audience_gql.storage import citus
-from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
-from audience_gql.storage.database import UNREACHABLE, Connection, Unavailable, server_settings
+from audience_gql.storage.citus import Machine
+from audience_gql.storage.database import Connection, Unavailable
+from audience_gql.storage.engine.nodes import AUTOMATIC, Addresses, Nodes
+from audience_gql.storage.engine.server_pool import ServerPool
 from audience_gql.storage.pool import PoolUse
 
 if TYPE_CHECKING:
     from audience_gql.storage.presence import Presence
 
-_FOR_TICKS: Mapping[str, str] = {
-    # A plan made while a table was empty is kept when it is not: it must not read whole tables for a few people.
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "enable_material": "off",
-}
-_GENERIC: Mapping[str, str] = {"plan_cache_mode": "force_generic_plan"}
-"""Of one machine. A Citus cluster finds a bucket's machine by the statement's values."""
-_STATEMENTS_KEPT: Final = 128
-"""A connection, prepared: one for each set of segments that some kind of fact or edge can change."""
-_FOR_FILLS: Mapping[str, str] = {"plan_cache_mode": "force_custom_plan"}
+_Use: TypeAlias = Literal["ticking", "filling", "looking"]
 
 
 class TickPool:
-    """Connections for ticks and for fills, apart, so that neither waits for the other. Statements stay prepared, however long their text.
+    """Connections for ticks and for fills. Whoever names a bucket gets a connection to the machine that has it, if there are several."""
 
-    A tick looks at named people, for which one generic plan is as good as any, and saves the planning. A fill looks at a
-    whole range, and what is best for a bucket of ten people takes hours for one of a hundred thousand: it is planned for
-    the bucket at hand.
-    """
-
-    def __init__(self, ticks: asyncpg.Pool[asyncpg.Record], fills: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._ticks = ticks
-        self._fills = fills
+    def __init__(self, main: ServerPool, nodes: Nodes | None) -> None:
+        self._main = main
+        self._nodes = nodes
 
     @classmethod
     async def open(
@@ -52,112 +35,76 @@ class TickPool:
         fill_size: int = 3,
         statement_timeout_seconds: float = 60.0,
         presence: Presence | None = None,
+        addresses: Addresses | None = AUTOMATIC,
     ) -> TickPool:
         """Connect. `presence` has its connections thrown away when the server is silent.
 
-        Raises Unavailable when the server cannot be reached.
+        `addresses` are those of a cluster's machines, where they differ from what the cluster says. With None, everything goes through
+        the coordinator. Raises Unavailable when the server cannot be reached.
         """
-        pools: list[asyncpg.Pool[asyncpg.Record]] = []
 
-        async def open_pool(
-            connections: int, use: str, settings: Mapping[str, str]
-        ) -> asyncpg.Pool[asyncpg.Record]:
-            pools.append(
-                await _open_pool(url, connections, use, settings, statement_timeout_seconds, presence)
+        async def open_server(server_url: str, watch: Presence | None) -> ServerPool:
+            return await ServerPool.open(
+                server_url,
+                size=size,
+                fill_size=fill_size,
+                statement_timeout_seconds=statement_timeout_seconds,
+                presence=watch,
             )
-            return pools[-1]
 
-        try:
-            fills = await open_pool(fill_size, "fill", _FOR_FILLS)
-            async with fills.acquire() as connection:
-                is_cluster = await citus.version(connection) is not None  # type: ignore[arg-type]  # a pool's proxy has all of a connection's methods
-            ticks = await open_pool(size, "tick", _FOR_TICKS if is_cluster else {**_FOR_TICKS, **_GENERIC})
-        except UNREACHABLE as error:
-            for pool in pools:
-                pool.terminate()
-            raise Unavailable("Postgres cannot be reached") from error
-        return cls(ticks, fills)
+        async def ask(bucket_ids: Collection[int]) -> Mapping[int, Machine]:
+            async with main.looking() as connection:
+                return await citus.machines_of(connection, bucket_ids)
+
+        main = await open_server(url, presence)
+        if addresses is None or not main.is_distributed:
+            return cls(main, None)
+        return cls(main, Nodes(url, addresses, ask, open_server, is_watched=presence is not None))
 
     @property
     def uses(self) -> Mapping[str, PoolUse]:
-        """What its pools do at present, by name. The driver's pools do not tell how many callers wait, which is 0 here."""
-        return {"ticks": _use_of(self._ticks), "fills": _use_of(self._fills)}
+        """What its pools do at present, by name."""
+        return {**self._main.uses, **({} if self._nodes is None else self._nodes.uses)}
 
     async def close(self) -> None:
-        for pool in (self._ticks, self._fills):
-            await close_pool(pool)
+        if self._nodes is not None:
+            await self._nodes.close()
+        await self._main.close()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    def transaction(self, bucket_id: int | None = None) -> AbstractAsyncContextManager[Connection]:
         """One transaction of a tick. Raises Unavailable while Postgres is away: try again later."""
-        async with _transaction_of(self._ticks) as connection:
-            yield connection
+        return self._main.ticking() if self._nodes is None else self._near(self._nodes, bucket_id, "ticking")
 
-    @asynccontextmanager
-    async def filling(self) -> AsyncIterator[Connection]:
+    def filling(self, bucket_id: int | None = None) -> AbstractAsyncContextManager[Connection]:
         """One transaction of a fill. Raises Unavailable like that of a tick."""
-        async with _transaction_of(self._fills) as connection:
-            yield connection
+        return self._main.filling() if self._nodes is None else self._near(self._nodes, bucket_id, "filling")
 
-    @asynccontextmanager
-    async def looking(self) -> AsyncIterator[Connection]:
+    def looking(self, bucket_id: int | None = None) -> AbstractAsyncContextManager[Connection]:
         """One snapshot, planned like a fill: all its reads see the database as at the first of them. It can write and lock nothing.
 
         Raises Unavailable like a tick.
         """
-        async with _transaction_of(self._fills, isolation="repeatable_read", readonly=True) as connection:
-            yield connection
+        return self._main.looking() if self._nodes is None else self._near(self._nodes, bucket_id, "looking")
+
+    @asynccontextmanager
+    async def _near(self, nodes: Nodes, bucket_id: int | None, use: _Use) -> AsyncIterator[Connection]:
+        """A transaction on the machine that has the bucket. Every machine can route, so a wrong one only costs time."""
+        place = None if bucket_id is None else await nodes.place_of(bucket_id)
+        server = self._main if place is None else place.server
+        try:
+            async with _transaction(server, use) as connection:
+                yield connection
+        except Unavailable:
+            if place is not None:
+                nodes.avoid(place.machine)
+            raise
 
 
-def _use_of(pool: asyncpg.Pool[asyncpg.Record]) -> PoolUse:
-    idle = pool.get_idle_size()
-    return PoolUse(lent=pool.get_size() - idle, idle=idle, most=pool.get_max_size(), waiting=0)
-
-
-@asynccontextmanager
-async def _transaction_of(
-    pool: asyncpg.Pool[asyncpg.Record],
-    *,
-    isolation: Literal["repeatable_read"] | None = None,
-    readonly: bool = False,
-) -> AsyncIterator[Connection]:
-    try:
-        async with pool.acquire() as connection:
-            block = connection.transaction(isolation=isolation, readonly=readonly)
-            await block.start()
-            try:
-                yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
-            except BaseException:
-                with suppress(*UNREACHABLE):  # or a task that is told to end would go on instead
-                    await block.rollback()
-                raise
-            await block.commit()
-    except UNREACHABLE as error:
-        raise Unavailable("Postgres is away") from error
-
-
-async def _open_pool(
-    url: str,
-    size: int,
-    use: str,
-    settings: Mapping[str, str],
-    statement_timeout_seconds: float,
-    presence: Presence | None,
-) -> asyncpg.Pool[asyncpg.Record]:
-    return await asyncpg.create_pool(
-        urlunsplit(urlsplit(url)._replace(scheme="postgres")),
-        min_size=1,
-        max_size=size,
-        connection_class=PlainConnection,
-        init=None if presence is None else presence.register,
-        timeout=CONNECT_SECONDS,
-        command_timeout=command_timeout(statement_timeout_seconds),
-        statement_cache_size=_STATEMENTS_KEPT,
-        max_cacheable_statement_size=0,
-        max_cached_statement_lifetime=0,
-        server_settings={
-            **server_settings(statement_timeout_seconds, lock_timeout_seconds=30.0),
-            "application_name": f"audience-gql {use}",
-            **settings,
-        },
-    )
+def _transaction(server: ServerPool, use: _Use) -> AbstractAsyncContextManager[Connection]:
+    match use:
+        case "ticking":
+            return server.ticking()
+        case "filling":
+            return server.filling()
+        case "looking":
+            return server.looking()
