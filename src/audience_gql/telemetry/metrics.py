@@ -11,6 +11,8 @@ from typing import Final, Literal, TypeAlias
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
+from audience_gql.telemetry.durations import Durations
+
 Outcome: TypeAlias = Literal[
     "success", "client_error", "overloaded", "timeout", "unavailable", "server_error"
 ]
@@ -28,13 +30,6 @@ for _registry in (WEB, WORKER):
 _SHORT: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LONG: Final = (0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 
-_OPERATIONS: Final = Histogram(
-    "audience_operation_duration_seconds",
-    "The time from a request for a query or mutation to its response, with the wait for a place. Streams do not count.",
-    ("type", "outcome"),
-    buckets=_SHORT,
-    registry=WEB,
-)
 FEED_BATCHES: Final = Counter(
     "audience_feed_batches", "Batches of changes that this web process has read from the log.", registry=WEB
 )
@@ -99,17 +94,23 @@ _OUTCOMES: Final[Mapping[str, Outcome]] = {
 }
 """By the code of an error. All other codes are the client's."""
 _ORDER: Final[tuple[Outcome, ...]] = ("server_error", "unavailable", "timeout", "overloaded", "client_error")
-_TIMES: Final = {
-    (type_, outcome): _OPERATIONS.labels(type_, outcome)
-    for type_ in ("query", "mutation", "subscription", "unknown")
-    for outcome in ("success", *_ORDER)
-}
-"""Made in advance, because looking for one takes as long as the rest."""
+_OPERATIONS: Final = Durations(
+    "audience_operation_duration_seconds",
+    "The time from a request for a query or mutation to its response, with the wait for a place. Streams do not count.",
+    ("type", "outcome"),
+    _SHORT,
+    [
+        (type_, outcome)
+        for type_ in ("query", "mutation", "subscription", "unknown")
+        for outcome in ("success", *_ORDER)
+    ],
+)
+WEB.register(_OPERATIONS)
 
 
 def note_operation(type_: str | None, seconds: float, outcome: Outcome) -> None:
     """Count an operation. The type is None if the request has no document that can be read."""
-    _TIMES[type_ or "unknown", outcome].observe(seconds)
+    _OPERATIONS.series[type_ or "unknown", outcome].observe(seconds)
 
 
 def outcome_of(codes: Iterable[str]) -> Outcome:

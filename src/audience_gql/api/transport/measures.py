@@ -25,6 +25,8 @@ def measure_failure(type_: OperationType | None, begun: float) -> None:
 
 
 def _note(type_: OperationType | None, begun: float, outcome: Outcome) -> None:
-    note_operation(type_ and type_.value, perf_counter() - begun, outcome)
+    note_operation(
+        None if type_ is None else type_._value_, perf_counter() - begun, outcome
+    )  # `value` takes three times as long
     if traces.current is not None:
         traces.current.end_operation(outcome)

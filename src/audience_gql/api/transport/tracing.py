@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Final
 
@@ -21,17 +22,20 @@ class Traced:
         self._app = app
         self._tracing = tracing
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         headers: dict[str, str] | None = None
         for name, value in scope["headers"]:
             if name in _CARRIED:
                 headers = {**(headers or {}), _CARRIED[name]: value.decode("latin-1")}
             elif name == _ACCEPT and _STREAM in value:
-                await self._app(scope, receive, send)
-                return
+                return self._app(scope, receive, send)
         if headers is None and not self._tracing.is_sampled():
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._with_span(headers, scope, receive, send)
+
+    async def _with_span(
+        self, headers: dict[str, str] | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
         with self._tracing.request(attributes, headers) as span:
             status: int | None = None
