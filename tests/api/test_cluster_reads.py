@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +32,7 @@ query ($first: Int, $after: String, $order: SubscriberOrder, $where: ConditionIn
     pageInfo { hasNextPage endCursor }
     edges { node {
       externalId
+      channels { channel status }
       groups(first: 2) { edges { cursor node { name } } }
       segments(first: 1) { pageInfo { hasNextPage } edges { node { name } } }
       events(first: 2) { edges { cursor node { name occurredAt value properties } } }
@@ -37,6 +40,24 @@ query ($first: Int, $after: String, $order: SubscriberOrder, $where: ConditionIn
     } }
   }
 }
+"""
+IDS = """
+{
+  automations { edges { node { runs(first: 20) { edges { node { id } } } } } }
+  subscribers(first: 20) { edges { node {
+    id
+    events(first: 1) { edges { node { id } } }
+    membershipHistory(first: 1) { edges { node { id } } }
+  } } }
+}
+"""
+NODES = """
+query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id
+  ... on Subscriber { externalId }
+  ... on Event { name value }
+  ... on MembershipChange { kind }
+  ... on AutomationRun { state }
+} }
 """
 SUGGESTIONS = """
 {
@@ -143,6 +164,16 @@ async def test_pages_of_people_and_of_what_belongs_to_them(filled):
             after = page["pageInfo"]["endCursor"]
 
         assert len(seen) == len(set(seen)) == (12 if where is None else 10)
+
+
+async def test_nodes_of_several_buckets(filled):
+    ids = re.findall(r"'id': '([^']+)'", str(await filled.data(IDS)))
+
+    found = (await both(filled, NODES, ids=ids))["nodes"]
+
+    assert [node["id"] for node in found] == ids
+    kinds = Counter(node["__typename"] for node in found)
+    assert kinds == {"AutomationRun": 8, "Subscriber": 12, "Event": 8, "MembershipChange": 10}
 
 
 async def test_suggestions(filled):

@@ -140,7 +140,7 @@ async def _bucket_changes(
     rows = await connection.fetch(
         "SELECT b.pruned_through, c.* FROM buckets b LEFT JOIN LATERAL ("
         "SELECT c.bucket_id, c.sequence, c.list_kind, c.list_id, c.subscriber_id, c.entered, c.cause, c.revision, c.occurred_at "
-        "FROM membership_changes c WHERE c.bucket_id = b.id AND c.sequence > $2 AND c.sequence <= $3 "
+        "FROM membership_changes c WHERE c.bucket_id = $1 AND c.sequence > $2 AND c.sequence <= $3 "
         "AND ($4::bigint[] IS NULL AND $5::bigint[] IS NULL "
         "  OR c.list_kind = 'SEGMENT' AND c.list_id = ANY($4::bigint[]) "
         "  OR c.list_kind = 'GROUP' AND c.list_id = ANY($5::bigint[])) "

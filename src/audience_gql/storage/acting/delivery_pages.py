@@ -12,6 +12,7 @@ import asyncpg
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState
 from audience_gql.storage.acting.pages import RUN_COLUMNS, RunRecord, run_record
 from audience_gql.storage.database import Database
+from audience_gql.storage.reads.keyed_rows import KeyedRows, rows_of_keys
 from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages, rows_of_pages_in_buckets
 from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
 
@@ -50,6 +51,19 @@ class DeliveryRecord:
 
 
 _COLUMNS: Final = ", ".join(f"d.{name}" for name in DeliveryRecord.__dataclass_fields__)
+_DELIVERIES: Final = KeyedRows(
+    _COLUMNS,
+    "JOIN deliveries d ON d.bucket_id = b.id AND d.id = k.id JOIN webhook_endpoints e ON e.id = d.endpoint_id",
+    {"id": "bigint"},
+)
+_TOLD_RUNS: Final = KeyedRows(
+    f"d.id AS delivery_id, {RUN_COLUMNS}",
+    "JOIN deliveries d ON d.bucket_id = b.id AND d.id = k.id "
+    "JOIN webhook_changes c ON c.bucket_id = b.id AND c.endpoint_id = d.endpoint_id "
+    "AND c.number >= d.first_number AND c.number <= d.last_number "
+    "JOIN runs r ON r.bucket_id = b.id AND r.id = c.run_id ORDER BY c.number",
+    {"id": "bigint"},
+)
 
 
 async def pages_of_deliveries(
@@ -89,31 +103,15 @@ async def deliveries_by_keys(
     database: Database, workspace_id: int, keys: Collection[DeliveryKey]
 ) -> dict[DeliveryKey, DeliveryRecord]:
     """Without the deliveries of deleted endpoints, which are deleted in the background."""
-    rows = await database.fetch(
-        f"SELECT {_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
-        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
-        "JOIN deliveries d ON d.bucket_id = b.id AND d.id = k.id "
-        "JOIN webhook_endpoints e ON e.id = d.endpoint_id",
-        workspace_id,
-        [bucket_id for bucket_id, _ in keys],
-        [delivery_id for _, delivery_id in keys],
-    )
+    rows = await rows_of_keys(database, workspace_id, keys, _DELIVERIES)
     return {(row["bucket_id"], row["id"]): _delivery(row) for row in rows}
 
 
 async def runs_of_deliveries(
-    database: Database, _: int, keys: Collection[DeliveryKey]
+    database: Database, workspace_id: int, keys: Collection[DeliveryKey]
 ) -> dict[DeliveryKey, list[RunRecord]]:
     """The runs that each message tells, in its order. Those that are deleted already are missing."""
-    rows = await database.fetch(
-        f"SELECT d.id AS delivery_id, {RUN_COLUMNS} FROM unnest($1::bigint[], $2::bigint[]) AS k (bucket_id, id) "
-        "JOIN deliveries d ON d.bucket_id = k.bucket_id AND d.id = k.id "
-        "JOIN webhook_changes c ON c.bucket_id = d.bucket_id AND c.endpoint_id = d.endpoint_id "
-        "AND c.number >= d.first_number AND c.number <= d.last_number "
-        "JOIN runs r ON r.bucket_id = c.bucket_id AND r.id = c.run_id ORDER BY c.number",
-        [bucket_id for bucket_id, _ in keys],
-        [delivery_id for _, delivery_id in keys],
-    )
+    rows = await rows_of_keys(database, workspace_id, keys, _TOLD_RUNS)
     found: dict[DeliveryKey, list[RunRecord]] = {}
     for row in rows:
         found.setdefault((row["bucket_id"], row["delivery_id"]), []).append(run_record(row))

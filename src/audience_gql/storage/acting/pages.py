@@ -11,6 +11,7 @@ import asyncpg
 
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.reads.keyed_rows import KeyedRows, rows_of_keys
 from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages
 from audience_gql.storage.reads.searching import Word, has_words
 from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent, entries_of
@@ -137,17 +138,13 @@ async def runs_of_automations(
     return found
 
 
+_RUNS: Final = KeyedRows(RUN_COLUMNS, "JOIN runs r ON r.bucket_id = b.id AND r.id = k.id", {"id": "bigint"})
+
+
 async def runs_by_keys(
     database: Database, workspace_id: int, keys: Collection[RunKey]
 ) -> dict[RunKey, RunRecord]:
-    rows = await database.fetch(
-        f"SELECT {RUN_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
-        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
-        "JOIN runs r ON r.bucket_id = b.id AND r.id = k.id",
-        workspace_id,
-        [bucket_id for bucket_id, _ in keys],
-        [run_id for _, run_id in keys],
-    )
+    rows = await rows_of_keys(database, workspace_id, keys, _RUNS)
     return {(row["bucket_id"], row["id"]): run_record(row) for row in rows}
 
 

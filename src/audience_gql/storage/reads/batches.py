@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import Identity
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.reads.keyed_rows import KeyedRows, rows_of_keys
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,
     FIGURES,
@@ -38,6 +39,28 @@ _FROM_SEGMENTS_AND_STATES: Final = (
     "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
     "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id"
 )
+_ID: Final = {"id": "bigint"}
+_MEMBERSHIPS: Final = KeyedRows(
+    "m.bucket_id, m.subscriber_id, m.segment_id",
+    "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = k.segment_id AND m.subscriber_id = k.subscriber_id",
+    {"subscriber_id": "bigint", "segment_id": "bigint"},
+)
+_CHANNELS: Final = KeyedRows(
+    columns_of(ChannelRecord, "c"),
+    "JOIN channel_states c ON c.bucket_id = b.id AND c.subscriber_id = k.id ORDER BY c.channel",
+    _ID,
+)
+_EVENTS: Final = KeyedRows(
+    EVENT_COLUMNS,
+    "JOIN events e ON e.bucket_id = b.id AND e.subscriber_id = k.subscriber_id AND e.name_id = k.name_id "
+    "AND e.occurred_at = k.occurred_at AND e.id = k.id JOIN event_names n ON n.id = e.name_id",
+    {"subscriber_id": "bigint", "name_id": "bigint", "occurred_at": "timestamptz", "id": "bigint"},
+)
+_CHANGES: Final = KeyedRows(
+    columns_of(LoggedChange, "c"),
+    "JOIN membership_changes c ON c.bucket_id = b.id AND c.sequence = k.sequence",
+    {"sequence": "bigint"},
+)
 
 # ---- people
 
@@ -54,16 +77,12 @@ async def find_owner(database: Database, workspace_id: int, identity: Identity) 
 async def subscribers_by_owners(
     database: Database, workspace_id: int, owners: Collection[Owner], columns: Columns = None
 ) -> dict[Owner, SubscriberRecord]:
-    selected = columns_of(SubscriberRecord, "s", None if columns is None else columns | {"bucket_id", "id"})
-    rows = await database.fetch(
-        f"SELECT {selected} "
-        "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
-        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
+    people = KeyedRows(
+        columns_of(SubscriberRecord, "s", None if columns is None else columns | {"bucket_id", "id"}),
         "JOIN subscribers s ON s.bucket_id = b.id AND s.id = k.id",
-        workspace_id,
-        *_unzipped(owners, 2),
-        record_class=SubscriberRecord,
+        _ID,
     )
+    rows = await rows_of_keys(database, workspace_id, owners, people, record_class=SubscriberRecord)
     return {row.owner: row for row in rows}
 
 
@@ -95,14 +114,7 @@ async def segments_among(
 ) -> dict[MemberOf, set[int]]:
     """The segments of each question that the person is in: one look-up in the index for each person and segment."""
     pairs = {(*question.owner, id_) for question in questions for id_ in question.segment_ids}
-    rows = await database.fetch(
-        "SELECT m.bucket_id, m.subscriber_id, m.segment_id "
-        "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS k (bucket_id, subscriber_id, segment_id) "
-        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
-        "JOIN segment_members m ON m.bucket_id = b.id AND m.segment_id = k.segment_id AND m.subscriber_id = k.subscriber_id",
-        workspace_id,
-        *_unzipped(pairs, 3),
-    )
+    rows = await rows_of_keys(database, workspace_id, pairs, _MEMBERSHIPS)
     found: dict[Owner, set[int]] = defaultdict(set)
     for bucket_id, subscriber_id, segment_id in rows:
         found[bucket_id, subscriber_id].add(segment_id)
@@ -112,16 +124,7 @@ async def segments_among(
 async def channels_by_owners(
     database: Database, workspace_id: int, owners: Collection[Owner]
 ) -> dict[Owner, list[ChannelRecord]]:
-    rows = await database.fetch(
-        f"SELECT {columns_of(ChannelRecord, 'c')} "
-        "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, id) "
-        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
-        "JOIN channel_states c ON c.bucket_id = b.id AND c.subscriber_id = k.id "
-        "ORDER BY c.channel",
-        workspace_id,
-        *_unzipped(owners, 2),
-        record_class=ChannelRecord,
-    )
+    rows = await rows_of_keys(database, workspace_id, owners, _CHANNELS, record_class=ChannelRecord)
     found: dict[Owner, list[ChannelRecord]] = {}
     for row in rows:
         found.setdefault((row["bucket_id"], row["subscriber_id"]), []).append(row)
@@ -139,32 +142,14 @@ async def count_subscribers(database: Database, workspace_id: int) -> int:
 async def events_by_keys(
     database: Database, workspace_id: int, keys: Collection[EventKey]
 ) -> dict[EventKey, EventRecord]:
-    rows = await database.fetch(
-        f"SELECT {EVENT_COLUMNS} "
-        "FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::bigint[]) "
-        "AS k (bucket_id, subscriber_id, name_id, occurred_at, id) "
-        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
-        "JOIN events e ON e.bucket_id = b.id AND e.subscriber_id = k.subscriber_id AND e.name_id = k.name_id "
-        "AND e.occurred_at = k.occurred_at AND e.id = k.id "
-        "JOIN event_names n ON n.id = e.name_id",
-        workspace_id,
-        *_unzipped(keys, 5),
-        record_class=EventRecord,
-    )
+    rows = await rows_of_keys(database, workspace_id, keys, _EVENTS, record_class=EventRecord)
     return {event.key: event for event in rows}
 
 
 async def changes_by_keys(
     database: Database, workspace_id: int, keys: Collection[ChangeKey]
 ) -> dict[ChangeKey, LoggedChange]:
-    rows = await database.fetch(
-        f"SELECT {columns_of(LoggedChange, 'c')} "
-        "FROM unnest($2::bigint[], $3::bigint[]) AS k (bucket_id, sequence) "
-        "JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 "
-        "JOIN membership_changes c ON c.bucket_id = b.id AND c.sequence = k.sequence",
-        workspace_id,
-        *_unzipped(keys, 2),
-    )
+    rows = await rows_of_keys(database, workspace_id, keys, _CHANGES)
     return {(row["bucket_id"], row["sequence"]): change_of(row) for row in rows}
 
 
@@ -369,9 +354,3 @@ async def evaluated_through(
         now,
     )
     return instant
-
-
-def _unzipped(
-    keys: Collection[tuple[Any, ...]], width: int
-) -> list[list[Any]]:  # Any: each column has its own type
-    return [list(column) for column in zip(*keys, strict=True)] if keys else [[] for _ in range(width)]
