@@ -25,6 +25,8 @@ from tests.storage.fitness import CONTROL, problems
 from tests.storage.written import FOLDER, places
 
 _SOURCE = str(Path(audience_gql.__file__).parent)
+_CONNECTIONS = str(FOLDER / "connections.py")
+"""It passes the statements of all others on."""
 _TESTS = str(Path(__file__).parents[1])
 _METHODS = (
     "copy_records_to_table",
@@ -185,7 +187,11 @@ def _stack() -> Iterator[tuple[str, int, str]]:
 
 @cache
 def _sender_of(stack: tuple[tuple[str, int, str], ...]) -> Sender:
-    ours = [(Path(file), line, function) for file, line, function in stack if file.startswith(_SOURCE)]
+    ours = [
+        (Path(file), line, function)
+        for file, line, function in stack
+        if file.startswith(_SOURCE) and file != _CONNECTIONS
+    ]
     lines = frozenset((file.name, line) for file, line, _ in ours if file.is_relative_to(FOLDER))
     is_elsewhere = ours and not lines and not any("/tortoise/" in file for file, _, _ in stack)
     return Sender(

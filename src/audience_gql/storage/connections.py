@@ -1,4 +1,4 @@
-"""One connection to Postgres: how it is opened, how long it waits for an answer, and when it is terminated.
+"""One connection to Postgres: how it is opened, how long it waits for an answer, when it is terminated, and how its loss is told.
 
 It must not know a pool or a table. Each pool states how long its statements may take.
 """
@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from audience_gql.storage.losses import DOUBTFUL, ConnectionLost, loss
 from audience_gql.telemetry import traces
 
 CONNECT_SECONDS: Final = 3.0
@@ -62,6 +63,36 @@ class PlainConnection(asyncpg.Connection):
 
     def get_reset_query(self) -> str:
         return ""
+
+    def _check_open(self) -> None:
+        if self.is_closed():
+            raise ConnectionLost("the connection is closed")
+
+    async def execute(self, *given: Any, **named: Any) -> str:  # Any: the driver's parameters
+        try:
+            return await super().execute(*given, **named)
+        except DOUBTFUL as error:
+            raise loss(error) or error from error.__cause__
+
+    async def _execute(
+        self, *given: Any, **named: Any
+    ) -> Any:  # Any: the driver's own, below all its methods that fetch rows
+        try:
+            return await super()._execute(*given, **named)  # type: ignore[misc]  # there is no public way
+        except DOUBTFUL as error:
+            raise loss(error) or error from error.__cause__
+
+    async def _executemany(self, *given: Any, **named: Any) -> Any:  # Any: as above
+        try:
+            return await super()._executemany(*given, **named)  # type: ignore[misc]  # as above
+        except DOUBTFUL as error:
+            raise loss(error) or error from error.__cause__
+
+    async def copy_records_to_table(self, *given: Any, **named: Any) -> str:  # Any: as above
+        try:
+            return await super().copy_records_to_table(*given, **named)
+        except DOUBTFUL as error:
+            raise loss(error) or error from error.__cause__
 
     @property
     def statements(self) -> int:

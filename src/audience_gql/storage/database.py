@@ -75,11 +75,17 @@ UNREACHABLE: tuple[type[Exception], ...] = (
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.InterfaceError,
+    asyncpg.PostgresIOError,  # raised while rows are copied to a machine of a cluster that is lost
     asyncpg.InternalClientError,  # raised by a connection that died in the middle of a statement
     Unavailable,
 )
-"""What a driver call raises while Postgres is not available. It says nothing about the statement, so the caller can retry."""
+"""What a driver call raises while Postgres, or a machine of its cluster, is not available. It says nothing about the statement, so the caller can retry.
+
+A connection of ours raises ConnectionLost, a PostgresConnectionError, for errors that mean the same, although their classes do not say so.
+"""
+
+NOT_LENT: tuple[type[Exception], ...] = (*UNREACHABLE, asyncpg.InterfaceError)
+"""What can keep a pool from lending a connection: it also raises an InterfaceError while it closes."""
 
 _REFUSALS: tuple[type[Exception], ...] = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -127,7 +133,7 @@ def connecting() -> Iterator[None]:
         yield
     except _REFUSALS as error:  # before UNREACHABLE, because the ORM's exception is also an OSError
         raise Unavailable(f"Postgres refuses the connection: {error}") from error
-    except UNREACHABLE as error:
+    except NOT_LENT as error:
         raise Unavailable("Postgres cannot be reached") from error
 
 
@@ -318,7 +324,7 @@ class _Loan:
             self._connection = self._pool.acquire_now() or await self._pool.acquire(self._wait_seconds)
         except BaseException as error:
             self._leave()
-            if isinstance(error, UNREACHABLE):
+            if isinstance(error, NOT_LENT):
                 raise Unavailable("no database connection became free in time") from error
             raise
         return self._connection

@@ -11,7 +11,8 @@ import asyncpg
 
 from audience_gql.storage import citus
 from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
-from audience_gql.storage.database import UNREACHABLE, Connection, Unavailable, server_settings
+from audience_gql.storage.database import NOT_LENT, UNREACHABLE, Connection, Unavailable, server_settings
+from audience_gql.storage.losses import loss
 from audience_gql.storage.pool import PoolUse
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class ServerPool:
                 is_cluster = await citus.version(connection) is not None  # type: ignore[arg-type]  # a pool's proxy has all of a connection's methods
                 is_distributed = is_cluster and await citus.is_distributed(connection)  # type: ignore[arg-type]  # the same
             ticks = await open_pool(size, "tick", _FOR_TICKS if is_cluster else {**_FOR_TICKS, **_GENERIC})
-        except UNREACHABLE as error:
+        except NOT_LENT as error:
             for pool in pools:
                 pool.terminate()
             raise Unavailable("Postgres cannot be reached") from error
@@ -137,12 +138,15 @@ async def _transaction_of(
             try:
                 yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
             except BaseException:
-                with suppress(*UNREACHABLE):  # or a task that is told to end would go on instead
+                with suppress(*NOT_LENT):  # or a task that is told to end would go on instead
                     await block.rollback()
                 raise
             await block.commit()
-    except UNREACHABLE as error:
-        raise Unavailable("Postgres is away") from error
+    except NOT_LENT as error:
+        # The driver's pool takes a lost connection back, and tells that with the class of a mistake.
+        if isinstance(error, UNREACHABLE) or loss(error):
+            raise Unavailable("Postgres is away") from error
+        raise
 
 
 async def _open_pool(
