@@ -112,7 +112,7 @@ async def our_publisher(database_url: str, redis_url: str) -> AsyncIterator[OurP
         ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=NotedJobs())
         workspace = await create_workspace(ports=ports, name="Fan-out")
         async with database.acquire() as connection:
-            bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+            bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
         publisher = OurPublisher(ports, workspace, Membership(ports, pool), bucket_id)
         await publisher.prepare()
         yield publisher

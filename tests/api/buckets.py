@@ -15,5 +15,5 @@ async def another_bucket(api: Api) -> None:
         another = await ports.database.ids.one(connection)
         now = await ports.clock.now(connection)
         await definitions.add_bucket(connection, workspace.id, another, now)
-        await definitions.close_bucket(connection, api.bucket_id)
+        await definitions.close_bucket(connection, api.bucket_id, beside=another)
     api.bucket_id = another

@@ -326,7 +326,7 @@ async def new_workspace(schema: Schema, database: Database, tick_pool: TickPool,
     workspace = await create_workspace(ports=ports, name=f"api {next(_names)}")
     token, _ = await create_token(ports=ports, workspace=workspace, name="test", scopes=["ADMIN"])
     async with database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
     settings = Settings(database_url="", redis_url="", secret_keys=("a key",))
     services = Services(
         ports=ports,

@@ -36,11 +36,11 @@ async def open_bucket(api) -> int:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace_id)
         full, another = (
-            await definitions.open_bucket_id(connection, workspace_id),
+            (await definitions.open_bucket_ids(connection, workspace_id))[-1],
             await ports.database.ids.one(connection),
         )
         await definitions.add_bucket(connection, workspace_id, another, api.clock.instant)
-        await definitions.close_bucket(connection, full)
+        await definitions.close_bucket(connection, full, beside=another)
         return another
 
     return await ports.database.run(work)

@@ -132,5 +132,5 @@ async def _house(database: Database, tick_pool: TickPool, clock: SimulatedClock)
     ports = Ports(database=database, clock=clock, signals=MemorySignals(), jobs=jobs)
     workspace = await create_workspace(ports=ports, name=f"workspace {next(_names)}")
     async with database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
     return House(ports, workspace, clock, jobs, Membership(ports, tick_pool), bucket_id)

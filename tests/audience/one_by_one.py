@@ -424,5 +424,5 @@ async def _side(database: Database, clock: SimulatedClock) -> _Side:
         for key, type_ in (("plan", "TEXT"), ("since", "DATE"))
     ]
     async with database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
     return _Side(ports, workspace, bucket_id, groups, {str(it.id): it.key for it in fields})

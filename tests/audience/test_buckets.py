@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from audience_gql.audience.people import buckets
 from audience_gql.storage import definitions
+from audience_gql.storage.reads import batches
 
 LITHUANIA = {"country": {"is": "LT"}}
 
@@ -11,6 +14,17 @@ LITHUANIA = {"country": {"is": "LT"}}
 async def bucket_ids(house) -> list[int]:
     async with house.ports.database.acquire() as connection:
         return await definitions.bucket_ids(connection, house.workspace.id)
+
+
+async def another(house) -> int:
+    """Open a second bucket beside the first."""
+
+    async def work(transaction) -> int:
+        second: int = await house.ports.database.ids.one(transaction.connection)
+        await definitions.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
+        return second
+
+    return await house.ports.database.run(work)
 
 
 async def people(house, first: int, count: int) -> None:
@@ -79,3 +93,70 @@ async def test_a_segment_is_filled_in_a_bucket_that_opens_after_it(house, monkey
         "SELECT bucket_id, cause, entered FROM membership_changes WHERE list_id = $1", segment.id
     )
     assert [tuple(row) for row in rows] == [(another, "SUBSCRIBER", True)]
+
+
+async def test_some_bucket_is_always_open_while_buckets_take_each_others_place(house, monkeypatch):
+    """On a cluster, machines commit one after the other."""
+    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 0)
+    monkeypatch.setattr(buckets, "_LOOK_EVERY", 1)
+    found: list[list[int]] = []
+
+    async def watch() -> None:
+        while True:
+            async with house.ports.database.acquire() as connection:
+                found.append(await definitions.open_bucket_ids(connection, house.workspace.id))
+
+    async def write(writer: int) -> None:
+        for number in range(5):
+            await house.upsert({"externalId": f"{writer}-{number}"})
+
+    watching = asyncio.create_task(watch())
+    await asyncio.gather(*map(write, range(4)))
+    watching.cancel()
+
+    assert [] not in found
+    rows = await house.ports.database.fetch(
+        "SELECT is_open FROM buckets WHERE workspace_id = $1 ORDER BY id", house.workspace.id
+    )
+    assert [row["is_open"] for row in rows].count(True) == 1
+    assert len(rows) > 5
+    assert await batches.count_subscribers(house.ports.database, house.workspace.id) == 20
+
+
+async def test_two_who_close_each_others_buckets_leave_one_open(house):
+    database, first = house.ports.database, house.bucket_id
+    second = await another(house)
+
+    await asyncio.gather(
+        database.run(lambda it: definitions.close_bucket(it.connection, first, beside=second)),
+        database.run(lambda it: definitions.close_bucket(it.connection, second, beside=first)),
+    )
+
+    async with database.acquire() as connection:
+        assert len(await definitions.open_bucket_ids(connection, house.workspace.id)) == 1
+
+
+async def test_who_was_interrupted_between_opening_and_closing_goes_on(house, monkeypatch):
+    second = await another(house)
+    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 0)
+
+    opened = await buckets.open_another_if_full(
+        ports=house.ports, workspace_id=house.workspace.id, bucket_id=house.bucket_id
+    )
+
+    assert opened == second
+    assert await bucket_ids(house) == [house.bucket_id, second]
+    async with house.ports.database.acquire() as connection:
+        assert await definitions.open_bucket_ids(connection, house.workspace.id) == [second]
+
+
+async def test_a_writer_who_finds_no_open_bucket_tries_again(house):
+    opening = "UPDATE buckets SET is_open = $2 WHERE workspace_id = $1"
+    await house.ports.database.fetch(opening, house.workspace.id, False)
+
+    writing = asyncio.create_task(house.upsert({"externalId": "ada"}))
+    await asyncio.wait([writing], timeout=0.05)
+    await house.ports.database.fetch(opening, house.workspace.id, True)
+
+    (ada,) = (await writing).subscribers
+    assert ada.bucket_id == house.bucket_id

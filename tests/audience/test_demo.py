@@ -39,7 +39,7 @@ async def demo(house):
     await loading.load(ports=house.ports, workspace=workspace, advance=loaded.append)
     assert sum(loaded) == loading.STEPS
     async with house.ports.database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
         wanted = await fills.segments_to_fill(connection)
     membership: Membership = house.membership
     for segment in await Segment.filter(workspace_id=workspace.id):

@@ -54,7 +54,7 @@ async def twin(house):
     ports = replace(house.ports, clock=clock)
     workspace = await create_workspace(ports=ports, name=f"{house.workspace.name}, twin")
     async with ports.database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
     membership = Membership(ports, house.membership._pool)
     return replace(
         house, ports=ports, workspace=workspace, clock=clock, membership=membership, bucket_id=bucket_id

@@ -58,7 +58,7 @@ async def neighbour(house, name: str = "Neighbour"):
     """Another workspace of the same database."""
     workspace = await create_workspace(ports=house.ports, name=name)
     async with house.ports.database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
     return replace(house, workspace=workspace, bucket_id=bucket_id)
 
 

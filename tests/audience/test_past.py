@@ -46,7 +46,7 @@ async def open_another_bucket(house: House) -> None:
         await definitions.lock_workspace(connection, house.workspace.id)
         another = await house.ports.database.ids.one(connection)
         await definitions.add_bucket(connection, house.workspace.id, another, house.clock.instant)
-        await definitions.close_bucket(connection, full)
+        await definitions.close_bucket(connection, full, beside=another)
 
     await house.ports.database.run(work)
 

@@ -67,7 +67,7 @@ async def open_house(house: House, tick_pool, seed: int) -> House:
         ports=house.ports, name=f"{house.workspace.name} abroad {seed}", timezone=HOME
     )
     async with house.ports.database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
     return House(
         house.ports, workspace, house.clock, house.jobs, Membership(house.ports, tick_pool), bucket_id
     )

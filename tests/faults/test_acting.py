@@ -222,10 +222,10 @@ class House:
         async def work(transaction: Transaction) -> None:
             connection = transaction.connection
             await definitions.lock_workspace(connection, workspace.id)
-            full = await definitions.open_bucket_id(connection, workspace.id)
+            full = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
             another = await ports.database.ids.one(connection)
             await definitions.add_bucket(connection, workspace.id, another, await ports.clock.now(connection))
-            await definitions.close_bucket(connection, full)
+            await definitions.close_bucket(connection, full, beside=another)
 
         with suppress(*UNREACHABLE, *BUSY):
             await ports.database.run(work)

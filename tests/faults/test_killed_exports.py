@@ -22,7 +22,7 @@ async def _crowd(world) -> int:
     database = world.ports.database
     group = await create_group(ports=world.ports, workspace=world.workspace, name="Crowd", description=None)
     async with database.acquire() as connection:
-        bucket_id = await definitions.open_bucket_id(connection, world.workspace.id)
+        bucket_id = (await definitions.open_bucket_ids(connection, world.workspace.id))[-1]
         now = await world.ports.clock.now(connection)
     for start in range(0, PEOPLE, 20_000):
         await database.fetch(

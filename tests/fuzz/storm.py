@@ -320,10 +320,10 @@ class Storm:
             await definitions.lock_workspace(connection, workspace_id)
             if len(await definitions.bucket_ids(connection, workspace_id)) >= 6:
                 return
-            full = await definitions.open_bucket_id(connection, workspace_id)
+            full = (await definitions.open_bucket_ids(connection, workspace_id))[-1]
             another = await ports.database.ids.one(connection)
             await definitions.add_bucket(connection, workspace_id, another, await ports.clock.now(connection))
-            await definitions.close_bucket(connection, full)
+            await definitions.close_bucket(connection, full, beside=another)
 
         await ports.database.run(work)
 

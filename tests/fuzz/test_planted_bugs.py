@@ -273,7 +273,7 @@ async def open_another(house, transaction) -> int:
     await definitions.lock_workspace(connection, house.workspace.id)
     another = await house.ports.database.ids.one(connection)
     await definitions.add_bucket(connection, house.workspace.id, another, house.clock.instant)
-    await definitions.close_bucket(connection, house.bucket_id)
+    await definitions.close_bucket(connection, house.bucket_id, beside=another)
     return another
 
 

@@ -92,12 +92,12 @@ async def bucket_instants(connection: Connection, workspace_id: int) -> list[Buc
     return [BucketInstant(**row) for row in rows]
 
 
-async def open_bucket_id(connection: Connection, workspace_id: int) -> int:
-    """The bucket for new people."""
-    bucket_id: int = await connection.fetchval(
-        "SELECT max(id) FROM buckets WHERE workspace_id = $1 AND is_open", workspace_id
+async def open_bucket_ids(connection: Connection, workspace_id: int) -> list[int]:
+    """The buckets for new people, in order; the last one gets them. There are two only while another one takes the place of a full one."""
+    rows = await connection.fetch(
+        "SELECT id FROM buckets WHERE workspace_id = $1 AND is_open ORDER BY id", workspace_id
     )
-    return bucket_id
+    return [row["id"] for row in rows]
 
 
 async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, now: datetime) -> None:
@@ -123,9 +123,17 @@ async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, 
     )
 
 
-async def close_bucket(connection: Connection, bucket_id: int) -> None:
-    """Close a bucket for new people. Transactions that are running may still add some."""
-    await connection.execute("UPDATE buckets SET is_open = false WHERE id = $1", bucket_id)
+async def close_bucket(connection: Connection, bucket_id: int, *, beside: int) -> None:
+    """Close a bucket for new people, unless the one beside it is not open: there must always be one. Running transactions may still add people.
+
+    It locks both, so that nobody closes the other one meanwhile.
+    """
+    opened: set[int] = set()
+    for id_ in sorted((bucket_id, beside)):
+        if await connection.fetchval("SELECT is_open FROM buckets WHERE id = $1 FOR NO KEY UPDATE", id_):
+            opened.add(id_)
+    if beside in opened:
+        await connection.execute("UPDATE buckets SET is_open = false WHERE id = $1", bucket_id)
 
 
 async def estimated_people(connection: Connection, bucket_id: int) -> int:

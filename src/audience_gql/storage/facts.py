@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
-from audience_gql.storage.database import Connection
+from audience_gql.storage.database import Connection, RunAgain
 from audience_gql.telemetry.traces import trace_to_leave
 
 IdentityKind: TypeAlias = Literal["externalId", "email", "phone"]
@@ -127,8 +127,13 @@ class Resolved:
 
 
 async def resolve(connection: Connection, workspace_id: int, identities: Collection[Identity]) -> Resolved:
-    """The owner of each of these keys, and what else every writer of people and events needs to know first."""
+    """The owner of each of these keys, and what else every writer of people and events needs to know first.
+
+    Raises RunAgain if no bucket is open: the machines of a cluster were read while one bucket took the place of another.
+    """
     rows = await connection.fetch(_RESOLVE, workspace_id, *_by_kind(identities))
+    if rows[0]["open_id"] is None:
+        raise RunAgain
     return Resolved(
         owners={
             (row["kind"], row["value"]): (row["bucket_id"], row["subscriber_id"])

@@ -26,26 +26,37 @@ def is_look_due(subscriber_ids: Iterable[int]) -> bool:
 
 
 async def open_another_if_full(*, ports: Ports, workspace_id: int, bucket_id: int) -> int | None:
-    """Open another bucket if this one is full and still takes new people. Returns the new bucket's id, or None.
+    """Open another bucket if this one is full and still takes new people. Returns the other bucket's id, or None.
 
-    It uses a transaction of its own and waits for a tick of the bucket that is under way. If the database is busy or unreachable,
-    it logs that and returns None; the next check, some new people later, tries again.
+    It uses a transaction to open and another one to close, because a transaction over several machines commits on one after the other: with a
+    single one, others could find no open bucket for an instant. It waits for a tick of the bucket that is under way. If the database is busy or
+    unreachable, it logs that and returns None; the next check, some new people later, goes on where this one ended.
     """
 
-    async def work(transaction: Transaction) -> int | None:
+    async def open_another(transaction: Transaction) -> int | None:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace_id)
-        if await definitions.open_bucket_id(connection, workspace_id) != bucket_id:
+        opened = await definitions.open_bucket_ids(connection, workspace_id)
+        if (
+            bucket_id not in opened
+            or await definitions.estimated_people(connection, bucket_id) < PEOPLE_A_BUCKET
+        ):
             return None
-        if await definitions.estimated_people(connection, bucket_id) < PEOPLE_A_BUCKET:
-            return None
+        if others := [other for other in opened if other != bucket_id]:
+            return others[-1]
         another = await ports.database.ids.one(connection)
         await definitions.add_bucket(connection, workspace_id, another, await ports.clock.now(connection))
-        await definitions.close_bucket(connection, bucket_id)
         return another
 
     try:
-        return await ports.database.run(work)
+        another = await ports.database.run(open_another)
+        if another is not None:
+            await ports.database.run(
+                lambda transaction: definitions.close_bucket(
+                    transaction.connection, bucket_id, beside=another
+                )
+            )
     except (*UNREACHABLE, *BUSY) as error:
         logger.warning("could not open another bucket beside %d yet: %s", bucket_id, error)
         return None
+    return another
