@@ -40,8 +40,10 @@ _NPM_CI: Final = (
 _UNREACHABLE: Final = re.compile(
     r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET"
 )
-_COMPRESSED: Final = {".js", ".css", ".ttf"}
-_BESIDE_SOURCES: Final = ("package.json", "vite.config.ts", "tsconfig.json", "index.html")
+_COMPRESSED: Final = {".js", ".css", ".ttf", ".json"}
+_FOR_SERVER: Final = "persisted-documents.json"
+"""The documents that the console sends by their hashes. The server reads them, and sends them to nobody."""
+_BESIDE_SOURCES: Final = ("package.json", "vite.config.ts", "documents.ts", "tsconfig.json", "index.html")
 _GENERATED: Final = "gql"
 """The folder with the console's generated types. Only the check of types needs it."""
 
@@ -163,7 +165,7 @@ def _build(node: Node, page: str) -> None:
             "--outDir",
             str(made),
         )
-        for file in [it for it in made.rglob("*") if it.suffix in _COMPRESSED]:
+        for file in [it for it in made.rglob("*") if it.suffix in _COMPRESSED and it.name != _FOR_SERVER]:
             file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), mtime=0))
         (made / "inputs").write_text(digest, encoding="utf-8")
         if (BUILT / page).exists():
@@ -208,7 +210,7 @@ def _digest(page: str) -> str:
         Path(__file__),
         ROOT / "package.json",
         ROOT / "package-lock.json",
-        *(ROOT / page / name for name in _BESIDE_SOURCES),
+        *(file for name in _BESIDE_SOURCES if (file := ROOT / page / name).exists()),
         *sorted(it for it in sources if _GENERATED not in it.parts),
         *sorted((ROOT / "docs" / "operations").glob("*.graphql")),
     ]

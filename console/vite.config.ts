@@ -1,5 +1,7 @@
 import { defineConfig, type Plugin } from "vite";
 
+import { documentsByHash } from "./documents";
+
 // Relative URLs, and one flat folder of files with hashed names. The page is at / and at the addresses of src/paths.ts, and its files
 // are /console/<name>. The server writes into <base> how many folders deep an address is. So a proxy may put a prefix before all of them.
 
@@ -15,7 +17,7 @@ const baseOfDevelopment: Plugin = {
 
 export default defineConfig({
   base: "./",
-  plugins: [baseOfDevelopment],
+  plugins: [baseOfDevelopment, documentsByHash()],
   build: {
     assetsDir: "console",
     assetsInlineLimit: 0, // a strict content security policy would have to allow inlined code

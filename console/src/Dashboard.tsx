@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect } from "react";
 import { Changes } from "./changes/Changes";
 import { useChanges, type Feed } from "./changes/useChanges";
 import { ConnectionStatus } from "./ConnectionStatus";
-import { Mended } from "./Mended";
+import { Mended, Outdated } from "./Mended";
 import { Navigation } from "./Navigation";
 import { OpenAsGraphQL } from "./OpenAsGraphQL";
 import { followLinks, go, HOME, NEW_SEGMENT, PEOPLE, useRoute, type Route } from "./paths";
@@ -94,6 +94,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
           />
         </nav>
         <main id="main" tabIndex={-1}>
+          <Outdated />
           <Mended key={`${route.page} ${route.id}`}>
             <Suspense fallback={<Loading />}>
               <Opened route={route} feed={feed} />

@@ -2,31 +2,33 @@
 
 import { useEffect, useSyncExternalStore } from "react";
 
-import { textOf } from "./api/graphql";
+import type { Texts } from "./api/graphql";
 import { PLAYGROUND } from "./paths";
 
-type Shown = { text: string; variables: object };
+type Shown = { document: unknown; variables: object };
 
 let shown: readonly Shown[] = [];
 const listeners = new Set<() => void>();
 
 /** Let "Open as GraphQL" include this operation while the component is there and the variables are not null. */
 export function useShown(document: unknown, variables: object | null): void {
-  const text = textOf(document);
   const given = JSON.stringify(variables);
   useEffect(() => {
     if (given === "null") return;
-    const operation = { text, variables: JSON.parse(given) as object };
+    const operation = { document, variables: JSON.parse(given) as object };
     change([...shown, operation]);
     return () => change(shown.filter((it) => it !== operation));
-  }, [text, given]);
+  }, [document, given]);
 }
 
-/** The playground's address with all operations that are shown, each once, and their variables; null if there are none. The token is not in it. */
-export function usePlaygroundAddress(): string | null {
-  const operations = useSyncExternalStore(listen, () => shown);
-  if (operations.length === 0) return null;
-  const texts = new Set(operations.map((it) => withoutIndent(it.text)));
+/** The operations that are shown now. */
+export function useAllShown(): readonly Shown[] {
+  return useSyncExternalStore(listen, () => shown);
+}
+
+/** The playground's address with these operations, each once, and their variables. The token is not in it. */
+export function playgroundWith(operations: readonly Shown[], textOf: Texts): string {
+  const texts = new Set(operations.map((it) => withoutIndent(textOf(it.document))));
   const variables = Object.assign({}, ...operations.map((it) => it.variables)) as object;
   const parts = new URLSearchParams({ query: [...texts].join("\n\n"), variables: JSON.stringify(variables, null, 2) });
   return `${PLAYGROUND}#${parts}`;

@@ -20,6 +20,11 @@ export function useUnsaved(hasChanges: boolean): void {
   }, [hasChanges]);
 }
 
+/** Whether leaving the page would lose changes. */
+export function hasUnsaved(): boolean {
+  return isUnsaved;
+}
+
 /** Whether nothing would be lost, or the visitor agrees that it is. */
 export function mayLeave(): boolean {
   return !isUnsaved || confirm(QUESTION);

@@ -57,6 +57,7 @@ async def create_named_token(
     days: int | None = None,
     networks: Sequence[str] | None = None,
     only_trusted_documents: bool = False,
+    with_console_documents: bool = False,
 ) -> str:
     """Create a token for the workspace with this name, and the workspace if it is missing. Returns the token's text. Raises InvalidInput.
 
@@ -77,6 +78,7 @@ async def create_named_token(
             expires_at=expires_at,
             networks=networks,
             only_trusted_documents=only_trusted_documents,
+            with_console_documents=with_console_documents,
         )
     return secret
 

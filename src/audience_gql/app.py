@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -51,6 +51,7 @@ from audience_gql.messaging.point_ledger import RedisLedger
 from audience_gql.messaging.sign_in_codes import RedisCodes
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.pages.addresses import endpoints
+from audience_gql.pages.documents import ConsoleDocuments
 from audience_gql.pages.serving import nothing_here
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
@@ -163,7 +164,7 @@ async def _opened(settings: Settings, live: Live, documents: Documents) -> Async
             operations=OperationQueue(settings),
             budgets=budgets,
             doorkeeper=Doorkeeper(ports),
-            trusted=TrustedTexts(ports),
+            trusted=TrustedTexts(ports, of_console=_console_documents(settings)),
             documents=documents,
             cursors=CursorCodec(settings.secret_keys),
             settings=settings,
@@ -173,6 +174,11 @@ async def _opened(settings: Settings, live: Live, documents: Documents) -> Async
             sender=sender,
             trials=Trials(sender),
         )
+
+
+def _console_documents(settings: Settings) -> Callable[[str], str | None]:
+    """Finds a document of the console that this process serves, by its hash."""
+    return ConsoleDocuments().text_of if "console" in settings.pages else lambda _: None
 
 
 def _for_pages(endpoint: Endpoint, settings: Settings, *methods: str) -> ASGIApp:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final, Literal, TypeAlias, cast, get_args
+from typing import Final, Literal, TypeAlias, cast
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _WEBHOOK_PORTS: Final = frozenset({80, 443})
@@ -21,6 +21,8 @@ LEAST_POINTS: Final = 10_000
 """The smallest full budget: no operation costs more."""
 Introspection: TypeAlias = Literal["on", "admin", "off"]
 """Which tokens may read the schema from the server: all, those with the scope ADMIN, or none."""
+ByGet: TypeAlias = Literal["on", "trusted", "off"]
+"""Which queries and subscriptions GET requests may run: any, those in trusted documents, or none."""
 
 
 class MissingSetting(Exception):
@@ -104,6 +106,7 @@ class Settings:
     pages: frozenset[str] = _PAGES
     """Which pages the web process serves: the console at / and the playground at /graphiql."""
     introspection: Introspection = "on"
+    by_get: ByGet = "on"
     metrics_token: str = ""
     """The bearer token for /metrics. If empty, /metrics answers only requests from the machine itself."""
     metrics_port: int | None = None
@@ -193,7 +196,10 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         slow_client_seconds=_whole(environment, "AUDIENCE_SLOW_CLIENT_SECONDS", 10),
         request_seconds=_whole(environment, "AUDIENCE_REQUEST_SECONDS", 20),
         pages=_pages(environment, "AUDIENCE_PAGES"),
-        introspection=_introspection(environment, "AUDIENCE_INTROSPECTION"),
+        introspection=cast(
+            "Introspection", _word(environment, "AUDIENCE_INTROSPECTION", ("on", "admin", "off"))
+        ),
+        by_get=cast("ByGet", _word(environment, "AUDIENCE_GET", ("on", "trusted", "off"))),
         metrics_token=environment.get("AUDIENCE_METRICS_TOKEN", ""),
         metrics_port=_port(environment, "AUDIENCE_METRICS_PORT"),
         worker_metrics_port=_port(environment, "AUDIENCE_WORKER_METRICS_PORT"),
@@ -269,12 +275,12 @@ def _pages(environment: Mapping[str, str], name: str) -> frozenset[str]:
     return pages
 
 
-def _introspection(environment: Mapping[str, str], name: str) -> Introspection:
-    value = environment.get(name) or "on"
-    for it in get_args(Introspection):
-        if it == value:
-            return cast("Introspection", it)
-    raise MalformedSetting(name, value, "on, admin or off")
+def _word(environment: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of these words; the first one without the setting. Raises MalformedSetting."""
+    value = environment.get(name) or words[0]
+    if value not in words:
+        raise MalformedSetting(name, value, f"{', '.join(words[:-1])} or {words[-1]}")
+    return value
 
 
 def _networks(environment: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -162,6 +162,15 @@ async def test_introspection_is_for_those_whom_the_setting_names(api, setting, s
     assert (await asking.data("{ __typename }")) == {"__typename": "Query"}
 
 
+def test_a_setting_of_get_that_nobody_knows_is_refused():
+    given = {"DATABASE_URL": "d", "REDIS_URL": "r"}
+
+    assert settings_from_environment(given).by_get == "on"
+    assert settings_from_environment({**given, "AUDIENCE_GET": "trusted"}).by_get == "trusted"
+    with pytest.raises(MalformedSetting, match="AUDIENCE_GET is 'no'; expected on, trusted or off"):
+        settings_from_environment({**given, "AUDIENCE_GET": "no"})
+
+
 def test_a_setting_of_introspection_that_nobody_knows_is_refused():
     given = {"DATABASE_URL": "d", "REDIS_URL": "r"}
 

@@ -66,9 +66,10 @@ async def publish(api, *documents: str):
     return (await api.data(PUBLISH, documents=list(documents)))["publishDocuments"]
 
 
-async def limited_token(api, scope: str = "ADMIN") -> str:
+async def limited_token(api, scope: str = "ADMIN", *, with_console: bool = False) -> str:
     _, secret = await create_token(
-        ports=api.services.ports, workspace=api.access.workspace, name="app", scopes=[scope], only_trusted_documents=True
+        ports=api.services.ports, workspace=api.access.workspace, name="app", scopes=[scope], only_trusted_documents=True,
+        with_console_documents=with_console,
     )  # fmt: skip
     return secret
 
@@ -258,6 +259,82 @@ async def test_the_limit_is_set_when_a_token_is_created(api, web):
     assert created["createApiToken"]["token"] == {"onlyTrustedDocuments": True}
     assert own["viewer"]["token"] == {"onlyTrustedDocuments": False}
     assert errors_of(await web.post("/graphql", json={"query": GROUPS})) == [("FORBIDDEN", FORBIDDEN)]
+
+
+@pytest.fixture
+def with_console(api):
+    """The API of a server whose console sends one document."""
+    console = {hash_of(GROUPS): GROUPS, hash_of(CHANGES): CHANGES}
+    return replace(
+        api,
+        services=replace(api.services, trusted=TrustedTexts(api.services.ports, of_console=console.get)),
+    )
+
+
+async def test_the_console_s_documents_are_known_in_every_workspace_but_not_to_tokens_limited_without_them(
+    with_console,
+):
+    everywhere: list[object] = []
+    own: list[object] = []
+    limited: list[object] = []
+    async with web_client(with_console) as web:
+        for token, answers in (
+            (None, everywhere),
+            (await limited_token(with_console, "READ", with_console=True), own),
+            (await limited_token(with_console, "READ"), limited),
+        ):
+            if token is not None:
+                web.headers["authorization"] = f"Bearer {token}"
+            for request in (
+                by_id(GROUPS),
+                by_hash(GROUPS),
+                {"query": GROUPS},
+                by_id("{ __typename }"),
+                {"query": "{ __typename }"},
+            ):
+                answer = await web.post("/graphql", json=request)
+                answers.append(answer.json().get("data") or errors_of(answer)[0][0])
+        message = errors_of(await web.post("/graphql", json=by_id(GROUPS)))[0][1]
+        await publish(with_console, GROUPS)
+        published = await web.post("/graphql", json=by_id(GROUPS))
+
+    none: object = {"groups": {"edges": []}}
+    assert everywhere == [none] * 3 + ["PERSISTED_QUERY_NOT_FOUND", {"__typename": "Query"}]
+    assert own == [none] * 3 + ["PERSISTED_QUERY_NOT_FOUND", "FORBIDDEN"]
+    assert limited == ["FORBIDDEN"] * 5
+    assert "and not those of the console" in message
+    assert published.json() == {"data": none}
+
+
+async def test_a_console_document_needs_the_scope_that_it_always_needs(with_console):
+    texts = {hash_of(LIST): LIST}
+    trusted = TrustedTexts(with_console.services.ports, of_console=texts.get)
+    async with web_client(
+        replace(with_console, services=replace(with_console.services, trusted=trusted))
+    ) as web:
+        web.headers["authorization"] = (
+            f"Bearer {await limited_token(with_console, 'READ', with_console=True)}"
+        )
+        refused = await web.post("/graphql", json=by_id(LIST))
+
+    ((code, message),) = errors_of(refused)
+    assert (code, "ADMIN" in message) == ("FORBIDDEN", True)
+
+
+async def test_only_a_limited_token_has_the_choice_of_the_console(api):
+    create = (
+        "mutation ($input: CreateApiTokenInput!) { createApiToken(input: $input) { __typename "
+        "... on CreateApiTokenPayload { token { withConsoleDocuments } } ... on InvalidInput { issues { path code } } } }"
+    )
+    given = {"name": "app", "scopes": ["READ"], "withConsoleDocuments": True}
+
+    refused = await api.data(create, input=given)
+    made = await api.data(create, input={**given, "onlyTrustedDocuments": True})
+
+    assert refused["createApiToken"]["issues"] == [
+        {"path": ["input", "withConsoleDocuments"], "code": "CONFLICT"}
+    ]
+    assert made["createApiToken"]["token"] == {"withConsoleDocuments": True}
 
 
 async def test_a_withdrawn_document_is_refused_within_three_seconds(api):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from audience_gql.pages.documents import ConsoleDocuments
 from tests.browser.conftest import AXE, Visit
 from tests.product import Product
 
@@ -31,6 +33,20 @@ async def enter(page: Page, token: str) -> None:
     await page.get_by_label("API token").fill(token)
     await page.get_by_role("button", name="Open").click()
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def document_of(sent: str | bytes | None) -> str:
+    """The text of the document that a request, or a message on a socket, names by its hash. Empty if it has none. It never has a text itself."""
+    if sent is None:
+        return ""
+    whole = json.loads(sent)
+    given = whole["payload"] if whole.get("type") == "subscribe" else whole
+    assert not given.get("query")
+    if "documentId" not in given:
+        return ""
+    text = ConsoleDocuments().text_of(given["documentId"].removeprefix("sha256:"))
+    assert text is not None
+    return text
 
 
 def row(page: Page, name: str) -> Locator:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from audience_gql.client import sign_in_link
 from audience_gql.config import Client
 from audience_gql.pages import serving
-from tests.browser.console import barriers, changes, enter, row, tab_to, width
+from tests.browser.console import barriers, changes, document_of, enter, row, tab_to, width
 
 pytestmark = pytest.mark.browser
 
@@ -176,7 +176,7 @@ async def test_a_feed_that_the_server_ends_for_now_goes_on(visit, product, api, 
 
         def pass_on(text):
             message = json.loads(text)
-            if "membershipChanges" in message.get("payload", {}).get("query", ""):
+            if "membershipChanges" in document_of(text):
                 feeds.append((socket, server, message["id"]))
             server.send(text)
 
@@ -804,7 +804,7 @@ async def test_a_forecast_that_fails_leaves_the_past_and_can_be_repeated(visit, 
     page = await visit.open()
 
     async def refuse(route):
-        if "sizeForecast" in (route.request.post_data or ""):
+        if "sizeForecast" in document_of(route.request.post_data):
             await route.fulfill(json={"errors": [{"message": "Too many events.", "extensions": {}}]})
         else:
             await route.continue_()
@@ -839,7 +839,7 @@ async def test_what_a_page_shows_opens_in_the_playground(visit, product, api, na
     await page.locator('.graphiql-execute-button[aria-haspopup="menu"]').click()
     operations = page.get_by_role("menuitem")
     assert sorted(await operations.all_inner_texts()) == [
-        "Flow",
+        "FlowOfWeek",
         "Forecast",
         "Members",
         "Recent",

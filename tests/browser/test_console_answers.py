@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.console import barriers, enter, tab_to, width
+from tests.browser.console import barriers, document_of, enter, tab_to, width
 from tests.browser.test_console import Api, api, name, visit  # noqa: F401
 
 pytestmark = pytest.mark.browser
@@ -150,7 +150,7 @@ async def test_an_overlap_that_fails_can_be_repeated(visit, product, api, name):
     page = await visit.open()
 
     async def refuse(route):
-        if "segmentOverlap" in (route.request.post_data or ""):
+        if "segmentOverlap" in document_of(route.request.post_data):
             await route.fulfill(json={"errors": [{"message": "Too much.", "extensions": {}}]})
         else:
             await route.continue_()
@@ -203,7 +203,7 @@ async def test_there_may_be_nothing_to_advise_or_no_answer(visit, product):
     ]
 
     async def instead(route):
-        if "segmentAdvice" in (route.request.post_data or ""):
+        if "segmentAdvice" in document_of(route.request.post_data):
             await route.fulfill(json=answers.pop(0))
         else:
             await route.continue_()

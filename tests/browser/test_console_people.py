@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.console import barriers, changes, enter, opened, part, row, tab_to, width
+from tests.browser.console import barriers, changes, document_of, enter, opened, part, row, tab_to, width
 
 pytestmark = pytest.mark.browser
 
@@ -366,7 +366,7 @@ async def test_what_fails_on_a_person_s_page_can_be_repeated(visit, product, api
     page = await visit.open()
 
     async def refuse(route):
-        if "query Timeline" in (route.request.post_data or ""):
+        if "query Timeline" in document_of(route.request.post_data):
             await route.fulfill(json={"errors": [{"message": "Not now.", "extensions": {}}]})
         else:
             await route.continue_()

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.console import barriers, opened, part, row, width
+from tests.browser.console import barriers, document_of, opened, part, row, width
 from tests.browser.test_console_people import Api, api, visit  # noqa: F401
 
 pytestmark = pytest.mark.browser
@@ -353,7 +353,7 @@ async def test_why_people_leave_is_seen_in_one_click(visit, product, api, name):
 
 async def refuse_flow(route):
     error = {"message": "gone", "extensions": {"code": "LOG_EXPIRED"}, "path": ["segment", "whole"]}
-    if "part29" in (route.request.post_data or ""):
+    if "FlowOfMonth" in document_of(route.request.post_data):
         await route.fulfill(json={"data": {"segment": None}, "errors": [error]})
     else:
         await route.continue_()

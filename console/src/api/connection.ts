@@ -3,6 +3,7 @@
 import { createClient as createSocket, type Client as Socket } from "graphql-ws";
 import { cacheExchange, Client, fetchExchange, mapExchange, subscriptionExchange } from "urql";
 
+import { markOutdated } from "../outdated";
 import { resuming } from "./resuming";
 
 const ENDPOINT = new URL("graphql", document.baseURI);
@@ -21,7 +22,9 @@ export function connect(token: string, onRefused: () => void): Connection {
     exchanges: [
       mapExchange({
         onError: (error) => {
-          if (error.graphQLErrors.some((it) => it.extensions.code === "UNAUTHENTICATED")) onRefused();
+          const codes = error.graphQLErrors.map((it) => it.extensions.code);
+          if (codes.includes("UNAUTHENTICATED")) onRefused();
+          if (codes.includes("PERSISTED_QUERY_NOT_FOUND")) markOutdated();
         },
       }),
       cacheExchange, // after a mutation that returns a Segment, it repeats the queries for segments

@@ -30,10 +30,9 @@ export function resuming(socket: Socket, onRefused: () => void): SubscriptionFor
 }
 
 async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortSignal, onRefused: () => void) {
-  const query = request.query ?? "";
   let variables: Variables = { ...request.variables };
   for (let failures = 0; !stop.aborted; failures++) {
-    const results = socket.iterate<Variables>({ query, variables });
+    const results = socket.iterate<Variables>({ ...documentOf(request), variables });
     const leave = () => void results.return?.();
     stop.addEventListener("abort", leave);
     try {
@@ -54,6 +53,11 @@ async function follow(socket: Socket, request: Request, sink: Sink, stop: AbortS
     }
     await pause(failures, stop);
   }
+}
+
+/** The text of the document, or its hash beside an empty text, because graphql-ws sends nothing without a text. */
+function documentOf({ query = "", documentId }: Request) {
+  return { query, documentId };
 }
 
 /** The variables with which a subscription continues after this result. */

@@ -4,8 +4,7 @@
  * version of this page.
  */
 
-import { gql } from "urql";
-
+import { typedByHand } from "../api/graphql";
 import { spelled } from "../words";
 
 export type Field = { name: string; label: string; description: string; type: Type };
@@ -25,8 +24,7 @@ export function typeSpelled(spelling: string): Type {
   };
 }
 
-/** Typed by hand, because the generator does not type introspection. */
-export const INTROSPECTION = gql<{ __schema: { types: Introspected[] } }, object>(`
+export const INTROSPECTION = typedByHand<{ __schema: { types: Introspected[] } }, object>(`
   query Shapes {
     __schema {
       types {

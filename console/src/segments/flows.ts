@@ -2,54 +2,13 @@
 
 import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
 
-import { graphql, withFragments } from "../api/graphql";
 import type { FlowPartFragment, FlowWholeFragment } from "../gql/graphql";
-
-const PART = graphql(`
-  fragment FlowPart on SegmentFlow {
-    from
-    causes {
-      cause
-      entered
-      left
-    }
-  }
-`);
-const WHOLE = graphql(`
-  fragment FlowWhole on SegmentFlow {
-    came
-    cameBack
-    left
-    medianStaySeconds
-    causes {
-      cause
-      entered
-      left
-    }
-  }
-`);
+import { FLOW_OF_DAY, FLOW_OF_MONTH, FLOW_OF_WEEK } from "./flowDocuments";
 
 export type Flows = {
   segment: ({ id: string; whole: FlowWholeFragment } & { readonly [part: `part${number}`]: FlowPartFragment }) | null;
 };
 export type Instants = { id: string; readonly [instant: `t${number}`]: string };
-
-/** One flow for each interval and one for all of them. The API has one flow for a field, so each gets its own name. */
-function documentOf(count: number): TypedDocumentNode<Flows, Instants> {
-  const numbers = Array.from({ length: count }, (_, index) => index);
-  const text = `
-  query Flow($id: ID!, ${[...numbers, count].map((it) => `$t${it}: DateTime!`).join(", ")}) {
-    segment(by: { id: $id }) {
-      id
-      whole: flow(from: $t0) {
-        ...FlowWhole
-      }
-${numbers.map((it) => `      part${it}: flow(from: $t${it}, to: $t${it + 1}) {\n        ...FlowPart\n      }`).join("\n")}
-    }
-  }
-`;
-  return withFragments(text as unknown as TypedDocumentNode<Flows, Instants>, PART, WHOLE);
-}
 
 export const FLOW_PERIODS = {
   day: { label: "24 hours", words: "the last 24 hours", count: 12, hours: 2 },
@@ -58,11 +17,10 @@ export const FLOW_PERIODS = {
 } as const;
 export type FlowPeriod = keyof typeof FLOW_PERIODS;
 
-export const DOCUMENTS: Record<FlowPeriod, TypedDocumentNode<Flows, Instants>> = {
-  day: documentOf(FLOW_PERIODS.day.count),
-  week: documentOf(FLOW_PERIODS.week.count),
-  month: documentOf(FLOW_PERIODS.month.count),
-};
+export const DOCUMENTS = { day: FLOW_OF_DAY, week: FLOW_OF_WEEK, month: FLOW_OF_MONTH } as unknown as Record<
+  FlowPeriod,
+  TypedDocumentNode<Flows, Instants>
+>;
 
 /** The bounds of the intervals. Days begin at midnight where the visitor is, and the present interval is the last one. */
 export function instantsOf(id: string, period: FlowPeriod): Instants {

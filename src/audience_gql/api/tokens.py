@@ -37,6 +37,11 @@ class CreateApiTokenInput:
         description="Whether the token is limited to trusted documents. Any other document, also a query of the schema, is FORBIDDEN for it.",
         default=False,
     )
+    with_console_documents: bool = strawberry.field(
+        description="Whether a token that is limited to trusted documents may run the console's documents, too, within its scopes. Then it can sign "
+        "in to the console. For a token without the limit it must be false: such a token can anyway.",
+        default=False,
+    )
 
 
 @strawberry.input(description="An API token to revoke.")
@@ -101,6 +106,7 @@ class TokenMutation:
             expires_at=_expiry(token),
             networks=token.networks,
             only_trusted_documents=token.only_trusted_documents,
+            with_console_documents=token.with_console_documents,
         )
         return CreateApiTokenPayload(token=row, secret=secret)  # type: ignore[arg-type]  # a row stands for its type, as everywhere
 

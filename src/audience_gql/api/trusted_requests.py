@@ -18,6 +18,7 @@ _POINTS_OF_A_MISS: Final = 1
 _NOT_TRUSTED: Final = (
     "The token may run trusted documents only, and this document is not published in the workspace."
 )
+_NOT_FOR_CONSOLE: Final = "The token may run the workspace's trusted documents only, and not those of the console. Use a token with `withConsoleDocuments`, or one without the limit."
 
 
 def needs_settling(request: OperationRequest, access: Access) -> bool:
@@ -35,14 +36,27 @@ async def settled(request: OperationRequest, services: Services, access: Access)
     workspace_id = access.workspace.id
     sha256 = hash_of(request.query) if name is None else name.sha256
     text = services.trusted.remembered(workspace_id, sha256)
+    of_console = services.trusted.of_console(sha256) if text is None else None
+    if of_console is not None and _may_use_console(access):
+        text = of_console
     if text is None:
         text = await _looked_up(sha256, services, access)
     if text is not None:
         return _trusted(request, text)
     await services.budgets.spend(access.token.id, _POINTS_OF_A_MISS)
-    if is_limited or name is None:
-        raise OperationRefused([ApiError("FORBIDDEN", _NOT_TRUSTED)])
-    raise OperationRefused([await _not_found(name, services, access)])
+    if name is not None and (not is_limited or _is_of_another_console(request, access)):
+        raise OperationRefused([await _not_found(name, services, access)])
+    raise OperationRefused([ApiError("FORBIDDEN", _NOT_TRUSTED if of_console is None else _NOT_FOR_CONSOLE)])
+
+
+def _may_use_console(access: Access) -> bool:
+    """Whether the token may run the console's documents, by their hashes or texts, in any workspace."""
+    return access.token.with_console_documents or not access.token.only_trusted_documents
+
+
+def _is_of_another_console(request: OperationRequest, access: Access) -> bool:
+    """Whether the request may come from the console of another release, which has to learn that this server does not know its document."""
+    return access.token.with_console_documents and not request.query
 
 
 async def _looked_up(sha256: str, services: Services, access: Access) -> str | None:

@@ -101,6 +101,9 @@ class ApiToken(Node):
     only_trusted_documents: bool = strawberry.field(
         description="Whether the token is limited to trusted documents. Any other document is FORBIDDEN for it."
     )
+    with_console_documents: bool = strawberry.field(
+        description="Whether this limit lets the token run the console's documents, too. False for a token without the limit, which runs any document."
+    )
 
     @classmethod
     def is_type_of(cls, row: object, _: object) -> bool:

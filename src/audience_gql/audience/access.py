@@ -162,11 +162,12 @@ async def create_token(
     expires_at: datetime | Unset | None = None,
     networks: Sequence[str] | None = None,
     only_trusted_documents: bool = False,
+    with_console_documents: bool = False,
 ) -> tuple[ApiToken, str]:
     """Create a token. Returns it and its text, which is available only here. Raises InvalidInput.
 
     With UNSET, it expires after DEFAULT_DAYS; with None, never. `networks` are those from which it may be used; None for all.
-    With `only_trusted_documents`, it runs no other documents.
+    With `only_trusted_documents`, it runs no other documents; with `with_console_documents`, those of the console, too.
 
     Existing tokens stay valid. To replace one, create another token, and revoke the old one when nobody uses it any more.
     """
@@ -175,6 +176,9 @@ async def create_token(
         issues.append(Issue(code="REQUIRED", message="name at least one scope", path=("scopes",)))
     if any(scope not in SCOPES for scope in scopes):
         issues.append(Issue(code="UNKNOWN", message=f"scopes are {', '.join(SCOPES)}", path=("scopes",)))
+    if with_console_documents and not only_trusted_documents:
+        message = "only a token that is limited to trusted documents has this choice: others run any document"
+        issues.append(Issue(code="CONFLICT", message=message, path=("with_console_documents",)))
     kept = kept_networks(networks, issues)
     if issues:
         raise InvalidInput(tuple(issues))
@@ -197,6 +201,7 @@ async def create_token(
             expires_at=ends_at,
             networks=kept,
             only_trusted_documents=only_trusted_documents,
+            with_console_documents=with_console_documents,
         )
         await record(ports, transaction, workspace.id, now, _creation(token))
         return token
@@ -228,6 +233,7 @@ async def rotate_token(
             expires_at=None if life is None else now + life,
             networks=old.networks,
             only_trusted_documents=old.only_trusted_documents,
+            with_console_documents=old.with_console_documents,
         )
         before = portraits.of_token(old)
         old.expires_at = min(now + overlap, old.expires_at or now + overlap)

@@ -31,9 +31,17 @@ def is_hash(text: str) -> bool:
 class TrustedTexts:
     """The trusted documents that a process has looked up, of all workspaces. It remembers those used last, up to a number of characters."""
 
-    def __init__(self, ports: Ports, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        of_console: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self._ports = ports
         self._now = now
+        self.of_console = of_console
+        """The text of the console's document with this hash; None if the console does not send it. The same in every workspace."""
         self._remembered: OrderedDict[tuple[int, str], tuple[float, str]] = OrderedDict()
         self._characters = 0
 

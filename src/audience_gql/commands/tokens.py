@@ -62,6 +62,11 @@ def _add_create(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         action="store_true",
         help="limit it to the documents that are published with `documents publish`",
     )
+    create.add_argument(
+        "--with-console-documents",
+        action="store_true",
+        help="with --only-trusted-documents: let it run the console's documents, too, so that it can sign in there",
+    )
     create.set_defaults(run=_create)
 
 
@@ -92,6 +97,7 @@ def _create(parsed: argparse.Namespace) -> int:
             days=parsed.days,
             networks=parsed.network,
             only_trusted_documents=parsed.only_trusted_documents,
+            with_console_documents=parsed.with_console_documents,
         )
     )
     print(secret)
@@ -128,7 +134,13 @@ def _state(token: ApiToken, now: datetime) -> tuple[str, str, str]:
 
 
 def _limits(token: ApiToken) -> tuple[str, ...]:
-    return ("trusted documents only",) if token.only_trusted_documents else ()
+    if not token.only_trusted_documents:
+        return ()
+    return (
+        "trusted documents and the console only"
+        if token.with_console_documents
+        else "trusted documents only",
+    )
 
 
 def _revoke(parsed: argparse.Namespace) -> int:

@@ -47,10 +47,11 @@ PLAYGROUND: Final = Page(
     styles="'self' 'unsafe-inline'",
 )
 
-_NAME: Final = re.compile(r"[\w-][\w.-]*\.(js|css|ttf|woff2)", re.ASCII)
+_NAME: Final = re.compile(r"[\w-][\w.-]*\.(js|css|json|ttf|woff2)", re.ASCII)
 _MEDIA_TYPES: Final = {
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
+    "json": "application/json",
     "ttf": "font/ttf",
     "woff2": "font/woff2",
 }
@@ -81,9 +82,14 @@ _IS_COMING: Final = (
 )
 
 
+def built(page: Page) -> Path:
+    """The folder of what the build made of a page. It may be missing."""
+    return _BUILT / page.name
+
+
 def send_page(request: Request, page: Page) -> Response:
     """The page. While it is not built, a page that says so and what is missing."""
-    file = _BUILT / page.name / "index.html"
+    file = built(page) / "index.html"
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -98,7 +104,7 @@ def send_page(request: Request, page: Page) -> Response:
 def send_file(request: Request, page: Page, name: str) -> Response:
     """A file that the page names. Its name changes with its content, so that clients may cache it for ever."""
     matched = _NAME.fullmatch(name)
-    file = _BUILT / page.name / page.folder / name
+    file = built(page) / page.folder / name
     if matched is None or not file.is_file():
         return nothing_here()
     told = {

@@ -68,6 +68,7 @@ class ApiToken(Model):
     last_used_address: str | None = TextField(null=True)
     last_used_agent: str | None = TextField(null=True)
     only_trusted_documents = BooleanField(default=False)
+    with_console_documents = BooleanField(default=False)
 
     class Meta:
         table = "api_tokens"

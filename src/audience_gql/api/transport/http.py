@@ -71,6 +71,8 @@ class GraphQLEndpoint:
         self._subscriptions = subscriptions
         self._body_limit = TimeLimit(services.settings.request_seconds)
         self._budget_headers = BudgetHeaders(services.budgets)
+        self._by_get = services.settings.by_get
+        self._methods = ("POST",) if self._by_get == "off" else ("GET", "POST")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -91,9 +93,9 @@ class GraphQLEndpoint:
 
     async def _answer(self, request: Request, media_type: str) -> ASGIApp:
         services = self._services
-        if request.method not in _METHODS:
-            error = ApiError("BAD_USER_INPUT", "Send GraphQL requests with GET or POST.")
-            raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="GET, POST")
+        if request.method not in self._methods:
+            message = f"Send GraphQL requests with {' or '.join(self._methods)}."
+            raise _not_allowed(message, *self._methods)
         access = await access_of(request, services)
         operation = await operation_of(
             request, body_bytes=services.settings.body_bytes, limit=self._body_limit
@@ -102,6 +104,10 @@ class GraphQLEndpoint:
             async with services.operations.operating(access):
                 if needs_settling(operation, access):
                     operation = await settled(operation, services, access)
+                if request.method == "GET" and self._by_get == "trusted" and not operation.is_trusted:
+                    raise _not_allowed(
+                        "By GET, this server runs trusted documents only. Send others with POST.", "POST"
+                    )
                 candidate = self._schema.candidate(operation)
                 request.type = type_ = candidate.type
                 _check_type(type_, request.method, media_type)
@@ -158,8 +164,13 @@ def _check_type(type_: OperationType | None, method: str, media_type: str) -> No
             "Subscriptions need a websocket with graphql-transport-ws, or a stream: accept text/event-stream."
         )
     if type_ is not None and type_ not in _METHODS[method]:
-        error = ApiError("BAD_USER_INPUT", "Send mutations with POST.")
-        raise RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow="POST")
+        raise _not_allowed("Send mutations with POST.", "POST")
+
+
+def _not_allowed(message: str, *methods: str) -> RequestRefused:
+    """The refusal of a request's method. `methods` are those that may help."""
+    error = ApiError("BAD_USER_INPUT", message)
+    return RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow=", ".join(methods))
 
 
 def _reply(result: ExecutionResult, media_type: str, request: Request) -> Reply:

@@ -63,6 +63,7 @@ def of_token(row: ApiToken) -> Portrait:
         "expiresAt": None if row.expires_at is None else instant_text(row.expires_at),
         "networks": row.networks,
         "onlyTrustedDocuments": row.only_trusted_documents,
+        "withConsoleDocuments": row.with_console_documents,
     }
 
 
