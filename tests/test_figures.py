@@ -25,11 +25,13 @@ from audience_gql.audience.people import buckets, events
 from audience_gql.config import Settings, settings_from_environment
 from audience_gql.demo import cdnow
 from audience_gql.storage import presence
+from audience_gql.storage.engine.nodes import Nodes
 from audience_gql.storage.engine.tick_pool import TickPool
 from tests.pages import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 SETTINGS = settings_from_environment({"DATABASE_URL": "given", "REDIS_URL": "given"})
+NODES = signature(Nodes.__init__).parameters
 FILL_CONNECTIONS = signature(TickPool.open).parameters["fill_size"].default
 ENGINE = "docs/benchmarks/engine.json"
 LIMITS = {
@@ -136,6 +138,11 @@ SENTENCES = [
         "docs/howto/scale-out.md",
         f"`AUDIENCE_TICK_POOL_SIZE` ({SETTINGS.tick_pool_size}), and {FILL_CONNECTIONS} for fills",
     ),
+    (
+        "docs/howto/scale-out.md",
+        f"A bucket that moves is found within {NODES['kept_seconds'].default:.0f} seconds",
+    ),
+    ("docs/howto/scale-out.md", f"tried again after {NODES['avoided_seconds'].default:.0f} seconds"),
     ("docs/howto/scale-out.md", f"seen within the last {presence.SILENT_SECONDS:.0f} seconds"),
     ("docs/howto/scale-out.md", f"A bucket has about {buckets.PEOPLE_A_BUCKET:,} people"),
 ]
