@@ -17,9 +17,8 @@ from audience_gql.audience.ports import Ports
 from audience_gql.demo import loading
 from audience_gql.demo.cdnow import CUSTOMERS
 from audience_gql.opened_ports import open_ports
-from audience_gql.storage.database import analyze
 from audience_gql.storage.models import Workspace
-from audience_gql.storage.schema import migrate
+from audience_gql.storage.schema import analyze, migrate
 from benchmarks.engine.observed import ObservedWorker
 
 _VIEWS: Final = Path(__file__).with_name("views.sql")

@@ -55,7 +55,9 @@ from audience_gql.pages.documents import ConsoleDocuments
 from audience_gql.pages.serving import nothing_here
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
+from audience_gql.storage.fair_queue import Bounds
 from audience_gql.storage.presence import Presence
+from audience_gql.storage.replica import Pools, Replica
 from audience_gql.telemetry import traces
 from audience_gql.webhooks.sender import sender_for
 
@@ -158,6 +160,7 @@ async def _opened(settings: Settings, live: Live, documents: Documents) -> Async
         sender = sender_for(settings)
         reads = SegmentReads(ports)
         stack.push_async_callback(reads.close)
+        replica = await stack.enter_async_context(_watched(settings, ports)) if settings.replica_url else None
         yield Services(
             ports=ports,
             heavy_ports=replace(ports, database=heavy),
@@ -173,12 +176,54 @@ async def _opened(settings: Settings, live: Live, documents: Documents) -> Async
             reads=reads,
             sender=sender,
             trials=Trials(sender),
+            replica=replica,
         )
 
 
 def _console_documents(settings: Settings) -> Callable[[str], str | None]:
     """Finds a document of the console that this process serves, by its hash."""
     return ConsoleDocuments().text_of if "console" in settings.pages else lambda _: None
+
+
+@asynccontextmanager
+async def _watched(settings: Settings, ports: Ports) -> AsyncIterator[Replica]:
+    """The replica, watched during the context. It may be away at the beginning."""
+    presence = Presence(settings.replica_url)
+
+    async def pool(size: int, wait_seconds: float, bounds: Bounds) -> Database:
+        return await Database.open(
+            settings.replica_url,
+            pool_size=size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            lock_timeout_seconds=settings.lock_timeout_seconds,
+            pool_wait_seconds=wait_seconds,
+            is_default=False,
+            presence=presence,
+            bounds=bounds,
+        )
+
+    async def open_pools() -> Pools:
+        database = await pool(settings.pool_size, settings.pool_wait_seconds, connection_bounds(settings))
+        try:
+            heavy = await pool(
+                settings.heavy_pool_size, settings.queue_seconds, heavy_connection_bounds(settings)
+            )
+        except Exception:
+            await database.close()
+            raise
+        return Pools(database=database, heavy=heavy)
+
+    replica = Replica(
+        primary=ports.database,
+        now=ports.clock.now,
+        opener=open_pools,
+        most_seconds=settings.replica_lag_seconds,
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(replica.close)
+        for name, watching in (("replica presence", presence.watch()), ("replica", replica.watch())):
+            stack.push_async_callback(end, asyncio.create_task(watching, name=name))
+        yield replica
 
 
 def _for_pages(endpoint: Endpoint, settings: Settings, *methods: str) -> ASGIApp:
@@ -229,9 +274,12 @@ async def _healthz(_: Request) -> Response:
 
 
 async def _readyz(request: Request) -> Response:
-    """Answers 200 if the process can do its work, otherwise 503. The body has the state of each part."""
-    found = await readiness(ports=request.state.services.ports)
+    """Answers 200 if the process can do its work, otherwise 503. The body has the state of each part. The work needs no replica."""
+    services: Services = request.state.services
+    found = await readiness(ports=services.ports)
     parts = {name: problem or "ok" for name, problem in found.parts.items()}
+    if services.replica is not None:
+        parts["replica"] = services.replica.problem or "ok"
     return JSONResponse(
         {"status": "ready" if found.is_ready else "not ready", "parts": parts}, 200 if found.is_ready else 503
     )

@@ -50,6 +50,11 @@ class Settings:
     secret_keys: tuple[str, ...]
     """The keys of cursors. The first one signs and all of them verify, so that a key can be rotated."""
 
+    replica_url: str = ""
+    """A streaming replica of `database_url`, for queries of clients that prefer it. Without one, it is empty."""
+    replica_lag_seconds: int = 30
+    """A replica that is further behind answers nothing."""
+
     pool_size: int = 10
     statement_timeout_seconds: float = 5.0
     lock_timeout_seconds: float = 2.0
@@ -180,6 +185,8 @@ def settings_from_environment(environment: Mapping[str, str] = os.environ) -> Se
         ),
         redis_url=_required(environment, "REDIS_URL", "redis://localhost:6379/0"),
         secret_keys=keys or (secrets.token_urlsafe(32),),
+        replica_url=environment.get("AUDIENCE_REPLICA_URL", ""),
+        replica_lag_seconds=_positive(environment, "AUDIENCE_REPLICA_LAG_SECONDS", 30),
         pool_size=_whole(environment, "AUDIENCE_POOL_SIZE", 10),
         heavy_pool_size=_whole(environment, "AUDIENCE_HEAVY_POOL_SIZE", 3),
         operations_at_once=_whole(environment, "AUDIENCE_OPERATIONS_AT_ONCE", 32),

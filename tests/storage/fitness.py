@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 import sqlglot
@@ -36,6 +37,9 @@ EXEMPT = frozenset({
     "SELECT nextval('ids') AS first FROM generate_series(1, $1::int)",  # blocks of ids, drawn by the application
     "LOCK TABLE tortoise_migrations IN EXCLUSIVE MODE",  # one migration at a time; it locks only the ORM's own table
     "DROP SCHEMA public CASCADE; CREATE SCHEMA public",  # of the demo's own database, before it is migrated again
+    # Where the primary is, and how far its replica has come; both are about one server.
+    "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS position, (SELECT c.system_identifier || '/' || current_database() FROM pg_control_system() c) AS system",
+    "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END AS position, (SELECT c.system_identifier || '/' || current_database() FROM pg_control_system() c) AS system",
     "ANALYZE",  # after a bulk load; no statement of the application waits for it
 })  # fmt: skip
 
@@ -46,7 +50,7 @@ EXEMPT_BLOCKS = frozenset({
 VOLATILE = frozenset({
     "clock_timestamp", "currval", "gen_random_uuid", "lastval", "nextval", "now", "random", "random_normal", "setval",
     "statement_timestamp", "timeofday", "transaction_timestamp", "uuidv4", "uuidv7", "uuid_generate_v4", "txid_current",
-    "pg_current_xact_id", "pg_notify", "pg_sleep", "set_config", "current_setting", "setseed",
+    "pg_control_system", "pg_current_wal_flush_lsn", "pg_current_xact_id", "pg_is_in_recovery", "pg_last_wal_replay_lsn", "pg_notify", "pg_sleep", "set_config", "current_setting", "setseed",
 })  # fmt: skip
 """Functions whose result differs per call or per transaction, or that read or set the session. A test compares this with Postgres' own list."""
 
@@ -58,7 +62,7 @@ def problems(text: str) -> list[str]:
     if text.strip() in EXEMPT or CONTROL.fullmatch(text.strip()):
         return []
     try:
-        trees = sqlglot.parse(_spaced(text), dialect="postgres")
+        trees = parsed(text)
     except sqlglot.errors.SqlglotError as error:
         return [f"cannot be parsed: {error}"]
     if len(trees) != 1 or not isinstance(trees[0], exp.Query | exp.Insert | exp.Update | exp.Delete):
@@ -72,7 +76,13 @@ def problems(text: str) -> list[str]:
     ]
 
 
-def _spaced(text: str) -> str:
+@lru_cache(maxsize=1)
+def parsed(text: str) -> list[exp.Expr | None]:
+    """The trees of a text's statements. Several modules judge a statement one after the other, and parsing takes longest."""
+    return sqlglot.parse(spaced(text), dialect="postgres")
+
+
+def spaced(text: str) -> str:
     """The text with a space after every parameter: the parser reads `$1,$` as the beginning of a quoted string."""
     return re.sub(r"(\$\d+)", r"\1 ", text)
 
@@ -81,7 +91,7 @@ def calls(text: str) -> set[str]:
     """The names of the functions that a statement calls, and words that are calls without parentheses."""
     tokens = [
         token
-        for token in sqlglot.tokenize(_spaced(text), dialect="postgres")
+        for token in sqlglot.tokenize(spaced(text), dialect="postgres")
         if token.token_type != sqlglot.TokenType.STRING
     ]
     called = {
@@ -115,7 +125,7 @@ def _unscoped(tree: exp.Expr) -> Iterator[str]:
     """The references to a bucketed table whose bucket is not fixed, neither by a value nor by a source with a fixed bucket."""
     names = {cte.alias for cte in tree.find_all(exp.CTE)}
     for block in tree.find_all(exp.Select, exp.Update, exp.Delete):
-        tables = [table for table in _tables_of(block) if table.name not in names]
+        tables = [table for table in tables_of(block) if table.name not in names]
         bucketed = {table.alias_or_name: table.name for table in tables if table.name in BUCKETED}
         if not bucketed or _asks_every_bucket(block):
             continue
@@ -136,7 +146,7 @@ def _asks_every_bucket(block: exp.Expr) -> bool:
     return any(isinstance(column, exp.Column) and column.name == "bucket_id" for column in told)
 
 
-def _tables_of(block: exp.Expr) -> Iterator[exp.Table]:
+def tables_of(block: exp.Expr) -> Iterator[exp.Table]:
     """The tables that a block names itself, without those in its subqueries."""
     for table in block.find_all(exp.Table):
         if table.find_ancestor(exp.Select, exp.Update, exp.Delete, exp.Insert) is block:
@@ -146,7 +156,7 @@ def _tables_of(block: exp.Expr) -> Iterator[exp.Table]:
 def _settled(block: exp.Expr, bucketed: frozenset[str]) -> set[str]:
     """The references whose bucket equals something fixed, directly or through one another."""
     equal: list[tuple[str, exp.Expr]] = []
-    for left, right in _equalities(block):
+    for left, right in equalities(block):
         for column, other in ((left, right), (right, left)):
             if isinstance(column, exp.Column) and column.name == "bucket_id":
                 alias = column.table or (next(iter(bucketed)) if len(bucketed) == 1 else "")
@@ -173,7 +183,7 @@ def _is_settled(other: exp.Expr, bucketed: frozenset[str], settled: set[str]) ->
     return False
 
 
-def _equalities(block: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr]]:
+def equalities(block: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr]]:
     """The equalities that every row of this block satisfies: those in WHERE and JOINs that are combined only by AND."""
     conditions = [
         join.args["on"]
@@ -214,9 +224,7 @@ def _unlisted_columns(tree: exp.Expr) -> Iterator[str]:
         alias = star.parent.table if isinstance(star.parent, exp.Column) else ""
         if block is None or isinstance(block, exp.Returning):
             yield "returns *"
-        elif any(
-            table.name in BUCKETED and alias in ("", table.alias_or_name) for table in _tables_of(block)
-        ):
+        elif any(table.name in BUCKETED and alias in ("", table.alias_or_name) for table in tables_of(block)):
             yield "selects * of a bucketed table"
 
 

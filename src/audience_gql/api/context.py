@@ -22,6 +22,7 @@ from audience_gql.audience.trusted_texts import TrustedTexts
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
 from audience_gql.storage.models import Workspace
+from audience_gql.storage.replica import Replica
 
 if TYPE_CHECKING:
     from audience_gql.api.documents import Documents
@@ -47,6 +48,8 @@ class Services:
     reads: SegmentReads
     sender: Sender
     trials: Trials
+    replica: Replica | None = None
+    """Where queries of clients that prefer it are answered."""
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class Context:
     """The cursor that the client has reached, if the transport carries it. It overrides the document's cursor, which is older."""
     is_planned: bool = False
     """Whether a plan answered the operation, and not the library's executor."""
+    is_on_replica: bool = False
+    """Whether a replica answers. The primary answers again if anything fails there."""
     loaders: Loaders = field(init=False)
     _ports: Ports | None = field(init=False, default=None)
 

@@ -169,7 +169,9 @@ class Handler(Generic[_Failure]):
     error_type: type[UserError]
     convert: Callable[[_Failure, _Spell], UserError]
 
-    def handle(self, exception: _Failure, *, field: StrawberryField, info: Info) -> UserError:  # noqa: ARG002  # the library's protocol
+    def handle(self, exception: _Failure, *, field: StrawberryField, info: Info) -> UserError | None:  # noqa: ARG002  # the library's protocol
+        if info.context.is_on_replica:
+            return None  # it stays an error, after which the primary answers: what is unknown to a replica may exist by now
         is_mutation = info.operation.operation is OperationType.MUTATION
         return self.convert(exception, _spelled_in_input if is_mutation else spelled)
 

@@ -16,3 +16,16 @@ class DatabaseClock:
 
     def at(self, database_time: datetime) -> datetime:
         return database_time
+
+
+class StoppedClock:
+    """Always shows the same instant: the one from which the answers of a replica are."""
+
+    def __init__(self, instant: datetime) -> None:
+        self._instant = instant
+
+    async def now(self, connection: Connection) -> datetime:  # noqa: ARG002  # it asks nobody
+        return self._instant
+
+    def at(self, database_time: datetime) -> datetime:  # noqa: ARG002  # as above
+        return self._instant

@@ -10,26 +10,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
-from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import DBConnectionError, IntegrityError
 
-from audience_gql.storage import citus, orm_client
-from audience_gql.storage.connections import (
-    CONNECT_SECONDS,
-    IDLE_IN_TRANSACTION_SECONDS,
-    SERVER_KEEPALIVE,
-    PlainConnection,
-    close_pool,
-    command_timeout,
-)
+from audience_gql.storage import citus
+from audience_gql.storage.connections import close_pool
 from audience_gql.storage.event_names import EventNames
 from audience_gql.storage.fair_queue import Bounds, FairQueue, Place
 from audience_gql.storage.ids import IdBlocks
+from audience_gql.storage.orm_config import tortoise_config
 from audience_gql.storage.pool import Pool, PoolUse
 
 if TYPE_CHECKING:
@@ -39,18 +31,6 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")
 RecordType = TypeVar("RecordType", bound=asyncpg.Record)
 
-MODELS = {
-    "models": [
-        "audience_gql.storage.models",
-        "audience_gql.storage.work_models",
-        "audience_gql.storage.import_models",
-        "audience_gql.storage.export_models",
-        "audience_gql.storage.trail_models",
-        "audience_gql.storage.document_models",
-        "audience_gql.storage.acting.models",
-    ],
-    "migrations": "audience_gql.storage.migrations",
-}
 _RETRIES = 8
 _BEGIN_SNAPSHOT: Final = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
@@ -105,7 +85,6 @@ RETRIABLE: tuple[type[Exception], ...] = (asyncpg.DeadlockDetectedError, asyncpg
 BUSY: tuple[type[Exception], ...] = (*RETRIABLE, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 """Another transaction holds a lock that the statement needs, or the statement took too long. Nothing was done."""
 
-
 UNIQUE_VIOLATION: tuple[type[Exception], ...] = (asyncpg.UniqueViolationError, IntegrityError)
 """A name or key is already taken; raised by the driver or by the ORM."""
 
@@ -153,7 +132,7 @@ class Database:
         self._queue = queue
         self._pool_wait_seconds = pool_wait_seconds
         self.is_cluster = False
-        """Whether this is the coordinator of a Citus cluster."""
+        """Whether this is a Citus cluster's coordinator."""
         self.ids = IdBlocks()
         self.event_names = EventNames()
 
@@ -281,18 +260,26 @@ class Database:
         transaction.run_callbacks()
 
     @contextmanager
+    def models(self) -> Iterator[None]:
+        """Models outside of transactions read from this database during the context, also if another one is the default."""
+        token = _current_context.set(self._context)
+        try:
+            yield
+        finally:
+            _current_context.reset(token)
+
+    @contextmanager
     def _models_in(self, connection: Connection) -> Iterator[None]:
         """Make models use this connection. The ORM's own context manager leaves a dead connection in the task when its start fails."""
         connections = self._context.connections
         wrapper = TransactionWrapper(self.client)
         wrapper._connection = connection  # noqa: SLF001  # as its own context manager does
-        context_token = _current_context.set(self._context)
-        token = connections.set("default", wrapper)
-        try:
-            yield
-        finally:
-            connections.reset(token)
-            _current_context.reset(context_token)
+        with self.models():
+            token = connections.set("default", wrapper)
+            try:
+                yield
+            finally:
+                connections.reset(token)
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction. After a deadlock, a serialization failure or RunAgain, run it again from the start, up to 8 times in total."""
@@ -344,54 +331,6 @@ class _Loan:
     def _leave(self, _: object = None) -> None:
         if self._place is not None:
             self._place.leave()
-
-
-async def analyze(database: Database) -> None:
-    """Update the planner's statistics. Needed only after a bulk load: until then, Postgres plans for empty tables."""
-    async with database.acquire() as connection:
-        await connection.execute("ANALYZE")
-
-
-def tortoise_config(
-    url: str,
-    pool_size: int,
-    statement_timeout_seconds: float,
-    lock_timeout_seconds: float,
-    *,
-    presence: Presence | None = None,
-) -> dict[str, Any]:  # Any: the ORM's own
-    """The ORM's configuration for one server and the models of this project."""
-    connection = expand_db_url(urlunsplit(urlsplit(url)._replace(scheme="asyncpg")))
-    connection["engine"] = orm_client.__name__
-    connection["credentials"] |= {
-        "minsize": 1,
-        "maxsize": pool_size,
-        "connection_class": PlainConnection,
-        "init": None if presence is None else presence.register,
-        "timeout": CONNECT_SECONDS,
-        "command_timeout": command_timeout(statement_timeout_seconds),
-        "server_settings": {
-            **server_settings(statement_timeout_seconds, lock_timeout_seconds),
-            "application_name": "audience-gql",
-        },
-    }
-    return {
-        "connections": {"default": connection},
-        "apps": {"audience": {**MODELS, "default_connection": "default"}},
-    }
-
-
-def server_settings(statement_timeout_seconds: float, lock_timeout_seconds: float) -> dict[str, str]:
-    """The Postgres settings of every connection."""
-    return {
-        "timezone": "UTC",
-        "jit": "off",
-        "statement_timeout": str(int(statement_timeout_seconds * 1000)),
-        "lock_timeout": str(int(lock_timeout_seconds * 1000)),
-        # A client that the server can no longer reach must not keep its locks or its connection.
-        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_SECONDS * 1000),
-        **SERVER_KEEPALIVE,
-    }
 
 
 async def _begin(connection: Connection, beginning: Awaitable[object]) -> None:

@@ -19,7 +19,8 @@ from tortoise.migrations.schema_editor.asyncpg import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
 from audience_gql.storage import migrations, zone_clocks
-from audience_gql.storage.database import MODELS, Connection, Database, connecting, tortoise_config
+from audience_gql.storage.database import Connection, Database, connecting
+from audience_gql.storage.orm_config import MODELS, tortoise_config
 
 _SECONDS: Final = 3600.0
 """How long one statement of a migration may run, or wait for the locks of others."""
@@ -116,3 +117,9 @@ async def _recorded(connection: Connection) -> Sequence[str]:
     except asyncpg.UndefinedTableError:
         return []
     return [row["name"] for row in rows]
+
+
+async def analyze(database: Database) -> None:
+    """Update the planner's statistics. Needed only after a bulk load: until then, Postgres plans for empty tables."""
+    async with database.acquire() as connection:
+        await connection.execute("ANALYZE")

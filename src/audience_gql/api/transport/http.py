@@ -27,6 +27,7 @@ from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
 from audience_gql.api.transport.measures import measure, measure_failure
 from audience_gql.api.transport.paying import BudgetHeaders, hold_back, pay
+from audience_gql.api.transport.preferring import answer_there, prefers_replica
 from audience_gql.api.transport.replies import Header, Reply
 from audience_gql.api.transport.requests import (
     EVENT_STREAM,
@@ -131,23 +132,36 @@ class GraphQLEndpoint:
         """The answer to a query or mutation. Raises OutOfPoints."""
         paid = await pay(candidate, self._services, access)
         context = Context(self._services, access)
+        headers: list[Header] = []
         tell = request.tell_gone() if candidate.type is OperationType.QUERY else None
         if tell is None:  # a mutation does what it was sent for, whoever reads the answer
-            result = await self._run(candidate, context)
+            result = await self._run(candidate, context, request, headers)
         else:
             with Attended(tell):
-                result = await self._run(candidate, context)
+                result = await self._run(candidate, context, request, headers)
         if candidate.request.wants_cost:
             result.extensions = paid.extensions
         reply = _answered(result, media_type, request)
         if candidate.request.is_trusted and request.method == "GET":
             reply = revalidated(reply, result, media_type, request.header(b"if-none-match"))
-        reply.headers += self._budget_headers.after(paid.remaining)
+        reply.headers += (*headers, *self._budget_headers.after(paid.remaining))
         reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
         return reply
 
-    async def _run(self, candidate: Candidate, context: Context) -> ExecutionResult:
+    async def _run(
+        self, candidate: Candidate, context: Context, request: Request, headers: list[Header]
+    ) -> ExecutionResult:
+        """Run the operation, and add the headers that its result needs."""
+        replica = self._services.replica
         async with self._services.operations.weighing(candidate.query_points):
+            if (
+                replica is not None
+                and candidate.type is OperationType.QUERY
+                and prefers_replica(request.header(b"prefer"))
+                and (found := await answer_there(replica, self._schema, candidate, context)) is not None
+            ):
+                headers += found[1]
+                return found[0]
             return await self._schema.answer(candidate, context)
 
 

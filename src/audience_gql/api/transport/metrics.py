@@ -23,6 +23,7 @@ from audience_gql.audience.engine.auditor import metrics
 from audience_gql.audience.webhooks import figures as webhooks
 from audience_gql.storage.database import UNREACHABLE
 from audience_gql.storage.pool import PoolUse
+from audience_gql.storage.replica import Replica
 from audience_gql.telemetry.exposition import Figures, written
 from audience_gql.telemetry.metrics import WEB
 
@@ -60,6 +61,9 @@ _HELP: Final = {
     "audience_live_operations": "Operations that run on these sockets and streams.",
     "audience_operations_running": "Queries and mutations that run in this web process, by queue: `all`, or those that are `heavy`.",
     "audience_operations_waiting": "Queries and mutations that wait for a place, by queue.",
+    "audience_replica_lag_seconds": "How far the replica is behind, as this web process last knew it.",
+    "audience_replica_usable": "Whether the replica answers (1) or not (0): it may be away or too far behind.",
+    "audience_replica_queries_total": "Queries of clients that prefer the replica, by who answered: `replica` or `primary`.",
 }
 
 
@@ -110,6 +114,19 @@ def _add_own(figures: Figures, services: Services) -> None:
         figures.add("audience_operations_waiting", places.waiting, queue=queue)
     add_pool(figures, "general", services.ports.database.use)
     add_pool(figures, "heavy", services.heavy_ports.database.use)
+    if services.replica is not None:
+        _add_replica(figures, services.replica)
+
+
+def _add_replica(figures: Figures, replica: Replica) -> None:
+    if replica.behind_seconds is not None:
+        figures.add("audience_replica_lag_seconds", replica.behind_seconds)
+    figures.add("audience_replica_usable", 0 if replica.problem else 1)
+    figures.add("audience_replica_queries_total", replica.answers, by="replica")
+    figures.add("audience_replica_queries_total", replica.handed_back, by="primary")
+    if replica.pools is not None:
+        add_pool(figures, "replica", replica.pools.database.use)
+        add_pool(figures, "replica heavy", replica.pools.heavy.use)
 
 
 def refusal(request: Request, token: str) -> Response | None:

@@ -20,6 +20,7 @@ _ASKED_WITH: Final = (
     "If-None-Match",
     "If-Range",
     "Last-Event-ID",
+    "Prefer",
     "Range",
     "X-Request-Id",
 )
@@ -29,8 +30,10 @@ _READ_FROM: Final = (
     "Content-Disposition",
     "Content-Range",
     "ETag",
+    "Preference-Applied",
     "RateLimit",
     "RateLimit-Policy",
+    "Replica-Lag",
     "Retry-After",
     "X-Request-Id",
 )

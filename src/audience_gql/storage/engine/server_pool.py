@@ -11,8 +11,9 @@ import asyncpg
 
 from audience_gql.storage import citus
 from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
-from audience_gql.storage.database import NOT_LENT, UNREACHABLE, Connection, Unavailable, server_settings
+from audience_gql.storage.database import NOT_LENT, UNREACHABLE, Connection, Unavailable
 from audience_gql.storage.losses import loss
+from audience_gql.storage.orm_config import server_settings
 from audience_gql.storage.pool import PoolUse
 
 if TYPE_CHECKING:
