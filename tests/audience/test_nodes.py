@@ -176,6 +176,8 @@ async def test_a_lock_that_stays_behind_a_move_allows_no_write(cluster_house, ti
     """A move does not wait for a transaction that has only locked. Two then hold the bucket, and the second one to write is turned away."""
     house = cluster_house
     async with tick_pool.transaction(house.bucket_id) as connection:
+        # A move can take longer than an idle transaction may.
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         bucket = await membership.lock_bucket(connection, house.bucket_id)
         await move(house)
         later = await TickPool.open(database_url, size=1)
