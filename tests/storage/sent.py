@@ -6,6 +6,7 @@ Each process records its own statements; the main process checks all of them.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,8 @@ import pytest
 
 import audience_gql
 from tests.storage.fitness import CONTROL, problems
-from tests.storage.written import FOLDER, places
+from tests.storage.whole_reads import asks_whole_workspaces, line_of, refused, tried
+from tests.storage.written import FOLDER, never_on_a_cluster, places, written_statements
 
 _SOURCE = str(Path(audience_gql.__file__).parent)
 _CONNECTIONS = str(FOLDER / "connections.py")
@@ -40,6 +42,8 @@ _METHODS = (
 )
 _DOORS = frozenset({"Database.fetch", "Database.fetchrow", "Database.fetchval"})
 """Methods that tests call, too."""
+_DOOR_FILES = frozenset({"database.py", "pool.py", "connections.py", "orm_client.py"})
+"""They send what others have composed."""
 
 _MOST_A_SENDER = 20
 """How many kinds of statements a process keeps of one place in the source. Random conditions compile to thousands of kinds, all by the
@@ -53,6 +57,8 @@ class Sender:
     functions: frozenset[str]
     lines: frozenset[tuple[str, int]]
     """The lines of the storage package."""
+    name: str
+    """The file below the storage package and the function that sends it, such as `reads/log.py:heads`."""
     elsewhere: str | None
     """The file that sends it, if neither storage nor the ORM does."""
 
@@ -61,6 +67,10 @@ class Sender:
         """Whether its statements are recorded. Those that a test or a migration sends are not."""
         return not self.functions <= _DOORS and "migrate" not in self.functions
 
+    @property
+    def is_on_clusters(self) -> bool:
+        return not self.lines & never_on_a_cluster()
+
 
 @dataclass(slots=True)
 class Sent:
@@ -68,41 +78,69 @@ class Sent:
 
     by_kind: dict[str, str] = field(default_factory=dict)
     lines: set[tuple[str, int]] = field(default_factory=set)
+    senders: dict[str, str] = field(default_factory=dict)
+    """The place in the source that sent a kind of statement to a cluster, or would."""
     from_elsewhere: set[tuple[str, str]] = field(default_factory=set)
     """(file, statement) for each statement that neither storage nor the ORM sent."""
+    answered: set[str] = field(default_factory=set)
+    """The kinds that a cluster has answered, in a run on a cluster."""
     _kinds_of: dict[frozenset[tuple[str, int]], set[str]] = field(default_factory=dict)
 
-    def note(self, text: str) -> None:
-        """Record a statement if the application's code sends it. Statements that a test sends itself do not count."""
+    def note(self, text: str) -> str | None:
+        """Record a statement if the application's code sends it, and return its kind. Statements that a test sends itself do not count."""
         sender = _sender_of(tuple(_stack()))
         if not sender.counts or "pg_sleep" in text:
-            return
+            return None
+        kind = re.sub(r"\d+", "0", text)
         self.lines |= sender.lines
         kinds = self._kinds_of.setdefault(sender.lines, set())
         if len(kinds) < _MOST_A_SENDER:
-            kind = re.sub(r"\d+", "0", text)
             kinds.add(kind)
             self.by_kind.setdefault(kind, text)
+            if sender.is_on_clusters:
+                self.senders.setdefault(kind, sender.name)
         if sender.elsewhere is not None:
             self.from_elsewhere.add((sender.elsewhere, text))
+        return kind
 
     def add(self, other: Sequence[Sequence[Any]]) -> None:
-        texts, lines, from_elsewhere = other
+        texts, lines, from_elsewhere, senders, answered = other
+        self.answered |= set(answered)
         self.by_kind |= {re.sub(r"\d+", "0", text): text for text in texts}
+        self.senders |= dict(senders)
         self.lines |= {(file, line) for file, line in lines}
         self.from_elsewhere |= {(file, text) for file, text in from_elsewhere}
 
     def as_plain(self) -> list[list[Any]]:
-        return [list(self.by_kind.values()), list(self.lines), list(self.from_elsewhere)]
+        return [
+            list(self.by_kind.values()),
+            list(self.lines),
+            list(self.from_elsewhere),
+            [*self.senders.items()],
+            list(self.answered),
+        ]
 
     def judged(self) -> Iterator[str]:
-        for text in self.by_kind.values():
-            for problem in problems(text):
+        written = {text for _, text in written_statements()}  # judged by test_sql_scope.py
+        for kind, text in self.by_kind.items():
+            found = problems(text)
+            if not found and kind in self.senders and text not in written:
+                found = [*refused(self.senders[kind], text, is_written=False)]
+            for problem in found:
                 yield f"{problem}: {text}"
         for file, text in sorted(self.from_elsewhere):
             if CONTROL.fullmatch(text.strip()):
                 continue  # whoever ends a transaction need not have sent its statements
             yield f"is sent by {file}, outside of storage: {text}"
+
+    def tried(self) -> set[str]:
+        """The lines for whole_reads.toml of the statements that the cluster of this run has answered."""
+        names = {text: name for name, text in written_statements()}
+        return {
+            line_of(names.get(text, self.senders[kind]), text, is_written=text in names)
+            for kind, text in self.by_kind.items()
+            if kind in self.answered and kind in self.senders and asks_whole_workspaces(text)
+        }
 
     def unseen(self) -> Iterator[str]:
         """The places in the source that compose a statement, but never sent one."""
@@ -120,6 +158,7 @@ class SentStatements:
         self._sent = Sent()
         self._patches = ExitStack()
         self._found: list[str] = []
+        self._missing: list[str] = []
 
     def pytest_sessionstart(self) -> None:
         for name in _METHODS:
@@ -136,6 +175,9 @@ class SentStatements:
         if hasattr(session.config, "workerinput"):
             session.config.workeroutput["sent_statements"] = self._sent.as_plain()  # type: ignore[attr-defined]  # xdist adds it
             return
+        if "CITUS_URL" in os.environ:
+            self._missing = sorted(self._sent.tried() - tried())
+            return
         self._found = list(self._sent.judged())
         if _is_whole(session.config):
             self._found += self._sent.unseen()
@@ -143,6 +185,10 @@ class SentStatements:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._missing:
+            terminalreporter.section("TRIED ON THIS CLUSTER, AND NOT IN whole_reads.toml")
+            for line in self._missing:
+                terminalreporter.write_line(f'  "{line}",')
         if self._found:
             terminalreporter.section("STATEMENTS UNFIT FOR A DISTRIBUTED POSTGRES", red=True, bold=True)
             for line in self._found[:50]:
@@ -163,7 +209,14 @@ def _noting(sent: Sent, name: str) -> Callable[..., Any]:
         sent.note(given if name != "copy_records_to_table" else as_insert(given, options.get("columns")))
         return method(connection, given, *values, **options)
 
-    return noting
+    async def awaiting(connection: asyncpg.Connection, given: str, *values: Any, **options: Any) -> Any:
+        kind = sent.note(given)
+        answer = await method(connection, given, *values, **options)
+        if kind is not None:
+            sent.answered.add(kind)
+        return answer
+
+    return awaiting if "CITUS_URL" in os.environ and name.startswith(("execute", "fetch")) else noting
 
 
 def as_insert(table: str, columns: Sequence[str] | None) -> str:
@@ -197,5 +250,15 @@ def _sender_of(stack: tuple[tuple[str, int, str], ...]) -> Sender:
     return Sender(
         functions=frozenset(function for _, _, function in ours),
         lines=lines,
+        name=_name_of(ours),
         elsewhere=ours[0][0].name if is_elsewhere else None,
     )
+
+
+def _name_of(ours: Sequence[tuple[Path, int, str]]) -> str:
+    """Of the innermost function that is not one of the doors."""
+    for file, _, function in ours:
+        if file.name not in _DOOR_FILES:
+            below = file.relative_to(FOLDER) if file.is_relative_to(FOLDER) else file.relative_to(_SOURCE)
+            return f"{below}:{function.partition('.<locals>')[0]}"
+    return ""

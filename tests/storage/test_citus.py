@@ -8,12 +8,8 @@ import pytest
 from audience_gql.cli import main
 from audience_gql.storage import citus
 from tests.storage.fitness import BUCKETED
+from tests.storage.reach import LOCAL
 
-LOCAL = {
-    "audits", "export_chunks", "exports", "import_chunks", "import_rejects", "imports", "tortoise_migrations", "trail_entries",
-    "trusted_documents", "wanted_clearings", "wanted_fills", "workers",
-}  # fmt: skip
-"""The work of the processes, which no statement about people joins."""
 WITHIN_LOCAL = {
     "export_chunks_export_id_fkey",
     "import_chunks_import_id_fkey",

@@ -17,9 +17,9 @@ from tests.conditions.chance import Chance
 from tests.conditions.world import SEGMENTS, VOCABULARY
 from tests.storage.fitness import BUCKETED, VOLATILE, calls, problems
 from tests.storage.sent import Sent, as_insert
-from tests.storage.written import FOLDER, copies, named_statements, places
+from tests.storage.written import FOLDER, copies, written_statements
 
-WRITTEN = [*named_statements(), *((str(place), place.text) for place in places() if place.text is not None)]
+WRITTEN = written_statements()
 
 
 @pytest.mark.parametrize(("where", "text"), WRITTEN, ids=[where for where, _ in WRITTEN])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,12 +19,15 @@ SENDS = frozenset({
     "_fetch", "prepare",
 })  # fmt: skip
 """Methods whose first argument is a statement."""
+_MARK = "  # never on a cluster"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A call that sends a statement, by its file and lines. `text` is None if the call composes the statement."""
 
+    name: str
+    """The file below the storage package and the function, such as `reads/log.py:heads`."""
     file: str
     first: int
     last: int
@@ -34,22 +38,64 @@ class Place:
 
 
 def named_statements() -> Iterator[tuple[str, str]]:
-    """The statements of the .sql files, as (file:name, text)."""
+    """The statements of the .sql files, as (file:name, text). The file is told below the storage package."""
     for path in _files("*.sql"):
         for name, text in load_statements(str(path)).items():
-            yield f"{path.name}:{name}", NamedStatement(text).text
+            yield f"{path.relative_to(FOLDER)}:{name}", NamedStatement(text).text
+
+
+@cache
+def written_statements() -> tuple[tuple[str, str], ...]:
+    """The statements that stand in the source in full, as (place, text)."""
+    in_python = ((place.name, place.text) for place in places() if place.text is not None)
+    return (*named_statements(), *in_python)
 
 
 def places() -> Iterator[Place]:
     for path in _files("*.py"):
         room = ".".join(("audience_gql.storage", *path.relative_to(FOLDER).parent.parts))
         module = import_module(f"{room}.{path.stem}") if path.stem != "__init__" else None
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+        for function, node in _calls(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node.func, ast.Attribute) and node.args):
                 continue
             given = node.args[0]
             if node.func.attr in SENDS and not _is_named(given) and not _is_handed_on(given, path):
-                yield Place(path.name, node.lineno, node.end_lineno or node.lineno, _text(given, module))
+                name = f"{path.relative_to(FOLDER)}:{function}"
+                yield Place(
+                    name, path.name, node.lineno, node.end_lineno or node.lineno, _text(given, module)
+                )
+
+
+def _calls(tree: ast.AST, within: str = "") -> Iterator[tuple[str, ast.Call]]:
+    """(the function or method, the call) of each call. Functions inside of a function belong to it."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Call):
+            yield within, node
+        if isinstance(node, ast.ClassDef):
+            yield from _calls(node, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (
+            not within or within.endswith(".")
+        ):
+            yield from _calls(node, f"{within}{node.name}")
+        else:
+            yield from _calls(node, within)
+
+
+@cache
+def never_on_a_cluster() -> frozenset[tuple[str, int]]:
+    """The lines of the calls that are marked: they are made only where `not database.is_cluster`."""
+    lines = set()
+    for path in _files("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if _MARK not in text:
+            continue
+        marked = {number for number, line in enumerate(text.splitlines(), 1) if line.endswith(_MARK)}
+        for _, node in _calls(ast.parse(text)):
+            if node.lineno in marked:
+                lines |= {
+                    (path.name, number) for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+                }
+    return frozenset(lines)
 
 
 def copies() -> Iterator[tuple[str, ast.Call]]:
@@ -58,7 +104,8 @@ def copies() -> Iterator[tuple[str, ast.Call]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
-            if node.func.attr.startswith(("copy_to", "copy_from", "copy_records")):
+            is_handed_on = any(keyword.arg is None for keyword in node.keywords)
+            if node.func.attr.startswith(("copy_to", "copy_from", "copy_records")) and not is_handed_on:
                 yield f"{path.name}:{node.lineno}", node
 
 

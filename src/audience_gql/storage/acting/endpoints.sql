@@ -44,7 +44,7 @@ WHERE d.bucket_id = ANY($1::bigint[]) AND d.endpoint_id = $2 AND d.state = 'FAIL
 -- name: wake_replayed
 UPDATE webhook_lanes l SET next_attempt_at = $3
 WHERE l.bucket_id = ANY($1::bigint[]) AND l.endpoint_id = $2
-  AND EXISTS (SELECT FROM deliveries d WHERE d.bucket_id = l.bucket_id AND d.endpoint_id = l.endpoint_id AND d.state = 'WAITING')
+  AND EXISTS (SELECT 1 FROM deliveries d WHERE d.bucket_id = l.bucket_id AND d.endpoint_id = l.endpoint_id AND d.state = 'WAITING')
 
 -- name: forget_attempts
 DELETE FROM delivery_attempts a

@@ -47,7 +47,9 @@ async def members_of_segments(
             }
         else:
             values = [list(segment_ids), list(heads), list(heads.values()), [ceilings[it] for it in heads]]
-            rows = await _members(connection, part, values, parents=_PARENTS, buckets=_BUCKETS)
+            rows = await _members(  # never on a cluster
+                connection, part, values, parents=_PARENTS, buckets=_BUCKETS
+            )
             entries = by_parent(segment_ids, rows, _ORDER)
     return {segment_id: Members(entries.get(segment_id, Entries()), heads) for segment_id in segment_ids}
 

@@ -74,7 +74,7 @@ async def rows_of_pages(
             f"SELECT p.number, {'h.*, ' if beside else ''}x.* FROM {parents_of_page(parents)} {beside} "
             f"{join} LATERAL ({listing.page('p.id')}) x {on} ORDER BY p.number, {outer}"
         )
-        return await database.fetch(
+        return await database.fetch(  # never on a cluster
             sql, values[0], list(parents), *values[2:], record_class=record_class or asyncpg.Record
         )
     number = len(values) + 1
@@ -106,7 +106,7 @@ async def rows_of_pages_in_buckets(
         return f"{rows} ORDER BY {listing.order.clause} {listing.part.limit}"
 
     if not database.is_cluster:
-        return await database.fetch(
+        return await database.fetch(  # never on a cluster
             "SELECT p.number, x.* FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS p (bucket_id, id, number) "
             "JOIN buckets b ON b.id = p.bucket_id AND b.workspace_id = $1 "
             f"CROSS JOIN LATERAL ({page('b.id', 'p.id')}) x ORDER BY p.number, {outer}",

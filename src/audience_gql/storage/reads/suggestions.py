@@ -53,7 +53,7 @@ async def seen_names(database: Database, workspace_id: int, now: datetime) -> li
         "SELECT e.occurred_at FROM events e WHERE e.bucket_id = b.id AND e.name_id = n.id AND e.occurred_at <= $3 "
         "ORDER BY e.occurred_at DESC LIMIT 1) e ORDER BY e.occurred_at DESC LIMIT 1) l CROSS JOIN LATERAL ("
         "SELECT array_agg(DISTINCT k.key) AS keys FROM ("
-        "SELECT e.properties FROM events e WHERE e.bucket_id = l.bucket_id AND e.name_id = n.id "
+        f"SELECT e.properties FROM events e WHERE e.bucket_id = {buckets.same_as('l.bucket_id')} AND e.name_id = n.id "
         f"AND e.occurred_at <= $3 ORDER BY e.occurred_at DESC LIMIT {_EVENTS_FOR_PROPERTIES}) x "
         "CROSS JOIN LATERAL jsonb_object_keys(x.properties) AS k (key)) p "
         "WHERE n.workspace_id = $1 ORDER BY n.name",
@@ -170,6 +170,10 @@ class _Buckets:
         if self.database.is_cluster:
             return f"(SELECT ${self.parameter}::bigint AS id) AS b"
         return f"unnest(${self.parameter}::bigint[]) AS b (id)"
+
+    def same_as(self, bucket_id: str) -> str:
+        """A bucket that another part of the statement has found. A cluster joins only what names its bucket itself."""
+        return f"${self.parameter}" if self.database.is_cluster else bucket_id
 
     def first(self, limit: int) -> str:
         """The most frequent rows. What is frequent in all buckets may be rare in one, so a cluster returns all rows."""
