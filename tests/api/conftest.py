@@ -37,6 +37,7 @@ from audience_gql.api.transport.edge import guarded
 from audience_gql.api.transport.http import GraphQLEndpoint
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.uploads import receive
+from audience_gql.api.transport.wire import encode
 from audience_gql.audience.access import Access, Doorkeeper, create_token
 from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.engine.membership import Membership
@@ -99,12 +100,14 @@ class Api:
 
     async def execute(self, document: str, variables: dict[str, Any] | None = None) -> ExecutionResult:
         request = OperationRequest(query=document, variables=variables, operation_name=None)
+        context = Context(self.services, self.access)
         try:
-            return await self.schema.answer(
-                self.schema.candidate(request), Context(self.services, self.access)
-            )
+            result = await self.schema.answer(self.schema.candidate(request), context)
         except OperationRefused as refused:
             return ExecutionResult(data=None, errors=refused.errors)
+        if context.executor != "library":  # parts of the data may be JSON texts
+            result.data = json.loads(encode(result.data))
+        return result
 
     async def subscribe(self, document: str, **variables: Any) -> AsyncGenerator[Any, None]:
         """The body of each result of a subscription."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import strawberry
 
@@ -26,6 +26,9 @@ from audience_gql.storage.replica import Replica
 
 if TYPE_CHECKING:
     from audience_gql.api.documents import Documents
+
+
+Executor: TypeAlias = Literal["library", "plan", "statement"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +63,8 @@ class Context:
     access: Access
     resume_from: str | None = None
     """The cursor that the client has reached, if the transport carries it. It overrides the document's cursor, which is older."""
-    is_planned: bool = False
-    """Whether a plan answered the operation, and not the library's executor."""
+    executor: Executor = "library"
+    """What answered the operation: the library's executor, a plan level by level, or one statement for each root field."""
     is_on_replica: bool = False
     """Whether a replica answers. The primary answers again if anything fails there."""
     loaders: Loaders = field(init=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -22,6 +23,7 @@ from audience_gql.storage.exports import ExportRecord
 from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
+from audience_gql.storage.reads.composed.pieces import Id
 from audience_gql.storage.reads.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 from audience_gql.storage.trail import EntryRecord, RevisionRecord
 from audience_gql.storage.trusted_documents import DocumentRecord
@@ -143,6 +145,27 @@ _ID_OF: Final[Mapping[type, Callable[[Any], str]]] = {  # Any: a row of the type
     WebhookEndpoint: _definition(Kind.WEBHOOK_ENDPOINT),
     ApiToken: _definition(Kind.API_TOKEN),
 }
+
+
+_COLUMNS: Final = {
+    "Subscriber": ("bucket_id", "id"),
+    "Group": ("id",),
+    "Segment": ("id",),
+    "CustomField": ("id",),
+}
+"""The numbers of the ids of a type, as columns of its rows."""
+
+
+def written_id(type_name: str) -> Id:
+    """How a statement writes the id of a row of this type. Raises KeyError for a type whose rows no statement writes."""
+    return Id(Kind[re.sub(r"(?<!^)(?=[A-Z])", "_", type_name).upper()], _COLUMNS[type_name])
+
+
+@lru_cache(maxsize=4096)
+def id_of_mark(mark: str) -> str:
+    """The id whose word and numbers a statement has written between marks."""
+    word, *numbers = mark.split(",")
+    return _spelled(word, map(int, numbers))
 
 
 def subscriber_id(owner: Owner) -> str:

@@ -106,11 +106,7 @@ async def find_segment(context: Context, key: SegmentKey, columns: Columns = Non
     if key.id and columns is None:
         number = ids.number_of(Kind.SEGMENT, key.id.value)
         return None if number is None else await context.loaders.segments.load(number)
-    by: int | str | None
-    if key.id:
-        by = ids.number_of(Kind.SEGMENT, key.id.value)
-    else:
-        by = folded_name(key.name.value if key.name else "")
+    by = named_segment(key)
     if by is None:
         return None
     found = await batches.find_segment(context.ports.database, context.workspace.id, by, columns)
@@ -120,6 +116,15 @@ async def find_segment(context: Context, key: SegmentKey, columns: Columns = Non
     if figures is not None:
         context.loaders.figures.prime(segment.id, figures)
     return segment
+
+
+def named_segment(key: SegmentKey) -> int | str | None:
+    """The number or the folded name of a segment. None for a text that is neither."""
+    return (
+        ids.number_of(Kind.SEGMENT, key.id.value)
+        if key.id
+        else folded_name(key.name.value if key.name else "")
+    )
 
 
 def folded_name(name: str) -> str | None:

@@ -15,7 +15,7 @@ from audience_gql.api.context import Context, Info
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.ids import Kind
 from audience_gql.api.loaders import Loaders
-from audience_gql.api.plans.declaring import FOR_EACH, READS
+from audience_gql.api.plans.declaring import FOR_EACH, READS, WRITTEN, ByType
 
 MOST_AT_ONCE: Final = 100
 Finder: TypeAlias = Callable[[Context, str], Awaitable[object | None]]
@@ -26,7 +26,7 @@ Key = TypeVar("Key")
 class Node:
     @strawberry.field(
         description="The object's id: opaque, unique among all types, never changed and never reused.",
-        metadata={FOR_EACH: ids.ids_of, READS: ("bucket_id", "id")},
+        metadata={FOR_EACH: ids.ids_of, READS: ("bucket_id", "id"), WRITTEN: ByType(ids.written_id)},
     )
     @staticmethod
     def id(parent: strawberry.Parent[Any]) -> strawberry.ID:  # Any: a row of any kind that has ids

@@ -18,6 +18,9 @@ import orjson
 import strawberry
 
 from audience_gql.api.errors import BadUserInput
+from audience_gql.api.plans.declaring import ENTRIES, SAME, written
+from audience_gql.storage.reads.composed.pieces import Cursor, EdgeCursor, HasNextPage, HasPreviousPage
+from audience_gql.storage.reads.composed.sources import Listed, PageSource
 from audience_gql.storage.reads.slices import Entries, Node, Position, Slice
 
 PAGE_SIZE: Final = 20
@@ -27,6 +30,7 @@ LARGEST_PAGE: Final = 100
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LARGEST: Final = 2**63 - 1
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 EdgeType = TypeVar("EdgeType")
 
@@ -48,15 +52,20 @@ After: TypeAlias = Annotated[
 
 @strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether more entries follow this page.")
+    has_next_page: bool = strawberry.field(
+        metadata=written(HasNextPage()), description="Whether more entries follow this page."
+    )
     has_previous_page: bool = strawberry.field(
-        description="Whether `after` was given. If so, the list has entries before this page."
+        metadata=written(HasPreviousPage()),
+        description="Whether `after` was given. If so, the list has entries before this page.",
     )
     start_cursor: str | None = strawberry.field(
-        description="The cursor of the page's first entry; null for an empty page."
+        metadata=written(EdgeCursor(is_last=False)),
+        description="The cursor of the page's first entry; null for an empty page.",
     )
     end_cursor: str | None = strawberry.field(
-        description="The cursor of the page's last entry; null for an empty page. Send it as `after` to get the next page."
+        metadata=written(EdgeCursor(is_last=True)),
+        description="The cursor of the page's last entry; null for an empty page. Send it as `after` to get the next page.",
     )
 
 
@@ -65,7 +74,8 @@ class ListEdge:
     """The field that every edge of the schema has besides its node."""
 
     cursor: str = strawberry.field(
-        description="The position of this entry in its list. Send it as `after` to continue from here."
+        metadata=written(Cursor()),
+        description="The position of this entry in its list. Send it as `after` to continue from here.",
     )
 
 
@@ -74,9 +84,11 @@ class ListConnection(Generic[EdgeType]):
     """The fields that every connection of the schema has."""
 
     page_info: PageInfo = strawberry.field(
-        description="The position of the page, and how to get the next one."
+        metadata=written(SAME), description="The position of the page, and how to get the next one."
     )
-    edges: list[EdgeType] = strawberry.field(description="The entries of this page, in order.")
+    edges: list[EdgeType] = strawberry.field(
+        metadata=written(ENTRIES), description="The entries of this page, in order."
+    )
 
 
 class Edge(tuple[Node, Position, "Listing"], Generic[Node]):
@@ -141,7 +153,13 @@ class Listing:
 
     def cursor(self, position: Position) -> str:
         parts = [(part - _EPOCH) // _MICROSECOND if isinstance(part, datetime) else part for part in position]
-        return base64.urlsafe_b64encode(orjson.dumps([self._tag, *parts])).rstrip(b"=").decode()
+        return cursor_of(orjson.dumps([self._tag, *parts]))
+
+    def source(
+        self, listed: Listed, first: int | None, after: str | None, *, default: int = PAGE_SIZE
+    ) -> PageSource:
+        """The part of the list that the arguments ask for, for a statement. Raises BadUserInput."""
+        return PageSource(listed, self.slice(first, after, default=default), self._tag, self._types)
 
     def _position(self, cursor: str) -> Position:
         try:
@@ -158,6 +176,11 @@ class Listing:
         if tag != self._tag:
             raise ValueError("of another list")
         return tuple(_part(part, kind) for part, kind in zip(parts, self._types, strict=True))
+
+
+def cursor_of(position: bytes) -> str:
+    """The opaque form of a position, which is JSON."""
+    return binascii.b2a_base64(position, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def page_size(first: int | None, default: int = PAGE_SIZE) -> int:

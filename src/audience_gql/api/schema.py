@@ -66,9 +66,9 @@ from audience_gql.api.lists.groups import GroupMutation, GroupQuery
 from audience_gql.api.lists.recomputes import RecomputeSubscription
 from audience_gql.api.lists.reviews import ReviewMutation
 from audience_gql.api.lists.segment_edits import SegmentMutation
+from audience_gql.api.lists.segment_queries import SegmentQuery
 from audience_gql.api.lists.segment_splits import SegmentSplitMutation
 from audience_gql.api.lists.segment_updates import SegmentSubscription
-from audience_gql.api.lists.segments import SegmentQuery
 from audience_gql.api.nodes import NodeQuery
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.people.channel_edits import ChannelMutation
@@ -255,7 +255,6 @@ class Schema:
             traces.current.name_operation(operation.type, operation.root_fields, request.operation_name)
         data = await self._planner.answer(permitted.operation.plans, request.variables, context)
         if data is not None:
-            context.is_planned = True
             context.let_go()
             return ExecutionResult(data=data, errors=None)
         executor = self.executor(request, permitted, context)

@@ -12,11 +12,11 @@ from audience_gql.api import ids
 from audience_gql.api.context import Context, Info
 from audience_gql.api.failures import InvalidInput, NameTaken, NotFound, Reject
 from audience_gql.api.ids import Kind
-from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, subscriber_key
+from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, folded_name, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
-from audience_gql.api.plans.declaring import together
+from audience_gql.api.plans.declaring import SAME, together, written
 from audience_gql.api.search import Search, words
 from audience_gql.audience.definitions.groups import (
     GroupChanged,
@@ -27,7 +27,9 @@ from audience_gql.audience.definitions.groups import (
 from audience_gql.audience.definitions.snapshots import MEMBERS_AT_ONCE
 from audience_gql.audience.people.keys import UNSET
 from audience_gql.storage import models
-from audience_gql.storage.reads import pages
+from audience_gql.storage.reads import list_pages, pages, rows
+from audience_gql.storage.reads.composed.pieces import At
+from audience_gql.storage.reads.composed.sources import PageSource, RowSource
 from audience_gql.storage.reads.records import Columns, SubscriberRecord
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ async def _members_of(
     return [_MEMBERS.page(entries, part) for entries in found]
 
 
+def _members_source(_: Context, *, first: int | None = PAGE_SIZE, after: str | None = None) -> PageSource:
+    return _MEMBERS.source(list_pages.MEMBERS_OF_GROUP, first, after)
+
+
 @strawberry.type(description="A static list of people. A person stays in it until a caller removes them.")
 class Group(Node):
     name: str = strawberry.field(
@@ -71,7 +77,7 @@ class Group(Node):
 
     @strawberry.field(
         description="The exact number of people in the group now.",
-        metadata=together(_member_counts, reads=["id"]),
+        metadata=together(_member_counts, reads=["id"], written=rows.GROUP_MEMBERS_NOW),
     )
     @staticmethod
     async def member_count(parent: strawberry.Parent[models.Group], info: Info) -> int:
@@ -83,7 +89,7 @@ class Group(Node):
         graphql_type=Annotated[
             "GroupMemberConnection", strawberry.lazy("audience_gql.api.people.subscribers")
         ],
-        metadata=together(_members_of, reads=["id"]),
+        metadata=together(_members_of, reads=["id"], written=_members_source),
     )
     @staticmethod
     async def members(
@@ -95,7 +101,7 @@ class Group(Node):
 
 @strawberry.type(description="A group in a list.")
 class GroupEdge(ListEdge):
-    node: Group = strawberry.field(description="The group.")
+    node: Group = strawberry.field(metadata=written(SAME), description="The group.")
 
 
 @strawberry.type(description="A page of groups.")
@@ -104,8 +110,10 @@ class GroupConnection(ListConnection[GroupEdge]): ...
 
 @strawberry.type(description="A group that contains a person, in a list.")
 class SubscriberGroupEdge(ListEdge):
-    node: Group = strawberry.field(description="The group.")
-    at: datetime = strawberry.field(name="addedAt", description="When the person was added to the group.")
+    node: Group = strawberry.field(metadata=written(SAME), description="The group.")
+    at: datetime = strawberry.field(
+        metadata=written(At()), name="addedAt", description="When the person was added to the group."
+    )
 
 
 @strawberry.type(
@@ -165,10 +173,31 @@ MembersArgument: TypeAlias = Annotated[
 ]
 
 
+def _group_source(_: Context, *, by: GroupKey) -> RowSource | None:
+    if by.id:
+        number = ids.number_of(Kind.GROUP, by.id.value)
+        return None if number is None else RowSource(rows.GROUP_BY_ID, (number,))
+    name = folded_name(by.name.value if by.name else "")
+    return None if name is None else RowSource(rows.GROUP_BY_NAME, (name,))
+
+
+def _groups_source(
+    _: Context,
+    *,
+    search: str | None = None,
+    order_by: ListOrder = ListOrder.NAME_ASC,
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+) -> PageSource | None:
+    return None if search else _LISTINGS[order_by].source(pages.GROUPS[order_by.value], first, after)
+
+
 @strawberry.type
 class GroupQuery:
     @strawberry.field(
-        description="The group with this id or name; null when there is none.", graphql_type=Group | None
+        description="The group with this id or name; null when there is none.",
+        graphql_type=Group | None,
+        metadata=written(_group_source),
     )
     @staticmethod
     async def group(
@@ -176,7 +205,11 @@ class GroupQuery:
     ) -> models.Group | None:
         return await find_group(info.context, by)
 
-    @strawberry.field(description="The groups of the workspace.", graphql_type=GroupConnection)
+    @strawberry.field(
+        description="The groups of the workspace.",
+        graphql_type=GroupConnection,
+        metadata=written(_groups_source),
+    )
     @staticmethod
     async def groups(
         info: Info,

@@ -18,9 +18,8 @@ from audience_gql.api.insights import funnel as insights_funnel
 from audience_gql.api.insights import performance as insights_performance
 from audience_gql.api.insights.past import AsOf, MembersPage, members_as_of, members_page
 from audience_gql.api.insights.sizes import MOST_SIZES, Interval, SegmentSize, span_of
-from audience_gql.api.keys import SegmentKey, SubscriberKey, find_segment, subscriber_key
+from audience_gql.api.keys import SubscriberKey, subscriber_key
 from audience_gql.api.lists import segment_history
-from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import (
     LONG_PAGE_SIZE,
@@ -32,15 +31,16 @@ from audience_gql.api.pagination import (
     Listing,
     Page,
 )
-from audience_gql.api.plans.declaring import together
+from audience_gql.api.plans.declaring import SAME, together, written
 from audience_gql.api.scalars import Condition, instant_at
-from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
 from audience_gql.storage import models
 from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.reads import pages
+from audience_gql.storage.reads import list_pages, rows
+from audience_gql.storage.reads.composed.pieces import At
+from audience_gql.storage.reads.composed.sources import PageSource
 from audience_gql.storage.reads.records import FIGURES, Columns
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 _MEMBERS: Final = Listing("segment.members", datetime, int, int)
 _CHANGES: Final = Listing("segment.membershipChanges", datetime, int, int)
-_LISTINGS: Final = listings("segments")
 
 
 @enum(
@@ -98,6 +97,12 @@ async def _members_of(
     return [members_page(context, _MEMBERS, members, part) for members in found]
 
 
+def _members_source(
+    _: Context, *, first: int | None = PAGE_SIZE, after: str | None = None, as_of: datetime | None = None
+) -> PageSource | None:
+    return None if as_of is not None else _MEMBERS.source(list_pages.MEMBERS_OF_SEGMENT, first, after)
+
+
 @strawberry.type(
     description="A dynamic list of people. It holds exactly the people who match its condition, at every instant."
 )
@@ -136,7 +141,7 @@ class Segment(Node):
 
     @strawberry.field(
         description="Whether the members are exact, still being found, paused or failed.",
-        metadata=together(_states_of, reads=["id", *FIGURES]),
+        metadata=together(_states_of, reads=["id", *FIGURES], written=rows.SEGMENT_STATE_NOW),
     )
     @staticmethod
     async def state(parent: strawberry.Parent[models.Segment], info: Info) -> SegmentState:
@@ -145,7 +150,7 @@ class Segment(Node):
 
     @strawberry.field(
         description="The number of people in the segment now. While it is COMPUTING, the number still changes.",
-        metadata=together(_member_counts, reads=["id", *FIGURES]),
+        metadata=together(_member_counts, reads=["id", *FIGURES], written=rows.SEGMENT_MEMBERS_NOW),
     )
     @staticmethod
     async def member_count(parent: strawberry.Parent[models.Segment], info: Info) -> int:
@@ -157,7 +162,7 @@ class Segment(Node):
         graphql_type=Annotated[
             "SegmentMemberConnection", strawberry.lazy("audience_gql.api.people.subscribers")
         ],
-        metadata=together(_members_of, reads=["id"]),
+        metadata=together(_members_of, reads=["id"], written=_members_source),
     )
     @staticmethod
     async def members(
@@ -289,7 +294,7 @@ class Segment(Node):
 
 @strawberry.type(description="A segment in a list.")
 class SegmentEdge(ListEdge):
-    node: Segment = strawberry.field(description="The segment.")
+    node: Segment = strawberry.field(metadata=written(SAME), description="The segment.")
 
 
 @strawberry.type(description="A page of segments.")
@@ -298,90 +303,13 @@ class SegmentConnection(ListConnection[SegmentEdge]): ...
 
 @strawberry.type(description="A segment that contains a person, in a list.")
 class SubscriberSegmentEdge(ListEdge):
-    node: Segment = strawberry.field(description="The segment.")
-    at: datetime = strawberry.field(name="enteredAt", description="When the person entered the segment.")
+    node: Segment = strawberry.field(metadata=written(SAME), description="The segment.")
+    at: datetime = strawberry.field(
+        metadata=written(At()), name="enteredAt", description="When the person entered the segment."
+    )
 
 
 @strawberry.type(
     description="A page of the segments that contain a person. The segment that they entered last comes first."
 )
 class SubscriberSegmentConnection(ListConnection[SubscriberSegmentEdge]): ...
-
-
-async def _segment(
-    context: Context, _parents: Sequence[None], columns: Columns = None, *, by: SegmentKey
-) -> list[models.Segment | None]:
-    return [await find_segment(context, by, columns)]
-
-
-async def _segments(
-    context: Context,
-    _parents: Sequence[None],
-    columns: Columns = None,
-    *,
-    search: str | None = None,
-    state: list[SegmentState] | None = None,
-    order_by: ListOrder = ListOrder.NAME_ASC,
-    first: int | None = PAGE_SIZE,
-    after: str | None = None,
-) -> list[Page[models.Segment]]:
-    listing = _LISTINGS[order_by]
-    part = listing.slice(first, after)
-    entries, figures = await pages.segments(
-        context.ports.database,
-        context.workspace.id,
-        part,
-        order_by=order_by.value,
-        words=words(search),
-        states=state or (),
-        columns=columns,
-    )
-    for number, known in figures.items():
-        context.loaders.figures.prime(number, known)
-    return [listing.page(entries, part)]
-
-
-@strawberry.type
-class SegmentQuery:
-    @strawberry.field(
-        description="The segment with this id or name; null when there is none.",
-        graphql_type=Segment | None,
-        metadata=together(_segment, reads=()),
-    )
-    @staticmethod
-    async def segment(
-        info: Info,
-        by: Annotated[SegmentKey, strawberry.argument(description="The segment's id or name.")],
-    ) -> models.Segment | None:
-        (segment,) = await _segment(info.context, [None], by=by)
-        return segment
-
-    @strawberry.field(
-        description="The segments of the workspace.",
-        graphql_type=SegmentConnection,
-        metadata=together(_segments, reads=()),
-    )
-    @staticmethod
-    async def segments(
-        info: Info,
-        search: Search = None,
-        state: Annotated[
-            list[SegmentState] | None,
-            strawberry.argument(
-                description="Only segments in one of these states; all segments for null or []."
-            ),
-        ] = None,
-        order_by: OrderBy = ListOrder.NAME_ASC,
-        first: First = PAGE_SIZE,
-        after: After = None,
-    ) -> Page[models.Segment]:
-        (page,) = await _segments(
-            info.context,
-            [None],
-            search=search,
-            state=state,
-            order_by=order_by,
-            first=first,
-            after=after,
-        )
-        return page

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import strawberry
-from strawberry.scalars import JSON
 
 from audience_gql.api.channels import Channel, ChannelState
 from audience_gql.api.conditions.inputs import ConditionInput, filter_of
 from audience_gql.api.context import Context, Info
+from audience_gql.api.ids import owner_of
 from audience_gql.api.insights import past as insights_past
-from audience_gql.api.keys import SubscriberKey, find_subscriber
+from audience_gql.api.keys import SubscriberKey, find_subscriber, identity_of
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
-from audience_gql.api.people import memberships
-from audience_gql.api.people.custom_fields import CustomField
+from audience_gql.api.people import field_values, memberships
 from audience_gql.api.people.events import EventConnection
-from audience_gql.api.plans.declaring import READS, together
+from audience_gql.api.plans.declaring import READS, SAME, together, written
 from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.reads import pages
+from audience_gql.storage.reads import pages, person_pages, rows
+from audience_gql.storage.reads.composed.pieces import At
+from audience_gql.storage.reads.composed.sources import PageSource, RowSource, RowsSource
 from audience_gql.storage.reads.records import ChannelRecord, Columns, EventRecord, SubscriberRecord
 
 if TYPE_CHECKING:
@@ -41,48 +41,10 @@ _EVENTS: Final = Listing("subscriber.events", datetime, int)
 _HISTORY: Final = Listing("subscriber.membershipHistory", int)
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """One person's value in one custom field."""
-
-    definition: models.CustomField
-    value: Any  # Any: JSON of the field's type
-
-    @property
-    def key(self) -> str:
-        return self.definition.key
-
-
-@strawberry.type(description="A person's value in a custom field.")
-class FieldValue:
-    key: str = strawberry.field(description="The field's key.")
-    value: JSON | None = strawberry.field(description="The value, as JSON of the field's type.")
-    definition: CustomField = strawberry.field(description="The field's definition.")
-
-
 async def _channels_of(
     context: Context, people: Sequence[SubscriberRecord], _: Columns = None
 ) -> list[list[ChannelRecord]]:
     return await context.loaders.channels.load_now([person.owner for person in people])
-
-
-async def _fields_of(
-    context: Context, people: Sequence[SubscriberRecord], _: Columns = None
-) -> list[list[_Value]]:
-    values = [person.fields for person in people]
-    if not any(values):
-        return [[] for _ in people]
-    (defined,) = await context.loaders.custom_fields.load_now((None,))
-    definitions = [(str(it.id), it) for it in defined]
-    return [[_Value(it, own[key]) for key, it in definitions if key in own] for own in values]
-
-
-async def _field_of(
-    context: Context, people: Sequence[SubscriberRecord], _: Columns = None, *, key: str
-) -> list[object]:
-    (definitions,) = await context.loaders.custom_fields.load_now((None,))
-    number = next((str(it.id) for it in definitions if it.key == key), "")
-    return [person.fields.get(number) for person in people]
 
 
 async def _groups_of(
@@ -111,6 +73,18 @@ async def _segments_of(
     loader = context.loaders.segments_of_subscribers(part, columns)
     found = await loader.load_now([person.owner for person in people])
     return [_SEGMENTS.page(entries, part) for entries in found]
+
+
+def _channels_source(_: Context) -> RowsSource:
+    return rows.CHANNELS
+
+
+def _groups_source(_: Context, *, first: int | None = PAGE_SIZE, after: str | None = None) -> PageSource:
+    return _GROUPS.source(person_pages.GROUPS_OF_PERSON, first, after)
+
+
+def _segments_source(_: Context, *, first: int | None = PAGE_SIZE, after: str | None = None) -> PageSource:
+    return _SEGMENTS.source(person_pages.SEGMENTS_OF_PERSON, first, after)
 
 
 @strawberry.type(
@@ -151,39 +125,18 @@ class Subscriber(Node):
     @strawberry.field(
         description="The person's status on each channel for which one is known.",
         graphql_type=list[ChannelState],
-        metadata={"up_to": len(Channel), **together(_channels_of, reads=_OWNER)},
+        metadata={"up_to": len(Channel), **together(_channels_of, reads=_OWNER, written=_channels_source)},
     )
     @staticmethod
     async def channels(parent: strawberry.Parent[SubscriberRecord], info: Info) -> list[ChannelRecord]:
         (states,) = await _channels_of(info.context, [parent])
         return states
 
-    @strawberry.field(
-        description="The person's values in custom fields, sorted by key. Fields without a value are omitted.",
-        graphql_type=list[FieldValue],
-        metadata=together(_fields_of, reads=["fields"]),
-    )
-    @staticmethod
-    async def fields(parent: strawberry.Parent[SubscriberRecord], info: Info) -> list[_Value]:
-        (values,) = await _fields_of(info.context, [parent])
-        return values
+    fields = field_values.fields
+    field = field_values.field
 
     @strawberry.field(
-        description="The person's value in one custom field. Null when they have none, and when there is no such field.",
-        graphql_type=JSON | None,
-        metadata=together(_field_of, reads=["fields"]),
-    )
-    @staticmethod
-    async def field(
-        parent: strawberry.Parent[SubscriberRecord],
-        info: Info,
-        key: Annotated[str, strawberry.argument(description="The field's key.")],
-    ) -> object:
-        (value,) = await _field_of(info.context, [parent], key=key)
-        return value
-
-    @strawberry.field(
-        metadata=together(_groups_of, reads=_OWNER),
+        metadata=together(_groups_of, reads=_OWNER, written=_groups_source),
         description="The groups that contain the person. The group that they joined last comes first.",
         graphql_type=Annotated["SubscriberGroupConnection", strawberry.lazy("audience_gql.api.lists.groups")],
     )
@@ -195,7 +148,7 @@ class Subscriber(Node):
         return page
 
     @strawberry.field(
-        metadata=together(_segments_of, reads=_OWNER),
+        metadata=together(_segments_of, reads=_OWNER, written=_segments_source),
         description="The segments that contain the person. The segment that they entered last comes first.",
         graphql_type=Annotated[
             "SubscriberSegmentConnection", strawberry.lazy("audience_gql.api.lists.segments")
@@ -248,7 +201,7 @@ class Subscriber(Node):
 
 @strawberry.type(description="A person in a list.")
 class SubscriberEdge(ListEdge):
-    node: Subscriber = strawberry.field(description="The person.")
+    node: Subscriber = strawberry.field(metadata=written(SAME), description="The person.")
 
 
 @strawberry.type(description="A page of people.")
@@ -257,8 +210,10 @@ class SubscriberConnection(ListConnection[SubscriberEdge]): ...
 
 @strawberry.type(description="A member of a group, in a list.")
 class GroupMemberEdge(ListEdge):
-    node: Subscriber = strawberry.field(description="The person.")
-    at: datetime = strawberry.field(name="addedAt", description="When the person was added to the group.")
+    node: Subscriber = strawberry.field(metadata=written(SAME), description="The person.")
+    at: datetime = strawberry.field(
+        metadata=written(At()), name="addedAt", description="When the person was added to the group."
+    )
 
 
 @strawberry.type(description="A page of a group's members. Those added last come first.")
@@ -267,8 +222,10 @@ class GroupMemberConnection(ListConnection[GroupMemberEdge]): ...
 
 @strawberry.type(description="A member of a segment, in a list.")
 class SegmentMemberEdge(ListEdge):
-    node: Subscriber = strawberry.field(description="The person.")
-    at: datetime = strawberry.field(name="enteredAt", description="When the person entered the segment.")
+    node: Subscriber = strawberry.field(metadata=written(SAME), description="The person.")
+    at: datetime = strawberry.field(
+        metadata=written(At()), name="enteredAt", description="When the person entered the segment."
+    )
 
 
 @strawberry.type(description="A page of a segment's members. Those who entered last come first.")
@@ -306,6 +263,28 @@ async def _subscriber(
     return [await find_subscriber(context, by, columns)]
 
 
+def _subscriber_source(_: Context, *, by: SubscriberKey) -> RowSource | None:
+    if by.id:
+        owner = owner_of(by.id.value)
+        return None if owner is None else RowSource(rows.PERSON_BY_OWNER, owner)
+    identity = identity_of(by)
+    return None if identity is None else RowSource(rows.PERSON_BY_IDENTITY, identity)
+
+
+def _subscribers_source(
+    _: Context,
+    *,
+    where: ConditionInput | None = None,
+    search: str | None = None,
+    order_by: SubscriberOrder = SubscriberOrder.CREATED_DESC,
+    first: int | None = PAGE_SIZE,
+    after: str | None = None,
+) -> PageSource | None:
+    if where is not None or search:
+        return None
+    return _LISTINGS[order_by].source(pages.PEOPLE[order_by.value], first, after)
+
+
 async def _subscribers(
     context: Context,
     _parents: Sequence[None],
@@ -336,7 +315,7 @@ class SubscriberQuery:
     @strawberry.field(
         description="The person with this key; null when there is none.",
         graphql_type=Subscriber | None,
-        metadata=together(_subscriber, reads=()),
+        metadata=together(_subscriber, reads=(), written=_subscriber_source),
     )
     @staticmethod
     async def subscriber(
@@ -351,7 +330,7 @@ class SubscriberQuery:
     @strawberry.field(
         description="The people of the workspace.",
         graphql_type=SubscriberConnection,
-        metadata=together(_subscribers, reads=()),
+        metadata=together(_subscribers, reads=(), written=_subscribers_source),
     )
     @staticmethod
     async def subscribers(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from graphql import (
     DirectiveNode,
@@ -37,12 +37,28 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from audience_gql.api.plans.arguments import Arguments
-from audience_gql.api.plans.building import Builder, builder
-from audience_gql.api.plans.declaring import FOR_EACH, READS, RUNS_ONCE, TOGETHER, Together
+from audience_gql.api.plans.building import builder
+from audience_gql.api.plans.composing import composed
+from audience_gql.api.plans.declaring import FOR_EACH, READS, RUNS_ONCE, TOGETHER
+from audience_gql.api.plans.planned import (
+    ENUM,
+    FieldPlan,
+    ForAll,
+    Leaf,
+    Listed,
+    NonNull,
+    ObjectPlan,
+    Objects,
+    Quick,
+    Reading,
+    Resolver,
+    Shape,
+    Source,
+    Values,
+)
 from audience_gql.api.scalars import instant_texts
 from audience_gql.storage.reads.records import Columns
 
-Values: TypeAlias = list[Any]  # Any: what resolvers return, or the JSON of it
 MOST_FIELDS: Final = 1_000
 """The most fields of a plan. A short document can select many more through fragments."""
 _JSON_TYPES: Final[Mapping[str, type]] = {"String": str, "ID": str, "Boolean": bool}
@@ -53,107 +69,6 @@ _WRITE_ALL: Final[Mapping[str, Callable[[list[Any]], list[Any]]]] = {"DateTime":
 
 class NotPlannable(Exception):  # named after what it says
     """The library's executor must run this operation."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
-    """A scalar or an enum."""
-
-    write: Callable[[Any], Any]  # Any: a value that is not null, and its JSON
-    json_type: type | None
-    """Values of this type already are JSON."""
-    write_all: Callable[[Values], Values] | None = None
-    """The JSON of many values, some of which are None, if there is a faster way than one by one."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Objects:
-    """An object with the fields that the document selects."""
-
-    plan: ObjectPlan
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Listed:
-    items: Shape
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NonNull:
-    inner: Shape
-
-
-Shape: TypeAlias = Leaf | Objects | Listed | NonNull
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Resolver:
-    """A field's own function, which is called for each parent."""
-
-    call: Callable[..., Any]  # Any: the field's value
-    parent: str | None
-    info: str | None
-    is_async: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Quick:
-    """A field that needs no waiting and no arguments, for example an attribute of its parent."""
-
-    read: Callable[[Sequence[Any]], list[Any]]  # Any: the parents, and a value for each
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ForAll:
-    """A field that one function reads for all parents."""
-
-    read: Together
-
-
-Source: TypeAlias = Quick | ForAll | Resolver
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class FieldPlan:
-    """One field of a selection."""
-
-    key: str
-    """Its name in the response."""
-    source: Source
-    arguments: Arguments
-    shape: Shape
-    leaf: Leaf | None
-    """The scalar that the field is, if it is no list or object."""
-    may_be_null: bool
-    below: Reading
-    """What the query reads of the rows that the field leads to."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ObjectPlan:
-    """A selection of fields of one object type, in the document's order."""
-
-    type_name: str
-    keys: tuple[str, ...]
-    fields: tuple[FieldPlan | None, ...]
-    """None for `__typename`."""
-    build: Builder
-    reads: Columns
-    """The attributes of the objects that the fields read."""
-    is_row: bool
-    """Whether the objects are rows, and not pages, entries or answers made of rows."""
-
-
-class Reading:
-    """The columns that all selections of one field in a document read together, so that they share their statements."""
-
-    __slots__ = ("columns",)
-
-    def __init__(self) -> None:
-        self.columns: Columns = frozenset()
-
-    def add(self, columns: Columns) -> None:
-        self.columns = None if columns is None or self.columns is None else self.columns | columns
 
 
 class Compiler:
@@ -175,7 +90,8 @@ class Compiler:
         root = self._schema.query_type
         if operation.operation.value != "query" or operation.directives or root is None:
             raise NotPlannable
-        return self._object(root, [operation.selection_set])
+        plan = self._object(root, [operation.selection_set])
+        return replace(plan, fields=tuple(field and composed(field) for field in plan.fields))
 
     def _object(self, type_: GraphQLObjectType, selections: list[SelectionSetNode]) -> ObjectPlan:
         chosen: dict[str, list[FieldNode]] = {}
@@ -253,6 +169,7 @@ class Compiler:
         below.add(_rows_below(shape))
         return FieldPlan(
             key=key,
+            declared=field,
             source=_source(field),
             arguments=Arguments(declared, field, node),
             shape=shape,
@@ -269,9 +186,12 @@ class Compiler:
                 return Listed(self._shape(type_.of_type, selections))
             case GraphQLScalarType():
                 write_all = _WRITE_ALL.get(type_.name)
-                return Leaf(type_.coerce_output_value, _JSON_TYPES.get(type_.name), write_all)
+                return Leaf(type_.name, type_.coerce_output_value, _JSON_TYPES.get(type_.name), write_all)
             case GraphQLEnumType():
-                return Leaf(type_.coerce_output_value, None, _each_once(type_.coerce_output_value))
+                name = (
+                    ENUM if all(name == value.value for name, value in type_.values.items()) else type_.name
+                )
+                return Leaf(name, type_.coerce_output_value, None, _each_once(type_.coerce_output_value))
             case GraphQLObjectType():
                 return Objects(self._object(type_, selections))
         raise NotPlannable  # an interface or a union

@@ -19,8 +19,9 @@ from graphql.execution.values import VariableValues
 
 from audience_gql.api.context import Context
 from audience_gql.api.plans.arguments import Conversion
-from audience_gql.api.plans.compiling import Compiler, NotPlannable, ObjectPlan
+from audience_gql.api.plans.compiling import Compiler, NotPlannable
 from audience_gql.api.plans.given import Given
+from audience_gql.api.plans.planned import ObjectPlan
 from audience_gql.api.plans.running import PlanRun
 from audience_gql.api.syntax import nodes
 
@@ -94,7 +95,10 @@ class Planner:
             if variables is None or plan is None:
                 return None
             context.loaders.ask_at_once()
-            return await PlanRun(context, variables, self._conversion).answer(plan)
+            run = PlanRun(context, variables, self._conversion)
+            data = await run.answer(plan)
         except Exception:  # noqa: BLE001  # whatever it is, the library's executor meets it again and reports it
             context.forget()
             return None
+        context.executor = "statement" if run.statements == plan.size else "plan"
+        return data

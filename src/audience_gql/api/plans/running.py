@@ -16,13 +16,15 @@ from graphql.execution.values import VariableValues
 
 from audience_gql.api.context import Context
 from audience_gql.api.plans.arguments import Conversion
-from audience_gql.api.plans.compiling import (
+from audience_gql.api.plans.compiling import NotPlannable
+from audience_gql.api.plans.finishing import finished
+from audience_gql.api.plans.planned import (
+    Composed,
     FieldPlan,
     ForAll,
     Leaf,
     Listed,
     NonNull,
-    NotPlannable,
     ObjectPlan,
     Objects,
     Quick,
@@ -46,13 +48,15 @@ class _Info:
 class PlanRun:
     """One execution of a plan."""
 
-    __slots__ = ("_context", "_conversion", "_info", "_variables")
+    __slots__ = ("_context", "_conversion", "_info", "_variables", "statements")
 
     def __init__(self, context: Context, variables: VariableValues, conversion: Conversion) -> None:
         self._context = context
         self._info = _Info(context)
         self._variables = variables
         self._conversion = conversion
+        self.statements = 0
+        """How many root fields were answered by one statement each."""
 
     async def answer(self, plan: ObjectPlan) -> dict[str, Any]:  # Any: JSON
         """The data of the response. Raises any exception, after which nothing of the plan runs any more."""
@@ -88,7 +92,27 @@ class PlanRun:
 
     async def _resolved(self, field: FieldPlan | None, parents: Sequence[object]) -> Values:
         assert field is not None  # noqa: S101  # __typename does not wait
+        if field.statement is not None:
+            found = await self._by_statement(field.statement)
+            if found is not None:
+                self.statements += 1
+                return found
         return await self._complete(field.shape, await self._values(field, parents))
+
+    async def _by_statement(self, composed: Composed) -> Values | None:
+        """The JSON of a root field; None if it must be read level by level."""
+        context, sources = self._context, []
+        if context.services.ports.database.is_cluster:
+            return None
+        for question in composed.questions:
+            source = question.source(context, **question.arguments.read(self._variables, self._conversion))
+            if source is None:
+                return None
+            sources.append(source)
+        found = await composed.answer.read(context.services.ports.database, context.workspace.id, sources)
+        return (
+            None if found is None else [None if text is None else finished(text, context) for text in found]
+        )
 
     async def _values(self, field: FieldPlan, parents: Sequence[object]) -> Values:
         """The field's value for each parent."""

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from audience_gql.api.context import Context, Services
+from audience_gql.api.context import Context, Executor, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of, masked
 from audience_gql.api.operating import NotAnswered
 from audience_gql.api.operation_requests import OperationRefused
@@ -58,8 +58,11 @@ _STATUS_OF_CODES: Final = {
     "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-_PLAN: Final[Header] = (b"server-timing", b'executor;desc="plan"')
-_LIBRARY: Final[Header] = (b"server-timing", b'executor;desc="library"')
+_EXECUTORS: Final[Mapping[Executor, Header]] = {
+    "library": (b"server-timing", b'executor;desc="library"'),
+    "plan": (b"server-timing", b'executor;desc="plan"'),
+    "statement": (b"server-timing", b'executor;desc="statement"'),
+}
 _TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -145,7 +148,7 @@ class GraphQLEndpoint:
         if candidate.request.is_trusted and request.method == "GET":
             reply = revalidated(reply, result, media_type, request.header(b"if-none-match"))
         reply.headers += (*headers, *self._budget_headers.after(paid.remaining))
-        reply.headers.append(_PLAN if context.is_planned else _LIBRARY)
+        reply.headers.append(_EXECUTORS[context.executor])
         return reply
 
     async def _run(

@@ -43,7 +43,7 @@ async def answer_there(
         else:
             if not result.errors:
                 replica.answers += 1
-                context.is_planned = there.is_planned
+                context.executor = there.executor
                 return result, [_APPLIED, (b"replica-lag", b"%.3f" % as_of.behind_seconds)]
     replica.handed_back += 1
     return None

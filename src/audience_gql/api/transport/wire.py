@@ -76,7 +76,16 @@ def encode(value: object) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # an integer of more than 64 bits, which a client's JSON scalar may hold
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return json.dumps(
+            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_of_fragment
+        ).encode()
+
+
+def _of_fragment(value: object) -> object:
+    """The value of a JSON text within a value."""
+    if isinstance(value, orjson.Fragment):
+        return json.loads(value.contents)
+    raise TypeError(type(value).__name__)
 
 
 def body_of(result: ExecutionResult) -> dict[str, object]:

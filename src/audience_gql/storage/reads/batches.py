@@ -35,7 +35,7 @@ from audience_gql.storage.reads.records import (
     figures_of,
 )
 
-_FROM_SEGMENTS_AND_STATES: Final = (
+FROM_SEGMENTS_AND_STATES: Final = (
     "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
     "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id"
 )
@@ -61,6 +61,11 @@ _CHANGES: Final = KeyedRows(
     "JOIN membership_changes c ON c.bucket_id = b.id AND c.sequence = k.sequence",
     {"sequence": "bigint"},
 )
+GROUP_MARKS: Final = (
+    "SELECT d.ref AS group_id, sum(CASE d.kind WHEN 'group_joined' THEN 1 ELSE -1 END) AS members "
+    "FROM buckets b JOIN dirty d ON d.bucket_id = b.id WHERE b.workspace_id = $1 AND d.kind IN ('group_joined', 'group_left')"
+)
+"""How many people joined groups since the last tick; without its GROUP BY."""
 
 # ---- people
 
@@ -227,7 +232,7 @@ async def find_segment(
         return None if row is None else (definition_of(Segment, row), None)
     row = await database.fetchrow(
         f"SELECT {selected}, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
-        f"{_FROM_SEGMENTS_AND_STATES} {where} GROUP BY s.id",
+        f"{FROM_SEGMENTS_AND_STATES} {where} GROUP BY s.id",
         workspace_id,
         by,
     )
@@ -276,10 +281,7 @@ async def member_count_by_groups(
         "LEFT JOIN (SELECT t.group_id, sum(t.members) AS members FROM buckets b "
         "JOIN group_states t ON t.bucket_id = b.id AND t.group_id = ANY($2::bigint[]) "
         "WHERE b.workspace_id = $1 GROUP BY t.group_id) t USING (group_id) "
-        "LEFT JOIN (SELECT d.ref AS group_id, sum(CASE d.kind WHEN 'group_joined' THEN 1 ELSE -1 END) AS members "
-        "FROM buckets b JOIN dirty d ON d.bucket_id = b.id "
-        "WHERE b.workspace_id = $1 AND d.kind IN ('group_joined', 'group_left') AND d.ref = ANY($2::bigint[]) "
-        "GROUP BY d.ref) m USING (group_id)",
+        f"LEFT JOIN ({GROUP_MARKS} AND d.ref = ANY($2::bigint[]) GROUP BY d.ref) m USING (group_id)",
         workspace_id,
         list(ids),
     )
@@ -291,7 +293,7 @@ async def figures_by_segments(
 ) -> Mapping[int, SegmentFigures]:
     rows = await database.fetch(
         f"SELECT s.id, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
-        f"{_FROM_SEGMENTS_AND_STATES} WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
+        f"{FROM_SEGMENTS_AND_STATES} WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
         workspace_id,
         list(ids),
     )
@@ -313,7 +315,7 @@ async def watched_segments(
 ) -> dict[int, WatchedSegment]:
     rows = await database.fetch(
         f"SELECT s.*, {SEGMENT_STATE} AS state, coalesce(sum(t.members), 0)::bigint AS members "
-        f"{_FROM_SEGMENTS_AND_STATES} WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
+        f"{FROM_SEGMENTS_AND_STATES} WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) GROUP BY s.id",
         workspace_id,
         list(ids),
     )

@@ -12,12 +12,55 @@ from typing import Final
 
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
+from audience_gql.storage.reads.composed.sources import Listed, Names
 from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages
-from audience_gql.storage.reads.records import Columns, SubscriberRecord, change_of, columns_of
+from audience_gql.storage.reads.records import (
+    ID,
+    PERSON,
+    Columns,
+    SubscriberRecord,
+    change_of,
+    columns_of,
+)
 from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent
 
 _LAST_SEQUENCE: Final = 2**63 - 1
 _HEADS: Final = "SELECT json_agg(json_build_array(b.id, b.next_sequence - 1)) AS heads FROM buckets b WHERE b.workspace_id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """The people in the lists of one kind, the latest first."""
+
+    table: str
+    list_id: str
+    order: Order
+
+    def listing(self, columns: Columns, beyond: str, part: Slice, *, beside: str | None = None) -> Listing:
+        rows_of_bucket = (
+            f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {self.order.columns} "
+            f"FROM {self.table} m JOIN subscribers s ON s.bucket_id = b.id AND s.id = m.subscriber_id "
+            f"WHERE m.bucket_id = b.id AND m.{self.list_id} = {{parent}} AND {beyond}"
+        )
+        return Listing(rows=rows_of_bucket, order=self.order, part=part, beside=beside)
+
+    def listed(self, *, is_noted: bool = False) -> Listed:
+        """The members of the list whose row they belong to."""
+
+        def write(columns: Names, parent: str, beyond: str, part: Slice) -> str:
+            return self.listing(columns, beyond, part).page(f"{parent}.id")
+
+        return Listed(known=PERSON, of=ID, order=self.order, write=write, is_noted=is_noted)
+
+
+_OF_GROUPS: Final = _Members(
+    "group_members", "group_id", Order(("m.added_at", "m.subscriber_id", "m.bucket_id"))
+)
+_OF_SEGMENTS: Final = _Members(
+    "segment_members", "segment_id", Order(("m.entered_at", "m.subscriber_id", "m.bucket_id"))
+)
+MEMBERS_OF_GROUP: Final = _OF_GROUPS.listed()
+MEMBERS_OF_SEGMENT: Final = _OF_SEGMENTS.listed(is_noted=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +84,8 @@ async def members_of_groups(
     columns: Columns = None,
 ) -> dict[int, Entries[SubscriberRecord]]:
     """The members of each group, the latest first."""
-    order = Order(("m.added_at", "m.subscriber_id", "m.bucket_id"))
-    source = "group_members m", "m.group_id"
-    rows = await _members(
-        database, workspace_id, group_ids, part, order=order, source=source, columns=columns
-    )
-    return by_parent(group_ids, rows, order)
+    rows = await _members(database, workspace_id, group_ids, part, of=_OF_GROUPS, columns=columns)
+    return by_parent(group_ids, rows, _OF_GROUPS.order)
 
 
 async def members_of_segments(
@@ -58,15 +97,11 @@ async def members_of_segments(
     columns: Columns = None,
 ) -> dict[int, Members]:
     """The members of each segment, the latest first."""
-    order = Order(("m.entered_at", "m.subscriber_id", "m.bucket_id"))
-    source = "segment_members m", "m.segment_id"
     heads = await database.fetchval(_HEADS, workspace_id) if database.is_cluster else None
-    rows = await _members(
-        database, workspace_id, segment_ids, part, order=order, source=source, columns=columns
-    )
+    rows = await _members(database, workspace_id, segment_ids, part, of=_OF_SEGMENTS, columns=columns)
     if not database.is_cluster:
         heads = rows[0]["heads"] if rows else None
-    entries: dict[int, Entries[SubscriberRecord]] = by_parent(segment_ids, rows, order)
+    entries: dict[int, Entries[SubscriberRecord]] = by_parent(segment_ids, rows, _OF_SEGMENTS.order)
     known = dict(json.loads(heads or "[]"))
     return {segment_id: Members(entries.get(segment_id, Entries()), known) for segment_id in segment_ids}
 
@@ -77,20 +112,12 @@ async def _members(
     list_ids: Sequence[int],
     part: Slice,
     *,
-    order: Order,
-    source: tuple[str, str],
+    of: _Members,
     columns: Columns,
 ) -> list[SubscriberRecord]:
     """A page of members for each list. On one machine, each row has the log's position, and a list without members has one row with only that."""
-    table, list_id = source
     bound: list[object] = [workspace_id, None]
-    beyond = order.beyond(part.after, bound)
-    rows_of_bucket = (
-        f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} "
-        f"FROM {table} JOIN subscribers s ON s.bucket_id = b.id AND s.id = m.subscriber_id "
-        f"WHERE m.bucket_id = b.id AND {list_id} = {{parent}} AND {beyond}"
-    )
-    listing = Listing(rows=rows_of_bucket, order=order, part=part, beside=_HEADS)
+    listing = of.listing(columns, of.order.beyond(part.after, bound), part, beside=_HEADS)
     return await rows_of_pages(database, list_ids, listing, bound, record_class=SubscriberRecord)
 
 

@@ -19,8 +19,11 @@ from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage.database import Database
 from audience_gql.storage.definitions import bucket_ids
 from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.reads.composed.pieces import NOTHING
+from audience_gql.storage.reads.composed.sources import Listed, Names
 from audience_gql.storage.reads.records import (
     FIGURES,
+    PERSON,
     SEGMENT_STATE,
     Columns,
     Definition,
@@ -30,6 +33,7 @@ from audience_gql.storage.reads.records import (
     definition_columns,
     definition_of,
     figures_of,
+    known_columns,
 )
 from audience_gql.storage.reads.searching import Word, has_words
 from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
@@ -51,6 +55,20 @@ _DEFINITION_ORDERS: Final[Mapping[DefinitionOrder, Order]] = {
     "UPDATED_DESC": Order(("d.updated_at", "d.id")),
     "SIZE_DESC": Order(("d.members", "d.id")),
 }
+_GROUPS: Final = "SELECT g.* FROM groups g WHERE g.workspace_id = $1"
+_SIZED_GROUPS: Final = (
+    "SELECT g.*, coalesce(sum(t.members), 0)::bigint AS members FROM groups g "
+    "LEFT JOIN buckets b ON b.workspace_id = g.workspace_id "
+    "LEFT JOIN group_states t ON t.bucket_id = b.id AND t.group_id = g.id "
+    "WHERE g.workspace_id = $1 GROUP BY g.id"
+)
+_SEGMENTS: Final = "SELECT s.* FROM segments s WHERE s.workspace_id = $1"
+_SIZED_SEGMENTS: Final = (
+    f"SELECT s.*, coalesce(sum(t.members), 0)::bigint AS members, {SEGMENT_STATE} AS state FROM segments s "
+    "LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+    "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
+    "WHERE s.workspace_id = $1 GROUP BY s.id"
+)
 _SEARCHED: Final = (
     "s.email_folded",
     "s.phone_folded",
@@ -98,12 +116,7 @@ async def subscribers(
     # A cluster joins what conditions compare only within a bucket that a value names.
     is_one_by_one = matching is not None and database.is_cluster
     this_bucket = f"AND b.id = ${len(values) + 1}::bigint" if is_one_by_one else ""
-    sql = (
-        "SELECT p.* FROM buckets b CROSS JOIN LATERAL ("
-        f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} FROM subscribers s {joins} "
-        f"WHERE s.bucket_id = b.id AND {where} ORDER BY {order.clause} {part.limit}) p "
-        f"WHERE b.workspace_id = $1 {this_bucket} ORDER BY {order.outer_clause} {part.limit}"
-    )
+    sql = _people(columns, order, part, where, joins=joins, this_bucket=this_bucket)
     # A condition is planned for its values, which a snapshot's statements are.
     async with database.snapshot() if matching else database.acquire() as connection:
         if is_one_by_one:
@@ -117,6 +130,18 @@ async def subscribers(
     return Entries(rows, [*map(order.position, rows)])
 
 
+def _people(
+    columns: Columns, order: Order, part: Slice, where: str, *, joins: str = "", this_bucket: str = ""
+) -> str:
+    """A page of people `s`: a page of each bucket, merged."""
+    return (
+        "SELECT p.* FROM buckets b CROSS JOIN LATERAL ("
+        f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} FROM subscribers s {joins} "
+        f"WHERE s.bucket_id = b.id AND {where} ORDER BY {order.clause} {part.limit}) p "
+        f"WHERE b.workspace_id = $1 {this_bucket} ORDER BY {order.outer_clause} {part.limit}"
+    )
+
+
 async def groups(
     database: Database,
     workspace_id: int,
@@ -127,14 +152,7 @@ async def groups(
     columns: Columns = None,
 ) -> Entries[Group]:
     """Groups that have each word in their name. The order by size uses the sizes of the last tick."""
-    source = "SELECT g.* FROM groups g WHERE g.workspace_id = $1"
-    if order_by == "SIZE_DESC":
-        source = (
-            "SELECT g.*, coalesce(sum(t.members), 0)::bigint AS members FROM groups g "
-            "LEFT JOIN buckets b ON b.workspace_id = g.workspace_id "
-            "LEFT JOIN group_states t ON t.bucket_id = b.id AND t.group_id = g.id "
-            "WHERE g.workspace_id = $1 GROUP BY g.id"
-        )
+    source = _SIZED_GROUPS if order_by == "SIZE_DESC" else _GROUPS
     rows, order = await _definitions(
         database,
         workspace_id,
@@ -164,15 +182,7 @@ async def segments(
     With the figures of each segment, by its id, if `columns` names one of them.
     """
     with_figures = columns is not None and not FIGURES.isdisjoint(columns)
-    if with_figures or states or order_by == "SIZE_DESC":
-        source = (
-            f"SELECT s.*, coalesce(sum(t.members), 0)::bigint AS members, {SEGMENT_STATE} AS state FROM segments s "
-            "LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
-            "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id "
-            "WHERE s.workspace_id = $1 GROUP BY s.id"
-        )
-    else:
-        source = "SELECT s.* FROM segments s WHERE s.workspace_id = $1"
+    source = _SIZED_SEGMENTS if with_figures or states or order_by == "SIZE_DESC" else _SEGMENTS
     rows, order = await _definitions(
         database,
         workspace_id,
@@ -209,8 +219,39 @@ async def _definitions(
     if states:
         values.append(list(states))
         where += f" AND d.state = ANY(${len(values)}::text[])"
-    rows = await database.fetch(
-        f"SELECT {definition_columns(model, 'd', columns)}{further}, {order.columns} FROM ({source}) d WHERE {where} ORDER BY {order.clause} {part.limit}",
-        *values,
-    )
+    selected = f"{definition_columns(model, 'd', columns)}{further}"
+    rows = await database.fetch(_page_of_definitions(selected, source, order, part, where), *values)
     return rows, order
+
+
+def _page_of_definitions(selected: str, source: str, order: Order, part: Slice, where: str) -> str:
+    return f"SELECT {selected}, {order.columns} FROM ({source}) d WHERE {where} ORDER BY {order.clause} {part.limit}"
+
+
+# ---- as parts of a statement that reads a whole answer
+
+
+def _listed_people(order: Order) -> Listed:
+    def write(columns: Names, _: str, beyond: str, part: Slice) -> str:
+        return _people(columns, order, part, beyond)
+
+    return Listed(known=PERSON, of=NOTHING, order=order, write=write)
+
+
+def _listed_definitions(
+    model: type[Group | Segment], source: str, sized_source: str
+) -> Mapping[DefinitionOrder, Listed]:
+    def listed(order_by: DefinitionOrder, order: Order) -> Listed:
+        rows = sized_source if order_by == "SIZE_DESC" else source
+
+        def write(columns: Names, _: str, beyond: str, part: Slice) -> str:
+            return _page_of_definitions(definition_columns(model, "d", columns), rows, order, part, beyond)
+
+        return Listed(known=frozenset(known_columns(model)), of=NOTHING, order=order, write=write)
+
+    return {order_by: listed(order_by, order) for order_by, order in _DEFINITION_ORDERS.items()}
+
+
+PEOPLE: Final = {order_by: _listed_people(order) for order_by, order in _SUBSCRIBER_ORDERS.items()}
+GROUPS: Final = _listed_definitions(Group, _GROUPS, _SIZED_GROUPS)
+SEGMENTS: Final = _listed_definitions(Segment, _SEGMENTS, _SIZED_SEGMENTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import asyncpg
 
@@ -11,9 +12,11 @@ from audience_gql.conditions.given_values import is_keepable
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.reads.composed.sources import Listed, Names
 from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages_in_buckets
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,
+    OWNER,
     Columns,
     EventRecord,
     Owner,
@@ -21,6 +24,7 @@ from audience_gql.storage.reads.records import (
     columns_of,
     definition_columns,
     definitions_of,
+    known_columns,
 )
 from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
 
@@ -29,12 +33,40 @@ from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent
 class _List:
     """Where a list comes from. `alias` is the table with the people's ids, and `$1` in the tables is the workspace."""
 
-    columns: str
     tables: str
     alias: str
     order: Order
-    values: tuple[object, ...] = ()
-    """The values of $4 and the following parameters in the tables."""
+
+    def rows(self, columns: str, beyond: str, *, bucket: str = "{bucket}", parent: str = "{parent}") -> str:
+        """A person's rows after a position, without order and limit."""
+        return (
+            f"SELECT {columns}, {self.order.columns} FROM {self.tables} "
+            f"WHERE {self.alias}.bucket_id = {bucket} AND {self.alias}.subscriber_id = {parent} AND {beyond}"
+        )
+
+    def listed(self, model: type[Group | Segment]) -> Listed:
+        """The definitions `d` in the list of the person whose row they belong to."""
+
+        def write(columns: Names, person: str, beyond: str, part: Slice) -> str:
+            selected = definition_columns(model, "d", columns)
+            rows = self.rows(selected, beyond, bucket=f"{person}.bucket_id", parent=f"{person}.id")
+            return f"{rows} ORDER BY {self.order.clause} {part.limit}"
+
+        return Listed(known=frozenset(known_columns(model)), of=OWNER, order=self.order, write=write)
+
+
+_GROUPS: Final = _List(
+    tables="group_members m JOIN groups d ON d.id = m.group_id AND d.workspace_id = $1",
+    alias="m",
+    order=Order(("m.added_at", "m.group_id")),
+)
+_SEGMENTS: Final = _List(
+    tables="segment_members m JOIN segments d ON d.id = m.segment_id AND d.workspace_id = $1",
+    alias="m",
+    order=Order(("m.entered_at", "m.segment_id")),
+)
+GROUPS_OF_PERSON: Final = _GROUPS.listed(Group)
+SEGMENTS_OF_PERSON: Final = _SEGMENTS.listed(Segment)
 
 
 async def groups_of_subscribers(
@@ -46,12 +78,9 @@ async def groups_of_subscribers(
     columns: Columns = None,
 ) -> dict[Owner, Entries[Group]]:
     """The groups that each person is in, the latest first."""
-    order = Order(("m.added_at", "m.group_id"))
-    tables = "group_members m JOIN groups d ON d.id = m.group_id AND d.workspace_id = $1"
     selected = definition_columns(Group, "d", columns)
-    wanted = _List(columns=selected, tables=tables, alias="m", order=order)
-    rows = await _rows(database, workspace_id, owners, part, wanted)
-    return by_parent(owners, rows, order, definitions_of(Group))
+    rows = await _rows(database, workspace_id, owners, part, _GROUPS, columns=selected)
+    return by_parent(owners, rows, _GROUPS.order, definitions_of(Group))
 
 
 async def segments_of_subscribers(
@@ -63,12 +92,9 @@ async def segments_of_subscribers(
     columns: Columns = None,
 ) -> dict[Owner, Entries[Segment]]:
     """The segments that each person is in, the latest first."""
-    order = Order(("m.entered_at", "m.segment_id"))
-    tables = "segment_members m JOIN segments d ON d.id = m.segment_id AND d.workspace_id = $1"
     selected = definition_columns(Segment, "d", columns)
-    wanted = _List(columns=selected, tables=tables, alias="m", order=order)
-    rows = await _rows(database, workspace_id, owners, part, wanted)
-    return by_parent(owners, rows, order, definitions_of(Segment))
+    rows = await _rows(database, workspace_id, owners, part, _SEGMENTS, columns=selected)
+    return by_parent(owners, rows, _SEGMENTS.order, definitions_of(Segment))
 
 
 async def events_of_subscribers(
@@ -79,12 +105,15 @@ async def events_of_subscribers(
         return {}
     order = Order(("e.occurred_at", "e.id"))
     tables = "events e JOIN event_names n ON n.id = e.name_id AND n.workspace_id = $1"
-    if name is None:
-        wanted = _List(columns=EVENT_COLUMNS, tables=tables, alias="e", order=order)
-    else:
+    if name is not None:
         tables = f"{tables} AND n.name = $4::text"
-        wanted = _List(columns=EVENT_COLUMNS, tables=tables, alias="e", order=order, values=(name,))
-    rows = await _rows(database, workspace_id, owners, part, wanted, record_class=EventRecord)
+    wanted = _List(tables=tables, alias="e", order=order)
+    rows = await _rows(
+        *(database, workspace_id, owners, part, wanted),
+        columns=EVENT_COLUMNS,
+        values=() if name is None else (name,),
+        record_class=EventRecord,
+    )
     return by_parent(owners, rows, order)
 
 
@@ -93,10 +122,9 @@ async def changes_of_subscribers(
 ) -> dict[Owner, Entries[LoggedChange]]:
     """The membership changes of each person, the latest first."""
     order = Order(("c.sequence",))
-    wanted = _List(
-        columns=columns_of(LoggedChange, "c"), tables="membership_changes c", alias="c", order=order
-    )
-    rows = await _rows(database, workspace_id, owners, part, wanted)
+    wanted = _List(tables="membership_changes c", alias="c", order=order)
+    selected = columns_of(LoggedChange, "c")
+    rows = await _rows(database, workspace_id, owners, part, wanted, columns=selected)
     return by_parent(owners, rows, order, change_of)
 
 
@@ -107,13 +135,12 @@ async def _rows(
     part: Slice,
     wanted: _List,
     *,
+    columns: str,
+    values: Sequence[object] = (),
     record_class: type[asyncpg.Record] = asyncpg.Record,
 ) -> list[asyncpg.Record]:
-    values: list[object] = [workspace_id, None, None, *wanted.values]
-    beyond = wanted.order.beyond(part.after, values)
-    rows = (
-        f"SELECT {wanted.columns}, {wanted.order.columns} FROM {wanted.tables} "
-        f"WHERE {wanted.alias}.bucket_id = {{bucket}} AND {wanted.alias}.subscriber_id = {{parent}} AND {beyond}"
-    )
+    """The rows of each person's page. `values` are those of $4 and the following parameters in the tables."""
+    bound: list[object] = [workspace_id, None, None, *values]
+    rows = wanted.rows(columns, wanted.order.beyond(part.after, bound))
     listing = Listing(rows=rows, order=wanted.order, part=part)
-    return await rows_of_pages_in_buckets(database, owners, listing, values, record_class=record_class)
+    return await rows_of_pages_in_buckets(database, owners, listing, bound, record_class=record_class)

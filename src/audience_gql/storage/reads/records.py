@@ -131,6 +131,10 @@ COLUMNS: Final = {
     LoggedChange: (*LoggedChange.__dataclass_fields__,),
 }
 """The columns of each record."""
+PERSON: Final = frozenset(COLUMNS[SubscriberRecord])
+ID: Final = frozenset({"id"})
+OWNER: Final = frozenset({"bucket_id", "id"})
+"""The columns that name a person."""
 
 
 @lru_cache(_KEPT)
@@ -141,11 +145,16 @@ def columns_of(
     return _selected(alias, COLUMNS[record], columns)
 
 
+@cache
+def known_columns(model: type[Definition]) -> tuple[str, ...]:
+    """The columns of a model."""
+    return tuple(model._meta.fields_db_projection.values())  # noqa: SLF001  # the ORM's own
+
+
 @lru_cache(_KEPT)
 def definition_columns(model: type[Definition], alias: str, columns: Columns) -> str:
     """The id, and those of these columns that a model has."""
-    known = [*model._meta.fields_db_projection.values()]  # type: ignore[attr-defined]  # noqa: SLF001  # the ORM's own
-    return _selected(alias, known, None if columns is None else columns | {"id"})
+    return _selected(alias, known_columns(model), None if columns is None else columns | {"id"})
 
 
 def _selected(alias: str, known: Collection[str], columns: Columns) -> str:

@@ -33,10 +33,12 @@ class Slice:
 
     size: int
     after: Position | None = None
+    with_next: bool = True
+    """Whether to read one entry more, so that the caller knows whether there is a next page."""
 
     @property
     def limit(self) -> str:
-        """A LIMIT of one more than `size`, so that the caller knows whether there is a next page.
+        """A LIMIT of as many entries as to read.
 
         It is part of the SQL text, because Postgres plans a bound LIMIT as a tenth of the table.
         """
@@ -44,7 +46,7 @@ class Slice:
 
     @property
     def rows(self) -> int:
-        return self.size + 1
+        return self.size + self.with_next
 
 
 @dataclass(frozen=True, slots=True)
