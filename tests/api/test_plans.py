@@ -48,7 +48,7 @@ async def test_a_page_of_one_list_is_not_planned_again(api, lone_connection):
     for _ in range(10):
         await api.data(PAGE)
 
-    assert await plans_of(lone_connection, "AS heads") == [(5, 5)]
+    assert await plans_of(lone_connection, "string_agg(") == [(5, 5)]
 
 
 async def plans_of(database: Database, part: str) -> list[tuple[int, int]]:

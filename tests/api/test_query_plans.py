@@ -38,7 +38,7 @@ from tests.api.conftest import NOON
 _CANCELLED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 """The library's executor cancels the siblings of a field that failed, also those that have not begun, and Python warns about these."""
 
-CASES = 400
+CASES = 2_000
 DEFINE = "mutation ($field: DefineCustomFieldInput!) { defineCustomField(input: $field) { __typename } }"
 ODD = "„Zoë“ \"\\' 💡 </script> $1 %s {} x"
 SEED = 20261129

@@ -84,7 +84,7 @@ def encode(value: object) -> bytes:
 def _of_fragment(value: object) -> object:
     """The value of a JSON text within a value."""
     if isinstance(value, orjson.Fragment):
-        return json.loads(value.contents)
+        return json.loads(orjson.dumps(value))
     raise TypeError(type(value).__name__)
 
 

@@ -19,6 +19,8 @@ from audience_gql.storage.reads.keyed_rows import KeyedRows, rows_of_keys
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,
     FIGURES,
+    FROM_SEGMENTS_AND_STATES,
+    GROUP_MARKS,
     SEGMENT_STATE,
     ChangeKey,
     ChannelRecord,
@@ -34,11 +36,8 @@ from audience_gql.storage.reads.records import (
     definition_of,
     figures_of,
 )
+from audience_gql.storage.reads.rows import PERSON_BY_IDENTITY
 
-FROM_SEGMENTS_AND_STATES: Final = (
-    "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
-    "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id"
-)
 _ID: Final = {"id": "bigint"}
 _MEMBERSHIPS: Final = KeyedRows(
     "m.bucket_id, m.subscriber_id, m.segment_id",
@@ -61,11 +60,6 @@ _CHANGES: Final = KeyedRows(
     "JOIN membership_changes c ON c.bucket_id = b.id AND c.sequence = k.sequence",
     {"sequence": "bigint"},
 )
-GROUP_MARKS: Final = (
-    "SELECT d.ref AS group_id, sum(CASE d.kind WHEN 'group_joined' THEN 1 ELSE -1 END) AS members "
-    "FROM buckets b JOIN dirty d ON d.bucket_id = b.id WHERE b.workspace_id = $1 AND d.kind IN ('group_joined', 'group_left')"
-)
-"""How many people joined groups since the last tick; without its GROUP BY."""
 
 # ---- people
 
@@ -96,9 +90,7 @@ async def subscriber_by_identity(
 ) -> SubscriberRecord | None:
     """The person who has this key."""
     rows = await database.fetch(
-        f"SELECT {columns_of(SubscriberRecord, 's', columns)} FROM identities i "
-        "JOIN subscribers s ON s.bucket_id = i.bucket_id AND s.id = i.subscriber_id "
-        "WHERE i.workspace_id = $1 AND i.kind = $2 AND i.value = $3",
+        PERSON_BY_IDENTITY.write(columns).format("$2", "$3"),
         workspace_id,
         *identity,
         record_class=SubscriberRecord,

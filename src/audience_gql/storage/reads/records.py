@@ -174,6 +174,16 @@ SEGMENT_STATE: Final = (
 """The state of a segment `s`, grouped over its states `t` in every bucket. A segment stays READY during a recompute, because its members
 stay correct."""
 
+FROM_SEGMENTS_AND_STATES: Final = (
+    "FROM segments s LEFT JOIN buckets b ON b.workspace_id = s.workspace_id "
+    "LEFT JOIN segment_states t ON t.bucket_id = b.id AND t.segment_id = s.id"
+)
+GROUP_MARKS: Final = (
+    "SELECT d.ref AS group_id, sum(CASE d.kind WHEN 'group_joined' THEN 1 ELSE -1 END) AS members "
+    "FROM buckets b JOIN dirty d ON d.bucket_id = b.id WHERE b.workspace_id = $1 AND d.kind IN ('group_joined', 'group_left')"
+)
+"""How many people joined groups since the last tick; without its GROUP BY."""
+
 
 def figures_of(row: asyncpg.Record) -> SegmentFigures:
     return SegmentFigures(state=row["state"], members=row["members"])

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from audience_gql.storage.models import Group, Segment
-from audience_gql.storage.reads.batches import FROM_SEGMENTS_AND_STATES, GROUP_MARKS
 from audience_gql.storage.reads.composed.pieces import Computed
 from audience_gql.storage.reads.composed.sources import Names, Rows, RowsSource, Table, ValueSource
 from audience_gql.storage.reads.records import (
     COLUMNS,
+    FROM_SEGMENTS_AND_STATES,
+    GROUP_MARKS,
     ID,
     OWNER,
     PERSON,
     SEGMENT_STATE,
     ChannelRecord,
+    Columns,
     SubscriberRecord,
     columns_of,
     definition_columns,
@@ -24,21 +26,21 @@ from audience_gql.storage.reads.records import (
 
 
 def _definition(model: type[Segment | Group], key: str) -> Table:
-    def write(columns: Names) -> str:
+    def write(columns: Columns) -> str:
         selected = definition_columns(model, "d", columns)
         return f"SELECT {selected} FROM {model.Meta.table} d WHERE d.workspace_id = $1 AND d.{key} = {{}}"
 
     return Table(known=frozenset(known_columns(model)), write=write)
 
 
-def _person_by_owner(columns: Names) -> str:
+def _person_by_owner(columns: Columns) -> str:
     return (
         f"SELECT {columns_of(SubscriberRecord, 's', columns)} FROM buckets b JOIN subscribers s ON s.bucket_id = b.id "
         "WHERE b.workspace_id = $1 AND b.id = {} AND s.id = {}"
     )
 
 
-def _person_by_identity(columns: Names) -> str:
+def _person_by_identity(columns: Columns) -> str:
     return (
         f"SELECT {columns_of(SubscriberRecord, 's', columns)} FROM identities i "
         "JOIN subscribers s ON s.bucket_id = i.bucket_id AND s.id = i.subscriber_id "

@@ -42,8 +42,8 @@ class Table:
     """Rows that one key names."""
 
     known: Names
-    write: Callable[[Names], str]
-    """Takes the columns to select. Returns a query for at most one row, in which {key} is the key."""
+    write: Callable[[Names | None], str]
+    """Takes the columns to select, None for all. Returns a query for at most one row, with {} in the place of each part of the key."""
 
 
 @dataclass(frozen=True, slots=True)
