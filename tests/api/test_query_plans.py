@@ -335,7 +335,9 @@ async def compared(api, monkeypatch, cases: int, *, until_wrong: bool = False) -
 
     Each document runs twice, with other variables, because a plan keeps arguments. A plan must not give up without an error.
     """
-    api.schema.documents._remembered.clear()  # plans that another test has made, perhaps with a planted bug
+    documents = api.schema.documents  # with plans that another test has made, perhaps with a planted bug
+    documents._remembered.clear()
+    documents.remembered_bytes = 0
     queries = Queries(api.schema._schema, await world(api), random.Random(SEED))
     await api.execute("{ segments { edges { node { members(first: 1) { edges { cursor } } } } } }")
     await (
