@@ -28,8 +28,8 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
+from audience_gql.api.declaring import WRITTEN
 from audience_gql.api.plans import arguments, compiling, composing, finishing, running
-from audience_gql.api.plans.declaring import WRITTEN
 from audience_gql.api.plans.planner import Planner
 from audience_gql.storage.reads.composed import spelling, writing
 from audience_gql.storage.reads.composed.sources import PageSource

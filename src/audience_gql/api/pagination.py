@@ -17,8 +17,8 @@ from typing import Annotated, Final, Generic, TypeAlias, TypeVar
 import orjson
 import strawberry
 
+from audience_gql.api.declaring import ENTRIES, SAME, written
 from audience_gql.api.errors import BadUserInput
-from audience_gql.api.plans.declaring import ENTRIES, SAME, written
 from audience_gql.storage.reads.composed.pieces import Cursor, EdgeCursor, HasNextPage, HasPreviousPage
 from audience_gql.storage.reads.composed.sources import Listed, PageSource
 from audience_gql.storage.reads.slices import Entries, Node, Position, Slice

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import strawberry
 
 from audience_gql.api.context import Info
+from audience_gql.api.declaring import RUNS_ONCE
 from audience_gql.api.pagination import First, page_size
-from audience_gql.api.plans.declaring import RUNS_ONCE
 from audience_gql.api.shapes import enum
 from audience_gql.audience.insights import advice
 from audience_gql.audience.insights.advice import KINDS, MANY_SMALL, MOST_COMPARED

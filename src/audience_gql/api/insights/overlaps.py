@@ -8,10 +8,10 @@ import strawberry
 
 from audience_gql.api import ids
 from audience_gql.api.context import Info
+from audience_gql.api.declaring import RUNS_ONCE
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.failures import Segments
 from audience_gql.api.ids import Kind
-from audience_gql.api.plans.declaring import RUNS_ONCE
 from audience_gql.audience.failures import NotFound
 from audience_gql.storage import models
 from audience_gql.storage.insights import overlaps

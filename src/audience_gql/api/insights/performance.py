@@ -8,10 +8,10 @@ import strawberry
 
 from audience_gql.api import ids
 from audience_gql.api.context import Info
+from audience_gql.api.declaring import RUNS_ONCE
 from audience_gql.api.errors import ApiError, BadUserInput
 from audience_gql.api.ids import Kind
 from audience_gql.api.insights.periods import From, To, past_period
-from audience_gql.api.plans.declaring import RUNS_ONCE
 from audience_gql.audience.insights import performance as insights
 from audience_gql.audience.insights.performance import Comparison
 from audience_gql.storage import models

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import strawberry
 
 from audience_gql.api.context import Info
+from audience_gql.api.declaring import RUNS_ONCE
 from audience_gql.api.errors import BadUserInput
-from audience_gql.api.plans.declaring import RUNS_ONCE
 from audience_gql.storage import models
 from audience_gql.storage.insights import overlaps
 from audience_gql.storage.insights.overlaps import Similarity

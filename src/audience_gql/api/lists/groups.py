@@ -10,13 +10,13 @@ import strawberry
 
 from audience_gql.api import ids
 from audience_gql.api.context import Context, Info
+from audience_gql.api.declaring import SAME, together, written
 from audience_gql.api.failures import InvalidInput, NameTaken, NotFound, Reject
 from audience_gql.api.ids import Kind
 from audience_gql.api.keys import GroupKey, SubscriberKey, find_group, folded_name, subscriber_key
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
-from audience_gql.api.plans.declaring import SAME, together, written
 from audience_gql.api.search import Search, words
 from audience_gql.audience.definitions.groups import (
     GroupChanged,

@@ -8,11 +8,11 @@ from typing import Annotated, Final
 import strawberry
 
 from audience_gql.api.context import Context, Info
+from audience_gql.api.declaring import together
 from audience_gql.api.keys import SegmentKey, find_segment, named_segment
 from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.lists.segments import Segment, SegmentConnection, SegmentState
 from audience_gql.api.pagination import PAGE_SIZE, After, First, Page
-from audience_gql.api.plans.declaring import together
 from audience_gql.api.search import Search, words
 from audience_gql.storage import models
 from audience_gql.storage.reads import pages, rows

@@ -12,6 +12,7 @@ import strawberry
 from audience_gql.api.conditions.explanations import Explanation
 from audience_gql.api.conditions.inputs import stored_to_output
 from audience_gql.api.context import Context, Info
+from audience_gql.api.declaring import SAME, together, written
 from audience_gql.api.insights import flow as insights_flow
 from audience_gql.api.insights import forecasts, similarities
 from audience_gql.api.insights import funnel as insights_funnel
@@ -31,7 +32,6 @@ from audience_gql.api.pagination import (
     Listing,
     Page,
 )
-from audience_gql.api.plans.declaring import SAME, together, written
 from audience_gql.api.scalars import Condition, instant_at
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations

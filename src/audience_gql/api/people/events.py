@@ -10,11 +10,11 @@ import strawberry
 from strawberry.scalars import JSON
 
 from audience_gql.api.context import Info
+from audience_gql.api.declaring import FOR_EACH, READS
 from audience_gql.api.failures import InvalidInput, Reject
 from audience_gql.api.keys import SubscriberKey, subscriber_key
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import ListConnection, ListEdge
-from audience_gql.api.plans.declaring import FOR_EACH, READS
 from audience_gql.api.viewer import Scope
 from audience_gql.audience.people.events import EventItem, Tracked, track_events
 from audience_gql.storage.reads.records import EventRecord, SubscriberRecord

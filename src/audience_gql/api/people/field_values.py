@@ -10,8 +10,8 @@ import strawberry
 from strawberry.scalars import JSON
 
 from audience_gql.api.context import Context, Info
+from audience_gql.api.declaring import together
 from audience_gql.api.people.custom_fields import CustomField
-from audience_gql.api.plans.declaring import together
 from audience_gql.storage import models
 from audience_gql.storage.reads import rows
 from audience_gql.storage.reads.composed.sources import RowsSource, ValueSource

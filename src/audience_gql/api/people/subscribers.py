@@ -12,6 +12,7 @@ import strawberry
 from audience_gql.api.channels import Channel, ChannelState
 from audience_gql.api.conditions.inputs import ConditionInput, filter_of
 from audience_gql.api.context import Context, Info
+from audience_gql.api.declaring import READS, SAME, together, written
 from audience_gql.api.ids import owner_of
 from audience_gql.api.insights import past as insights_past
 from audience_gql.api.keys import SubscriberKey, find_subscriber, identity_of
@@ -19,7 +20,6 @@ from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
 from audience_gql.api.people import field_values, memberships
 from audience_gql.api.people.events import EventConnection
-from audience_gql.api.plans.declaring import READS, SAME, together, written
 from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.storage import models

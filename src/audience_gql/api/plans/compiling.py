@@ -36,10 +36,10 @@ from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
+from audience_gql.api.declaring import FOR_EACH, READS, RUNS_ONCE, TOGETHER
 from audience_gql.api.plans.arguments import Arguments
 from audience_gql.api.plans.building import builder
 from audience_gql.api.plans.composing import composed
-from audience_gql.api.plans.declaring import FOR_EACH, READS, RUNS_ONCE, TOGETHER
 from audience_gql.api.plans.planned import (
     ENUM,
     FieldPlan,

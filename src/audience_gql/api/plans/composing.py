@@ -1,6 +1,6 @@
 """Makes the answer of a root field from its plan: the pieces that storage writes as one statement.
 
-A field declares how it is written in SQL (declaring.py). If a field below does not, the root field has no such answer, and its plan runs level by level.
+A field declares how it is written in SQL (api/declaring.py). If a field below does not, the root field has no such answer, and its plan runs level by level.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from audience_gql.api.plans.declaring import ENTRIES, SAME, WRITTEN, ByType
+from audience_gql.api.declaring import ENTRIES, SAME, WRITTEN, ByType
 from audience_gql.api.plans.planned import (
     ENUM,
     Composed,

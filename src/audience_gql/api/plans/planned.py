@@ -8,9 +8,9 @@ from typing import Any, Final, TypeAlias
 
 from strawberry.types.field import StrawberryField
 
+from audience_gql.api.declaring import Together
 from audience_gql.api.plans.arguments import Arguments
 from audience_gql.api.plans.building import Builder
-from audience_gql.api.plans.declaring import Together
 from audience_gql.storage.reads.composed.sources import Source as AnswerSource
 from audience_gql.storage.reads.composed.writing import Answer
 from audience_gql.storage.reads.records import Columns
