@@ -1,7 +1,7 @@
 """Starts one pair of servers for a whole run, with a separate database for every xdist worker.
 
 With DATABASE_URL and REDIS_URL in the environment, a run uses those servers instead. It does not touch the database in DATABASE_URL.
-With CITUS_URL, the databases are made on that Citus cluster, and distributed.
+With CITUS_URL, the databases are made on that Citus cluster, and distributed. Tests that look at one server are then skipped.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ _SKIPPED_LOUDLY = {
     "browser": "BROWSER TESTS",
     "newcomer": "COMMANDS OF THE README AND THE DOCS",
     "distribution": "TESTS ON THE DISTRIBUTION'S SERVERS",
+    "one_server": "TESTS OF ONE SERVER",
 }
 """By marker: tests that need something that a machine may lack. The summary of a run must say that they were skipped."""
 
@@ -109,6 +110,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="with the programs of another Postgres than the wheel's",
     )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if os.environ.get("CITUS_URL") and item.get_closest_marker("one_server"):
+        pytest.skip("on a cluster, plans, pools, the catalogue and some statements differ")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ from audience_gql.audience.people.channels import set_channel_status
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import facts
+from tests.waiting import somebody_waits
 
 HOUR = timedelta(hours=1)
 REFUSALS = ["BOUNCED", "UNSUBSCRIBED", "SPAM_REPORTED"]
@@ -265,9 +266,7 @@ async def test_a_refusal_is_not_overwritten_by_who_read_the_status_before(house,
     upserting = asyncio.create_task(upsert_status(house, "ACTIVE"))
     await reached.wait()
     refusing = asyncio.create_task(house.track("ada", "email_unsubscribed"))
-    while not refusing.done() and not await house.ports.database.fetchval(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
-    ):
+    while not refusing.done() and not await somebody_waits(house.ports.database):
         continue
     go_on.set()
     await asyncio.gather(upserting, refusing)

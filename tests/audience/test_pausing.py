@@ -14,6 +14,7 @@ from audience_gql.audience.failures import InvalidInput, NotFound
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.engine import fills, membership
 from audience_gql.storage.models import Segment
+from tests.waiting import somebody_waits
 
 LITHUANIA = {"country": {"is": "LT"}}
 LATVIA = {"country": {"is": "LV"}}
@@ -233,8 +234,5 @@ async def test_a_pause_waits_for_the_tick_or_fill_under_way(house, monkeypatch, 
 async def waiting_for_a_lock(house, task: asyncio.Task[object]) -> None:
     """Until somebody in this database waits for a row, or the task is over."""
     while not task.done():
-        waiting = await house.ports.database.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
-        )
-        if waiting:
+        if await somebody_waits(house.ports.database):
             return

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -174,6 +175,13 @@ async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
     await admin.close()
     database_url = urlunsplit(urlsplit(servers.addresses.database_url)._replace(path=f"/{name}"))
     await migrate(database_url)
+    async with world_on(servers, database_url, tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def world_on(servers: Servers, database_url: str, logs: Path) -> AsyncIterator[World]:
+    """A world whose Postgres may be another one than that of these servers. Its workers end with it."""
     own = await Database.open(database_url, is_default=False)
     signals, jobs = RedisSignals(servers.addresses.redis_url), ArqJobs(servers.addresses.redis_url)
     ports = Ports(database=own, clock=DatabaseClock(), signals=signals, jobs=jobs)
@@ -183,7 +191,7 @@ async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
         servers.addresses.redis_url,
         ports,
         await create_workspace(ports=ports, name="Faults"),
-        tmp_path,
+        logs,
     )
     yield made
     for worker in made.workers:

@@ -23,6 +23,7 @@ from audience_gql.storage.engine import membership
 from audience_gql.storage.facts import Mark
 from audience_gql.storage.log import FeedFilter
 from tests.fuzz.snapshots import Judge
+from tests.waiting import somebody_waits
 
 LITHUANIA = {"country": {"is": "LT"}}
 OPENED = {"event": {"name": "opened", "within": {"last": {"minutes": 5}}}}
@@ -301,9 +302,7 @@ def with_a_cursor_by_last_id(monkeypatch) -> None:
 
 async def until_somebody_waits(house) -> None:
     async with asyncio.timeout(20):
-        while not await house.ports.database.fetchval(  # noqa: ASYNC110  # Postgres tells nobody who waits
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
-        ):
+        while not await somebody_waits(house.ports.database):  # noqa: ASYNC110  # Postgres tells nobody who waits
             await asyncio.sleep(0.01)
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import pytest_asyncio
 from asyncpg.connection import LoggedQuery
 
@@ -17,6 +18,8 @@ from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.insights import past
 from audience_gql.storage.insights.past import WasMember
 from audience_gql.storage.reads.slices import Slice
+
+pytestmark = pytest.mark.one_server
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = 5_000

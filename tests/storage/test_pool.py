@@ -145,7 +145,7 @@ async def test_a_caller_learns_that_its_connection_was_lost_and_the_next_has_ano
 
     statement = asyncio.create_task(narrow.fetch("SELECT pg_sleep(10)"))
     await asyncio.sleep(0.1)
-    await other.execute("SELECT pg_terminate_backend($1)", pid)
+    await other.execute("SELECT pg_terminate_backend($1::int)", pid)
 
     with pytest.raises(UNREACHABLE):
         await statement
@@ -259,6 +259,7 @@ async def test_a_token_keeps_its_place_until_its_connection_is_at_rest(narrow):
 
 
 @pytest.mark.parametrize("query", ["SELECT 1", "SELECT pg_sleep(0.003)"])
+@pytest.mark.one_server
 async def test_a_thousand_cancelled_readers_leave_nothing_behind(empty_database_url, query):
     database = await Database.open(empty_database_url, pool_size=MOST, pool_wait_seconds=5, is_default=False)
     chance = random.Random(5)

@@ -7,6 +7,8 @@ import pytest
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.tick_pool import TickPool
 
+pytestmark = pytest.mark.one_server
+
 
 @pytest.fixture
 async def plan(database_url):

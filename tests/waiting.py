@@ -1,0 +1,13 @@
+"""Whether a transaction waits for another one's lock. A cluster has the locks on the machines with the rows."""
+
+from __future__ import annotations
+
+from audience_gql.storage.database import Database
+
+_ON_ONE_SERVER = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+_ON_A_CLUSTER = "SELECT EXISTS (SELECT FROM citus_lock_waits)"
+
+
+async def somebody_waits(database: Database) -> bool:
+    waiting: bool = await database.fetchval(_ON_A_CLUSTER if database.is_cluster else _ON_ONE_SERVER)
+    return waiting
