@@ -13,6 +13,8 @@ import pytest
 from audience_gql.audience.acting.actor import Actor
 from tests.api.buckets import another_bucket
 
+pytestmark = pytest.mark.one_server
+
 LT = {"country": {"is": "LT"}}
 LISTS = """
 query ($first: Int, $after: String, $asOf: DateTime) {

@@ -55,6 +55,18 @@ async def test_whether_a_commit_happened_is_unknown_when_a_machine_is_lost_in_it
         await lose_a_machine_in_the_commit()
 
 
+@pytest.mark.parametrize(("sql", "told"), [("SELECT 1", UNREACHABLE), (None, OutcomeUnknown)])
+async def test_a_transaction_whose_connection_is_lost_says_so(database, sql, told):
+    async def lose_it() -> None:
+        async with database.transaction() as transaction:
+            transaction.connection.terminate()
+            if sql is not None:
+                await transaction.connection.fetch(sql)
+
+    with pytest.raises(told):
+        await lose_it()
+
+
 @pytest.mark.parametrize("text", ["cache lookup failed for type 7", "could not find the shard 7"])
 async def test_another_internal_error_is_no_absence(database, tick_pool, text):
     with pytest.raises(asyncpg.InternalServerError, match=text):

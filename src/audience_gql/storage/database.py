@@ -64,8 +64,9 @@ UNREACHABLE: tuple[type[Exception], ...] = (
 A connection of ours raises ConnectionLost, a PostgresConnectionError, for errors that mean the same, although their classes do not say so.
 """
 
-NOT_LENT: tuple[type[Exception], ...] = (*UNREACHABLE, asyncpg.InterfaceError)
-"""What can keep a pool from lending a connection: it also raises an InterfaceError while it closes."""
+NO_CONNECTION: tuple[type[Exception], ...] = (*UNREACHABLE, asyncpg.InterfaceError)
+"""What taking a connection from a pool, and the beginning and the end of a transaction, raise while Postgres is not available. None of them has values,
+so an InterfaceError never tells of wrong values here."""
 
 _REFUSALS: tuple[type[Exception], ...] = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -112,7 +113,7 @@ def connecting() -> Iterator[None]:
         yield
     except _REFUSALS as error:  # before UNREACHABLE, because the ORM's exception is also an OSError
         raise Unavailable(f"Postgres refuses the connection: {error}") from error
-    except NOT_LENT as error:
+    except NO_CONNECTION as error:
         raise Unavailable("Postgres cannot be reached") from error
 
 
@@ -250,12 +251,12 @@ class Database:
                 try:
                     yield transaction
                 except BaseException:
-                    with suppress(*UNREACHABLE):  # a lost connection has rolled back already
+                    with suppress(*NO_CONNECTION):  # a lost connection has rolled back already
                         await block.rollback()
                     raise
                 try:
                     await block.commit()
-                except UNREACHABLE as error:
+                except NO_CONNECTION as error:
                     raise OutcomeUnknown("the database connection was lost during a commit") from error
         transaction.run_callbacks()
 
@@ -311,7 +312,7 @@ class _Loan:
             self._connection = self._pool.acquire_now() or await self._pool.acquire(self._wait_seconds)
         except BaseException as error:
             self._leave()
-            if isinstance(error, NOT_LENT):
+            if isinstance(error, NO_CONNECTION):
                 raise Unavailable("no database connection became free in time") from error
             raise
         return self._connection
@@ -337,7 +338,7 @@ async def _begin(connection: Connection, beginning: Awaitable[object]) -> None:
     """Begin a transaction. If the caller is cancelled meanwhile, nobody knows whether it has begun, so the connection is terminated."""
     try:
         await beginning
-    except UNREACHABLE as error:
+    except NO_CONNECTION as error:
         raise Unavailable("the database connection was lost") from error
     except asyncio.CancelledError:
         connection.terminate()

@@ -15,14 +15,14 @@ from weakref import WeakSet
 import asyncpg
 
 from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection
-from audience_gql.storage.database import NOT_LENT, Connection
+from audience_gql.storage.database import NO_CONNECTION, Connection
 
 _PAUSE_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 3.0
 """Without an answer to `SELECT 1` for this long, the server counts as silent."""
 _HELD_UP_SECONDS: Final = 0.5
 """If the timeout fires this much too late, this process itself was blocked, and the server is not at fault."""
-_AWAY: tuple[type[Exception], ...] = (asyncpg.PostgresError, *NOT_LENT)
+_AWAY: tuple[type[Exception], ...] = (asyncpg.PostgresError, *NO_CONNECTION)
 """Everything that can prevent a check. The watch must survive all of it: nobody would notice its end before the next fault."""
 
 logger = logging.getLogger(__name__)

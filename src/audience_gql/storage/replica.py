@@ -17,11 +17,11 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from audience_gql.storage.database import NOT_LENT, Connection, Database
+from audience_gql.storage.database import NO_CONNECTION, Connection, Database
 
 _PAUSE_SECONDS: Final = 1.0
 _MOST_MARKS: Final = 1_000
-_AWAY: tuple[type[Exception], ...] = (asyncpg.PostgresError, *NOT_LENT)
+_AWAY: tuple[type[Exception], ...] = (asyncpg.PostgresError, *NO_CONNECTION)
 
 Now: TypeAlias = Callable[[Connection], Awaitable[datetime]]
 

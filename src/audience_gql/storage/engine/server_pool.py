@@ -11,7 +11,7 @@ import asyncpg
 
 from audience_gql.storage import citus
 from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
-from audience_gql.storage.database import NOT_LENT, UNREACHABLE, Connection, Unavailable
+from audience_gql.storage.database import NO_CONNECTION, UNREACHABLE, Connection, Unavailable
 from audience_gql.storage.losses import loss
 from audience_gql.storage.orm_config import server_settings
 from audience_gql.storage.pool import PoolUse
@@ -83,7 +83,7 @@ class ServerPool:
                 is_cluster = await citus.version(connection) is not None  # type: ignore[arg-type]  # a pool's proxy has all of a connection's methods
                 is_distributed = is_cluster and await citus.is_distributed(connection)  # type: ignore[arg-type]  # the same
             ticks = await open_pool(size, "tick", _FOR_TICKS if is_cluster else {**_FOR_TICKS, **_GENERIC})
-        except NOT_LENT as error:
+        except NO_CONNECTION as error:
             for pool in pools:
                 pool.terminate()
             raise Unavailable("Postgres cannot be reached") from error
@@ -139,11 +139,11 @@ async def _transaction_of(
             try:
                 yield connection  # type: ignore[misc]  # a pool's proxy has all of a connection's methods
             except BaseException:
-                with suppress(*NOT_LENT):  # or a task that is told to end would go on instead
+                with suppress(*NO_CONNECTION):  # or a task that is told to end would go on instead
                     await block.rollback()
                 raise
             await block.commit()
-    except NOT_LENT as error:
+    except NO_CONNECTION as error:
         # The driver's pool takes a lost connection back, and tells that with the class of a mistake.
         if isinstance(error, UNREACHABLE) or loss(error):
             raise Unavailable("Postgres is away") from error
