@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Final
+
 from tortoise import Tortoise
 from tortoise.migrations.operations import TortoiseOperation
 from tortoise.migrations.schema_generator.state import ModelState, State
+
+_END: Final = re.compile(r"^((?:(?!--).)*;)[ \t]*(?:--.*)?$", re.MULTILINE)
+"""The line on which a statement ends. A comment may follow."""
+
+
+def statements_beside(module: str) -> list[str]:
+    """The statements of a migration's SQL file, one by one: a cluster passes the text of a definition on, and cannot pass on several at once."""
+    text = Path(module).with_suffix(".sql").read_text(encoding="utf-8")
+    pieces = _END.sub(r"\1\0", text).split("\0")
+    assert not re.sub(r"--.*", "", pieces[-1]).strip(), module  # noqa: S101  # the file ends with a statement
+    return [piece.strip() for piece in pieces[:-1]]
 
 
 class DeclareModels(TortoiseOperation):

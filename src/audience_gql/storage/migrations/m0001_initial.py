@@ -1,11 +1,9 @@
 """Creates the schema. It locks nothing, because no table exists yet."""
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
 
-from audience_gql.storage.migrations import DeclareModels
+from audience_gql.storage.migrations import DeclareModels, statements_beside
 
 
 class Migration(migrations.Migration):
@@ -13,6 +11,6 @@ class Migration(migrations.Migration):
 
     initial = True
     operations = [
-        operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")),
+        operations.RunSQL(statements_beside(__file__)),
         DeclareModels(),
     ]

@@ -4,14 +4,14 @@ The new columns of existing tables have constant defaults, so no table is rewrit
 (ACCESS EXCLUSIVE).
 """
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
+
+from audience_gql.storage.migrations import statements_beside
 
 
 class Migration(migrations.Migration):
     """Older entries of the log have no `unchanged_at`, so a hold cannot begin with them."""
 
     dependencies = [("audience", "m0001_initial")]
-    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
+    operations = [operations.RunSQL(statements_beside(__file__))]

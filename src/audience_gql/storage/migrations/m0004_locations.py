@@ -3,14 +3,14 @@
 The new columns are nullable and have no defaults, so no table is rewritten. `subscribers` is locked for an instant (ACCESS EXCLUSIVE).
 """
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
+
+from audience_gql.storage.migrations import statements_beside
 
 
 class Migration(migrations.Migration):
     """Existing people have no location."""
 
     dependencies = [("audience", "m0003_calendar")]
-    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
+    operations = [operations.RunSQL(statements_beside(__file__))]

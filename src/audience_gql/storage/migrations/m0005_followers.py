@@ -3,14 +3,14 @@
 It only updates rows of `segments` and `automations` that have such a condition, so no table is locked.
 """
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
+
+from audience_gql.storage.migrations import statements_beside
 
 
 class Migration(migrations.Migration):
     """The conditions mean the same as before, so their revisions stay."""
 
     dependencies = [("audience", "m0004_locations")]
-    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
+    operations = [operations.RunSQL(statements_beside(__file__))]

@@ -3,14 +3,14 @@
 The new columns are nullable and have no defaults, so no table is rewritten. `buckets` and `segments` are locked for an instant (ACCESS EXCLUSIVE).
 """
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
+
+from audience_gql.storage.migrations import statements_beside
 
 
 class Migration(migrations.Migration):
     """A log that was shortened before counts as complete since its first change that was not."""
 
     dependencies = [("audience", "m0005_followers")]
-    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
+    operations = [operations.RunSQL(statements_beside(__file__))]

@@ -4,14 +4,14 @@ The table is new, and the new columns of `imports` are nullable or have constant
 instant (ACCESS EXCLUSIVE).
 """
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
+
+from audience_gql.storage.migrations import statements_beside
 
 
 class Migration(migrations.Migration):
     """Imports that were started before cannot be undone, because nobody recorded what they did."""
 
     dependencies = [("audience", "m0007_exports")]
-    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
+    operations = [operations.RunSQL(statements_beside(__file__))]

@@ -4,14 +4,14 @@ The table is new. The columns have no default and may be null, so nothing is rew
 instant (ACCESS EXCLUSIVE).
 """
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
+
+from audience_gql.storage.migrations import statements_beside
 
 
 class Migration(migrations.Migration):
     """An older process neither writes entries nor checks a token's networks: stop all of them before you bind a token."""
 
     dependencies = [("audience", "m0008_undo")]
-    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
+    operations = [operations.RunSQL(statements_beside(__file__))]

@@ -3,14 +3,14 @@
 The columns may be null and have no default, so nothing is rewritten: each table is locked for an instant (ACCESS EXCLUSIVE).
 """
 
-from pathlib import Path
-
 from tortoise import migrations
 from tortoise.migrations import operations
+
+from audience_gql.storage.migrations import statements_beside
 
 
 class Migration(migrations.Migration):
     """An older process leaves the columns null."""
 
     dependencies = [("audience", "m0010_documents")]
-    operations = [operations.RunSQL(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))]
+    operations = [operations.RunSQL(statements_beside(__file__))]
