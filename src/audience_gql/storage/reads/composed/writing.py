@@ -80,7 +80,8 @@ class Answer:
         if text is None:
             return None
         values = [value for source in sources for value in source.values]
-        return (await database.fetchval(text, workspace_id, *values),)
+        found = await database.fetchval(text, workspace_id, *values)  # never on a cluster
+        return (found,)
 
     def _write(self, shapes: Shapes, workspace_id: int, sources: Sequence[Source]) -> str | None:
         statement = Statement(sources, [workspace_id])
