@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -244,8 +244,9 @@ class _Door:
     def __init__(self, name: Literal["graphql", "sockets"]) -> None:
         self._name = name
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["state"][self._name](scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        application: ASGIApp = scope["state"][self._name]
+        return application(scope, receive, send)
 
 
 async def _upload(request: Request) -> Response:

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -27,6 +27,7 @@ from websockets.http11 import Request
 from audience_gql.api.transport.attending import GONE
 from audience_gql.api.transport.ports import MetricsPort, listen
 from audience_gql.api.transport.replies import WHOLE, Header
+from audience_gql.api.transport.requests import BODY
 from audience_gql.api.transport.socket import DIRECT
 from audience_gql.api.transport.sse import CUT_OFF
 from audience_gql.config import Settings
@@ -54,7 +55,8 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
     gc.set_threshold(*_GARBAGE)
     ending = asyncio.Event()
     config = uvicorn.Config(
-        _Front(app),
+        cast("ASGIApp", _Front(app)),
+        interface="asgi3",  # the library would not see it, because the function is no coroutine function
         proxy_headers=False,  # _Front reads them where they matter
         host=host,
         port=port,
@@ -104,9 +106,9 @@ class _Front:
         trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")  # as the library does
         self._routes = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         direct = self._direct.get(scope["path"]) if scope["type"] == "http" else None
-        await (direct or self._routes)(scope, receive, send)
+        return (direct or self._routes)(scope, receive, send)
 
 
 class _Http(HttpToolsProtocol):
@@ -149,6 +151,7 @@ class _Http(HttpToolsProtocol):
                 CUT_OFF: {"now": exchange.cut_off},
                 WHOLE: {"send": exchange.send_whole},
                 GONE: {"tell": self.tell_gone},
+                BODY: {"take": exchange.take_body},
             }
 
     def on_message_complete(self) -> None:
@@ -190,7 +193,18 @@ class _Exchange:
         self._cycle.disconnected = True  # or else the library logs the missing end of the answer as our error
         self._cycle.transport.abort()
 
-    def send_whole(self, headers: Sequence[Header], body: bytes) -> bool:
+    def take_body(self) -> bytes | None:
+        """As in TakeBody."""
+        cycle = self._cycle
+        if cycle.more_body or cycle.disconnected or cycle.response_complete or cycle.waiting_for_100_continue:
+            return None
+        body = bytes(cycle.body)
+        cycle.body = bytearray()
+        cycle.flow.resume_reading()
+        cycle.message_event.clear()
+        return body
+
+    def send_whole(self, headers: Sequence[Header], body: bytes, more: bytes = b"") -> bool:
         """As in SendWhole."""
         cycle = self._cycle
         if cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
@@ -201,7 +215,7 @@ class _Exchange:
             lines += (name, b": ", value, b"\r\n")
         for name, value in headers:
             lines += (name, b": ", value, b"\r\n")
-        lines += (b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
+        lines += (more, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n", body)
         cycle.transport.write(b"".join(lines))
         cycle.message_event.set()
         if not cycle.keep_alive:

@@ -53,12 +53,15 @@ class OperationQueue:
 
     def operating(self, access: Access) -> Operating:
         """Hold a place while an operation is prepared, run and answered. Raises NotAnswered."""
-        asker = Asker(workspace_id=access.workspace.id, token_id=access.token.id)
-        return Operating(asker, self._all.place(), self._limit.running(), self._beginnings)
+        return Operating(access.asker, self._all.place(), self._limit.running(), self._beginnings)
+
+    def is_light(self, points: int) -> bool:
+        """Whether a query with so many points needs no second place."""
+        return points <= self._heavy_cost
 
     def weighing(self, points: int) -> AbstractAsyncContextManager[None]:
         """Hold a second place, within the first, while a query with a large response runs. `points` is its cost."""
-        return _WEIGHTLESS if points <= self._heavy_cost else self._heavy.place()
+        return _WEIGHTLESS if self.is_light(points) else self._heavy.place()
 
 
 class Operating:
@@ -76,14 +79,16 @@ class Operating:
     async def __aenter__(self) -> None:
         self._asking.__enter__()
         try:
-            await self._place.enter()
+            if not self._place.enter_now():
+                await self._place.enter()
         except BaseException as error:
             self._asking.__exit__()
             _refuse_if_overloaded(error)
             raise
         self._running.__enter__()
         try:
-            await self._beginnings.pass_through(self._asker)
+            if not self._beginnings.pass_now():
+                await self._beginnings.pass_through(self._asker)
         except BaseException as error:
             self._end(error)
             raise

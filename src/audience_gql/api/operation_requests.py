@@ -30,9 +30,9 @@ class DocumentName:
         return "documentId" if self.is_document_id else _HASH_PLACE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class OperationRequest:
-    """A document and what belongs to it."""
+    """A document and what belongs to it. It is not frozen, because each request has one, and frozen ones take three times as long to make."""
 
     query: str
     """The document; empty while only its name is known."""

@@ -15,7 +15,7 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,6 +29,7 @@ from audience_gql.audience.trail.actors import Actor
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import definitions
 from audience_gql.storage.database import BUSY, Transaction, Unavailable
+from audience_gql.storage.fair_queue import Asker
 from audience_gql.storage.models import ApiToken, Workspace
 
 SCOPES: Final = ("READ", "WRITE", "TRACK", "ADMIN")
@@ -51,6 +52,12 @@ class Access:
 
     workspace: Workspace
     token: ApiToken
+    asker: Asker = field(init=False, repr=False, compare=False)
+    """The token as queues count it."""
+
+    def __post_init__(self) -> None:
+        asker = Asker(workspace_id=self.workspace.id, token_id=self.token.id)
+        object.__setattr__(self, "asker", asker)
 
     @property
     def actor(self) -> Actor:
@@ -81,10 +88,10 @@ class Doorkeeper:
 
         Raises Unauthenticated, Unavailable.
         """
+        known = self.recall(secret, asked)
+        if known is not None:
+            return known
         digest = _hash(secret)
-        remembered = self._remembered.get(digest)
-        if remembered is not None and remembered[0] > time.monotonic():
-            return _admitted(remembered[1], asked)
         match = _TOKEN.fullmatch(secret)
         if match is None or _checksum(secret[:-6]) != match[3]:
             raise Unauthenticated
@@ -95,6 +102,13 @@ class Doorkeeper:
             lookup.add_done_callback(lambda _: self._lookups.pop(digest))
             self._lookups[digest] = lookup
         return _admitted(await asyncio.shield(self._lookups[digest]), asked)
+
+    def recall(self, secret: str, asked: Asked) -> Access | None:
+        """What this token opens, if that is remembered. Raises Unauthenticated for a caller whom its networks do not admit."""
+        remembered = self._remembered.get(_hash(secret))
+        if remembered is None or remembered[0] <= time.monotonic():
+            return None
+        return _admitted(remembered[1], asked)
 
     async def _look_up_and_remember(self, prefix: str, digest: bytes, asked: Asked) -> Access:
         begun = time.monotonic()

@@ -87,15 +87,24 @@ class Budgets:
 
     async def spend(self, token_id: int, points: int) -> int:
         """Spend these points of a token. Returns how many are left. Raises OutOfPoints, and then nothing is spent."""
+        left = self.spend_now(token_id, points)
+        if left is not None:
+            return left
+        await self._use_less_credit(self._account(token_id), points)
+        return self._spend(self._account(token_id), points)
+
+    def spend_now(self, token_id: int, points: int) -> int | None:
+        """As `spend`, unless the credit is used up. Then it returns None, and `spend` waits for the ledger."""
         if not self.most:
             return 0
         account = self._account(token_id)
-        if not self._is_alone:
-            if account.owed + account.sent + points > self.credit:
-                await self._use_less_credit(account, points)
-                account = self._account(token_id)
-            if account.owed + points > self.credit / 2:
-                self._is_urgent.set()
+        if not self._is_alone and account.owed + account.sent + points > self.credit:
+            return None
+        return self._spend(account, points)
+
+    def _spend(self, account: _Account, points: int) -> int:
+        if not self._is_alone and account.owed + points > self.credit / 2:
+            self._is_urgent.set()
         self._is_owing.set()  # also while the ledger is away, so that it is asked again
         if account.balance < points:
             raise OutOfPoints(

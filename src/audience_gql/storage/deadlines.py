@@ -30,13 +30,15 @@ class Deadlines:
         self._open: dict[Deadline, None] = {}
         """In the order of time, because each has the same number of seconds."""
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
+        """That of the timer."""
 
     def begin(self, deadline: Deadline) -> None:
-        loop = asyncio.get_running_loop()
-        deadline.at = loop.time() + self.seconds
-        self._open[deadline] = None
         if self._timer is None:
-            self._timer = loop.call_at(deadline.at, self._look, loop)
+            self._loop = asyncio.get_running_loop()
+            self._timer = self._loop.call_at(self._loop.time() + self.seconds, self._look, self._loop)
+        deadline.at = self._loop.time() + self.seconds
+        self._open[deadline] = None
 
     def end(self, deadline: Deadline) -> None:
         self._open.pop(deadline, None)

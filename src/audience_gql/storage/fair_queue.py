@@ -82,7 +82,7 @@ class FairQueue:
 
     async def enter(self, asker: Asker) -> None:
         """Take a place, which the caller must give back. Raises Overloaded."""
-        if not self._take(asker):
+        if not self.enter_now(asker):
             await self._line.wait(asker, lambda: self.give_back(asker))
 
     def give_back(self, asker: Asker) -> None:
@@ -91,10 +91,11 @@ class FairQueue:
             held[key] -= 1
             if not held[key]:
                 del held[key]
-        while self._line and self._line.serve_next(self._take):
+        while self._line and self._line.serve_next(self.enter_now):
             pass
 
-    def _take(self, asker: Asker) -> bool:
+    def enter_now(self, asker: Asker) -> bool:
+        """Take a place if there is one for the asker, which the caller must give back."""
         of_token = self._by_token.get(asker.token_id, 0)
         of_workspace = self._by_workspace.get(asker.workspace_id, 0)
         bounds = self._bounds
@@ -117,10 +118,21 @@ class Place:
         self._queue = queue
         self._asker: Asker | None = None
 
+    def enter_now(self) -> bool:
+        """Enter if nobody must wait for it. Otherwise call `enter`."""
+        asker = _asker.get()
+        if asker is None:
+            return True
+        if self._queue.enter_now(asker):
+            self._asker = asker
+            return True
+        return False
+
     async def enter(self) -> None:
         """Raises Overloaded."""
-        asker = _asker.get()
-        if asker is not None:
+        if not self.enter_now():
+            asker = _asker.get()
+            assert asker is not None  # noqa: S101  # nobody else waits
             await self._queue.enter(asker)
             self._asker = asker
 
@@ -147,11 +159,16 @@ class Beginnings:
         self._began_at: float | None = None
         """When the first piece of this round began. None if none did."""
 
-    async def pass_through(self, asker: Asker) -> None:
-        """Return when the caller may begin. Raises Overloaded."""
+    def pass_now(self) -> bool:
+        """Whether the caller may begin at once. Otherwise it must call `pass_through`."""
         if self._began_at is None:
             self._begin_round()
-        elif self._line or time.perf_counter() - self._began_at >= self._round_seconds:
+            return True
+        return not self._line and time.perf_counter() - self._began_at < self._round_seconds
+
+    async def pass_through(self, asker: Asker) -> None:
+        """Return when the caller may begin. Raises Overloaded."""
+        if not self.pass_now():
             await self._line.wait(asker, _nothing)
 
     def _begin_round(self, served: int = 0) -> None:

@@ -6,7 +6,7 @@ It must not depend on the response's content. docs/headers.md lists the headers,
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from random import getrandbits
@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from audience_gql.api.transport.replies import WHOLE, Header, send_whole
+from audience_gql.api.transport.replies import WHOLE, Header, as_lines, send_whole
 from audience_gql.telemetry.ids import REQUEST_ID
 
 _REQUEST_ID: Final = b"x-request-id"
@@ -31,6 +31,10 @@ _UNLESS_GIVEN: Final[tuple[Header, ...]] = (
     (_POLICY, b"default-src 'none'; frame-ancestors 'none'"),
 )
 _SECURE: Final[tuple[Header, ...]] = (*_ALWAYS, (b"strict-transport-security", b"max-age=31536000"))
+_GIVEN_SOMETIMES: Final = frozenset({_CACHE_CONTROL, _POLICY})
+_USUAL: Final = as_lines((*_UNLESS_GIVEN, *_ALWAYS))
+_USUAL_SECURE: Final = as_lines((*_UNLESS_GIVEN, *_SECURE))
+"""The headers of nearly every response, as they are sent."""
 _GIVEN: Final = re.compile(rb"[\w.:=+/-]{1,100}")
 """The form of an id that a proxy or client may give. It is safe to write into a log."""
 _PEERS: Final = 256
@@ -48,30 +52,29 @@ class Answers:
         self._proxies = proxies
         self._is_proxy = lru_cache(_PEERS)(self._is_in_proxies)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         request_id = _id_of(scope)
-        added = _SECURE if self._is_secure(scope) else _ALWAYS
-
-        def complete(headers: Sequence[Header]) -> list[Header]:
-            given = [name for name, _ in headers]
-            missing = _UNLESS_GIVEN
-            if _CACHE_CONTROL in given or _POLICY in given:
-                missing = tuple(it for it in _UNLESS_GIVEN if it[0] not in given)
-            return [*headers, *missing, *added, (_REQUEST_ID, request_id)]
+        added, usual = (_SECURE, _USUAL_SECURE) if self._is_secure(scope) else (_ALWAYS, _USUAL)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = complete(message["headers"])
+                headers = message["headers"]
+                message["headers"] = [*headers, *_missing(headers), *added, (_REQUEST_ID, request_id)]
             await send(message)
 
         whole = send_whole(scope)
         if whole is not None:
-            scope["extensions"][WHOLE] = {"send": lambda headers, body: whole(complete(headers), body)}
+
+            def answer_whole(headers: Sequence[Header], body: bytes, more: bytes = b"") -> bool:
+                missing = _missing(headers)
+                lines = usual if missing is _UNLESS_GIVEN else as_lines((*missing, *added))
+                return whole(headers, body, b"%bx-request-id: %b\r\n%b" % (lines, request_id, more))
+
+            scope["extensions"][WHOLE] = {"send": answer_whole}
         REQUEST_ID.set(request_id.decode())
-        await self._app(scope, receive, answer)
+        return self._app(scope, receive, answer)
 
     def _is_secure(self, scope: Scope) -> bool:
         """Whether the client sent the request over HTTPS. Only our proxies may say so."""
@@ -88,6 +91,15 @@ class Answers:
         except ValueError:
             return False
         return any(address in network for network in self._proxies)
+
+
+def _missing(headers: Sequence[Header]) -> tuple[Header, ...]:
+    """The headers that the application has not given."""
+    for name, _ in headers:
+        if name in _GIVEN_SOMETIMES:
+            given = [name for name, _ in headers]
+            return tuple(it for it in _UNLESS_GIVEN if it[0] not in given)
+    return _UNLESS_GIVEN
 
 
 def _id_of(scope: Scope) -> bytes:

@@ -63,6 +63,7 @@ _EXECUTORS: Final[Mapping[Executor, Header]] = {
     "plan": (b"server-timing", b'executor;desc="plan"'),
     "statement": (b"server-timing", b'executor;desc="statement"'),
 }
+_OK: Final = int(HTTPStatus.OK)
 _TRY_AGAIN: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -93,7 +94,8 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001  # the edge: the error is logged, masked and sent
             reply = reply_to_failure(error, media_type)
             measure_failure(request.type, request.begun)
-        await reply(scope, receive, send)
+        if not (isinstance(reply, Reply) and reply.send_now(scope)):
+            await reply(scope, receive, send)
 
     async def _answer(self, request: Request, media_type: str) -> ASGIApp:
         services = self._services
@@ -136,7 +138,7 @@ class GraphQLEndpoint:
         paid = await pay(candidate, self._services, access)
         context = Context(self._services, access)
         headers: list[Header] = []
-        tell = request.tell_gone() if candidate.type is OperationType.QUERY else None
+        tell = request.tell_gone() if request.type is OperationType.QUERY else None
         if tell is None:  # a mutation does what it was sent for, whoever reads the answer
             result = await self._run(candidate, context, request, headers)
         else:
@@ -159,7 +161,7 @@ class GraphQLEndpoint:
         async with self._services.operations.weighing(candidate.query_points):
             if (
                 replica is not None
-                and candidate.type is OperationType.QUERY
+                and request.type is OperationType.QUERY
                 and prefers_replica(request.header(b"prefer"))
                 and (found := await answer_there(replica, self._schema, candidate, context)) is not None
             ):
@@ -176,6 +178,8 @@ def _answered(result: ExecutionResult, media_type: str, request: Request) -> Rep
 
 def _check_type(type_: OperationType | None, method: str, media_type: str) -> None:
     """Refuses an operation of a type that this method or media type does not allow. None passes: running it gives the error."""
+    if type_ is OperationType.QUERY:
+        return
     if type_ is OperationType.SUBSCRIPTION and media_type != EVENT_STREAM:
         raise bad_request(
             "Subscriptions need a websocket with graphql-transport-ws, or a stream: accept text/event-stream."
@@ -198,7 +202,7 @@ def _reply(result: ExecutionResult, media_type: str, request: Request) -> Reply:
     if len(text) >= LEAST_BYTES:
         text, headers = compressed(text, request.header(b"accept-encoding"))
     if not errors:
-        return Reply(HTTPStatus.OK, text, media_type, headers)
+        return Reply(_OK, text, media_type, headers)
     status = _status(result.data, errors, media_type, never_ran="data" not in body)
     return Reply(status, text, media_type, (*headers, _retry(errors)) if status in _TRY_AGAIN else headers)
 

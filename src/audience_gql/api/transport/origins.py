@@ -45,7 +45,7 @@ _REMEMBERED_SECONDS: Final = 600
 
 def for_pages(app: ASGIApp, *, origins: Collection[str], methods: Collection[str]) -> ASGIApp:
     """An application that pages of these origins may call with these methods, and whose responses they may read."""
-    return _ForPages(app, origins=origins, methods=methods)
+    return _ForPages(app, origins=origins, methods=methods) if origins else app
 
 
 class _ForPages:
@@ -56,9 +56,6 @@ class _ForPages:
         self._exposed: Header = (b"access-control-expose-headers", ", ".join(_READ_FROM).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._origins:
-            await self._app(scope, receive, send)
-            return
         origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
         if scope["method"] == "OPTIONS" and origin is not None:
             await self._preflight(origin)(scope, receive, send)
@@ -75,7 +72,9 @@ class _ForPages:
 
         whole = send_whole(scope)
         if whole is not None:
-            scope["extensions"][WHOLE] = {"send": lambda headers, body: whole(_joined(headers, added), body)}
+            scope["extensions"][WHOLE] = {
+                "send": lambda headers, body, more=b"": whole(_joined(headers, added), body, more)
+            }
         await self._app(scope, receive, answer)
 
     def _preflight(self, origin: bytes) -> ASGIApp:

@@ -17,9 +17,9 @@ REFUSAL_SECONDS: Final = 0.5
 """How long a client waits for a refusal that tells it to come again later. Without it, one that asks at once again costs a whole core."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Paid:
-    """What an operation cost, and what the token has left."""
+    """What an operation cost, and what the token has left. Each operation has one, and frozen ones take three times as long to make."""
 
     points: int
     remaining: int
@@ -42,7 +42,10 @@ async def pay(candidate: Candidate, services: Services, access: Access) -> Paid:
     """Spend what the operation costs. Raises OutOfPoints."""
     points = candidate.charge
     budgets = services.budgets
-    return Paid(points, await budgets.spend(access.token.id, points), budgets)
+    remaining = budgets.spend_now(access.token.id, points)
+    if remaining is None:
+        remaining = await budgets.spend(access.token.id, points)
+    return Paid(points, remaining, budgets)
 
 
 async def hold_back(refusal: OutOfPoints | NotAnswered) -> None:

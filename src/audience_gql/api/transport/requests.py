@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from http import HTTPStatus
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 from graphql import GraphQLError
@@ -20,7 +20,7 @@ from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
 from audience_gql.api.time_limits import TimeLimit, TookTooLong
 from audience_gql.api.transport.attending import Gone, TellGone, tell_gone
-from audience_gql.api.transport.authorization import authorize
+from audience_gql.api.transport.authorization import secret_of
 from audience_gql.api.transport.callers import caller_of
 from audience_gql.api.transport.replies import Header
 from audience_gql.api.transport.wire import Unreadable, decode
@@ -32,8 +32,17 @@ from audience_gql.storage.database import UNREACHABLE
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 EVENT_STREAM: Final = "text/event-stream"
+BODY: Final = "audience_gql.body"
+"""The name of an extension of the scope. Its entry "take" is a TakeBody."""
 _USUAL_LENGTH: Final = 200
 """The most characters of a header whose meaning is remembered."""
+
+
+class TakeBody(Protocol):
+    """Takes the body of a request that has arrived completely. It needs neither a wait nor a time limit."""
+
+    def __call__(self) -> bytes | None:
+        """Returns None if something is still missing. Then ASGI's messages tell what comes."""
 
 
 class Request:
@@ -64,6 +73,14 @@ class Request:
         """Finds out who sends the request, if that matters."""
         return partial(caller_of, self._scope, settings.proxies)
 
+    def body_now(self, most: int) -> bytes | None:
+        """The body, if it has arrived. Raises RequestRefused if it has more bytes than this."""
+        offered = self._scope.get("extensions", {}).get(BODY)
+        body: bytes | None = None if offered is None else offered["take"]()
+        if body is not None and len(body) > most:
+            raise _too_large(most)
+        return body
+
     async def body(self, most: int) -> bytes:
         """The body. Raises RequestRefused if it has more bytes than this, and Gone."""
         body = bytearray()
@@ -74,9 +91,7 @@ class Request:
                 raise Gone
             body += message["body"]
             if len(body) > most:
-                raise bad_request(
-                    f"The body has more than {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                )
+                raise _too_large(most)
             is_whole = not message["more_body"]
         return bytes(body)
 
@@ -96,8 +111,10 @@ class RequestRefused(Exception):
 async def access_of(request: Request, services: Services) -> Access:
     """The access that the request's token grants. Raises RequestRefused."""
     try:
-        authorization = request.header(b"authorization")
-        return await authorize(services.doorkeeper, authorization, request.asked(services.settings))
+        secret = secret_of(request.header(b"authorization"))
+        asked = request.asked(services.settings)
+        doorkeeper = services.doorkeeper
+        return doorkeeper.recall(secret, asked) or await doorkeeper.authenticate(secret, asked)
     except Unauthenticated as error:
         bare = ApiError("UNAUTHENTICATED", "Send a good token: `Authorization: Bearer agq_…`.")
         raise RequestRefused(HTTPStatus.UNAUTHORIZED, bare, WWW_Authenticate="Bearer") from error
@@ -113,7 +130,8 @@ async def operation_of(request: Request, *, body_bytes: int, limit: TimeLimit) -
         given = _object_in_address(request.query_string)
     else:
         _check_headers(request)
-        given = _object(await _body_in_time(request, body_bytes, limit))
+        body = request.body_now(body_bytes)
+        given = _object(await _body_in_time(request, body_bytes, limit) if body is None else body)
     try:
         operation = operation_request(given)
     except NoOperation as error:
@@ -130,6 +148,10 @@ def media_type_of(accept: str) -> str:
 
 def bad_request(message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, **headers: str) -> RequestRefused:
     return RequestRefused(status, ApiError("BAD_USER_INPUT", message), **headers)
+
+
+def _too_large(most: int) -> RequestRefused:
+    return bad_request(f"The body has more than {most:,} bytes.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def _object_in_address(query_string: bytes) -> dict[str, object]:
