@@ -35,6 +35,8 @@ _MORE: Final = 0x80
 _TWO_MORE: Final = 0x3FFF
 _BYTE_PAIRS: Final = [bytes((pair & (_MORE - 1) | _MORE, pair >> 7 | _MORE)) for pair in range(_TWO_MORE + 1)]
 """Two bytes of a number that continues after them, by the 14 bits that they hold."""
+_USUAL_LENGTH: Final = 40
+"""More characters than an id with one number has."""
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
@@ -88,8 +90,10 @@ def kind_of(text: str) -> Kind | None:
 
 def number_of(kind: Kind, text: str) -> int | None:
     """The number in an id of a kind with one number; None if the text is not such an id."""
-    numbers = decode(kind, text)
-    return numbers[0] if numbers else None
+    if len(text) > _USUAL_LENGTH:  # it is none of ours, and would fill the memory of those that are
+        return None
+    word, number = _definition_number(text)
+    return number if word == kind else None
 
 
 def ids_of(rows: Sequence[object]) -> list[str]:
@@ -105,6 +109,14 @@ def ids_of(rows: Sequence[object]) -> list[str]:
 def id_of(row: object) -> str:
     """The id of a row. Raises TypeError for a row without ids."""
     return ids_of([row])[0]
+
+
+@lru_cache(maxsize=4096)
+def _definition_number(text: str) -> tuple[str, int | None]:
+    """The first word of an id, and its only number; None for a text that is no such id. Pages ask for the same definitions again and again."""
+    word = text.partition("_")[0]
+    numbers = _read(word, 1, text)
+    return word, numbers[0] if numbers else None
 
 
 @lru_cache(maxsize=4096)

@@ -81,7 +81,7 @@ async def find_owner(context: Context, key: SubscriberKey) -> Owner | None:
     named = identity_of(key)
     if named is None:
         return None
-    return await batches.find_owner(context.ports.database, context.workspace.id, named)
+    return await batches.find_owner(context.services.ports.database, context.workspace.id, named)
 
 
 def identity_of(key: SubscriberKey) -> Identity | None:
@@ -98,7 +98,7 @@ async def find_group(context: Context, key: GroupKey) -> Group | None:
     return (
         None
         if name is None
-        else await batches.find_group_by_name(context.ports.database, context.workspace.id, name)
+        else await batches.find_group_by_name(context.services.ports.database, context.workspace.id, name)
     )
 
 
@@ -109,7 +109,7 @@ async def find_segment(context: Context, key: SegmentKey, columns: Columns = Non
     by = named_segment(key)
     if by is None:
         return None
-    found = await batches.find_segment(context.ports.database, context.workspace.id, by, columns)
+    found = await batches.find_segment(context.services.ports.database, context.workspace.id, by, columns)
     if found is None:
         return None
     segment, figures = found

@@ -306,7 +306,7 @@ class _Loan:
         self._wait_seconds = wait_seconds
 
     async def __aenter__(self) -> Connection:
-        if self._place is not None:
+        if self._place is not None and not self._place.enter_now():
             await self._place.enter()
         try:
             self._connection = self._pool.acquire_now() or await self._pool.acquire(self._wait_seconds)

@@ -5,7 +5,7 @@ Cookies are never allowed, because the API has none: a page sends the token in a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -45,7 +45,7 @@ _REMEMBERED_SECONDS: Final = 600
 
 def for_pages(app: ASGIApp, *, origins: Collection[str], methods: Collection[str]) -> ASGIApp:
     """An application that pages of these origins may call with these methods, and whose responses they may read."""
-    return _ForPages(app, origins=origins, methods=methods) if origins else app
+    return _ForPages(app, origins=origins, methods=methods)
 
 
 class _ForPages:
@@ -55,7 +55,10 @@ class _ForPages:
         self._methods = ", ".join(methods)
         self._exposed: Header = (b"access-control-expose-headers", ", ".join(_READ_FROM).encode())
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return (self._answer if self._origins else self._app)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
         if scope["method"] == "OPTIONS" and origin is not None:
             await self._preflight(origin)(scope, receive, send)
