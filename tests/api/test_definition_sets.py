@@ -462,6 +462,25 @@ async def test_all_problems_are_told_at_once_and_nothing_changes(api):
     ]  # fmt: skip
 
 
+async def test_automations_of_one_set_that_would_start_each_other_are_refused(api):
+    there, back = (
+        {"name": name, "trigger": {"group": start}, "on": ["ENTERED"], "actions": [{"addToGroup": end}]}
+        for name, start, end in (("There", "North", "South"), ("Back", "South", "North"))
+    )
+    groups = [{"name": "North"}, {"name": "South"}]
+
+    ((path, message),) = await issues(api, {"groups": groups, "automations": [there, back]})
+    assert path == "automations.1.actions"
+    assert message.endswith('"Back" → "There" → "Back"')
+
+    # Changing the first one in the same set breaks the circle.
+    await apply(api, {"groups": groups, "automations": [there]})
+    once = {**there, "reentry": {"rule": "ONCE"}}
+    assert (await apply(api, {"groups": groups, "automations": [once, back]}))[
+        "__typename"
+    ] == "ApplyDefinitionsPayload"
+
+
 async def test_what_is_absent_is_deleted_only_with_prune(api):
     await api.data(ENDPOINT)
     whole = random_set(Chance(9))

@@ -18,7 +18,8 @@ import pytest
 
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
-from audience_gql.audience.acting.editing import GivenRules, create_automation
+from audience_gql.audience.acting.editing import create_automation
+from audience_gql.audience.acting.surroundings import GivenRules
 from audience_gql.audience.definitions import groups
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.people.events import EventItem, track_events

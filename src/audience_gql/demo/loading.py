@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from audience_gql.audience.acting.editing import GivenRules, create_automation
+from audience_gql.audience.acting.editing import create_automation
+from audience_gql.audience.acting.surroundings import GivenRules
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.definitions.groups import create_group
 from audience_gql.audience.definitions.segments import create_segment

@@ -9,7 +9,8 @@ from typing import Any
 import pytest_asyncio
 
 from audience_gql.audience.acting.actor import Actor
-from audience_gql.audience.acting.editing import GivenRules, create_automation
+from audience_gql.audience.acting.editing import create_automation
+from audience_gql.audience.acting.surroundings import GivenRules
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.acting.models import Automation
 from tests.audience.conftest import House

@@ -31,7 +31,8 @@ from audience_gql.api.ids import OPAQUE_IDS, Kind
 from audience_gql.api.lists.membership import MembershipChangeKind
 from audience_gql.api.shapes import enum
 from audience_gql.audience.acting import editing
-from audience_gql.audience.acting.editing import AUTOMATIONS_A_WORKSPACE, GivenRules
+from audience_gql.audience.acting.editing import AUTOMATIONS_A_WORKSPACE
+from audience_gql.audience.acting.surroundings import GivenRules
 from audience_gql.audience.people.keys import UNSET
 from audience_gql.storage.acting.models import Automation as Row
 

@@ -8,7 +8,7 @@ import strawberry
 
 from audience_gql.api.context import Info
 from audience_gql.api.failures import Handler, UserError
-from audience_gql.audience.acting import editing
+from audience_gql.audience.acting import editing, surroundings
 from audience_gql.audience.acting.loops import Link
 from audience_gql.audience.webhooks.endpoints import EndpointConflict
 from audience_gql.audience.webhooks.replays import NotFailed
@@ -109,7 +109,7 @@ class WebhookTestRunning(UserError): ...
 
 ACTING_HANDLERS: Final[list[Handler[Any]]] = [  # Any: each handles another class of failure
     Handler(
-        editing.AutomationLoop,
+        surroundings.AutomationLoop,
         AutomationLoop,
         lambda it, spell: AutomationLoop(
             message=it.message, path=spell(it.path), way=[AutomationLoopStep(link=link) for link in it.way]

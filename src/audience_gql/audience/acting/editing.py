@@ -5,15 +5,14 @@ None of these fires anything, unless the caller asks that it fires for those who
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from audience_gql.audience.acting.automation import Automation, Rules, Trigger, dump_actions
-from audience_gql.audience.acting.given import Checking, Known
-from audience_gql.audience.acting.loops import Link, Starts
-from audience_gql.audience.definitions.stored_conditions import StoredConditions
+from audience_gql.audience.acting.automation import Automation
+from audience_gql.audience.acting.loops import Link
+from audience_gql.audience.acting.surroundings import GivenRules, Surroundings
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.names import description_issues, kept_description, name_issues, name_taken
 from audience_gql.audience.people.keys import UNSET, Unset
@@ -25,22 +24,10 @@ from audience_gql.conditions.vocabulary import IdCodec
 from audience_gql.storage import clearing, definitions
 from audience_gql.storage.acting import automations
 from audience_gql.storage.acting.models import Automation as Row
-from audience_gql.storage.acting.models import WebhookEndpoint
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
 from audience_gql.storage.models import Workspace
 
 AUTOMATIONS_A_WORKSPACE: Final = 200
-
-
-class AutomationLoop(Failure):
-    """The automation would start itself again. `way` has the automations on the way round, from this one on."""
-
-    def __init__(self, way: tuple[Link, ...]) -> None:
-        message = (
-            "the automation would start itself again and again; let `reentry` bound it, or change an action"
-        )
-        super().__init__(message, ("actions",))
-        self.way = way
 
 
 class AutomationConflict(Failure):
@@ -49,23 +36,6 @@ class AutomationConflict(Failure):
     def __init__(self, automation_id: int, revision: int) -> None:
         super().__init__(f"the automation is now at revision {revision}", ("if_revision",))
         self.automation_id = automation_id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenRules:
-    """The parts of an automation as a caller gives them. UNSET parts of an edit stay as they are.
-
-    `trigger` is {"segment": id} or {"group": id}, `on` holds ENTERED, LEFT or both, and `actions` are objects with one key. Ids are
-    integers, or None for malformed ones.
-    """
-
-    trigger: Mapping[str, object] | Unset = UNSET
-    on: Sequence[str] | Unset = UNSET
-    hold_for: object = UNSET
-    reentry: object = UNSET
-    causes: Sequence[str] | Unset | None = UNSET
-    only_if: object = UNSET
-    actions: Sequence[Mapping[str, Any]] | Unset = UNSET  # Any: each action's own input
 
 
 async def create_automation(
@@ -78,10 +48,12 @@ async def create_automation(
     ids: IdCodec,
     fires_for_existing: bool = False,
     begins: bool = True,
+    around: Surroundings | None = None,
 ) -> Row:
     """Create an automation. It acts on every change of its list from now on.
 
-    Without `begins`, the caller lets it begin later in the same transaction, with begin_automations. Raises InvalidInput, NameTaken, AutomationLoop.
+    Without `begins`, the caller lets it begin later in the same transaction, with begin_automations. `around` is what the caller has read
+    in this transaction, and keeps current. Raises InvalidInput, NameTaken, AutomationLoop.
     """
 
     async def work(transaction: Transaction) -> Row:
@@ -98,7 +70,7 @@ async def create_automation(
             updated_at=now,
         )
         issues = [*name_issues(name), *description_issues(description)]
-        edit = await _Edit.begin(connection, workspace, ids)
+        edit = around or await Surroundings.read(connection, workspace, ids)
         edit.apply(row, replace(_NO_RULES, **_given(rules)), issues, stored=None)
         row.name, row.name_folded = name.strip(), fold(name.strip())
         row.description = kept_description(description)
@@ -129,17 +101,24 @@ async def begin_automations(
 
 
 async def check_automation(
-    *, ports: Ports, workspace: Workspace, rules: GivenRules, ids: IdCodec, path: Path
+    *,
+    ports: Ports,
+    workspace: Workspace,
+    rules: GivenRules,
+    ids: IdCodec,
+    path: Path,
+    around: Surroundings | None = None,
 ) -> tuple[Automation, tuple[Link, ...]]:
     """What an automation with these rules would be, and the way on which it would start itself again; () if it would not.
 
     Nothing is stored. `path` is where the automation is in the input. Raises InvalidInput.
     """
-    async with ports.database.acquire() as connection:
-        edit = await _Edit.begin(connection, workspace, ids)
+    if around is None:
+        async with ports.database.acquire() as connection:
+            around = await Surroundings.read(connection, workspace, ids)
     row = Row(id=0, workspace_id=workspace.id)
-    edit.write(row, replace(_NO_RULES, **_given(rules)), (), stored=None, path=path)
-    return Automation.of(row), edit.loop_through(row)
+    around.write(row, replace(_NO_RULES, **_given(rules)), (), stored=None, path=path)
+    return Automation.of(row), around.loop_through(row)
 
 
 async def update_automation(
@@ -152,6 +131,7 @@ async def update_automation(
     rules: GivenRules,
     ids: IdCodec,
     if_revision: int | None = None,
+    around: Surroundings | None = None,
 ) -> Row:
     """Change what is given. Runs that wait keep the instant for which they wait; everything else follows the new rules.
 
@@ -174,7 +154,7 @@ async def update_automation(
             issues += (wrong := description_issues(description))
             row.description = None if wrong else kept_description(description)
         before = row.list_kind, row.list_id
-        edit = await _Edit.begin(connection, workspace, ids)
+        edit = around or await Surroundings.read(connection, workspace, ids)
         edit.apply(row, rules, issues, stored=Automation.of(row).rules)
         row.revision += 1
         row.updated_at = await ports.clock.now(connection)
@@ -304,90 +284,3 @@ async def _locked(connection: Connection, workspace: Workspace, automation_id: i
     bucket_ids = await definitions.bucket_ids(connection, workspace.id)
     await automations.lock_places(connection, bucket_ids, row.id)
     return row
-
-
-class _Edit:
-    """What a save of an automation needs to know about its workspace, read under the workspace's lock."""
-
-    def __init__(self, known: Known, conditions: StoredConditions, others: Sequence[Row]) -> None:
-        self._known = known
-        self._conditions = conditions
-        self._others = others
-
-    @classmethod
-    async def begin(cls, connection: Connection, workspace: Workspace, ids: IdCodec) -> _Edit:
-        vocabulary = await definitions.vocabulary(connection, workspace.id)
-        segments = await definitions.segments(connection, workspace.id)
-        endpoints = await WebhookEndpoint.filter(workspace_id=workspace.id)
-        known = Known(
-            vocabulary=vocabulary,
-            paused_segment_ids=frozenset(segment.id for segment in segments if segment.is_paused),
-            endpoint_ids=frozenset(endpoint.id for endpoint in endpoints),
-            ids=ids,
-        )
-        others = await Row.filter(workspace_id=workspace.id)
-        return cls(known, StoredConditions(segments, vocabulary), others)
-
-    def apply(self, row: Row, given: GivenRules, issues: Sequence[Issue], *, stored: Rules | None) -> None:
-        """Write the given parts into the row, whose rules are `stored`; None for a new one.
-
-        Raises InvalidInput with their problems and with `issues`, and AutomationLoop.
-        """
-        self.write(row, given, issues, stored=stored)
-        if way := self.loop_through(row):
-            raise AutomationLoop(way)
-
-    def write(
-        self, row: Row, given: GivenRules, issues: Sequence[Issue], *, stored: Rules | None, path: Path = ()
-    ) -> None:
-        """The same without a look for loops."""
-        checking = Checking(self._known, path, list(issues))
-        trigger = self._trigger(row, given, checking)
-        rules = self._rules(given, checking, stored)
-        actions = None if isinstance(given.actions, Unset) else checking.actions(given.actions)
-        if checking.issues:
-            raise InvalidInput(tuple(checking.issues))
-        if trigger is not None:
-            row.list_kind, row.list_id = trigger.list_kind, trigger.list_id
-            row.on_entered, row.on_left = trigger.on_entered, trigger.on_left
-        row.rules = rules.dump()
-        if actions is not None:
-            row.actions = dump_actions(actions)
-
-    @staticmethod
-    def _trigger(row: Row, given: GivenRules, checking: Checking) -> Trigger | None:
-        if isinstance(given.trigger, Unset) and isinstance(given.on, Unset):
-            return None
-        wanted = given.trigger
-        if isinstance(wanted, Unset):
-            wanted = {row.list_kind.lower(): row.list_id}
-        on = given.on
-        if isinstance(on, Unset):
-            on = [kind for kind, fires in (("ENTERED", row.on_entered), ("LEFT", row.on_left)) if fires]
-        return checking.trigger(wanted, on)
-
-    @staticmethod
-    def _rules(given: GivenRules, checking: Checking, stored: Rules | None) -> Rules:
-        """The given rules, and the stored ones for those that are not given."""
-        checked = checking.rules(
-            hold_for=None if given.hold_for is UNSET else given.hold_for,
-            reentry=None if given.reentry is UNSET else given.reentry,
-            causes=None if isinstance(given.causes, Unset) else given.causes,
-            only_if=None if given.only_if is UNSET else given.only_if,
-        )
-        if stored is None:
-            return checked
-        kept = {
-            "hold": given.hold_for,
-            "reentry": given.reentry,
-            "causes": given.causes,
-            "only_if": given.only_if,
-        }
-        return replace(
-            checked, **{name: getattr(stored, name) for name, part in kept.items() if part is UNSET}
-        )
-
-    def loop_through(self, row: Row) -> tuple[Link, ...]:
-        every = {other.id: Automation.of(other) for other in self._others} | {row.id: Automation.of(row)}
-        starts = Starts(automations=every, conditions=self._conditions, vocabulary=self._known.vocabulary)
-        return starts.loop_through(row.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from audience_gql.audience.acting.automation import (
@@ -41,6 +41,8 @@ class Starts:
     conditions: Mapping[int, Condition]
     """Of all segments, by id."""
     vocabulary: Vocabulary
+    known_reads: dict[int, frozenset[Read]] = field(default_factory=dict)
+    """What the segments read, for those that were looked at. Checks that follow each other share it while no condition changes."""
 
     def loop_through(self, automation_id: int) -> tuple[Link, ...]:
         """The shortest way from an automation back to itself; () when there is none, or when a rule about re-entry bounds each one."""
@@ -100,6 +102,9 @@ class Starts:
                 return []
 
     def _reads(self, segment_id: int) -> frozenset[Read]:
-        tree = self.conditions[segment_id]
-        inner = reading_order((tree,), self.conditions)
-        return frozenset().union(*(reads(each) for each in (tree, *(self.conditions[id_] for id_ in inner))))
+        if segment_id not in self.known_reads:
+            tree = self.conditions[segment_id]
+            inner = reading_order((tree,), self.conditions)
+            every = (tree, *(self.conditions[id_] for id_ in inner))
+            self.known_reads[segment_id] = frozenset().union(*(reads(each) for each in every))
+        return self.known_reads[segment_id]

@@ -8,13 +8,13 @@ from typing import Any, Final, TypeAlias
 
 from audience_gql.audience.acting.automation import Automation
 from audience_gql.audience.acting.editing import (
-    GivenRules,
     check_automation,
     create_automation,
     pause_automation,
     resume_automation,
     update_automation,
 )
+from audience_gql.audience.acting.surroundings import GivenRules, Surroundings
 from audience_gql.audience.definition_sets.given import GivenAutomation, Json
 from audience_gql.audience.definition_sets.naming import NamedKind, Naming
 from audience_gql.audience.definition_sets.plans import Step
@@ -37,11 +37,16 @@ _KINDS: Final[Mapping[str, NamedKind]] = {
 
 async def apply_automations(work: Work, given: Sequence[GivenAutomation]) -> None:
     """Apply them. The segments, groups and fields that they name must be applied before."""
-    for matched in work.match("AUTOMATION", given, work.stored.automations):
-        await work.make(matched, partial(_automation, work, matched), names=_names_in(matched.given))
+    matches = work.match("AUTOMATION", given, work.stored.automations)
+    if not matches:
+        return
+    # Read once: reading and checking all other definitions again for each automation would take a time that grows with the square.
+    around = await Surroundings.read(work.connection, work.workspace, work.naming)
+    for matched in matches:
+        await work.make(matched, partial(_automation, work, matched, around), names=_names_in(matched.given))
 
 
-async def _automation(work: Work, matched: _Matched) -> Step | None:
+async def _automation(work: Work, matched: _Matched, around: Surroundings) -> Step | None:
     given, row = matched.given, matched.row
     rules = _rules(given, work.naming)
     before = None if row is None else of_automation(row, work.naming)
@@ -54,9 +59,10 @@ async def _automation(work: Work, matched: _Matched) -> Step | None:
             rules=rules,
             ids=work.naming,
             begins=False,
+            around=around,
         )
         work.new_automations.append(after.id)
-    elif await _is_same(work, given, rules, row):
+    elif await _is_same(work, given, rules, row, around):
         after = row
     else:
         after = await update_automation(
@@ -68,7 +74,9 @@ async def _automation(work: Work, matched: _Matched) -> Step | None:
             rules=rules,
             ids=work.naming,
             if_revision=row.revision,
+            around=around,
         )
+    around.note(after)
     work.automation_names[after.id] = after.name
     is_toggled = given.is_paused is not None and given.is_paused != after.is_paused
     if after is row and not is_toggled:
@@ -86,10 +94,12 @@ async def _automation(work: Work, matched: _Matched) -> Step | None:
     )
 
 
-async def _is_same(work: Work, given: GivenAutomation, rules: GivenRules, row: Row) -> bool:
+async def _is_same(
+    work: Work, given: GivenAutomation, rules: GivenRules, row: Row, around: Surroundings
+) -> bool:
     """Whether the stored automation is the given one. Raises InvalidInput for rules that are wrong."""
     checked, _ = await check_automation(
-        ports=work.ports, workspace=work.workspace, rules=rules, ids=work.naming, path=()
+        ports=work.ports, workspace=work.workspace, rules=rules, ids=work.naming, path=(), around=around
     )
     stored = Automation.of(row)
     return (

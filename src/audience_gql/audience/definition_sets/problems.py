@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from audience_gql.audience.acting.editing import AutomationLoop
+from audience_gql.audience.acting.surroundings import AutomationLoop
 from audience_gql.audience.definition_sets.naming import NamedKind, Naming
 from audience_gql.audience.definitions.segments import InUse, SegmentCycle
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, Path
