@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from audience_gql.audience.acting.editing import GivenRules, create_automation
+from audience_gql.audience.acting.editing import create_automation
+from audience_gql.audience.acting.surroundings import GivenRules
 from audience_gql.audience.definitions.groups import create_group
 from audience_gql.audience.webhooks.endpoints import create_endpoint
 from audience_gql.conditions.vocabulary import PLAIN_IDS
