@@ -9,12 +9,12 @@ import pytest
 from audience_gql.audience.acting import effects
 from audience_gql.audience.acting.automation import FiringCause
 from audience_gql.audience.acting.editing import (
-    GivenRules,
     delete_automation,
     pause_automation,
     resume_automation,
     update_automation,
 )
+from audience_gql.audience.acting.surroundings import GivenRules
 from audience_gql.audience.definitions.deletions import delete_custom_field, delete_group
 from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.definitions.groups import add_to_group, remove_from_group
