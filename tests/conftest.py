@@ -99,6 +99,7 @@ _SKIPPED_LOUDLY = {
     "newcomer": "COMMANDS OF THE README AND THE DOCS",
     "distribution": "TESTS ON THE DISTRIBUTION'S SERVERS",
     "one_server": "TESTS OF ONE SERVER",
+    "on_cluster": "TESTS ON A CLUSTER",
 }
 """By marker: tests that need something that a machine may lack. The summary of a run must say that they were skipped."""
 
@@ -115,6 +116,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("CITUS_URL") and item.get_closest_marker("one_server"):
         pytest.skip("on a cluster, plans, pools, the catalogue and some statements differ")
+    if not os.environ.get("CITUS_URL") and item.get_closest_marker("on_cluster"):
+        pytest.skip("CITUS_URL names no cluster")
 
 
 def pytest_configure(config: pytest.Config) -> None:

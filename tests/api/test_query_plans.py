@@ -372,7 +372,7 @@ async def test_plans_answer_what_the_library_answers(api, monkeypatch):
 
     assert found.wrong[:3] == []
     assert found.planned > CASES
-    assert found.by_statement > CASES // 2
+    assert found.by_statement > CASES // 2 or api.services.ports.database.is_cluster
 
 
 PLANNED = {"Segments", "Members", "CatchUp"}
@@ -431,6 +431,7 @@ def test_queries_of_the_console_are_planned(schema):
     assert planned >= PLANNED_IN_THE_CONSOLE
 
 
+@pytest.mark.one_server
 async def test_the_response_says_who_executed(web):
     for query, executor in (
         ("{ viewer { workspace { name } } }", "plan"),
@@ -494,6 +495,7 @@ def with_the_statement_of_other_arguments(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @_CANCELLED
+@pytest.mark.one_server  # a cluster has no statements to plant bugs in
 @pytest.mark.parametrize(
     "plant",
     [

@@ -9,6 +9,7 @@ from audience_gql.api.context import Context
 from audience_gql.api.operation_requests import OperationRequest
 from audience_gql.storage.reads.composed.writing import _MOST_TEXTS
 
+pytestmark = pytest.mark.one_server
 PERSON = 'id email createdAt latitude field(key: "plan") fields { key value } channels { channel status changedAt reason }'  # fmt: skip
 PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 LISTS = f"groups(first: 2) {{ {PAGE} edges {{ cursor addedAt node {{ id name memberCount }} }} }} segments {{ edges {{ enteredAt node {{ id state }} }} }}"

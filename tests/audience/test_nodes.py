@@ -22,14 +22,6 @@ from tests.faults.proxy import before
 PEOPLE = [f"p{n}" for n in range(8)]
 
 
-@pytest.fixture
-def cluster_house(house):
-    """A house on a cluster. Its membership works at the machine that has the bucket."""
-    if not house.ports.database.is_cluster:
-        pytest.skip("there is no cluster: CITUS_URL is not set")
-    return house
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def coordinator_pool(database_url):
     """Connections to the coordinator alone, as of a worker that knows no other machine."""
@@ -106,8 +98,8 @@ async def assert_exact(house, pool, made) -> None:
         assert inside == {row["subscriber_id"] for row in members}
 
 
-async def test_ticks_fills_and_looks_are_at_the_machine_that_has_the_bucket(cluster_house, tick_pool):
-    house = cluster_house
+@pytest.mark.on_cluster
+async def test_ticks_fills_and_looks_are_at_the_machine_that_has_the_bucket(house, tick_pool):
     machine = await machine_of(house)
 
     for transaction in (tick_pool.transaction, tick_pool.filling, tick_pool.looking):
@@ -115,10 +107,10 @@ async def test_ticks_fills_and_looks_are_at_the_machine_that_has_the_bucket(clus
             assert await connection.fetchval("SELECT inet_server_port()") == machine.port
 
 
+@pytest.mark.on_cluster
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_two_workers_by_two_ways_keep_a_bucket_exact(cluster_house, tick_pool, coordinator_pool, seed):
+async def test_two_workers_by_two_ways_keep_a_bucket_exact(house, tick_pool, coordinator_pool, seed):
     """One ticks at the machine, the other through the coordinator. Both lock the same row."""
-    house = cluster_house
     rng = random.Random(seed)
     await house.upsert(*({"externalId": name} for name in PEOPLE))
     made = await segments(house)
@@ -137,8 +129,8 @@ async def test_two_workers_by_two_ways_keep_a_bucket_exact(cluster_house, tick_p
     await assert_exact(house, coordinator_pool, made)
 
 
-async def test_a_lock_holds_on_both_ways(cluster_house, tick_pool, coordinator_pool):
-    house = cluster_house
+@pytest.mark.on_cluster
+async def test_a_lock_holds_on_both_ways(house, tick_pool, coordinator_pool):
     statement = "SELECT 1 FROM buckets WHERE id = $1 FOR NO KEY UPDATE NOWAIT"
     for holder, other in ((tick_pool, coordinator_pool), (coordinator_pool, tick_pool)):
         async with holder.transaction(house.bucket_id) as connection:
@@ -148,8 +140,8 @@ async def test_a_lock_holds_on_both_ways(cluster_house, tick_pool, coordinator_p
                     await waiting.fetchval(statement, house.bucket_id)
 
 
-async def test_a_bucket_that_moves_during_ticks_stays_exact(cluster_house, coordinator_pool):
-    house = cluster_house
+@pytest.mark.on_cluster
+async def test_a_bucket_that_moves_during_ticks_stays_exact(house, coordinator_pool):
     rng = random.Random(3)
     await house.upsert(*({"externalId": name} for name in PEOPLE))
     made = await segments(house)
@@ -172,9 +164,9 @@ async def test_a_bucket_that_moves_during_ticks_stays_exact(cluster_house, coord
     await assert_exact(house, coordinator_pool, made)
 
 
-async def test_a_lock_that_stays_behind_a_move_allows_no_write(cluster_house, tick_pool, database_url):
+@pytest.mark.on_cluster
+async def test_a_lock_that_stays_behind_a_move_allows_no_write(house, tick_pool, database_url):
     """A move does not wait for a transaction that has only locked. Two then hold the bucket, and the second one to write is turned away."""
-    house = cluster_house
     async with tick_pool.transaction(house.bucket_id) as connection:
         # A move can take longer than an idle transaction may.
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -188,9 +180,9 @@ async def test_a_lock_that_stays_behind_a_move_allows_no_write(cluster_house, ti
             await leave(connection, bucket)
 
 
-async def test_a_machine_that_is_lost_and_comes_back(cluster_house, database_url, coordinator_pool):
+@pytest.mark.on_cluster
+async def test_a_machine_that_is_lost_and_comes_back(house, database_url, coordinator_pool):
     """The way from a worker to a machine breaks. The worker goes on through the coordinator, and finds the machine again."""
-    house = cluster_house
     rng = random.Random(4)
     await house.upsert(*({"externalId": name} for name in PEOPLE))
     made = await segments(house)
