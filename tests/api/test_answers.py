@@ -94,7 +94,7 @@ async def test_pages_of_allowed_origins_ask_by_http_and_read_streams_and_upload(
     assert first.kind == "next"
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == origin
-        exposed = "Accept-Ranges, Content-Disposition, Content-Range, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+        exposed = "Accept-Ranges, Content-Disposition, Content-Range, ETag, Preference-Applied, RateLimit, RateLimit-Policy, Replica-Lag, Retry-After, X-Request-Id"
         assert answer.headers["access-control-expose-headers"] == exposed
         assert "Origin" in answer.headers["vary"]
 

@@ -12,7 +12,8 @@ import pytest
 from audience_gql.storage.database import Database, Unavailable
 from audience_gql.storage.reads import batches, pages
 
-PEOPLE = "{ subscribers { edges { node { id } } } }"
+PEOPLE = """{ subscribers(search: "maria") { edges { node { id } } } }"""
+"""Read without a statement that writes the whole answer."""
 
 
 def fails_with(error: Exception):
@@ -65,7 +66,7 @@ async def test_a_loader_s_failure_names_each_field_it_fails(api):
         raise Unavailable("away")
 
     with patch.object(batches, "channels_by_owners", fail):
-        result = await api.execute("{ subscribers { edges { node { channels { status } } } } }")
+        result = await api.execute("{ subscribers { edges { node { channels { status } events { edges { node { name } } } } } } }")
 
     assert result.data is None
     assert {error.extensions["code"] for error in result.errors} == {"UNAVAILABLE"}

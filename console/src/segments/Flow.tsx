@@ -50,7 +50,7 @@ function Asked({ id, period }: { id: string; period: FlowPeriod }) {
 type ShownProps = { segment: NonNullable<Flows["segment"]>; period: FlowPeriod };
 
 function Shown({ segment, period }: ShownProps) {
-  const { whole } = segment;
+  const { flow: whole } = segment;
   const { count, words } = FLOW_PERIODS[period];
   const columns = Array.from({ length: count }, (_, index) => columnOf(segment[`part${index}`]!));
   const causes = whole.causes.map((it) => it.cause);

@@ -1,6 +1,7 @@
 /**
- * The documents for the flow of a segment: one flow for each interval of a period, and one for all of them. The API has one flow for a
- * field, so each gets its own name. They are written out, because the build must know each text that the page sends.
+ * The documents for the flow of a segment: one flow for each interval of a period, and one for all of them. Each of the intervals has
+ * an alias. The flow for all of them has none, because the API allows 30 aliases. The documents are written out, because the build must
+ * know each text that the page sends.
  */
 
 import { graphql, withFragments } from "../api/graphql";
@@ -34,7 +35,7 @@ export const FLOW_OF_DAY = withFragments(
   query FlowOfDay($id: ID!, $t0: DateTime!, $t1: DateTime!, $t2: DateTime!, $t3: DateTime!, $t4: DateTime!, $t5: DateTime!, $t6: DateTime!, $t7: DateTime!, $t8: DateTime!, $t9: DateTime!, $t10: DateTime!, $t11: DateTime!, $t12: DateTime!) {
     segment(by: { id: $id }) {
       id
-      whole: flow(from: $t0) { ...FlowWhole }
+      flow(from: $t0) { ...FlowWhole }
       part0: flow(from: $t0, to: $t1) { ...FlowPart }
       part1: flow(from: $t1, to: $t2) { ...FlowPart }
       part2: flow(from: $t2, to: $t3) { ...FlowPart }
@@ -59,7 +60,7 @@ export const FLOW_OF_WEEK = withFragments(
   query FlowOfWeek($id: ID!, $t0: DateTime!, $t1: DateTime!, $t2: DateTime!, $t3: DateTime!, $t4: DateTime!, $t5: DateTime!, $t6: DateTime!, $t7: DateTime!) {
     segment(by: { id: $id }) {
       id
-      whole: flow(from: $t0) { ...FlowWhole }
+      flow(from: $t0) { ...FlowWhole }
       part0: flow(from: $t0, to: $t1) { ...FlowPart }
       part1: flow(from: $t1, to: $t2) { ...FlowPart }
       part2: flow(from: $t2, to: $t3) { ...FlowPart }
@@ -79,7 +80,7 @@ export const FLOW_OF_MONTH = withFragments(
   query FlowOfMonth($id: ID!, $t0: DateTime!, $t1: DateTime!, $t2: DateTime!, $t3: DateTime!, $t4: DateTime!, $t5: DateTime!, $t6: DateTime!, $t7: DateTime!, $t8: DateTime!, $t9: DateTime!, $t10: DateTime!, $t11: DateTime!, $t12: DateTime!, $t13: DateTime!, $t14: DateTime!, $t15: DateTime!, $t16: DateTime!, $t17: DateTime!, $t18: DateTime!, $t19: DateTime!, $t20: DateTime!, $t21: DateTime!, $t22: DateTime!, $t23: DateTime!, $t24: DateTime!, $t25: DateTime!, $t26: DateTime!, $t27: DateTime!, $t28: DateTime!, $t29: DateTime!, $t30: DateTime!) {
     segment(by: { id: $id }) {
       id
-      whole: flow(from: $t0) { ...FlowWhole }
+      flow(from: $t0) { ...FlowWhole }
       part0: flow(from: $t0, to: $t1) { ...FlowPart }
       part1: flow(from: $t1, to: $t2) { ...FlowPart }
       part2: flow(from: $t2, to: $t3) { ...FlowPart }

@@ -6,7 +6,7 @@ import type { FlowPartFragment, FlowWholeFragment } from "../gql/graphql";
 import { FLOW_OF_DAY, FLOW_OF_MONTH, FLOW_OF_WEEK } from "./flowDocuments";
 
 export type Flows = {
-  segment: ({ id: string; whole: FlowWholeFragment } & { readonly [part: `part${number}`]: FlowPartFragment }) | null;
+  segment: ({ id: string; flow: FlowWholeFragment } & { readonly [part: `part${number}`]: FlowPartFragment }) | null;
 };
 export type Instants = { id: string; readonly [instant: `t${number}`]: string };
 
