@@ -66,7 +66,9 @@ async def test_a_loader_s_failure_names_each_field_it_fails(api):
         raise Unavailable("away")
 
     with patch.object(batches, "channels_by_owners", fail):
-        result = await api.execute("{ subscribers { edges { node { channels { status } events { edges { node { name } } } } } } }")
+        result = await api.execute(
+            "{ subscribers { edges { node { channels { status } events { edges { node { name } } } } } } }"
+        )
 
     assert result.data is None
     assert {error.extensions["code"] for error in result.errors} == {"UNAVAILABLE"}
