@@ -120,7 +120,9 @@ def _is_named(given: ast.expr) -> bool:
 
 
 def _is_handed_on(given: ast.expr, path: Path) -> bool:
-    """Whether it is the statement that was passed to a method of database.py."""
+    """Whether it is the statement that was passed to a method of database.py, or that connections.py hands to the driver."""
+    if path.name == "connections.py" and isinstance(given, ast.Starred):
+        return True
     return path.name == "database.py" and isinstance(given, ast.Name) and given.id == "sql"
 
 
