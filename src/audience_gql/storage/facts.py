@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
-from audience_gql.storage.database import Connection, RunAgain
+from audience_gql.storage.arrays import arrays_of
+from audience_gql.storage.database import Connection
 from audience_gql.telemetry.traces import trace_to_leave
 
 IdentityKind: TypeAlias = Literal["externalId", "email", "phone"]
@@ -74,17 +75,6 @@ _WRITE_PEOPLE: Final = (
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
-_OWNERS: Final = " UNION ALL ".join(
-    "SELECT kind, value, bucket_id, subscriber_id FROM identities "
-    f"WHERE workspace_id = $1 AND kind = '{kind}' AND value = ANY(${position}::text[])"
-    for position, kind in enumerate(KEY_COLUMNS, 2)
-)
-_RESOLVE: Final = (
-    "SELECT statement_timestamp() AS asked_at, b.ids AS bucket_ids, b.open_id, o.kind, o.value, o.bucket_id, o.subscriber_id "
-    "FROM (SELECT array_agg(id) AS ids, max(id) FILTER (WHERE is_open) AS open_id FROM buckets WHERE workspace_id = $1) b "
-    f"LEFT JOIN ({_OWNERS}) o ON true"
-)
-
 PersonRow: TypeAlias = dict[str, Any]  # Any: one column's value; the keys are _COLUMN_TYPES
 
 
@@ -107,103 +97,6 @@ class ChannelConsent:
     reason: str | None
     before: ChannelConsent | None = None
     """The state before a bounce, or before a state that an event set. The earlier state's own `before` is None."""
-
-
-# ---- who is who
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
-    """Whose keys these are, at one instant."""
-
-    owners: dict[Identity, Owner]
-    """Keys without an owner are left out."""
-    bucket_ids: frozenset[int]
-    """All buckets of the workspace."""
-    open_bucket_id: int
-    """The bucket for new people."""
-    asked_at: datetime
-    """The database's time. It lies before any wait for a lock that follows."""
-
-
-async def resolve(connection: Connection, workspace_id: int, identities: Collection[Identity]) -> Resolved:
-    """The owner of each of these keys, and what else every writer of people and events needs to know first.
-
-    Raises RunAgain if no bucket is open: the machines of a cluster were read while one bucket took the place of another.
-    """
-    rows = await connection.fetch(_RESOLVE, workspace_id, *_by_kind(identities))
-    if rows[0]["open_id"] is None:
-        raise RunAgain
-    return Resolved(
-        owners={
-            (row["kind"], row["value"]): (row["bucket_id"], row["subscriber_id"])
-            for row in rows
-            if row["kind"] is not None
-        },
-        bucket_ids=frozenset(rows[0]["bucket_ids"]),
-        open_bucket_id=rows[0]["open_id"],
-        asked_at=rows[0]["asked_at"],
-    )
-
-
-async def owners_of(
-    connection: Connection, workspace_id: int, identities: Collection[Identity]
-) -> dict[Identity, Owner]:
-    """The owner of each of these keys. Keys without an owner are left out."""
-    rows = await connection.fetch(_OWNERS, workspace_id, *_by_kind(identities))
-    return {(kind, value): (bucket_id, subscriber_id) for kind, value, bucket_id, subscriber_id in rows}
-
-
-def _by_kind(identities: Collection[Identity]) -> list[list[str]]:
-    values: dict[IdentityKind, list[str]] = {kind: [] for kind in KEY_COLUMNS}
-    for kind, value in identities:
-        values[kind].append(value)
-    return list(values.values())
-
-
-async def claim_identities(
-    connection: Connection, workspace_id: int, claims: Mapping[Identity, Owner]
-) -> bool:
-    """Give these keys to their owners. Returns False if another caller has claimed one of them first: then roll back and resolve again."""
-    rows = await connection.fetch(
-        "INSERT INTO identities (workspace_id, kind, value, bucket_id, subscriber_id) "
-        "SELECT $1::bigint, k.kind, k.value, k.bucket_id, k.subscriber_id "
-        "FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
-        "ON CONFLICT (workspace_id, kind, value) DO NOTHING RETURNING 1",
-        workspace_id,
-        *_by_column(claims),
-    )
-    return len(rows) == len(claims)
-
-
-async def move_identities(connection: Connection, workspace_id: int, moves: Mapping[Identity, Owner]) -> None:
-    """Give keys to another person. Both the present and the new owner must be locked, or new."""
-    await connection.execute(
-        "UPDATE identities i SET bucket_id = k.bucket_id, subscriber_id = k.subscriber_id "
-        "FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
-        "WHERE i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value",
-        workspace_id,
-        *_by_column(moves),
-    )
-
-
-async def release_identities(
-    connection: Connection, workspace_id: int, released: Mapping[Identity, Owner]
-) -> None:
-    """Take these keys from these people, so that nobody owns them. The people must be locked."""
-    await connection.execute(
-        "DELETE FROM identities i "
-        "USING unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) AS k (kind, value, bucket_id, subscriber_id) "
-        "WHERE i.workspace_id = $1 AND i.kind = k.kind AND i.value = k.value "
-        "AND i.bucket_id = k.bucket_id AND i.subscriber_id = k.subscriber_id",
-        workspace_id,
-        *_by_column(released),
-    )
-
-
-def _by_column(owners: Mapping[Identity, Owner]) -> list[list[Any]]:  # Any: the columns' own types
-    """Columns of kinds, values, buckets and people. They are sorted, so that two writers of the same keys wait for each other and never deadlock."""
-    return _columns([(*key, *owner) for key, owner in sorted(owners.items())], 4)
 
 
 # ---- people
@@ -250,9 +143,9 @@ async def write_people(
     await connection.execute(
         _WRITE_PEOPLE,
         bucket_id,
-        *_columns([date for date in dates if date[2] is not None], 3),
+        *arrays_of([date for date in dates if date[2] is not None], 3),
         *source,
-        *_columns([mark[:3] for mark in sorted(marks)], 3),
+        *arrays_of([mark[:3] for mark in sorted(marks)], 3),
         trace_to_leave(),
         *columns,
     )
@@ -261,7 +154,7 @@ async def write_people(
             "DELETE FROM subscriber_dates d USING unnest($2::bigint[], $3::bigint[]) AS g (subscriber_id, field_id) "
             "WHERE d.bucket_id = $1 AND d.subscriber_id = g.subscriber_id AND d.field_id = g.field_id",
             bucket_id,
-            *_columns(gone, 2),
+            *arrays_of(gone, 2),
         )
 
 
@@ -306,7 +199,7 @@ async def write_channels(
         "before_status = excluded.before_status, before_changed_at = excluded.before_changed_at, "
         "before_reason = excluded.before_reason",
         bucket_id,
-        *_columns(
+        *arrays_of(
             [
                 (*place, *_said(state), *_said(state.before))
                 for place, state in sorted(states.items(), key=lambda item: item[0])
@@ -325,7 +218,7 @@ async def remove_channels(
         "DELETE FROM channel_states c USING unnest($2::bigint[], $3::text[]) AS r (subscriber_id, channel) "
         "WHERE c.bucket_id = $1 AND c.subscriber_id = r.subscriber_id AND c.channel = r.channel",
         bucket_id,
-        *_columns(sorted(places), 2),
+        *arrays_of(sorted(places), 2),
     )
 
 
@@ -347,7 +240,7 @@ async def add_members(
         "ON CONFLICT (bucket_id, group_id, subscriber_id) DO NOTHING RETURNING group_id, subscriber_id",
         bucket_id,
         now,
-        *_columns(sorted(members), 2),
+        *arrays_of(sorted(members), 2),
     )
     return [(row["group_id"], row["subscriber_id"]) for row in rows]
 
@@ -361,7 +254,7 @@ async def remove_members(
         "WHERE g.bucket_id = $1 AND g.group_id = m.group_id AND g.subscriber_id = m.subscriber_id "
         "RETURNING g.group_id, g.subscriber_id, g.added_at",
         bucket_id,
-        *_columns(sorted(members), 2),
+        *arrays_of(sorted(members), 2),
     )
     return {(row["group_id"], row["subscriber_id"]): row["added_at"] for row in rows}
 
@@ -382,7 +275,7 @@ async def write_marks(
         "FROM unnest($4::bigint[], $5::text[], $6::bigint[]) AS m (subscriber_id, kind, ref)",
         bucket_id,
         *source,
-        *_columns([mark[:3] for mark in ordered], 3),
+        *arrays_of([mark[:3] for mark in ordered], 3),
         trace_to_leave(),
     )
 
@@ -397,7 +290,3 @@ def _person(row: Any) -> PersonRow:  # Any: a driver record
     person["fields"] = json.loads(person["fields"])
     person["fields_folded"] = json.loads(person["fields_folded"])
     return person
-
-
-def _columns(rows: Collection[tuple[Any, ...]], width: int) -> list[list[Any]]:  # Any: the columns' own types
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Identity, Owner, owners_of
+from audience_gql.storage.facts import Identity, Owner
+from audience_gql.storage.identities import owners_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

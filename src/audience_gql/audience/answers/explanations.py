@@ -22,10 +22,11 @@ from audience_gql.conditions.reasoning.dependencies import event_leaf_count, rea
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec
-from audience_gql.storage import definitions, facts
+from audience_gql.storage import definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.definitions import SegmentDefinition
 from audience_gql.storage.facts import Owner
+from audience_gql.storage.identities import owners_of
 from audience_gql.storage.reads.person_facts import TooManyEvents, facts_by_owners
 
 MOST_LOOKS: Final = 400_000
@@ -161,6 +162,6 @@ async def _owners(
     """Where each key's person is stored. A key that nobody has is left out; an id is not checked."""
     named = {key: named_identity(key.kind, key.value) for key in keys if key.kind != "id"}
     identities = {key: identity for key, identity in named.items() if identity is not None}
-    found = await facts.owners_of(connection, workspace_id, set(identities.values()))
+    found = await owners_of(connection, workspace_id, set(identities.values()))
     by_id = {key: (key.value.bucket_id, key.value.id) for key in keys if isinstance(key.value, SubscriberRef)}
     return by_id | {key: found[identity] for key, identity in identities.items() if identity in found}

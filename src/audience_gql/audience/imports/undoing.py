@@ -29,6 +29,7 @@ from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import definitions, erasure, exports, facts, import_effects
 from audience_gql.storage.database import RunAgain, Transaction
 from audience_gql.storage.facts import IMPORT, KEY_COLUMNS, Mark
+from audience_gql.storage.identities import claim_identities, move_identities, owners_of, release_identities
 from audience_gql.storage.import_effects import Effect
 from audience_gql.storage.imports import ImportRecord
 
@@ -141,7 +142,7 @@ class UndoneStep:
         keys = {
             key for it in reversions for pair in it.key_moves().values() for key in pair if key is not None
         }
-        owners = await facts.owners_of(connection, workspace_id, keys)
+        owners = await owners_of(connection, workspace_id, keys)
         settle_keys(reversions, owners, self._counts)
         copy = WorkingCopy(
             owners=owners,
@@ -157,12 +158,12 @@ class UndoneStep:
             self._counts["values_restored"] += _number_of_values(it)
             self._counts["people_kept"] += it.subject.effect.is_created
         changes = copy.key_changes()
-        if changes.claimed and not await facts.claim_identities(connection, workspace_id, changes.claimed):
+        if changes.claimed and not await claim_identities(connection, workspace_id, changes.claimed):
             raise RunAgain
         if changes.moved:
-            await facts.move_identities(connection, workspace_id, changes.moved)
+            await move_identities(connection, workspace_id, changes.moved)
         if changes.released:
-            await facts.release_identities(connection, workspace_id, changes.released)
+            await release_identities(connection, workspace_id, changes.released)
         fields = {ref.key: ref for ref in self._fields.values()}
         for bucket_id, of_bucket in groupby(copy.drafts(), lambda it: it.owner[0]):
             drafts = list(of_bucket)

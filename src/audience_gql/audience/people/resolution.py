@@ -12,6 +12,7 @@ from audience_gql.audience.people.profiles import named_identity
 from audience_gql.storage import facts
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Identity
+from audience_gql.storage.identities import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ async def resolve_people(
 async def find_people(connection: Connection, workspace_id: int, keys: Sequence[SubscriberKey]) -> Found:
     """Each key's person or None. Call `held` before anything is written about them."""
     identities = [_identity(key) for key in keys]
-    resolved = await facts.resolve(connection, workspace_id, {it for it in identities if it is not None})
+    resolved = await resolve(connection, workspace_id, {it for it in identities if it is not None})
     refs: list[SubscriberRef | None] = []
     for key, name in zip(keys, identities, strict=True):
         if name is not None:

@@ -32,6 +32,13 @@ from audience_gql.storage.facts import (
     PersonRow,
     Source,
 )
+from audience_gql.storage.identities import (
+    claim_identities,
+    move_identities,
+    owners_of,
+    release_identities,
+    resolve,
+)
 from audience_gql.storage.models import Workspace
 
 BATCH_LIMIT = 1000
@@ -212,14 +219,14 @@ class _Upsert:
         All callers lock people before they claim keys, and in the same order, so that no two callers wait for each other.
         """
         wanted = {identity(kind, value) for patch in patches for kind, value in patch.keys.items()}
-        resolved = await facts.resolve(self._connection, self._workspace.id, wanted)
+        resolved = await resolve(self._connection, self._workspace.id, wanted)
         owners = resolved.owners
         refs = {patch.ref for patch in patches if patch.ref is not None}
         by_id = {(ref.bucket_id, ref.id) for ref in refs if ref.bucket_id in resolved.bucket_ids}
         rows = await self._lock(by_id.union(owners.values()))
         if not all(_owns(rows.get(owner), key) for key, owner in owners.items()):
             # They have changed while this transaction waited. Now they are locked, and their keys cannot change any more.
-            owners = await facts.owners_of(self._connection, self._workspace.id, wanted)
+            owners = await owners_of(self._connection, self._workspace.id, wanted)
             if not rows.keys() >= set(owners.values()):
                 raise RunAgain
         states = await self._channel_states(rows, owners, patches)
@@ -259,7 +266,7 @@ class _Upsert:
         return states
 
     async def _claim(self, claims: Mapping[Identity, Owner]) -> None:
-        if claims and not await facts.claim_identities(self._connection, self._workspace.id, claims):
+        if claims and not await claim_identities(self._connection, self._workspace.id, claims):
             raise RunAgain
 
     async def _check_free(self, keys: set[Identity]) -> None:
@@ -267,7 +274,7 @@ class _Upsert:
 
         Nothing else would show that another caller has claimed one of them since, and that an item should have been understood otherwise.
         """
-        if keys and await facts.owners_of(self._connection, self._workspace.id, keys):
+        if keys and await owners_of(self._connection, self._workspace.id, keys):
             raise RunAgain
 
     # ---- what changes
@@ -277,9 +284,9 @@ class _Upsert:
     ) -> int:
         """Write the changes. Returns how many people who existed before changed."""
         if applied.changes.moved:
-            await facts.move_identities(self._connection, self._workspace.id, applied.changes.moved)
+            await move_identities(self._connection, self._workspace.id, applied.changes.moved)
         if applied.changes.released:
-            await facts.release_identities(self._connection, self._workspace.id, applied.changes.released)
+            await release_identities(self._connection, self._workspace.id, applied.changes.released)
         by_bucket: dict[int, list[Draft]] = defaultdict(list)
         for draft in applied.drafts:
             by_bucket[draft.owner[0]].append(draft)

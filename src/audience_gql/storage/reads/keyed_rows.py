@@ -7,12 +7,13 @@ each bucket has a statement of its own.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 import asyncpg
 
+from audience_gql.storage.arrays import arrays_of
 from audience_gql.storage.database import Database
 
 RecordType = TypeVar("RecordType", bound=asyncpg.Record)
@@ -61,7 +62,7 @@ async def rows_of_keys(
             f"SELECT {rows.selected} FROM unnest({arrays}) AS k (bucket_id, {names}) "
             f"JOIN buckets b ON b.id = k.bucket_id AND b.workspace_id = $1 {rows.joins}"
         )
-        columns = _columns(keys, 1 + len(rows.columns))
+        columns = arrays_of(keys, 1 + len(rows.columns))
         return await database.fetch(sql, workspace_id, *columns, record_class=record_class)
     arrays = ", ".join(f"${number}::{type_}[]" for number, type_ in enumerate(types, 3))
     sql = (
@@ -73,10 +74,6 @@ async def rows_of_keys(
         of_buckets[bucket_id].append(tuple(rest))
     found: list[Any] = []
     for bucket_id, some in of_buckets.items():
-        columns = _columns(some, len(rows.columns))
+        columns = arrays_of(some, len(rows.columns))
         found += await database.fetch(sql, workspace_id, bucket_id, *columns, record_class=record_class)
     return found
-
-
-def _columns(keys: Collection[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*keys, strict=True)] if keys else [[] for _ in range(width)]
