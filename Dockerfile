@@ -6,7 +6,7 @@ COPY locks ./locks
 RUN python -m venv /app \
  && /app/bin/pip install --no-cache-dir --require-hashes --no-deps -r locks/runtime.txt \
  && pip install --no-cache-dir --require-hashes --no-deps --target /node -r locks/node.txt
-COPY pyproject.toml README.md LICENSE hatch_build.py page_builder.py supply_chain.py package.json package-lock.json ./
+COPY pyproject.toml README.md LICENSE hatch_build.py page_builder.py supply_chain.py package.json package-lock.json schema.graphql ./
 COPY src ./src
 COPY console ./console
 COPY playground ./playground

@@ -43,7 +43,12 @@ _UNREACHABLE: Final = re.compile(
 _COMPRESSED: Final = {".js", ".css", ".ttf", ".json"}
 _FOR_SERVER: Final = "persisted-documents.json"
 """The documents that the console sends by their hashes. The server reads them, and sends them to nobody."""
-_BESIDE_SOURCES: Final = ("package.json", "vite.config.ts", "documents.ts", "tsconfig.json", "index.html")
+_BESIDE_SOURCES: Final = {
+    "console": ("conditions.ts", "documents.ts", "../schema.graphql"),
+    "playground": (),
+}
+"""For each page: the files outside `src` that only this page is built from. The console brings the types of conditions from the schema."""
+_ALWAYS_BESIDE: Final = ("package.json", "vite.config.ts", "tsconfig.json", "index.html")
 _GENERATED: Final = "gql"
 """The folder with the console's generated types. Only the check of types needs it."""
 
@@ -210,7 +215,7 @@ def _digest(page: str) -> str:
         Path(__file__),
         ROOT / "package.json",
         ROOT / "package-lock.json",
-        *(file for name in _BESIDE_SOURCES if (file := ROOT / page / name).exists()),
+        *((ROOT / page / name).resolve() for name in (*_ALWAYS_BESIDE, *_BESIDE_SOURCES[page])),
         *sorted(it for it in sources if _GENERATED not in it.parts),
         *sorted((ROOT / "docs" / "operations").glob("*.graphql")),
     ]

@@ -14,7 +14,7 @@ import type { Plugin } from "vite";
 
 const SOURCES = join(import.meta.dirname, "src");
 const GENERATED = join(SOURCES, "gql");
-const CALL = /(?<=\b(?:graphql|typedByHand<[^`]*>)\(\s*)`([^`]*)`/g;
+const CALL = /(?<=\bgraphql\(\s*)`([^`]*)`/g;
 const TYPENAME: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: "__typename" } };
 
 type Documents = { /** What the page sends, by the text in its source. It is empty for a fragment. */ ids: Map<string, string>; sent: object; readable: object };

@@ -1,5 +1,6 @@
 import { defineConfig, type Plugin } from "vite";
 
+import { conditionTypes } from "./conditions";
 import { documentsByHash } from "./documents";
 
 // Relative URLs, and one flat folder of files with hashed names. The page is at / and at the addresses of src/paths.ts, and its files
@@ -17,7 +18,7 @@ const baseOfDevelopment: Plugin = {
 
 export default defineConfig({
   base: "./",
-  plugins: [baseOfDevelopment, documentsByHash()],
+  plugins: [baseOfDevelopment, conditionTypes(), documentsByHash()],
   build: {
     assetsDir: "console",
     assetsInlineLimit: 0, // a strict content security policy would have to allow inlined code

@@ -224,8 +224,9 @@ def node() -> Any:  # Any: the builder's Node; the builder is outside of any pac
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def started_product(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    """The whole product, started once per run, so the tests that use it share the xdist group "product"."""
-    async with started(tmp_path_factory.mktemp("product")) as product:
+    """The whole product, started once per run, so the tests that use it share the xdist group "product". Only ADMIN tokens may introspect."""
+    folder = tmp_path_factory.mktemp("product")
+    async with started(folder, AUDIENCE_INTROSPECTION="admin") as product:
         yield product
 
 

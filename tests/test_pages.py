@@ -269,7 +269,7 @@ def builder(tmp_path: Path) -> Iterator[Builder]:
         ignored = shutil.ignore_patterns("node_modules", "gql")
         shutil.copytree(_ROOT / page, tmp_path / page, ignore=ignored)
     shutil.copytree(_ROOT / "docs/operations", tmp_path / "docs/operations")
-    for name in ("page_builder.py", "package.json", "package-lock.json"):
+    for name in ("page_builder.py", "package.json", "package-lock.json", "schema.graphql"):
         shutil.copy(_ROOT / name, tmp_path)
     spec = importlib.util.spec_from_file_location("copied_builder", tmp_path / "page_builder.py")
     assert spec is not None
@@ -295,6 +295,7 @@ def test_a_second_build_has_nothing_to_do(builder):
     [
         ("playground/src/examples/1-segment.graphql", "playground"),
         ("console/src/paths.ts", "console"),
+        ("schema.graphql", "console"),
     ],
 )
 def test_only_the_page_that_changed_is_built_in_the_old_one_s_place(builder, file, page):

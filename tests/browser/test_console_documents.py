@@ -24,12 +24,11 @@ UNKNOWN = "sha256:" + "0" * 64
 
 
 async def limited(ask, *scopes: str, console: bool) -> str:
-    given = {
-        "name": "visitor",
-        "scopes": scopes,
-        "onlyTrustedDocuments": True,
-        "withConsoleDocuments": console,
-    }
+    return await created(ask, *scopes, onlyTrustedDocuments=True, withConsoleDocuments=console)
+
+
+async def created(ask, *scopes: str, **limits: bool) -> str:
+    given = {"name": "visitor", "scopes": scopes, **limits}
     return (await ask(CREATE_TOKEN, given))["createApiToken"]["secret"]
 
 
@@ -44,6 +43,7 @@ def test_the_build_has_the_texts_beside_the_scripts_and_all_fit_the_schema():
     assert {name: found[0] for name, text in scripts.items() if (found := DOCUMENT.search(text))} == {}
     assert {hash_ for hash_ in sent if any(hash_ in text for text in scripts.values())} == set(sent)
     assert {text: wrong for text in sent.values() if (wrong := validate(schema, parse(text)))} == {}
+    assert [text for text in sent.values() if "__schema" in text or "__type(" in text] == []
     assert all(DOCUMENT.search(text) for text in sent.values())
 
 
@@ -67,6 +67,33 @@ async def test_a_limited_token_uses_the_console_by_hashes_within_its_scopes(cons
 
     kinds = {document_of(it).split(" ")[0] for it in sent}
     assert {"query", "mutation", "subscription"} <= kinds
+    assert console.complaints == []
+
+
+async def test_the_editor_of_conditions_works_for_a_token_that_may_not_introspect(console, product, ask):
+    schema = {"query": "{ __schema { types { name } } }"}
+    own = {"authorization": f"Bearer {await created(ask, 'READ', 'WRITE')}"}
+    page = await console.context.new_page()
+    refused = await page.request.post(f"{product.origin}/graphql", headers=own, data=schema)
+    await page.goto(f"{product.origin}/segments/new")
+    await enter(page, await limited(ask, "READ", "WRITE", console=True))
+
+    await page.get_by_label("Name").fill("Not introspected")
+    await page.get_by_label("Kind of condition").select_option("event")
+    await page.get_by_label("did name").fill("bought")
+    await page.get_by_role("button", name="+ within").click()
+    await page.get_by_label("did within last: how many").fill("7")
+    await page.get_by_role("button", name="+ where").click()
+    await page.get_by_role("button", name="+ one").click()
+    await page.get_by_label("did where 1: which property").fill("total")
+    await page.get_by_label("did where 1 total: comparison").select_option("number")
+    await page.get_by_label("did where 1 total number: comparison").select_option("gt")
+    await page.get_by_label("did where 1 total number gt").fill("20")
+    await page.get_by_role("button", name="Save segment").click()
+
+    await expect(page.get_by_role("heading", name="Not introspected")).to_be_visible()
+    await expect(page.get_by_role("main")).to_contain_text("in the last 7 days")
+    assert "Introspection is off for this token" in await refused.text()
     assert console.complaints == []
 
 

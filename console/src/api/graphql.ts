@@ -5,8 +5,6 @@
  * the server of the same release knows. A document stays in the module that uses it, so a page that is loaded later brings its own.
  */
 
-import type { TypedDocumentNode } from "@graphql-typed-document-node/core";
-
 import type { graphql as generated } from "../gql";
 
 /** The address of the file with the texts, in a production build. */
@@ -17,9 +15,6 @@ export type Texts = (document: unknown) => string;
 
 /** A document whose data and variables the generator has typed. Its text must be written out in place. */
 export const graphql = (import.meta.env.DEV ? (text: string) => text : named) as unknown as typeof generated;
-
-/** A document that the generator cannot type, such as a query of the schema. */
-export const typedByHand = graphql as unknown as <Data, Variables>(text: string) => TypedDocumentNode<Data, Variables>;
 
 /** A document with the fragments that it spreads. */
 export function withFragments<Typed>(document: Typed, ...fragments: unknown[]): Typed {

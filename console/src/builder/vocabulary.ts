@@ -5,7 +5,11 @@ import { useQuery, type CombinedError } from "urql";
 
 import { graphql } from "../api/graphql";
 import type { VocabularyQuery } from "../gql/graphql";
-import { INTROSPECTION, shapesOf, typeSpelled, type Shape, type Shapes } from "./shapes";
+import { typeSpelled, type Shape, type Shapes } from "./shapes";
+
+/** The input types of conditions, as the build read them from the schema. */
+declare const __CONDITION_TYPES__: Shape[];
+const SHAPES: Shapes = new Map(__CONDITION_TYPES__.map((it) => [it.name, it]));
 
 const VOCABULARY = graphql(`
   query Vocabulary {
@@ -84,28 +88,17 @@ export function useVocabulary(): Vocabulary {
 type Asked = { vocabulary: Vocabulary | null; error: CombinedError | undefined; retry: () => void };
 
 export function useAskedVocabulary(): Asked {
-  const [words, askWords] = useQuery({ query: VOCABULARY, requestPolicy: "cache-and-network" });
-  const [types, askTypes] = useQuery({ query: INTROSPECTION });
-  const vocabulary = useMemo(
-    () => (words.data && types.data ? assembled(words.data, shapesOf(types.data.__schema.types)) : null),
-    [words.data, types.data],
-  );
-  return {
-    vocabulary,
-    error: words.error ?? types.error,
-    retry: () => {
-      askWords({ requestPolicy: "network-only" });
-      askTypes({ requestPolicy: "network-only" });
-    },
-  };
+  const [{ data, error }, ask] = useQuery({ query: VOCABULARY, requestPolicy: "cache-and-network" });
+  const vocabulary = useMemo(() => (data ? assembled(data) : null), [data]);
+  return { vocabulary, error, retry: () => ask({ requestPolicy: "network-only" }) };
 }
 
-function assembled(words: VocabularyQuery, shapes: Shapes): Vocabulary {
+function assembled(words: VocabularyQuery): Vocabulary {
   // Combinators contain conditions. The builder shows them as brackets.
   const leaves = words.conditionKinds.filter((it) => !it.filter.includes("ConditionInput"));
   return {
     kinds: new Map(leaves.map((it) => [it.name, kindOf(it)])),
-    shapes: new Map(shapes).set("ConditionInput", onlyLeaves(leaves, shapes)),
+    shapes: new Map(SHAPES).set("ConditionInput", onlyLeaves(leaves)),
     events: words.eventNames,
     fields: words.customFields,
     groups: words.groups.edges.map((it) => it.node),
@@ -114,7 +107,7 @@ function assembled(words: VocabularyQuery, shapes: Shapes): Vocabulary {
 }
 
 /** The shape of a condition inside a filter: one of the leaves that contain no further condition. */
-function onlyLeaves(leaves: VocabularyQuery["conditionKinds"], shapes: Shapes): Shape {
+function onlyLeaves(leaves: VocabularyQuery["conditionKinds"]): Shape {
   const plain = leaves.filter((it) => !it.operators.some((operator) => operator.type.includes("ConditionInput")));
   const fields = plain.map(({ name, label, description, filter }) => ({
     name,
@@ -122,7 +115,7 @@ function onlyLeaves(leaves: VocabularyQuery["conditionKinds"], shapes: Shapes): 
     description,
     type: typeSpelled(filter),
   }));
-  return { ...shapes.get("ConditionInput"), kind: "input", name: "ConditionInput", oneOf: true, fields };
+  return { kind: "input", name: "ConditionInput", oneOf: true, fields };
 }
 
 function kindOf(kind: VocabularyQuery["conditionKinds"][number]): Kind {
