@@ -8,17 +8,19 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families
 
 from audience_gql.config import MalformedSetting, settings_from_environment
 from audience_gql.storage.database import Database
+from audience_gql.storage.engine.sweeps import beat
 from audience_gql.storage.replica import Pools, Replica
-from tests.api.conftest import Api, web_client
+from tests.api.conftest import Api, served_by, web_client
 from tests.standby import Standby, standby_of
 
 LT = {"country": {"is": "LT"}}
@@ -199,6 +201,65 @@ async def until(database: Database, question: str) -> None:
             if await database.fetchval(question):
                 return
             await asyncio.sleep(0.01)
+
+
+async def test_metrics_and_readiness_tell_of_the_replica_and_the_work_needs_none(
+    api, database, database_url, redis_url, standby, tmp_path
+):
+    now = datetime.now(UTC)
+    async with database.acquire() as connection:
+        await beat(connection, 1, now, now, looked_for_jobs_at=now, missed_after=timedelta(minutes=1))
+    headers = {"authorization": f"Bearer {await api.token()}", **PREFERRED}
+    query = {"query": "{ segments(first: 1) { edges { node { id } } } }"}
+    settings = {
+        "AUDIENCE_REPLICA_URL": standby.url,
+        "AUDIENCE_POOL_SIZE": "3",
+        "AUDIENCE_HEAVY_POOL_SIZE": "2",
+    }
+
+    async with (
+        served_by(database_url, redis_url, tmp_path / "web.log", **settings) as server,
+        httpx.AsyncClient(base_url=server.url, headers=headers, timeout=30) as client,
+    ):
+        await server.has("audience_replica_usable", 1, seconds=60)
+        answered = await client.post("/graphql", json=query)
+        usual, ready = (await client.get("/metrics")).text, await client.get("/readyz")
+        standby.server.stop()
+        await server.has("audience_replica_usable", 0, seconds=60)
+        handed_back = await client.post("/graphql", json=query)
+        without, still_ready = (await client.get("/metrics")).text, await client.get("/readyz")
+
+    assert answered.headers["preference-applied"] == "replica"
+    assert "preference-applied" not in handed_back.headers
+    assert answered.json() == handed_back.json()
+    expected = {
+        "usable": 1,
+        "queries_total replica": 1,
+        "queries_total primary": 0,
+        "most_connections replica": 3,
+        "most_connections replica heavy": 2,
+    }
+    assert told_of_replica(usual) == expected
+    assert told_of_replica(without) == expected | {"usable": 0, "queries_total primary": 1}
+    assert (ready.status_code, ready.json()["parts"]["replica"]) == (200, "ok")
+    assert (still_ready.status_code, still_ready.json()["parts"]["replica"]) == (200, "does not answer")
+
+
+def told_of_replica(page: str) -> dict[str, float]:
+    """The figures of the replica and of its pools, without those that change by themselves."""
+    found = {
+        " ".join(
+            (
+                it.name.removeprefix("audience_").removeprefix("replica_").removeprefix("pool_"),
+                *it.labels.values(),
+            )
+        ): it.value
+        for family in text_string_to_metric_families(page)
+        for it in family.samples
+        if "replica" in f"{it.name} {it.labels}"
+    }
+    assert found.pop("lag_seconds") >= 0
+    return {name: value for name, value in found.items() if not name.startswith(("connections ", "waiting "))}
 
 
 def test_the_settings_of_the_replica():
