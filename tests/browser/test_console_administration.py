@@ -328,6 +328,10 @@ async def test_a_token_is_made_and_revoked_and_one_without_admin_is_told_what_is
     await page.get_by_role("button", name="Create the token").click()
     await expect(page.get_by_label("Only from")).to_be_focused()
     await page.get_by_label("Only from").fill("127.0.0.0/8")
+    await expect(page.get_by_label("any document that its scopes allow")).to_be_checked()
+    await page.get_by_label("only trusted documents", exact=True).check()
+    await page.get_by_label("trusted documents and those of this console").check()
+    form = await barriers(page)
     await page.get_by_role("button", name="Create the token").click()
     token = await part(page, "Secret").locator("code").inner_text()
     other = await console.open()
@@ -342,7 +346,9 @@ async def test_a_token_is_made_and_revoked_and_one_without_admin_is_told_what_is
     await page.get_by_role("link", name="All tokens").click()
     tokens = page.get_by_role("list", name="Tokens").get_by_role("listitem")
     made = tokens.filter(has_text=f"Shop {name}")
-    await expect(made).to_contain_text("from 127.0.0.0/8 only.")
+    await expect(made).to_contain_text(
+        "from 127.0.0.0/8 only, with trusted documents and those of the console only."
+    )
     await expect(made).to_contain_text("last used")
     await expect(made).to_contain_text("from 127.0.0.1 by a browser · expires")
     await expect(tokens.filter(has_text="you use it now")).to_have_count(1)
@@ -354,7 +360,7 @@ async def test_a_token_is_made_and_revoked_and_one_without_admin_is_told_what_is
     await expect(other.get_by_role("alert")).to_contain_text(
         "It may belong to another server, or be revoked."
     )
-    assert found == []
+    assert (form, found) == ([], [])
     assert [url for url in console.requests if token in url] == []
 
 

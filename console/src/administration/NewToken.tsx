@@ -10,7 +10,7 @@ import { TextField } from "../forms/TextField";
 import type { Scope } from "../gql/graphql";
 import { TOKENS } from "../paths";
 import { ForAdmins } from "./access";
-import { SCOPES } from "./scopes";
+import { DOCUMENTS, LIMITS, SCOPES, type Documents } from "./scopes";
 import { Secret } from "./Secret";
 import { OF_TOKENS } from "./TokenList";
 
@@ -38,11 +38,11 @@ const CREATE = graphql(`
   }
 `);
 
-type Draft = { name: string; scopes: readonly Scope[]; /** As the control gives it, in local time; blank for never. */ expiry: string; networks: string };
+type Draft = { name: string; scopes: readonly Scope[]; /** As the control gives it, in local time; blank for never. */ expiry: string; networks: string; documents: Documents };
 
 /** The form for a new token, and then its secret. */
 export function NewToken() {
-  const [draft, setDraft] = useState<Draft>(() => ({ name: "", scopes: [], expiry: inDays(90), networks: "" }));
+  const [draft, setDraft] = useState<Draft>(() => ({ name: "", scopes: [], expiry: inDays(90), networks: "", documents: "any" }));
   const [created, create] = useMutation(CREATE);
   const made = created.data?.createApiToken;
 
@@ -50,7 +50,7 @@ export function NewToken() {
     const { name, scopes, expiry } = draft;
     const networks = draft.networks.split(",").map((it) => it.trim()).filter(Boolean);
     const expiresAt = expiry === "" ? null : new Date(expiry).toISOString();
-    const input = { name, scopes: [...scopes], expiresAt, networks: networks.length > 0 ? networks : null };
+    const input = { name, scopes: [...scopes], expiresAt, networks: networks.length > 0 ? networks : null, ...LIMITS[draft.documents] };
     const { data, error } = await create({ input }, OF_TOKENS);
     const answer = data?.createApiToken;
     return answer?.__typename === "CreateApiTokenPayload" ? null : refusedBy(answer, error);
@@ -100,10 +100,28 @@ export function NewToken() {
               value={draft.networks}
               onChange={(networks) => setDraft({ ...draft, networks })}
             />
+            <DocumentChoice chosen={draft.documents} onChange={(documents) => setDraft({ ...draft, documents })} />
           </>
         )}
       </SmallForm>
     </ForAdmins>
+  );
+}
+
+type DocumentChoiceProps = { chosen: Documents; onChange: (documents: Documents) => void };
+
+function DocumentChoice({ chosen, onChange }: DocumentChoiceProps) {
+  return (
+    <fieldset className="told">
+      <legend>It may run</legend>
+      {(Object.keys(DOCUMENTS) as Documents[]).map((documents) => (
+        <label key={documents} className="check">
+          <input type="radio" name="documents" checked={documents === chosen} onChange={() => onChange(documents)} />
+          {DOCUMENTS[documents]}
+        </label>
+      ))}
+      <p className="quiet help">Trusted documents are the queries and mutations that somebody has published in this workspace. The choice cannot be changed later.</p>
+    </fieldset>
   );
 }
 

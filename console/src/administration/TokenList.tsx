@@ -10,7 +10,7 @@ import { Trouble } from "../Trouble";
 import { Waiting } from "../Waiting";
 import { shownTime } from "../words";
 import { ForAdmins } from "./access";
-import { shownScopes } from "./scopes";
+import { shownLimit, shownScopes } from "./scopes";
 import { Administered } from "./Sections";
 
 const TOKENS = graphql(`
@@ -26,6 +26,8 @@ const TOKENS = graphql(`
       lastUsedAddress
       lastUsedBy
       networks
+      onlyTrustedDocuments
+      withConsoleDocuments
     }
   }
 `);
@@ -91,7 +93,8 @@ function TokenCard({ token, isOwn }: TokenCardProps) {
       </div>
       <p>
         It may {shownScopes(scopes)}
-        {networks && `, from ${networks.join(", ")} only`}.
+        {networks && `, from ${networks.join(", ")} only`}
+        {shownLimit(token)}.
       </p>
       <p className="quiet">
         Created {shownTime(createdAt)} · {lastUseOf(token)} ·{" "}
