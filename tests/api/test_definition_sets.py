@@ -16,7 +16,8 @@ from audience_gql.audience.acting.actor import Actor
 from audience_gql.conditions.base import InvalidCondition
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import models
+from audience_gql.storage import definitions, models
+from audience_gql.storage.database import Database
 from tests.conditions.chance import Chance
 from tests.conditions.world import FIELDS, GROUPS, VOCABULARY
 
@@ -52,6 +53,9 @@ PARTS = {
     "SEGMENT": "segments",
     "AUTOMATION": "automations",
 }
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 LITHUANIA, SPAIN = {"country": {"is": "LT"}}, {"country": {"is": "ES"}}
 ENDPOINT = (
     'mutation { createWebhookEndpoint(input: {name: "CRM", url: "https://example.com/x"}) { __typename } }'
@@ -386,6 +390,58 @@ async def test_a_plan_holds_until_the_definitions_change(api):
     now = await plan(api, wanted)
     assert refused["planId"] == now["id"] != planned["id"]
     assert (await apply(api, wanted, now["id"]))["__typename"] == "ApplyDefinitionsPayload"
+
+
+@pytest.mark.one_server  # a cluster locks the whole table of segments
+async def test_a_plan_waits_for_no_writer_of_other_definitions_and_none_waits_for_it(api):
+    database, workspace_id = api.services.ports.database, api.access.workspace.id
+    await apply(api, {"segments": [segment("Here", LITHUANIA)]})
+    wanted = {"segments": [segment("Here", SPAIN), segment("There", LITHUANIA)]}
+
+    async with database.transaction() as writer:
+        await definitions.lock_workspace(writer.connection, workspace_id)
+        planned = await plan(api, wanted)
+    async with database.transaction() as holder:
+        await holder.connection.execute(
+            "SELECT 1 FROM segments WHERE workspace_id = $1 FOR UPDATE", workspace_id
+        )
+        planning = asyncio.create_task(plan(api, wanted))
+        await until_one_waits(database)
+        group = await api.group("Made meanwhile")
+
+    assert group
+    assert await planning == planned
+    assert summary(planned) == [("UPDATE", "Here", ["condition"]), ("CREATE", "There", ["name", "condition"])]
+    assert (await apply(api, wanted, planned["id"]))["__typename"] == "ApplyDefinitionsPayload"
+
+
+@pytest.mark.one_server  # as above
+async def test_a_plan_that_meets_an_edit_of_what_it_changes_counts_with_the_edit(api):
+    database, workspace_id = api.services.ports.database, api.access.workspace.id
+    await apply(api, {"segments": [segment("Here", LITHUANIA)]})
+    wanted = {"segments": [segment("Here", SPAIN)]}
+    first = await plan(api, wanted)
+
+    async with database.transaction() as editor:
+        await editor.connection.execute(
+            "UPDATE segments SET revision = revision + 1 WHERE workspace_id = $1", workspace_id
+        )
+        planning = asyncio.create_task(plan(api, wanted))
+        await until_one_waits(database)
+    planned = await planning
+
+    assert planned["changes"][0]["revision"] == first["changes"][0]["revision"] + 1
+    assert planned["id"] == (await plan(api, wanted))["id"] != first["id"]
+    assert (await apply(api, wanted, first["id"]))["__typename"] == "PlanConflict"
+
+
+async def until_one_waits(database: Database) -> None:
+    """Wait until a connection of this database waits for a lock."""
+    async with asyncio.timeout(30):
+        while True:
+            if await database.fetchval(WAITING):
+                return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_plan_is_applied_once_however_many_apply_it(api):

@@ -25,7 +25,7 @@ COUNTERS = frozenset({"segment_states", "group_states"})
 """Tables with one row per bucket and list. A statement may read a definition's counters in all buckets: each machine sums its own."""
 
 CONTROL = re.compile(
-    r"(BEGIN|COMMIT|ROLLBACK)( ISOLATION LEVEL REPEATABLE READ READ ONLY)?;?|(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO) \w+;?"
+    r"(BEGIN|COMMIT|ROLLBACK)( ISOLATION LEVEL REPEATABLE READ( READ ONLY)?)?;?|(SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO) \w+;?"
     r"|BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
     r"|SAVEPOINT limited; SET LOCAL statement_timeout = \d+"
     r"|SET LOCAL idle_in_transaction_session_timeout = '\d+s'"

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar, overload
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
@@ -284,15 +284,36 @@ class Database:
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction. After a deadlock, a serialization failure or RunAgain, run it again from the start, up to 8 times in total."""
-        for attempt in range(_RETRIES):
-            try:
-                async with self.transaction() as transaction:
-                    return await work(transaction)
-            except RETRIABLE:
-                if attempt == _RETRIES - 1:
-                    raise
-                await asyncio.sleep(0.01 * 2**attempt)
-        raise AssertionError("unreachable")
+
+        async def once() -> T:
+            async with self.transaction() as transaction:
+                return await work(transaction)
+
+        return await _repeated(once)
+
+    async def rehearse(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` like `run`, and roll back what it has written."""
+        return await _repeated(lambda: self._rehearsed(work, None))
+
+    async def rehearse_in_snapshot(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` once, on the database as of its first statement, and roll back what it has written.
+
+        Raises one of RETRIABLE if it writes a row that others have changed since.
+        """
+        return await self._rehearsed(work, "repeatable_read")
+
+    async def _rehearsed(
+        self, work: Callable[[Transaction], Awaitable[T]], isolation: Literal["repeatable_read"] | None
+    ) -> T:
+        async with self._borrow() as connection:
+            block = connection.transaction(isolation=isolation)
+            await _begin(connection, block.start())
+            with self._models_in(connection):
+                try:
+                    return await work(Transaction(connection))
+                finally:
+                    with suppress(*NO_CONNECTION):  # a lost connection has rolled back already
+                        await block.rollback()
 
 
 class _Loan:
@@ -332,6 +353,17 @@ class _Loan:
     def _leave(self, _: object = None) -> None:
         if self._place is not None:
             self._place.leave()
+
+
+async def _repeated(once: Callable[[], Awaitable[T]]) -> T:
+    for attempt in range(_RETRIES):
+        try:
+            return await once()
+        except RETRIABLE:
+            if attempt == _RETRIES - 1:
+                raise
+            await asyncio.sleep(0.01 * 2**attempt)
+    raise AssertionError("unreachable")
 
 
 async def _begin(connection: Connection, beginning: Awaitable[object]) -> None:

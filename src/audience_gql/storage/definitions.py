@@ -6,7 +6,9 @@ It must not write facts. Definitions are few, and every function is one statemen
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +22,7 @@ from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
 
 _COUNTED_PART = 64
+_IS_UNLOCKED: Final = ContextVar("is_unlocked", default=False)
 _LISTS: Final = (
     "SELECT 'group' AS kind, id, name, name_folded AS detail FROM groups WHERE workspace_id = $1 "
     "UNION ALL SELECT 'segment', id, name, NULL FROM segments WHERE workspace_id = $1"
@@ -54,11 +57,23 @@ class BucketInstant:
 async def lock_workspace(connection: Connection, workspace_id: int) -> None:
     """Lock the workspace's definitions to change them, so that changes of segments and openings of buckets happen one after the other.
 
-    Ticks after this transaction see a new version and read the segments again.
+    Ticks after this transaction see a new version and read the segments again. It locks nothing inside `unlocked`.
     """
+    if _IS_UNLOCKED.get():
+        return
     await connection.execute(
         "UPDATE workspaces SET definitions_version = definitions_version + 1 WHERE id = $1", workspace_id
     )
+
+
+@contextmanager
+def unlocked() -> Iterator[None]:
+    """During the context, lock_workspace locks nothing. Only for work on a snapshot that is rolled back."""
+    token = _IS_UNLOCKED.set(True)
+    try:
+        yield
+    finally:
+        _IS_UNLOCKED.reset(token)
 
 
 async def hold_workspace(connection: Connection, workspace_id: int) -> None:

@@ -1,12 +1,14 @@
 """Says what a set of definitions would change, and whom it would move.
 
-It applies the set, remembers what would then be stored, and rolls everything back. Then it counts in one snapshot, without a lock.
+It applies the set, remembers what would then be stored, and rolls everything back. Then it counts in one snapshot. It does not lock the
+workspace's definitions, unless somebody else changes in the meantime what the set would change.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, NoReturn, TypeAlias
+from typing import Literal, TypeAlias
 
 from audience_gql.audience.definition_sets.applying import changed_within
 from audience_gql.audience.definition_sets.given import DefinitionKind, GivenSet
@@ -14,7 +16,8 @@ from audience_gql.audience.definition_sets.movements import Movement, departures
 from audience_gql.audience.definition_sets.outcomes import Outcome
 from audience_gql.audience.definition_sets.plans import Plan, Step
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import Transaction
+from audience_gql.storage import definitions
+from audience_gql.storage.database import RETRIABLE, Transaction
 from audience_gql.storage.models import Workspace
 
 PlannedAction: TypeAlias = Literal["CREATE", "UPDATE", "DELETE", "FOLLOW"]
@@ -43,15 +46,6 @@ class Planned:
     changes: tuple[PlannedChange, ...]
 
 
-class _RollBack(Exception):  # it is no error
-    """Carries the result out of the transaction, which must not be committed."""
-
-    def __init__(self, plan: Plan, outcome: Outcome) -> None:
-        super().__init__()
-        self.plan = plan
-        self.outcome = outcome
-
-
 async def plan_definitions(
     *, ports: Ports, heavy_ports: Ports, workspace: Workspace, given: GivenSet
 ) -> Planned:
@@ -59,15 +53,7 @@ async def plan_definitions(
 
     `heavy_ports` are for the counts.
     """
-
-    async def work(transaction: Transaction) -> NoReturn:
-        plan, _ = await changed_within(transaction, ports, workspace, given)
-        raise _RollBack(plan, await Outcome.read(transaction.connection, workspace))
-
-    try:
-        await ports.database.run(work)
-    except _RollBack as rolled_back:
-        plan, outcome = rolled_back.plan, rolled_back.outcome
+    plan, outcome = await _rehearsed(ports, workspace, given)
     refilled = [step.id for step in plan.steps if step.kind == "SEGMENT" and _is_refilled(step)]
     following = outcome.following(refilled)
     async with heavy_ports.database.snapshot() as connection:
@@ -77,6 +63,19 @@ async def plan_definitions(
     changes = [_change(step, outcome, moved.get(step.id)) for step in plan.steps]
     changes += [_follower(number, outcome, moved.get(number)) for number in following]
     return Planned(plan=plan, changes=tuple(changes))
+
+
+async def _rehearsed(ports: Ports, workspace: Workspace, given: GivenSet) -> tuple[Plan, Outcome]:
+    """What the set would change, and what would then be stored."""
+
+    async def work(transaction: Transaction) -> tuple[Plan, Outcome]:
+        plan, _ = await changed_within(transaction, ports, workspace, given)
+        return plan, await Outcome.read(transaction.connection, workspace)
+
+    with suppress(*RETRIABLE), definitions.unlocked():
+        return await ports.database.rehearse_in_snapshot(work)
+    # Somebody has changed what the set changes, so now with the lock.
+    return await ports.database.rehearse(work)
 
 
 def _is_refilled(step: Step) -> bool:
