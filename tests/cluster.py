@@ -5,15 +5,22 @@ CITUS_URL names a database of the coordinator in which the cluster is set up. Ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from audience_gql.storage import citus
+from audience_gql.storage.schema import migrate
+
+COORDINATOR = os.environ.get("CITUS_URL")
 
 _SHARDS = 4
+_numbers = count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,40 @@ async def machines(coordinator_url: str) -> tuple[Machine, ...]:
     finally:
         await connection.close()
     return tuple(Machine(host=row["nodename"], port=row["nodeport"]) for row in rows)
+
+
+def new_name(topic: str) -> str:
+    """The name of a database that nobody has yet."""
+    return f"{topic}_{os.getpid()}_{next(_numbers)}"
+
+
+@asynccontextmanager
+async def undistributed(coordinator_url: str, name: str) -> AsyncIterator[str]:
+    """The address of an empty database with this name on every machine, which is dropped at the end."""
+    try:
+        await create(coordinator_url, name)
+        yield urlunsplit(urlsplit(coordinator_url)._replace(path=f"/{name}"))
+    finally:
+        await drop(coordinator_url, name)
+
+
+@asynccontextmanager
+async def database(coordinator_url: str, name: str) -> AsyncIterator[str]:
+    """The address of a migrated and distributed database with this name, which is dropped at the end."""
+    async with undistributed(coordinator_url, name) as url:
+        await migrate(url)
+        await distribute(url)
+        yield url
+
+
+@asynccontextmanager
+async def database_beside(server_url: str, topic: str) -> AsyncIterator[str]:
+    """A database for processes that a test starts: this one on a server of their own, or with CITUS_URL a new one on the cluster."""
+    if COORDINATOR is None:
+        yield server_url
+        return
+    async with database(COORDINATOR, new_name(topic)) as url:
+        yield url
 
 
 async def create(coordinator_url: str, database: str, *, others: int | None = None) -> None:

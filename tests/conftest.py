@@ -61,11 +61,8 @@ class Run:
     async def database(self, suffix: str) -> AsyncIterator[str]:
         name = f"{self.template}_{suffix}"
         if self.is_cluster:
-            await cluster.create(self.database_url, name)
-            await migrate(self._named(name))
-            await cluster.distribute(self._named(name))
-            yield self._named(name)
-            await cluster.drop(self.database_url, name)
+            async with cluster.database(self.database_url, name) as url:
+                yield url
             return
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")
         yield self._named(name)

@@ -1,4 +1,4 @@
-"""Starts the whole product as a process, `audience-gql up`, on its own servers."""
+"""Starts the whole product as a process, `audience-gql up`, on its own servers, or with CITUS_URL on a database of the cluster."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import shlex
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from tests import cluster
 
 _PATIENCE_SECONDS = 60.0
 
@@ -50,11 +52,15 @@ async def started(folder: Path, **settings: str) -> AsyncIterator[Product]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     state, log = folder / "state", folder / "up.log"
-    with Servers.throwaway() as servers, log.open("wb") as output:
-        addresses = servers.addresses
+    async with AsyncExitStack() as stack:
+        addresses = stack.enter_context(Servers.throwaway()).addresses
+        output = stack.enter_context(log.open("wb"))
+        database_url = await stack.enter_async_context(
+            cluster.database_beside(addresses.database_url, "product")
+        )
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "audience_gql.cli", "up", "--port", str(port), "--state", state,
-            env={**os.environ, "DATABASE_URL": addresses.database_url, "REDIS_URL": addresses.redis_url, **settings},
+            env={**os.environ, "DATABASE_URL": database_url, "REDIS_URL": addresses.redis_url, **settings},
             stdout=output, stderr=output,
         )  # fmt: skip
         try:
@@ -66,7 +72,7 @@ async def started(folder: Path, **settings: str) -> AsyncIterator[Product]:
                 f"http://127.0.0.1:{port}",
                 shlex.split(token[1])[0],
                 process.pid,
-                addresses.database_url,
+                database_url,
                 addresses.redis_url,
                 folder,
             )

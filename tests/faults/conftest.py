@@ -34,6 +34,7 @@ from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import UNREACHABLE, Database, Unavailable
 from audience_gql.storage.models import Segment, Workspace
 from audience_gql.storage.schema import migrate
+from tests import cluster
 
 PATIENCE_SECONDS = 30.0
 _numbers = count(1)
@@ -169,6 +170,13 @@ def servers() -> Iterator[Servers]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
+    if cluster.COORDINATOR:
+        async with (
+            cluster.database_beside(servers.addresses.database_url, "faults") as database_url,
+            world_on(servers, database_url, tmp_path) as made,
+        ):
+            yield made
+        return
     name = f"faults_{next(_numbers)}"
     admin = await _connected(servers.addresses.database_url)
     await admin.execute(f"CREATE DATABASE {name}")

@@ -11,9 +11,7 @@ import os
 import shlex
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import pytest_asyncio
@@ -21,12 +19,11 @@ import pytest_asyncio
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.embedded import Servers
-from audience_gql.storage.schema import migrate
 from tests import cluster
 from tests.faults.conftest import World, world_on
 from tests.fuzz.storm import Storm
 
-COORDINATOR, COMMAND = os.environ.get("CITUS_URL"), os.environ.get("CITUS_MACHINE")
+COMMAND = os.environ.get("CITUS_MACHINE")
 pytestmark = [
     pytest.mark.fuzz,
     pytest.mark.faults,
@@ -34,7 +31,6 @@ pytestmark = [
     pytest.mark.skipif(not COMMAND, reason="CITUS_MACHINE does not say how to kill a machine"),
 ]
 SECONDS = 40
-_numbers = count(1)
 
 
 @dataclass
@@ -54,7 +50,7 @@ class ClusterStorm(Storm):
         await self._lose_machine()
 
     async def _lose_machine(self) -> None:
-        _, *others = await cluster.machines(str(COORDINATOR))
+        _, *others = await cluster.machines(str(cluster.COORDINATOR))
         port = self.chance.choice(others).port
         await _have("stop", port)
         try:
@@ -86,14 +82,11 @@ class ClusterStorm(Storm):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def cluster_world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
-    url, name = str(COORDINATOR), f"storm_{os.getpid()}_{next(_numbers)}"
-    database_url = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-    await cluster.create(url, name)
-    await migrate(database_url)
-    await cluster.distribute(database_url)
-    async with world_on(servers, database_url, tmp_path) as made:
+    async with (
+        cluster.database_beside(servers.addresses.database_url, "storm") as database_url,
+        world_on(servers, database_url, tmp_path) as made,
+    ):
         yield made
-    await cluster.drop(url, name)
 
 
 @pytest.mark.parametrize("seed", range(3))
