@@ -111,8 +111,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if os.environ.get("CITUS_URL") and item.get_closest_marker("one_server"):
-        pytest.skip("on a cluster, plans, pools, the catalogue and some statements differ")
+    if os.environ.get("CITUS_URL") and (one_server := item.get_closest_marker("one_server")):
+        pytest.skip(one_server.args[0])
     if not os.environ.get("CITUS_URL") and item.get_closest_marker("on_cluster"):
         pytest.skip("CITUS_URL names no cluster")
 

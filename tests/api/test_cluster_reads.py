@@ -13,7 +13,7 @@ import pytest
 from audience_gql.audience.acting.actor import Actor
 from tests.api.buckets import another_bucket
 
-pytestmark = pytest.mark.one_server
+pytestmark = pytest.mark.one_server("has one server read as a cluster and as one server")
 
 LT = {"country": {"is": "LT"}}
 LISTS = """

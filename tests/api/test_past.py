@@ -277,7 +277,7 @@ async def test_an_unknown_segment(api, stranger):
         assert error["extensions"] == {"code": "NOT_FOUND", "argument": "segmentId"}
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("counts statements, and a cluster is asked once for each parent or bucket")
 async def test_one_person_or_fifty_and_one_segment_or_many_need_the_same_statements(api):
     segments = await api.segments({f"segment {number}": LT for number in range(10)})
     await api.upsert(*({"externalId": str(number), "country": "LT"} for number in range(50)))

@@ -160,7 +160,7 @@ async def test_other_workspaces_do_not_count(api, stranger):
     assert (await preview(api, inside(theirs)))["issues"][0]["code"] == "UNKNOWN"
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("counts statements, and a cluster is asked once for each parent or bucket")
 async def test_it_costs_the_same_statements_however_many_people_and_segments_there_are(api):
     await api.upsert({"externalId": "0", "country": "LT"})
     segment = await api.segment("segment", LITHUANIA)

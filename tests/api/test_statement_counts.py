@@ -86,7 +86,7 @@ async def full(schema, database, tick_pool):
 @pytest.mark.parametrize(
     "document", [PEOPLE, EVENTS, GROUPS, SEGMENTS], ids=["people", "events", "groups", "segments"]
 )
-@pytest.mark.one_server
+@pytest.mark.one_server("counts statements, and a cluster is asked once for each parent or bucket")
 async def test_one_parent_or_fifty(full, document):
     api, _ = full
 

@@ -434,7 +434,7 @@ def message_numbers(delivery_id: str, message_id: str) -> tuple[int, int, int]:
     return *named[0], named[1]
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("counts statements, and a cluster is asked once for each parent or bucket")
 async def test_deliveries_come_in_pages_and_by_state_with_the_same_number_of_statements(api, post):
     id_ = await endpoint(api)
     await automation(api, id_)

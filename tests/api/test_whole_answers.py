@@ -9,7 +9,7 @@ from audience_gql.api.context import Context
 from audience_gql.api.operation_requests import OperationRequest
 from audience_gql.storage.reads.composed.writing import _MOST_TEXTS
 
-pytestmark = pytest.mark.one_server
+IS_ONE_SERVER = pytest.mark.one_server("looks at composed statements, which a cluster does not get")
 PERSON = 'id email createdAt latitude field(key: "plan") fields { key value } channels { channel status changedAt reason }'  # fmt: skip
 PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 LISTS = f"groups(first: 2) {{ {PAGE} edges {{ cursor addedAt node {{ id name memberCount }} }} }} segments {{ edges {{ enteredAt node {{ id state }} }} }}"
@@ -51,6 +51,7 @@ async def executor_of(api, document: str) -> str:
     return context.executor
 
 
+@IS_ONE_SERVER
 @pytest.mark.parametrize("root", WHOLE, ids=lambda root: root.split("(")[0].split()[0])
 async def test_a_root_field_is_one_statement(api, root):
     await people(api)
@@ -61,6 +62,7 @@ async def test_a_root_field_is_one_statement(api, root):
     assert len(sent) == 1
 
 
+@IS_ONE_SERVER
 async def test_a_root_field_beside_it_may_be_read_otherwise(api):
     await people(api)
     document = "{{ viewer {{ workspace {{ timezone }} }} __typename {} {} }}"
@@ -91,6 +93,7 @@ async def test_a_statement_that_the_driver_would_not_keep_is_not_written(api):
     assert await executor_of(api, f'{{ segment(by: {{ name: "All" }}) {{ {many} }} }}') == "plan"
 
 
+@IS_ONE_SERVER
 async def test_few_texts_are_kept_of_one_answer(api):
     await people(api)
     document = "query ($first: Int) { groups(first: $first) { edges { node { name } } } }"

@@ -217,7 +217,7 @@ async def test_facts_are_those_in_the_tables_as_far_as_they_are_read(house):
     assert elsewhere == {}
 
 
-@pytest.mark.one_server  # a cluster has a snapshot for each machine
+@pytest.mark.one_server("a cluster has a snapshot for each machine")
 async def test_everything_is_of_one_snapshot(house, monkeypatch):
     await house.upsert({"externalId": "ada"})
     segment = await house.segment("Buyers", BOUGHT)

@@ -103,7 +103,7 @@ async def names_an_event(house: House) -> None:
     await house.track("ada", "never seen")
 
 
-@pytest.mark.one_server  # a cluster locks whole tables of definitions: docs/howto/scale-out.md
+@pytest.mark.one_server("a cluster locks whole tables of definitions: docs/howto/scale-out.md")
 @pytest.mark.parametrize("writes", [edits, defines, creates_people, names_an_event])
 async def test_an_open_transaction_delays_no_other_workspace(house, neighbour, writes):
     await house.upsert({"externalId": "ada"})

@@ -86,7 +86,7 @@ async def test_nothing_of_it_is_left_and_everything_of_another(house, other_hous
     assert await Doorkeeper(house.ports).authenticate(others)
 
 
-@pytest.mark.one_server  # the catalogue of a cluster has the tables of shards, too
+@pytest.mark.one_server("a cluster has its shards in the catalogue, too")
 async def test_every_table_with_a_bucket_is_emptied(house):
     found = await house.ports.database.fetch(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'bucket_id'"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import cluster
+
 SCRIPT = Path(__file__).parents[2] / "deploy" / "back_up.sh"
 DAY = 24 * 60 * 60
 AWAY = "postgres://nobody@127.0.0.1:1/nothing"
@@ -31,7 +33,8 @@ def programs() -> Path:
 
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     path = os.pathsep.join((str(programs()), os.environ["PATH"]))
-    return {**os.environ, "PATH": path, "BACKUP_FOLDER": str(folder), **settings}
+    on_a_cluster = {"PGOPTIONS": "-c citus.override_table_visibility=on"} if cluster.COORDINATOR else {}
+    return {**os.environ, "PATH": path, "BACKUP_FOLDER": str(folder), **on_a_cluster, **settings}
 
 
 def back_up(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:

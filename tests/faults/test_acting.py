@@ -354,6 +354,7 @@ def opened(monkeypatch):
     return monkeypatch
 
 
+@pytest.mark.one_server("kills Postgres; tests/fuzz/test_cluster_storm.py kills the machines of a cluster")
 async def test_every_change_is_acted_on_exactly_once_whatever_is_killed(world, opened):
     seed = int.from_bytes(os.urandom(4))
     house = House(world, random.Random(seed))

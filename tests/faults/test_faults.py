@@ -84,6 +84,7 @@ async def test_a_worker_killed_in_the_middle_of_a_fill_is_followed_by_another(wo
     await world.eventually(lambda: world.members(segment), {str(n) for n in range(20)})
 
 
+@pytest.mark.one_server("kills Postgres; tests/fuzz/test_cluster_storm.py kills the machines of a cluster")
 async def test_postgres_restarts_and_the_same_worker_goes_on(world):
     world.start_worker()
     await world.people("ada", "bob")
@@ -138,6 +139,7 @@ async def test_a_valkey_that_hangs_holds_nobody_up(world):
         os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.one_server("kills Postgres; tests/fuzz/test_cluster_storm.py kills the machines of a cluster")
 async def test_a_worker_waits_for_postgres_at_its_start(world):
     world.servers.kill_postgres()
 

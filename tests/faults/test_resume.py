@@ -212,6 +212,7 @@ def beginning(listeners: list[Listener], log: dict[int, list[int]]) -> list[str]
     ]
 
 
+@pytest.mark.one_server("kills Postgres; tests/fuzz/test_cluster_storm.py kills the machines of a cluster")
 async def test_four_clients_that_come_and_go_hear_every_change_once_whatever_is_killed(world):
     seed = int.from_bytes(os.urandom(4))
     chance = random.Random(seed)

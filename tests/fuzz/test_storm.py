@@ -43,6 +43,7 @@ OVER_ALL = (
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.one_server("kills Postgres; tests/fuzz/test_cluster_storm.py kills the machines of a cluster")
 async def test_whatever_happens_no_membership_is_wrong(world, seed, storms):
     storm = Storm(world, seed)
 

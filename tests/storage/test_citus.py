@@ -24,7 +24,7 @@ async def connection(empty_database_url):
     await connection.close()
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("a cluster has its shards in the catalogue, too")
 async def test_every_table_has_a_place(connection):
     rows = await connection.fetch(
         "SELECT c.relname FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
@@ -37,7 +37,7 @@ async def test_every_table_has_a_place(connection):
     ) + len(LOCAL)
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("a cluster has its shards in the catalogue, too")
 async def test_every_foreign_key_is_kept_or_left_out(connection):
     rows = await connection.fetch(
         "SELECT k.conrelid::regclass::text AS table, k.conname AS name, pg_get_constraintdef(k.oid) AS definition "
@@ -49,7 +49,7 @@ async def test_every_foreign_key_is_kept_or_left_out(connection):
     assert found == expected
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("is about a server without Citus")
 def test_without_a_cluster_the_commands_say_so(database_url, redis_url, monkeypatch, capsys):
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", redis_url)

@@ -11,7 +11,7 @@ import pytest
 from audience_gql.storage.database import Database
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("looks at a setting that connections to a cluster do not get")
 async def test_fills_are_planned_for_their_bucket_and_ticks_once(tick_pool):
     """A plan for a bucket of ten people, taken for one of 23,570 among hundreds of such, ran for more than a minute."""
     async with tick_pool.filling() as filling, tick_pool.transaction() as ticking:

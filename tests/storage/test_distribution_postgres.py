@@ -65,7 +65,7 @@ OLDEST = 15
 WORDS = ("-n", "0", "-q", "-m", "not faults and not fuzz and not browser and not bulk", "-k", "not planted")
 """Without tests that start or kill servers, and without those that plant bugs in our own code: they try the tests, not Postgres."""
 
-pytestmark = [pytest.mark.faults, pytest.mark.distribution, pytest.mark.one_server]
+pytestmark = [pytest.mark.faults, pytest.mark.distribution, pytest.mark.one_server("starts another server")]
 
 
 @pytest.fixture

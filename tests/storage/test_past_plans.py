@@ -19,7 +19,7 @@ from audience_gql.storage.insights import past
 from audience_gql.storage.insights.past import WasMember
 from audience_gql.storage.reads.slices import Slice
 
-pytestmark = pytest.mark.one_server
+pytestmark = pytest.mark.one_server("looks at plans of one server")
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = 5_000

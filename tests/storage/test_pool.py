@@ -259,7 +259,7 @@ async def test_a_token_keeps_its_place_until_its_connection_is_at_rest(narrow):
 
 
 @pytest.mark.parametrize("query", ["SELECT 1", "SELECT pg_sleep(0.003)"])
-@pytest.mark.one_server
+@pytest.mark.one_server("counts connections, and a cluster makes its own")
 async def test_a_thousand_cancelled_readers_leave_nothing_behind(empty_database_url, query):
     database = await Database.open(empty_database_url, pool_size=MOST, pool_wait_seconds=5, is_default=False)
     chance = random.Random(5)

@@ -55,7 +55,7 @@ MODELS = [
 ]
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("a cluster has its shards in the catalogue, too")
 async def test_every_table_has_a_model_with_the_same_columns(database):
     rows = await database.fetch(
         "SELECT table_name, array_agg(column_name::text) AS columns FROM information_schema.columns "
@@ -126,7 +126,7 @@ async def test_migrating_twice_at_once_is_harmless(database, database_url):
     assert await is_migrated(database)
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("drops the schema, and with it the extension")
 async def test_many_may_migrate_an_empty_database_at_once(empty_database_url):
     connection = await asyncpg.connect(empty_database_url)
     await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
@@ -138,7 +138,7 @@ async def test_many_may_migrate_an_empty_database_at_once(empty_database_url):
     assert len(applied) == len(list(MIGRATIONS.glob("m0*.py")))
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("drops the schema, and with it the extension")
 async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url):
     connection = await asyncpg.connect(empty_database_url)
     await connection.execute(
@@ -166,7 +166,7 @@ async def test_a_database_of_another_version_is_refused(names, empty_database_ur
     assert await contents(empty_database_url) == before
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("drops the schema, and with it the extension")
 async def test_a_database_of_another_version_is_dropped_on_request(empty_database_url):
     expected, _ = await contents(empty_database_url)
     await migrated_as(empty_database_url, ["m0001_initial", "m0002_scale"])

@@ -235,7 +235,7 @@ async def test_postgres_calls_nothing_volatile_that_the_rules_do_not_know(databa
     assert {row["proname"] for row in rows} <= VOLATILE
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("a cluster has its shards in the catalogue, too")
 async def test_the_schema_has_nothing_that_acts_by_itself(database):
     acting = await database.fetch(
         "SELECT t.tgname FROM pg_trigger t WHERE NOT t.tgisinternal "
@@ -264,7 +264,7 @@ async def test_whatever_is_unique_in_a_bucketed_table_is_so_within_its_bucket(da
     assert [row["index_name"] for row in rows if not row["has_bucket"]] == []
 
 
-@pytest.mark.one_server
+@pytest.mark.one_server("a cluster has its shards in the catalogue, too")
 async def test_every_table_with_a_bucket_is_one_that_the_rules_know(database):
     rows = await database.fetch(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'bucket_id'"

@@ -7,7 +7,7 @@ import pytest
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.tick_pool import TickPool
 
-pytestmark = pytest.mark.one_server
+pytestmark = pytest.mark.one_server("looks at plans of one server")
 
 
 @pytest.fixture

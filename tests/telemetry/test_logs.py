@@ -82,6 +82,7 @@ async def said(observed: Observed, process: str, words: str) -> dict[str, Any]:
 
 
 @pytest.mark.faults
+@pytest.mark.one_server("breaks ticks with a trigger, which a distributed table cannot have")
 async def test_no_log_contains_what_a_client_has_sent(observed: Observed):
     async with httpx.AsyncClient(base_url=observed.product.origin, timeout=30) as client:
         ask = Asking(observed.product, client)
