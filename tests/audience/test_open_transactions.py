@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from audience_gql.audience.definitions import groups, segments
+from audience_gql.audience.definitions.deletions import delete_custom_field, delete_group
+from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
-from audience_gql.storage.database import Database, Transaction
+from audience_gql.storage.database import Database
 from audience_gql.storage.reads import batches
 from tests.audience.conftest import House
+from tests.lingering import Lingering
 from tests.waiting import somebody_waits
 
 LT, LV = {"country": {"is": "LT"}}, {"country": {"is": "LV"}}
 ADA = SubscriberKey(kind="externalId", value="ada")
 _numbers = count(1)
-
-
-@dataclass
-class Lingering:
-    """A database whose transactions stay open, after all their work, until they may commit."""
-
-    database: Database
-    is_written: asyncio.Event = field(default_factory=asyncio.Event)
-    may_commit: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __getattr__(self, name: str) -> Any:  # Any: whatever a database has
-        return getattr(self.database, name)
-
-    async def run(self, work: Callable[[Transaction], Awaitable[Any]]) -> Any:  # Any: what the work gives
-        async def linger(transaction: Transaction) -> Any:  # Any: the same
-            result = await work(transaction)
-            self.is_written.set()
-            while not self.may_commit.is_set():  # not idle, or Postgres would end the transaction
-                await transaction.connection.execute("SELECT 1")
-                await asyncio.wait([asyncio.create_task(self.may_commit.wait())], timeout=0.5)
-            return result
-
-        return await self.database.run(linger)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -103,7 +81,6 @@ async def names_an_event(house: House) -> None:
     await house.track("ada", "never seen")
 
 
-@pytest.mark.one_server("a cluster locks whole tables of definitions: docs/howto/scale-out.md")
 @pytest.mark.parametrize("writes", [edits, defines, creates_people, names_an_event])
 async def test_an_open_transaction_delays_no_other_workspace(house, neighbour, writes):
     await house.upsert({"externalId": "ada"})
@@ -121,3 +98,69 @@ async def test_an_open_transaction_delays_no_other_workspace(house, neighbour, w
     assert not writing.done()
     lingering.may_commit.set()
     await writing
+
+
+async def joins(house: House) -> None:
+    await groups.add_to_group(
+        ports=house.ports, workspace=house.workspace, group_id=await id_of(house, "groups"), subscribers=[ADA]
+    )
+
+
+async def deletes_the_group(house: House) -> None:
+    await delete_group(ports=house.ports, workspace=house.workspace, group_id=await id_of(house, "groups"))
+
+
+async def deletes_the_field(house: House) -> None:
+    field_id = await id_of(house, "custom_fields")
+    await delete_custom_field(ports=house.ports, workspace=house.workspace, field_id=field_id)
+
+
+async def values(house: House) -> None:
+    await house.upsert({"externalId": "ada", "fields": [{"key": "plan", "value": "a"}]})
+
+
+async def id_of(house: House, table: str) -> int:
+    return await house.ports.database.fetchval(
+        f"SELECT id FROM {table} WHERE workspace_id = $1", house.workspace.id
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=[False, True], ids=["rows", "coordinator"])
+async def apart(house, database_url, request):
+    """The same house, with other connections, and with the locks of one machine or those of a cluster."""
+    if house.ports.database.is_cluster and not request.param:
+        pytest.skip("a cluster has no locks of single rows of definitions")
+    database = await Database.open(database_url, is_default=False)
+    database.is_cluster = request.param
+    yield replace(house, ports=replace(house.ports, database=database))
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("writes", "waits"),
+    [
+        (joins, deletes_the_group),
+        (values, deletes_the_field),
+        (names_an_event, names_an_event),
+        (edits, edits),
+    ],
+)
+async def test_transactions_of_a_workspace_wait_where_they_must(house, apart, writes, waits):
+    await house.upsert({"externalId": "ada"})
+    await house.group("G")
+    await define_custom_field(
+        ports=house.ports, workspace=house.workspace, key="plan", label="Plan", type="TEXT"
+    )
+    await house.segment("S", LT)
+    lingering = Lingering(apart.ports.database)
+    writing = asyncio.create_task(writes(replace(apart, ports=replace(apart.ports, database=lingering))))
+    await lingering.is_written.wait()
+
+    waiting = asyncio.create_task(waits(apart))
+    try:
+        while not await somebody_waits(house.ports.database):
+            await asyncio.wait([waiting], timeout=0.02)
+            assert not waiting.done()
+    finally:
+        lingering.may_commit.set()
+        await asyncio.gather(writing, waiting)

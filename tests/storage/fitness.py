@@ -40,6 +40,9 @@ EXEMPT = frozenset({
     # Where the primary is, and how far its replica has come; both are about one server.
     "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint AS position, (SELECT c.system_identifier || '/' || current_database() FROM pg_control_system() c) AS system",
     "SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END AS position, (SELECT c.system_identifier || '/' || current_database() FROM pg_control_system() c) AS system",
+    # Locks at the coordinator, which stand for those of definitions there. Ticks and fills, which connect to other machines, have none.
+    "SELECT pg_advisory_xact_lock(k.id) FROM unnest($1::bigint[]) AS k (id)",
+    "SELECT pg_advisory_xact_lock_shared(k.id) FROM unnest($1::bigint[]) AS k (id)",
     "ANALYZE",  # after a bulk load; no statement of the application waits for it
 })  # fmt: skip
 
@@ -49,7 +52,7 @@ EXEMPT_BLOCKS = frozenset({
 
 VOLATILE = frozenset({
     "clock_timestamp", "currval", "gen_random_uuid", "lastval", "nextval", "now", "random", "random_normal", "setval",
-    "statement_timestamp", "timeofday", "transaction_timestamp", "uuidv4", "uuidv7", "uuid_generate_v4", "txid_current",
+    "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", "statement_timestamp", "timeofday", "transaction_timestamp", "uuidv4", "uuidv7", "uuid_generate_v4", "txid_current",
     "pg_control_system", "pg_current_wal_flush_lsn", "pg_current_xact_id", "pg_is_in_recovery", "pg_last_wal_replay_lsn", "pg_notify", "pg_sleep", "set_config", "current_setting", "setseed",
 })  # fmt: skip
 """Functions whose result differs per call or per transaction, or that read or set the session. A test compares this with Postgres' own list."""

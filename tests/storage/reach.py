@@ -78,11 +78,21 @@ def refusals(tree: exp.Expr) -> list[str]:
     return found
 
 
+def refused_locks(tree: exp.Expr) -> Iterator[str]:
+    """What a statement locks that would make other workspaces wait on a cluster."""
+    for select in tree.find_all(exp.Select):
+        tables = {table.alias_or_name: table.name for table in tables_of(select)}
+        for lock in select.args.get("locks") or ():
+            named = {it.name for it in lock.expressions} or tables.keys()
+            if locked := {tables[it] for it in named} & set(citus.REFERENCE):
+                yield f"locks rows of {', '.join(sorted(locked))}, which every machine has: this locks the whole table there"
+
+
 LOCAL = frozenset({
-    "audits", "export_chunks", "exports", "import_chunks", "import_rejects", "imports", "tortoise_migrations", "trail_entries",
+    "api_tokens", "audits", "export_chunks", "exports", "identities", "import_chunks", "import_rejects", "imports", "tortoise_migrations", "trail_entries",
     "trusted_documents", "wanted_clearings", "wanted_fills", "workers",
 })  # fmt: skip
-"""The work of the processes, which only the coordinator has. test_citus.py compares this with the schema."""
+"""The work of the processes, tokens, and the keys of people, which only the coordinator has. test_citus.py compares this with the schema."""
 
 
 def _refused_in_several(tree: exp.Expr) -> Iterator[str]:

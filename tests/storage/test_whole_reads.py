@@ -32,7 +32,12 @@ def test_the_list_names_nothing_that_is_not_there():
 
 
 def test_the_mark_of_one_machine_is_found():
-    assert {file for file, _ in never_on_a_cluster()} == {"parent_pages.py", "past.py", "writing.py"}
+    assert {file for file, _ in never_on_a_cluster()} == {
+        "batches.py",
+        "parent_pages.py",
+        "past.py",
+        "writing.py",
+    }
 
 
 ASKS = [
@@ -91,6 +96,7 @@ PLANTED = [
         "SELECT s.id FROM subscribers s JOIN import_rejects r ON r.id = s.id WHERE s.bucket_id = $1",
         "joins import_rejects",
     ),
+    ("SELECT g.id FROM groups g WHERE g.id = $1 FOR KEY SHARE", "locks the whole table"),
 ]  # fmt: skip
 
 

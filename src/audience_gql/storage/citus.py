@@ -31,20 +31,19 @@ Places: TypeAlias = Mapping[str, Place]
 
 REFERENCE: Final = (
     "workspaces",
-    "api_tokens",
     "custom_fields",
     "event_names",
     "groups",
     "segments",
     "segment_dependencies",
-    "identities",
     "automations",
     "webhook_endpoints",
     "zone_clocks",
 )
-"""Definitions, which statements about people join. They are small and rarely written, except `identities`: an address has one owner in the whole workspace."""
+"""Definitions, which statements about people join. They are small and rarely written."""
 DISTRIBUTED: Final = ("buckets", *reversed(BUCKETED))
-"""Tables with a row for each bucket, and with rows of a bucket. All others are the work of the processes, and stay on the coordinator."""
+"""Tables with a row for each bucket, and with rows of a bucket. All others stay on the coordinator: the work of the processes, tokens, and the keys of
+people. A key has one owner in the whole workspace, and nothing that a machine does on its own asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +131,7 @@ async def places(connection: Connection) -> Places:
 SETTINGS: Final = {
     "citus.multi_shard_modify_mode": "sequential",  # writes to several machines must not keep a later write to a definition from running
     "citus.override_table_visibility": "off",  # the driver looks types up, which takes seconds while each table's visibility is checked
+    "citus.all_modifications_commutative": "on",  # a write to a definition locks its row, not the whole table: storage/row_locks.py orders the writers
     "timezone": "UTC",
     "jit": "off",
 }
@@ -187,12 +187,14 @@ async def processes(connection: Connection) -> int:
 async def steps_to_distribute(connection: Connection) -> list[Step]:
     """What is left to do, in order. Nothing is left when it is done."""
     now, keys = await places(connection), await _key_names(connection)
+    brought_back = [name for name, place in now.items() if place is not Place.LOCAL and name not in _SPREAD]
     references = [name for name in REFERENCE if now[name] is not Place.REFERENCE]
     distributions = [name for name in DISTRIBUTED if now[name] is not Place.DISTRIBUTED]
     dropped = [key for key in (*LEFT_OUT, *(KEPT if references or distributions else ())) if key.name in keys]
     added = [key for key in KEPT if key in dropped or key.name not in keys]
     return [
         *(Step(about=f"drop the key {key.name}", sql=key.drop) for key in dropped),
+        *map(_bring_back, brought_back),
         *(
             Step(about=f"copy {name} to every machine", sql=f"SELECT create_reference_table('{name}')")
             for name in references
@@ -206,17 +208,22 @@ async def steps_to_distribute(connection: Connection) -> list[Step]:
 async def steps_to_undistribute(connection: Connection) -> list[Step]:
     """What is left to do on the way back to one machine, in order."""
     now, keys = await places(connection), await _key_names(connection)
-    spread = [name for name in (*DISTRIBUTED[::-1], *REFERENCE[::-1]) if now[name] is not Place.LOCAL]
+    spread = [name for name in dict.fromkeys((*_SPREAD[::-1], *now)) if now[name] is not Place.LOCAL]
     dropped = [key for key in KEPT if spread and key.name in keys]
     added = [key for key in (*KEPT, *LEFT_OUT) if key in dropped or key.name not in keys]
     return [
         *(Step(about=f"drop the key {key.name}", sql=key.drop) for key in dropped),
-        *(Step(about=f"bring {name} back", sql=f"SELECT undistribute_table('{name}')") for name in spread),
+        *map(_bring_back, spread),
         *(Step(about=f"add the key {key.name}", sql=key.add) for key in added),
     ]
 
 
+_SPREAD: Final = (*REFERENCE, *DISTRIBUTED)
 _TYPES: Final = {Place.REFERENCE.value, Place.DISTRIBUTED.value}
+
+
+def _bring_back(name: str) -> Step:
+    return Step(about=f"bring {name} back", sql=f"SELECT undistribute_table('{name}')")
 
 
 def _distribution(name: str) -> str:

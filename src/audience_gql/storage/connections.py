@@ -58,6 +58,8 @@ class PlainConnection(asyncpg.Connection):
 
         self.siblings: Collection[PlainConnection] = ()
         """All connections of our pool, with this one. Empty in a pool of the driver's."""
+        self.is_cluster = False
+        """Whether it leads to a Citus cluster's coordinator. The pool says so."""
         self._is_preparing = False
         """Whether a statement was prepared and not executed. Until the next command the server then keeps a transaction open, of which the driver knows nothing."""
 

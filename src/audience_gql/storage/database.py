@@ -132,8 +132,6 @@ class Database:
         self._pool = pool
         self._queue = queue
         self._pool_wait_seconds = pool_wait_seconds
-        self.is_cluster = False
-        """Whether this is a Citus cluster's coordinator."""
         self.ids = IdBlocks()
         self.event_names = EventNames()
 
@@ -175,6 +173,15 @@ class Database:
         async with opened.acquire() as connection:
             opened.is_cluster = await citus.version(connection) is not None
         return opened
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether this is a Citus cluster's coordinator."""
+        return self._pool.is_cluster
+
+    @is_cluster.setter
+    def is_cluster(self, is_cluster: bool) -> None:
+        self._pool.is_cluster = is_cluster
 
     async def close(self) -> None:
         await close_pool(self._pool)

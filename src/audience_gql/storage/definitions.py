@@ -18,6 +18,7 @@ import asyncpg
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.periods import WeekStart
 from audience_gql.conditions.vocabulary import FieldRef, GroupRef, Vocabulary
+from audience_gql.storage import row_locks
 from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
 
@@ -61,6 +62,7 @@ async def lock_workspace(connection: Connection, workspace_id: int) -> None:
     """
     if _IS_UNLOCKED.get():
         return
+    await row_locks.take(connection, [workspace_id])
     await connection.execute(
         "UPDATE workspaces SET definitions_version = definitions_version + 1 WHERE id = $1", workspace_id
     )
@@ -78,7 +80,10 @@ def unlocked() -> Iterator[None]:
 
 async def hold_workspace(connection: Connection, workspace_id: int) -> None:
     """Keep the workspace's definitions from being changed before the end of the transaction, so that several reads agree."""
-    await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR SHARE", workspace_id)
+    if row_locks.stand_in(connection):
+        await row_locks.share(connection, [workspace_id])
+    else:
+        await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR SHARE", workspace_id)
 
 
 async def lock_buckets(connection: Connection, workspace_id: int) -> None:
@@ -174,6 +179,11 @@ async def hold_fields(
     """The existing fields among these, by key. None of them can be deleted before the transaction ends."""
     if not keys:
         return {}
+    if row_locks.stand_in(connection):
+        known = await fields_by_key(connection, workspace_id)
+        await row_locks.share(connection, {ref.id for key, ref in known.items() if key in keys})
+        present = await fields_by_key(connection, workspace_id)
+        return {key: ref for key, ref in present.items() if key in keys and ref == known.get(key)}
     rows = await connection.fetch(
         "SELECT id, key, type FROM custom_fields WHERE workspace_id = $1 AND key = ANY($2::text[]) "
         "ORDER BY id FOR KEY SHARE",
@@ -192,6 +202,9 @@ async def hold_groups(
     """
     if not group_ids:
         return frozenset()
+    if row_locks.stand_in(connection):
+        await row_locks.share(connection, group_ids)
+        return (await all_group_ids(connection, workspace_id)).intersection(group_ids)
     rows = await connection.fetch(
         "SELECT id FROM groups WHERE workspace_id = $1 AND id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE",
         workspace_id,
@@ -200,7 +213,7 @@ async def hold_groups(
     return frozenset(row["id"] for row in rows)
 
 
-async def group_ids(connection: Connection, workspace_id: int) -> frozenset[int]:
+async def all_group_ids(connection: Connection, workspace_id: int) -> frozenset[int]:
     rows = await connection.fetch("SELECT id FROM groups WHERE workspace_id = $1", workspace_id)
     return frozenset(row["id"] for row in rows)
 
@@ -224,6 +237,7 @@ async def intern_event_names(
     missing = sorted(set(names) - known.keys())
     if not missing:
         return known
+    await row_locks.take(connection, [-workspace_id])  # nobody else adds names to this workspace
     rows = await connection.fetch(
         "INSERT INTO event_names (id, workspace_id, name) SELECT n.id, $1::bigint, n.name "
         "FROM unnest($2::bigint[], $3::text[]) AS n (id, name) ON CONFLICT (workspace_id, name) DO NOTHING RETURNING name, id",
@@ -307,6 +321,11 @@ def _segment(row: asyncpg.Record) -> SegmentDefinition:
 
 async def fail_segment(connection: Connection, segment_id: int, reason: str) -> None:
     """Exclude a segment from evaluation until its condition is edited. Locks its workspace's definitions."""
+    if row_locks.stand_in(connection):
+        workspace_id = await connection.fetchval(
+            "SELECT workspace_id FROM segments WHERE id = $1", segment_id
+        )
+        await row_locks.take(connection, [] if workspace_id is None else [workspace_id])
     await connection.execute(
         "UPDATE workspaces w SET definitions_version = w.definitions_version + 1 FROM segments s "
         "WHERE s.id = $1 AND w.id = s.workspace_id",

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
+from audience_gql.storage import definitions, row_locks
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.engine.membership import ListKind
 from audience_gql.storage.reads.records import SEGMENT_STATE, State
@@ -71,12 +72,15 @@ class ExportedList:
 
 async def lock_exports(connection: Connection, workspace_id: int) -> None:
     """Lock the workspace's exports against other requests and claims. It waits for erasures that are under way: see hold_exports."""
-    await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR NO KEY UPDATE", workspace_id)
+    if row_locks.stand_in(connection):
+        await row_locks.take(connection, [workspace_id])
+    else:
+        await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR NO KEY UPDATE", workspace_id)
 
 
 async def hold_exports(connection: Connection, workspace_id: int) -> None:
     """No export of the workspace takes its snapshot until the transaction ends. Erasures do not wait for each other."""
-    await connection.execute("SELECT 1 FROM workspaces WHERE id = $1 FOR SHARE", workspace_id)
+    await definitions.hold_workspace(connection, workspace_id)
 
 
 async def counts(connection: Connection, workspace_id: int) -> tuple[int, int]:

@@ -19,6 +19,7 @@ class JoinedDatabase(Database):
     ) -> None:  # it shares the connection, and has no pool of its own
         self.ids = whole.ids
         self.event_names = whole.event_names
+        self._pool = whole._pool  # noqa: SLF001  # it tells what kind of server this is, and lends nothing here
         self._transaction = transaction
 
     def acquire(self) -> AbstractAsyncContextManager[Connection]:

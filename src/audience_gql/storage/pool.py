@@ -45,6 +45,7 @@ class Pool:
         self._idle: list[PlainConnection] = []
         """The last one is lent next."""
         self._all: set[PlainConnection] = set()
+        self._is_cluster = False
         self._connecting = 0
         self._waiting: deque[asyncio.Future[PlainConnection | None]] = deque()
         """They get a connection, or None for the right to open one."""
@@ -61,6 +62,17 @@ class Pool:
         idle = len(self._idle)
         waiting = sum(not turn.done() for turn in self._waiting)
         return PoolUse(lent=len(self._all) - idle, idle=idle, most=self._most, waiting=waiting)
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether its connections lead to a Citus cluster's coordinator."""
+        return self._is_cluster
+
+    @is_cluster.setter
+    def is_cluster(self, is_cluster: bool) -> None:
+        self._is_cluster = is_cluster
+        for connection in self._all:
+            connection.is_cluster = is_cluster
 
     async def open(self) -> None:
         """Open the first connection."""
@@ -134,6 +146,7 @@ class Pool:
         self._connecting -= 1
         self._all.add(connection)
         connection.siblings = self._all
+        connection.is_cluster = self._is_cluster
         if self._is_closing:
             connection.terminate()
             self._take_back(connection)

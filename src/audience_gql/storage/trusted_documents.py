@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from audience_gql.storage import row_locks
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
 
@@ -32,7 +33,10 @@ _ORDER: Final = Order(("d.published_at", "d.id"))
 
 async def lock(connection: Connection, workspace_id: int) -> None:
     """Wait until nobody else changes the workspace's documents. The lock lasts as long as the transaction."""
-    await connection.execute("SELECT 1 FROM workspaces w WHERE w.id = $1 FOR NO KEY UPDATE", workspace_id)
+    if row_locks.stand_in(connection):
+        await row_locks.take(connection, [workspace_id])
+    else:
+        await connection.execute("SELECT 1 FROM workspaces w WHERE w.id = $1 FOR NO KEY UPDATE", workspace_id)
 
 
 async def add(connection: Connection, workspace_id: int, documents: Sequence[DocumentRecord]) -> None:

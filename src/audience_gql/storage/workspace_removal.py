@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from audience_gql.storage import row_locks
 from audience_gql.storage.database import Connection
 
 _DEFINITIONS: Final = (
@@ -21,6 +22,11 @@ _DEFINITIONS: Final = (
     "DELETE FROM wanted_clearings w WHERE w.workspace_id = $1",
     "DELETE FROM trusted_documents d WHERE d.workspace_id = $1",
 )
+_HELD: Final = (
+    "SELECT g.id FROM groups g WHERE g.workspace_id = $1 "
+    "UNION ALL SELECT f.id FROM custom_fields f WHERE f.workspace_id = $1"
+)
+"""The definitions that writers of people hold."""
 
 _REST: Final = (
     "DELETE FROM api_tokens t WHERE t.workspace_id = $1",
@@ -51,6 +57,8 @@ async def begin(connection: Connection, workspace_id: int, now: datetime) -> Non
     )
     await connection.execute("DELETE FROM imports i WHERE i.workspace_id = $1", workspace_id)
     await connection.execute("DELETE FROM exports e WHERE e.workspace_id = $1", workspace_id)
+    held = await connection.fetch(_HELD, workspace_id)
+    await row_locks.take(connection, [row["id"] for row in held])
     for statement in _DEFINITIONS:
         await connection.execute(statement, workspace_id)
 

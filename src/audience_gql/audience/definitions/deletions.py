@@ -14,7 +14,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.base import Read
-from audience_gql.storage import clearing, definitions
+from audience_gql.storage import clearing, definitions, row_locks
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.models import CustomField, Group, Workspace
 
@@ -47,6 +47,7 @@ async def _delete(
         automations = await automations_naming(connection, workspace.id, Read(source=kind, ref=row.id))
         if used_by or automations:
             raise InUse(used_by, automations)
+        await row_locks.take(connection, [row.id])
         await row.delete()  # waits for transactions that write members or values, and keeps out new ones
         await clearing.want(connection, workspace.id, kind, row.id)
         await record(ports, transaction, workspace.id, await ports.clock.now(connection), _change(row))

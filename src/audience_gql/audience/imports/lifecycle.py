@@ -57,7 +57,7 @@ async def start_import(
     async def work(transaction: Transaction) -> ImportRecord:
         connection = transaction.connection
         fields = await definitions.fields_by_key(connection, workspace.id)
-        if issues := plan.issues(fields, await definitions.group_ids(connection, workspace.id)):
+        if issues := plan.issues(fields, await definitions.all_group_ids(connection, workspace.id)):
             raise InvalidInput(tuple(issues))
         import_id = await ports.database.ids.one(connection)
         now = await ports.clock.now(connection)

@@ -23,7 +23,7 @@ from audience_gql.audience.trail.entries import Change, record
 from audience_gql.audience.webhooks.forming import Forming, Outgoing
 from audience_gql.audience.webhooks.messages import MessageIds
 from audience_gql.audience.webhooks.schedule import FAILING_LIMIT, next_delay
-from audience_gql.storage import facts
+from audience_gql.storage import facts, row_locks
 from audience_gql.storage.acting import deliveries
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState, Lane
 from audience_gql.storage.acting.models import WebhookEndpoint
@@ -254,8 +254,10 @@ async def _judge(
     rows = WebhookEndpoint.filter(id=endpoint.id)
     if attempt.is_success:
         if endpoint.failing_since is not None:
+            await row_locks.take(transaction.connection, [endpoint.id])
             await rows.update(failing_since=None)
         return
+    await row_locks.take(transaction.connection, [endpoint.id])
     reason = None
     if attempt.status == _GONE:
         reason = attempt.failure

@@ -17,7 +17,7 @@ from audience_gql.audience.trail.entries import Change, EntryKind, Portrait, rec
 from audience_gql.audience.webhooks.forming import valid_secrets
 from audience_gql.audience.webhooks.messages import MessageIds, check_body
 from audience_gql.conditions.values import fold
-from audience_gql.storage import clearing, definitions
+from audience_gql.storage import clearing, definitions, row_locks
 from audience_gql.storage.acting import endpoints
 from audience_gql.storage.acting.models import WebhookEndpoint
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
@@ -108,6 +108,7 @@ async def update_endpoint(
             changed += ["url", "failing_since"]
         row.revision += 1
         row.updated_at = await ports.clock.now(transaction.connection)
+        await row_locks.take(transaction.connection, [row.id])
         await row.save(update_fields=changed)  # the rest belongs to couriers
         await _record(ports, transaction, "WEBHOOK_ENDPOINT_EDITED", row, before=before, now=row.updated_at)
         return row
@@ -178,6 +179,7 @@ async def enable_endpoint(
         await wanted(connection, bucket_ids, row.id, now)
         before = portraits.of_endpoint(row)
         row.is_enabled, row.disabled_reason, row.failing_since = True, None, None
+        await row_locks.take(connection, [row.id])
         await row.save(update_fields=["is_enabled", "disabled_reason", "failing_since"])
         await _record(ports, transaction, "WEBHOOK_ENDPOINT_ENABLED", row, before=before, now=now)
         return row

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from audience_gql.storage import row_locks
 from audience_gql.storage.database import Connection
 from audience_gql.storage.reads.records import SEGMENT_STATE, State
 from audience_gql.storage.statements import load_statements
@@ -101,10 +102,15 @@ async def note_reads(
     before: datetime,
 ) -> None:
     """Store that the segments were read now, unless it is stored that they were read since `before`."""
-    await connection.execute(_SQL["note_reads"], workspace_id, list(segment_ids), now, before)
+    statement = _SQL["note_reads"]
+    if row_locks.stand_in(connection):
+        await row_locks.take(connection, [workspace_id])
+        statement = _SQL["note_reads_alone"]
+    await connection.execute(statement, workspace_id, list(segment_ids), now, before)
 
 
 async def mark_reviewed(
     connection: Connection, workspace_id: int, segment_ids: Collection[int], now: datetime
 ) -> None:
+    await row_locks.take(connection, [workspace_id])
     await connection.execute(_SQL["mark_reviewed"], workspace_id, list(segment_ids), now)

@@ -42,5 +42,10 @@ UPDATE segments SET last_read_at = $3 WHERE id IN (
   WHERE s.workspace_id = $1 AND s.id = ANY($2::bigint[]) AND (s.last_read_at IS NULL OR s.last_read_at < $4)
   ORDER BY s.id FOR NO KEY UPDATE)
 
+-- name: note_reads_alone
+-- The same, of somebody who has the workspace for themselves.
+UPDATE segments SET last_read_at = $3
+WHERE workspace_id = $1 AND id = ANY($2::bigint[]) AND (last_read_at IS NULL OR last_read_at < $4)
+
 -- name: mark_reviewed
 UPDATE segments SET reviewed_at = $3 WHERE workspace_id = $1 AND id = ANY($2::bigint[])

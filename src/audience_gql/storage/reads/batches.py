@@ -89,7 +89,13 @@ async def subscriber_by_identity(
     database: Database, workspace_id: int, identity: Identity, columns: Columns = None
 ) -> SubscriberRecord | None:
     """The person who has this key."""
-    rows = await database.fetch(
+    if database.is_cluster:  # only the coordinator has the keys
+        owner = await find_owner(database, workspace_id, identity)
+        found = [] if owner is None else [owner]
+        return next(
+            iter((await subscribers_by_owners(database, workspace_id, found, columns)).values()), None
+        )
+    rows = await database.fetch(  # never on a cluster
         PERSON_BY_IDENTITY.write(columns).format("$2", "$3"),
         workspace_id,
         *identity,
