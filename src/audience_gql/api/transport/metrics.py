@@ -8,14 +8,13 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from audience_gql.api.context import Services
 from audience_gql.api.transport.authorization import secret_of
 from audience_gql.audience.access import Unauthenticated
 from audience_gql.audience.acting import figures as acting
@@ -26,6 +25,9 @@ from audience_gql.storage.pool import PoolUse
 from audience_gql.storage.replica import Replica
 from audience_gql.telemetry.exposition import Figures, written
 from audience_gql.telemetry.metrics import WEB
+
+if TYPE_CHECKING:  # a worker, which has no schema, does not load the GraphQL library for this type
+    from audience_gql.api.context import Services
 
 _POOLS: Final = {
     "audience_pool_connections": "Open connections to Postgres, by pool: `lent` or `idle`.",
