@@ -25,6 +25,8 @@ _END: Final = datetime(2100, 1, 1, tzinfo=UTC)
 """Later changes of clocks are not written out."""
 _FOUR_WEEKS: Final = 28 * 86_400
 """No rule has a shorter summer or winter time."""
+_28_YEARS: Final = (28 * 365 + 7) * 86_400
+"""From 1901 to 2099, the calendar repeats itself after this many seconds, and with it all changes by a rule."""
 _NOON: Final = timedelta(hours=12)
 _EVENING: Final = timedelta(hours=20)
 _PIECE: Final = timedelta(hours=6)
@@ -87,14 +89,17 @@ def _changes(info: ZoneInfo, data: bytes) -> list[int]:
     first, end = int(_FIRST.timestamp()), int(_END.timestamp())
     found = {at for at in listed if first < at < end}
     if "," in rule:  # summer time that goes on after the listed changes
-        steps = range(max(found, default=0), end, _FOUR_WEEKS)
-        offsets = ((at, _offset(at, info)) for at in steps)
-        found |= {
-            _change_between(low, high, info)
-            for (low, one), (high, other) in pairwise(offsets)
-            if one != other
-        }
+        last = max(found, default=0)
+        for at in _changes_in(range(last, last + _28_YEARS + _FOUR_WEEKS, _FOUR_WEEKS), info):
+            found.update(range(at, end, _28_YEARS))
     return sorted(found)
+
+
+def _changes_in(steps: range, info: ZoneInfo) -> Iterator[int]:
+    offsets = ((at, _offset(at, info)) for at in steps)
+    for (low, one), (high, other) in pairwise(offsets):
+        if one != other:
+            yield _change_between(low, high, info)
 
 
 def _change_between(low: int, high: int, info: ZoneInfo) -> int:
