@@ -36,7 +36,8 @@ from audience_gql.storage.models import Segment, Workspace
 from audience_gql.storage.schema import migrate
 from tests import cluster
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
+"""More than anything takes, because three processes run tests on two cores."""
 _numbers = count(1)
 
 
@@ -168,8 +169,18 @@ def servers() -> Iterator[Servers]:
         yield started
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template(servers: Servers) -> str:
+    """The name of a migrated database on these servers. Nobody stays connected to it, so that it can be copied."""
+    admin = await _connected(servers.addresses.database_url)
+    await admin.execute("CREATE DATABASE faults")
+    await admin.close()
+    await migrate(_named(servers, "faults"))
+    return "faults"
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
+async def world(servers: Servers, template: str, tmp_path: Path) -> AsyncIterator[World]:
     if cluster.COORDINATOR:
         async with (
             cluster.database_beside(servers.addresses.database_url, "faults") as database_url,
@@ -179,12 +190,14 @@ async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
         return
     name = f"faults_{next(_numbers)}"
     admin = await _connected(servers.addresses.database_url)
-    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     await admin.close()
-    database_url = urlunsplit(urlsplit(servers.addresses.database_url)._replace(path=f"/{name}"))
-    await migrate(database_url)
-    async with world_on(servers, database_url, tmp_path) as made:
+    async with world_on(servers, _named(servers, name), tmp_path) as made:
         yield made
+
+
+def _named(servers: Servers, database: str) -> str:
+    return urlunsplit(urlsplit(servers.addresses.database_url)._replace(path=f"/{database}"))
 
 
 @asynccontextmanager
