@@ -12,38 +12,55 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from audience_gql.audience.exports.lifecycle import PIECE_BYTES
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
+from audience_gql.audience.testing import MemorySignals
 from audience_gql.storage import exports as storage
-from tests.api.conftest import served_by
+from tests.api.conftest import new_workspace, served_by
 from tests.exporting import STATE, export, number, rows_of, runner, stored
 
 FIELDS = ["externalId", "firstName"]
 NAMES = [f"{n}" for n in range(2500)]
 
 
-@pytest.fixture
-async def crowd(served):
-    """A group whose file has three pieces."""
-    served.clock.instant = datetime.now(UTC)  # the web process has the clock of the database
-    group = await served.group('Crowd "1"/é')
+async def gathered(api) -> str:
+    """A new group whose file has three pieces."""
+    api.clock.instant = datetime.now(UTC)  # the web process has the clock of the database
+    group = await api.group('Crowd "1"/é')
     for start in range(0, len(NAMES), 1000):
         people = [
             {"externalId": name, "firstName": name.rjust(250, "x"), "addToGroupIds": [group]}
             for name in NAMES[start : start + 1000]
         ]
-        await served.upsert(*people)
+        await api.upsert(*people)
     return group
+
+
+async def complete_file(api, group: str) -> tuple[str, bytes]:
+    """The path of a file that is complete, and its content."""
+    made = await export(api, group, fields=FIELDS)
+    await runner(api).work_off(number(made["export"]["id"]))
+    return made["downloadUrl"], await stored(api, made["export"]["id"])
+
+
+@pytest.fixture
+async def crowd(served):
+    return await gathered(served)
 
 
 @pytest.fixture
 async def done(served, crowd):
-    """The path of a file that is complete, and its content."""
-    made = await export(served, crowd, fields=FIELDS)
-    await runner(served).work_off(number(made["export"]["id"]))
-    return made["downloadUrl"], await stored(served, made["export"]["id"])
+    return await complete_file(served, crowd)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lasting(schema, database, tick_pool):
+    """The path and the content of a complete file that all tests only read."""
+    api = await new_workspace(schema, database, tick_pool, MemorySignals())
+    return await complete_file(api, await gathered(api))
 
 
 @pytest.fixture
@@ -52,8 +69,8 @@ async def web(server):
         yield client
 
 
-async def test_a_whole_file(web, done):
-    path, content = done
+async def test_a_whole_file(web, lasting):
+    path, content = lasting
 
     answer = await web.get(path)
 
@@ -70,8 +87,8 @@ async def test_a_whole_file(web, done):
     }  # fmt: skip
 
 
-async def test_head_tells_the_size_and_sends_nothing(web, done):
-    path, content = done
+async def test_head_tells_the_size_and_sends_nothing(web, lasting):
+    path, content = lasting
 
     answer = await web.head(path, headers={"range": "bytes=5-9"})
 
@@ -93,8 +110,8 @@ async def test_head_tells_the_size_and_sends_nothing(web, done):
         ("bytes=-999999999", 0, None),
     ],
 )
-async def test_a_part(web, done, wanted, start, stop):
-    path, content = done
+async def test_a_part(web, lasting, wanted, start, stop):
+    path, content = lasting
 
     answer = await web.get(path, headers={"range": wanted})
 
@@ -108,16 +125,16 @@ async def test_a_part(web, done, wanted, start, stop):
 @pytest.mark.parametrize(
     "wanted", ["bytes=5-2", "bytes=x", "lines=1-2", "bytes=0-1,4-5", "bytes=", "bytes=-"]
 )
-async def test_a_range_that_is_none_gives_the_whole_file(web, done, wanted):
-    path, content = done
+async def test_a_range_that_is_none_gives_the_whole_file(web, lasting, wanted):
+    path, content = lasting
 
     answer = await web.get(path, headers={"range": wanted})
 
     assert (answer.status_code, answer.content) == (200, content)
 
 
-async def test_a_part_beyond_the_end(web, done):
-    path, content = done
+async def test_a_part_beyond_the_end(web, lasting):
+    path, content = lasting
 
     answers = [await web.get(path, headers={"range": it}) for it in (f"bytes={len(content)}-", "bytes=-0")]
 
@@ -130,8 +147,8 @@ async def test_a_part_beyond_the_end(web, done):
     ("version", "status"),
     [('"1"', 206), ('"2"', 200), ('W/"1"', 200), ("Sun, 01 Mar 2026 12:00:00 GMT", 200)],
 )
-async def test_a_part_of_another_version_is_not_sent(web, done, version, status):
-    path, content = done
+async def test_a_part_of_another_version_is_not_sent(web, lasting, version, status):
+    path, content = lasting
 
     answer = await web.get(path, headers={"range": "bytes=9-", "if-range": version})
 
