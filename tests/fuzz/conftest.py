@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from tests.audience.conftest import clock, house
-from tests.faults.conftest import servers, world
+from tests.faults.conftest import servers, template, world
 
-__all__ = ["clock", "house", "servers", "world"]
+__all__ = ["clock", "house", "servers", "template", "world"]
 
 
 @pytest.fixture(scope="session")
