@@ -18,6 +18,9 @@ import pytest_asyncio
 from tests.api.conftest import Api, Server
 from tests.api.test_socket import entered, received, send, subscribe
 
+pytestmark = pytest.mark.slow
+"""These tests start two web processes, and wait for them."""
+
 PATIENT = """
 import sys
 from dataclasses import replace

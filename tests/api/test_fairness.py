@@ -20,6 +20,9 @@ from tests.api.conftest import Api, Server, served_by
 from tests.api.test_cancelled_statements import locked
 from tests.api.test_socket import entered, received, send, subscribe
 
+pytestmark = pytest.mark.slow
+"""These tests start a web process, and wait for it."""
+
 SLOW = "{ segments(first: 1) { edges { node { id } } } }"
 """While somebody holds the table's lock."""
 CHEAP = "{ viewer { workspace { name } } }"

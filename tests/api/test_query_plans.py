@@ -1,8 +1,12 @@
-"""A plan answers what the library's executor answers: random queries over the whole schema, byte for byte."""
+"""A plan answers what the library's executor answers: random queries over the whole schema, byte for byte.
+
+AUDIENCE_FUZZ_CASES documents are tried.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from collections.abc import Callable
@@ -38,7 +42,8 @@ from tests.api.conftest import NOON
 _CANCELLED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 """The library's executor cancels the siblings of a field that failed, also those that have not begun, and Python warns about these."""
 
-CASES = 2_000
+CASES = int(os.environ.get("AUDIENCE_FUZZ_CASES", "2000"))
+"""How many random documents are tried."""
 DEFINE = "mutation ($field: DefineCustomFieldInput!) { defineCustomField(input: $field) { __typename } }"
 ODD = "„Zoë“ \"\\' 💡 </script> $1 %s {} x"
 SEED = 20261129
@@ -495,6 +500,7 @@ def with_the_statement_of_other_arguments(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @_CANCELLED
+@pytest.mark.fuzz
 @pytest.mark.one_server("plants bugs in composed statements, which a cluster does not get")
 @pytest.mark.parametrize(
     "plant",

@@ -244,6 +244,7 @@ def in_short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coming, "MOST_LOOKED_AT", 1)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("look", [in_small_steps, at_everybody, in_short_pages])
 async def test_it_comes_true_however_people_are_looked_at(house, tick_pool, monkeypatch, look):
     look(monkeypatch)
@@ -352,6 +353,7 @@ def with_the_edges_of_one_condition(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize(
     "plant",
     [

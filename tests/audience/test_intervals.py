@@ -202,6 +202,7 @@ def test_the_sides_can_be_exchanged():
         assert -1 <= found.low <= b.rate - a.rate <= found.high <= 1
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("kind", ["people join every day", "people convert later"])
 def test_daily_looks_find_nothing_where_there_is_nothing(kind):
     """Both sides are alike, and somebody looks on 30 days. The anytime interval is ever wrong in at most 5 % of experiments, the other one far more often.

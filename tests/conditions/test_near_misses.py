@@ -233,6 +233,7 @@ def _leaves_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "distinct_leaves", lambda condition: distinct_leaves(condition)[::-1])
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize(
     "plant",
     [
