@@ -705,7 +705,7 @@ async def test_an_automation_is_deleted_after_a_question(visit, product, api, na
     await open_automation(page, product, made)
 
     await page.get_by_role("button", name="Delete…").click()
-    question = page.get_by_role("dialog", name=f"Delete “Gone {name}”?")
+    question = page.get_by_role("dialog", name=f"Delete the automation “Gone {name}”?")
     await expect(question.get_by_role("button", name="Keep it")).to_be_focused()
     found = await barriers(page)
     await page.keyboard.press("Enter")

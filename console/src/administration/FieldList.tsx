@@ -1,9 +1,8 @@
-import { useMutation, useQuery } from "urql";
+import { useQuery } from "urql";
 
 import { graphql, withFragments } from "../api/graphql";
-import { problemOf } from "../automations/saving";
-import { ConfirmButton } from "../ConfirmButton";
-import { Refusal, USERS } from "../Refusal";
+import { DeleteButton } from "../DeleteButton";
+import { USERS } from "../Refusal";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { Waiting } from "../Waiting";
@@ -63,7 +62,9 @@ function Fields() {
           <div className="entry-head">
             <strong>{label}</strong>
             <code className="quiet">{key}</code>
-            <DeleteField id={id} label={label} />
+            <DeleteButton mutation={DELETE} type="CustomField" noun="field" id={id} name={label} isOneOfMany>
+              <p>Everybody’s values of it are removed. Nobody can undo this.</p>
+            </DeleteButton>
           </div>
           <p className="quiet">
             {TYPES[type]}
@@ -72,29 +73,5 @@ function Fields() {
         </li>
       ))}
     </ul>
-  );
-}
-
-function DeleteField({ id, label }: { id: string; label: string }) {
-  const [, remove] = useMutation(DELETE);
-
-  async function confirm() {
-    const { data, error } = await remove({ input: { id } }, OF_FIELDS);
-    const answer = data?.deleteCustomField;
-    if (answer === undefined) return problemOf(error);
-    return answer.__typename === "DeletePayload" ? null : <Refusal answer={answer} />;
-  }
-
-  return (
-    <ConfirmButton
-      label="Delete…"
-      about={label}
-      question={`Delete the field “${label}”?`}
-      keep="Keep it"
-      confirm="Delete the field"
-      onConfirm={confirm}
-    >
-      <p>Everybody’s values of it are removed. Nobody can undo this.</p>
-    </ConfirmButton>
   );
 }

@@ -11,7 +11,7 @@ import { useRefetch } from "../segments/useRefetch";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
 import { Waiting } from "../Waiting";
-import { DeleteButton } from "./DeleteButton";
+import { DeleteAutomation } from "./DeleteAutomation";
 import { Figures, useYesterday } from "./Figures";
 import { PauseButtons } from "./PauseButtons";
 import { Receivers } from "./Receivers";
@@ -97,7 +97,7 @@ function Shown({ automation, heard }: ShownProps) {
           <a className="button" href={toEditing(id)}>
             Edit
           </a>
-          <DeleteButton id={id} name={name} />
+          <DeleteAutomation id={id} name={name} />
           <HistoryLink id={id} />
         </div>
       </header>

@@ -1,5 +1,6 @@
-import { useState, type PointerEvent } from "react";
+import { useState } from "react";
 
+import { ChartFrame, EDGE, HEIGHT, Marks, PointedAt } from "./ChartFrame";
 import { roundValues, scaleOf, someOf, type Scale } from "./scale";
 import { useWidth } from "./useWidth";
 
@@ -20,8 +21,6 @@ type FlowChartProps = {
   shownInstant: (at: number, isLong: boolean) => string;
 };
 
-const HEIGHT = 220;
-const EDGE = { top: 12, right: 12, bottom: 26, left: 52 };
 const TICK_PIXELS = 80;
 const MARKS = 4;
 
@@ -37,47 +36,25 @@ export function FlowChart({ label, columns, series, shownInstant }: FlowChartPro
   const x = (index: number) => EDGE.left + index * breadth;
   const labelled = someOf(columns, Math.floor((width - EDGE.left - EDGE.right) / TICK_PIXELS));
 
-  function point(event: PointerEvent<SVGSVGElement>) {
-    const place = event.clientX - event.currentTarget.getBoundingClientRect().left;
-    const index = Math.floor((place - EDGE.left) / breadth);
+  function point(place: number | null) {
+    const index = place === null ? -1 : Math.floor((place - EDGE.left) / breadth);
     setPointed(index in columns ? index : null);
   }
 
+  const caption = pointed === null ? "Above the line: entered. Below it: left." : wordsOf(columns[pointed]!, series, shownInstant);
   return (
-    <div className="chart" ref={box}>
-      {width > 0 && (
-        <svg
-          role="img"
-          aria-label={label}
-          width={width}
-          height={HEIGHT}
-          viewBox={`0 0 ${width} ${HEIGHT}`}
-          onPointerMove={point}
-          onPointerLeave={() => setPointed(null)}
-        >
-          {marks.map((mark) => (
-            <g key={mark} className="mark-line">
-              <line x1={EDGE.left} x2={width - EDGE.right} y1={y(mark)} y2={y(mark)} />
-              <text x={EDGE.left - 8} y={y(mark)} dy="0.32em" textAnchor="end">
-                {Math.abs(mark).toLocaleString()}
-              </text>
-            </g>
-          ))}
-          {columns.map((column, index) => (
-            <Column key={column.from} column={column} series={series} x={x(index)} breadth={breadth} y={y} />
-          ))}
-          <line className="axis" x1={EDGE.left} x2={width - EDGE.right} y1={y(0)} y2={y(0)} />
-          {labelled.map((column) => (
-            <text key={column.from} x={x(columns.indexOf(column)) + breadth / 2} y={HEIGHT - 8} textAnchor="middle">
-              {shownInstant(column.from, false)}
-            </text>
-          ))}
-        </svg>
-      )}
-      <p className="quiet pointed-at" aria-hidden="true">
-        {pointed === null ? "Above the line: entered. Below it: left." : wordsOf(columns[pointed]!, series, shownInstant)}
-      </p>
-    </div>
+    <ChartFrame label={label} box={box} width={width} onPoint={point} caption={<PointedAt>{caption}</PointedAt>}>
+      <Marks marks={marks} y={y} left={EDGE.left} right={width - EDGE.right} />
+      {columns.map((column, index) => (
+        <Column key={column.from} column={column} series={series} x={x(index)} breadth={breadth} y={y} />
+      ))}
+      <line className="axis" x1={EDGE.left} x2={width - EDGE.right} y1={y(0)} y2={y(0)} />
+      {labelled.map((column) => (
+        <text key={column.from} x={x(columns.indexOf(column)) + breadth / 2} y={HEIGHT - 8} textAnchor="middle">
+          {shownInstant(column.from, false)}
+        </text>
+      ))}
+    </ChartFrame>
   );
 }
 

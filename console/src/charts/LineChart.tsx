@@ -1,5 +1,6 @@
-import { useState, type PointerEvent } from "react";
+import { useState } from "react";
 
+import { ChartFrame, EDGE, HEIGHT, Marks, PointedAt } from "./ChartFrame";
 import { roundValues, scaleOf, someOf, type Scale } from "./scale";
 import { useWidth } from "./useWidth";
 
@@ -22,8 +23,6 @@ type LineChartProps = {
   shownInstant: (at: number, isLong: boolean) => string;
 };
 
-const HEIGHT = 220;
-const EDGE = { top: 12, right: 12, bottom: 26, left: 52 };
 const TICK_PIXELS = 96;
 const MARKS = 4;
 
@@ -37,54 +36,26 @@ export function LineChart({ label, past, future, shownInstant }: LineChartProps)
   const x = scaleOf([points[0]?.at ?? 0, points.at(-1)?.at ?? 0], [EDGE.left, width - EDGE.right]);
   const y = scaleOf([marks[0]!, marks.at(-1)!], [HEIGHT - EDGE.bottom, EDGE.top]);
 
-  function point(event: PointerEvent<SVGSVGElement>) {
-    const place = event.clientX - event.currentTarget.getBoundingClientRect().left;
+  function point(place: number | null) {
+    if (place === null) return setPointed(null);
     setPointed(points.toSorted((one, other) => Math.abs(x(one.at) - place) - Math.abs(x(other.at) - place))[0] ?? null);
   }
 
+  const caption = pointed
+    ? `${shownInstant(pointed.at, true)}: ${pointed.value.toLocaleString()}${marginOf(pointed)}`
+    : "Point at the line to read its values.";
   return (
-    <div className="chart" ref={box}>
-      {width > 0 && (
-        <svg
-          role="img"
-          aria-label={label}
-          width={width}
-          height={HEIGHT}
-          viewBox={`0 0 ${width} ${HEIGHT}`}
-          onPointerMove={point}
-          onPointerLeave={() => setPointed(null)}
-        >
-          <Marks marks={marks} y={y} width={width} />
-          <Instants points={points} x={x} width={width} shownInstant={shownInstant} />
-          {expected.some((it) => it.margin > 0) && <path className="margin" d={bandOf(expected, x, y)} />}
-          <path className="past" d={lineOf(past, x, y)} />
-          <path className="future" d={lineOf(expected, x, y)} />
-          {past.length > 0 && <Now at={x(past.at(-1)!.at)} isShown={future.length > 0} />}
-          {past.length > 0 && <circle className="present" cx={x(past.at(-1)!.at)} cy={y(past.at(-1)!.value)} r="3" />}
-          {pointed && <circle className="pointed" cx={x(pointed.at)} cy={y(pointed.value)} r="4" />}
-        </svg>
-      )}
-      <p className="quiet pointed-at" aria-hidden="true">
-        {pointed
-          ? `${shownInstant(pointed.at, true)}: ${pointed.value.toLocaleString()}${marginOf(pointed)}`
-          : "Point at the line to read its values."}
-      </p>
-    </div>
+    <ChartFrame label={label} box={box} width={width} onPoint={point} caption={<PointedAt>{caption}</PointedAt>}>
+      <Marks marks={marks} y={y} left={EDGE.left} right={width - EDGE.right} />
+      <Instants points={points} x={x} width={width} shownInstant={shownInstant} />
+      {expected.some((it) => it.margin > 0) && <path className="margin" d={bandOf(expected, x, y)} />}
+      <path className="past" d={lineOf(past, x, y)} />
+      <path className="future" d={lineOf(expected, x, y)} />
+      {past.length > 0 && <Now at={x(past.at(-1)!.at)} isShown={future.length > 0} />}
+      {past.length > 0 && <circle className="present" cx={x(past.at(-1)!.at)} cy={y(past.at(-1)!.value)} r="3" />}
+      {pointed && <circle className="pointed" cx={x(pointed.at)} cy={y(pointed.value)} r="4" />}
+    </ChartFrame>
   );
-}
-
-type MarksProps = { marks: readonly number[]; y: Scale; width: number };
-
-/** The vertical axis. */
-function Marks({ marks, y, width }: MarksProps) {
-  return marks.map((mark) => (
-    <g key={mark} className="mark-line">
-      <line x1={EDGE.left} x2={width - EDGE.right} y1={y(mark)} y2={y(mark)} />
-      <text x={EDGE.left - 8} y={y(mark)} dy="0.32em" textAnchor="end">
-        {mark.toLocaleString()}
-      </text>
-    </g>
-  ));
 }
 
 type InstantsProps = Pick<LineChartProps, "shownInstant"> & { points: readonly Point[]; x: Scale; width: number };

@@ -1,5 +1,6 @@
 import { useState, type KeyboardEvent } from "react";
 
+import { Marks } from "./ChartFrame";
 import { roundValues, scaleOf } from "./scale";
 import { useWidth } from "./useWidth";
 
@@ -54,14 +55,7 @@ export function UpSetPlot({ sets, intersections, isStale }: UpSetPlotProps) {
             viewBox={`0 0 ${place.width} ${height}`}
             onKeyDown={move}
           >
-            {marks.map((mark) => (
-              <g key={mark} className="mark-line" aria-hidden="true">
-                <line x1={place.left} x2={place.width} y1={y(mark)} y2={y(mark)} />
-                <text x={place.left - 8} y={y(mark)} dy="0.32em" textAnchor="end">
-                  {mark.toLocaleString()}
-                </text>
-              </g>
-            ))}
+            <Marks marks={marks} y={y} left={place.left} right={place.width} />
             <Sets sets={sets} place={place} isIn={shown[pointed]?.isIn ?? []} />
             {shown.map((it, index) => (
               <Column

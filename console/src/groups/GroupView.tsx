@@ -1,14 +1,13 @@
 import { useEffect, useRef, useState } from "react";
-import { useMutation, useQuery } from "urql";
+import { useQuery } from "urql";
 
 import { HistoryLink } from "../administration/HistoryLink";
 import { graphql, withFragments } from "../api/graphql";
-import { problemOf } from "../automations/saving";
 import type { Tally } from "../changes/useChanges";
-import { ConfirmButton } from "../ConfirmButton";
+import { DeleteButton } from "../DeleteButton";
 import type { GroupQuery } from "../gql/graphql";
-import { go, GROUPS, toPage } from "../paths";
-import { Refusal, USERS } from "../Refusal";
+import { GROUPS, toPage } from "../paths";
+import { USERS } from "../Refusal";
 import { MovingNumber } from "../segments/MovingNumber";
 import { useRefetch } from "../segments/useRefetch";
 import { useShown } from "../shown";
@@ -92,34 +91,11 @@ function Head({ group }: { group: NonNullable<GroupQuery["group"]> }) {
         <a className="button" href={toPage("edit-group", group.id)}>
           Edit
         </a>
-        <DeleteGroup id={group.id} name={group.name} />
+        <DeleteButton mutation={DELETE} type="Group" noun="group" id={group.id} name={group.name} next={GROUPS}>
+          <p>All of its members leave it, which may start automations. The people themselves stay as they are.</p>
+        </DeleteButton>
         <HistoryLink id={group.id} />
       </div>
     </header>
-  );
-}
-
-function DeleteGroup({ id, name }: { id: string; name: string }) {
-  const [, remove] = useMutation(DELETE);
-
-  async function confirm() {
-    const { data, error } = await remove({ input: { id } }, { additionalTypenames: ["Group"] });
-    const answer = data?.deleteGroup;
-    if (answer === undefined) return problemOf(error);
-    if (answer.__typename !== "DeletePayload") return <Refusal answer={answer} />;
-    go(GROUPS);
-    return null;
-  }
-
-  return (
-    <ConfirmButton
-      label="Delete…"
-      question={`Delete the group “${name}”?`}
-      keep="Keep it"
-      confirm="Delete the group"
-      onConfirm={confirm}
-    >
-      <p>All of its members leave it, which may start automations. The people themselves stay as they are.</p>
-    </ConfirmButton>
   );
 }

@@ -7,7 +7,7 @@ import type { SegmentQuery } from "../gql/graphql";
 import { toCopying, toEditingSegment, toExport, toLeaving } from "../paths";
 import { useShown } from "../shown";
 import { Trouble } from "../Trouble";
-import { DeleteButton } from "./DeleteButton";
+import { DeleteSegment } from "./DeleteSegment";
 import { Flow } from "./Flow";
 import { Members } from "./Members";
 import { MovingNumber } from "./MovingNumber";
@@ -85,7 +85,7 @@ function Shown({ segment: read, tally }: ShownProps) {
           </a>
           <RenameButton id={segment.id} name={segment.name} revision={segment.revision} />
           <PauseButton id={segment.id} state={segment.state} />
-          <DeleteButton id={segment.id} name={segment.name} />
+          <DeleteSegment id={segment.id} name={segment.name} />
         </div>
         <p className="links">
           <a href={`${toLeaving(segment.id)}?within=week`}>Who leaves this week?</a>

@@ -3,9 +3,10 @@ import { useMutation } from "urql";
 import { graphql, withFragments } from "../api/graphql";
 import { problemOf } from "../automations/saving";
 import { ConfirmButton } from "../ConfirmButton";
+import { DeleteButton } from "../DeleteButton";
 import type { WaitingMessages } from "../gql/graphql";
-import { ENDPOINTS, go } from "../paths";
-import { Refusal, USERS } from "../Refusal";
+import { ENDPOINTS } from "../paths";
+import { USERS } from "../Refusal";
 import { useKeptFocus } from "../useKeptFocus";
 import type { Endpoint } from "./EndpointView";
 import { outcomeOf } from "./words";
@@ -158,27 +159,10 @@ export function RotateSecret({ endpoint: { id, name }, onSecret }: ActionProps &
 }
 
 export function DeleteEndpoint({ endpoint: { id, name } }: ActionProps) {
-  const [, remove] = useMutation(DELETE);
-
-  async function confirm() {
-    const { data, error } = await remove({ input: { id } }, { additionalTypenames: ["WebhookEndpoint"] });
-    const answer = data?.deleteWebhookEndpoint;
-    if (answer === undefined) return problemOf(error);
-    if (answer.__typename !== "DeletePayload") return <Refusal answer={answer} />;
-    go(ENDPOINTS);
-    return null;
-  }
-
   return (
-    <ConfirmButton
-      label="Delete…"
-      question={`Delete the endpoint “${name}”?`}
-      keep="Keep it"
-      confirm="Delete the endpoint"
-      onConfirm={confirm}
-    >
+    <DeleteButton mutation={DELETE} type="WebhookEndpoint" noun="endpoint" id={id} name={name} next={ENDPOINTS}>
       <p>Messages that wait are never sent, and the record of all messages is deleted.</p>
-    </ConfirmButton>
+    </DeleteButton>
   );
 }
 
