@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import random
 
 import httpx
 import pytest
 
-from audience_gql.api.transport.compression import LEAST_BYTES, compressed
+from audience_gql.api.transport.compression import ASIDE_BYTES, LEAST_BYTES, compressed
 
 BODY = b'{"data":{"people":[%s]}}' % b",".join(b'{"id":"sub_%d"}' % number for number in range(500))
 
@@ -16,8 +18,8 @@ BODY = b'{"data":{"people":[%s]}}' % b",".join(b'{"id":"sub_%d"}' % number for n
     "accepted",
     ["gzip", "gzip, deflate, br, zstd", "br;q=1.0, GZIP;q=0.5", "*", "*;q=0.1", "x-gzip", "deflate ,gzip ;q=0.001", "gzip;level=9"],
 )  # fmt: skip
-def test_an_answer_is_compressed_for_who_accepts_it(accepted):
-    body, headers = compressed(BODY, accepted)
+async def test_an_answer_is_compressed_for_who_accepts_it(accepted):
+    body, headers = await compressed(BODY, accepted)
 
     assert headers == ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
     assert len(body) < len(BODY) / 4
@@ -27,19 +29,32 @@ def test_an_answer_is_compressed_for_who_accepts_it(accepted):
 @pytest.mark.parametrize(
     "accepted", ["", "identity", "br, deflate", "gzip;q=0", "gzip;q=0, *", "*;q=0", "gzip;q=much", "gzipped"]
 )
-def test_and_not_for_others(accepted):
-    assert compressed(BODY, accepted) == (BODY, ((b"vary", b"accept-encoding"),))
+async def test_and_not_for_others(accepted):
+    assert await compressed(BODY, accepted) == (BODY, ((b"vary", b"accept-encoding"),))
 
 
-def test_a_small_answer_stays_as_it_is():
+async def test_a_small_answer_stays_as_it_is():
     small = b"x" * (LEAST_BYTES - 1)
 
-    assert compressed(small, "gzip") == (small, ())
-    assert gzip.decompress(compressed(small + b"x", "gzip")[0]) == small + b"x"
+    assert await compressed(small, "gzip") == (small, ())
+    assert gzip.decompress((await compressed(small + b"x", "gzip"))[0]) == small + b"x"
 
 
-def test_the_same_answer_is_always_the_same_bytes():
-    assert compressed(BODY, "gzip") == compressed(BODY, "gzip")
+async def test_the_same_answer_is_always_the_same_bytes():
+    assert await compressed(BODY, "gzip") == await compressed(BODY, "gzip")
+
+
+async def test_others_go_on_while_a_very_large_answer_is_compressed():
+    body = random.Random(1).randbytes(8 * ASIDE_BYTES)
+    compressing = asyncio.create_task(compressed(body, "gzip"))
+
+    rounds = 0
+    while not compressing.done():
+        rounds += 1
+        await asyncio.sleep(0)
+
+    assert rounds > 2, "the event loop had no other round"
+    assert gzip.decompress((await compressing)[0]) == body
 
 
 async def test_clients_that_accept_it_get_large_answers_compressed(server, api):

@@ -121,15 +121,15 @@ class GraphQLEndpoint:
                     return sse.subscribe(request, operation, self._subscriptions, services, access)
                 return await self._paid_answer(candidate, access, media_type, request)
         except OutOfPoints as refusal:
-            reply = _answered(ExecutionResult(data=None, errors=[masked(refusal)]), media_type, request)
+            reply = await _answered(ExecutionResult(data=None, errors=[masked(refusal)]), media_type, request)
             reply.headers += self._budget_headers.refused(refusal.remaining, refusal.retry_after_seconds)
             await hold_back(refusal)
             return reply
         except NotAnswered as refusal:
             await hold_back(refusal)
-            return _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type, request)
+            return await _answered(ExecutionResult(data=None, errors=[refusal.error]), media_type, request)
         except OperationRefused as refusal:
-            return _answered(ExecutionResult(data=None, errors=refusal.errors), media_type, request)
+            return await _answered(ExecutionResult(data=None, errors=refusal.errors), media_type, request)
 
     async def _paid_answer(
         self, candidate: Candidate, access: Access, media_type: str, request: Request
@@ -146,7 +146,7 @@ class GraphQLEndpoint:
                 result = await self._run(candidate, context, request, headers)
         if candidate.request.wants_cost:
             result.extensions = paid.extensions
-        reply = _answered(result, media_type, request)
+        reply = await _answered(result, media_type, request)
         if candidate.request.is_trusted and request.method == "GET":
             reply = revalidated(reply, result, media_type, request.header(b"if-none-match"))
         reply.headers += (*headers, *self._budget_headers.after(paid.remaining))
@@ -170,8 +170,8 @@ class GraphQLEndpoint:
             return await self._schema.answer(candidate, context)
 
 
-def _answered(result: ExecutionResult, media_type: str, request: Request) -> Reply:
-    reply = sse.single(result) if media_type == EVENT_STREAM else _reply(result, media_type, request)
+async def _answered(result: ExecutionResult, media_type: str, request: Request) -> Reply:
+    reply = sse.single(result) if media_type == EVENT_STREAM else await _reply(result, media_type, request)
     measure(request.type, request.begun, result.errors)
     return reply
 
@@ -194,13 +194,13 @@ def _not_allowed(message: str, *methods: str) -> RequestRefused:
     return RequestRefused(HTTPStatus.METHOD_NOT_ALLOWED, error, Allow=", ".join(methods))
 
 
-def _reply(result: ExecutionResult, media_type: str, request: Request) -> Reply:
+async def _reply(result: ExecutionResult, media_type: str, request: Request) -> Reply:
     errors = result.errors
     body = body_of(result)
     text = encode(body)
     headers: tuple[Header, ...] = ()
     if len(text) >= LEAST_BYTES:
-        text, headers = compressed(text, request.header(b"accept-encoding"))
+        text, headers = await compressed(text, request.header(b"accept-encoding"))
     if not errors:
         return Reply(_OK, text, media_type, headers)
     status = _status(result.data, errors, media_type, never_ran="data" not in body)
