@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 from unittest.mock import patch
 
@@ -88,10 +88,10 @@ class Sent:
 
     def note(self, text: str) -> str | None:
         """Record a statement if the application's code sends it, and return its kind. Statements that a test sends itself do not count."""
-        sender = _sender_of(tuple(_stack()))
+        sender = _sender()
         if not sender.counts or "pg_sleep" in text:
             return None
-        kind = re.sub(r"\d+", "0", text)
+        kind = _kind_of(text)
         self.lines |= sender.lines
         kinds = self._kinds_of.setdefault(sender.lines, set())
         if len(kinds) < _MOST_A_SENDER:
@@ -106,7 +106,7 @@ class Sent:
     def add(self, other: Sequence[Sequence[Any]]) -> None:
         texts, lines, from_elsewhere, senders, answered = other
         self.answered |= set(answered)
-        self.by_kind |= {re.sub(r"\d+", "0", text): text for text in texts}
+        self.by_kind |= {_kind_of(text): text for text in texts}
         self.senders |= dict(senders)
         self.lines |= {(file, line) for file, line in lines}
         self.from_elsewhere |= {(file, text) for file, text in from_elsewhere}
@@ -227,19 +227,49 @@ def as_insert(table: str, columns: Sequence[str] | None) -> str:
     )
 
 
-def _stack() -> Iterator[tuple[str, int, str]]:
-    """(file, line, function) of each call, from the innermost one up to the test's own."""
+@lru_cache(1_000)
+def _kind_of(text: str) -> str:
+    return re.sub(r"\d+", "0", text)
+
+
+_SENDERS: dict[tuple[int, ...], Sender] = {}
+"""By the ids of the functions on the stack, each with how far it has come."""
+_FUNCTIONS: dict[int, CodeType] = {}
+"""By their ids. They are kept, so that no id is used again."""
+
+
+def _sender() -> Sender:
+    """Whose code sends a statement now. Thousands are sent each second, so a stack that was seen before is not looked at again."""
     frame: FrameType | None = sys._getframe(2)
+    seen: list[int] = []
     while frame is not None:
-        code = frame.f_code
-        if code.co_filename.startswith(_TESTS) and code.co_filename != __file__:
-            return
-        yield code.co_filename, frame.f_lineno, code.co_qualname
+        number = id(frame.f_code)
+        if number not in _FUNCTIONS:
+            if _is_of_a_test(frame.f_code):
+                break
+            _FUNCTIONS[number] = frame.f_code
+        seen.append(number)
+        seen.append(frame.f_lasti)
+        frame = frame.f_back
+    key = tuple(seen)
+    if key not in _SENDERS:
+        _SENDERS[key] = _sender_of([*_stack(sys._getframe(2), len(seen) // 2)])
+    return _SENDERS[key]
+
+
+def _is_of_a_test(code: CodeType) -> bool:
+    return code.co_filename.startswith(_TESTS) and code.co_filename != __file__
+
+
+def _stack(frame: FrameType | None, depth: int) -> Iterator[tuple[str, int, str]]:
+    """(file, line, function) of so many calls, from the innermost one outwards."""
+    for _ in range(depth):
+        assert frame is not None
+        yield frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname
         frame = frame.f_back
 
 
-@cache
-def _sender_of(stack: tuple[tuple[str, int, str], ...]) -> Sender:
+def _sender_of(stack: Sequence[tuple[str, int, str]]) -> Sender:
     ours = [
         (Path(file), line, function)
         for file, line, function in stack
