@@ -365,6 +365,7 @@ def _resident_megabytes(process_id):
     return int(line.split()[1]) / 1024
 
 
+@pytest.mark.slow
 async def test_slow_readers_hold_no_connection_and_little_memory(server, web, large):
     path, content = large
     assert (await web.get(path)).content == content

@@ -18,6 +18,9 @@ import pytest
 from audience_gql.cli import main
 from tests.exporting import rows_of, runner
 
+pytestmark = pytest.mark.slow
+"""Nearly all of these tests start the command."""
+
 NAMES = [f"{n}" for n in range(2500)]
 
 

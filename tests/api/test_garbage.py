@@ -10,6 +10,9 @@ import pytest
 from audience_gql.api.execution import AudienceExecutor
 from audience_gql.api.loaders import Loaders
 
+pytestmark = pytest.mark.slow
+"""These tests collect the garbage of the whole process several times."""
+
 LISTS = """
 {
   segments(first: 4) { edges { node { name memberCount members(first: 20) { edges { enteredAt node {

@@ -158,6 +158,7 @@ async def test_a_token_that_had_too_many_links_is_told_when_to_ask_again(server,
     assert answers[-1].headers["retry-after"] == "600"
 
 
+@pytest.mark.slow
 async def test_without_redis_a_link_is_refused(database_url, api, tmp_path):
     headers = {"authorization": f"Bearer {await api.token()}"}
     async with (
@@ -173,6 +174,7 @@ async def test_without_redis_a_link_is_refused(database_url, api, tmp_path):
     assert all("sign in with a token" in it.json()["error"] for it in answers)
 
 
+@pytest.mark.slow
 async def test_without_the_console_there_are_no_links(database_url, redis_url, api, tmp_path):
     headers = {"authorization": f"Bearer {await api.token()}"}
     async with (

@@ -110,6 +110,7 @@ async def test_exactly_the_predicted_people_leave_and_enter(house: House) -> Non
     assert turns > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edge", [Edge, DayEdge])
 async def test_a_planted_bug_is_found(house: House, monkeypatch: pytest.MonkeyPatch, edge: type) -> None:
     monkeypatch.setattr(edge, "earlier", lambda self, _: self)

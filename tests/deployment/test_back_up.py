@@ -50,6 +50,7 @@ def dump(folder: Path, name: str, *, days_old: float) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_dump_is_written_and_old_ones_are_deleted(folder, database_url):
     old, recent = (
         dump(folder, "audience-1.dump", days_old=14.1),
@@ -91,6 +92,7 @@ def test_whether_the_newest_dump_is_new_enough(folder, days_old, code):
     assert back_up(folder, "--newest-within-minutes", "1440").returncode == code
 
 
+@pytest.mark.slow
 def test_the_schedule_begins_with_a_dump_and_ends_at_once_when_it_is_told_to(folder, database_url):
     waiting = subprocess.Popen(
         ["sh", SCRIPT, "--every-day-at", "02:30"], env=environment(folder, DATABASE_URL=database_url), start_new_session=True,

@@ -131,9 +131,14 @@ class Customer:
         return list(self.database.iterdump())
 
 
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    return Schema()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def customer(database, tick_pool) -> AsyncIterator[Customer]:
-    api = await new_workspace(Schema(), database, tick_pool, MemorySignals())
+async def customer(schema, database, tick_pool) -> AsyncIterator[Customer]:
+    api = await new_workspace(schema, database, tick_pool, MemorySignals())
     created = await create(api)
     async with web_client(api) as web:
         door = ApiDoor(web)
