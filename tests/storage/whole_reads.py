@@ -17,19 +17,20 @@ from tests.storage.fitness import CONTROL, EXEMPT, parsed
 from tests.storage.reach import Reach, reach, refusals, refused_locks
 
 LIST = Path(__file__).with_suffix(".toml")
-HOLDING = frozenset({
+ON_ONE_MACHINE = frozenset({
     "definitions.py:hold_workspace", "definitions.py:hold_fields", "definitions.py:hold_groups", "exports.py:lock_exports",
-    "insights/advice.sql:note_reads", "trusted_documents.py:lock",
+    "identities.py:resolve", "insights/advice.sql:note_reads", "trusted_documents.py:lock",
 })  # fmt: skip
-"""The statements that lock rows of definitions on one machine, and that storage/row_locks.py replaces on a cluster."""
+"""The statements of one machine that have others in their place on a cluster: storage/row_locks.py and storage/known_buckets.py say why."""
 
 
 def refused(name: str, text: str, *, is_written: bool) -> Iterator[str]:
     """What makes a statement unfit for a cluster. `name` is its place in the source; `is_written` tells that its text stands there in full."""
     if (tree := _tree(text)) is None:
         return
-    if name not in HOLDING:
-        yield from refused_locks(tree)
+    if name in ON_ONE_MACHINE:
+        return
+    yield from refused_locks(tree)
     if reach(tree) < Reach.WHOLE:
         yield from refusals(tree)
     elif (line := line_of(name, text, is_written=is_written)) not in tried():

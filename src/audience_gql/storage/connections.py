@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from audience_gql.storage.known_buckets import KnownBuckets
 from audience_gql.storage.losses import DOUBTFUL, ConnectionLost, loss
 from audience_gql.telemetry import traces
 
@@ -58,10 +59,15 @@ class PlainConnection(asyncpg.Connection):
 
         self.siblings: Collection[PlainConnection] = ()
         """All connections of our pool, with this one. Empty in a pool of the driver's."""
-        self.is_cluster = False
-        """Whether it leads to a Citus cluster's coordinator. The pool says so."""
+        self.known_buckets: KnownBuckets | None = None
+        """Of the pool, if it leads to a Citus cluster's coordinator. None if it does not."""
         self._is_preparing = False
         """Whether a statement was prepared and not executed. Until the next command the server then keeps a transaction open, of which the driver knows nothing."""
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it leads to a Citus cluster's coordinator."""
+        return self.known_buckets is not None
 
     def get_reset_query(self) -> str:
         return ""

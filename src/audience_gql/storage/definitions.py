@@ -21,6 +21,7 @@ from audience_gql.conditions.vocabulary import FieldRef, GroupRef, Vocabulary
 from audience_gql.storage import row_locks
 from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
+from audience_gql.storage.known_buckets import KnownBuckets
 
 _COUNTED_PART = 64
 _IS_UNLOCKED: Final = ContextVar("is_unlocked", default=False)
@@ -154,6 +155,9 @@ async def close_bucket(connection: Connection, bucket_id: int, *, beside: int) -
             opened.add(id_)
     if beside in opened:
         await connection.execute("UPDATE buckets SET is_open = false WHERE id = $1", bucket_id)
+        known: KnownBuckets | None = getattr(connection, "known_buckets", None)
+        if known is not None:
+            known.forget_open(bucket_id)
 
 
 async def estimated_people(connection: Connection, bucket_id: int) -> int:

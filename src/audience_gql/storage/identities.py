@@ -11,19 +11,26 @@ from datetime import datetime
 from typing import Any, Final
 
 from audience_gql.storage.arrays import arrays_of
-from audience_gql.storage.database import Connection, RunAgain
+from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, RunAgain
 from audience_gql.storage.facts import KEY_COLUMNS, Identity, IdentityKind, Owner
+from audience_gql.storage.known_buckets import KnownBuckets, WorkspaceBuckets
 
 _OWNERS: Final = " UNION ALL ".join(
     "SELECT kind, value, bucket_id, subscriber_id FROM identities "
     f"WHERE workspace_id = $1 AND kind = '{kind}' AND value = ANY(${position}::text[])"
     for position, kind in enumerate(KEY_COLUMNS, 2)
 )
+_BUCKETS: Final = "SELECT array_agg(id) AS ids, max(id) FILTER (WHERE is_open) AS open_id FROM buckets WHERE workspace_id = $1"
 _RESOLVE: Final = (
     "SELECT statement_timestamp() AS asked_at, b.ids AS bucket_ids, b.open_id, o.kind, o.value, o.bucket_id, o.subscriber_id "
-    "FROM (SELECT array_agg(id) AS ids, max(id) FILTER (WHERE is_open) AS open_id FROM buckets WHERE workspace_id = $1) b "
-    f"LEFT JOIN ({_OWNERS}) o ON true"
+    f"FROM ({_BUCKETS}) b LEFT JOIN ({_OWNERS}) o ON true"
 )
+_RESOLVE_KEYS: Final = (
+    "SELECT statement_timestamp() AS asked_at, o.kind, o.value, o.bucket_id, o.subscriber_id "
+    f"FROM (SELECT 1 AS one) b LEFT JOIN ({_OWNERS}) o ON true"
+)
+_AWAY_SECONDS: Final = 5.0
+"""For so long nobody asks again which buckets there are, after a machine could not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,24 +47,61 @@ class Resolved:
     """The database's time. It lies before any wait for a lock that follows."""
 
 
-async def resolve(connection: Connection, workspace_id: int, identities: Collection[Identity]) -> Resolved:
+async def resolve(
+    connection: Connection, workspace_id: int, identities: Collection[Identity], named: Collection[int] = ()
+) -> Resolved:
     """The owner of each of these keys, and what else every writer of people and events needs to know first.
 
+    On a cluster, only the coordinator is asked, unless the workspace's buckets are not known yet, or `named` has one that is not known.
     Raises RunAgain if no bucket is open: the machines of a cluster were read while one bucket took the place of another.
     """
-    rows = await connection.fetch(_RESOLVE, workspace_id, *_by_kind(identities))
-    if rows[0]["open_id"] is None:
-        raise RunAgain
+    known: KnownBuckets | None = getattr(connection, "known_buckets", None)
+    if known is None:
+        rows = await connection.fetch(_RESOLVE, workspace_id, *_by_kind(identities))
+        buckets = _buckets_in(rows[0]["bucket_ids"], rows[0]["open_id"])
+    else:
+        buckets = await _known_buckets(connection, known, workspace_id, named)
+        rows = await connection.fetch(_RESOLVE_KEYS, workspace_id, *_by_kind(identities))
     return Resolved(
         owners={
             (row["kind"], row["value"]): (row["bucket_id"], row["subscriber_id"])
             for row in rows
             if row["kind"] is not None
         },
-        bucket_ids=frozenset(rows[0]["bucket_ids"]),
-        open_bucket_id=rows[0]["open_id"],
+        bucket_ids=buckets.ids,
+        open_bucket_id=buckets.open_id,
         asked_at=rows[0]["asked_at"],
     )
+
+
+async def _known_buckets(
+    connection: Connection, known: KnownBuckets, workspace_id: int, named: Collection[int]
+) -> WorkspaceBuckets:
+    """The buckets of a workspace on a cluster. While a machine is lost, those that are known are enough.
+
+    Raises RunAgain if the machine was found to be lost just now, because that has ended the transaction.
+    """
+    found = known.find(workspace_id)
+    is_enough = found is not None and found.ids.issuperset(named)
+    if found is not None and is_enough and not known.is_stale(workspace_id):
+        return found
+    try:
+        row = await connection.fetchrow(_BUCKETS, workspace_id)
+    except (*UNREACHABLE, *BUSY) as error:
+        if not is_enough:
+            raise
+        known.keep(workspace_id, _AWAY_SECONDS)
+        raise RunAgain from error
+    assert row is not None  # noqa: S101  # an aggregate has one row
+    buckets = _buckets_in(row["ids"], row["open_id"])
+    known.remember(workspace_id, buckets)
+    return buckets
+
+
+def _buckets_in(ids: Collection[int], open_id: int | None) -> WorkspaceBuckets:
+    if open_id is None:
+        raise RunAgain
+    return WorkspaceBuckets(ids=frozenset(ids), open_id=open_id)
 
 
 async def owners_of(

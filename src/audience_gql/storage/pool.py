@@ -15,6 +15,7 @@ from typing import Final
 import asyncpg
 
 from audience_gql.storage.connections import CLOSE_SECONDS, PlainConnection
+from audience_gql.storage.known_buckets import KnownBuckets
 
 Connect = Callable[[], Awaitable[PlainConnection]]
 
@@ -45,7 +46,7 @@ class Pool:
         self._idle: list[PlainConnection] = []
         """The last one is lent next."""
         self._all: set[PlainConnection] = set()
-        self._is_cluster = False
+        self._known_buckets: KnownBuckets | None = None
         self._connecting = 0
         self._waiting: deque[asyncio.Future[PlainConnection | None]] = deque()
         """They get a connection, or None for the right to open one."""
@@ -66,13 +67,13 @@ class Pool:
     @property
     def is_cluster(self) -> bool:
         """Whether its connections lead to a Citus cluster's coordinator."""
-        return self._is_cluster
+        return self._known_buckets is not None
 
     @is_cluster.setter
     def is_cluster(self, is_cluster: bool) -> None:
-        self._is_cluster = is_cluster
+        self._known_buckets = KnownBuckets() if is_cluster else None
         for connection in self._all:
-            connection.is_cluster = is_cluster
+            connection.known_buckets = self._known_buckets
 
     async def open(self) -> None:
         """Open the first connection."""
@@ -146,7 +147,7 @@ class Pool:
         self._connecting -= 1
         self._all.add(connection)
         connection.siblings = self._all
-        connection.is_cluster = self._is_cluster
+        connection.known_buckets = self._known_buckets
         if self._is_closing:
             connection.terminate()
             self._take_back(connection)

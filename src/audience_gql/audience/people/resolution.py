@@ -34,7 +34,8 @@ async def resolve_people(
 async def find_people(connection: Connection, workspace_id: int, keys: Sequence[SubscriberKey]) -> Found:
     """Each key's person or None. Call `held` before anything is written about them."""
     identities = [_identity(key) for key in keys]
-    resolved = await resolve(connection, workspace_id, {it for it in identities if it is not None})
+    named = {key.value.bucket_id for key in keys if isinstance(key.value, SubscriberRef)}
+    resolved = await resolve(connection, workspace_id, {it for it in identities if it is not None}, named)
     refs: list[SubscriberRef | None] = []
     for key, name in zip(keys, identities, strict=True):
         if name is not None:

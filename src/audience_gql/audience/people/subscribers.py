@@ -219,9 +219,10 @@ class _Upsert:
         All callers lock people before they claim keys, and in the same order, so that no two callers wait for each other.
         """
         wanted = {identity(kind, value) for patch in patches for kind, value in patch.keys.items()}
-        resolved = await resolve(self._connection, self._workspace.id, wanted)
-        owners = resolved.owners
         refs = {patch.ref for patch in patches if patch.ref is not None}
+        named = {ref.bucket_id for ref in refs}
+        resolved = await resolve(self._connection, self._workspace.id, wanted, named)
+        owners = resolved.owners
         by_id = {(ref.bucket_id, ref.id) for ref in refs if ref.bucket_id in resolved.bucket_ids}
         rows = await self._lock(by_id.union(owners.values()))
         if not all(_owns(rows.get(owner), key) for key, owner in owners.items()):
