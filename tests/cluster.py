@@ -53,19 +53,21 @@ def new_name(topic: str) -> str:
 
 
 @asynccontextmanager
-async def undistributed(coordinator_url: str, name: str) -> AsyncIterator[str]:
-    """The address of an empty database with this name on every machine, which is dropped at the end."""
+async def undistributed(
+    coordinator_url: str, name: str, *, template: str = "template1"
+) -> AsyncIterator[str]:
+    """The address of a database with this name on every machine, which is dropped at the end. On the coordinator it is a copy of the template."""
     try:
-        await create(coordinator_url, name)
+        await create(coordinator_url, name, template=template)
         yield urlunsplit(urlsplit(coordinator_url)._replace(path=f"/{name}"))
     finally:
         await drop(coordinator_url, name)
 
 
 @asynccontextmanager
-async def database(coordinator_url: str, name: str) -> AsyncIterator[str]:
-    """The address of a migrated and distributed database with this name, which is dropped at the end."""
-    async with undistributed(coordinator_url, name) as url:
+async def database(coordinator_url: str, name: str, *, template: str = "template1") -> AsyncIterator[str]:
+    """The address of a migrated and distributed database with this name, which is dropped at the end. It is made faster from a migrated template."""
+    async with undistributed(coordinator_url, name, template=template) as url:
         await migrate(url)
         await distribute(url)
         yield url
@@ -81,25 +83,27 @@ async def database_beside(server_url: str, topic: str) -> AsyncIterator[str]:
         yield url
 
 
-async def create(coordinator_url: str, database: str, *, others: int | None = None) -> None:
-    """An empty database on every machine, or on the coordinator and so many others, joined to a cluster. One at a time: joining changes the roles of the machines, which all databases share."""
+async def create(
+    coordinator_url: str, database: str, *, others: int | None = None, template: str = "template1"
+) -> None:
+    """A database on every machine, or on the coordinator and so many others, joined to a cluster. Only the coordinator's is a copy of the template, which has no Citus. One at a time: joining changes the roles of the machines, which all databases share."""
     found = await machines(coordinator_url)
     if others is not None:
         found = found[: 1 + others]
     waiting = await asyncpg.connect(coordinator_url)
     try:
         await waiting.execute("SELECT pg_advisory_lock(1)")
-        await _create(coordinator_url, database, found)
+        await _create(coordinator_url, database, found, template)
     finally:
         await waiting.close()
 
 
-async def _create(coordinator_url: str, database: str, found: Sequence[Machine]) -> None:
+async def _create(coordinator_url: str, database: str, found: Sequence[Machine], template: str) -> None:
     for machine in found:
         await execute(
             machine.url(coordinator_url, "postgres"),
             "SET citus.enable_create_database_propagation = off",
-            f"CREATE DATABASE {database}",
+            f"CREATE DATABASE {database} TEMPLATE {template if machine == found[0] else 'template1'}",
         )
         await execute(machine.url(coordinator_url, database), "CREATE EXTENSION citus")
     coordinator, *others = found

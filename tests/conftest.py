@@ -47,21 +47,17 @@ class Run:
     is_cluster: bool
 
     async def make_template(self) -> None:
-        if self.is_cluster:  # a database of a cluster cannot be copied
-            return
         await self._execute(f"CREATE DATABASE {self.template}")
         await migrate(self._named(self.template))
 
     async def drop_template(self) -> None:
-        if self.is_cluster:
-            return
         await self._execute(f"DROP DATABASE IF EXISTS {self.template} WITH (FORCE)")
 
     @asynccontextmanager
     async def database(self, suffix: str) -> AsyncIterator[str]:
         name = f"{self.template}_{suffix}"
         if self.is_cluster:
-            async with cluster.database(self.database_url, name) as url:
+            async with cluster.database(self.database_url, name, template=self.template) as url:
                 yield url
             return
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {self.template}")

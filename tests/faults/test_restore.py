@@ -50,6 +50,7 @@ async def marked(world) -> int:
     return await world.fetchval("SELECT count(*) FROM dirty")
 
 
+@pytest.mark.one_server("restores over an existing database, which drops the extension of a cluster")
 async def test_a_backup_is_restored_and_every_membership_found_again(world):
     worker = world.start_worker()
     await world.people("ada", "bob", "cyd")
