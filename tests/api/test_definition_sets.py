@@ -53,6 +53,7 @@ PARTS = {
     "SEGMENT": "segments",
     "AUTOMATION": "automations",
 }
+SEES_WAITS = "sees who waits for a lock in the list of sessions of one server"
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
@@ -392,30 +393,36 @@ async def test_a_plan_holds_until_the_definitions_change(api):
     assert (await apply(api, wanted, now["id"]))["__typename"] == "ApplyDefinitionsPayload"
 
 
-@pytest.mark.one_server  # a cluster locks the whole table of segments
-async def test_a_plan_waits_for_no_writer_of_other_definitions_and_none_waits_for_it(api):
-    database, workspace_id = api.services.ports.database, api.access.workspace.id
+async def test_a_plan_does_not_wait_for_the_lock_on_definitions(api):
     await apply(api, {"segments": [segment("Here", LITHUANIA)]})
     wanted = {"segments": [segment("Here", SPAIN), segment("There", LITHUANIA)]}
 
-    async with database.transaction() as writer:
-        await definitions.lock_workspace(writer.connection, workspace_id)
+    async with api.services.ports.database.transaction() as writer:
+        await definitions.lock_workspace(writer.connection, api.access.workspace.id)
         planned = await plan(api, wanted)
-    async with database.transaction() as holder:
-        await holder.connection.execute(
-            "SELECT 1 FROM segments WHERE workspace_id = $1 FOR UPDATE", workspace_id
-        )
-        planning = asyncio.create_task(plan(api, wanted))
-        await until_one_waits(database)
-        group = await api.group("Made meanwhile")
 
-    assert group
-    assert await planning == planned
     assert summary(planned) == [("UPDATE", "Here", ["condition"]), ("CREATE", "There", ["name", "condition"])]
     assert (await apply(api, wanted, planned["id"]))["__typename"] == "ApplyDefinitionsPayload"
 
 
-@pytest.mark.one_server  # as above
+@pytest.mark.one_server(SEES_WAITS)
+async def test_writers_of_other_definitions_do_not_wait_for_a_plan(api):
+    database, workspace_id = api.services.ports.database, api.access.workspace.id
+    await apply(api, {"segments": [segment("Here", LITHUANIA)]})
+
+    async with database.transaction() as holder:
+        await holder.connection.execute(
+            "SELECT 1 FROM segments WHERE workspace_id = $1 FOR UPDATE", workspace_id
+        )
+        planning = asyncio.create_task(plan(api, {"segments": [segment("Here", SPAIN)]}))
+        await until_one_waits(database)
+        group = await api.group("Made meanwhile")
+
+    assert group
+    assert summary(await planning) == [("UPDATE", "Here", ["condition"])]
+
+
+@pytest.mark.one_server(SEES_WAITS)
 async def test_a_plan_that_meets_an_edit_of_what_it_changes_counts_with_the_edit(api):
     database, workspace_id = api.services.ports.database, api.access.workspace.id
     await apply(api, {"segments": [segment("Here", LITHUANIA)]})
