@@ -26,7 +26,7 @@ import sys
 from dataclasses import replace
 from audience_gql.app import create_app
 from audience_gql.config import settings_from_environment
-from audience_gql.serving import serve
+from audience_gql.serving.server import serve
 
 usual = settings_from_environment()
 patient = replace(usual, statement_timeout_seconds=100, lock_timeout_seconds=100, operation_seconds=float(sys.argv[2]))

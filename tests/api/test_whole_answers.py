@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType, is_leaf_type
 
 from audience_gql.api.context import Context
 from audience_gql.api.operation_requests import OperationRequest
+from audience_gql.api.transport.wire import encode
 from audience_gql.storage.reads.composed.writing import _MOST_TEXTS
 
 IS_ONE_SERVER = pytest.mark.one_server("looks at composed statements, which a cluster does not get")
@@ -43,6 +47,11 @@ async def people(api) -> None:
     await api.tick()
 
 
+def wire(data: object) -> object:
+    """The data as a client reads it."""
+    return json.loads(encode(data))
+
+
 async def executor_of(api, document: str) -> str:
     context = Context(api.services, api.access)
     request = OperationRequest(query=document, variables=None, operation_name=None)
@@ -60,6 +69,43 @@ async def test_a_root_field_is_one_statement(api, root):
         await api.data(f"{{ {root} }}")
 
     assert len(sent) == 1
+
+
+SHARED = (
+    (f"query Q($key: String!) {{ segment(by: {{ name: $key }}) {{ id name state memberCount members(first: 2) {{ {PAGE} }} }} }}", ["All", "Other", "Nobody", "Other"]),
+    (f"query Q($key: String!) {{ group(by: {{ name: $key }}) {{ id memberCount members(first: 2) {{ {PAGE} }} }} }}", ["Friends", "None", "Friends"]),
+    (f"query Q($key: String!) {{ subscriber(by: {{ externalId: $key }}) {{ id email fields {{ key value }} groups(first: 2) {{ {PAGE} edges {{ cursor addedAt node {{ id memberCount }} }} }} }} }}", ["1", "2", "0", "4", "2"]),
+    ("query Q($key: String!) { segments(first: 2, after: $key) { edges { cursor node { name } } } }", None),
+)  # fmt: skip
+
+
+@IS_ONE_SERVER
+@pytest.mark.parametrize(("document", "keys"), SHARED, ids=["segment", "group", "person", "page"])
+async def test_what_is_asked_at_the_same_time_shares_a_statement(api, document, keys):
+    await people(api)
+    await api.segment("Other", {"country": {"is": "LT"}})
+    edges = (await api.data("{ segments { edges { cursor } } }"))["segments"]["edges"]
+    keys = keys or [edge["cursor"] for edge in edges]
+    one_by_one = [wire(await api.data(document, key=key)) for key in keys]
+
+    with api.counting() as sent:
+        first, *together = await asyncio.gather(*(api.data(document, key=key) for key in [keys[0], *keys]))
+
+    assert [wire(data) for data in together] == one_by_one
+    assert wire(first) == one_by_one[0]
+    assert len(sent) == 2
+
+
+@IS_ONE_SERVER
+async def test_a_large_page_shares_no_statement(api):
+    await people(api)
+
+    with api.counting() as sent:
+        await asyncio.gather(
+            *(api.data("{ subscribers(first: 50) { edges { node { id } } } }") for _ in range(4))
+        )
+
+    assert len(sent) == 4
 
 
 @IS_ONE_SERVER

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from audience_gql.draining import DrainingServer, refuse_new
-from audience_gql.serving import _Http
+from audience_gql.serving.http_protocol import HttpProtocol, Limits
 
 pytestmark = pytest.mark.slow
 ASK = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -41,7 +41,7 @@ async def no_streams(_: object) -> None:
 async def served() -> AsyncIterator[tuple[DrainingServer, socket.socket]]:
     """A server and the socket on which it listens. The test ends it, or the context."""
     ending = asyncio.Event()
-    http = cast("Any", partial(_Http, seconds=20.0, ending=ending))
+    http = cast("Any", partial(HttpProtocol, limits=Limits(request_seconds=20.0), ending=ending))
     config = uvicorn.Config(
         application, host="127.0.0.1", port=0, http=http, log_level="error", timeout_graceful_shutdown=5
     )

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from audience_gql.storage import fair_queue
 from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, asking
 
 ADA, BOB, CYD = (
@@ -142,7 +143,7 @@ async def beginnings_in_rounds(of: Beginnings, *askers: Asker, work_seconds: flo
 
 
 async def test_long_pieces_of_work_begin_one_in_a_round_of_the_event_loop_and_token_by_token():
-    of = Beginnings(round_seconds=0.001, waiting_per_token=10, wait_seconds=5)
+    of = Beginnings(round_seconds=0.001, alone_seconds=0.001, waiting_per_token=10, wait_seconds=5)
 
     rounds = await beginnings_in_rounds(of, ADA, ADA, ADA, ADA, CYD, work_seconds=0.002)
 
@@ -150,7 +151,7 @@ async def test_long_pieces_of_work_begin_one_in_a_round_of_the_event_loop_and_to
 
 
 async def test_short_pieces_of_work_begin_in_one_round():
-    of = Beginnings(round_seconds=60, waiting_per_token=10, wait_seconds=5)
+    of = Beginnings(round_seconds=60, alone_seconds=60, waiting_per_token=10, wait_seconds=5)
 
     rounds = await beginnings_in_rounds(of, ADA, ADA, ADA, ADA, CYD)
 
@@ -158,7 +159,7 @@ async def test_short_pieces_of_work_begin_in_one_round():
 
 
 async def test_after_long_pieces_of_work_short_ones_soon_begin_together_again():
-    of = Beginnings(round_seconds=0.01, waiting_per_token=500, wait_seconds=5)
+    of = Beginnings(round_seconds=0.01, alone_seconds=0.01, waiting_per_token=500, wait_seconds=5)
     long = asyncio.create_task(beginnings_in_rounds(of, ADA, work_seconds=0.02))
     await asyncio.sleep(0)
 
@@ -168,8 +169,16 @@ async def test_after_long_pieces_of_work_short_ones_soon_begin_together_again():
     assert len(rounds) < 50
 
 
+async def test_a_token_that_is_alone_may_begin_for_longer(monkeypatch):
+    monkeypatch.setattr(fair_queue, "_ALONE_AFTER_SECONDS", 0)
+    of = Beginnings(round_seconds=0, alone_seconds=60, waiting_per_token=10, wait_seconds=5)
+
+    assert await beginnings_in_rounds(of, ADA, ADA, ADA) == [[ADA, ADA, ADA]]
+    assert await beginnings_in_rounds(of, ADA, CYD, CYD) == [[ADA], [CYD], [CYD]]
+
+
 async def test_a_beginning_that_is_cancelled_holds_up_nobody():
-    of = Beginnings(round_seconds=0, waiting_per_token=10, wait_seconds=5)
+    of = Beginnings(round_seconds=0, alone_seconds=0, waiting_per_token=10, wait_seconds=5)
     first, *others = [asyncio.create_task(of.pass_through(asker)) for asker in (ADA, ADA, ADA, CYD)]
     await asyncio.sleep(0)
 
@@ -180,7 +189,7 @@ async def test_a_beginning_that_is_cancelled_holds_up_nobody():
 
 
 async def test_beginnings_wait_within_bounds():
-    of = Beginnings(round_seconds=0, waiting_per_token=1, wait_seconds=5)
+    of = Beginnings(round_seconds=0, alone_seconds=0, waiting_per_token=1, wait_seconds=5)
 
     results = await asyncio.gather(*(of.pass_through(ADA) for _ in range(3)), return_exceptions=True)
 

@@ -65,13 +65,23 @@ class Context:
     """The cursor that the client has reached, if the transport carries it. It overrides the document's cursor, which is older."""
     executor: Executor = "library"
     """What answered the operation: the library's executor, a plan level by level, or one statement for each root field."""
+    is_small: bool = False
+    """Whether the operation is a query with a small response. Such queries may share statements."""
     is_on_replica: bool = False
     """Whether a replica answers. The primary answers again if anything fails there."""
-    loaders: Loaders = field(init=False)
+    asks_at_once: bool = False
+    """Whether a plan runs, which asks for all objects of a level together: see Loaders."""
+    _loaders: Loaders | None = field(init=False, default=None)
     _ports: Ports | None = field(init=False, default=None)
 
-    def __post_init__(self) -> None:
-        self.loaders = self._fresh()
+    @property
+    def loaders(self) -> Loaders:
+        """The loaders of the operation. A query that one statement answers needs none."""
+        if self._loaders is None:
+            self._loaders = Loaders(
+                self.services.ports, self.heavy_ports, self.workspace.id, ask_at_once=self.asks_at_once
+            )
+        return self._loaders
 
     @property
     def ports(self) -> Ports:
@@ -99,14 +109,13 @@ class Context:
     def forget(self) -> None:
         """Start with fresh loaders. A subscription does so between its results, so that none of them shows old data."""
         self.let_go()
-        self.loaders = self._fresh()
+        self.asks_at_once = False
 
     def let_go(self) -> None:
         """Free what the loaders have read, without a garbage collection."""
-        self.loaders.forget()
-
-    def _fresh(self) -> Loaders:
-        return Loaders(self.services.ports, self.heavy_ports, self.workspace.id)
+        if self._loaders is not None:
+            self._loaders.forget()
+            self._loaders = None
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

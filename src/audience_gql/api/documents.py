@@ -31,6 +31,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from audience_gql.api.batch_items import BatchItems, batch_items
 from audience_gql.api.errors import ApiError, coded
 from audience_gql.api.inputs.variables import never_null
+from audience_gql.api.introspection import ROOT_FIELDS
 from audience_gql.api.limits import COMPARISONS, LENGTH, TOKENS, Cost, Measure, size_errors
 from audience_gql.api.paths import WirePath
 from audience_gql.api.payload_reads import PayloadReads
@@ -54,8 +55,12 @@ class Operation:
     root_fields: frozenset[str]
     reads_payload: bool
     """Whether it is a mutation whose selection reads stored data: see payload_reads.py."""
+    is_about_schema: bool
+    """Whether a root field is one of introspection."""
     plans: Plans
     cost: Cost
+    fixed_points: int | None
+    """The cost, if it does not depend on variables."""
     items: BatchItems
     defaults: Mapping[str, object]
     """The variables' defaults, by name."""
@@ -188,12 +193,15 @@ def _operation(
     reads: PayloadReads,
 ) -> Operation:
     type_ = definition.operation.value
+    root_fields = _root_fields(document, definition)
     return Operation(
         type=type_,
-        root_fields=_root_fields(document, definition),
+        root_fields=root_fields,
+        is_about_schema=not root_fields.isdisjoint(ROOT_FIELDS),
         reads_payload=type_ == "mutation" and reads.reads(definition),
         plans=Plans(document, definition),
         cost=cost,
+        fixed_points=cost.fixed,
         items=batch_items(document, definition),
         defaults={
             variable.variable.name.value: value_from_ast_untyped(variable.default_value)

@@ -89,6 +89,11 @@ class Cost:
 
     terms: Mapping[tuple[Size, ...], int]
 
+    @property
+    def fixed(self) -> int | None:
+        """The number of objects; None if it depends on variables."""
+        return None if any(self.terms) else sum(self.terms.values())
+
     def __add__(self, other: Cost) -> Cost:
         terms = dict(self.terms)
         for sizes, count in other.terms.items():

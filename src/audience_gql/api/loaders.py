@@ -70,17 +70,16 @@ Pages: TypeAlias = Loader[Key, Entries[Value]]
 class Loaders:
     """One operation's loaders for one workspace. They remember what they read, so they must not outlive the operation."""
 
-    def __init__(self, ports: Ports, heavy_ports: Ports, workspace_id: int) -> None:
+    def __init__(
+        self, ports: Ports, heavy_ports: Ports, workspace_id: int, *, ask_at_once: bool = False
+    ) -> None:
+        """`ask_at_once`: `load_now` of a loader that nobody has used yet never waits for others. It is for a plan, which asks for all objects of a level together."""
         self._ports = ports
         self._heavy_ports = heavy_ports
         self._workspace_id = workspace_id
         self._loaders_of_parts: dict[tuple[object, ...], Loader[Any, Any]] = {}  # Any: each has its own types
         self._turns: defaultdict[object, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._gather = True
-
-    def ask_at_once(self) -> None:
-        """From now on, `load_now` of a loader that nobody has used yet never waits for others. It is for a plan, which asks for all objects of a level together."""
-        self._gather = False
+        self._gather = not ask_at_once
 
     def forget(self) -> None:
         """Drop all loaders and what they have read. They refer to this object, so nothing else frees them without a garbage collection."""

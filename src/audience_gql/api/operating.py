@@ -19,6 +19,8 @@ from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue
 
 _ROUND_SECONDS: Final = 0.001
 """How long operations may begin in one round of the event loop before the others wait for the next round."""
+_ALONE_SECONDS: Final = 0.003
+"""The same for a token that is alone: it has nobody to wait for it, and every wait costs."""
 _WEIGHTLESS: Final = nullcontext()
 
 
@@ -42,6 +44,7 @@ class OperationQueue:
         # Parsing, checking and starting a document can block the event loop. So tokens take turns in its rounds, too.
         self._beginnings = Beginnings(
             round_seconds=_ROUND_SECONDS,
+            alone_seconds=_ALONE_SECONDS,
             waiting_per_token=settings.operations_at_once,
             wait_seconds=settings.operation_seconds,
         )
@@ -87,7 +90,7 @@ class Operating:
             raise
         self._running.__enter__()
         try:
-            if not self._beginnings.pass_now():
+            if not self._beginnings.pass_now(self._asker):
                 await self._beginnings.pass_through(self._asker)
         except BaseException as error:
             self._end(error)

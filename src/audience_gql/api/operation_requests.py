@@ -59,13 +59,17 @@ class OperationRefused(Exception):
 
 def operation_request(given: Mapping[str, object]) -> OperationRequest:
     """The operation in the JSON object in which every transport sends it. Raises NoOperation."""
-    query = _of_type(given, "query", str, "text")
+    query = _of_type(given, "query", str, "text") or ""
+    variables = _of_type(given, "variables", dict, "an object")
+    operation_name = _of_type(given, "operationName", str, "text") if "operationName" in given else None
+    if "extensions" not in given and "documentId" not in given:
+        return OperationRequest(query=query, variables=variables, operation_name=operation_name)
     extensions = _of_type(given, "extensions", dict, "an object") or {}
     document_id = _of_type(given, "documentId", str, "text")
     return OperationRequest(
-        query=query or "",
-        variables=_of_type(given, "variables", dict, "an object"),
-        operation_name=_of_type(given, "operationName", str, "text"),
+        query=query,
+        variables=variables,
+        operation_name=operation_name,
         name=_name(document_id, extensions) if document_id or extensions else None,
         wants_cost=extensions.get("cost") is True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, cast
@@ -58,7 +58,6 @@ from audience_gql.api.inputs.variables import null_errors
 from audience_gql.api.insights.advice import SegmentAdviceQuery
 from audience_gql.api.insights.comparisons import SegmentComparisonQuery
 from audience_gql.api.insights.overlaps import SegmentOverlapQuery
-from audience_gql.api.introspection import ROOT_FIELDS
 from audience_gql.api.limits import CHARACTERS_A_POINT, COST, SUBSCRIPTION
 from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
 from audience_gql.api.lists.group_edits import GroupEditMutation
@@ -93,6 +92,8 @@ _SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": 
 _TYPES: Final = {type_.value: type_ for type_ in OperationType}
 _SHAPES: Final = 1_000
 """How many combinations of root fields are remembered with the scopes that they need."""
+_SMALL: Final = 25
+"""The most objects in the response of a small query: a row and a page of usual size."""
 
 
 @strawberry.type(
@@ -242,8 +243,8 @@ class Schema:
         )
         points = 0
         if operation is not None:
-            given = request.variables or {}
-            points = operation.cost.points({**operation.defaults, **given} if operation.defaults else given)
+            fixed = operation.fixed_points
+            points = _points(operation, request.variables or {}) if fixed is None else fixed
         return Candidate(request=request, prepared=prepared, operation=operation, points=points)
 
     async def answer(self, candidate: Candidate, context: Context) -> ExecutionResult:
@@ -257,6 +258,7 @@ class Schema:
         if traces.current is not None:
             operation = permitted.operation
             traces.current.name_operation(operation.type, operation.root_fields, request.operation_name)
+        context.is_small = candidate.points <= _SMALL
         data = await self._planner.answer(permitted.operation.plans, request.variables, context)
         if data is not None:
             context.let_go()
@@ -281,10 +283,12 @@ class Schema:
             raise _refused(
                 BadUserInput("Set `operationName` to the name of one of the document's operations.")
             )
-        if operation.root_fields & ROOT_FIELDS and not self._shows_itself(access):
+        if operation.is_about_schema and not self._shows_itself(access):
             raise _refused(ApiError("FORBIDDEN", "Introspection is off for this token."))
-        if error := _forbidden(operation, access) or _too_costly(candidate.points):
+        if error := _forbidden(operation, access):
             raise _refused(error)
+        if candidate.points > COST:
+            raise _refused(_too_costly(candidate.points))
         if operation.never_null and (errors := null_errors(operation.never_null, request.variables or {})):
             raise self._refusal(errors, access)
         return Permitted(document=prepared.document, operation=operation)
@@ -318,6 +322,10 @@ class Schema:
         return self._declared.as_str().replace("directive @oneOf", described, 1) + "\n"
 
 
+def _points(operation: Operation, given: Mapping[str, object]) -> int:
+    return operation.cost.points({**operation.defaults, **given} if operation.defaults else given)
+
+
 def _refused(error: GraphQLError) -> OperationRefused:
     return OperationRefused([error])
 
@@ -346,9 +354,7 @@ def _scopes_needed(type_: str, root_fields: frozenset[str], reads_payload: bool)
     return tuple(scope for scope in Scope if scope in needed)
 
 
-def _too_costly(points: int) -> GraphQLError | None:
-    if points <= COST:
-        return None
+def _too_costly(points: int) -> GraphQLError:
     message = f"The response could hold {points:,} objects, but at most {COST:,} are allowed. Ask for smaller pages."
     return ApiError("COST_LIMIT", message, cost=points, limit=COST)
 

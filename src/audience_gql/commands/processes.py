@@ -35,7 +35,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     start_traces("audience-gql-web")
     from audience_gql.app import create_app
     from audience_gql.maintenance import refuse_schema_of
-    from audience_gql.serving import serve
+    from audience_gql.serving.server import serve
 
     asyncio.run(refuse_schema_of(settings))
     serve(create_app(settings), host=parsed.host, port=parsed.port, settings=settings)

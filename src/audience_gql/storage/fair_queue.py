@@ -9,6 +9,7 @@ import asyncio
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Final
 
 from audience_gql.storage.waiting_line import Asker, Overloaded, WaitingLine
 from audience_gql.telemetry.ids import find_with
@@ -30,7 +31,14 @@ class Bounds:
     """A token may hold more than `per_token` places while more than this number are free. None: it never may."""
 
 
+_ALONE_AFTER_SECONDS: Final = 1.0
+"""How long after the latest beginning of another token one counts as alone."""
 _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
+
+
+def present_asker() -> Asker | None:
+    """The token that the present work is done for; None for the process' own work."""
+    return _asker.get()
 
 
 def _ids_of_asker() -> dict[str, int]:
@@ -87,11 +95,13 @@ class FairQueue:
 
     def give_back(self, asker: Asker) -> None:
         self._free += 1
-        for held, key in ((self._by_token, asker.token_id), (self._by_workspace, asker.workspace_id)):
-            held[key] -= 1
-            if not held[key]:
-                del held[key]
-        while self._line and self._line.serve_next(self.enter_now):
+        of_token = self._by_token.pop(asker.token_id) - 1
+        if of_token:
+            self._by_token[asker.token_id] = of_token
+        of_workspace = self._by_workspace.pop(asker.workspace_id) - 1
+        if of_workspace:
+            self._by_workspace[asker.workspace_id] = of_workspace
+        while self._line.waiting and self._line.serve_next(self.enter_now):
             pass
 
     def enter_now(self, asker: Asker) -> bool:
@@ -153,42 +163,57 @@ class Beginnings:
     Those that find no time left wait. Then workspaces take turns, and tokens take turns within a workspace.
     """
 
-    def __init__(self, *, round_seconds: float, waiting_per_token: int, wait_seconds: float) -> None:
+    def __init__(
+        self, *, round_seconds: float, alone_seconds: float, waiting_per_token: int, wait_seconds: float
+    ) -> None:
+        """`alone_seconds`: how long a round may last in which only one token begins anything, if it was alone for a second already."""
         self._round_seconds = round_seconds
+        self._alone_seconds = alone_seconds
+        self._latest_token: int | None = None
+        """Whose piece began last."""
+        self._alone_from = 0.0
+        """From when on the latest one counts as alone."""
         self._line = WaitingLine(per_token=waiting_per_token, seconds=wait_seconds)
         self._began_at: float | None = None
         """When the first piece of this round began. None if none did."""
 
-    def pass_now(self) -> bool:
+    def pass_now(self, asker: Asker) -> bool:
         """Whether the caller may begin at once. Otherwise it must call `pass_through`."""
+        now = time.perf_counter()
+        if asker.token_id != self._latest_token:
+            self._latest_token, self._alone_from = asker.token_id, now + _ALONE_AFTER_SECONDS
         if self._began_at is None:
-            self._begin_round()
+            self._begin_round(now)
             return True
-        return not self._line and time.perf_counter() - self._began_at < self._round_seconds
+        if self._line.waiting:
+            return False
+        most = self._alone_seconds if now > self._alone_from else self._round_seconds
+        return now - self._began_at < most
 
     async def pass_through(self, asker: Asker) -> None:
         """Return when the caller may begin. Raises Overloaded."""
-        if not self.pass_now():
+        if not self.pass_now(asker):
             await self._line.wait(asker, _nothing)
 
-    def _begin_round(self, served: int = 0) -> None:
+    def _begin_round(self, now: float, served: int = 0) -> None:
         """Begin a round, in which so many of those who waited begin."""
-        self._began_at = time.perf_counter()
-        asyncio.get_running_loop().call_soon(self._end_round, self._began_at, served)
+        self._began_at = now
+        asyncio.get_running_loop().call_soon(self._end_round, now, served)
 
     def _end_round(self, began_at: float, served: int) -> None:
         """Serve those who wait: as many as would have had time in the round that ends, but at most twice as many as then, and at least one."""
         self._began_at = None
-        if not self._line:
+        if not self._line.waiting:
             return
-        spent = time.perf_counter() - began_at
+        now = time.perf_counter()
+        spent = now - began_at
         fitting = served * self._round_seconds / spent if spent else 0
         most = max(1, int(min(fitting, 2 * served)))
         served = 0
         while served < most and self._line.serve_next(_anybody):
             served += 1
         if served:
-            self._begin_round(served)
+            self._begin_round(now, served)
 
 
 def _anybody(_: Asker) -> bool:

@@ -50,19 +50,15 @@ class WaitingLine:
     def __init__(self, *, per_token: int, seconds: float) -> None:
         self._per_token = per_token
         self._deadlines = Deadlines(seconds)
-        self._waiting: dict[int, dict[int, deque[_Turn]]] = {}
-        """By workspace, then by token. The first one is served next."""
-
-    def __bool__(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self._waiting)
+        self.waiting: dict[int, dict[int, deque[_Turn]]] = {}
+        """Those who wait, by workspace, then by token. The first one is served next."""
 
     def __len__(self) -> int:
-        return sum(len(queue) for tokens in self._waiting.values() for queue in tokens.values())
+        return sum(len(queue) for tokens in self.waiting.values() for queue in tokens.values())
 
     async def wait(self, asker: Asker, on_lost: Callable[[], None]) -> None:
         """Wait until served. Raises Overloaded. `on_lost` is called if the caller was served and cancelled at the same moment."""
-        queue = self._waiting.setdefault(asker.workspace_id, {}).setdefault(asker.token_id, deque())
+        queue = self.waiting.setdefault(asker.workspace_id, {}).setdefault(asker.token_id, deque())
         if len(queue) >= self._per_token:
             raise Overloaded("too many operations of this token are already waiting")
         turn = _Turn(asker)
@@ -82,7 +78,7 @@ class WaitingLine:
 
     def serve_next(self, may: Callable[[Asker], bool]) -> bool:
         """Serve the next one who may have a turn. `may` takes the turn if it returns True. Returns False if there is nobody."""
-        for workspace_id, tokens in self._waiting.items():
+        for workspace_id, tokens in self.waiting.items():
             for token_id, queue in tokens.items():
                 turn: _Turn | None = queue[0]
                 if turn is not None and turn.comes.done():
@@ -95,15 +91,15 @@ class WaitingLine:
                 turn.comes.set_result(None)
                 if len(tokens) > 1:
                     tokens[token_id] = tokens.pop(token_id)
-                if len(self._waiting) > 1:
-                    self._waiting[workspace_id] = self._waiting.pop(workspace_id)
+                if len(self.waiting) > 1:
+                    self.waiting[workspace_id] = self.waiting.pop(workspace_id)
                 self._forget_if_empty(workspace_id, token_id)
                 return True
         return False
 
     def _forget_if_empty(self, workspace_id: int, token_id: int) -> None:
-        tokens = self._waiting.get(workspace_id, {})
+        tokens = self.waiting.get(workspace_id, {})
         if token_id in tokens and not tokens[token_id]:
             del tokens[token_id]
         if not tokens:
-            self._waiting.pop(workspace_id, None)
+            self.waiting.pop(workspace_id, None)

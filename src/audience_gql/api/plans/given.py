@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from graphql import (
     GraphQLEnumType,
@@ -18,7 +18,6 @@ from graphql import (
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 
-_ABSENT: Final = object()
 Leaf: TypeAlias = GraphQLScalarType | GraphQLEnumType
 
 
@@ -26,8 +25,9 @@ Leaf: TypeAlias = GraphQLScalarType | GraphQLEnumType
 class _Variable:
     """A declared variable of a scalar or enum type."""
 
+    name: str
     signature: GraphQLVariableSignature
-    type: Leaf
+    read: Callable[[Any], Any]  # Any: JSON, and the type's own values
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Given:
     def of(cls, schema: GraphQLSchema, operation: OperationDefinitionNode) -> Given:
         found = [get_variable_signature(schema, it) for it in operation.variable_definitions or ()]
         simple = [
-            _Variable(it, leaf)
+            _Variable(it.name, it, leaf.coerce_input_value)
             for it in found
             if not isinstance(it, GraphQLError) and (leaf := _leaf(it.type)) is not None
         ]
@@ -63,11 +63,11 @@ class Given:
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
         for variable in variables:
-            name = variable.signature.name
-            value = given.get(name, _ABSENT)
-            if value is _ABSENT or value is None:
+            name = variable.name
+            value = given.get(name)
+            if value is None:
                 return None
-            read = variable.type.coerce_input_value(value)
+            read = variable.read(value)
             if read is Undefined:
                 return None
             sources[name] = VariableValueSource(variable.signature, value)

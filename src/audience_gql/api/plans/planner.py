@@ -94,7 +94,7 @@ class Planner:
             plan = None if variables is None else plans.plan(self._schema, variables)
             if variables is None or plan is None:
                 return None
-            context.loaders.ask_at_once()
+            context.asks_at_once = True
             run = PlanRun(context, variables, self._conversion)
             data = await run.answer(plan)
         except Exception:  # noqa: BLE001  # whatever it is, the library's executor meets it again and reports it

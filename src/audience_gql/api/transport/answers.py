@@ -6,19 +6,20 @@ It must not depend on the response's content. docs/headers.md lists the headers,
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from random import getrandbits
-from typing import Final, cast
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from audience_gql.api.transport.replies import WHOLE, Header, as_lines, send_whole
+from audience_gql.api.transport.exchange import Header, by_name, exchange_of
+from audience_gql.api.transport.replies import as_lines
 from audience_gql.telemetry.ids import REQUEST_ID
 
 _REQUEST_ID: Final = b"x-request-id"
-_FROM_HTTPS: Final[Header] = (b"x-forwarded-proto", b"https")
+_FORWARDED: Final = b"x-forwarded-proto"
 _CACHE_CONTROL: Final = b"cache-control"
 _POLICY: Final = b"content-security-policy"
 _ALWAYS: Final[tuple[Header, ...]] = (
@@ -55,32 +56,32 @@ class Answers:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
             return self._app(scope, receive, send)
-        request_id = _id_of(scope)
-        added, usual = (_SECURE, _USUAL_SECURE) if self._is_secure(scope) else (_ALWAYS, _USUAL)
+        exchange = exchange_of(scope)
+        headers = by_name(scope["headers"]) if exchange is None else exchange.headers
+        request_id = _id_of(headers)
+        added, usual = (_SECURE, _USUAL_SECURE) if self._is_secure(scope, headers) else (_ALWAYS, _USUAL)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = message["headers"]
-                message["headers"] = [*headers, *_missing(headers), *added, (_REQUEST_ID, request_id)]
+                given = message["headers"]
+                message["headers"] = [*given, *_missing(given), *added, (_REQUEST_ID, request_id)]
             await send(message)
 
-        whole = send_whole(scope)
-        if whole is not None:
+        def lines(given: Sequence[Header]) -> bytes:
+            missing = _missing(given)
+            own = usual if missing is _UNLESS_GIVEN else as_lines((*missing, *added))
+            return b"%bx-request-id: %b\r\n" % (own, request_id)
 
-            def answer_whole(headers: Sequence[Header], body: bytes, more: bytes = b"") -> bool:
-                missing = _missing(headers)
-                lines = usual if missing is _UNLESS_GIVEN else as_lines((*missing, *added))
-                return whole(headers, body, b"%bx-request-id: %b\r\n%b" % (lines, request_id, more))
-
-            scope["extensions"][WHOLE] = {"send": answer_whole}
+        if exchange is not None:
+            exchange.lines = lines
         REQUEST_ID.set(request_id.decode())
         return self._app(scope, receive, answer)
 
-    def _is_secure(self, scope: Scope) -> bool:
+    def _is_secure(self, scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the client sent the request over HTTPS. Only our proxies may say so."""
         if scope["scheme"] == "https":
             return True
-        if _FROM_HTTPS not in scope["headers"]:
+        if headers.get(_FORWARDED) != b"https":
             return False
         client = scope.get("client")
         return client is not None and self._is_proxy(client[0])
@@ -102,8 +103,8 @@ def _missing(headers: Sequence[Header]) -> tuple[Header, ...]:
     return _UNLESS_GIVEN
 
 
-def _id_of(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == _REQUEST_ID and _GIVEN.fullmatch(value):
-            return cast("bytes", value)
+def _id_of(headers: Mapping[bytes, bytes]) -> bytes:
+    given = headers.get(_REQUEST_ID)
+    if given is not None and _GIVEN.fullmatch(given):
+        return given
     return b"%016x" % getrandbits(64)

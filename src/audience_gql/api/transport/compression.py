@@ -6,7 +6,7 @@ import asyncio
 import zlib
 from typing import Final
 
-from audience_gql.api.transport.replies import Header
+from audience_gql.api.transport.exchange import Header
 
 LEAST_BYTES: Final = 1_024
 """A smaller answer fits into one packet as it is."""

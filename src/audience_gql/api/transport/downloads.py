@@ -22,8 +22,8 @@ from audience_gql.api import ids
 from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, masked
 from audience_gql.api.ids import Kind
+from audience_gql.api.transport.exchange import cut_off
 from audience_gql.api.transport.ranges import Part, Wanted, is_within, part_of, wanted_range
-from audience_gql.api.transport.sse import CUT_OFF
 from audience_gql.audience.exports.plans import ExportPlan
 from audience_gql.audience.exports.reading import ExportFailed, FileGone, open_export, pieces
 from audience_gql.audience.failures import NotFound
@@ -156,7 +156,6 @@ class _File(Response):
         if not self._has_body:
             await send({"type": "http.response.body", "body": b""})
             return
-        cut_off = scope.get("extensions", {}).get(CUT_OFF, {}).get("now", _nothing)
         sending = asyncio.create_task(self._send(send), name="download")
         others = [
             asyncio.create_task(_departure(receive), name="download"),
@@ -168,7 +167,7 @@ class _File(Response):
         finally:
             await end(sending, *others)
         if not is_whole:
-            cut_off()  # so that the client notices that the end is missing, and continues
+            cut_off(scope)  # so that the client notices that the end is missing, and continues
 
     async def _send(self, send: Send) -> None:
         """Raises FileGone, TimeoutError, and what the database raises."""
@@ -197,10 +196,6 @@ async def _departure(receive: Receive) -> None:
     """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _nothing() -> None:
-    """In place of the extension, for a server without it. Such a server detects an unfinished response by itself."""
 
 
 def _etag(export: ExportRecord) -> str:

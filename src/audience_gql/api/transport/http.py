@@ -25,10 +25,11 @@ from audience_gql.api.transport import sse
 from audience_gql.api.transport.attending import Attended, Gone
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
+from audience_gql.api.transport.exchange import Header
 from audience_gql.api.transport.measures import measure, measure_failure
 from audience_gql.api.transport.paying import BudgetHeaders, hold_back, pay
 from audience_gql.api.transport.preferring import answer_there, prefers_replica
-from audience_gql.api.transport.replies import Header, Reply
+from audience_gql.api.transport.replies import Reply
 from audience_gql.api.transport.requests import (
     EVENT_STREAM,
     GRAPHQL_JSON,
@@ -94,7 +95,7 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001  # the edge: the error is logged, masked and sent
             reply = reply_to_failure(error, media_type)
             measure_failure(request.type, request.begun)
-        if not (isinstance(reply, Reply) and reply.send_now(scope)):
+        if not (isinstance(reply, Reply) and reply.send_now(request.exchange)):
             await reply(scope, receive, send)
 
     async def _answer(self, request: Request, media_type: str) -> ASGIApp:
@@ -138,11 +139,12 @@ class GraphQLEndpoint:
         paid = await pay(candidate, self._services, access)
         context = Context(self._services, access)
         headers: list[Header] = []
-        tell = request.tell_gone() if request.type is OperationType.QUERY else None
-        if tell is None:  # a mutation does what it was sent for, whoever reads the answer
+        exchange = request.exchange
+        if exchange is None or request.type is not OperationType.QUERY:
+            # a mutation does what it was sent for, whoever reads the answer
             result = await self._run(candidate, context, request, headers)
         else:
-            with Attended(tell):
+            with Attended(exchange):
                 result = await self._run(candidate, context, request, headers)
         if candidate.request.wants_cost:
             result.extensions = paid.extensions

@@ -5,14 +5,15 @@ Cookies are never allowed, because the API has none: a page sends the token in a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection
 from http import HTTPStatus
 from typing import Final
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from audience_gql.api.transport.replies import WHOLE, Header, send_whole
+from audience_gql.api.transport.exchange import Header, Lines, exchange_of
+from audience_gql.api.transport.replies import as_lines
 
 _ASKED_WITH: Final = (
     "Authorization",
@@ -73,11 +74,9 @@ class _ForPages:
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        whole = send_whole(scope)
-        if whole is not None:
-            scope["extensions"][WHOLE] = {
-                "send": lambda headers, body, more=b"": whole(_joined(headers, added), body, more)
-            }
+        exchange = exchange_of(scope)
+        if exchange is not None:
+            exchange.lines = _with(exchange.lines, as_lines(added))
         await self._app(scope, receive, answer)
 
     def _preflight(self, origin: bytes) -> ASGIApp:
@@ -96,5 +95,6 @@ class _ForPages:
         return PlainTextResponse("", headers={**told, **vary})
 
 
-def _joined(headers: Sequence[Header], added: Sequence[Header]) -> list[Header]:
-    return [*headers, *added]
+def _with(others: Lines | None, added: bytes) -> Lines:
+    """The lines of others, and these."""
+    return lambda headers: added if others is None else added + others(headers)

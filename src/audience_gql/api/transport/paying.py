@@ -9,7 +9,7 @@ from typing import Final
 from audience_gql.api.context import Services
 from audience_gql.api.operating import NotAnswered
 from audience_gql.api.schema import Candidate
-from audience_gql.api.transport.replies import Header
+from audience_gql.api.transport.exchange import Header
 from audience_gql.audience.access import Access
 from audience_gql.audience.budgets import Budgets, OutOfPoints
 

@@ -10,7 +10,7 @@ from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
 from audience_gql.api.schema import Candidate, Schema
-from audience_gql.api.transport.replies import Header
+from audience_gql.api.transport.exchange import Header
 from audience_gql.storage.clock import StoppedClock
 from audience_gql.storage.replica import AsOf, Pools, Replica
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from http import HTTPStatus
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import parse_qsl
 
 from graphql import GraphQLError
@@ -19,10 +19,10 @@ from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
 from audience_gql.api.time_limits import TimeLimit, TookTooLong
-from audience_gql.api.transport.attending import Gone, TellGone, tell_gone
+from audience_gql.api.transport.attending import Gone
 from audience_gql.api.transport.authorization import secret_of
 from audience_gql.api.transport.callers import caller_of
-from audience_gql.api.transport.replies import Header
+from audience_gql.api.transport.exchange import Header, by_name, exchange_of
 from audience_gql.api.transport.wire import Unreadable, decode
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.audience.callers import Asked
@@ -32,23 +32,14 @@ from audience_gql.storage.database import UNREACHABLE
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 EVENT_STREAM: Final = "text/event-stream"
-BODY: Final = "audience_gql.body"
-"""The name of an extension of the scope. Its entry "take" is a TakeBody."""
 _USUAL_LENGTH: Final = 200
 """The most characters of a header whose meaning is remembered."""
-
-
-class TakeBody(Protocol):
-    """Takes the body of a request that has arrived completely. It needs neither a wait nor a time limit."""
-
-    def __call__(self) -> bytes | None:
-        """Returns None if something is still missing. Then ASGI's messages tell what comes."""
 
 
 class Request:
     """A request over HTTP."""
 
-    __slots__ = ("_headers", "_scope", "begun", "method", "query_string", "receive", "type")
+    __slots__ = ("_headers", "_scope", "begun", "exchange", "method", "query_string", "receive", "type")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -57,17 +48,15 @@ class Request:
         self.begun = perf_counter()
         self.type: OperationType | None = None
         """The type of the operation, once it is known."""
+        self.exchange = exchange_of(scope)
+        """What the server offers, if it offers anything."""
         self._scope = scope
-        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first one of a name counts
+        self._headers = by_name(scope["headers"]) if self.exchange is None else self.exchange.headers
 
     def header(self, name: bytes, default: str = "") -> str:
         """A header by its name in lower case."""
         value = self._headers.get(name)
         return default if value is None else value.decode("latin-1")
-
-    def tell_gone(self) -> TellGone | None:
-        """The server's way to tell that the client has gone, if it has one."""
-        return tell_gone(self._scope)
 
     def asked(self, settings: Settings) -> Asked:
         """Finds out who sends the request, if that matters."""
@@ -75,8 +64,7 @@ class Request:
 
     def body_now(self, most: int) -> bytes | None:
         """The body, if it has arrived. Raises RequestRefused if it has more bytes than this."""
-        offered = self._scope.get("extensions", {}).get(BODY)
-        body: bytes | None = None if offered is None else offered["take"]()
+        body = None if self.exchange is None else self.exchange.take_body()
         if body is not None and len(body) > most:
             raise _too_large(most)
         return body
@@ -161,13 +149,14 @@ def _object_in_address(query_string: bytes) -> dict[str, object]:
 
 
 def _check_headers(request: Request) -> None:
-    content_type = request.header(b"content-type").partition(";")[0].strip().lower()
+    sent_as = request.header(b"content-type")
+    content_type = sent_as if sent_as == JSON else sent_as.partition(";")[0].strip().lower()
     if content_type != JSON:
         raise bad_request(
             f"Send the body as {JSON}, not {content_type or 'nothing'}.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
         )
-    encoding = request.header(b"content-encoding", "identity").strip().lower()
-    if encoding != "identity":
+    encoding = request.header(b"content-encoding").strip().lower()
+    if encoding not in ("", "identity"):
         raise bad_request(
             f"Send the body without content-encoding, not as {encoding}.",
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

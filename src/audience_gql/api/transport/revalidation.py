@@ -11,7 +11,8 @@ from typing import Final
 
 from strawberry.types import ExecutionResult
 
-from audience_gql.api.transport.replies import Header, Reply
+from audience_gql.api.transport.exchange import Header
+from audience_gql.api.transport.replies import Reply
 from audience_gql.api.transport.requests import EVENT_STREAM
 from audience_gql.api.transport.wire import encode
 

@@ -21,7 +21,8 @@ from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.transport.authorization import refusal, secret_of
-from audience_gql.api.transport.replies import Header, Reply
+from audience_gql.api.transport.exchange import Header, cut_off
+from audience_gql.api.transport.replies import Reply
 from audience_gql.api.transport.requests import EVENT_STREAM, Request, RequestRefused
 from audience_gql.api.transport.results import only_errors, result_of
 from audience_gql.api.transport.subscriptions import Subscriptions
@@ -32,8 +33,6 @@ from audience_gql.audience.tasks import end
 
 _HEADERS: Final[Sequence[Header]] = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
 _MEDIA_TYPE: Final[Header] = (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode())
-CUT_OFF: Final = "audience_gql.cut_off"
-"""An ASGI extension of our server. Its `now` ends an unfinished response together with its connection."""
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
 _HEARTBEAT: Final = b":\n\n"
 _PARTING_SECONDS: Final = 5.0
@@ -151,8 +150,7 @@ class _Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         services = self._context.services
-        cut_off = scope.get("extensions", {}).get(CUT_OFF, {}).get("now", _nothing)
-        events = _Events(send, cut_off, slow_seconds=services.settings.slow_client_seconds)
+        events = _Events(send, partial(cut_off, scope), slow_seconds=services.settings.slow_client_seconds)
         try:
             with services.live.operation():
                 await events.begin()
@@ -197,10 +195,6 @@ class _Stream:
         except OperationRefused as error:
             await events.next(only_errors(error.errors))
         await events.complete()
-
-
-def _nothing() -> None:
-    """In place of the extension, for a server without it. Such a server detects an unfinished response by itself."""
 
 
 def _task(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:  # Any: a coroutine's types

@@ -16,7 +16,7 @@ _KINDS: Final = bytes.maketrans(b"123456789.E]} \t\r\n", b"0000000000e,,,,,,")
 """Digits and points become 0. A character that ends a number becomes a comma."""
 _LONG: Final = b"0" * 16
 _LONG_NUMBER: Final = re.compile(rb"0000000000000000[0e]*(,)?")
-_EXPONENTS: Final = (b"0e000,", b"0e0000")
+_THREE_DIGITS, _MORE_DIGITS = b"0e000,", b"0e0000"
 """Exponents of more than two digits. With a shorter one, a double holds any number of up to 15 digits exactly."""
 _MAY_BE_INEXACT: Final = re.compile(rb"(?<=[:,\[\s])-?(?:[0-9.]{16,}|[0-9.]+[eE])[0-9.eE+-]*")
 """Numbers of more than 15 digits or with an exponent. It also matches such a number inside a text."""
@@ -45,7 +45,7 @@ def decode(raw: bytes | str) -> object:
 def _may_hold_inexact_numbers(content: bytes) -> bool:
     """Whether the text may hold a number that is long or has a long exponent. It is cheap for most texts."""
     marked = content.translate(_KINDS, delete=b"+-")
-    if any(exponent in marked for exponent in _EXPONENTS):
+    if _THREE_DIGITS in marked or _MORE_DIGITS in marked:
         return True
     return _LONG in marked and any(found[1] for found in _LONG_NUMBER.finditer(marked))
 

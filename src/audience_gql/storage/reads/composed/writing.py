@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from audience_gql.storage.database import Database
 from audience_gql.storage.reads.composed import spelling
 from audience_gql.storage.reads.composed.pieces import Asked
+from audience_gql.storage.reads.composed.sharing import Sharing
 from audience_gql.storage.reads.slices import Slice
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 Shapes: TypeAlias = tuple[Hashable, ...]
 MOST_CHARACTERS: Final = 15_000
 """The driver would prepare a longer statement again for each execution."""
+_MOST_SHARED_CHARACTERS: Final = MOST_CHARACTERS - 1_000
+"""A statement for several callers is a little longer."""
 _MOST_TEXTS: Final = 16
 """How many texts of one answer are kept. They differ in sizes of pages, orders, and whether pages continue after a position."""
 
@@ -70,17 +73,24 @@ class Answer:
     def __init__(self, root: Asked) -> None:
         self._root = root
         self._texts: dict[Shapes, str | None] = {}
+        self._sharing = Sharing()
 
     async def read(
-        self, database: Database, workspace_id: int, sources: Sequence[Source]
+        self, database: Database, workspace_id: int, sources: Sequence[Source], *, is_shared: bool
     ) -> tuple[str | None] | None:
-        """The answer's JSON text, in which `MARK` encloses what the caller replaces; None in place of null. No tuple if it cannot be read so."""
+        """The answer's JSON text, in which `MARK` encloses what the caller replaces; None in place of null. No tuple if it cannot be read so.
+
+        `is_shared`: whether one statement may read it for several callers, of whom some then wait for the slowest one.
+        """
         shapes = tuple([it.shape for it in sources])
         text = self._texts[shapes] if shapes in self._texts else self._write(shapes, workspace_id, sources)
         if text is None:
             return None
-        values = [value for source in sources for value in source.values]
-        found = await database.fetchval(text, workspace_id, *values)  # never on a cluster
+        values = (workspace_id, *[value for source in sources for value in source.values])
+        if is_shared and len(text) <= _MOST_SHARED_CHARACTERS:
+            found = await self._sharing.read(database, text, values)  # never on a cluster
+            return (found,)
+        found = await database.fetchval(text, *values)  # never on a cluster
         return (found,)
 
     def _write(self, shapes: Shapes, workspace_id: int, sources: Sequence[Source]) -> str | None:

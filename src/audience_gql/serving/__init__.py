@@ -1,0 +1,1 @@
+"""The web server: how it runs, and the protocols of its connections."""
