@@ -178,7 +178,8 @@ async def test_whoever_goes_while_it_reads_for_all_leaves_them_to_the_next(datab
 
     leader.cancel()
 
-    assert (await second, await third) == ("found 2", "found 3")
+    async with asyncio.timeout(20):
+        assert (await second, await third) == ("found 2", "found 3")
     with pytest.raises(asyncio.CancelledError):
         await leader
     assert not sharing._lines
