@@ -11,9 +11,10 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from audience_gql.audience.definitions.pausing import pause_segment
 from audience_gql.audience.engine.auditing import Repaired
 from audience_gql.audience.engine.membership import Membership
-from audience_gql.storage import citus
+from audience_gql.storage import citus, definitions
 from audience_gql.storage.database import BUSY, UNREACHABLE, RunAgain
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.tick_pool import TickPool
@@ -164,16 +165,29 @@ async def test_a_bucket_that_moves_during_ticks_stays_exact(house, coordinator_p
     await assert_exact(house, coordinator_pool, made)
 
 
+async def ticks(house, pool) -> None:
+    assert await Membership(house.ports, pool).tick(house.bucket_id)
+
+
+async def pauses(house, _) -> None:
+    segment = await house.ports.database.fetchval(
+        "SELECT id FROM segments WHERE workspace_id = $1", house.workspace.id
+    )
+    await pause_segment(ports=house.ports, workspace=house.workspace, segment_id=segment)
+
+
 @pytest.mark.on_cluster
-async def test_a_lock_that_stays_behind_a_move_allows_no_write(house, tick_pool, database_url):
+@pytest.mark.parametrize("act", [ticks, pauses])
+async def test_a_lock_that_stays_behind_a_move_allows_no_write(house, tick_pool, database_url, act):
     """A move does not wait for a transaction that has only locked. Two then hold the bucket, and the second one to write is turned away."""
+    await house.segment("S", {"country": {"is": "LT"}})
     async with tick_pool.transaction(house.bucket_id) as connection:
         # A move can take longer than an idle transaction may.
         await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         bucket = await membership.lock_bucket(connection, house.bucket_id)
         await move(house)
         later = await TickPool.open(database_url, size=1)
-        assert await Membership(house.ports, later).tick(house.bucket_id)
+        await act(house, later)
         await later.close()
 
         with pytest.raises(RunAgain):
@@ -218,6 +232,18 @@ async def advance(connection, bucket) -> None:
 async def log(connection, bucket) -> None:
     change = membership.Change("SEGMENT", 1, 1, True, "REPAIR", 1)
     await membership.log_outside_a_tick(connection, bucket, [change], now=bucket.last_instant)
+
+
+async def test_whoever_locks_all_buckets_turns_away_who_locked_one_before(house):
+    """On one machine nobody can get between the two. On a cluster, a bucket that moves leaves the first lock behind."""
+    async with house.ports.database.transaction() as transaction:
+        connection = transaction.connection
+        bucket = await membership.lock_bucket(connection, house.bucket_id)
+        await definitions.lock_workspace(connection, house.workspace.id)
+        await definitions.lock_buckets(connection, house.workspace.id)
+
+        with pytest.raises(RunAgain):
+            await leave(connection, bucket)
 
 
 @pytest.mark.parametrize("write", [leave, advance, log])

@@ -21,7 +21,6 @@ from audience_gql.conditions.vocabulary import FieldRef, GroupRef, Vocabulary
 from audience_gql.storage import row_locks
 from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS, IdBlocks
-from audience_gql.storage.known_buckets import KnownBuckets
 
 _COUNTED_PART = 64
 _IS_UNLOCKED: Final = ContextVar("is_unlocked", default=False)
@@ -91,10 +90,11 @@ async def lock_buckets(connection: Connection, workspace_id: int) -> None:
     """Lock every bucket: this waits for running ticks and fills, and later ones see what this transaction writes.
 
     Call lock_workspace before, so that no bucket is opened in the meantime. One after the other, because no statement locks rows of several machines.
+    The next turn begins, so that a tick or fill whose lock stayed behind while its bucket moved to another machine writes nothing.
     """
     found = await bucket_ids(connection, workspace_id)
     await connection.executemany(
-        "SELECT 1 FROM buckets WHERE id = $1 FOR NO KEY UPDATE", [(bucket_id,) for bucket_id in found]
+        "UPDATE buckets SET turn = turn + 1 WHERE id = $1", [(bucket_id,) for bucket_id in found]
     )
 
 
@@ -147,16 +147,16 @@ async def add_bucket(connection: Connection, workspace_id: int, bucket_id: int, 
 async def close_bucket(connection: Connection, bucket_id: int, *, beside: int) -> None:
     """Close a bucket for new people, unless the one beside it is not open: there must always be one. Running transactions may still add people.
 
-    It locks both, so that nobody closes the other one meanwhile.
+    It locks both, by writing to them, so that nobody closes the other one meanwhile, nor moves it.
     """
     opened: set[int] = set()
     for id_ in sorted((bucket_id, beside)):
-        if await connection.fetchval("SELECT is_open FROM buckets WHERE id = $1 FOR NO KEY UPDATE", id_):
+        held = "UPDATE buckets SET turn = turn + 1 WHERE id = $1 RETURNING is_open"
+        if await connection.fetchval(held, id_):
             opened.add(id_)
     if beside in opened:
         await connection.execute("UPDATE buckets SET is_open = false WHERE id = $1", bucket_id)
-        known: KnownBuckets | None = getattr(connection, "known_buckets", None)
-        if known is not None:
+        if (known := getattr(connection, "known_buckets", None)) is not None:
             known.forget_open(bucket_id)
 
 

@@ -58,7 +58,7 @@ class BucketHead(BucketTimes):
     settled_at: datetime | None
     """The instant of the last tick after which nobody waited for an evaluation; None before the first one."""
     turn: int
-    """Raised by every tick, fill and repair. A worker that remembers the turn can tell whether another has held the bucket since."""
+    """Raised by every tick, fill and repair, and by whoever locks all buckets. A worker that remembers the turn can tell whether another has held the bucket since."""
 
     @property
     def is_up_to_date(self) -> bool:
