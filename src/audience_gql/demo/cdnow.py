@@ -39,7 +39,7 @@ def purchases() -> Iterator[Purchase]:
         yield Purchase(
             line=line,
             customer_id=customer_id,
-            day=datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).date(),
+            day=date.fromisoformat(day),
             quantity=int(quantity),
             dollars=Decimal(dollars),
         )
