@@ -253,7 +253,7 @@ async def _dumped(product: Product) -> list[tuple[str, str]]:
     try:
         tables = await connection.fetch(
             "SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' "
-            "AND tablename <> 'zone_clocks'"  # reference data, which have the zone Atlantic/Canary
+            "AND tablename NOT LIKE 'zone\\_clocks%'"  # reference data, which have the zone Atlantic/Canary; a cluster has them again as a shard
         )
         rows = []
         for table in tables:

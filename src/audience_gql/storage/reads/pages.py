@@ -100,28 +100,30 @@ async def subscribers(
 ) -> Entries[SubscriberRecord]:
     """People who match the condition, and who have each folded word in their email, phone, external id, first name or last name."""
     order = _SUBSCRIBER_ORDERS[order_by]
-    values: list[object] = [workspace_id]
+    # A cluster finds what a condition compares only in a bucket that a value names, wherever the statement names one.
+    is_one_by_one = matching is not None and database.is_cluster
+    values: list[object] = [workspace_id, *([None] if is_one_by_one else [])]
+    bucket = "$2::bigint" if is_one_by_one else "b.id"
     where = f"{order.beyond(part.after, values)} AND {has_words(words, _SEARCHED, values)}"
     joins = ""
     if matching:
         fragment = compile_filter(
             matching.condition,
-            bucket="b.id",
+            bucket=bucket,
             first_parameter=len(values) + 1,
             inner=matching.inner,
             vocabulary=matching.vocabulary,
         )
         joins, where = fragment.joins, f"{where} AND ({fragment.where})"
         values += fragment.bind(matching.now)
-    # A cluster joins what conditions compare only within a bucket that a value names.
-    is_one_by_one = matching is not None and database.is_cluster
-    this_bucket = f"AND b.id = ${len(values) + 1}::bigint" if is_one_by_one else ""
-    sql = _people(columns, order, part, where, joins=joins, this_bucket=this_bucket)
+    sql = _people(columns, order, part, where, joins=joins, bucket=bucket)
     # A condition is planned for its values, which a snapshot's statements are.
     async with database.snapshot() if matching else database.acquire() as connection:
         if is_one_by_one:
             pages = [
-                await connection.fetch(sql, *values, bucket_id, record_class=SubscriberRecord)
+                await connection.fetch(
+                    sql, workspace_id, bucket_id, *values[2:], record_class=SubscriberRecord
+                )
                 for bucket_id in await bucket_ids(connection, workspace_id)
             ]
             rows = order.merge(pages, part.rows)
@@ -131,13 +133,14 @@ async def subscribers(
 
 
 def _people(
-    columns: Columns, order: Order, part: Slice, where: str, *, joins: str = "", this_bucket: str = ""
+    columns: Columns, order: Order, part: Slice, where: str, *, joins: str = "", bucket: str = "b.id"
 ) -> str:
-    """A page of people `s`: a page of each bucket, merged."""
+    """A page of people `s`: a page of each bucket, merged, or of the bucket that a parameter names."""
+    this_bucket = "" if bucket == "b.id" else f"AND b.id = {bucket}"
     return (
         "SELECT p.* FROM buckets b CROSS JOIN LATERAL ("
         f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {order.columns} FROM subscribers s {joins} "
-        f"WHERE s.bucket_id = b.id AND {where} ORDER BY {order.clause} {part.limit}) p "
+        f"WHERE s.bucket_id = {bucket} AND {where} ORDER BY {order.clause} {part.limit}) p "
         f"WHERE b.workspace_id = $1 {this_bucket} ORDER BY {order.outer_clause} {part.limit}"
     )
 
