@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.sql.compiler import compile_filter, compile_people, compile_range
+from tests import cluster
 from tests.conditions.world import VOCABULARY, Connection
 
 Verdicts = frozenset[tuple[int, int]]
@@ -58,7 +59,9 @@ async def by_filter(
     now: datetime,
     buckets: Mapping[int, Sequence[int]],
 ) -> Verdicts:
-    """Evaluate one condition over all buckets at once, as lists do."""
+    """Evaluate one condition over all buckets at once, as lists do, or bucket by bucket, as lists do on a cluster."""
+    if cluster.COORDINATOR:
+        return await _by_filter_one_by_one(connection, condition, inner, now, buckets)
     fragment = compile_filter(condition, bucket="b.id", first_parameter=2, inner=inner, vocabulary=VOCABULARY)
     sql = (
         "SELECT s.bucket_id, s.id FROM unnest($1::bigint[]) AS b (id) "
@@ -66,3 +69,21 @@ async def by_filter(
     )
     rows = await connection.fetch(sql, list(buckets), *fragment.bind(now))
     return frozenset((row["bucket_id"], row["id"]) for row in rows)
+
+
+async def _by_filter_one_by_one(
+    connection: Connection,
+    condition: Condition,
+    inner: Mapping[int, Condition],
+    now: datetime,
+    bucket_ids: Iterable[int],
+) -> Verdicts:
+    fragment = compile_filter(
+        condition, bucket="$1::bigint", first_parameter=2, inner=inner, vocabulary=VOCABULARY
+    )
+    sql = (
+        f"SELECT s.bucket_id, s.id FROM subscribers s {fragment.joins} "
+        f"WHERE s.bucket_id = $1::bigint AND ({fragment.where})"
+    )
+    pages = [await connection.fetch(sql, bucket_id, *fragment.bind(now)) for bucket_id in bucket_ids]
+    return frozenset((row["bucket_id"], row["id"]) for rows in pages for row in rows)
