@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from urllib.parse import urlsplit, urlunsplit
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from audience_gql.storage import citus
+from audience_gql.storage.database import Connection
 from audience_gql.storage.schema import migrate
 
 COORDINATOR = os.environ.get("CITUS_URL")
@@ -125,11 +126,38 @@ async def distribute(url: str) -> None:
         await connection.close()
 
 
+async def differing_copies(connection: Connection) -> list[str]:
+    """The tables that every machine has, and whose rows are not the same on all of them."""
+    differing = []
+    for table in citus.REFERENCE:
+        rows = await connection.fetch(
+            "SELECT DISTINCT c.success, c.result FROM run_command_on_all_nodes($1) c",
+            f"SELECT count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {table} t",
+        )
+        if len(rows) != 1 or not rows[0]["success"]:
+            differing.append(table)
+    return differing
+
+
 async def drop(coordinator_url: str, database: str) -> None:
     for machine in await machines(coordinator_url):
+        with suppress(asyncpg.InvalidCatalogNameError):
+            await _roll_back_prepared(machine.url(coordinator_url, database))
         await execute(
             machine.url(coordinator_url, "postgres"), f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
         )
+
+
+async def _roll_back_prepared(url: str) -> None:
+    """End what a killed machine has left between the two phases of a commit. A database with such a transaction cannot be dropped."""
+    connection = await asyncpg.connect(url)
+    try:
+        for row in await connection.fetch(
+            "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"
+        ):
+            await connection.execute(f"ROLLBACK PREPARED '{row['gid']}'")
+    finally:
+        await connection.close()
 
 
 async def execute(url: str, *statements: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from audience_gql.audience.testing import MemorySignals
 from audience_gql.storage.database import Database
+from tests import cluster
 from tests.api.conftest import Api, new_workspace
 from tests.api.test_trail import OWN_HASH, STEPS, run_everything
 from tests.lingering import Lingering
@@ -129,6 +130,8 @@ async def test_open_mutations_of_every_kind_delay_no_other_workspace(
             for each in opened
             if re.split(r"\W", each.mutation)[0] not in is_open
         } == {}
+        async with wide.acquire() as connection:
+            assert await cluster.differing_copies(connection) == []
         for each in opened:
             assert "rejects" not in str(each.task.result()), each.mutation
     finally:

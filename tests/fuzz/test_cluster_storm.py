@@ -99,6 +99,9 @@ async def test_machines_may_be_lost(cluster_world, seed):
     print(told)
     assert storm.wrong == [], "\n".join([told, *storm.actions])
     assert await storm.lost() == set(), told
+    async with cluster_world.ports.database.acquire() as connection:
+        await connection.fetchval("SELECT recover_prepared_transactions()")
+        assert await cluster.differing_copies(connection) == [], told
     assert storm.done["rests"] == 1
     assert storm.done["machines lost"] >= 2, told
     assert len(storm.kept) > 3, told
