@@ -148,7 +148,7 @@ async def test_without_points_an_operation_is_refused_and_nothing_runs(client, l
 
 async def test_a_refusal_is_held_back_without_a_place(limited, monkeypatch):
     monkeypatch.setattr(paying, "REFUSAL_SECONDS", 600)
-    narrow = OperationQueue(replace(limited.services.settings, operations_per_token=1))
+    narrow = OperationQueue(replace(limited.services.settings, operations_at_once=2, operations_per_token=1))
     async with web_client(replace(limited, services=replace(limited.services, operations=narrow))) as client:
         await drain(client, MOST - 200)
 

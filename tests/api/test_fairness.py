@@ -37,7 +37,11 @@ ITSELF_SECONDS = 1.5
 async def narrow(database_url, redis_url, tmp_path_factory) -> AsyncIterator[Server]:
     """A web process that runs one operation of a token at a time, and lets one wait."""
     log = tmp_path_factory.mktemp("narrow") / "web.log"
-    limits = {"AUDIENCE_OPERATIONS_PER_TOKEN": "1", "AUDIENCE_OPERATIONS_WAITING_PER_TOKEN": "1"}
+    limits = {
+        "AUDIENCE_OPERATIONS_AT_ONCE": "2",
+        "AUDIENCE_OPERATIONS_PER_TOKEN": "1",
+        "AUDIENCE_OPERATIONS_WAITING_PER_TOKEN": "1",
+    }
     async with served_by(database_url, redis_url, log, **limits) as started:
         yield started
 

@@ -118,11 +118,13 @@ def _refuse_if_overloaded(error: BaseException | None) -> None:
 
 
 def operation_bounds(settings: Settings) -> Bounds:
+    """Bounds of all queries and mutations. A token that is alone may run as many as a workspace."""
     most = settings.operations_at_once
     return Bounds(
         places=most,
         per_token=min(settings.operations_per_token, _all_but_one(most)),
         per_workspace=_half(most),
+        kept_free=_half(most),
         waiting_per_token=settings.operations_waiting_per_token,
         wait_seconds=settings.queue_seconds,
     )

@@ -133,7 +133,7 @@ def _at_a_time() -> Sequence[Row]:
     waits = "waits for its turn"
     return (
         ("queries and mutations of a process", USUAL.operations_at_once, "AUDIENCE_OPERATIONS_AT_ONCE", waits),
-        ("of these, of one token", USUAL.operations_per_token, "AUDIENCE_OPERATIONS_PER_TOKEN", waits),
+        ("of these, of one token while others need them", USUAL.operations_per_token, "AUDIENCE_OPERATIONS_PER_TOKEN", waits),
         (
             "further ones of a token that wait",
             USUAL.operations_waiting_per_token,
