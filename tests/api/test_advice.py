@@ -7,7 +7,7 @@ from itertools import pairwise
 from random import Random
 
 from audience_gql.audience.insights.pairs import Pairs
-from audience_gql.storage import definitions
+from tests.api.buckets import another_bucket
 
 ADVICE = """
 query ($kinds: [SegmentAdviceKind!], $first: Int) {
@@ -417,19 +417,11 @@ def _all_pairs(segments: dict[int, set[int]]) -> dict[tuple[int, int], tuple[int
     return found
 
 
-async def second_bucket(api) -> None:
-    """Open another bucket, which takes all people from now on."""
-    async with api.services.ports.database.acquire() as connection:
-        second = await api.services.ports.database.ids.one(connection)
-        await definitions.add_bucket(connection, api.access.workspace.id, second, api.clock.instant)
-    api.bucket_id = second
-
-
 async def test_pairs_are_counted_over_all_buckets_in_slices(api, monkeypatch):
     monkeypatch.setattr("audience_gql.audience.insights.advice._MEMBERSHIPS_AT_ONCE", 20)
     await populate(api, 19, 5)
     await api.segments({"Lithuania": LITHUANIA, "City": {"city": {"isSet": True}}})
-    await second_bucket(api)
+    await another_bucket(api)
     await api.upsert(
         *({"externalId": f"city {number}", "city": "Vilnius", "country": "LT"} for number in range(20)),
         {"externalId": "no city", "country": "LT"},

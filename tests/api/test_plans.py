@@ -39,6 +39,7 @@ async def test_ten_executions_have_ten_plans(api, lone_connection, document, par
     assert await plans_of(lone_connection, part) == [(10, 0)]
 
 
+@pytest.mark.one_server("looks at the plans of a composed statement, which a cluster does not get")
 async def test_a_page_of_one_list_is_not_planned_again(api, lone_connection):
     await api.upsert(*({"externalId": f"p{number}"} for number in range(200)))
     await api.segment("All", {"all": []})
