@@ -12,6 +12,7 @@ from audience_gql.config import Settings
 from audience_gql.storage import citus
 from audience_gql.storage.citus import Machine, Step
 from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.schema import is_migrated
 
 _SECONDS: Final = 86_400.0
 """A step copies a whole table, which may take hours."""
@@ -25,6 +26,13 @@ class NoCluster(Failure):
             "the database has no Citus, or no machine was added to it; docs/howto/scale-out.md says how to set a cluster up",
             (),
         )
+
+
+class NotMigrated(Failure):
+    """The database lacks migrations of this version, so its tables are not those that this version distributes."""
+
+    def __init__(self) -> None:
+        super().__init__("the database is not migrated to this version; run `audience-gql migrate` first", ())
 
 
 class StillRunning(Failure):
@@ -51,7 +59,7 @@ class Cluster:
 
 
 async def cluster_of(settings: Settings) -> Cluster:
-    """The state of the cluster that DATABASE_URL names. Raises NoCluster, Unavailable."""
+    """The state of the cluster that DATABASE_URL names. Raises NoCluster, NotMigrated, Unavailable."""
     async with _connected(settings) as connection:
         return await _cluster(connection)
 
@@ -59,7 +67,7 @@ async def cluster_of(settings: Settings) -> Cluster:
 async def carry_out(settings: Settings, *, is_distributing: bool) -> AsyncIterator[Step]:
     """Take every step that is left, in one direction. Yields each step before it begins. An interrupted run continues where it ended.
 
-    Raises NoCluster, StillRunning, Unavailable.
+    Raises NoCluster, NotMigrated, StillRunning, Unavailable.
     """
     async with _connected(settings) as connection:
         cluster = await _cluster(connection)
@@ -80,7 +88,10 @@ async def _connected(settings: Settings) -> AsyncIterator[Connection]:
         is_default=False,
     )
     try:
+        is_of_this_version = await is_migrated(database)
         async with database.acquire() as connection:
+            if await citus.version(connection) is not None and not is_of_this_version:
+                raise NotMigrated
             yield connection
     finally:
         await database.close()

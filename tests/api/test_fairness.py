@@ -14,8 +14,10 @@ import pytest
 import pytest_asyncio
 
 from audience_gql.api import operating
+from audience_gql.api.operating import operation_bounds
 from audience_gql.config import Settings
 from audience_gql.storage.database import Database
+from audience_gql.storage.fair_queue import Asker, FairQueue
 from tests.api.conftest import Api, Server, served_by
 from tests.api.test_cancelled_statements import locked
 from tests.api.test_socket import entered, received, send, subscribe
@@ -31,6 +33,17 @@ CONNECTIONS_OF_A_TOKEN = 4
 """Half of those that a web process with ten has for operations."""
 ITSELF_SECONDS = 1.5
 """A slow read ends after two, by the limit of waiting for locks."""
+
+
+def test_a_token_that_is_alone_leaves_places_to_others():
+    places = FairQueue(operation_bounds(Settings(database_url="", redis_url="", secret_keys=())))
+    alone, colleague, other = (
+        Asker(workspace_id=workspace, token_id=token) for workspace, token in ((1, 1), (1, 2), (2, 3))
+    )
+
+    held = [sum(places.enter_now(asker) for _ in range(40)) for asker in (alone, colleague, other)]
+
+    assert held == [16, 8, 8]
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")

@@ -41,7 +41,7 @@ async def old_url(monkeypatch) -> AsyncIterator[str]:
 
 
 async def test_a_distributed_database_is_migrated_brought_back_and_distributed_again(
-    lone_house, empty_database_url, old_url, redis_url, monkeypatch
+    lone_house, empty_database_url, old_url, redis_url, monkeypatch, capsys
 ):
     monkeypatch.setenv("DATABASE_URL", old_url)
     monkeypatch.setenv("REDIS_URL", redis_url)
@@ -52,6 +52,8 @@ async def test_a_distributed_database_is_migrated_brought_back_and_distributed_a
     await lone_house.tick()
     await copy_rows(empty_database_url, old_url)
     await cluster.distribute(old_url)
+    assert await command("check") == 1
+    assert "run `audience-gql migrate` first" in capsys.readouterr().err
 
     await migrate(old_url)
 

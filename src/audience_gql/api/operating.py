@@ -118,12 +118,15 @@ def _refuse_if_overloaded(error: BaseException | None) -> None:
 
 
 def operation_bounds(settings: Settings) -> Bounds:
-    """Bounds of all queries and mutations. A token that is alone may run as many as a workspace."""
+    """Bounds of all queries and mutations.
+
+    A token that is alone may run half of them. A quarter is left for other tokens of its workspace, and a quarter for other workspaces.
+    """
     most = settings.operations_at_once
     return Bounds(
         places=most,
         per_token=min(settings.operations_per_token, _all_but_one(most)),
-        per_workspace=_half(most),
+        per_workspace=max(1, most - _quarter(most)),
         kept_free=_half(most),
         waiting_per_token=settings.operations_waiting_per_token,
         wait_seconds=settings.queue_seconds,
