@@ -78,7 +78,17 @@ def reported(page: str, row: str) -> str:
     return line.split("|")[2 if page == "workspaces.md" else 3].strip()
 
 
+def times_postgraphile() -> list[float]:
+    """Requests per second relative to PostGraphile, for each question of the report on reads."""
+    text = (ROOT / "docs/benchmarks/reads.md").read_text(encoding="utf-8")
+    return [float(found) for found in re.findall(r"^\| T\d\w?: [^|]+\| ([\d.]+) \|", text, re.MULTILINE)]
+
+
 SENTENCES = [
+    (
+        "README.md",
+        f"{min(times_postgraphile()):.1f} to {max(times_postgraphile()):.1f} times as many requests a second as PostGraphile",
+    ),
     ("README.md", f"{cdnow.PURCHASES:,} purchases by {cdnow.CUSTOMERS:,} people"),
     ("README.md", f"into every membership in {MILLION['1 person changed, 100 segments, median']:.1f} ms"),
     ("README.md", f"{MILLION[MAUTIC]:.0f} people wrong on average in one segment of {MEMBERS:,}"),
