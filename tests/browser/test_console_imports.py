@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import FilePayload, Locator, Page, expect
+from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
 from tests.browser.console import barriers, enter, tab_to, width
 from tests.browser.test_console import api, name, visit  # noqa: F401
@@ -119,6 +119,28 @@ async def test_an_import_is_undone_in_three_clicks_and_says_what_it_kept(visit, 
     assert found == [[], [], []]
     assert widths == [390, 390]
     assert visit.complaints == []
+
+
+async def test_an_undo_shows_although_a_query_from_before_it_is_answered_late(visit, product, name):
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Imports").click()
+    await choose(page, rows(name, 1))
+    await page.get_by_role("button", name="Start the import").click()
+    await expect(status(page)).to_contain_text("1 created")
+
+    async def answer_as_before(route: Route) -> None:
+        response = await route.fetch()
+        body = await response.json()
+        if ((body.get("data") or {}).get("node") or {}).get("__typename") == "Import":
+            body["data"]["node"]["undo"] = None
+        await route.fulfill(response=response, json=body)
+
+    await page.route("**/graphql", answer_as_before)
+    await page.get_by_role("button", name="Undo the import…").click()
+    await page.get_by_role("button", name="Undo it").click()
+
+    await expect(page.get_by_role("region", name="Undo")).to_contain_text("The import is undone")
 
 
 async def test_what_is_wrong_with_a_choice_is_said_before_anything_is_sent(visit, product):

@@ -36,7 +36,7 @@ type ProgressProps = { id: string; isNamed?: boolean };
 
 /** How far an import is, what became of its rows, and the buttons that stop and undo it. `isNamed` says which import it is. */
 export function Progress({ id, isNamed = false }: ProgressProps) {
-  const { found, error, retry } = useImport(id);
+  const { found, error, retry, listen } = useImport(id);
   if (error && !found) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (found === null) return <p className="empty">This import does not exist.</p>;
   if (!found)
@@ -65,7 +65,7 @@ export function Progress({ id, isNamed = false }: ProgressProps) {
       )}
       {failure && <p className="problem">{failure}</p>}
       {state === "CANCELLED" && !dryRun && <p className="quiet">Rows that were written before stay.</p>}
-      <UndoPart found={found} />
+      <UndoPart found={found} onUndo={listen} />
       <Lines title="Refused lines" total={found.rejected} lines={found.rejects.edges.map((it) => it.node)} isRead={found.isRead} />
       <Lines title="Lines written except for a part" total={found.noticed} lines={found.notices.edges.map((it) => it.node)} isRead={found.isRead} />
     </div>

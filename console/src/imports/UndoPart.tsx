@@ -23,13 +23,13 @@ const UNDO = graphql(`
 `);
 
 /** The button that undoes an import; then how far the undo is, what went back, and what was kept and why. */
-export function UndoPart({ found }: { found: Found }) {
+export function UndoPart({ found, onUndo }: { found: Found; onUndo: () => void }) {
   const { id, undo, undoRefusal, dryRun, state } = found;
   if (undo) return <Undo undo={undo} />;
   if (dryRun || state === "WAITING" || state === "RUNNING") return null;
   if (undoRefusal === "TOO_OLD")
     return <p className="quiet">What an import did is known for 30 days. This one can no longer be undone.</p>;
-  return <UndoButton id={id} found={found} />;
+  return <UndoButton id={id} found={found} onUndo={onUndo} />;
 }
 
 function Undo({ undo }: { undo: NonNullable<Found["undo"]> }) {
@@ -92,7 +92,7 @@ function keptBy(undo: Counts): [string, string][] {
 }
 
 /** Asks in a dialog that says what will happen. */
-function UndoButton({ id, found }: { id: string; found: Found }) {
+function UndoButton({ id, found, onUndo }: { id: string; found: Found; onUndo: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [{ fetching }, undo] = useMutation(UNDO);
   const [problem, setProblem] = useState<string | null>(null);
@@ -101,8 +101,10 @@ function UndoButton({ id, found }: { id: string; found: Found }) {
   async function confirm() {
     const { data, error } = await undo({ input: { id } });
     const answer = data?.undoImport;
-    if (answer?.__typename === "Import") dialog.current?.close();
-    else setProblem(answer?.message ?? error?.graphQLErrors[0]?.message ?? "The API does not answer.");
+    if (answer?.__typename === "Import") {
+      dialog.current?.close();
+      onUndo();
+    } else setProblem(answer?.message ?? error?.graphQLErrors[0]?.message ?? "The API does not answer.");
   }
 
   return (

@@ -103,26 +103,28 @@ type Heard = ImportProgressSubscription["importProgress"];
 export function useImport(id: string) {
   const client = useClient();
   const [heard, setHeard] = useState<Heard | null>(null);
+  const [listening, setListening] = useState(0); // counts the subscriptions
   const [{ data, error }, retry] = useQuery({ query: IMPORT, variables: { id }, requestPolicy: "cache-and-network" });
   useShown(IMPORT, { id });
   useRefetch(retry, heard);
   const read = data?.node;
   const isImport = read?.__typename === "Import";
   const undoState = isImport ? read.undo?.state : undefined; // an undo begins after the subscription has ended
-
   useEffect(() => {
     if (!isImport) return; // the subscription refuses an unknown id
     const { unsubscribe } = client.subscription(PROGRESS, { id }).subscribe((result) => {
       if (result.data) setHeard(result.data.importProgress);
     });
     return unsubscribe;
-  }, [client, id, isImport, undoState]);
+  }, [client, id, isImport, undoState, listening]);
 
   const isCurrent = heard?.id === id;
   const latest = isCurrent ? heard : null;
   const isRead = isImport && (latest === null || (latest.rejected === read.rejected && latest.noticed === read.noticed));
   const found = isImport ? { ...read, ...latest, isRead } : read === undefined ? undefined : null;
-  return { found, error, retry };
+  /** Hear of an undo that this page has begun. A query that was under way at that moment does not know of it. */
+  const listen = () => setListening((before) => before + 1);
+  return { found, error, retry, listen };
 }
 
 export type Found = NonNullable<ReturnType<typeof useImport>["found"]>;
