@@ -17,6 +17,9 @@ from audience_gql.audience.testing import MemorySignals
 from audience_gql.storage.clock import DatabaseClock
 from tests.api.conftest import TRACK, UPSERT, new_workspace
 
+pytestmark = pytest.mark.one_server(
+    "counts statements, of which a cluster gets one for each parent or bucket, and one more for a write"
+)
 MANY = 50
 
 PEOPLE = """query ($first: Int) { subscribers(first: $first) { edges { node {
@@ -86,7 +89,6 @@ async def full(schema, database, tick_pool):
 @pytest.mark.parametrize(
     "document", [PEOPLE, EVENTS, GROUPS, SEGMENTS], ids=["people", "events", "groups", "segments"]
 )
-@pytest.mark.one_server("counts statements, and a cluster is asked once for each parent or bucket")
 async def test_one_parent_or_fifty(full, document):
     api, _ = full
 
