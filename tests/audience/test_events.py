@@ -321,9 +321,10 @@ async def test_known_names_are_not_asked_for_again(house, monkeypatch):
 async def test_one_batch_for_people_of_two_buckets(house):
     await house.upsert({"externalId": "ada"})
     database = house.ports.database
-    async with database.acquire() as connection:
-        second = await database.ids.one(connection)
-        await definitions.add_bucket(connection, house.workspace.id, second, house.clock.instant)
+    async with database.transaction() as transaction:
+        second = await database.ids.one(transaction.connection)
+        await definitions.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
+        await definitions.close_bucket(transaction.connection, house.bucket_id, beside=second)
     await house.upsert({"externalId": "bob"})
     for bucket_id in (house.bucket_id, second):
         await database.fetch("DELETE FROM dirty WHERE bucket_id = $1", bucket_id)

@@ -219,12 +219,12 @@ async def test_nothing_is_written(house, monkeypatch):
 
 
 async def test_every_bucket_counts(house):
-    async with house.ports.database.acquire() as connection:
-        second = await house.ports.database.ids.one(connection)
-        await definitions.add_bucket(connection, house.workspace.id, second, house.clock.instant)
-    await house.upsert({"externalId": "in the second", "country": "LT"})
-    await house.ports.database.fetch("UPDATE buckets SET is_open = false WHERE id = $1", second)
     await house.upsert({"externalId": "in the first", "country": "LT"})
+    async with house.ports.database.transaction() as transaction:
+        second = await house.ports.database.ids.one(transaction.connection)
+        await definitions.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
+        await definitions.close_bucket(transaction.connection, house.bucket_id, beside=second)
+    await house.upsert({"externalId": "in the second", "country": "LT"})
 
     found = await preview(house, LITHUANIA)
 

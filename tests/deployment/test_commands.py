@@ -200,8 +200,8 @@ async def test_all_processes_of_up_log_at_the_level_that_is_set(tmp_path):
 
     password = urlsplit(started.database_url).password
     assert [" DEBUG " in text for text in said] == [True, True, True]
-    assert password is not None
-    assert not any(password in text for text in said)
+    assert password or "CITUS_URL" in os.environ  # whoever names a cluster may use one that asks for none
+    assert not password or not any(password in text for text in said)
 
 
 async def record_another_version(database_url: str) -> None:
