@@ -9,8 +9,10 @@ import re
 import pytest
 from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
+from tests.browser.conftest import Visit
 from tests.browser.console import barriers, enter, tab_to, width
 from tests.browser.test_console import api, name, visit  # noqa: F401
+from tests.product import Product
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +25,16 @@ def rows(name: str, count: int) -> str:
 async def choose(page: Page, text: str) -> None:
     file = FilePayload(name="people.csv", mimeType="text/csv", buffer=text.encode())
     await page.get_by_label("CSV file").set_input_files(files=[file])
+
+
+async def begin(visit: Visit, product: Product, text: str) -> Page:
+    """A page that has just begun to import this text."""
+    page = await visit.open()
+    await enter(page, product.token)
+    await page.get_by_role("link", name="Imports").click()
+    await choose(page, text)
+    await page.get_by_role("button", name="Start the import").click()
+    return page
 
 
 def status(page: Page) -> Locator:
@@ -62,11 +74,7 @@ async def test_a_file_is_mapped_checked_and_imported(visit, product, name):
 
 
 async def test_an_import_that_goes_on_is_stopped_in_three_clicks(visit, product, name):
-    page = await visit.open()
-    await enter(page, product.token)
-    await page.get_by_role("link", name="Imports").click()
-    await choose(page, rows(name, 30_000))
-    await page.get_by_role("button", name="Start the import").click()
+    page = await begin(visit, product, rows(name, 30_000))
     await expect(page.get_by_role("progressbar", name="Rows written")).to_be_visible()
     await page.goto(f"{product.origin}/")
 
@@ -82,11 +90,7 @@ async def test_an_import_that_goes_on_is_stopped_in_three_clicks(visit, product,
 
 
 async def test_an_import_is_undone_in_three_clicks_and_says_what_it_kept(visit, product, api, name):
-    page = await visit.open()
-    await enter(page, product.token)
-    await page.get_by_role("link", name="Imports").click()
-    await choose(page, rows(name, 3))
-    await page.get_by_role("button", name="Start the import").click()
+    page = await begin(visit, product, rows(name, 3))
     await expect(status(page)).to_contain_text("3 created")
     await api.track(f"{name}-0", "opened")
     await page.goto(f"{product.origin}/")
@@ -122,11 +126,7 @@ async def test_an_import_is_undone_in_three_clicks_and_says_what_it_kept(visit, 
 
 
 async def test_an_undo_shows_although_a_query_from_before_it_is_answered_late(visit, product, name):
-    page = await visit.open()
-    await enter(page, product.token)
-    await page.get_by_role("link", name="Imports").click()
-    await choose(page, rows(name, 1))
-    await page.get_by_role("button", name="Start the import").click()
+    page = await begin(visit, product, rows(name, 1))
     await expect(status(page)).to_contain_text("1 created")
 
     async def answer_as_before(route: Route) -> None:

@@ -178,7 +178,7 @@ class _Line:
         return [row[0] for row in found[: len(values)]]
 
 
-@lru_cache(1024)
+@lru_cache(256)
 def for_many(text: str, rows: int) -> str:
     """The statement that gives one row for each of so many values of its parameters, which are arrays now. `$1` is the same for all rows.
 
