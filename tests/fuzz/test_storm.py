@@ -61,6 +61,7 @@ async def test_whatever_happens_no_membership_is_wrong(world, seed, storms):
     storms.update(storm.done)
 
 
+@pytest.mark.one_server("looks at what the storms above did")
 def test_every_disturbance_happened(storms):
     if not storms:
         pytest.fail("no storm has ended well")
