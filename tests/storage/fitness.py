@@ -29,8 +29,9 @@ CONTROL = re.compile(
     r"|BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_custom_plan"
     r"|SAVEPOINT limited; SET LOCAL statement_timeout = \d+"
     r"|SET LOCAL idle_in_transaction_session_timeout = '\d+s'"
+    r"|ANALYZE \(SKIP_LOCKED\) \w+"
 )
-"""Statements that begin and end transactions, and that set something until the end of one."""
+"""Statements that begin and end transactions, that set something until the end of one, and that gather statistics."""
 
 EXEMPT = frozenset({
     "SELECT clock_timestamp()",  # the clock itself, in a separate statement
@@ -43,6 +44,8 @@ EXEMPT = frozenset({
     # Locks at the coordinator, which stand for those of definitions there. Ticks and fills, which connect to other machines, have none.
     "SELECT pg_advisory_xact_lock(k.id) FROM unnest($1::bigint[]) AS k (id)",
     "SELECT pg_advisory_xact_lock_shared(k.id) FROM unnest($1::bigint[]) AS k (id)",
+    # Which tables have grown since Postgres last gathered their statistics.
+    "SELECT t.name FROM unnest($1::text[]) AS t (name) JOIN pg_class c ON c.oid = to_regclass(t.name) WHERE pg_relation_size(c.oid) >= $2::bigint * greatest($3::bigint, 2 * c.relpages) AND pg_has_role(c.relowner, 'USAGE') ORDER BY t.name",
     "ANALYZE",  # after a bulk load; no statement of the application waits for it
 })  # fmt: skip
 
@@ -53,7 +56,7 @@ EXEMPT_BLOCKS = frozenset({
 VOLATILE = frozenset({
     "clock_timestamp", "currval", "gen_random_uuid", "lastval", "nextval", "now", "random", "random_normal", "setval",
     "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", "statement_timestamp", "timeofday", "transaction_timestamp", "uuidv4", "uuidv7", "uuid_generate_v4", "txid_current",
-    "pg_control_system", "pg_current_wal_flush_lsn", "pg_current_xact_id", "pg_is_in_recovery", "pg_last_wal_replay_lsn", "pg_notify", "pg_sleep", "set_config", "current_setting", "setseed",
+    "pg_control_system", "pg_current_wal_flush_lsn", "pg_current_xact_id", "pg_is_in_recovery", "pg_last_wal_replay_lsn", "pg_notify", "pg_relation_size", "pg_sleep", "set_config", "current_setting", "setseed",
 })  # fmt: skip
 """Functions whose result differs per call or per transaction, or that read or set the session. A test compares this with Postgres' own list."""
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.engine.schedule import Schedule, Urgency
+from audience_gql.audience.engine.table_statistics import TableStatistics
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
 from audience_gql.audience.wakeups import Listener
@@ -41,6 +42,7 @@ class FillQueue:
         self._ports = ports
         self._membership = membership
         self._is_own = is_own
+        self._statistics = TableStatistics(ports)
         self._schedule = Schedule(BUCKETS_AT_A_TIME)
         self._lines: dict[int, list[WaitingFill]] = {}
         """The fills that wait in each bucket, the next one first."""
@@ -65,7 +67,11 @@ class FillQueue:
             await end(*self._running)
 
     async def look(self) -> None:
-        """Read the waiting fills, and start as many as there are slots. A running fill is not started again."""
+        """Read the waiting fills, and start as many as there are slots. A running fill is not started again.
+
+        Facts may have been loaded just before, so the statistics that a fill is planned with come first.
+        """
+        await self._statistics.gather()
         self._ended.clear()
         async with self._ports.database.acquire() as connection:
             first = await fills.first_segments(connection, _SEGMENTS_A_LOOK)
@@ -115,6 +121,8 @@ class FillQueue:
                 is_done = await self._fill(fill)
                 if is_done:
                     await self._settle(fill)
+                    # The next segment, and whoever asks, may read these members.
+                    await self._statistics.gather()
             outcome = "done"
         except (*UNREACHABLE, *BUSY) as error:
             logger.warning("a fill in bucket %d was postponed: %s", bucket_id, error)

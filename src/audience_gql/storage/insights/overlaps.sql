@@ -21,11 +21,14 @@ GROUP BY t.bucket_id
 
 -- name: in_common
 -- How many of a segment's members with an id from $3 up to $4, excluded, are in each other segment. A segment that shares nobody has no row.
+-- OFFSET 0 makes Postgres read each member's memberships by their key. As a join, it compares everybody with everybody as long as the table
+-- has no statistics, as after a fill.
 SELECT o.segment_id, count(*) AS people
 FROM segment_members m
-JOIN segment_members o ON o.bucket_id = m.bucket_id AND o.subscriber_id = m.subscriber_id AND o.segment_id <> m.segment_id
+CROSS JOIN LATERAL (
+  SELECT x.segment_id FROM segment_members x
+  WHERE x.bucket_id = $1 AND x.subscriber_id = m.subscriber_id AND x.segment_id <> $2 OFFSET 0) o
 WHERE m.bucket_id = $1 AND m.segment_id = $2 AND m.subscriber_id >= $3 AND m.subscriber_id < $4
-  AND o.subscriber_id >= $3 AND o.subscriber_id < $4
 GROUP BY o.segment_id
 
 -- name: sizes
