@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
 from audience_gql.storage.database import Database
+from tests.api.buckets import another_bucket
+from tests.storage.test_past_plans import nodes, plans, sent
 
 CONDITION = {"all": [{"country": {"is": "LT"}}, {"event": {"name": "bought", "times": {"atLeast": 2}}}]}
 PREVIEW = "query ($condition: ConditionInput!) { previewSegment(condition: $condition) { ... on SegmentPreview { memberCount } } }"
@@ -50,6 +53,36 @@ async def test_a_page_of_one_list_is_not_planned_again(api, lone_connection):
         await api.data(PAGE)
 
     assert await plans_of(lone_connection, "string_agg(") == [(5, 5)]
+
+
+BY_STATEMENT = """{ segment(by: {name: "All"}) { members(first: 10) { edges { node { email } } pageInfo { hasNextPage } } } }"""
+BY_LEVELS = """{ segment(by: {name: "All"}) { summary dependsOn { id } members(first: 10) { edges { node { email } } pageInfo { hasNextPage } } } }"""
+"""No statement writes `dependsOn`."""
+
+
+@pytest.mark.one_server("on a cluster, each machine reads the people of its own buckets")
+@pytest.mark.usefixtures("lone_connection")
+async def test_a_page_of_many_buckets_reads_only_its_own_people(api):
+    await api.segment("All", {"all": []})
+    for number in range(4):
+        await another_bucket(api)
+        await api.upsert(*({"externalId": f"{number} {person}"} for person in range(30)))
+        await api.tick()
+    await api.services.ports.database.fetch("ANALYZE")
+
+    for document in (BY_STATEMENT, BY_LEVELS):
+        with sent() as queries:
+            page = (await api.data(document))["segment"]["members"]
+        (plan,) = await plans(api.services.ports.database, queries, "segment_members")
+        assert (len(page["edges"]), page["pageInfo"]["hasNextPage"]) == (10, True)
+        assert sum(people_read(plan)) == 11
+
+
+def people_read(plan) -> Iterator[float]:
+    """How many people each scan of their table reads."""
+    for node in nodes(plan):
+        if node.get("Relation Name") == "subscribers":
+            yield (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
 
 
 async def plans_of(database: Database, part: str) -> list[tuple[int, int]]:

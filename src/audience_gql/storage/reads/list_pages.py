@@ -1,6 +1,6 @@
 """Pages of the members of groups and segments, and of a segment's changes: one statement for any number of lists.
 
-Each statement reads one page from every bucket, and merges these pages into one.
+Each statement reads one page from every bucket, and merges these pages into one. Of members, only the positions are read in every bucket.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.reads.composed.sources import Listed, Names
-from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages
+from audience_gql.storage.reads.parent_pages import Listing, Narrow, rows_of_pages
 from audience_gql.storage.reads.records import (
     ID,
     PERSON,
@@ -37,12 +37,17 @@ class _Members:
     order: Order
 
     def listing(self, columns: Columns, beyond: str, part: Slice, *, beside: str | None = None) -> Listing:
-        rows_of_bucket = (
-            f"SELECT {columns_of(SubscriberRecord, 's', columns)}, {self.order.columns} "
-            f"FROM {self.table} m JOIN subscribers s ON s.bucket_id = b.id AND s.id = m.subscriber_id "
-            f"WHERE m.bucket_id = b.id AND m.{self.list_id} = {{parent}} AND {beyond}"
+        selected = columns_of(SubscriberRecord, "s", columns)
+        of_bucket = f"WHERE m.bucket_id = b.id AND m.{self.list_id} = {{parent}} AND {beyond}"
+        rows = (
+            f"SELECT {selected}, {self.order.columns} FROM {self.table} m "
+            f"JOIN subscribers s ON s.bucket_id = b.id AND s.id = m.subscriber_id {of_bucket}"
         )
-        return Listing(rows=rows_of_bucket, order=self.order, part=part, beside=beside)
+        narrow = Narrow(
+            positions=f"SELECT {self.order.columns} FROM {self.table} m {of_bucket}",
+            row=f"SELECT {selected} FROM subscribers s WHERE s.bucket_id = y.k2 AND s.id = y.k1",
+        )
+        return Listing(rows=rows, order=self.order, part=part, beside=beside, narrow=narrow)
 
     def listed(self, *, is_noted: bool = False) -> Listed:
         """The members of the list whose row they belong to."""

@@ -19,6 +19,16 @@ RecordType = TypeVar("RecordType", bound=asyncpg.Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Narrow:
+    """How to read a list whose rows are dear: first where its entries stand, and then the rows of the page alone."""
+
+    positions: str
+    """As a listing's `rows`, with nothing but the order's columns."""
+    row: str
+    """A query for the row of the entry with the position `y`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """What a list is made of. `rows` selects it within the bucket `b.id` for the parent `{parent}`, without order and limit."""
 
@@ -29,10 +39,21 @@ class Listing:
     """The same order of one bucket's rows, where an index has it in another form."""
     beside: str | None = None
     """A statement with one row that every row repeats. A parent without entries has a row with only this. A cluster leaves it out."""
+    narrow: Narrow | None = None
+    """Without it, a page reads the rows of as many entries from every bucket as the page has. A cluster leaves it out."""
 
     def page(self, parent: str) -> str:
-        """One parent's page: a page of each bucket, merged. `parent` is an expression for the parent's id."""
-        rows = self.rows.format(parent=parent)
+        """One parent's page, on one machine. `parent` is an expression for the parent's id."""
+        if self.narrow is None:
+            return self.merged(self.rows, parent)
+        return (
+            f"SELECT e.*, y.* FROM ({self.merged(self.narrow.positions, parent)}) y CROSS JOIN LATERAL ({self.narrow.row} LIMIT 1) e "
+            f"ORDER BY {self.order.outer_clause}"
+        )
+
+    def merged(self, rows: str, parent: str) -> str:
+        """A page of each bucket, merged."""
+        rows = rows.format(parent=parent)
         return (
             f"SELECT y.* FROM buckets b CROSS JOIN LATERAL ({rows} ORDER BY {self.within_bucket or self.order.clause} {self.part.limit}) y "
             f"WHERE b.workspace_id = $1 ORDER BY {self.order.outer_clause} {self.part.limit}"
@@ -78,7 +99,7 @@ async def rows_of_pages(
             sql, values[0], list(parents), *values[2:], record_class=record_class or asyncpg.Record
         )
     number = len(values) + 1
-    sql = f"SELECT ${number}::bigint AS number, x.* FROM ({listing.page('$2::bigint')}) x ORDER BY {outer}"
+    sql = f"SELECT ${number}::bigint AS number, x.* FROM ({listing.merged(listing.rows, '$2::bigint')}) x ORDER BY {outer}"
     found: list[Any] = []
     for position, parent in enumerate(parents, 1):
         bound = values[0], parent, *values[2:], position
