@@ -10,11 +10,15 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 import pytest_asyncio
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from audience_gql.storage.database import Database
 from audience_gql.storage.fair_queue import Asker, asking
 from audience_gql.storage.reads.composed import sharing as shared
 from audience_gql.storage.reads.composed.sharing import MOST_CALLERS, Sharing
+from audience_gql.telemetry import ids, traces
+from audience_gql.telemetry.tracing import Tracing
 
 ADA, BOB = (Asker(workspace_id=1, token_id=number) for number in (1, 2))
 HELD, SLOW = 7, 0
@@ -183,6 +187,40 @@ async def test_whoever_goes_while_it_reads_for_all_leaves_them_to_the_next(datab
     with pytest.raises(asyncio.CancelledError):
         await leader
     assert not sharing._lines
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tracing(monkeypatch) -> AsyncIterator[tuple[Tracing, InMemorySpanExporter]]:
+    """This process writes spans, and the test can read them."""
+    monkeypatch.setattr(ids, "_finders", [*ids._finders])
+    exporter = InMemorySpanExporter()
+    tracing = Tracing.to_processor("test", SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(traces, "current", tracing)
+    yield tracing, exporter
+    tracing.close()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_trace_tells_for_whom_a_read_waited(database, lock, tracing):
+    current, exporter = tracing
+    sharing = Sharing()
+
+    async def traced(value: int) -> str | None:
+        with current.request({"value": value}):
+            return await sharing.read(database, ECHO, (HELD, value))
+
+    async with slow_one(sharing, database, lock):
+        waiting = [asyncio.create_task(traced(value)) for value in (1, 2)]
+        waiting += await all_of(sharing, database, [3])
+
+    assert await asyncio.gather(*waiting) == ["found 1", "found 2", "found 3"]
+    spans = exporter.get_finished_spans()
+    requests = {span.attributes["value"]: span.context for span in spans if "value" in span.attributes}
+    waits = {span.parent.span_id: span for span in spans if span.name == "wait"}
+    assert waits.keys() == {requests[1].span_id, requests[2].span_id}
+    assert [link.context.span_id for link in waits[requests[2].span_id].links] == [requests[1].span_id]
+    assert not waits[requests[1].span_id].links
+    assert waits[requests[2].span_id].attributes["db.query.text"] == ECHO
 
 
 async def test_nobody_is_forgotten_among_many_who_come_and_go(database, monkeypatch):

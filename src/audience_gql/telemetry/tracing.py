@@ -192,6 +192,16 @@ class Tracing:
             _fail(span, logged.exception)
         span.end(end)
 
+    def note_wait(self, statement: str, begun: int, reader: str | None) -> None:
+        """Write the span of a wait that ends now, if the current span is written: for the end of this statement, which others read by, too.
+
+        `reader` is the context of the span that has sent it for the waiting one as well; None if none has, or if that is not written.
+        """
+        if trace.get_current_span().get_span_context().trace_flags.sampled:
+            attributes = {"db.system.name": "postgresql", "db.query.text": statement[:_LONGEST_STATEMENT]}
+            links = links_to([] if reader is None else [reader])
+            self._always.start_span("wait", attributes=attributes, links=links, start_time=begun).end()
+
 
 class _WhileTraced(set[Any]):  # Any: the driver's own callbacks
     """A set that looks empty unless the current span is written."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from audience_gql.storage.database import Database
 from audience_gql.storage.fair_queue import Asker, present_asker
+from audience_gql.telemetry import traces
 
 Values: TypeAlias = tuple[Any, ...]  # Any: the parameters' own types
 
@@ -60,12 +62,14 @@ class _Turn(Enum):
 class _Caller:
     """Somebody who waits."""
 
-    __slots__ = ("found", "turn", "values")
+    __slots__ = ("found", "reader", "turn", "values")
 
     def __init__(self, values: Values) -> None:
         self.values = values
         self.turn: asyncio.Future[_Turn] = asyncio.get_running_loop().create_future()
         self.found: str | None = None
+        self.reader: str | None = None
+        """The span of the caller who read for this one, if it is written."""
 
     def is_woken_for(self, turn: _Turn) -> bool:
         return self.turn.done() and not self.turn.cancelled() and self.turn.result() is turn
@@ -92,7 +96,7 @@ class _Line:
         caller = None
         if not self.is_empty():
             caller = _Caller(values)
-            turn = await self._turn_of(caller)
+            turn = await (self._turn_of(caller) if traces.current is None else self._traced_turn_of(caller))
             if turn is _Turn.SERVED:
                 return caller.found
             if turn is _Turn.ALONE:
@@ -103,6 +107,15 @@ class _Line:
         finally:
             self._under_way -= 1
             self._call_first()
+
+    async def _traced_turn_of(self, caller: _Caller) -> _Turn:
+        """The same, with a span for the wait: no statement of this caller says why its operation took so long."""
+        begun = time.time_ns()
+        try:
+            return await self._turn_of(caller)
+        finally:
+            if traces.current is not None:
+                traces.current.note_wait(self._text, begun, caller.reader)
 
     async def _turn_of(self, caller: _Caller) -> _Turn:
         self._waiting.append(caller)
@@ -130,8 +143,9 @@ class _Line:
         except BaseException:
             self._waiting[:0] = [it for it in group[1:] if not it.turn.done()]
             raise
+        reader = traces.trace_to_leave()
         for other in group[1:]:
-            other.found = texts[other.values]
+            other.found, other.reader = texts[other.values], reader
             _wake(other, _Turn.SERVED)
         return texts[caller.values]
 
