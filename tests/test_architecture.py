@@ -1,4 +1,4 @@
-"""The architecture page names only files that exist."""
+"""The architecture page names only files that exist, and every decision."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def test_a_named_file_exists():
 
     assert missing == []
     assert len(FILES) > 30
+
+
+def test_every_decision_is_linked_in_order():
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    titles = [page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for page in decisions]
+
+    linked = re.findall(r"^- \[(.+)\]\(adr/(.+)\)$", PAGE, re.MULTILINE)
+
+    assert linked == [(title, page.name) for title, page in zip(titles, decisions, strict=True)]
 
 
 def _is_short_for_one(name: str) -> bool:

@@ -86,6 +86,17 @@ def test_links_lead_somewhere(page):
         assert "://" in target or (page.parent / target).exists(), target
 
 
+def test_the_index_names_every_page():
+    index = ROOT / "docs" / "README.md"
+    linked = {
+        (index.parent / target).resolve()
+        for target in re.findall(r"\]\(([^)#\s]+)", index.read_text(encoding="utf-8"))
+    }
+    pages = {page for page in index.parent.rglob("*.md") if page.parent.name != "adr"} - {index}
+
+    assert pages - linked == set()
+
+
 def assert_is_of_ours(words: list[str]) -> None:
     """A command as it is typed, or in a sentence only its name."""
     if len(words) > 1:
