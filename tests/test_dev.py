@@ -160,7 +160,9 @@ def test_words_that_are_off_get_the_list_of_commands(
 ) -> None:
     assert project.dev.main(words) == code
 
-    assert "python3 dev demo|up" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "python3 dev demo|up" in told
+    assert told.endswith("There is no command 'demmo'; those above exist.\n") == (code == 2)
     assert project.installed == []
 
 

@@ -16,6 +16,8 @@ from audience_gql.config import Client
 TIMEOUT_SECONDS: Final = 60.0
 """Longer than the server takes at most: 10 s in the queue and 30 s for the operation."""
 _SHOWN_CHARACTERS: Final = 200
+_NOT_HERE: Final = {http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED}
+"""How a server answers at another address than that of its API."""
 _URL: Final = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _THIS_MACHINE: Final = {"127.0.0.1", "::1", "localhost"}
 
@@ -44,7 +46,10 @@ def ask(
         answer = None
     if not _is_graphql(answer):
         shown = _in_a_line(received.decode(errors="replace"))
-        raise NotAnswered(f"{client.url} sent status {status} without a GraphQL answer: {shown}")
+        hint = (
+            f"; is {urljoin(client.url, '/graphql')} the address of the API?" if status in _NOT_HERE else ""
+        )
+        raise NotAnswered(f"{client.url} sent status {status} without a GraphQL answer: {shown}{hint}")
     found: dict[str, Any] = answer
     return found
 

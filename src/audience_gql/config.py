@@ -28,8 +28,10 @@ ByGet: TypeAlias = Literal["on", "trusted", "off"]
 class MissingSetting(Exception):
     """A required setting is not in the environment."""
 
-    def __init__(self, name: str, example: str) -> None:
-        super().__init__(f"{name} is not set; for example {name}={example}")
+    def __init__(self, name: str, example: str, option: str | None = None) -> None:
+        """`option` is the option of a command that can be given instead."""
+        instead = f"; or give {option}" if option else ""
+        super().__init__(f"{name} is not set; for example {name}={example}{instead}")
         self.name = name
 
 
@@ -167,8 +169,8 @@ def client_from_environment(
     if not is_named and (client := default()):
         return client
     return Client(
-        url=url or _required(environment, "AUDIENCE_URL", "http://127.0.0.1:8000/graphql"),
-        token=token or _required(environment, "AUDIENCE_TOKEN", "agq_…"),
+        url=url or _required(environment, "AUDIENCE_URL", "http://127.0.0.1:8000/graphql", "--url"),
+        token=token or _required(environment, "AUDIENCE_TOKEN", "agq_…", "--token"),
     )
 
 
@@ -236,10 +238,10 @@ def log_level_from_environment(default: str, environment: Mapping[str, str] = os
     return value.upper()
 
 
-def _required(environment: Mapping[str, str], name: str, example: str) -> str:
+def _required(environment: Mapping[str, str], name: str, example: str, option: str | None = None) -> str:
     value = environment.get(name)
     if not value:
-        raise MissingSetting(name, example)
+        raise MissingSetting(name, example, option)
     return value
 
 

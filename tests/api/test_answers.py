@@ -221,22 +221,19 @@ async def test_metrics_can_have_a_port_of_their_own(database_url, redis_url, tmp
     assert answers["/healthz"] == (200, 404)
 
 
-async def test_a_port_of_the_metrics_that_is_taken_is_told(server, database_url, redis_url):
-    taken = urlsplit(server.url).port
+@pytest.mark.parametrize(
+    ("is_of_metrics", "named"), [(False, "127.0.0.1 port"), (True, "AUDIENCE_METRICS_PORT")]
+)
+async def test_a_port_that_is_taken_is_told(server, database_url, redis_url, is_of_metrics, named):
+    taken = str(urlsplit(server.url).port)
+    settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    if is_of_metrics:
+        settings["AUDIENCE_METRICS_PORT"] = taken
 
-    ended = await run(
-        "serve",
-        "--port",
-        "0",
-        DATABASE_URL=database_url,
-        REDIS_URL=redis_url,
-        AUDIENCE_METRICS_PORT=str(taken),
-    )
+    ended = await run("serve", "--port", "0" if is_of_metrics else taken, **settings)
 
     assert ended.code == 1
-    assert (
-        ended.err == f"audience-gql: cannot listen on AUDIENCE_METRICS_PORT {taken}: Address already in use\n"
-    )
+    assert ended.err == f"audience-gql: cannot listen on {named} {taken}: Address already in use\n"
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded"])

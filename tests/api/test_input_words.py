@@ -124,9 +124,12 @@ async def test_all_problems_are_told_at_once(api):
         ({"birthday": {"inNext": {"months": 1}}}, "months", "Days has no field months; months are not equally long: give days, such as 30"),
         ({"birthday": {"inNext": {"years": 1}}}, "years", "Days has no field years; years are not equally long: give days, such as 365"),
         ({"birthday": {"inNext": {"hours": 1}}}, "hours", "Days has no field hours; a date has no time: give days"),
+        ({"field": {"number": {"atLeast": 1}}}, "atLeast", "NumberFilter has no field atLeast; give gte"),
+        ({"field": {"text": {"like": 1}}}, "like", "TextFilter has no field like; give matches"),
+        ({"event": {"times": {"gte": 1}}}, "gte", "CountFilter has no field gte; give atLeast"),
     ],
 )  # fmt: skip
-async def test_a_unit_that_there_is_not_is_told_with_what_there_is_instead(api, condition, field, message):
+async def test_a_field_that_there_is_not_is_told_with_what_there_is_instead(api, condition, field, message):
     ((kind, test),) = condition.items()
     ((operator, _),) = test.items()
     literal = f"{{ previewSegment(condition: {{{kind}: {{{operator}: {{{field}: 1}}}}}}) {{ __typename }} }}"

@@ -230,6 +230,7 @@ async def answering(response: bytes | None) -> AsyncIterator[tuple[str, list[byt
         (b"HTTP/1.1 200 OK\r\n\r\n[1]", "sent status 200 without a GraphQL answer: [1]"),
         (b'HTTP/1.1 200 OK\r\n\r\n{"errors": "no"}', "without a GraphQL answer"),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "sent status 502 without a GraphQL answer"),
+        (b"HTTP/1.1 405 No\r\n\r\nNo", "sent status 405 without a GraphQL answer: No; is http://"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", "does not answer: "),
         (b"nonsense\r\n\r\n", "does not answer: "),
         (b"", "does not answer: "),

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from audience_gql.cli import main
 from audience_gql.embedded import Servers
 from audience_gql.embedded.ports import free_port
 from audience_gql.storage.schema import migrate
@@ -157,6 +158,15 @@ async def test_what_is_refused_says_why(words, said, empty_database_url, redis_u
     assert ended.err.startswith("audience-gql: ")
     assert said in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("name", ["serve", "up", "demo"])
+def test_a_port_that_there_is_not_is_refused(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--port", "65536"])
+
+    assert ended.value.code == 2
+    assert "argument --port: expected a number up to 65535, not '65536'" in capsys.readouterr().err
 
 
 async def test_ready_says_which_part_is_missing(empty_database_url, redis_url):

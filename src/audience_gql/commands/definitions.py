@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from audience_gql.commands.environment import is_confirmed
+from audience_gql.commands.environment import in_words, is_confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,7 +108,7 @@ def _guarded(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse
         except Outdated as error:
             print(f"audience-gql: {error}. Nothing was applied.", file=sys.stderr)
         except (NotAnswered, NotAsked, NoFolder, OSError) as error:
-            print(f"audience-gql: {error}", file=sys.stderr)
+            print(f"audience-gql: {in_words(error)}", file=sys.stderr)
         return 1
 
     return run

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audience_gql.commands.environment import read_settings
+from audience_gql.commands.environment import in_words, read_settings
 
 if TYPE_CHECKING:
     from audience_gql.config import Client
@@ -50,7 +50,7 @@ def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namesp
         try:
             return run(parsed)
         except (UnreadableFile, NotAnswered, OSError) as error:
-            print(f"audience-gql: {error}", file=sys.stderr)
+            print(f"audience-gql: {in_words(error)}", file=sys.stderr)
         except DocumentsRefused as refused:
             for line in refused.lines:
                 print(line, file=sys.stderr)

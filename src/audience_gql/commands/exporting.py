@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from audience_gql.commands.environment import in_words
+
 if TYPE_CHECKING:
     from audience_gql import downloading
     from audience_gql.config import Client
@@ -21,7 +23,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     exporting = commands.add_parser(
         "export",
         help="export a segment or group of a running instance to a file",
-        epilog="Exit codes: 0 the file is complete, 1 there is no file, 2 invalid arguments.",
+        epilog="Without a URL and a token, the list comes from the demo or `up` that you started last on this machine. "
+        "Exit codes: 0 the file is complete, 1 there is no file, 2 invalid arguments.",
     )
     exporting.add_argument("list", metavar="LIST", help="name or id of a segment, or id of a group")
     exporting.add_argument("--group", action="store_true", help="LIST is the name of a group")
@@ -66,7 +69,7 @@ def _export(parsed: argparse.Namespace) -> int:
     try:
         written = _download(client, wanted, parsed.output)
     except (downloading.DownloadRefused, OSError) as error:
-        print(f"audience-gql: {error}", file=sys.stderr)
+        print(f"audience-gql: {in_words(error)}", file=sys.stderr)
         return 1
     told = sys.stderr if parsed.output == _STDOUT else sys.stdout
     print(f"DONE: {written.rows} rows, {written.received} bytes", file=told)
@@ -79,7 +82,8 @@ def _download(client: Client, wanted: downloading.Wanted, output: str) -> downlo
 
     from audience_gql import downloading
 
-    with Progress(transient=True, console=Console(stderr=True)) as progress, _opened(output) as file:
+    shown = Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    with shown as progress, _opened(output) as file:
         writing = progress.add_task("Exporting", total=None)
 
         def advance(now: downloading.Progress) -> None:

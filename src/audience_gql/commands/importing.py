@@ -7,6 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from audience_gql.commands.environment import in_words
+
 _ROWS_REFUSED = 3
 
 
@@ -14,7 +16,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     importing = commands.add_parser(
         "import",
         help="import people from a CSV file into a running instance",
-        epilog="Exit codes: 0 every row was accepted, 1 the import failed or did not start, 2 invalid arguments, 3 rows were refused.",
+        epilog="Without a URL and a token, the file goes to the demo or `up` that you started last on this machine. "
+        "Exit codes: 0 every row was accepted, 1 the import failed or did not start, 2 invalid arguments, 3 rows were refused.",
     )
     importing.add_argument("file", type=Path, help="CSV file in UTF-8; its first line names the columns")
     importing.add_argument(
@@ -56,8 +59,9 @@ def _import(parsed: argparse.Namespace) -> int:
 
     from audience_gql import uploading
     from audience_gql.config import client_from_environment
+    from audience_gql.connection_file import newest_client
 
-    client = client_from_environment(url=parsed.url, token=parsed.token)
+    client = client_from_environment(url=parsed.url, token=parsed.token, default=newest_client)
     try:
         wanted = uploading.Wanted(
             columns=[uploading.column(text) for text in parsed.map],
@@ -67,7 +71,7 @@ def _import(parsed: argparse.Namespace) -> int:
             add_to_group_ids=parsed.add_to_group,
             file_name=parsed.file.name,
         )
-        with Progress(transient=True) as progress:
+        with Progress(transient=True, disable=not sys.stdout.isatty()) as progress:
             tasks = {phase: progress.add_task(phase, total=1.0) for phase in ("Sending", "Writing")}
             outcome = uploading.import_file(
                 file=parsed.file,
@@ -76,7 +80,7 @@ def _import(parsed: argparse.Namespace) -> int:
                 advance=lambda phase, part: progress.update(tasks[phase], completed=part),
             )
     except (uploading.UploadRefused, ValueError, OSError) as error:
-        print(f"audience-gql: {error}", file=sys.stderr)
+        print(f"audience-gql: {in_words(error)}", file=sys.stderr)
         return 1
     for line, message in outcome.rejects:
         print(f"{parsed.file}:{line}: {message}", file=sys.stderr)

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from audience_gql.commands.environment import port
 
 if TYPE_CHECKING:
     from audience_gql.audience.ports import Ports
@@ -21,7 +24,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     up = commands.add_parser("up", help="run everything on this machine, without data")
     for command, run in ((demo, _demo), (up, _up)):
-        command.add_argument("--port", type=int, default=8000, help="port of the web process (default: 8000)")
+        command.add_argument(
+            "--port", type=port, default=8000, help="port of the web process (default: 8000)"
+        )
         command.add_argument(
             "--state",
             type=Path,
@@ -126,7 +131,7 @@ def _greet(addresses: Addresses, link: str | None) -> None:
     if link is not None:
         _say(f"  console    {link}")
         _say(
-            "             This link signs in once, within ten minutes. `audience-gql sign-in` prints another one."
+            f"             This link signs in once, within ten minutes. `{_program()} sign-in` prints another one."
         )
     _say(f"  playground {addresses.playground_url}")
     _say(f"  GraphQL    {addresses.graphql_url}")
@@ -137,3 +142,10 @@ def _greet(addresses: Addresses, link: str | None) -> None:
         f"  Run `. {addresses.connection_file}` in a shell to set AUDIENCE_URL, AUDIENCE_WS_URL and AUDIENCE_TOKEN."
     )
     _say("  Ctrl-C stops everything and keeps the data.")
+
+
+def _program() -> str:
+    """How to type audience-gql in this shell: in a checkout, it is not on the path."""
+    if shutil.which("audience-gql") or not Path("dev").is_file():
+        return "audience-gql"
+    return "python3 dev run audience-gql"

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audience_gql.commands.environment import in_words
+
 if TYPE_CHECKING:
     from audience_gql.api.tools import Tool
 
@@ -44,7 +46,7 @@ def _run(parsed: argparse.Namespace) -> int:
     try:
         tools = _tools(parsed.path)
     except (UnreadableFile, OSError) as error:
-        print(f"audience-gql: {error}", file=sys.stderr)
+        print(f"audience-gql: {in_words(error)}", file=sys.stderr)
         return 1
     if tools is None:
         return 1

@@ -6,14 +6,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from audience_gql.commands.environment import read_settings
+from audience_gql.commands.environment import port, read_settings
 from audience_gql.telemetry.traces import start_traces, stop_traces
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     serve = commands.add_parser("serve", help="run the web process")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+    serve.add_argument("--port", type=port, default=8000, help="port to listen on (default: 8000)")
     serve.set_defaults(run=_serve)
     worker = commands.add_parser("worker", help="run the process that keeps memberships exact")
     worker.add_argument(

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from audience_gql.commands.environment import in_words
+
 _LONGEST_SECONDS: Final = 86_400
 _JOB: Final = "a GraphQL document to a running server, and print the answer as JSON"
 _EPILOG: Final = """Without a URL and a token, the document goes to the demo or `up` that you started last on this machine.
@@ -56,7 +58,7 @@ def run(parsed: argparse.Namespace) -> int:
         document = _document(parsed)
         answer = ask(client, document, parsed.variables, timeout_seconds=parsed.timeout)
     except (NotAnswered, OSError) as error:
-        print(f"audience-gql: {error}", file=sys.stderr)
+        print(f"audience-gql: {in_words(error)}", file=sys.stderr)
         return 1
     except UnicodeDecodeError:
         print("audience-gql: the document is not UTF-8", file=sys.stderr)

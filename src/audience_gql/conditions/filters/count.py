@@ -159,4 +159,11 @@ COUNT_FILTER: Final = Shape(
         InputField(name="between", type=_COUNT_RANGE, description="In a range, both ends included."),
     ),
     build=_build,
+    instead={  # the words of NumberFilter
+        "eq": "give exactly",
+        "gte": "give atLeast",
+        "lte": "give atMost",
+        "gt": "give atLeast and one more",
+        "lt": "give atMost and one less",
+    },
 )

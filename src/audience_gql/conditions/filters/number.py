@@ -193,4 +193,11 @@ NUMBER_FILTER: Final = Shape(
         InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is any number."),
     ),
     build=_build,
+    instead={  # the words of other filters
+        "is": "give eq",
+        "isNot": "give ne",
+        "exactly": "give eq",
+        "atLeast": "give gte",
+        "atMost": "give lte",
+    },
 )

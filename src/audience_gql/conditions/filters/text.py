@@ -232,4 +232,10 @@ TEXT_FILTER: Final = Shape(
         InputField(name="isSet", type=Scalar.BOOLEAN, description="Whether there is any text."),
     ),
     build=_build,
+    instead={  # the words of NumberFilter and of SQL
+        "eq": "give is",
+        "ne": "give isNot",
+        "equals": "give is",
+        "like": "give matches",
+    },
 )

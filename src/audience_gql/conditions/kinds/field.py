@@ -23,6 +23,7 @@ from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.sql.questions import OfRow, Parameters, json_boolean, json_number
 from audience_gql.conditions.values import Json, date_of, instant_of
 from audience_gql.conditions.vocabulary import FieldRef, FieldType, IdCodec, Vocabulary
+from audience_gql.conditions.words.similar import did_you_mean, similar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,8 @@ class CustomField(Leaf):
 def _known(key: str, parsing: Parsing) -> FieldRef | None:
     field = parsing.vocabulary.fields.get(key)
     if field is None:
-        parsing.problem("UNKNOWN", "there is no custom field with this key")
+        near = similar(key, parsing.vocabulary.fields)
+        parsing.problem("UNKNOWN", f"there is no custom field with this key{did_you_mean(near)}")
     return field
 
 

@@ -186,7 +186,8 @@ def _present_change(segment_id: int, moment: Moment) -> datetime | None:
 def _known(text: str, parsing: Parsing) -> int | None:
     segment_id = parsing.ids.decode("segment", text)
     if segment_id is None or segment_id not in parsing.vocabulary.segment_ids:
-        parsing.problem("UNKNOWN", "there is no segment with this id")
+        hint = "; segment(by: {name: …}) { id } finds the id of a name" if segment_id is None else ""
+        parsing.problem("UNKNOWN", f"there is no segment with this id{hint}")
         return None
     if segment_id in parsing.vocabulary.paused_segment_ids:
         parsing.problem("CONFLICT", "this segment is paused: resume it first")
