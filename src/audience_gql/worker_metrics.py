@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from audience_gql.api.transport.metrics import page, refusal
-from audience_gql.api.transport.ports import METRICS_PATH
+from audience_gql.api.transport.metrics_port import METRICS_PATH
 from audience_gql.telemetry.metrics import WORKER
 
 

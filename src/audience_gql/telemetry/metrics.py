@@ -16,7 +16,6 @@ from audience_gql.telemetry.durations import Durations
 Outcome: TypeAlias = Literal[
     "success", "client_error", "overloaded", "timeout", "unavailable", "server_error"
 ]
-WorkOutcome: TypeAlias = Literal["done", "postponed", "failed"]
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types here. These are a time for each series, and double the page
 
