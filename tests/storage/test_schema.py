@@ -17,7 +17,6 @@ import pytest
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
-from tortoise.models import Model
 
 from audience_gql.storage import (
     document_models,
@@ -30,6 +29,7 @@ from audience_gql.storage import (
 )
 from audience_gql.storage.acting import models as acting_models
 from audience_gql.storage.database import Database
+from audience_gql.storage.orm_models import Model
 from audience_gql.storage.orm_settings import TORTOISE_ORM
 from audience_gql.storage.schema import OtherSchema, is_migrated, migrate, refuse_other_schema
 

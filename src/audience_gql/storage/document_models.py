@@ -6,7 +6,8 @@ from datetime import datetime
 
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields import BigIntField, DatetimeField, TextField
-from tortoise.models import Model
+
+from audience_gql.storage.orm_models import Model
 
 
 class TrustedDocument(Model):

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from tortoise.fields import BigIntField, BinaryField, DatetimeField, IntField, JSONField, TextField
-from tortoise.models import Model
+
+from audience_gql.storage.orm_models import Model
 
 
 class Export(Model):

@@ -14,9 +14,9 @@ from tortoise.fields import (
     JSONField,
     TextField,
 )
-from tortoise.models import Model
 
 from audience_gql.storage.models import BucketedModel, BucketRequired
+from audience_gql.storage.orm_models import Model
 
 
 class Import(Model):

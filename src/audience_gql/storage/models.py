@@ -25,8 +25,9 @@ from tortoise.fields import (
     TextField,
 )
 from tortoise.manager import Manager
-from tortoise.models import Model
 from tortoise.queryset import QuerySet
+
+from audience_gql.storage.orm_models import Model
 
 
 class Workspace(Model):

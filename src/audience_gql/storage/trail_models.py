@@ -7,7 +7,8 @@ from typing import Any
 
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields import BigIntField, DatetimeField, JSONField, TextField
-from tortoise.models import Model
+
+from audience_gql.storage.orm_models import Model
 
 
 class TrailEntry(Model):

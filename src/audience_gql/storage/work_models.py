@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from tortoise.fields import BigIntField, DatetimeField, SmallIntField, TextField
-from tortoise.models import Model
+
+from audience_gql.storage.orm_models import Model
 
 
 class WorkerBeat(Model):

@@ -15,9 +15,9 @@ from tortoise.fields import (
     SmallIntField,
     TextField,
 )
-from tortoise.models import Model
 
 from audience_gql.storage.models import BucketedModel, BucketRequired
+from audience_gql.storage.orm_models import Model
 
 
 class Automation(Model):
