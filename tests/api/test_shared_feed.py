@@ -254,7 +254,6 @@ async def test_an_execution_ends_by_itself_when_its_last_client_leaves(api, subs
                 await asyncio.wait([listening])
             await changing
             gc.collect()
-    gc.unfreeze()
 
     assert [str(it.message) for it in caught if "never awaited" in str(it.message)] == []
 
