@@ -26,7 +26,7 @@ _SHARES: Final = {
     "tests/browser/test_console.py": "product",
     "tests/browser/test_console_administration.py": "product",
     "tests/browser/test_console_answers.py": "product",
-    "tests/browser/test_console_groups.py": "product",
+    "tests/browser/test_console_documents.py": "product",
     "tests/browser/test_console_imports.py": "product",
     "tests/browser/test_console_people.py": "product",
     "tests/browser/test_console_segments.py": "product",

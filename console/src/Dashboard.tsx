@@ -143,7 +143,7 @@ function Opened({ route: { page, id }, feed }: { route: Route; feed: Feed }) {
     case "people":
       return <PeopleList />;
     case "person":
-      return <PersonView id={id} />;
+      return <PersonView id={id} cursor={feed.cursor} />;
     case "edit-person":
       return <EditPerson id={id} />;
     case "new-person":

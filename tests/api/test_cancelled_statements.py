@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import httpx
@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from tests.api.conftest import Api, Server
 from tests.api.test_socket import entered, received, send, subscribe
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.slow
 """These tests start two web processes, and wait for them."""
@@ -33,7 +34,6 @@ patient = replace(usual, statement_timeout_seconds=100, lock_timeout_seconds=100
 serve(create_app(patient), host="127.0.0.1", port=int(sys.argv[1]), settings=patient)
 """
 """A web process in which only the operation's own end ends a statement: Postgres' limits are far away."""
-SECONDS = 15.0
 READS = {
     "a page": ("imports", "{ imports(first: 5) { edges { node { id state } } } }"),
     "a loader": ("group_members", "{ subscribers(first: 5) { edges { node { groups { edges { node { name } } } } } } }"),
@@ -46,24 +46,32 @@ WHERE datname = current_database() AND state = 'active' AND wait_event_type = 'L
 
 
 @asynccontextmanager
-async def patient_server(database_url: str, redis_url: str, seconds: float) -> AsyncIterator[Server]:
+async def patient_server(
+    database_url: str, redis_url: str, seconds: float, **environment: str
+) -> AsyncIterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    told = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "AUDIENCE_SECRET_KEY": "a key"}
+    told = {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "AUDIENCE_SECRET_KEY": "a key",
+        **environment,
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PATIENT, str(port), str(seconds), env={**os.environ, **told}, stderr=subprocess.PIPE
     )  # fmt: skip
     assert process.stderr is not None
     errors = asyncio.create_task(process.stderr.read())
     try:
-        async with httpx.AsyncClient() as client:
-            for _ in range(300):
-                try:
-                    await client.get(f"http://127.0.0.1:{port}/healthz")
-                    break
-                except httpx.ConnectError:
-                    await asyncio.sleep(0.1)
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
+
+            async def is_there() -> bool:
+                with suppress(httpx.ConnectError):
+                    return (await client.get(f"http://127.0.0.1:{port}/healthz")).is_success
+                return False
+
+            await until(is_there)
         yield Server(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/graphql", process)
     finally:
         process.terminate()
@@ -87,7 +95,7 @@ async def locked(database_url: str, table: str) -> AsyncIterator[Callable[[int],
     blocker, watcher = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
 
     async def waiting(number: int) -> None:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not is_met(await watcher.fetchval(WAITING, table), number):  # noqa: ASYNC110  # Postgres tells nobody
                 await asyncio.sleep(0.02)
 
@@ -182,7 +190,7 @@ async def test_a_mutation_does_what_it_was_sent_for_although_nobody_reads_the_an
             await task
 
     found: list[object] = []
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not found:
             await asyncio.sleep(0.05)
             found = (await api.data("{ groups { edges { node { name } } } }"))["groups"]["edges"]

@@ -15,6 +15,7 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.operation_requests import OperationRequest
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.log.retention import prune
+from tests.patience import PATIENCE_SECONDS
 
 CHANGES = """
 subscription ($segments: [ID!], $groups: [ID!], $subscriber: SubscriberKey, $after: String) {
@@ -45,7 +46,7 @@ def stream(api, document: str, **variables):
 
 
 async def result_of(results):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return json.loads((await anext(results)).text)
 
 

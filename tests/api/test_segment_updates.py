@@ -7,6 +7,8 @@ from contextlib import aclosing
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 UPDATES = """
 subscription ($ids: [ID!]!) {
   segmentUpdates(ids: $ids) { id name memberCount state summary members { edges { node { externalId } } } }
@@ -19,7 +21,7 @@ def stream(api, ids):
 
 
 async def upcoming(results):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         body = await anext(results)
     assert "errors" not in body, body
     return body["data"]["segmentUpdates"]

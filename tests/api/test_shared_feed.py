@@ -21,6 +21,7 @@ from audience_gql.api.schema import Schema
 from audience_gql.api.transport import feed_subscriptions
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.log.broadcast import LeftBehind
+from tests.patience import PATIENCE_SECONDS
 
 CHANGES = """
 subscription ($segments: [ID!], $after: String) {
@@ -52,7 +53,7 @@ def run(subscriptions: Subscriptions, api, query: str = CHANGES, name: str | Non
 
 
 async def heard(results) -> dict:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         result = await anext(results)
     body = json.loads(result.text)
     assert "errors" not in body
@@ -74,7 +75,7 @@ async def by_the_library(api, query: str, name: str | None, **variables) -> dict
             query, variable_values=variables, context_value=context, operation_name=name
         )
         async with aclosing(results):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 result = await anext(results)
             assert result.errors is None
             return json.loads(json.dumps(result.data))

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from tests.api.conftest import served_by
+from tests.patience import PATIENCE_SECONDS, SLACK_SECONDS
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 VIEWER = "{ viewer { workspace { name } } }"
@@ -40,14 +41,14 @@ async def send(socket: ClientConnection, message: object) -> None:
     await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
 
-async def received(socket: ClientConnection, seconds: float = 5):
+async def received(socket: ClientConnection, seconds: float = PATIENCE_SECONDS):
     async with asyncio.timeout(seconds):
         frame = await socket.recv()
     assert isinstance(frame, str)
     return json.loads(frame)
 
 
-async def closing_code(socket: ClientConnection, seconds: float = 10) -> int:
+async def closing_code(socket: ClientConnection, seconds: float = PATIENCE_SECONDS) -> int:
     async with asyncio.timeout(seconds):
         with pytest.raises(ConnectionClosed) as closed:
             await _drained(socket)
@@ -307,7 +308,7 @@ async def test_a_revoked_token_s_sockets_close_within_five_seconds(server, api):
                 "UPDATE api_tokens SET revoked_at = created_at WHERE prefix = $1", token.split("_")[1]
             )
 
-        assert await closing_code(socket, seconds=5.5) == 4403
+        assert await closing_code(socket, seconds=5 + SLACK_SECONDS) == 4403
 
 
 async def test_nothing_happens_before_the_init(server):
@@ -320,7 +321,7 @@ async def test_nothing_happens_before_the_init(server):
 @pytest.mark.faults
 async def test_a_silent_socket_is_closed(server):
     async with opened(server) as socket:
-        assert await closing_code(socket, seconds=7) == 4408
+        assert await closing_code(socket, seconds=5 + SLACK_SECONDS) == 4408
 
 
 async def test_one_init_is_enough(server, api):

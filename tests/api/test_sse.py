@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import served_by
+from tests.patience import PATIENCE_SECONDS, SLACK_SECONDS
 
 STREAM = {"accept": "text/event-stream"}
 VIEWER = "{ viewer { workspace { name } } }"
@@ -65,7 +66,7 @@ class Stream:
         self.response = response
         self._events = events_of(response)
 
-    async def next(self, seconds: float = 5) -> Event:
+    async def next(self, seconds: float = PATIENCE_SECONDS) -> Event:
         """The next event that is more than a comment."""
         async with asyncio.timeout(seconds):
             while (event := await anext(self._events)).kind is None:
@@ -281,7 +282,7 @@ async def test_a_revoked_token_s_streams_end_within_five_seconds(server, api):
                 "UPDATE api_tokens SET revoked_at = created_at WHERE prefix = $1", token.split("_")[1]
             )
 
-        last = await stream.next(seconds=5.5)
+        last = await stream.next(seconds=5 + SLACK_SECONDS)
 
         assert last.code == "UNAUTHENTICATED"
         assert (await stream.next()).kind == "complete"

@@ -14,9 +14,12 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
+from tests.patience import PATIENCE_SECONDS
 from tests.product import Product
+
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 _ROOT = Path(__file__).parents[2]
 AXE = _ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -101,7 +104,7 @@ async def console(browser: Browser, product: Product, pages: None) -> AsyncItera
 
 @asynccontextmanager
 async def _visiting(context: BrowserContext, visit: Visit) -> AsyncIterator[Visit]:
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     visit.listen()
     yield visit
     await context.close()
@@ -111,7 +114,9 @@ async def _visiting(context: BrowserContext, visit: Visit) -> AsyncIterator[Visi
 async def ask(product: Product) -> AsyncIterator[Ask]:
     """What other clients ask the API meanwhile: a document, and the variable `input`."""
     headers = {"authorization": f"Bearer {product.token}"}
-    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+    async with httpx.AsyncClient(
+        base_url=product.origin, headers=headers, timeout=PATIENCE_SECONDS
+    ) as client:
 
         async def ask(document: str, given: object = None) -> Any:  # Any: JSON
             answer = await client.post("/graphql", json={"query": document, "variables": {"input": given}})

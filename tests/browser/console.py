@@ -6,10 +6,11 @@ import json
 import re
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import BrowserContext, Locator, Page, WebSocketRoute, expect
 
 from audience_gql.pages.documents import ConsoleDocuments
 from tests.browser.conftest import AXE, Visit
+from tests.patience import until
 from tests.product import Product
 
 _MOST_STOPS = 60
@@ -47,6 +48,41 @@ def document_of(sent: str | bytes | None) -> str:
     text = ConsoleDocuments().text_of(given["documentId"].removeprefix("sha256:"))
     assert text is not None
     return text
+
+
+class Held:
+    """Subscriptions that a slow network has not carried yet, while the page's queries are answered."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[WebSocketRoute, str | bytes]] = []
+        self._is_over = False
+
+    async def hold(self, context: BrowserContext, words: str) -> None:
+        """From now on, every subscription of this context whose document contains these words."""
+
+        def through(socket: WebSocketRoute) -> None:
+            server = socket.connect_to_server()
+
+            def pass_on(sent: str | bytes) -> None:
+                if words in document_of(sent) and not self._is_over:
+                    self._waiting.append((server, sent))
+                else:
+                    server.send(sent)
+
+            socket.on_message(pass_on)
+
+        await context.route_web_socket("**/graphql", through)
+
+    async def begin(self) -> None:
+        """Let them begin now, and all later ones at once."""
+        self._is_over = True
+
+        async def waiting() -> bool:
+            return bool(self._waiting)
+
+        await until(waiting)
+        for server, sent in self._waiting:
+            server.send(sent)
 
 
 def row(page: Page, name: str) -> Locator:

@@ -19,6 +19,7 @@ from audience_gql.client import sign_in_link
 from audience_gql.config import Client
 from audience_gql.pages import serving
 from tests.browser.console import barriers, changes, document_of, enter, row, tab_to, width
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +34,6 @@ UPDATE_AUTOMATION = "mutation ($input: UpdateAutomationInput!) { updateAutomatio
 TRACK = "mutation ($input: TrackEventsInput!) { trackEvents(input: $input) { ... on TrackEventsPayload { accepted } } }"
 TRACKED = {"trackEvent": {"name": "greeted"}}
 SUMMARY = 'When somebody enters or leaves "Bought {name}" and it stays so for 2 hours: track the event thanked_{name}.'
-expect.set_options(timeout=30_000)
 _numbers = count(1)
 
 
@@ -83,7 +83,9 @@ class Api:
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(product):
     headers = {"authorization": f"Bearer {product.token}"}
-    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+    async with httpx.AsyncClient(
+        base_url=product.origin, headers=headers, timeout=PATIENCE_SECONDS
+    ) as client:
         yield Api(client)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass
 from itertools import count
@@ -11,7 +10,8 @@ import asyncpg
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.console import barriers, enter, opened, part, tab_to, width
+from tests.browser.console import Held, barriers, enter, opened, part, tab_to, width
+from tests.patience import until
 
 pytestmark = pytest.mark.browser
 
@@ -27,11 +27,13 @@ UPDATE_ENDPOINT = (
 CREATE_ENDPOINT = "mutation ($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { ... on CreateWebhookEndpointPayload { endpoint { id } } } }"
 CREATE_AUTOMATION = "mutation ($input: CreateAutomationInput!) { createAutomation(input: $input) { ... on Automation { id } ... on UserError { message } } }"
 READ_DELIVERIES = "query ($input: ID!) { webhookEndpoint(by: { id: $input }) { deliveries { edges { node { id attempts(first: 1) { at } } } } } }"
+READ_RUNS = (
+    "query ($input: ID!) { automation(by: { id: $input }) { runs(first: 100) { edges { node { id } } } } }"
+)
 FAIL = """
 UPDATE deliveries SET state = 'FAILED', ended_at = now(), next_attempt_at = NULL
 WHERE endpoint_id = (SELECT id FROM webhook_endpoints WHERE name = $1)
 """
-expect.set_options(timeout=30_000)
 _numbers = count(1)
 
 
@@ -187,6 +189,7 @@ class Failed:
 
     group: str
     """Whoever is added to it is told about."""
+    automation: str
     endpoint: str
     delivery: str
     person: str
@@ -199,16 +202,25 @@ async def failed_delivery(ask, product, name: str) -> Failed:
     guests = await group(ask, f"Told {name}")
     actions = [{"webhook": {"endpoint": endpoint, "fields": []}}]
     automation = {"name": f"Tell {name}", "trigger": {"group": guests}, "actions": actions}
-    assert (await ask(CREATE_AUTOMATION, automation))["createAutomation"]["id"]
+    automation_id = (await ask(CREATE_AUTOMATION, automation))["createAutomation"]["id"]
     told = await person(ask, name, addToGroupIds=[guests])
-    found: list[dict[str, str]] = []
-    async with asyncio.timeout(30):
-        while not (found and found[0]["attempts"]):
-            await asyncio.sleep(0.1)
-            edges = (await ask(READ_DELIVERIES, endpoint))["webhookEndpoint"]["deliveries"]["edges"]
-            found = [it["node"] for it in edges]
+
+    async def attempted() -> list[str]:
+        edges = (await ask(READ_DELIVERIES, endpoint))["webhookEndpoint"]["deliveries"]["edges"]
+        return [it["node"]["id"] for it in edges if it["node"]["attempts"]]
+
+    delivery = (await until(attempted))[0]
     await fail(product, name)
-    return Failed(guests, endpoint, found[0]["id"], told)
+    return Failed(guests, automation_id, endpoint, delivery, told)
+
+
+async def until_they_ran(ask, automation: str, wanted: int) -> None:
+    """Wait until a worker has run the automation for so many people."""
+
+    async def did() -> bool:
+        return len((await ask(READ_RUNS, automation))["automation"]["runs"]["edges"]) == wanted
+
+    await until(did)
 
 
 async def fail(product, name: str) -> None:
@@ -258,6 +270,7 @@ async def test_an_automation_s_runs_lead_to_people_and_to_the_endpoint(console, 
     failed = await failed_delivery(ask, product, name)
     for number in range(21):
         await person(ask, f"{name}-{number:02}", addToGroupIds=[failed.group])
+    await until_they_ran(ask, failed.automation, 22)
     page = await opened(console, product, "/automations")
     await page.get_by_label("Search automations").fill(f"no {name}")
     await expect(page.get_by_text(f"No automation is found for “no {name}”.")).to_be_visible()
@@ -287,6 +300,27 @@ async def test_an_automation_s_runs_lead_to_people_and_to_the_endpoint(console, 
     await expect(page).to_have_url(f"{product.origin}/administration/webhooks/{failed.endpoint}")
     assert found == []
     assert console.complaints == []
+
+
+async def test_a_run_that_happens_before_the_page_of_its_automation_listens_is_shown(
+    console, product, ask, name
+):
+    guests = await group(ask, f"Late {name}")
+    actions = [{"trackEvent": {"name": "greeted"}}]
+    given = {"name": f"Greet {name}", "trigger": {"group": guests}, "actions": actions}
+    automation = (await ask(CREATE_AUTOMATION, given))["createAutomation"]["id"]
+    held = Held()
+    await held.hold(console.context, "subscription Runs")
+    page = await opened(console, product, "/automations")
+    await page.get_by_role("link", name=f"Greet {name}").click()
+    await expect(part(page, "Runs")).to_contain_text("No runs yet.")
+    await person(ask, name, addToGroupIds=[guests])
+    await until_they_ran(ask, automation, 1)
+
+    await held.begin()
+
+    await expect(part(page, "Runs").locator("tbody tr")).to_contain_text(f"{name}@admin.example")
+    await expect(page.get_by_role("list", name="Runs of the last day")).to_have_text("1 done")
 
 
 async def test_an_edit_of_an_endpoint_overwrites_nobody_else_s(console, product, ask, name):

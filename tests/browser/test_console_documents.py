@@ -14,7 +14,6 @@ from audience_gql.pages import serving
 from tests.browser.console import document_of, enter, opened
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=30_000)
 
 CREATE_TOKEN = """mutation ($input: CreateApiTokenInput!) {
   createApiToken(input: $input) { ... on CreateApiTokenPayload { secret } }

@@ -12,7 +12,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.console import barriers, changes, document_of, enter, opened, part, row, tab_to, width
+from tests.browser.console import (
+    Held,
+    barriers,
+    changes,
+    document_of,
+    enter,
+    opened,
+    part,
+    row,
+    tab_to,
+    width,
+)
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +36,6 @@ CREATE_SEGMENT = (
 CREATE_GROUP = "mutation ($input: CreateGroupInput!) { createGroup(input: $input) { ... on Group { id } } }"
 DEFINE = "mutation ($input: DefineCustomFieldInput!) { defineCustomField(input: $input) { ... on CustomField { id } } }"
 PERSON = "query ($key: SubscriberKey!) { subscriber(by: $key) { id email city country field(key: %s) channels { channel status reason } } }"
-expect.set_options(timeout=30_000)
 _numbers = count(1)
 
 
@@ -51,12 +62,14 @@ class Api:
 
     async def until_ready(self, segment: str) -> None:
         """Wait until the fill of a new segment is done."""
-        state = ""
-        while state != "READY":
+
+        async def is_ready() -> bool:
             found = await self._ask(
                 "query ($id: ID!) { segment(by: { id: $id }) { state } }", {"id": segment}
             )
-            state = found["segment"]["state"]
+            return found["segment"]["state"] == "READY"
+
+        await until(is_ready)
 
     async def group(self, name: str) -> str:
         return (await self._ask(CREATE_GROUP, {"input": {"name": name}}))["createGroup"]["id"]
@@ -78,7 +91,9 @@ class Api:
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(product):
     headers = {"authorization": f"Bearer {product.token}"}
-    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+    async with httpx.AsyncClient(
+        base_url=product.origin, headers=headers, timeout=PATIENCE_SECONDS
+    ) as client:
         yield Api(client)
 
 
@@ -221,6 +236,30 @@ async def test_a_person_s_page_shows_what_is_known_and_follows_what_changes(visi
     await page.get_by_role("region", name="Members").get_by_role("link", name="Rasa").click()
     await expect(page).to_have_url(f"{product.origin}/people/{person}")
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize("is_console_open", [False, True], ids=["by address", "in the console"])
+async def test_what_happens_before_a_person_s_page_listens_is_shown(
+    visit, product, api, name, is_console_open
+):
+    person = await api.person(name)
+    await api.segment(f"Early {name}", {"event": {"name": f"came_{name}"}})
+    held = Held()
+    await held.hold(visit.context, "subscription PersonChanges")
+    page = await opened(visit, product, f"/people?search={name}" if is_console_open else f"/people/{person}")
+    if is_console_open:
+        await people(page).get_by_role("link").click()
+    await expect(part(page, "Not in these segments")).to_contain_text(f"Early {name}")
+    await expect(part(page, "In these segments")).to_contain_text("They are in no segment at present.")
+    await expect(part(page, "Timeline")).to_contain_text("Nothing has happened yet.")
+    await api.track(name, f"came_{name}")
+    await expect(changes(page).first).to_contain_text(f"entered Early {name}")
+
+    await held.begin()
+
+    await expect(part(page, "Not in these segments")).to_contain_text("entered meanwhile")
+    await expect(part(page, "In these segments")).to_contain_text(f"Early {name}")
+    await expect(part(page, "Timeline").get_by_role("listitem")).to_have_count(2)
 
 
 async def test_news_move_nothing_under_the_pointer(visit, product, api, name):

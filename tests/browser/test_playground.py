@@ -24,8 +24,6 @@ OPERATIONS = {
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=30_000)
-
 
 async def enter(page: Page, token: str) -> None:
     await page.get_by_label("API token").fill(token)

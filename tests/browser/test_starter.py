@@ -16,11 +16,11 @@ from playwright.async_api import expect
 
 from tests import npm
 from tests.browser.conftest import Visit
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.browser
 
 FOLDER = Path(__file__).parents[2] / "examples" / "starter"
-PATIENCE_SECONDS = 30.0
 MOST_LINES = 150
 CREATE = 'mutation { createSegment(input: {name: "Starters", condition: {event: {name: "started"}}}) { ... on Segment { id } } }'
 UPSERT = 'mutation { upsertSubscribers(input: {subscribers: [{externalId: "starter"}]}) { ... on UpsertSubscribersPayload { created } } }'
@@ -47,20 +47,22 @@ async def origin(node, product):
 
 
 async def until_listening(port: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return
+    async def is_listening() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    await until(is_listening)
 
 
 async def test_a_size_moves_by_itself(browser, origin, product):
     headers = {"authorization": f"Bearer {product.token}"}
-    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+    async with httpx.AsyncClient(
+        base_url=product.origin, headers=headers, timeout=PATIENCE_SECONDS
+    ) as client:
 
         async def ask(query: str) -> None:
             answer = await client.post("/graphql", json={"query": query})

@@ -17,6 +17,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.patience import PATIENCE_SECONDS
+
 pytestmark = pytest.mark.faults
 
 LISTENER = Path(__file__).parents[2] / "examples" / "python-listener" / "listen.py"
@@ -27,7 +29,6 @@ UPSERT = "mutation ($input: UpsertSubscribersInput!) { upsertSubscribers(input: 
 LOG = """query ($after: String, $segments: [ID!]) {
   membershipChanges(after: $after, segmentIds: $segments, first: 100) { cursor hasMore changes { id } } }"""
 MEMBERS = "query ($id: ID!) { segment(by: {id: $id}) { members(first: 100) { edges { node { id } } } } }"
-PATIENCE_SECONDS = 60.0
 PEOPLE = 40
 KILLS = 3
 
@@ -138,7 +139,9 @@ class Listener:
 @pytest_asyncio.fixture(loop_scope="session")
 async def api(product):
     headers = {"authorization": f"Bearer {product.token}"}
-    async with httpx.AsyncClient(base_url=product.origin, headers=headers) as client:
+    async with httpx.AsyncClient(
+        base_url=product.origin, headers=headers, timeout=PATIENCE_SECONDS
+    ) as client:
         yield Api(client)
 
 
@@ -211,8 +214,7 @@ async def test_with_a_cursor_that_leads_nowhere_it_reads_the_members_anew(api, l
     segment = await api.segment("In Kaunas", {"city": {"is": "Kaunas"}})
     await api.move("settler", "Kaunas")
     listener = listen("In Kaunas")
-    await listener.until(listener.state.exists)
-    assert len(listener.members()) == 1
+    await listener.until(lambda: listener.state.exists() and len(listener.members()) == 1)
     listener.kill()
     kept = json.loads(listener.state.read_text(encoding="utf-8"))
     listener.state.write_text(json.dumps({**kept, "cursor": f"{kept['cursor'][:-4]}AAAA"}), encoding="utf-8")

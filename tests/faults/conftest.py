@@ -35,9 +35,8 @@ from audience_gql.storage.database import UNREACHABLE, Database, Unavailable
 from audience_gql.storage.models import Segment, Workspace
 from audience_gql.storage.schema import migrate
 from tests import cluster
+from tests.patience import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 60.0
-"""More than anything takes, because three processes run tests on two cores."""
 _numbers = count(1)
 
 
@@ -133,7 +132,7 @@ class World:
         look: Callable[[], Awaitable[Any]],
         wanted: object,
         *,
-        patience_seconds: float = PATIENCE_SECONDS,
+        patience_seconds: float = 3 * PATIENCE_SECONDS,  # a worker may have to start first
     ) -> float:
         """Wait until `look` returns the wanted value. Returns how many seconds that took."""
         seen: object = None

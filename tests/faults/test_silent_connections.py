@@ -12,11 +12,12 @@ from audience_gql.storage import connections
 from audience_gql.storage.database import Database, OutcomeUnknown, Transaction, Unavailable
 from audience_gql.storage.engine.tick_pool import TickPool
 from tests.faults.proxy import before
+from tests.patience import SLACK_SECONDS
 
 pytestmark = pytest.mark.faults
 
 STATEMENT_SECONDS = 0.5
-PATIENCE_SECONDS = STATEMENT_SECONDS + connections.GRACE_SECONDS + connections.CANCEL_SECONDS + 2.0
+LONGEST_SECONDS = STATEMENT_SECONDS + connections.GRACE_SECONDS + connections.CANCEL_SECONDS + SLACK_SECONDS
 
 
 async def test_a_statement_is_waited_for_as_long_as_its_pool_says_and_its_connection_is_thrown_away(
@@ -28,7 +29,7 @@ async def test_a_statement_is_waited_for_as_long_as_its_pool_says_and_its_connec
         )
         proxy.strand()
 
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(LONGEST_SECONDS):
             with pytest.raises(TimeoutError):
                 await database.fetchval("SELECT 1")
 
@@ -42,7 +43,7 @@ async def test_a_tick_is_waited_for_as_long_as_its_pool_says(empty_database_url)
         proxy.strand()
 
         for transaction in (pool.transaction, pool.filling):
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(LONGEST_SECONDS):
                 with pytest.raises(Unavailable):
                     async with transaction() as connection:
                         await connection.fetchval("SELECT 1")
@@ -56,16 +57,19 @@ async def test_who_stops_waiting_for_a_silent_server_is_let_go(empty_database_ur
     async with before(empty_database_url) as proxy:
         database = await Database.open(proxy.address, pool_size=1, is_default=False)
 
+        is_silent = asyncio.Event()
+
         async def work() -> None:
             async with database.transaction() as transaction:
                 proxy.vanish()
+                is_silent.set()
                 await transaction.connection.fetchval("SELECT 1")
 
         task = asyncio.create_task(work())
-        await asyncio.sleep(0.2)
+        await is_silent.wait()  # and with it the statement is sent, before anybody else has a turn
         task.cancel()
 
-        done, _ = await asyncio.wait({task}, timeout=2 * connections.CANCEL_SECONDS)
+        done, _ = await asyncio.wait({task}, timeout=connections.CANCEL_SECONDS + SLACK_SECONDS)
         assert done
         assert task.cancelled()
         proxy.come_back()
@@ -101,14 +105,15 @@ async def test_a_transaction_whose_client_is_gone_gives_its_locks_back(empty_dat
             async with pool.transaction() as gone:
                 await gone.execute(lock)
                 proxy.strand()
+                is_gone.set()
                 await is_over.wait()
                 gone.terminate()
 
-        is_over = asyncio.Event()
+        is_gone, is_over = asyncio.Event(), asyncio.Event()
         holding = asyncio.create_task(hold_and_vanish())
-        await asyncio.sleep(0.2)
+        await is_gone.wait()
         async with (
-            asyncio.timeout(connections.IDLE_IN_TRANSACTION_SECONDS + 2),
+            asyncio.timeout(connections.IDLE_IN_TRANSACTION_SECONDS + SLACK_SECONDS),
             pool.transaction() as another,
         ):
             await another.execute(lock)

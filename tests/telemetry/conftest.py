@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from audience_gql.embedded.ports import free_port
+from tests.patience import PATIENCE_SECONDS, until
 from tests.product import Product, started
 from tests.telemetry.collector import Collector, collecting
 
@@ -28,7 +28,7 @@ class Observed:
 
     async def ask(self, query: str, **variables: Any) -> Any:
         """The data of an operation, which must have no errors."""
-        async with httpx.AsyncClient(base_url=self.product.origin, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self.product.origin, timeout=PATIENCE_SECONDS) as client:
             answer = await client.post(
                 "/graphql",
                 json={"query": query, "variables": variables},
@@ -40,12 +40,16 @@ class Observed:
     async def until(self, wanted: object, query: str, **variables: Any) -> None:
         """Ask until the answer is the wanted one."""
         found: object = None
-        for _ in range(300):
+
+        async def is_wanted() -> bool:
+            nonlocal found
             found = await self.ask(query, **variables)
-            if found == wanted:
-                return
-            await asyncio.sleep(0.1)
-        pytest.fail(f"still {found}")
+            return found == wanted
+
+        try:
+            await until(is_wanted)
+        except TimeoutError:
+            pytest.fail(f"still {found}")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -55,9 +55,9 @@ ACCEPT_WRITES = "ALTER TABLE subscribers DROP CONSTRAINT no_bird"
 
 
 def lines(observed: Observed, process: str) -> list[dict[str, Any]]:
-    """The messages in the log of a process, each of which must be an object."""
+    """The messages in the log of a process, each of which must be an object. A last one may not be written to its end yet."""
     text = (observed.product.folder / "state" / f"{process}.log").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 @asynccontextmanager

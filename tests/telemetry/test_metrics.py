@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TypeAlias
 
 import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from tests.patience import PATIENCE_SECONDS, until
 from tests.telemetry.conftest import Observed
 
 pytestmark = pytest.mark.faults
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+Sample: TypeAlias = tuple[str, frozenset[tuple[str, str]]]
+"""A name and its labels."""
 NAMED = r"\b(?:audience|process)_[a-z_]+"
 SEGMENT = """mutation { createSegment(input: {name: "All of them", condition: {all: []}}) {
   ... on Segment { id } ... on UserError { message } } }"""
@@ -25,13 +29,13 @@ STATE = "query ($id: ID!) { node(id: $id) { ... on Segment { state } } }"
 
 
 async def read(url: str, accept: str = "") -> httpx.Response:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         answer = await client.get(url, headers={"accept": accept})
     assert answer.status_code == 200, answer.text
     return answer
 
 
-async def samples(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+async def samples(url: str) -> dict[Sample, float]:
     page = (await read(url)).text
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -40,7 +44,7 @@ async def samples(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], floa
     }
 
 
-def named(name: str, /, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+def named(name: str, /, **labels: str) -> Sample:
     return name, frozenset(labels.items())
 
 
@@ -49,20 +53,27 @@ async def test_what_the_processes_do_is_measured(observed: Observed):
     await observed.ask(UPSERT)
     await observed.until({"node": {"state": "READY"}}, STATE, id=segment)
 
-    web, worker = (
-        await samples(f"{observed.product.origin}/metrics"), await samples(observed.worker_metrics)
-    )  # fmt: skip
-
     operations = "audience_operation_duration_seconds_count"
+    measured_last = (
+        named("audience_tick_latency_seconds_count", urgency="live"),
+        named("audience_tick_duration_seconds_count", outcome="done"),
+        named("audience_fill_duration_seconds_count", outcome="done"),
+        named("audience_job_duration_seconds_count", name="sweep", outcome="done"),
+    )
+    """The worker measures after it has committed."""
+
+    async def measured() -> dict[Sample, float] | None:
+        found = await samples(observed.worker_metrics)
+        is_idle = found[named("audience_buckets_waiting")] == 0
+        return found if is_idle and all(found.get(name, 0) >= 1 for name in measured_last) else None
+
+    worker = await until(measured)
+    web = await samples(f"{observed.product.origin}/metrics")
+
     assert web[named(operations, type="mutation", outcome="success")] >= 2
     assert web[named(operations, type="query", outcome="success")] >= 1
     assert web[named(operations, type="query", outcome="server_error")] == 0
     assert web[named("audience_pool_most_connections", pool="general")] == 10
-    assert worker[named("audience_tick_latency_seconds_count", urgency="live")] >= 1
-    assert worker[named("audience_tick_duration_seconds_count", outcome="done")] >= 1
-    assert worker[named("audience_fill_duration_seconds_count", outcome="done")] >= 1
-    assert worker[named("audience_job_duration_seconds_count", name="sweep", outcome="done")] >= 1
-    assert worker[named("audience_buckets_waiting")] == 0
     assert worker[named("audience_pool_most_connections", pool="ticks")] == 4
 
 
@@ -100,7 +111,7 @@ async def test_every_metric_that_the_dashboard_or_an_alert_names_exists(observed
 
 
 async def test_a_worker_answers_nobody_else_and_nothing_else(observed: Observed):
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as client:
         far = await client.get(observed.worker_metrics, headers={"x-forwarded-for": "203.0.113.7"})
         other = await client.get(observed.worker_metrics.replace("/metrics", "/graphql"))
 

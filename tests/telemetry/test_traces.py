@@ -13,6 +13,7 @@ import pytest
 from websockets import connect
 
 from tests.api.test_socket import PROTOCOL
+from tests.patience import PATIENCE_SECONDS, until
 from tests.telemetry.collector import Seen
 from tests.telemetry.conftest import Observed
 
@@ -47,8 +48,10 @@ async def test_an_event_is_followed_to_the_socket_and_to_the_webhook(observed: O
     url = f"http://127.0.0.1:{observed.webhook_port}/"
     endpoint = (await observed.ask(ENDPOINT, url=url))["createWebhookEndpoint"]["endpoint"]["id"]
     await observed.ask(AUTOMATION, segment=segment, endpoint=endpoint)
-    listening = asyncio.create_task(first_change(observed, segment))
-    await asyncio.sleep(1)  # the subscription has begun
+    has_begun = asyncio.Event()
+    listening = asyncio.create_task(first_change(observed, segment, has_begun))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await has_begun.wait()
 
     async with httpx.AsyncClient(base_url=observed.product.origin, timeout=30) as client:
         headers = {"authorization": f"Bearer {observed.product.token}", "traceparent": CLIENT}
@@ -56,11 +59,16 @@ async def test_an_event_is_followed_to_the_socket_and_to_the_webhook(observed: O
             "/graphql", json={"query": TRACK, "operationName": "Read"}, headers=headers
         )
     assert answer.json() == {"data": {"trackEvents": {"accepted": 1}}}
-    await asyncio.wait_for(listening, 30)
-    head = await asyncio.wait_for(heads.get(), 30)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await listening
+        head = await heads.get()
     receiver.close()
 
     delivery = await seen(observed, lambda span: span.name == "deliver")
+    act_of_it = await seen(observed, lambda span: span.id in delivery.links)
+    for name in ("tick", "subscription", "send"):  # each process sends its spans when it has ended them
+        await seen(observed, lambda span: span.name == name and span.trace == act_of_it.trace)  # noqa: B023  # awaited here
+    await seen(observed, lambda span: span.trace == TRACE and span.parent == PARENT)
     (mutation,) = [span for span in observed.collector.of(TRACE) if span.parent == PARENT]
     (tick,) = [span for span in observed.collector.following(mutation) if span.name == "tick"]
     below = observed.collector.of(tick.trace)
@@ -97,11 +105,16 @@ async def test_jobs_and_fills_have_spans_and_lines_have_their_ids(observed: Obse
 
     assert (job.parent, fill.parent) == ("", "")
     assert int(fill.attributes["audience.segment_id"]) > 0
-    async with httpx.AsyncClient(base_url=observed.product.origin) as client:
+    async with httpx.AsyncClient(base_url=observed.product.origin, timeout=PATIENCE_SECONDS) as client:
         headers = {"authorization": f"Bearer {observed.product.token}", "traceparent": CLIENT}
         await client.post("/graphql", json={"query": "{ nothing }"}, headers=headers)
-    log = (observed.product.folder / "state" / "web.log").read_text(encoding="utf-8")
-    assert any(json.loads(line).get("trace_id") == TRACE for line in log.splitlines())
+    log = observed.product.folder / "state" / "web.log"
+
+    async def is_told() -> bool:
+        whole, _, _ = log.read_text(encoding="utf-8").rpartition("\n")
+        return any(json.loads(line).get("trace_id") == TRACE for line in whole.splitlines())
+
+    await until(is_told)
 
 
 def test_without_a_collector_nothing_of_it_is_imported():
@@ -117,7 +130,8 @@ def test_without_a_collector_nothing_of_it_is_imported():
     assert done.stdout == "None []\n"
 
 
-async def first_change(observed: Observed, segment: str) -> None:
+async def first_change(observed: Observed, segment: str, has_begun: asyncio.Event) -> None:
+    """Hear of somebody who enters. The first batch comes at once, and may be empty."""
     url = observed.product.origin.replace("http", "ws") + "/graphql"
     async with connect(url, subprotocols=[PROTOCOL]) as socket:
         await socket.send(
@@ -130,8 +144,9 @@ async def first_change(observed: Observed, segment: str) -> None:
                 {"type": "subscribe", "id": "1", "payload": {"query": LISTEN, "variables": {"id": segment}}}
             )
         )
-        while not re.search(r'"kind": ?"ENTERED"', str(await socket.recv())):
-            continue
+        while not re.search(r'"kind": ?"ENTERED"', heard := str(await socket.recv())):
+            if '"next"' in heard:
+                has_begun.set()
 
 
 async def receive(
@@ -144,10 +159,10 @@ async def receive(
 
 
 async def seen(observed: Observed, is_it) -> Seen:
-    for _ in range(300):
-        for span in observed.collector.spans:
-            if is_it(span):
-                await asyncio.sleep(1)  # whatever belongs to it comes at about the same time
-                return span
-        await asyncio.sleep(0.1)
-    pytest.fail(f"not among {[span.title for span in observed.collector.spans]}")
+    async def there() -> Seen | None:
+        return next(filter(is_it, observed.collector.spans), None)
+
+    try:
+        return await until(there)
+    except TimeoutError:
+        pytest.fail(f"not among {[span.title for span in observed.collector.spans]}")

@@ -35,6 +35,8 @@ const RUNS = withFragments(
   RUN,
 );
 
+const PAGE = 20;
+
 type RunsProps = { id: string; /** The runs of which the page has heard since it is open. */ heard: ReadonlyMap<string, Run> };
 
 /** The runs of an automation, the latest first, with a choice of states that the address holds. */
@@ -91,10 +93,13 @@ function RunPage({ id, state, heard }: RunsProps & { state: RunState | null }) {
   );
 }
 
-/** The runs that were read and those that were heard of in this state, the latest first. Of the same run, the one that has ended counts. */
+/**
+ * The runs that were read and those that were heard of in this state, the latest first, and not more than a page of them: the others are on
+ * the next one, as soon as it is read. Of the same run, the one that has ended counts.
+ */
 function merged(read: readonly Run[], heard: ReadonlyMap<string, Run>, state: RunState | null): Run[] {
   const runs = new Map(heard);
   for (const run of read) if (runs.get(run.id)?.state === "WAITING" || !runs.has(run.id)) runs.set(run.id, run);
   const fitting = [...runs.values()].filter((it) => state === null || it.state === state);
-  return fitting.sort((one, other) => other.startedAt.localeCompare(one.startedAt));
+  return fitting.sort((one, other) => other.startedAt.localeCompare(one.startedAt)).slice(0, PAGE);
 }

@@ -2,6 +2,7 @@ import { useRef, useState } from "react";
 import { useMutation, useQuery } from "urql";
 
 import { graphql } from "../api/graphql";
+import { useStatus } from "../api/status";
 import { problemOf } from "../automations/saving";
 import { Pager, usePages } from "../lists/Pager";
 import { toPerson } from "../paths";
@@ -73,6 +74,7 @@ export function GroupMembers({ groupId, version, onRemoved }: GroupMembersProps)
   const { remove, problem } = useRemoving(groupId, onRemoved);
   const title = useRef<HTMLHeadingElement>(null);
   useRefetch(retry, version);
+  useRefetch(retry, useStatus().phase); // as the group itself
   useShown(MEMBERS, variables);
   const page = data?.group?.members;
 

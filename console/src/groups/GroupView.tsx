@@ -3,6 +3,7 @@ import { useQuery } from "urql";
 
 import { HistoryLink } from "../administration/HistoryLink";
 import { graphql, withFragments } from "../api/graphql";
+import { useStatus } from "../api/status";
 import type { Tally } from "../changes/useChanges";
 import { DeleteButton } from "../DeleteButton";
 import type { GroupQuery } from "../gql/graphql";
@@ -54,6 +55,7 @@ export function GroupView({ id, tally }: GroupViewProps) {
   const version = (tally ? tally.entered + tally.left : 0) + edits;
   useShown(GROUP, { id });
   useRefetch(retry, version);
+  useRefetch(retry, useStatus().phase); // the feed does not tell what happened between the query and its beginning
 
   if (error && !data) return <Trouble error={error} onRetry={() => retry({ requestPolicy: "network-only" })} />;
   if (!data) return <Waiting for="the group" />;

@@ -60,14 +60,14 @@ const PERSON = graphql(`
 export type Person = NonNullable<PersonQuery["subscriber"]>;
 
 /** One person: who they are, what they agreed to, which lists they are in and why, and what happened. */
-export function PersonView({ id }: { id: string }) {
+export function PersonView({ id, cursor }: { id: string; /** Where the console's feed is. */ cursor: string | null }) {
   const [{ data, error }, retry] = useQuery({
     query: PERSON,
     variables: { id },
     requestPolicy: "cache-and-network",
   });
   useShown(PERSON, { id });
-  const changes = usePersonChanges(id);
+  const changes = usePersonChanges(id, cursor);
   useRefetch(retry, changes);
   useStill(changes);
 

@@ -119,8 +119,9 @@ class AutomationRunConnection(ListConnection[AutomationRunEdge]): ...
 @strawberry.type
 class RunSubscription:
     @strawberry.subscription(
-        description="The runs of automations: each when it begins, and again when it ends. This is for live views: it begins with what "
-        "happens now, and a client that was away reads `Automation.runs`. An unknown id is the error NOT_FOUND.",
+        description="The runs of automations: each when it begins, and again when it ends. This is for live views: it begins with the runs "
+        "that began or ended in the last 10 seconds, so a client that reads `Automation.runs` at the same time misses none. A client "
+        "that was away for longer reads `Automation.runs` again. An unknown id is the error NOT_FOUND.",
         graphql_type=AsyncGenerator[AutomationRun, None],
     )
     @staticmethod

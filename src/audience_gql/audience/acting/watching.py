@@ -13,7 +13,8 @@ from audience_gql.storage.database import UNREACHABLE
 
 _RUNS_A_READ: Final = 500
 _OVERLAP: Final = timedelta(seconds=10)
-"""Transactions commit in another order than that of the instants they write. None of those that write runs takes longer than this."""
+"""Transactions commit in another order than that of the instants they write. None of those that write runs takes longer than this.
+Who reads a list of runs and begins to watch at the same time misses none of them either: what the list does not contain yet is told."""
 _AWAY_SECONDS: Final = 1.0
 
 
@@ -24,10 +25,10 @@ async def follow_runs(
     automation_ids: Collection[int] | None = None,
     poll_seconds: float = 2.0,
 ) -> AsyncGenerator[RunRecord, None]:
-    """Each run that begins or ends from now on, once for each. While Postgres is away, it waits."""
+    """Each run that begins or ends from now on, and before them those of the last ten seconds; once for each. While Postgres is away, it waits."""
     async with ports.signals.changes(workspace_id) as wakeups:
         async with ports.database.acquire() as connection:
-            start = since = await ports.clock.now(connection)
+            start = since = await ports.clock.now(connection) - _OVERLAP
         told: dict[tuple[int, int, str], RunRecord] = {}
         while True:
             try:
