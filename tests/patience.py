@@ -18,7 +18,7 @@ _PAUSE_SECONDS: Final = 0.05
 Found = TypeVar("Found")
 
 
-async def until(look: Callable[[], Awaitable[Found]], *, seconds: float = PATIENCE_SECONDS) -> Found:
+async def until(look: Callable[[], Awaitable[Found | None]], *, seconds: float = PATIENCE_SECONDS) -> Found:
     """What `look` finds, once it finds something: anything but None, False, 0 and what is empty."""
     async with asyncio.timeout(seconds):
         while not (found := await look()):  # noqa: ASYNC110  # what another process makes sets no event here

@@ -62,14 +62,19 @@ class Api:
 
     async def until_ready(self, segment: str) -> None:
         """Wait until the fill of a new segment is done."""
+        await self._until(segment, {"state": "READY"})
 
-        async def is_ready() -> bool:
-            found = await self._ask(
-                "query ($id: ID!) { segment(by: { id: $id }) { state } }", {"id": segment}
-            )
-            return found["segment"]["state"] == "READY"
+    async def until_size(self, segment: str, people: int) -> None:
+        """Wait until the segment has so many members."""
+        await self._until(segment, {"state": "READY", "memberCount": people})
 
-        await until(is_ready)
+    async def _until(self, segment: str, wanted: dict[str, object]) -> None:
+        async def is_so() -> bool:
+            document = "query ($id: ID!) { segment(by: { id: $id }) { state memberCount } }"
+            found = (await self._ask(document, {"id": segment}))["segment"]
+            return found.items() >= wanted.items()
+
+        await until(is_so)
 
     async def group(self, name: str) -> str:
         return (await self._ask(CREATE_GROUP, {"input": {"name": name}}))["createGroup"]["id"]

@@ -95,11 +95,18 @@ function RunPage({ id, state, heard }: RunsProps & { state: RunState | null }) {
 
 /**
  * The runs that were read and those that were heard of in this state, the latest first, and not more than a page of them: the others are on
- * the next one, as soon as it is read. Of the same run, the one that has ended counts.
+ * the next one, as soon as it is read. Of the same run, the one that has ended counts. Many people can enter at the same instant; their runs
+ * are in the order in which they are read, and before it, the one that was heard of last comes first.
  */
 function merged(read: readonly Run[], heard: ReadonlyMap<string, Run>, state: RunState | null): Run[] {
-  const runs = new Map(heard);
-  for (const run of read) if (runs.get(run.id)?.state === "WAITING" || !runs.has(run.id)) runs.set(run.id, run);
-  const fitting = [...runs.values()].filter((it) => state === null || it.state === state);
-  return fitting.sort((one, other) => other.startedAt.localeCompare(one.startedAt)).slice(0, PAGE);
+  const known = new Set(read.map((it) => it.id));
+  const fresh = [...heard.values()].filter((it) => !known.has(it.id)).toReversed();
+  const latest = (run: Run) => {
+    const told = heard.get(run.id);
+    return told === undefined || told.state === "WAITING" ? run : told;
+  };
+  return [...fresh, ...read.map(latest)]
+    .filter((it) => state === null || it.state === state)
+    .sort((one, other) => other.startedAt.localeCompare(one.startedAt))
+    .slice(0, PAGE);
 }

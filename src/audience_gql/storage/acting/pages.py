@@ -181,7 +181,7 @@ async def runs_changed_since(
     rows = await connection.fetch(
         f"SELECT x.* FROM buckets b CROSS JOIN LATERAL (SELECT {RUN_COLUMNS} FROM runs r "
         "WHERE r.bucket_id = b.id AND r.changed_at >= $2 AND ($3::bigint[] IS NULL OR r.automation_id = ANY($3::bigint[])) "
-        "ORDER BY r.changed_at LIMIT $4) x WHERE b.workspace_id = $1 ORDER BY x.changed_at LIMIT $4",
+        "ORDER BY r.changed_at LIMIT $4) x WHERE b.workspace_id = $1 ORDER BY x.changed_at, x.bucket_id, x.id LIMIT $4",
         workspace_id,
         since,
         None if automation_ids is None else sorted(automation_ids),
