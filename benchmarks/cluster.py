@@ -39,7 +39,7 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.embedded import Servers
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
 from audience_gql.storage.engine.nodes import AUTOMATIC
@@ -172,7 +172,7 @@ async def prepare(it: Subject) -> None:
         workspace = await create_workspace(ports=it.ports, name=f"{it.name} {number}")
         it.workspaces.append(workspace)
         async with it.ports.database.acquire() as connection:
-            it.buckets += await definitions.open_bucket_ids(connection, workspace.id)
+            it.buckets += await buckets.open_bucket_ids(connection, workspace.id)
         await upsert_subscribers(
             ports=it.ports,
             workspace=workspace,

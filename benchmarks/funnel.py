@@ -29,7 +29,7 @@ from audience_gql.conditions.sql.compiler import Statement, compile_combinations
 from audience_gql.conditions.sql.over_range import BITS
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.embedded import Servers
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions, segment_definitions
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.models import Workspace
 from benchmarks.engine.environment import describe
@@ -191,13 +191,13 @@ class _Bench:
         names = await definitions.names(connection, workspace_id)
         inner = {
             segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-            for segment in await definitions.segments(connection, workspace_id)
+            for segment in await segment_definitions.segments(connection, workspace_id)
         }
         by_name = {
             "groups": {name: id_ for id_, name in names.groups.items()},
             "segments": {name: id_ for id_, name in names.segments.items()},
         }
-        bucket_ids = await definitions.bucket_ids(connection, workspace_id)
+        bucket_ids = await buckets.bucket_ids(connection, workspace_id)
         return cls(connection, bucket_ids, vocabulary, inner, by_name)
 
     async def row(self, name: str, given: Json) -> str:

@@ -27,7 +27,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.nesting import segments_read
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.embedded import Servers
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.models import Segment
 from benchmarks.engine import changes, recompute
 from benchmarks.engine.bench import Bench
@@ -226,7 +226,7 @@ async def _conditions(bench: Bench) -> dict[int, Any]:  # Any: conditions
         vocabulary = await definitions.vocabulary(connection, bench.workspace.id)
         return {
             segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-            for segment in await definitions.segments(connection, bench.workspace.id)
+            for segment in await segment_definitions.segments(connection, bench.workspace.id)
         }
 
 

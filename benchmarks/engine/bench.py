@@ -13,7 +13,7 @@ from audience_gql.audience.engine.membership import Membership
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import NotedJobs
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
 from audience_gql.storage.engine import fills
@@ -70,7 +70,7 @@ class Bench:
             ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=NotedJobs())
             workspace = await Workspace.get(name=WORKSPACE)
             async with database.acquire() as connection:
-                bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+                bucket_ids = await buckets.bucket_ids(connection, workspace.id)
             segments = await Segment.filter(workspace_id=workspace.id).order_by("id")
             yield cls(
                 database_url=database_url,

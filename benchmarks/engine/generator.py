@@ -30,7 +30,7 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, VECTOR_COLUMNS
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.facts import json_text
@@ -144,8 +144,8 @@ async def _open_buckets(ports: Ports, workspace: Workspace, count: int) -> list[
         now = await ports.clock.now(connection)
         for _ in range(count - 1):
             bucket_id = await ports.database.ids.one(connection)
-            await definitions.add_bucket(connection, workspace.id, bucket_id, now)
-        bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+            await buckets.add_bucket(connection, workspace.id, bucket_id, now)
+        bucket_ids = await buckets.bucket_ids(connection, workspace.id)
         await connection.execute(
             "UPDATE buckets SET is_open = (id = $2) WHERE workspace_id = $1", workspace.id, max(bucket_ids)
         )

@@ -19,7 +19,7 @@ from audience_gql.audience.engine.fill_queue import BUCKETS_AT_A_TIME
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.sql.compiler import Statement, compile_range
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.models import Segment
 from benchmarks.engine.bench import Bench, Figure
 from benchmarks.engine.memory import peak_memory_mb
@@ -102,7 +102,7 @@ async def counting_statements(bench: Bench) -> Mapping[int, Statement]:
         vocabulary = await definitions.vocabulary(connection, bench.workspace.id)
         conditions = {
             segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-            for segment in await definitions.segments(connection, bench.workspace.id)
+            for segment in await segment_definitions.segments(connection, bench.workspace.id)
         }
     return {
         segment_id: compile_range(condition, inner=conditions, vocabulary=vocabulary)

@@ -20,7 +20,7 @@ from audience_gql.audience.testing import NotedJobs
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.clock import DatabaseClock
 from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
@@ -60,7 +60,7 @@ class OurPublisher:
             ids=PLAIN_IDS,
         )
         async with self._ports.database.acquire() as connection:
-            bucket_ids = await definitions.bucket_ids(connection, self._workspace.id)
+            bucket_ids = await buckets.bucket_ids(connection, self._workspace.id)
         for bucket_id in bucket_ids:
             await self._membership.fill(bucket_id, segment.id)
         await self._membership.tick(self._bucket_id)
@@ -112,7 +112,7 @@ async def our_publisher(database_url: str, redis_url: str) -> AsyncIterator[OurP
         ports = Ports(database=database, clock=DatabaseClock(), signals=signals, jobs=NotedJobs())
         workspace = await create_workspace(ports=ports, name="Fan-out")
         async with database.acquire() as connection:
-            bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+            bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
         publisher = OurPublisher(ports, workspace, Membership(ports, pool), bucket_id)
         await publisher.prepare()
         yield publisher

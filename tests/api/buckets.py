@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from tests.api.conftest import Api
 
 
@@ -14,6 +14,6 @@ async def another_bucket(api: Api) -> None:
         await definitions.lock_workspace(connection, workspace.id)
         another = await ports.database.ids.one(connection)
         now = await ports.clock.now(connection)
-        await definitions.add_bucket(connection, workspace.id, another, now)
-        await definitions.close_bucket(connection, api.bucket_id, beside=another)
+        await buckets.add_bucket(connection, workspace.id, another, now)
+        await buckets.close_bucket(connection, api.bucket_id, beside=another)
     api.bucket_id = another

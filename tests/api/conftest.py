@@ -51,7 +51,7 @@ from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.signals import RedisSignals
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.webhooks.guard import Policy
@@ -329,7 +329,7 @@ async def new_workspace(schema: Schema, database: Database, tick_pool: TickPool,
     workspace = await create_workspace(ports=ports, name=f"api {next(_names)}")
     token, _ = await create_token(ports=ports, workspace=workspace, name="test", scopes=["ADMIN"])
     async with database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
     settings = Settings(database_url="", redis_url="", secret_keys=("a key",))
     services = Services(
         ports=ports,

@@ -16,7 +16,7 @@ from audience_gql.api.transport.wire import decode
 from audience_gql.audience.imports.lifecycle import receive_file, start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
 from audience_gql.audience.imports.runner import ImportRunner
-from audience_gql.storage import imports
+from audience_gql.storage import import_messages
 from audience_gql.storage.reads.slices import Slice
 
 _ANSWER: Final = "{ ... on UpsertSubscribersPayload { rejects { code message path } } }"
@@ -87,7 +87,9 @@ async def import_rows(api: Any, columns: tuple[ColumnPlan, ...], rows: list[list
 
     await receive_file(ports=ports, import_id=made.id, secret=secret, content=pieces())
     await ImportRunner(ports).work_off(made.id)
-    found = await imports.rejects(ports.database, workspace.id, made.id, Slice(100), are_notices=False)
+    found = await import_messages.rejects(
+        ports.database, workspace.id, made.id, Slice(100), are_notices=False
+    )
     return [node.message for node in found.nodes]
 
 

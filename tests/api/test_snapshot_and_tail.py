@@ -10,7 +10,7 @@ import pytest
 
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.database import Transaction
 
 MEMBERS = """
@@ -36,11 +36,11 @@ async def open_bucket(api) -> int:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace_id)
         full, another = (
-            (await definitions.open_bucket_ids(connection, workspace_id))[-1],
+            (await buckets.open_bucket_ids(connection, workspace_id))[-1],
             await ports.database.ids.one(connection),
         )
-        await definitions.add_bucket(connection, workspace_id, another, api.clock.instant)
-        await definitions.close_bucket(connection, full, beside=another)
+        await buckets.add_bucket(connection, workspace_id, another, api.clock.instant)
+        await buckets.close_bucket(connection, full, beside=another)
         return another
 
     return await ports.database.run(work)

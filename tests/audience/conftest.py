@@ -21,7 +21,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.models import Group, Segment, Workspace
@@ -132,5 +132,5 @@ async def _house(database: Database, tick_pool: TickPool, clock: SimulatedClock)
     ports = Ports(database=database, clock=clock, signals=MemorySignals(), jobs=jobs)
     workspace = await create_workspace(ports=ports, name=f"workspace {next(_names)}")
     async with database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
     return House(ports, workspace, clock, jobs, Membership(ports, tick_pool), bucket_id)

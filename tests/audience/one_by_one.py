@@ -24,7 +24,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Database
 from audience_gql.storage.models import Workspace
 
@@ -424,5 +424,5 @@ async def _side(database: Database, clock: SimulatedClock) -> _Side:
         for key, type_ in (("plan", "TEXT"), ("since", "DATE"))
     ]
     async with database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
     return _Side(ports, workspace, bucket_id, groups, {str(it.id): it.key for it in fields})

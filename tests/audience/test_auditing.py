@@ -11,7 +11,7 @@ from audience_gql.audience.definitions.recomputes import request_recompute
 from audience_gql.audience.engine.auditor import audit_slices, metrics
 from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.membership import EVERYBODY
-from audience_gql.storage import definitions, facts
+from audience_gql.storage import facts, segment_definitions
 from audience_gql.storage.engine import fills, membership
 from tests.filling import fill_bucket
 
@@ -233,7 +233,7 @@ async def test_a_segment_that_is_gone_or_failed_is_not_audited(house, state):
         await segment.delete()
     else:
         async with house.ports.database.transaction() as transaction:
-            await definitions.fail_segment(transaction.connection, segment.id, "no")
+            await segment_definitions.fail_segment(transaction.connection, segment.id, "no")
 
     assert await house.membership.audit(house.bucket_id, segment.id) is None
 

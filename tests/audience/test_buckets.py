@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from audience_gql.audience.people import buckets
-from audience_gql.storage import definitions
+from audience_gql.audience.people import buckets as full_buckets
+from audience_gql.storage import buckets
 from audience_gql.storage.reads import batches
 
 LITHUANIA = {"country": {"is": "LT"}}
@@ -13,7 +13,7 @@ LITHUANIA = {"country": {"is": "LT"}}
 
 async def bucket_ids(house) -> list[int]:
     async with house.ports.database.acquire() as connection:
-        return await definitions.bucket_ids(connection, house.workspace.id)
+        return await buckets.bucket_ids(connection, house.workspace.id)
 
 
 async def another(house) -> int:
@@ -21,7 +21,7 @@ async def another(house) -> int:
 
     async def work(transaction) -> int:
         second: int = await house.ports.database.ids.one(transaction.connection)
-        await definitions.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
+        await buckets.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
         return second
 
     return await house.ports.database.run(work)
@@ -38,8 +38,8 @@ async def people(house, first: int, count: int) -> None:
 
 
 async def test_a_full_bucket_closes_and_new_people_go_to_the_next_one(house, monkeypatch):
-    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 640)
-    monkeypatch.setattr(buckets, "_LOOK_EVERY", 64)
+    monkeypatch.setattr(full_buckets, "PEOPLE_A_BUCKET", 640)
+    monkeypatch.setattr(full_buckets, "_LOOK_EVERY", 64)
     segment = await house.segment("S", LITHUANIA)
 
     await people(house, 0, 3000)
@@ -63,11 +63,11 @@ async def test_a_full_bucket_closes_and_new_people_go_to_the_next_one(house, mon
 
 
 async def test_known_people_stay_where_they_are(house, monkeypatch):
-    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 0)
-    monkeypatch.setattr(buckets, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(full_buckets, "PEOPLE_A_BUCKET", 0)
+    monkeypatch.setattr(full_buckets, "_LOOK_EVERY", 1)
     await house.upsert({"externalId": "ada", "country": "LV"})
     assert len(await bucket_ids(house)) == 2
-    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 10**9)
+    monkeypatch.setattr(full_buckets, "PEOPLE_A_BUCKET", 10**9)
 
     upserted = await house.upsert(
         {"externalId": "ada", "country": "LT"}, {"externalId": "bob", "country": "LT"}
@@ -80,10 +80,10 @@ async def test_known_people_stay_where_they_are(house, monkeypatch):
 
 async def test_a_segment_is_filled_in_a_bucket_that_opens_after_it(house, monkeypatch):
     segment = await house.segment("S", LITHUANIA)
-    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 0)
-    monkeypatch.setattr(buckets, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(full_buckets, "PEOPLE_A_BUCKET", 0)
+    monkeypatch.setattr(full_buckets, "_LOOK_EVERY", 1)
     await house.upsert({"externalId": "ada"})
-    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 10**9)
+    monkeypatch.setattr(full_buckets, "PEOPLE_A_BUCKET", 10**9)
     await house.upsert({"externalId": "bob", "country": "LT"})
     (_, another) = await bucket_ids(house)
 
@@ -97,14 +97,14 @@ async def test_a_segment_is_filled_in_a_bucket_that_opens_after_it(house, monkey
 
 async def test_some_bucket_is_always_open_while_buckets_take_each_others_place(house, monkeypatch):
     """On a cluster, machines commit one after the other."""
-    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 0)
-    monkeypatch.setattr(buckets, "_LOOK_EVERY", 1)
+    monkeypatch.setattr(full_buckets, "PEOPLE_A_BUCKET", 0)
+    monkeypatch.setattr(full_buckets, "_LOOK_EVERY", 1)
     found: list[list[int]] = []
 
     async def watch() -> None:
         while True:
             async with house.ports.database.acquire() as connection:
-                found.append(await definitions.open_bucket_ids(connection, house.workspace.id))
+                found.append(await buckets.open_bucket_ids(connection, house.workspace.id))
 
     async def write(writer: int) -> None:
         for number in range(5):
@@ -128,26 +128,26 @@ async def test_two_who_close_each_others_buckets_leave_one_open(house):
     second = await another(house)
 
     await asyncio.gather(
-        database.run(lambda it: definitions.close_bucket(it.connection, first, beside=second)),
-        database.run(lambda it: definitions.close_bucket(it.connection, second, beside=first)),
+        database.run(lambda it: buckets.close_bucket(it.connection, first, beside=second)),
+        database.run(lambda it: buckets.close_bucket(it.connection, second, beside=first)),
     )
 
     async with database.acquire() as connection:
-        assert len(await definitions.open_bucket_ids(connection, house.workspace.id)) == 1
+        assert len(await buckets.open_bucket_ids(connection, house.workspace.id)) == 1
 
 
 async def test_who_was_interrupted_between_opening_and_closing_goes_on(house, monkeypatch):
     second = await another(house)
-    monkeypatch.setattr(buckets, "PEOPLE_A_BUCKET", 0)
+    monkeypatch.setattr(full_buckets, "PEOPLE_A_BUCKET", 0)
 
-    opened = await buckets.open_another_if_full(
+    opened = await full_buckets.open_another_if_full(
         ports=house.ports, workspace_id=house.workspace.id, bucket_id=house.bucket_id
     )
 
     assert opened == second
     assert await bucket_ids(house) == [house.bucket_id, second]
     async with house.ports.database.acquire() as connection:
-        assert await definitions.open_bucket_ids(connection, house.workspace.id) == [second]
+        assert await buckets.open_bucket_ids(connection, house.workspace.id) == [second]
 
 
 async def test_a_writer_who_finds_no_open_bucket_tries_again(house):

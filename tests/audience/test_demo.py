@@ -13,7 +13,7 @@ import pytest
 from audience_gql.audience.acting.actor import Actor
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.demo import cdnow, loading
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.acting.models import Automation
 from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Group, Segment
@@ -39,7 +39,7 @@ async def demo(house):
     await loading.load(ports=house.ports, workspace=workspace, advance=loaded.append)
     assert sum(loaded) == loading.STEPS
     async with house.ports.database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
         wanted = await fills.segments_to_fill(connection)
     membership: Membership = house.membership
     for segment in await Segment.filter(workspace_id=workspace.id):

@@ -13,7 +13,7 @@ from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.testing import SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.models import Segment
 
 MICROSECOND = timedelta(microseconds=1)
@@ -54,7 +54,7 @@ async def twin(house):
     ports = replace(house.ports, clock=clock)
     workspace = await create_workspace(ports=ports, name=f"{house.workspace.name}, twin")
     async with ports.database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
     membership = Membership(ports, house.membership._pool)
     return replace(
         house, ports=ports, workspace=workspace, clock=clock, membership=membership, bucket_id=bucket_id

@@ -11,7 +11,7 @@ import pytest
 
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Database
 
 
@@ -323,8 +323,8 @@ async def test_one_batch_for_people_of_two_buckets(house):
     database = house.ports.database
     async with database.transaction() as transaction:
         second = await database.ids.one(transaction.connection)
-        await definitions.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
-        await definitions.close_bucket(transaction.connection, house.bucket_id, beside=second)
+        await buckets.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
+        await buckets.close_bucket(transaction.connection, house.bucket_id, beside=second)
     await house.upsert({"externalId": "bob"})
     for bucket_id in (house.bucket_id, second):
         await database.fetch("DELETE FROM dirty WHERE bucket_id = $1", bucket_id)

@@ -21,7 +21,7 @@ from audience_gql.audience.wakeups import Listener
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions import codec
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.engine import fills
 from audience_gql.storage.models import Segment
 
@@ -58,7 +58,7 @@ async def neighbour(house, name: str = "Neighbour"):
     """Another workspace of the same database."""
     workspace = await create_workspace(ports=house.ports, name=name)
     async with house.ports.database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
     return replace(house, workspace=workspace, bucket_id=bucket_id)
 
 
@@ -120,7 +120,7 @@ async def test_a_workspace_of_many_buckets_has_no_more_turns_than_another(lone_h
     other = await neighbour(lone_house)
     async with lone_house.ports.database.transaction() as transaction:
         for number in range(1, 7):
-            await definitions.add_bucket(
+            await buckets.add_bucket(
                 transaction.connection, lone_house.workspace.id, 10**6 + number, lone_house.clock.instant
             )
     (many,) = await wanted(lone_house, 1)

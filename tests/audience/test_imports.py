@@ -37,7 +37,7 @@ from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.subscribers import BATCH_LIMIT
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage import imports
+from audience_gql.storage import import_files, import_messages, imports
 from audience_gql.storage.reads.slices import Slice
 
 NAMED = (
@@ -75,7 +75,7 @@ async def look(house, made):
 
 
 async def rejects(house, made, *, are_notices=False):
-    found = await imports.rejects(
+    found = await import_messages.rejects(
         house.ports.database, house.workspace.id, made.id, Slice(100), are_notices=are_notices
     )
     return [(node.line, node.message) for node in found.nodes]
@@ -488,7 +488,7 @@ async def test_a_file_whose_pieces_are_gone_fails_the_import(house):
     made, secret = await start(house)
     await upload(house, made, secret, b"id,mail,town\n1,a@x.org,x\n")
     async with house.ports.database.acquire() as connection:
-        await imports.forget_pieces(connection, made.id, before=PIECE_BYTES)
+        await import_files.forget_pieces(connection, made.id, before=PIECE_BYTES)
 
     await ImportRunner(house.ports).work_off(made.id)
 

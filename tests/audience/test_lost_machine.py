@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage import citus, definitions
+from audience_gql.storage import buckets, citus
 from audience_gql.storage.database import UNREACHABLE
 from tests.audience.conftest import House
 
@@ -27,9 +27,9 @@ async def open_elsewhere(house: House) -> int:
             another = await database.ids.one(connection)
     async with database.transaction() as transaction:
         now = await house.ports.clock.now(transaction.connection)
-        await definitions.add_bucket(transaction.connection, house.workspace.id, another, now)
+        await buckets.add_bucket(transaction.connection, house.workspace.id, another, now)
     async with database.transaction() as transaction:
-        await definitions.close_bucket(transaction.connection, house.bucket_id, beside=another)
+        await buckets.close_bucket(transaction.connection, house.bucket_id, beside=another)
     return another
 
 

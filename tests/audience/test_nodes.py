@@ -14,7 +14,7 @@ import pytest_asyncio
 from audience_gql.audience.definitions.pausing import pause_segment
 from audience_gql.audience.engine.auditing import Repaired
 from audience_gql.audience.engine.membership import Membership
-from audience_gql.storage import citus, definitions
+from audience_gql.storage import buckets, citus, definitions
 from audience_gql.storage.database import BUSY, UNREACHABLE, RunAgain
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.tick_pool import TickPool
@@ -240,7 +240,7 @@ async def test_whoever_locks_all_buckets_turns_away_who_locked_one_before(house)
         connection = transaction.connection
         bucket = await membership.lock_bucket(connection, house.bucket_id)
         await definitions.lock_workspace(connection, house.workspace.id)
-        await definitions.lock_buckets(connection, house.workspace.id)
+        await buckets.lock_buckets(connection, house.workspace.id)
 
         with pytest.raises(RunAgain):
             await leave(connection, bucket)

@@ -15,7 +15,7 @@ from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Database
 from audience_gql.storage.reads import batches
 from tests.audience.conftest import House
@@ -31,7 +31,7 @@ _numbers = count(1)
 async def neighbour(house: House) -> House:
     workspace = await create_workspace(ports=house.ports, name=f"neighbour {next(_numbers)}")
     async with house.ports.database.acquire() as connection:
-        (bucket_id,) = await definitions.open_bucket_ids(connection, workspace.id)
+        (bucket_id,) = await buckets.open_bucket_ids(connection, workspace.id)
     return replace(house, workspace=workspace, bucket_id=bucket_id)
 
 

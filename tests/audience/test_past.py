@@ -15,7 +15,7 @@ import pytest
 from audience_gql.audience.log.retention import prune
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.insights.log_positions import LogExpired
 from audience_gql.storage.insights.past import WasMember, members_of_segments, were_members
@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 
 async def bucket_ids(house: House) -> list[int]:
     async with house.ports.database.acquire() as connection:
-        return await definitions.bucket_ids(connection, house.workspace.id)
+        return await buckets.bucket_ids(connection, house.workspace.id)
 
 
 async def open_another_bucket(house: House) -> None:
@@ -45,8 +45,8 @@ async def open_another_bucket(house: House) -> None:
         connection = transaction.connection
         await definitions.lock_workspace(connection, house.workspace.id)
         another = await house.ports.database.ids.one(connection)
-        await definitions.add_bucket(connection, house.workspace.id, another, house.clock.instant)
-        await definitions.close_bucket(connection, full, beside=another)
+        await buckets.add_bucket(connection, house.workspace.id, another, house.clock.instant)
+        await buckets.close_bucket(connection, full, beside=another)
 
     await house.ports.database.run(work)
 

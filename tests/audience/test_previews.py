@@ -15,7 +15,7 @@ from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.sql.questions import OfRow
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.reads import previews
 from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.pages import Filter
@@ -222,8 +222,8 @@ async def test_every_bucket_counts(house):
     await house.upsert({"externalId": "in the first", "country": "LT"})
     async with house.ports.database.transaction() as transaction:
         second = await house.ports.database.ids.one(transaction.connection)
-        await definitions.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
-        await definitions.close_bucket(transaction.connection, house.bucket_id, beside=second)
+        await buckets.add_bucket(transaction.connection, house.workspace.id, second, house.clock.instant)
+        await buckets.close_bucket(transaction.connection, house.bucket_id, beside=second)
     await house.upsert({"externalId": "in the second", "country": "LT"})
 
     found = await preview(house, LITHUANIA)

@@ -26,7 +26,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.filters.follower import EventFollower
 from audience_gql.conditions.kinds.event_sequence import EventSequence
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.engine import calendar_edges, edges
 from tests.audience.conftest import House
 from tests.audience.raw_facts import matching
@@ -67,7 +67,7 @@ async def open_house(house: House, tick_pool, seed: int) -> House:
         ports=house.ports, name=f"{house.workspace.name} abroad {seed}", timezone=HOME
     )
     async with house.ports.database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
     return House(
         house.ports, workspace, house.clock, house.jobs, Membership(house.ports, tick_pool), bucket_id
     )

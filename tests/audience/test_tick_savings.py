@@ -12,7 +12,7 @@ from audience_gql.audience.definitions.segments import delete_segment, update_se
 from audience_gql.audience.engine import plans
 from audience_gql.audience.engine.affected import Plan
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import segment_definitions
 from audience_gql.storage.engine import edges, membership
 from audience_gql.storage.engine.evaluation import Evaluation
 
@@ -96,7 +96,7 @@ async def delete(house, segment) -> None:
 
 async def fail(house, segment) -> None:
     async with house.ports.database.transaction() as transaction:
-        await definitions.fail_segment(transaction.connection, segment.id, "no")
+        await segment_definitions.fail_segment(transaction.connection, segment.id, "no")
 
 
 @pytest.mark.parametrize("change", [fill, rename, pause, resume, delete, fail])

@@ -12,7 +12,7 @@ from audience_gql.audience.engine.ticker import Ticker
 from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.tasks import end
 from audience_gql.audience.workspaces import create_workspace
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.engine.membership import BucketTimes
 
 TICKS = 20
@@ -51,7 +51,7 @@ async def test_what_is_left_of_a_crowd_waits_for_live_changes_though_it_is_due_a
     ports, crowd_id = lone_house.ports, lone_house.bucket_id
     other = await create_workspace(ports=ports, name="another")
     async with ports.database.acquire() as connection:
-        live_id = (await definitions.open_bucket_ids(connection, other.id))[-1]
+        live_id = (await buckets.open_bucket_ids(connection, other.id))[-1]
     for workspace in (lone_house.workspace, other):
         await upsert_subscribers(ports=ports, workspace=workspace, items=[{"externalId": "ada"}])
     engine = Leaving(lone_house.clock.instant, {crowd_id: Urgency.BULK, live_id: Urgency.LIVE})

@@ -21,7 +21,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.profile import TEXT_COLUMNS
-from audience_gql.storage import definitions, facts
+from audience_gql.storage import buckets, definitions, facts, segment_definitions
 from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
 from audience_gql.storage.facts import Mark
@@ -68,7 +68,7 @@ class Audience:
     @classmethod
     async def of(cls, ports: Ports, pool: TickPool, workspace: Workspace) -> Audience:
         async with ports.database.acquire() as connection:
-            (bucket_id,) = await definitions.bucket_ids(connection, workspace.id)
+            (bucket_id,) = await buckets.bucket_ids(connection, workspace.id)
         return cls(ports, pool, workspace, bucket_id)
 
     async def rows(self, sql: str) -> list[Row]:
@@ -146,7 +146,7 @@ async def test_ticks_and_fills_agree_on_every_segment(generated: Audience) -> No
     await generated.tick()
     engine = Membership(generated.ports, generated.pool)
     async with generated.ports.database.acquire() as connection:
-        segments = await definitions.segments(connection, generated.workspace.id)
+        segments = await segment_definitions.segments(connection, generated.workspace.id)
     for segment in segments:
         await engine.fill(generated.bucket_id, segment.id)
     async with generated.ports.database.transaction() as transaction:

@@ -9,7 +9,7 @@ import pytest
 from audience_gql.audience.definitions.groups import create_group
 from audience_gql.audience.exports.lifecycle import ListKey, export_list
 from audience_gql.audience.exports.plans import ExportPlan
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from tests.exporting import rows_of
 
 pytestmark = pytest.mark.faults
@@ -22,7 +22,7 @@ async def _crowd(world) -> int:
     database = world.ports.database
     group = await create_group(ports=world.ports, workspace=world.workspace, name="Crowd", description=None)
     async with database.acquire() as connection:
-        bucket_id = (await definitions.open_bucket_ids(connection, world.workspace.id))[-1]
+        bucket_id = (await buckets.open_bucket_ids(connection, world.workspace.id))[-1]
         now = await world.ports.clock.now(connection)
     for start in range(0, PEOPLE, 20_000):
         await database.fetch(

@@ -21,7 +21,7 @@ from audience_gql.audience.definitions import groups
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.subscribers import upsert_subscribers
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
 from tests.faults.listeners import LISTEN_CLOSELY, ByPages, Listener, OnSocket, OnStream
 
@@ -153,10 +153,10 @@ class House:
         async def work(transaction: Transaction) -> None:
             connection = transaction.connection
             await definitions.lock_workspace(connection, workspace.id)
-            full = (await definitions.open_bucket_ids(connection, workspace.id))[-1]
+            full = (await buckets.open_bucket_ids(connection, workspace.id))[-1]
             another = await ports.database.ids.one(connection)
-            await definitions.add_bucket(connection, workspace.id, another, await ports.clock.now(connection))
-            await definitions.close_bucket(connection, full, beside=another)
+            await buckets.add_bucket(connection, workspace.id, another, await ports.clock.now(connection))
+            await buckets.close_bucket(connection, full, beside=another)
 
         with suppress(*UNREACHABLE, *BUSY):
             await ports.database.run(work)

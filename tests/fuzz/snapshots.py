@@ -13,7 +13,7 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.database import Connection
 from tests.audience.raw_facts import facts_in
 
@@ -121,7 +121,7 @@ async def _definitions(connection: Connection, workspace_id: int) -> tuple[dict[
     vocabulary = await definitions.vocabulary(connection, workspace_id)
     return {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-        for segment in await definitions.segments(connection, workspace_id)
+        for segment in await segment_definitions.segments(connection, workspace_id)
     }, vocabulary.timezone
 
 

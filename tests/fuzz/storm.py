@@ -23,7 +23,7 @@ from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Transaction
 from tests.fuzz.snapshots import Judge
 
@@ -318,12 +318,12 @@ class Storm:
         async def work(transaction: Transaction) -> None:
             connection = transaction.connection
             await definitions.lock_workspace(connection, workspace_id)
-            if len(await definitions.bucket_ids(connection, workspace_id)) >= 6:
+            if len(await buckets.bucket_ids(connection, workspace_id)) >= 6:
                 return
-            full = (await definitions.open_bucket_ids(connection, workspace_id))[-1]
+            full = (await buckets.open_bucket_ids(connection, workspace_id))[-1]
             another = await ports.database.ids.one(connection)
-            await definitions.add_bucket(connection, workspace_id, another, await ports.clock.now(connection))
-            await definitions.close_bucket(connection, full, beside=another)
+            await buckets.add_bucket(connection, workspace_id, another, await ports.clock.now(connection))
+            await buckets.close_bucket(connection, full, beside=another)
 
         await ports.database.run(work)
 

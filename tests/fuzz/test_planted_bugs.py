@@ -18,7 +18,7 @@ from audience_gql.audience.engine.membership import Membership
 from audience_gql.conditions.base import Edge
 from audience_gql.conditions.reasoning import dependencies
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, facts, log
+from audience_gql.storage import buckets, definitions, facts, log
 from audience_gql.storage.engine import membership
 from audience_gql.storage.facts import Mark
 from audience_gql.storage.log import FeedFilter
@@ -272,8 +272,8 @@ async def open_another(house, transaction) -> int:
     connection = transaction.connection
     await definitions.lock_workspace(connection, house.workspace.id)
     another = await house.ports.database.ids.one(connection)
-    await definitions.add_bucket(connection, house.workspace.id, another, house.clock.instant)
-    await definitions.close_bucket(connection, house.bucket_id, beside=another)
+    await buckets.add_bucket(connection, house.workspace.id, another, house.clock.instant)
+    await buckets.close_bucket(connection, house.bucket_id, beside=another)
     return another
 
 

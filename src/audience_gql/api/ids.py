@@ -20,7 +20,8 @@ from audience_gql.storage.acting.delivery_pages import DeliveryKey, DeliveryReco
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import RunKey, RunRecord
 from audience_gql.storage.exports import ExportRecord
-from audience_gql.storage.imports import ImportRecord, RejectKey, RejectRecord
+from audience_gql.storage.import_messages import RejectKey, RejectRecord
+from audience_gql.storage.imports import ImportRecord
 from audience_gql.storage.log import LoggedChange
 from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.reads.composed.pieces import Id

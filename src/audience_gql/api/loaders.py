@@ -29,13 +29,8 @@ from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import FiguresOf, RunFigures, RunKey, RunRecord, RunsOf
 from audience_gql.storage.database import Database
 from audience_gql.storage.exports import ExportRecord, exports_by_ids
-from audience_gql.storage.imports import (
-    ImportRecord,
-    RejectKey,
-    RejectRecord,
-    imports_by_ids,
-    rejects_by_keys,
-)
+from audience_gql.storage.import_messages import RejectKey, RejectRecord, rejects_by_keys
+from audience_gql.storage.imports import ImportRecord, imports_by_ids
 from audience_gql.storage.insights import sizes
 from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange

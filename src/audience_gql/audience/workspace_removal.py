@@ -7,7 +7,7 @@ from typing import Final
 
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, workspace_removal
+from audience_gql.storage import buckets, definitions, workspace_removal
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import membership
 from audience_gql.storage.models import Workspace
@@ -42,7 +42,7 @@ async def begin_removal(*, ports: Ports, workspace: Workspace, confirmed_name: s
         if await workspace_removal.is_being_written(connection, workspace.id):
             message = "a worker writes an import or an export of this workspace; wait until it has ended, or end it over the API"
             raise BeingWritten(message, ("workspace",))
-        await definitions.lock_buckets(connection, workspace.id)
+        await buckets.lock_buckets(connection, workspace.id)
         await workspace_removal.begin(connection, workspace.id, await ports.clock.now(connection))
         transaction.after_commit(lambda: ports.signals.changed([workspace.id]))
 
@@ -52,7 +52,7 @@ async def begin_removal(*, ports: Ports, workspace: Workspace, confirmed_name: s
 async def remove_workspace(*, ports: Ports, workspace: Workspace, rows: int = _ROWS) -> AsyncIterator[int]:
     """Remove everything of a workspace that is closed. Yields how many rows are removed so far, after each slice."""
     async with ports.database.acquire() as connection:
-        bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+        bucket_ids = await buckets.bucket_ids(connection, workspace.id)
     removed = 0
     for bucket_id in bucket_ids:
         for table in BUCKETED:
@@ -86,7 +86,7 @@ async def _remove_rest(ports: Ports, workspace_id: int, bucket_ids: list[int]) -
     async def work(transaction: Transaction) -> None:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace_id)
-        await definitions.lock_buckets(connection, workspace_id)
+        await buckets.lock_buckets(connection, workspace_id)
         for bucket_id in bucket_ids:
             for table in BUCKETED:
                 await workspace_removal.remove_from_bucket(connection, bucket_id, table, _LAST_ROWS)

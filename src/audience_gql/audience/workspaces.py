@@ -18,7 +18,7 @@ from audience_gql.conditions.reasoning.dependencies import looks_at_calendar, pe
 from audience_gql.conditions.reasoning.nesting import reading_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.conditions.zones import zone_named
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions, segment_definitions
 from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
 from audience_gql.storage.models import Workspace
 
@@ -37,7 +37,7 @@ async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") ->
         now = await ports.clock.now(connection)
         workspace_id, bucket_id = await ports.database.ids.take(2, connection)
         workspace = await Workspace.create(id=workspace_id, name=name.strip(), timezone=zone, created_at=now)
-        await definitions.add_bucket(connection, workspace_id, bucket_id, now)
+        await buckets.add_bucket(connection, workspace_id, bucket_id, now)
         change = Change(
             kind="WORKSPACE_CREATED",
             object_id=workspace_id,
@@ -145,7 +145,7 @@ async def _have_filled_those_that(
     vocabulary = await definitions.vocabulary(transaction.connection, workspace_id)
     conditions = {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-        for segment in await definitions.segments(transaction.connection, workspace_id)
+        for segment in await segment_definitions.segments(transaction.connection, workspace_id)
     }
     looking = {segment_id for segment_id, condition in conditions.items() if look(condition, vocabulary)}
     stale = {
@@ -153,5 +153,5 @@ async def _have_filled_those_that(
         for segment_id, condition in conditions.items()
         if not looking.isdisjoint((segment_id, *reading_order((condition,), conditions)))
     }
-    await definitions.raise_generations(transaction.connection, stale)
+    await segment_definitions.raise_generations(transaction.connection, stale)
     await have_filled(ports, transaction, stale)

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from audience_gql.conditions.profile import COLUMNS
 from audience_gql.storage.database import Connection
 from audience_gql.storage.facts import Identity, Owner
-from audience_gql.storage.imports import (
+from audience_gql.storage.import_messages import (
     REJECT_COLUMNS,
     RejectRecord,
     hash_of_key,

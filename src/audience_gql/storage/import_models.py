@@ -1,4 +1,4 @@
-"""Tortoise models for the tables of imports. They must not write rows: imports.py does, with SQL."""
+"""Tortoise models for the tables of imports. They must not write rows: imports.py, import_files.py and import_messages.py do, with SQL."""
 
 from __future__ import annotations
 

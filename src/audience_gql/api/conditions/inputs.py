@@ -27,7 +27,7 @@ from audience_gql.conditions.input.shapes import Enumeration, InputField, Refere
 from audience_gql.conditions.reasoning.nesting import segments_read
 from audience_gql.conditions.registry import condition_shape
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.reads.pages import Filter
 
 _SCALARS: Final[Mapping[Scalar, object]] = {
@@ -118,7 +118,8 @@ async def filter_of(context: Context, given: ConditionInput) -> Filter:
         now = await context.ports.clock.now(connection)
         vocabulary = await definitions.vocabulary(connection, context.workspace.id)
         stored = {
-            segment.id: segment for segment in await definitions.segments(connection, context.workspace.id)
+            segment.id: segment
+            for segment in await segment_definitions.segments(connection, context.workspace.id)
         }
     condition = parse_given(
         given,

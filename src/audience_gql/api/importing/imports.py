@@ -31,8 +31,9 @@ from audience_gql.api.shapes import enum
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS, REJECTS_KEPT, import_progress
 from audience_gql.audience.imports.plans import ImportPlan
 from audience_gql.audience.imports.undo_requests import undo_refusal
-from audience_gql.storage import imports, models
-from audience_gql.storage.imports import ImportRecord, RejectRecord
+from audience_gql.storage import import_messages, imports, models
+from audience_gql.storage.import_messages import RejectRecord
+from audience_gql.storage.imports import ImportRecord
 
 _REJECTS: Final = Listing("import.rejects", int)
 _NOTICES: Final = Listing("import.notices", int)
@@ -134,7 +135,9 @@ class Import(Node):
         part = _REJECTS.slice(first, after, default=LONG_PAGE_SIZE)
         database = info.context.ports.database
         return _REJECTS.page(
-            await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=False),
+            await import_messages.rejects(
+                database, info.context.workspace.id, parent.id, part, are_notices=False
+            ),
             part,
         )
 
@@ -153,7 +156,9 @@ class Import(Node):
         part = _NOTICES.slice(first, after, default=LONG_PAGE_SIZE)
         database = info.context.ports.database
         return _NOTICES.page(
-            await imports.rejects(database, info.context.workspace.id, parent.id, part, are_notices=True),
+            await import_messages.rejects(
+                database, info.context.workspace.id, parent.id, part, are_notices=True
+            ),
             part,
         )
 

@@ -21,7 +21,7 @@ from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, EntryKind, Portrait, record
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import IdCodec
-from audience_gql.storage import clearing, definitions
+from audience_gql.storage import buckets, clearing, definitions
 from audience_gql.storage.acting import automations
 from audience_gql.storage.acting.models import Automation as Row
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
@@ -95,7 +95,7 @@ async def begin_automations(
     A tick under way would write changes that they neither read nor pass over. The locks wait until it has ended, and ticks wait for the end
     of this transaction.
     """
-    await definitions.lock_buckets(connection, workspace.id)
+    await buckets.lock_buckets(connection, workspace.id)
     for automation_id in automation_ids:
         await automations.begin_places(connection, workspace.id, automation_id, existing=existing)
 
@@ -161,10 +161,10 @@ async def update_automation(
         await row.save()
         await _record(ports, transaction, "AUTOMATION_EDITED", row, before=portrait, now=row.updated_at)
         if before != (row.list_kind, row.list_id):
-            await definitions.lock_buckets(connection, workspace.id)
+            await buckets.lock_buckets(connection, workspace.id)
             await automations.skip_to_the_end(
                 connection,
-                await definitions.bucket_ids(connection, workspace.id),
+                await buckets.bucket_ids(connection, workspace.id),
                 row.id,
                 now=row.updated_at,
                 reason="the automation has another trigger now",
@@ -214,9 +214,9 @@ async def resume_automation(
         before = portraits.of_automation(row)
         row.is_paused = False
         await row.save(update_fields=["is_paused"])
-        bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+        bucket_ids = await buckets.bucket_ids(connection, workspace.id)
         if not catches_up:
-            await definitions.lock_buckets(connection, workspace.id)
+            await buckets.lock_buckets(connection, workspace.id)
             now = await ports.clock.now(connection)
             reason = "the automation was resumed without what had happened while it was paused"
             await automations.skip_to_the_end(connection, bucket_ids, row.id, now=now, reason=reason)
@@ -281,6 +281,6 @@ async def _locked(connection: Connection, workspace: Workspace, automation_id: i
         row = await Row.get_or_none(id=automation_id, workspace_id=workspace.id)
     if row is None:
         raise NotFound("there is no automation with this id", ("id",))
-    bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+    bucket_ids = await buckets.bucket_ids(connection, workspace.id)
     await automations.lock_places(connection, bucket_ids, row.id)
     return row

@@ -12,7 +12,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.nesting import segments_read
 from audience_gql.conditions.sql.compiler import compile_people
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.database import Connection
 
 _THE_CONDITION: Final = 0
@@ -30,7 +30,7 @@ async def matching_people(
     """Those of these people who match a stored condition."""
     vocabulary = await definitions.vocabulary(connection, workspace_id)
     tree = parse(condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-    stored = await definitions.segments_with_inner(connection, workspace_id, segments_read(tree))
+    stored = await segment_definitions.segments_with_inner(connection, workspace_id, segments_read(tree))
     inner: dict[int, Condition] = {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
         for segment in stored.values()

@@ -14,7 +14,7 @@ from audience_gql.audience.failures import Failure, InvalidInput, Issue, Path
 from audience_gql.audience.people.keys import UNSET, Unset
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.vocabulary import IdCodec
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.acting.models import Automation as Row
 from audience_gql.storage.acting.models import WebhookEndpoint
 from audience_gql.storage.database import Connection
@@ -61,7 +61,7 @@ class Surroundings:
     @classmethod
     async def read(cls, connection: Connection, workspace: Workspace, ids: IdCodec) -> Surroundings:
         vocabulary = await definitions.vocabulary(connection, workspace.id)
-        segments = await definitions.segments(connection, workspace.id)
+        segments = await segment_definitions.segments(connection, workspace.id)
         endpoints = await WebhookEndpoint.filter(workspace_id=workspace.id)
         known = Known(
             vocabulary=vocabulary,

@@ -22,12 +22,12 @@ from audience_gql.conditions.reasoning.dependencies import event_leaf_count, rea
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.database import Connection
-from audience_gql.storage.definitions import SegmentDefinition
 from audience_gql.storage.facts import Owner
 from audience_gql.storage.identities import owners_of
 from audience_gql.storage.reads.person_facts import TooManyEvents, facts_by_owners
+from audience_gql.storage.segment_definitions import SegmentDefinition
 
 MOST_LOOKS: Final = 400_000
 """The most events that all leaves of one call may examine together: a few seconds of work."""
@@ -128,7 +128,7 @@ class _Known:
 
 
 async def _read(connection: Connection, workspace_id: int, questions: Sequence[Question]) -> _Known:
-    segments = await definitions.segments_with_inner(
+    segments = await segment_definitions.segments_with_inner(
         connection, workspace_id, {question.segment_id for question in questions}
     )
     vocabulary, names = await definitions.vocabulary_and_names(connection, workspace_id)

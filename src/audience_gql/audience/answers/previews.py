@@ -23,7 +23,7 @@ from audience_gql.conditions.reasoning.property_types import never_has_type, wan
 from audience_gql.conditions.reasoning.warnings import leaves_with_values, nobody_has, warnings
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 from audience_gql.conditions.words.summary import summarize
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.models import Workspace
 from audience_gql.storage.reads import previews
@@ -105,7 +105,7 @@ class _Preview:
         cls, ports: Ports, workspace: Workspace, connection: Connection, compared_to: int | Unset | None
     ) -> _Preview:
         vocabulary, names = await definitions.vocabulary_and_names(connection, workspace.id)
-        segments = await definitions.segments(connection, workspace.id)
+        segments = await segment_definitions.segments(connection, workspace.id)
         conditions = {
             segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for segment in segments
         }

@@ -14,7 +14,7 @@ from audience_gql.audience.definitions.stored_conditions import StoredConditions
 from audience_gql.conditions.base import InvalidCondition, Names, Read
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.acting.models import Automation
 from audience_gql.storage.database import Connection
 from audience_gql.storage.models import Workspace
@@ -42,7 +42,7 @@ class Outcome:
     async def read(cls, connection: Connection, workspace: Workspace) -> Outcome:
         """Read it in the transaction that has applied the set."""
         vocabulary, names = await definitions.vocabulary_and_names(connection, workspace.id)
-        segments = await definitions.segments(connection, workspace.id)
+        segments = await segment_definitions.segments(connection, workspace.id)
         conditions = StoredConditions(segments, vocabulary)
         readers: dict[Read, list[int]] = defaultdict(list)
         for segment_id in conditions:

@@ -9,7 +9,7 @@ import logging
 from typing import Final
 
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import clearing, definitions
+from audience_gql.storage import buckets, clearing
 from audience_gql.storage.acting import automations, deliveries, endpoints
 from audience_gql.storage.clearing import Wanted
 from audience_gql.storage.database import BUSY, UNREACHABLE
@@ -59,7 +59,7 @@ class Clearing:
 
     async def _clear(self, workspace_id: int, wanted: Wanted) -> None:
         async with self._ports.database.acquire() as connection:
-            bucket_ids = await definitions.bucket_ids(connection, workspace_id)
+            bucket_ids = await buckets.bucket_ids(connection, workspace_id)
         for bucket_id in bucket_ids:
             if wanted.kind == "group":
                 await self._empty_group(bucket_id, wanted.ref)

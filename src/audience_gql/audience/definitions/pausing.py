@@ -13,7 +13,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, EntryKind, record
 from audience_gql.conditions.base import Read
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions, segment_definitions
 from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.models import Segment, Workspace
 from audience_gql.storage.reads import batches
@@ -31,14 +31,14 @@ async def pause_segment(*, ports: Ports, workspace: Workspace, segment_id: int |
         segment = await get_segment(workspace, segment_id)
         if segment.is_paused:
             return segment
-        used_by = await definitions.segments_using(connection, segment.id)
+        used_by = await segment_definitions.segments_using(connection, segment.id)
         automation_ids = await automations_asking(
             connection, workspace.id, Read(source="segment", ref=segment.id)
         )
         if used_by or automation_ids:
             raise InUse(used_by, automation_ids)
         # A tick or fill under way may have read that the segment is not paused. The locks wait until it has ended.
-        await definitions.lock_buckets(connection, workspace.id)
+        await buckets.lock_buckets(connection, workspace.id)
         segment.is_paused = True
         segment.paused_through = await _evaluated_through(ports, connection, segment)
         await segment.save(update_fields=["is_paused", "paused_through"])

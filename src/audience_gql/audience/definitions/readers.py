@@ -9,7 +9,7 @@ from audience_gql.conditions.base import Read
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.acting.models import Automation
 from audience_gql.storage.database import Connection
 
@@ -19,7 +19,7 @@ async def segments_reading(connection: Connection, workspace_id: int, read: Read
     vocabulary = await definitions.vocabulary(connection, workspace_id)
     return tuple(
         segment.id
-        for segment in await definitions.segments(connection, workspace_id)
+        for segment in await segment_definitions.segments(connection, workspace_id)
         if read in reads(parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS))
     )
 

@@ -28,7 +28,7 @@ from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 from audience_gql.conditions.words.outline import difference, outline
 from audience_gql.conditions.words.summary import summarize
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
 from audience_gql.storage.engine import fills
 from audience_gql.storage.facts import BULK, LIVE
@@ -150,7 +150,7 @@ async def update_segment(
         if saving is not None:
             saving.know(segment)
         if not isinstance(name, Unset):
-            users = await definitions.segments_using(connection, segment.id)
+            users = await segment_definitions.segments_using(connection, segment.id)
             await rewrite_summaries(connection, workspace.id, users)
         return segment
 
@@ -167,7 +167,7 @@ async def delete_segment(*, ports: Ports, workspace: Workspace, segment_id: int 
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace.id)
         segment = await get_segment(workspace, segment_id)
-        used_by = await definitions.segments_using(connection, segment.id)
+        used_by = await segment_definitions.segments_using(connection, segment.id)
         automation_ids = await automations_naming(
             connection, workspace.id, Read(source="segment", ref=segment.id)
         )
@@ -214,7 +214,7 @@ class Saving:
     @classmethod
     async def begin(cls, ports: Ports, workspace: Workspace, connection: Connection) -> Saving:
         vocabulary, names = await definitions.vocabulary_and_names(connection, workspace.id)
-        segments = await definitions.segments(connection, workspace.id)
+        segments = await segment_definitions.segments(connection, workspace.id)
         conditions = StoredConditions(segments, vocabulary)
         paused_ids = frozenset(segment.id for segment in segments if segment.is_paused)
         return cls(ports, workspace, connection, vocabulary, names, conditions, paused_ids)
@@ -250,7 +250,7 @@ class Saving:
             created_at=now,
             updated_at=now,
         )
-        await definitions.write_dependencies(self._connection, segment_id, segments_read(tree))
+        await segment_definitions.write_dependencies(self._connection, segment_id, segments_read(tree))
         change = Change(
             kind="SEGMENT_CREATED",
             object_id=segment_id,
@@ -274,7 +274,7 @@ class Saving:
             reading_order((tree,), edited)
         except ReadsItself as circle:
             raise SegmentCycle(circle.cycle) from circle
-        users = await definitions.readers_of(self._connection, segment.id)
+        users = await segment_definitions.readers_of(self._connection, segment.id)
         for user in (segment.id, *users):
             check_size(edited, user)
         await self.intern_names(tree)
@@ -282,8 +282,8 @@ class Saving:
         segment.summary = summarize(tree, self._names)
         segment.generation += 1
         segment.failure = None
-        await definitions.write_dependencies(self._connection, segment.id, segments_read(tree))
-        await definitions.raise_generations(self._connection, users)
+        await segment_definitions.write_dependencies(self._connection, segment.id, segments_read(tree))
+        await segment_definitions.raise_generations(self._connection, users)
         await have_filled(self._ports, transaction, [segment.id, *users])
         self.know(segment, edited)
         return difference([] if before is None else outline(before, self._names), outline(tree, self._names))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage.definitions import SegmentDefinition
+from audience_gql.storage.segment_definitions import SegmentDefinition
 
 
 class StoredConditions(Mapping[int, Condition]):

@@ -13,7 +13,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, segment_definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.edges import due_by_edge
 
@@ -28,7 +28,7 @@ async def next_change_by_segments(
     """
     conditions = {
         segment.id: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS)
-        for segment in await definitions.segments(connection, workspace_id)
+        for segment in await segment_definitions.segments(connection, workspace_id)
     }
     wanted = {
         segment_id: edges_of(conditions[segment_id], conditions, vocabulary)
@@ -59,7 +59,7 @@ async def _due_by_edge(
 ) -> dict[AnyEdge, datetime]:
     """By edge, when anybody in the workspace next crosses it."""
     due: dict[AnyEdge, datetime] = {}
-    for bucket in await definitions.bucket_instants(connection, workspace_id):
+    for bucket in await buckets.bucket_instants(connection, workspace_id):
         after = bucket.evaluated_through
         if bucket.has_people_put_off:
             found = dict.fromkeys(wanted, after)

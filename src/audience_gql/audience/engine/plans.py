@@ -12,11 +12,11 @@ from audience_gql.audience.engine.affected import Plan, plan_of
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.database import Connection
-from audience_gql.storage.definitions import SegmentDefinition
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import BucketHead, TickSegments
+from audience_gql.storage.segment_definitions import SegmentDefinition
 
 _PLANS_KEPT: Final = 300
 _BUCKETS_KEPT: Final = 3_000
@@ -68,7 +68,7 @@ class Plans:
         vocabulary = await definitions.vocabulary(connection, workspace_id)
         conditions: dict[int, Condition] = {}
         revisions: dict[int, int] = {}
-        for segment in await definitions.segments(connection, workspace_id):
+        for segment in await segment_definitions.segments(connection, workspace_id):
             conditions[segment.id] = self._condition_of(segment, vocabulary)
             revisions[segment.id] = segment.revision
         # A segment that was edited between the two reads has a new generation and waits for its fill.

@@ -10,7 +10,7 @@ import logging
 from audience_gql.audience.engine.affected import Plan
 from audience_gql.audience.engine.plans import Plans
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions
+from audience_gql.storage import segment_definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import Evaluation, EvaluationFailed
@@ -48,7 +48,7 @@ class Verdicts:
             if len(suspects) == 1:
                 logger.error("segment %d cannot be evaluated; its failure tells why", suspects[0])
                 async with self._ports.database.transaction() as transaction:
-                    await definitions.fail_segment(transaction.connection, suspects[0], reason)
+                    await segment_definitions.fail_segment(transaction.connection, suspects[0], reason)
                 continue
             half = len(suspects) // 2
             waiting += [suspects[:half], suspects[half:]]

@@ -16,7 +16,7 @@ from audience_gql.audience.imports.plans import ImportPlan
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.given_values import BadValue, given_line
-from audience_gql.storage import definitions, imports
+from audience_gql.storage import definitions, import_files, imports
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.imports import ImportRecord
 from audience_gql.storage.models import Workspace
@@ -103,7 +103,7 @@ async def receive_file(
     size = await _keep(ports, found.id, upload_id, content)
 
     async def work(transaction: Transaction) -> None:
-        if not await imports.accept_upload(transaction.connection, found.id, upload_id, size):
+        if not await import_files.accept_upload(transaction.connection, found.id, upload_id, size):
             raise _already_uploaded()
         transaction.after_commit(lambda: ports.jobs.run_import(found.id))
 
@@ -170,7 +170,7 @@ async def _keep(ports: Ports, import_id: int, upload_id: int, content: AsyncIter
 async def _write(ports: Ports, import_id: int, upload_id: int, position: int, piece: bytes) -> None:
     async with ports.database.acquire() as connection:
         now = await ports.clock.now(connection)
-        await imports.write_chunk(
+        await import_files.write_chunk(
             connection, import_id, upload_id=upload_id, position=position, content=piece, now=now
         )
 

@@ -23,10 +23,11 @@ from audience_gql.audience.people.buckets import open_another_if_full
 from audience_gql.audience.people.profiles import identity
 from audience_gql.audience.people.subscribers import Upserted, upsert_within
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, import_effects, imports
+from audience_gql.storage import definitions, import_effects, import_files, import_messages, imports
 from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.facts import IMPORT, Identity
-from audience_gql.storage.imports import ImportRecord, RejectRecord
+from audience_gql.storage.import_messages import RejectRecord
+from audience_gql.storage.imports import ImportRecord
 from audience_gql.storage.models import Workspace
 
 _SILENCE: Final = timedelta(hours=1)
@@ -47,13 +48,13 @@ class ImportRunner:
                 if import_id not in self._under_way:
                     self._ports.jobs.run_import(import_id)
             now = await self._ports.clock.now(connection)
-            await imports.forget_leftovers(connection, now - _SILENCE)
+            await import_files.forget_leftovers(connection, now - _SILENCE)
 
     async def forget_messages(self) -> None:
         """Delete old messages about the rows of files, because they quote cells, and old records of what imports did to people."""
         async with self._ports.database.acquire() as connection:
             before = await self._ports.clock.now(connection) - timedelta(days=MESSAGE_DAYS)
-            await imports.forget_messages(connection, before)
+            await import_messages.forget_messages(connection, before)
             for import_id, workspace_id in await import_effects.expired(connection, before):
                 for bucket_id in await import_effects.bucket_ids(connection, workspace_id):
                     while await import_effects.forget_some(connection, bucket_id, import_id):
@@ -166,7 +167,7 @@ class ImportRunner:
         ]
         told = [*_first(refused, before.rejected), *_first(noticed, before.noticed)]
         if told:
-            await imports.add_rejects(connection, before.id, told)
+            await import_messages.add_rejects(connection, before.id, told)
         await imports.advance(
             connection,
             before.id,
@@ -179,7 +180,7 @@ class ImportRunner:
             noticed=len(noticed),
             recorded=recorder.count,
         )
-        await imports.forget_pieces(connection, before.id, before=floor(batch.end))
+        await import_files.forget_pieces(connection, before.id, before=floor(batch.end))
         return grown
 
     async def _upsert(

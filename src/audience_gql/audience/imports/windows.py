@@ -14,7 +14,7 @@ from audience_gql.audience.imports.headers import refuse_foreign
 from audience_gql.audience.imports.lifecycle import PIECE_BYTES
 from audience_gql.audience.imports.records import RECORD_BYTES, TOO_LONG, Reader, Record, Unreadable
 from audience_gql.audience.people.subscribers import BATCH_LIMIT
-from audience_gql.storage import imports
+from audience_gql.storage import import_files
 from audience_gql.storage.database import Connection
 from audience_gql.storage.imports import ImportRecord
 
@@ -97,7 +97,7 @@ class Window:
 async def _read(connection: Connection, of: ImportRecord, start: int, size: int) -> bytes:
     """`size` bytes of the file from `start` on, where a piece begins. Raises Unreadable if a part is missing."""
     assert of.upload_id is not None  # noqa: S101  # only imports whose file has arrived are read
-    read = await imports.read_chunks(connection, of.id, of.upload_id, start=start, stop=start + size)
+    read = await import_files.read_chunks(connection, of.id, of.upload_id, start=start, stop=start + size)
     content = b"".join(piece for _, piece in read)
     if len(content) < min(size, of.bytes - start):
         raise Unreadable("a part of the file is missing; import it again")

@@ -20,7 +20,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.dependencies import edges, reads
 from audience_gql.conditions.reasoning.nesting import reading_order, segments_read
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions, segment_definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.insights import advice
@@ -92,9 +92,11 @@ class _Seen:
     @classmethod
     async def read(cls, ports: Ports, connection: Connection, workspace_id: int) -> _Seen:
         segments = await advice.segments(connection, workspace_id)
-        bucket_ids = await definitions.bucket_ids(connection, workspace_id)
+        bucket_ids = await buckets.bucket_ids(connection, workspace_id)
         vocabulary = await definitions.vocabulary(connection, workspace_id)
-        conditions = StoredConditions(await definitions.segments(connection, workspace_id), vocabulary)
+        conditions = StoredConditions(
+            await segment_definitions.segments(connection, workspace_id), vocabulary
+        )
         asked = [
             parse(stored, vocabulary=vocabulary, ids=PLAIN_IDS)
             for stored in await advice.conditions_of_automations(connection, workspace_id)

@@ -14,7 +14,7 @@ from audience_gql.audience.definitions.stored_conditions import StoredConditions
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Names, Path
 from audience_gql.conditions.reasoning.near_misses import count_nodes, near_miss
-from audience_gql.storage import definitions
+from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.insights import funnels
 from audience_gql.storage.reads.counting import Budget
@@ -66,7 +66,7 @@ async def segment_funnels(
     async with ports.database.snapshot() as connection:
         now = await ports.clock.now(connection)
         vocabulary, names = await definitions.vocabulary_and_names(connection, workspace_id)
-        segments = await definitions.segments(connection, workspace_id)
+        segments = await segment_definitions.segments(connection, workspace_id)
         conditions = StoredConditions(segments, vocabulary)
         able = [it.id for it in segments if it.id in segment_ids and it.failure is None]
         found = {}

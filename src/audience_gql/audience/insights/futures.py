@@ -19,7 +19,7 @@ from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.reasoning.dependencies import event_leaf_count, reads
 from audience_gql.conditions.reasoning.future import Future
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions, segment_definitions
 from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.edges import Range, crossed, ids_on_edges
 from audience_gql.storage.facts import Owner
@@ -137,13 +137,13 @@ async def read_future(
     connection: Connection, workspace_id: int, segment_id: int, now: datetime
 ) -> SegmentFuture:
     """Read what is needed. The segment exists. The connection holds a snapshot."""
-    stored = await definitions.segments_with_inner(connection, workspace_id, {segment_id})
+    stored = await segment_definitions.segments_with_inner(connection, workspace_id, {segment_id})
     vocabulary, names = await definitions.vocabulary_and_names(connection, workspace_id)
     conditions = {
         id_: parse(segment.condition, vocabulary=vocabulary, ids=PLAIN_IDS) for id_, segment in stored.items()
     }
     segment, condition = stored[segment_id], conditions[segment_id]
-    buckets = await definitions.bucket_instants(connection, workspace_id)
+    instants = await buckets.bucket_instants(connection, workspace_id)
     return SegmentFuture(
         segment_id=segment_id,
         conditions=conditions,
@@ -152,6 +152,6 @@ async def read_future(
         vocabulary=vocabulary,
         names=names,
         now=now,
-        evaluated_through={bucket.bucket_id: bucket.evaluated_through for bucket in buckets},
+        evaluated_through={it.bucket_id: it.evaluated_through for it in instants},
         stands_still=segment.is_paused or segment.failure is not None,
     )

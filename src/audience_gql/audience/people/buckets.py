@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets, definitions
 from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
 
 PEOPLE_A_BUCKET: Final = 100_000
@@ -36,25 +36,20 @@ async def open_another_if_full(*, ports: Ports, workspace_id: int, bucket_id: in
     async def open_another(transaction: Transaction) -> int | None:
         connection = transaction.connection
         await definitions.lock_workspace(connection, workspace_id)
-        opened = await definitions.open_bucket_ids(connection, workspace_id)
-        if (
-            bucket_id not in opened
-            or await definitions.estimated_people(connection, bucket_id) < PEOPLE_A_BUCKET
-        ):
+        opened = await buckets.open_bucket_ids(connection, workspace_id)
+        if bucket_id not in opened or await buckets.estimated_people(connection, bucket_id) < PEOPLE_A_BUCKET:
             return None
         if others := [other for other in opened if other != bucket_id]:
             return others[-1]
         another = await ports.database.ids.one(connection)
-        await definitions.add_bucket(connection, workspace_id, another, await ports.clock.now(connection))
+        await buckets.add_bucket(connection, workspace_id, another, await ports.clock.now(connection))
         return another
 
     try:
         another = await ports.database.run(open_another)
         if another is not None:
             await ports.database.run(
-                lambda transaction: definitions.close_bucket(
-                    transaction.connection, bucket_id, beside=another
-                )
+                lambda transaction: buckets.close_bucket(transaction.connection, bucket_id, beside=another)
             )
     except (*UNREACHABLE, *BUSY) as error:
         logger.warning("could not open another bucket beside %d yet: %s", bucket_id, error)

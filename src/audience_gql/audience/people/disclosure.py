@@ -15,7 +15,7 @@ from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import disclosure
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.disclosure import Row
-from audience_gql.storage.imports import RejectRecord
+from audience_gql.storage.import_messages import RejectRecord
 from audience_gql.storage.models import Workspace
 
 

@@ -10,7 +10,7 @@ from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import entries
-from audience_gql.storage import erasure, exports, imports
+from audience_gql.storage import erasure, exports, import_messages
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import Change
@@ -67,7 +67,7 @@ async def erase_within(
     ]
     await membership.log_outside_a_tick(connection, bucket, left, now=now)
     keys = await erasure.erase(connection, workspace_id, bucket_id, ids)
-    await imports.forget_people(connection, workspace_id, ids, keys)
+    await import_messages.forget_people(connection, workspace_id, ids, keys)
     await exports.forget_files(connection, workspace_id)
     transaction.after_commit(lambda: ports.signals.changed([workspace_id]))
     transaction.after_commit(lambda: ports.signals.marked([bucket_id]))

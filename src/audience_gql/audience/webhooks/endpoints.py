@@ -17,7 +17,7 @@ from audience_gql.audience.trail.entries import Change, EntryKind, Portrait, rec
 from audience_gql.audience.webhooks.forming import valid_secrets
 from audience_gql.audience.webhooks.messages import MessageIds, check_body
 from audience_gql.conditions.values import fold
-from audience_gql.storage import clearing, definitions, row_locks
+from audience_gql.storage import buckets, clearing, definitions, row_locks
 from audience_gql.storage.acting import endpoints
 from audience_gql.storage.acting.models import WebhookEndpoint
 from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
@@ -172,7 +172,7 @@ async def enable_endpoint(
         row = await _locked(connection, workspace, endpoint_id)
         if row.is_enabled:
             return row
-        bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+        bucket_ids = await buckets.bucket_ids(connection, workspace.id)
         await endpoints.lock_lanes(connection, bucket_ids, row.id)
         now = await ports.clock.now(connection)
         wanted = endpoints.retry_waiting if waiting == "SEND" else endpoints.drop_waiting

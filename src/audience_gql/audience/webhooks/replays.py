@@ -6,7 +6,7 @@ from datetime import datetime
 
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.acting import endpoints
 from audience_gql.storage.database import Transaction
 from audience_gql.storage.models import Workspace
@@ -24,7 +24,7 @@ async def replay_delivery(
     async def work(transaction: Transaction) -> None:
         connection = transaction.connection
         endpoint_id = None
-        if bucket_id in await definitions.bucket_ids(connection, workspace.id):
+        if bucket_id in await buckets.bucket_ids(connection, workspace.id):
             endpoint_id = await endpoints.endpoint_of(connection, bucket_id, delivery_id or 0)
         is_gone = await endpoints.find_endpoint(workspace.id, endpoint_id) is None
         if bucket_id is None or delivery_id is None or endpoint_id is None or is_gone:
@@ -50,7 +50,7 @@ async def replay_failed(
         row = await endpoints.find_endpoint(workspace.id, endpoint_id)
         if row is None:
             raise NotFound("there is no webhook endpoint with this id", ("endpoint_id",))
-        bucket_ids = await definitions.bucket_ids(connection, workspace.id)
+        bucket_ids = await buckets.bucket_ids(connection, workspace.id)
         await endpoints.lock_lanes(connection, bucket_ids, row.id)
         now = await ports.clock.now(connection)
         return await endpoints.replay_failed(

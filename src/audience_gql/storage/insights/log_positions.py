@@ -11,7 +11,7 @@ from typing import Final
 
 import asyncpg
 
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Connection
 
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -77,6 +77,6 @@ async def _positions(
 
 async def _rows(connection: Connection, workspace_id: int, *, before: datetime) -> list[asyncpg.Record]:
     found = []
-    for bucket_id in await definitions.bucket_ids(connection, workspace_id):
+    for bucket_id in await buckets.bucket_ids(connection, workspace_id):
         found += await connection.fetch(_POSITION, bucket_id, before)
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Database
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.statements import load_statements
@@ -52,7 +52,7 @@ async def overlaps(database: Database, workspace_id: int, segment_ids: Collectio
     bits = [1 << position for position in range(len(ordered))]
     people: Counter[int] = Counter()
     async with database.snapshot() as connection:
-        for bucket_id in await definitions.bucket_ids(connection, workspace_id):
+        for bucket_id in await buckets.bucket_ids(connection, workspace_id):
             rows = await connection.fetch(_SQL["combinations"], bucket_id, ordered, bits)
             people.update({row["combination"]: row["people"] for row in rows})
     return [
@@ -75,8 +75,7 @@ async def similar(
     """The other segments of the workspace with the largest Jaccard index, at most `first` of them. Segments without a common member are left out."""
     both: Counter[int] = Counter()
     async with database.snapshot() as connection:
-        buckets = await connection.fetch(_SQL["memberships"], workspace_id)
-        for bucket in buckets:
+        for bucket in await connection.fetch(_SQL["memberships"], workspace_id):
             bounds = _bounds(-(-bucket["memberships"] // memberships_at_once))
             for low, high in pairwise(bounds):
                 rows = await connection.fetch(_SQL["in_common"], bucket["bucket_id"], segment_id, low, high)

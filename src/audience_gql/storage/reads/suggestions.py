@@ -17,7 +17,7 @@ import asyncpg
 
 from audience_gql.conditions.profile import TEXT_COLUMNS
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage import definitions
+from audience_gql.storage import buckets
 from audience_gql.storage.database import Database
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.reads.searching import Word, has_words, is_not_blank
@@ -214,7 +214,7 @@ async def _some_buckets(database: Database, workspace_id: int) -> list[int]:
 
 async def _bucket_ids(database: Database, workspace_id: int) -> list[int]:
     async with database.acquire() as connection:
-        return await definitions.bucket_ids(connection, workspace_id)
+        return await buckets.bucket_ids(connection, workspace_id)
 
 
 def _spread(bucket_ids: list[int]) -> list[int]:
