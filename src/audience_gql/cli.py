@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import zoneinfo
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from audience_gql.commands import (
     citus,
@@ -83,13 +83,29 @@ def _explained() -> tuple[type[Exception], ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="audience-gql", description="An audience backend over GraphQL with exact, live segments."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in _COMMANDS:
         module.add_commands(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose commands, and the commands of these, describe themselves with the line that the list of commands has."""
+
+    def __init__(self, **options: Any) -> None:  # Any: those of the library
+        super().__init__(**options)
+        self.register("action", "parsers", _Commands)
+
+
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001  # the library has no public name for it; it is generic only in the stubs
+    def add_parser(self, name: str, **options: Any) -> Any:  # Any: those of the library
+        line = options.get("help")
+        if line:
+            options.setdefault("description", f"{line[:1].upper()}{line[1:]}.")
+        return super().add_parser(name, **options)
 
 
 def _stop_with_stdin() -> None:

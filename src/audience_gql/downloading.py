@@ -1,4 +1,4 @@
-"""`audience-gql export`: has a list written to a file by a running instance, and downloads the file. It only uses the public HTTP API.
+"""`audience-gql export`: has a list written to a file by a running server, and downloads the file. It only uses the public HTTP API.
 
 A broken connection is opened again, and the download continues where it stopped.
 """

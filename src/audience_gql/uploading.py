@@ -1,4 +1,4 @@
-"""`audience-gql import`: sends a CSV file to a running instance and reports its progress. It only uses the public HTTP API."""
+"""`audience-gql import`: sends a CSV file to a running server and reports its progress. It only uses the public HTTP API."""
 
 from __future__ import annotations
 

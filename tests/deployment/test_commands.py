@@ -169,6 +169,17 @@ def test_a_port_that_there_is_not_is_refused(name, capsys):
     assert "argument --port: expected a number up to 65535, not '65536'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [(["serve"], "Run the web process."), (["token", "list"], "List the tokens of a workspace that are not")],
+)
+def test_the_help_of_a_command_begins_with_what_it_does(words, line, capsys):
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+
+    assert f"\n\n{line}" in capsys.readouterr().out
+
+
 async def test_ready_says_which_part_is_missing(empty_database_url, redis_url):
     alone = await run("ready", DATABASE_URL=empty_database_url, REDIS_URL=redis_url)
     without = await run("ready", DATABASE_URL=AWAY, REDIS_URL="redis://127.0.0.1:1")

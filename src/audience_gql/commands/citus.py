@@ -22,7 +22,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     citus = commands.add_parser("citus", help="distribute the database over the machines of a Citus cluster")
     inner = citus.add_subparsers(required=True, metavar="COMMAND")
     check = inner.add_parser(
-        "check", help="tell what is left to do; exit code 0 if nothing is", description="Change nothing."
+        "check", help="tell what is left to do, and change nothing; the exit code is 0 if nothing is left"
     )
     check.set_defaults(run=_check)
     for name, is_distributing, about in (

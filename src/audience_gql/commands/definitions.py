@@ -39,7 +39,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_pull(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     job = "the definitions of a workspace to files"
-    pull = commands.add_parser("pull", help=f"write {job}", description=f"Write {job}.", epilog=_PULL)
+    pull = commands.add_parser("pull", help=f"write {job}", epilog=_PULL)
     _add_shared(pull, "READ")
     pull.add_argument(
         "--prune",
@@ -51,7 +51,7 @@ def _add_pull(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     job = "what the files would change in a workspace, and who would enter and leave"
-    plan = commands.add_parser("plan", help=f"tell {job}", description=f"Tell {job}.", epilog=_PLAN)
+    plan = commands.add_parser("plan", help=f"tell {job}", epilog=_PLAN)
     _add_shared(plan, "READ")
     _add_prune(plan)
     plan.add_argument("--json", action="store_true", help="print the plan as JSON")
@@ -63,7 +63,7 @@ def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _add_apply(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     job = "a workspace to what the files say"
-    apply = commands.add_parser("apply", help=f"bring {job}", description=f"Bring {job}.", epilog=_APPLY)
+    apply = commands.add_parser("apply", help=f"bring {job}", epilog=_APPLY)
     _add_shared(apply, "READ and WRITE")
     _add_prune(apply)
     apply.add_argument("--yes", action="store_true", help="do not ask before the changes are made")

@@ -28,7 +28,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "path", type=Path, help="a folder, a file *.graphql with one document, or a manifest *.json"
     )
     listing = inner.add_parser("list", help="list the documents that a workspace trusts, the latest first")
-    withdraw = inner.add_parser("withdraw", help="trust documents no more")
+    withdraw = inner.add_parser("withdraw", help="stop trusting documents")
     withdraw.add_argument("hash", nargs="+", help="a document's SHA-256, as `documents list` shows it")
     for command, run in ((publish, _publish), (listing, _list), (withdraw, _withdraw)):
         command.add_argument(

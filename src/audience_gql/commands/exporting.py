@@ -1,4 +1,4 @@
-"""`audience-gql export`: exports a list of a running instance to a file."""
+"""`audience-gql export`: exports a list of a running server to a file."""
 # ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STDOUT = "-"
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     exporting = commands.add_parser(
         "export",
-        help="export a segment or group of a running instance to a file",
+        help="export a segment or group of a running server to a file",
         epilog="Without a URL and a token, the list comes from the demo or `up` that you started last on this machine. "
         "Exit codes: 0 the file is complete, 1 there is no file, 2 invalid arguments.",
     )

@@ -1,4 +1,4 @@
-"""`audience-gql import`: imports people from a CSV file into a running instance."""
+"""`audience-gql import`: imports people from a CSV file into a running server."""
 # ruff: noqa: PLC0415  # imports are inside the commands, so that `--help` is fast
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ROWS_REFUSED = 3
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     importing = commands.add_parser(
         "import",
-        help="import people from a CSV file into a running instance",
+        help="import people from a CSV file into a running server",
         epilog="Without a URL and a token, the file goes to the demo or `up` that you started last on this machine. "
         "Exit codes: 0 every row was accepted, 1 the import failed or did not start, 2 invalid arguments, 3 rows were refused.",
     )

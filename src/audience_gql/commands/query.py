@@ -15,14 +15,17 @@ from typing import Any, Final
 from audience_gql.commands.environment import in_words
 
 _LONGEST_SECONDS: Final = 86_400
-_JOB: Final = "a GraphQL document to a running server, and print the answer as JSON"
 _EPILOG: Final = """Without a URL and a token, the document goes to the demo or `up` that you started last on this machine.
 Exit codes: 0 the answer has no errors, 1 it has errors or there is no answer, 2 the options are wrong."""
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `query` and its options to the command line."""
-    query = commands.add_parser("query", help=f"send {_JOB}", description=f"Send {_JOB}.", epilog=_EPILOG)
+    query = commands.add_parser(
+        "query",
+        help="send a GraphQL document to a running server, and print the answer as JSON",
+        epilog=_EPILOG,
+    )
     document = query.add_mutually_exclusive_group(required=True)
     document.add_argument(
         "document", nargs="?", metavar="DOCUMENT", help="a query or mutation; - reads it from standard input"

@@ -9,14 +9,17 @@ import argparse
 import sys
 from typing import Final
 
-_JOB: Final = "print a link that signs a browser in to the console, once, within ten minutes"
 _EPILOG: Final = """Without a URL and a token, the link is for the demo or `up` that you started last on this machine.
 The link contains a code in place of the token. Whoever opens it first is signed in with the token."""
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `sign-in` and its options to the command line."""
-    sign_in = commands.add_parser("sign-in", help=_JOB, description=_JOB.capitalize() + ".", epilog=_EPILOG)
+    sign_in = commands.add_parser(
+        "sign-in",
+        help="print a link that signs a browser in to the console, once, within ten minutes",
+        epilog=_EPILOG,
+    )
     sign_in.add_argument("--url", help="URL of the GraphQL endpoint (default: AUDIENCE_URL)")
     sign_in.add_argument("--token", help="API token (default: AUDIENCE_TOKEN)")
     sign_in.set_defaults(run=run)

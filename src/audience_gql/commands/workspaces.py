@@ -15,7 +15,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     workspace = commands.add_parser("workspace", help="manage workspaces")
     inner = workspace.add_subparsers(required=True, metavar="COMMAND")
     create = inner.add_parser("create", help="create an empty workspace")
-    create.add_argument("name", help="its name, unique in the deployment")
+    create.add_argument("name", help="name of the new workspace, unique in the deployment")
     create.add_argument(
         "--timezone", default="UTC", help="name from the IANA time zone database (default: UTC)"
     )
@@ -28,8 +28,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     delete = inner.add_parser(
         "delete", help="delete a workspace and everything in it, for good; run it again if it was interrupted"
     )
-    delete.add_argument("workspace", help="its name")
-    delete.add_argument("--confirm", required=True, metavar="NAME", help="its name once more")
+    delete.add_argument("workspace", help="name of the workspace")
+    delete.add_argument("--confirm", required=True, metavar="NAME", help="name of the workspace once more")
     delete.set_defaults(run=_delete)
 
 
