@@ -1,10 +1,9 @@
-"""Composes the schema from the parts of each noun, prepares operations, and shows their errors as clients may see them."""
+"""Runs operations within the scopes of their token and the limits on documents, and shows their errors as clients may see them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, cast
 
 import strawberry
@@ -20,150 +19,34 @@ from graphql import (
 from graphql import ExecutionResult as Executed
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.name_converter import NameConverter
 from strawberry.types import ExecutionResult
-from strawberry.types.base import get_object_definition
 from strawberry.types.graphql import OperationType
 from strawberry.utils.await_maybe import await_maybe
 
-from audience_gql.api.acting.automations import AutomationQuery
-from audience_gql.api.acting.deliveries import WebhookDeliveryQuery
-from audience_gql.api.acting.edits import AutomationMutation
-from audience_gql.api.acting.endpoint_edits import WebhookEndpointMutation
-from audience_gql.api.acting.endpoints import WebhookQuery
 from audience_gql.api.acting.failures import ACTING_HANDLERS
-from audience_gql.api.acting.previews import AutomationPreviewQuery
-from audience_gql.api.acting.replays import WebhookSendingMutation
-from audience_gql.api.acting.runs import RunSubscription
-from audience_gql.api.conditions.kinds import ConditionKindQuery
-from audience_gql.api.conditions.suggestions import SuggestionQuery
-from audience_gql.api.conditions.templates import TemplateQuery
 from audience_gql.api.context import Context
-from audience_gql.api.definition_sets.definitions import DefinitionQuery
-from audience_gql.api.definition_sets.plans import (
-    DEFINITION_HANDLERS,
-    DefinitionMutation,
-    DefinitionPlanQuery,
-)
+from audience_gql.api.definition_sets.plans import DEFINITION_HANDLERS
 from audience_gql.api.documents import Documents, Operation, Prepared, RefusedDocument
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
 from audience_gql.api.execution import AudienceExecutor
-from audience_gql.api.exports import ExportMutation, ExportQuery, ExportSubscription
 from audience_gql.api.failures import HANDLERS
-from audience_gql.api.importing.imports import ImportQuery, ImportSubscription
-from audience_gql.api.importing.starting import ImportMutation
-from audience_gql.api.importing.undoing import UNDO_HANDLERS, ImportUndoMutation
+from audience_gql.api.importing.undoing import UNDO_HANDLERS
 from audience_gql.api.inputs.problems import without_suggestion
 from audience_gql.api.inputs.variables import null_errors
-from audience_gql.api.insights.advice import SegmentAdviceQuery
-from audience_gql.api.insights.comparisons import SegmentComparisonQuery
-from audience_gql.api.insights.overlaps import SegmentOverlapQuery
 from audience_gql.api.limits import CHARACTERS_A_POINT, COST, SUBSCRIPTION
-from audience_gql.api.lists.feed import FeedQuery, FeedSubscription
-from audience_gql.api.lists.group_edits import GroupEditMutation
-from audience_gql.api.lists.groups import GroupMutation, GroupQuery
-from audience_gql.api.lists.recomputes import RecomputeSubscription
-from audience_gql.api.lists.reviews import ReviewMutation
-from audience_gql.api.lists.segment_edits import SegmentMutation
-from audience_gql.api.lists.segment_queries import SegmentQuery
-from audience_gql.api.lists.segment_splits import SegmentSplitMutation
-from audience_gql.api.lists.segment_updates import SegmentSubscription
-from audience_gql.api.nodes import NodeQuery
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
-from audience_gql.api.people.channel_edits import ChannelMutation
-from audience_gql.api.people.custom_fields import CustomFieldMutation, CustomFieldQuery
-from audience_gql.api.people.disclosures import DisclosureMutation
-from audience_gql.api.people.erasures import ErasureMutation
-from audience_gql.api.people.events import EventMutation
-from audience_gql.api.people.previews import PreviewQuery
-from audience_gql.api.people.subscribers import SubscriberQuery
-from audience_gql.api.people.upserts import UpsertMutation
+from audience_gql.api.operation_scopes import forbidden
 from audience_gql.api.plans.planner import Planner
+from audience_gql.api.root_types import Mutation, Query, Subscription
 from audience_gql.api.scalars import SCALARS
-from audience_gql.api.tokens import TokenMutation, TokenQuery
-from audience_gql.api.trail.entries import TrailQuery
-from audience_gql.api.trusted_documents import TrustedDocumentMutation, TrustedDocumentQuery
-from audience_gql.api.viewer import Scope, ViewerQuery
+from audience_gql.api.viewer import Scope
 from audience_gql.audience.access import Access
 from audience_gql.config import LEAST_POINTS, Introspection
 from audience_gql.telemetry import traces
 
-_SCOPES: Final = {"query": Scope.READ, "mutation": Scope.WRITE, "subscription": Scope.READ}
 _TYPES: Final = {type_.value: type_ for type_ in OperationType}
-_SHAPES: Final = 1_000
-"""How many combinations of root fields are remembered with the scopes that they need."""
 _SMALL: Final = 25
 """The most objects in the response of a small query: a row and a page of usual size."""
-
-
-@strawberry.type(
-    description="The queries. They see only the token's workspace: the ids of other workspaces are unknown. Long lists come in pages."
-)
-class Query(
-    ViewerQuery,
-    TokenQuery,
-    TrustedDocumentQuery,
-    TrailQuery,
-    NodeQuery,
-    SubscriberQuery,
-    GroupQuery,
-    SegmentQuery,
-    PreviewQuery,
-    TemplateQuery,
-    ConditionKindQuery,
-    SuggestionQuery,
-    SegmentOverlapQuery,
-    SegmentAdviceQuery,
-    SegmentComparisonQuery,
-    AutomationQuery,
-    AutomationPreviewQuery,
-    WebhookQuery,
-    WebhookDeliveryQuery,
-    CustomFieldQuery,
-    DefinitionQuery,
-    DefinitionPlanQuery,
-    ExportQuery,
-    ImportQuery,
-    FeedQuery,
-): ...
-
-
-@strawberry.type(
-    description="The mutations. Each returns its subject or payload, or an expected failure as a type with `message` and `path`."
-)
-class Mutation(
-    UpsertMutation,
-    ErasureMutation,
-    DisclosureMutation,
-    ChannelMutation,
-    EventMutation,
-    CustomFieldMutation,
-    GroupMutation,
-    GroupEditMutation,
-    SegmentMutation,
-    ReviewMutation,
-    SegmentSplitMutation,
-    AutomationMutation,
-    WebhookEndpointMutation,
-    WebhookSendingMutation,
-    DefinitionMutation,
-    ImportMutation,
-    ImportUndoMutation,
-    ExportMutation,
-    TokenMutation,
-    TrustedDocumentMutation,
-): ...
-
-
-@strawberry.type(description="The subscriptions, over websockets or server-sent events.")
-class Subscription(
-    FeedSubscription,
-    RecomputeSubscription,
-    SegmentSubscription,
-    RunSubscription,
-    ImportSubscription,
-    ExportSubscription,
-): ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -285,7 +168,7 @@ class Schema:
             )
         if operation.is_about_schema and not self._shows_itself(access):
             raise _refused(ApiError("FORBIDDEN", "Introspection is off for this token."))
-        if error := _forbidden(operation, access):
+        if error := forbidden(operation, access):
             raise _refused(error)
         if candidate.points > COST:
             raise _refused(_too_costly(candidate.points))
@@ -336,41 +219,9 @@ def _chosen(prepared: Prepared, name: str | None) -> Operation | None:
     return prepared.operations.get(name) if name is not None else None
 
 
-def _forbidden(operation: Operation, access: Access) -> GraphQLError | None:
-    """The error for an operation that needs other scopes. It refuses the whole operation before any part of it runs."""
-    needed = _scopes_needed(operation.type, operation.root_fields, operation.reads_payload)
-    missing = [scope for scope in needed if not access.allows(scope)]
-    if not missing:
-        return None
-    return ApiError("FORBIDDEN", f"The token is not allowed to do this. It needs {' and '.join(missing)}.")
-
-
-@lru_cache(_SHAPES)
-def _scopes_needed(type_: str, root_fields: frozenset[str], reads_payload: bool) -> tuple[Scope, ...]:
-    own = _SCOPES_OF_FIELDS.get(type_, {})
-    needed = {own.get(name, _SCOPES[type_]) for name in root_fields if not name.startswith("__")}
-    if reads_payload:
-        needed.add(Scope.READ)
-    return tuple(scope for scope in Scope if scope in needed)
-
-
 def _too_costly(points: int) -> GraphQLError:
     message = f"The response could hold {points:,} objects, but at most {COST:,} are allowed. Ask for smaller pages."
     return ApiError("COST_LIMIT", message, cost=points, limit=COST)
-
-
-def _declared_scopes(root: type) -> dict[str, Scope]:
-    """The scopes that fields declare for themselves, by the fields' names in the schema."""
-    definition = get_object_definition(root, strict=True)
-    names = NameConverter()
-    return {
-        names.from_field(field): field.metadata["scope"]
-        for field in definition.fields
-        if "scope" in field.metadata
-    }
-
-
-_SCOPES_OF_FIELDS: Final = {"query": _declared_scopes(Query), "mutation": _declared_scopes(Mutation)}
 
 
 def _forget_null_defaults(schema: GraphQLSchema) -> None:
