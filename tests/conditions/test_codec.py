@@ -430,9 +430,26 @@ def test_problems_are_bounded() -> None:
     assert len(problems({"country": {"in": [5] * 10_000}})) == MAX_PROBLEMS
 
 
-def test_a_name_instead_of_an_object_is_answered_with_an_example() -> None:
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"country": "LT"}, 'TextFilter, an object such as {is: "LT"}'),
+        ({"age": 18}, "NumberFilter, an object such as {gte: 18}"),
+        ({"event": {"name": "x", "times": 2}}, "CountFilter, an object such as {atLeast: 2}"),
+        ({"event": "order_placed"}, 'EventFilter, an object such as {name: "order_placed"}'),
+        ({"segment": "Loyal"}, 'SegmentFilter, an object such as {anyOf: ["seg_…"]}'),
+        ({"group": "VIP"}, 'GroupFilter, an object such as {anyOf: ["VIP"]}'),
+        (
+            {"lastEvent": {"name": "x", "at": {"isSet": True}, "notFollowedBy": "y"}},
+            'EventFollower, an object such as {name: "order_placed"}',
+        ),
+    ],
+)
+def test_a_value_instead_of_an_object_is_answered_with_an_example(
+    given: dict[str, object], expected: str
+) -> None:
     with pytest.raises(InvalidCondition) as caught:
-        condition_of({"lastEvent": {"name": "x", "at": {"isSet": True}, "notFollowedBy": "y"}})
+        condition_of(given)
 
     (problem,) = caught.value.problems
-    assert problem.message == 'expected EventFollower, an object such as {name: "order_placed"}'
+    assert problem.message == f"expected {expected}"

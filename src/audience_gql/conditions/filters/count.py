@@ -166,4 +166,5 @@ COUNT_FILTER: Final = Shape(
         "gt": "give atLeast and one more",
         "lt": "give atMost and one less",
     },
+    example="{atLeast: 2}",
 )

@@ -200,4 +200,5 @@ NUMBER_FILTER: Final = Shape(
         "atLeast": "give gte",
         "atMost": "give lte",
     },
+    example="{gte: 18}",
 )

@@ -238,4 +238,5 @@ TEXT_FILTER: Final = Shape(
         "equals": "give is",
         "like": "give matches",
     },
+    example='{is: "LT"}',
 )

@@ -168,6 +168,7 @@ _EVENT_FILTER: Final = Shape(
         ),
     ),
     build=_build,
+    example='{name: "order_placed"}',
 )
 
 register(

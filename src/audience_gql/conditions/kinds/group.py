@@ -120,6 +120,7 @@ _GROUP_FILTER: Final = Shape(
         ),
     ),
     build=_build,
+    example='{anyOf: ["VIP"]}',
 )
 
 register(

@@ -233,6 +233,7 @@ _SEGMENT_FILTER: Final = Shape(
         ),
     ),
     build=_build,
+    example='{anyOf: ["seg_…"]}',
 )
 
 register(
