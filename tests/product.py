@@ -13,6 +13,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from audience_gql.audience.access import create_token
+from audience_gql.audience.ports import Ports
+from audience_gql.audience.testing import MemorySignals, NotedJobs
+from audience_gql.audience.workspaces import create_workspace
+from audience_gql.storage.clock import DatabaseClock
+from audience_gql.storage.database import Database
 from tests import cluster
 from tests.patience import PATIENCE_SECONDS, until
 
@@ -33,16 +39,16 @@ class Product:
     """Where the processes write their logs: up.log, state/web.log and state/worker.log."""
 
     async def with_workspace(self, name: str) -> Product:
-        """The same processes, with a token that may do everything in the workspace with this name. A missing workspace is created."""
-        scopes = [word for scope in ("READ", "WRITE", "TRACK", "ADMIN") for word in ("--scope", scope)]
-        creating = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "audience_gql.cli", "token", "create", "--workspace", name, "--name", "tests", *scopes,
-            env={**os.environ, "DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url},
-            stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        printed, _ = await creating.communicate()
-        assert creating.returncode == 0
-        return replace(self, token=printed.decode().strip())
+        """The same processes, with a token that may do everything in a new workspace with this name."""
+        database = await Database.open(self.database_url, is_default=False)
+        try:
+            ports = Ports(database=database, clock=DatabaseClock(), signals=MemorySignals(), jobs=NotedJobs())
+            workspace = await create_workspace(ports=ports, name=name)
+            scopes = ("READ", "WRITE", "TRACK", "ADMIN")
+            _, secret = await create_token(ports=ports, workspace=workspace, name="tests", scopes=scopes)
+        finally:
+            await database.close()
+        return replace(self, token=secret)
 
 
 @asynccontextmanager
