@@ -48,7 +48,7 @@ async def shop(schema, database, tick_pool):
     while not (ticked := await api.membership.tick(api.bucket_id)) or not ticked.is_drained:
         continue
     async with database.acquire() as connection:
-        await connection.execute("ANALYZE segment_members")  # as autovacuum does within a minute
+        await connection.execute("ANALYZE segment_members")  # as a worker does after a fill
     return api
 
 
