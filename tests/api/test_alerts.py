@@ -9,6 +9,8 @@ import httpx
 import pytest
 import yaml
 
+from tests.patience import PATIENCE_SECONDS
+
 TEXT = (Path(__file__).parents[2] / "deploy/prometheus-rules.yml").read_text(encoding="utf-8")
 GROUPS = yaml.safe_load(TEXT)["groups"]
 RULES = [rule for group in GROUPS for rule in group["rules"]]
@@ -17,7 +19,7 @@ FUNCTIONS = {"and", "deriv", "increase", "job", "max", "min_over_time", "time", 
 
 @pytest.fixture
 async def metrics(server) -> set[str]:
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as client:
         page = (await client.get("/metrics")).text
     return {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE audience_")}
 

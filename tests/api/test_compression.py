@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from audience_gql.api.transport.compression import ASIDE_BYTES, LEAST_BYTES, compressed
+from tests.patience import PATIENCE_SECONDS
 
 BODY = b'{"data":{"people":[%s]}}' % b",".join(b'{"id":"sub_%d"}' % number for number in range(500))
 
@@ -62,7 +63,7 @@ async def test_clients_that_accept_it_get_large_answers_compressed(server, api):
     headers = {"authorization": f"Bearer {await api.token()}"}
     document = "{ subscribers(first: %d) { edges { node { id externalId } } } }"
 
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
 
         async def ask(people: int, **headers: str) -> httpx.Response:
             return await client.post("/graphql", json={"query": document % people}, headers=headers)

@@ -16,6 +16,7 @@ from audience_gql.config import Settings
 from tests.api.conftest import CREATE_GROUP
 from tests.api.test_imports import COLUMNS, START
 from tests.api.test_socket import PROTOCOL, closing_code, opened, send
+from tests.patience import PATIENCE_SECONDS
 
 EVIL = "https://evil.example"
 GROUPS = "{ groups { edges { node { name } } } }"
@@ -33,7 +34,9 @@ def forged(server, api):
         headers = {"origin": EVIL, "cookie": "token=stolen", **given.pop("headers", {})}
         if with_token:
             headers["authorization"] = f"Bearer {await api.token()}"
-        async with httpx.AsyncClient(base_url=server.url, headers=headers) as browser:
+        async with httpx.AsyncClient(
+            timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers
+        ) as browser:
             answer = await browser.request(method, path, **given)
         assert "set-cookie" not in answer.headers
         assert "access-control-allow-origin" not in answer.headers

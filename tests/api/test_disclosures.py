@@ -12,6 +12,7 @@ from audience_gql.api import ids
 from audience_gql.audience.imports.runner import ImportRunner
 from audience_gql.storage import disclosure
 from audience_gql.storage.reads import person_facts
+from tests.patience import PATIENCE_SECONDS
 from tests.storage.fitness import BUCKETED
 
 EXPORT = """mutation ($by: SubscriberKey!) { exportSubscriber(input: {subscriber: $by}) {
@@ -125,7 +126,7 @@ async def test_runs_messages_and_imports_are_told(served, server):
     columns = [{"header": "id", "to": {"profile": "EXTERNAL_ID"}}, {"header": "town", "to": {"profile": "CITY"}},
                {"header": "mail", "to": {"profile": "EMAIL"}}]  # fmt: skip
     started = (await api.data(START, columns=columns))["startImport"]
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as client:
         content = b"id,town,mail\nada,Kaunas,\nada,,not an address\nbob,Riga,\n"
         await client.put(started["uploadUrl"], content=content, headers={"content-type": "text/csv"})
     number = ids.number_of(ids.Kind.IMPORT, started["import"]["id"])

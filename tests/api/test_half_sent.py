@@ -13,6 +13,7 @@ import pytest_asyncio
 from tests.api.conftest import Server, served_by
 from tests.api.test_imports import COLUMNS, START
 from tests.api.test_socket import VIEWER, entered, received, send, subscribe
+from tests.patience import PATIENCE_SECONDS, SLACK_SECONDS
 
 SECONDS = 1.0
 pytestmark = pytest.mark.faults
@@ -40,7 +41,7 @@ async def let_go_after(server, beginning: bytes, drip: bytes = b"") -> tuple[flo
     dripping = asyncio.create_task(go_on())
     heard = b""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while part := await reader.read(4096):
                 heard += part
     except ConnectionResetError:
@@ -74,7 +75,7 @@ def post(token: str, length: int, body: bytes = b"") -> bytes:
 async def test_the_head_of_a_request_is_waited_for_so_long(hasty, beginning, drip):
     lived, heard = await let_go_after(hasty, beginning, drip)
 
-    assert SECONDS * 0.9 <= lived < SECONDS + 2
+    assert SECONDS * 0.9 <= lived < SECONDS + SLACK_SECONDS
     assert heard.startswith(b"HTTP/1.1 200" if b"healthz" in beginning else b"")
 
 
@@ -82,7 +83,7 @@ async def test_the_head_of_a_request_is_waited_for_so_long(hasty, beginning, dri
 async def test_a_body_is_waited_for_so_long(hasty, api, drip):
     lived, heard = await let_go_after(hasty, post(await api.token(), 1_000, b'{"query": '), drip)
 
-    assert SECONDS * 0.9 <= lived < SECONDS + 2
+    assert SECONDS * 0.9 <= lived < SECONDS + SLACK_SECONDS
     assert heard.startswith(b"HTTP/1.1 408 ")
     assert b"The body did not arrive within 1 s." in heard
 
@@ -91,7 +92,7 @@ async def test_a_body_that_nobody_reads_is_waited_for_so_long(hasty):
     lived, heard = await let_go_after(hasty, post("nonsense", 1_000, b"{"), b" ")
 
     assert heard.startswith(b"HTTP/1.1 401 ")
-    assert SECONDS * 0.9 <= lived < SECONDS + 2
+    assert SECONDS * 0.9 <= lived < SECONDS + SLACK_SECONDS
 
 
 async def test_a_file_that_stops_is_let_go_of_and_can_be_sent_again(hasty, api):
@@ -114,14 +115,13 @@ async def test_a_client_that_sends_in_parts_and_then_asks_again_is_answered(hast
     request = post(await api.token(), len(body))
     address = urlsplit(hasty.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    for _ in range(3):
+    for _ in range(10):  # longer than any of them may take
         for part in (request[:30], request[30:], body[:5], body[5:]):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.05)
             writer.write(part)
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 ")
         assert await reader.readexactly(31) == b'{"data":{"__typename":"Query"}}'
-        await asyncio.sleep(0.3)
     writer.close()
 
 

@@ -18,6 +18,7 @@ from audience_gql.audience.callers import Caller
 from audience_gql.config import MalformedSetting, Settings, settings_from_environment
 from audience_gql.pages import serving
 from tests.api.conftest import Api
+from tests.patience import PATIENCE_SECONDS
 
 PAGE = (Path(__file__).parents[2] / "docs/headers.md").read_text(encoding="utf-8")
 NOBODY = Caller(address=None, agent=None)
@@ -68,7 +69,7 @@ async def here(path: str, page: Path, monkeypatch: pytest.MonkeyPatch) -> httpx.
 async def test_what_the_api_answers_has_the_headers_of_the_table(server, method):
     expected = EVERYWHERE | {name: api for name, (api, _) in DEPENDING.items() if api != "none"}
     found = {}
-    async with httpx.AsyncClient(base_url=server.url, headers=SECURE) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=SECURE) as client:
         for path in [*(it for it in PATHS if it not in PAGES), "/nowhere", "/segments/a/b/c"]:
             found[path] = has(await client.request(method, path))
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.patience import PATIENCE_SECONDS
+
 VIEWER = "{ viewer { workspace { name } } }"
 JSON = "application/json; charset=utf-8"
 GRAPHQL_JSON = "application/graphql-response+json; charset=utf-8"
@@ -240,7 +242,7 @@ async def test_other_methods_are_not_allowed(client, method):
 )
 async def test_without_a_good_token_there_is_nothing(server, authorization):
     headers = {"authorization": authorization.encode("latin-1")} if authorization is not None else {}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
         for response in (
             await client.post("/graphql", json={"query": VIEWER}),
             await client.post("/graphql", content=b"\xff", headers={"content-type": "application/json"}),
@@ -253,14 +255,16 @@ async def test_without_a_good_token_there_is_nothing(server, authorization):
 async def test_a_token_opens_its_own_workspace_only(server, api, stranger):
     for each in (api, stranger):
         headers = {"authorization": f"bearer  {await each.token('READ')}"}
-        async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+        async with httpx.AsyncClient(
+            timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers
+        ) as client:
             response = await client.post("/graphql", json={"query": VIEWER})
         assert response.json()["data"]["viewer"]["workspace"]["name"] == each.access.workspace.name
 
 
 async def test_what_a_token_may_not_is_forbidden(server, api):
     headers = {"authorization": f"Bearer {await api.token('TRACK')}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
         response = await client.post("/graphql", json={"query": VIEWER})
 
     assert response.status_code == 403
@@ -282,7 +286,7 @@ async def test_big_integers_survive_the_way_there_and_back(client, api):
 
 
 async def test_metrics_are_told_in_the_way_of_prometheus(server):
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as client:
         response = await client.get("/metrics")
 
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -294,7 +298,7 @@ async def test_metrics_are_told_in_the_way_of_prometheus(server):
 
 
 async def test_the_process_lives_and_says_what_it_lacks(server):
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as client:
         alive, ready = await client.get("/healthz"), await client.get("/readyz")
 
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})

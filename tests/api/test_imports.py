@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from audience_gql.audience.imports.runner import ImportRunner
+from tests.patience import PATIENCE_SECONDS
 
 START = """
 mutation ($input: StartImportInput!) {
@@ -39,7 +40,7 @@ CSV = {"content-type": "text/csv"}
 
 
 async def put(server, path, content, headers=CSV):
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as client:
         return await client.put(path, content=content, headers=headers)
 
 

@@ -14,6 +14,7 @@ from audience_gql.client import NotAnswered, sign_in_link
 from audience_gql.config import Client
 from audience_gql.messaging.sign_in_codes import RedisCodes
 from tests.api.conftest import served_by
+from tests.patience import PATIENCE_SECONDS
 
 OURS = "audience:sign-in:*"
 TOKEN = "agq_ABCDEFGH_0123456789012345678901234567890A"
@@ -115,7 +116,7 @@ async def test_a_link_has_a_code_behind_its_hash_that_is_exchanged_once(server, 
     link = await asyncio.to_thread(sign_in_link, Client(url=f"{server.url}/graphql", token=token))
     page, _, code = link.partition("#")
     assert page == f"{server.url}/sign-in"
-    async with httpx.AsyncClient(base_url=server.url) as browser:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as browser:
         first = await browser.post("/sign-in/token", json={"code": code})
         second = await browser.post("/sign-in/token", json={"code": code})
 
@@ -137,7 +138,7 @@ async def test_a_link_has_a_code_behind_its_hash_that_is_exchanged_once(server, 
     ],
 )
 async def test_what_has_no_code_is_refused(server, content_type, body):
-    async with httpx.AsyncClient(base_url=server.url) as browser:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as browser:
         answer = await browser.post("/sign-in/token", content=body, headers={"content-type": content_type})
 
     assert answer.status_code == 400
@@ -151,7 +152,7 @@ async def test_a_token_that_opens_nothing_gets_no_link(server):
 
 async def test_a_token_that_had_too_many_links_is_told_when_to_ask_again(server, api):
     headers = {"authorization": f"Bearer {await api.token()}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
         answers = [await client.post("/sign-in/code") for _ in range(21)]
 
     assert [it.status_code for it in answers] == [200] * 20 + [429]
@@ -163,7 +164,7 @@ async def test_without_redis_a_link_is_refused(database_url, api, tmp_path):
     headers = {"authorization": f"Bearer {await api.token()}"}
     async with (
         served_by(database_url, "redis://127.0.0.1:1/0", tmp_path / "web.log") as server,
-        httpx.AsyncClient(base_url=server.url, headers=headers) as client,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client,
     ):
         answers = [
             await client.post("/sign-in/code"),
@@ -179,7 +180,7 @@ async def test_without_the_console_there_are_no_links(database_url, redis_url, a
     headers = {"authorization": f"Bearer {await api.token()}"}
     async with (
         served_by(database_url, redis_url, tmp_path / "web.log", AUDIENCE_PAGES="playground") as server,
-        httpx.AsyncClient(base_url=server.url, headers=headers) as client,
+        httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client,
     ):
         answers = [await client.post("/sign-in/code"), await client.get("/"), await client.get("/sign-in")]
 

@@ -101,7 +101,7 @@ async def befriend(served, *names: str) -> None:
 
 async def asked(server, token: str, method: str, query: str) -> httpx.Response:
     headers = {**STREAM, "authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
         if method == "GET":
             return await client.get("/graphql", params={"query": query})
         return await client.post("/graphql", json={"query": query})
@@ -156,7 +156,7 @@ async def test_what_cannot_run_is_told_in_the_stream(server, api, document, code
 
 async def test_a_hash_in_place_of_a_document_is_told_in_the_stream(server, api):
     headers = {**STREAM, "authorization": f"Bearer {await api.token()}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
         response = await client.post(
             "/graphql", json={"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}
         )
@@ -180,7 +180,7 @@ async def test_without_credentials_no_stream_begins(server):
 
 
 async def test_a_subscription_wants_a_stream(server, api):
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as client:
         headers = {"authorization": f"Bearer {await api.token()}"}
         response = await client.post("/graphql", json={"query": CHANGES}, headers=headers)
 

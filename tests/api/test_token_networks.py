@@ -16,6 +16,7 @@ from audience_gql.audience.callers import Caller
 from audience_gql.storage.models import ApiToken
 from tests.api import test_socket as sockets
 from tests.api import test_sse as streams
+from tests.patience import PATIENCE_SECONDS
 
 PROXIES = (ip_network("127.0.0.1/32"), ip_network("10.0.0.0/8"))
 INSIDE = "203.0.113.7"
@@ -132,7 +133,7 @@ async def test_every_transport_looks_at_the_address(served, server):
     secret = await bound(served, "203.0.113.0/24")
     headers = {"authorization": f"Bearer {secret}"}
     inside = headers | {"x-forwarded-for": INSIDE, "user-agent": "Mozilla/5.0"}
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url) as client:
         refused = [
             await client.post("/graphql", json=VIEWER, headers=headers),
             await client.post(

@@ -17,6 +17,7 @@ from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.trusted_texts import REMEMBERED_CHARACTERS, TrustedTexts
 from tests.api.conftest import web_client
 from tests.api.test_socket import entered, received, send
+from tests.patience import PATIENCE_SECONDS
 
 PUBLISH = """
 mutation ($documents: [String!]!) {
@@ -383,7 +384,7 @@ async def test_a_process_remembers_a_bounded_number_of_characters(api):
 async def test_a_get_is_revalidated_and_sent_again_only_if_it_changed(server, api):
     await publish(api, GROUPS, 'query Wrong { group(by: {id: "x"}) { name } }')
     headers = {"authorization": f"Bearer {await api.token()}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
         first = await client.get("/graphql", params=by_id(GROUPS))
         etag = first.headers["etag"]
         same = await client.get(
@@ -439,7 +440,7 @@ async def test_sockets_and_streams_take_hashes_and_hold_to_the_limit(server, api
                 if payload == by_id(GROUPS):
                     await received(socket)
     headers = {"authorization": f"Bearer {token}", "accept": "text/event-stream"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, base_url=server.url, headers=headers) as client:
         single = await client.post("/graphql", json=by_hash(GROUPS))
         refused = await client.get("/graphql", params={"query": CHANGES + " "})
         async with client.stream("GET", "/graphql", params=by_id(CHANGES)) as stream:

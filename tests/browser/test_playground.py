@@ -22,6 +22,11 @@ OPERATIONS = {
     for file in sorted((ROOT / "docs/operations").glob("*.graphql"))
 }
 
+STORED = """({ title, tabs }) =>
+  JSON.parse(localStorage.getItem("graphiql:tabState") ?? '{"tabs": []}').tabs.filter((it) => it.title === title).length === tabs
+"""
+"""Whether the browser has stored so many tabs with this title: the editor does it a while after the last change."""
+
 pytestmark = pytest.mark.browser
 
 
@@ -265,7 +270,7 @@ async def test_an_address_opens_a_documented_operation(visit, product):
     await expect(page.locator(".graphiql-editor-tool .view-lines").first).to_contain_text('"segment": ""')
     await expect(page).to_have_url(f"{product.origin}/graphiql")
     await expect(page.get_by_role("tab", name="Members")).to_have_count(2)  # and the example of that name
-    await page.wait_for_timeout(1_000)  # until the tabs are stored
+    await page.wait_for_function(STORED, arg={"title": "Members", "tabs": 2})
     await page.reload()
 
     await expect(page.get_by_role("tab", name="Members")).to_have_count(2)

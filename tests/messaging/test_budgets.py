@@ -13,6 +13,7 @@ from audience_gql.audience.budgets import LEAST_CREDIT, Budgets, OutOfPoints
 from audience_gql.audience.ports import LedgerAway
 from audience_gql.messaging.point_ledger import RedisLedger
 from tests.faults.proxy import before
+from tests.patience import PATIENCE_SECONDS
 
 MOST = 20_000
 PER_SECOND = 1_000
@@ -131,7 +132,7 @@ async def test_no_operation_needs_an_answer_of_the_ledger():
     ledger, token_id = Silent(), next(_tokens)
     budgets = Budgets(most=MOST, per_second=PER_SECOND, ledger=ledger, now=Clock())
 
-    async with asyncio.timeout(60):  # otherwise it would wait for ever
+    async with asyncio.timeout(PATIENCE_SECONDS):  # otherwise it would wait for ever
         assert await spend_all(budgets, token_id, 4_000) == MOST
 
     ledger.may_answer.set()
@@ -154,7 +155,7 @@ async def test_no_operation_fails_because_of_a_redis_that_vanishes(redis_url):
 
         proxy.come_back()
         later = next(_tokens)
-        async with aclosing(RedisLedger(proxy.address, clock)) as ledger, asyncio.timeout(15):
+        async with aclosing(RedisLedger(proxy.address, clock)) as ledger, asyncio.timeout(PATIENCE_SECONDS):
             known = {later: float(MOST)}
             while known == {later: MOST}:
                 await budgets.spend(later, 1)

@@ -7,6 +7,7 @@ import asyncio
 from audience_gql.messaging.connections import QUEUE, for_jobs
 from audience_gql.messaging.jobs import CLEAR, ArqJobs
 from audience_gql.messaging.signals import RedisSignals
+from tests.patience import PATIENCE_SECONDS
 
 
 async def test_who_waits_for_jobs_hears_of_one_once_it_is_in_the_queue(redis_url):
@@ -18,7 +19,7 @@ async def test_who_waits_for_jobs_hears_of_one_once_it_is_in_the_queue(redis_url
         wakeups._is_woken.clear()
 
         jobs.clear(7)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await wakeups._is_woken.wait()
 
         queued = await pool.queued_jobs(queue_name=QUEUE)
@@ -39,7 +40,7 @@ async def test_who_works_off_fills_hears_of_them_and_nothing_is_put_into_the_que
 
         for _ in range(3):
             jobs.fill(range(1_000))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await wakeups._is_woken.wait()
 
         assert await pool.queued_jobs(queue_name=QUEUE) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from audience_gql.messaging.outbox import Outbox
+from tests.patience import PATIENCE_SECONDS
 
 
 async def test_closing_ends_a_sender_that_swallows_a_cancellation():
@@ -21,7 +22,7 @@ async def test_closing_ends_a_sender_that_swallows_a_cancellation():
     outbox.put([1])
     await sending.wait()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await outbox.close()
 
     assert [task for task in asyncio.all_tasks() if task.get_name() == "outbox test"] == []

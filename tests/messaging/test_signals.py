@@ -11,6 +11,7 @@ from redis.asyncio.client import PubSub
 
 from audience_gql.audience.testing import MemorySignals
 from audience_gql.messaging.signals import RedisSignals, prefix
+from tests.patience import PATIENCE_SECONDS
 
 
 @pytest_asyncio.fixture(params=["memory", "redis"], loop_scope="session")
@@ -22,7 +23,7 @@ async def signals(request, redis_url):
 
 async def settled(wakeups) -> None:
     """Past the first wake-up, which only says: look for yourself."""
-    await wakeups.wait(2)
+    await wakeups.wait(PATIENCE_SECONDS)
     while await wakeups.wait(0.05):
         continue
 
@@ -33,7 +34,7 @@ async def test_a_listener_is_told_which_buckets_have_marks(signals):
 
         signals.marked([3, 4])
 
-        assert await wakeups.wait(2) == {3, 4}
+        assert await wakeups.wait(PATIENCE_SECONDS) == {3, 4}
 
 
 async def test_a_listener_is_told_of_its_workspace_only(signals):
@@ -43,7 +44,7 @@ async def test_a_listener_is_told_of_its_workspace_only(signals):
 
         signals.changed([1])
 
-        assert await first.wait(2) == {1}
+        assert await first.wait(PATIENCE_SECONDS) == {1}
         assert await second.wait(0.1) == frozenset()
 
 
@@ -54,7 +55,10 @@ async def test_all_listeners_of_a_topic_are_told(signals):
 
         signals.changed([1])
 
-        assert [*await asyncio.gather(first.wait(2), second.wait(2))] == [{1}, {1}]
+        assert [*await asyncio.gather(first.wait(PATIENCE_SECONDS), second.wait(PATIENCE_SECONDS))] == [
+            {1},
+            {1},
+        ]
 
 
 async def test_waiting_ends_with_the_timeout(signals):
@@ -71,7 +75,10 @@ async def test_what_comes_while_nobody_waits_is_kept(signals):
         signals.marked([2])
         await asyncio.sleep(0.1)
 
-        assert await wakeups.wait(2) == {1, 2}
+        kept = await wakeups.wait(PATIENCE_SECONDS)
+        if kept != {1, 2}:  # on a busy machine, the second is on its way
+            kept |= await wakeups.wait(PATIENCE_SECONDS)
+        assert kept == {1, 2}
 
 
 async def test_a_listener_that_comes_later_is_told_too(signals):
@@ -83,7 +90,7 @@ async def test_a_listener_that_comes_later_is_told_too(signals):
 
         signals.changed([5])
 
-        assert await other.wait(2) == {5}
+        assert await other.wait(PATIENCE_SECONDS) == {5}
 
 
 async def test_sending_to_an_unreachable_server_neither_waits_nor_fails(unused_tcp_port):
@@ -122,7 +129,7 @@ async def test_whoever_stops_listening_on_a_connection_that_is_being_torn_down_i
         monkeypatch.undo()
 
         signals.marked([3])
-        assert await kept.wait(2) == {3}
+        assert await kept.wait(PATIENCE_SECONDS) == {3}
     await signals.close()
 
 
@@ -141,7 +148,7 @@ async def test_listening_goes_on_after_a_connection_was_torn_down(redis_url, mon
     async with signals.marks() as wakeups:
         await settled(wakeups)
         signals.marked([3])
-        assert await wakeups.wait(2) == {3}
+        assert await wakeups.wait(PATIENCE_SECONDS) == {3}
     await signals.close()
 
 
@@ -153,6 +160,6 @@ async def test_a_message_that_is_not_ours_is_passed_over(redis_url):
         await stranger.publish(f"{prefix(stranger)}:marks", b"3 \xff")
         signals.marked([4])
 
-        assert await wakeups.wait(2) == {4}
+        assert await wakeups.wait(PATIENCE_SECONDS) == {4}
     await stranger.aclose()
     await signals.close()
