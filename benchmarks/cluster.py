@@ -344,9 +344,12 @@ def report_of(subjects: Sequence[Subject], rounds: int, versions: Sequence[str])
         "",
         "# A cluster against one plain server",
         "",
-        f"{WORKSPACES} workspaces with one bucket each, {PEOPLE} people and {SEGMENTS} segments. A tick has one event of one person. Upserts are new people in batches of {BATCH}.",
-        "All servers and the worker share one machine, so the rates do not show how a cluster grows. The processor time does: it is what each machine would have to do.",
-        "Processor time is per upsert, event, tick or fill. All machines besides the coordinator are added up. Ratios are to the plain server.",
+        "What a [Citus cluster](../howto/scale-out.md#citus-step-by-step) costs, compared with one plain server of Postgres. A worker does its work through the coordinator, or directly at the machines of the cluster.",
+        "",
+        f"- The data: {WORKSPACES} workspaces with one bucket each, {PEOPLE} people and {SEGMENTS} segments. A tick has one event of one person. Upserts are new people in batches of {BATCH}.",
+        "- All servers and the worker share one computer, so the rates do not show how a cluster grows. The processor time does: it is what each server would have to do.",
+        "- Processor time is per upsert, event, tick or fill. In the column “machines”, all machines besides the coordinator are added up.",
+        "- Ratios are to the plain server.",
     ]
     for what in WORK:
         lines += ["", f"## {what.capitalize()}", "", *_table(subjects, what)]
