@@ -248,15 +248,24 @@ async def said_until(text: str, *words: str) -> str:
     return said.decode()
 
 
+async def scopes_in(database_url: str) -> list[str]:
+    """The scopes of the only token in a database."""
+    connection = await asyncpg.connect(database_url)
+    scopes: list[str] = await connection.fetchval("SELECT scopes FROM api_tokens")
+    await connection.close()
+    return scopes
+
+
 async def test_a_token_a_time_zone_and_a_week(empty_database_url, redis_url):
     settings = {"DATABASE_URL": empty_database_url, "REDIS_URL": redis_url}
 
-    made = await run(*COMMANDS["token"], "--scope", "ADMIN", **settings)
+    made = await run(*COMMANDS["token"], "--scope", "TRACK", "--scope", "ADMIN", **settings)
     moved = await run(*COMMANDS["timezone"], **settings)
     refused = await run("timezone", "--workspace", "Shop", "Mars/Olympus", **settings)
     begun = await run(*COMMANDS["week-start"], **settings)
 
     assert (made.code, made.out.startswith("agq_")) == (0, True)
+    assert set(await scopes_in(empty_database_url)) == {"TRACK", "ADMIN"}
     assert (moved.code, moved.out + moved.err) == (0, "")
     assert (begun.code, begun.out + begun.err) == (0, "")
     assert refused.code == 1
