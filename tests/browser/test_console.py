@@ -19,7 +19,7 @@ from audience_gql.client import sign_in_link
 from audience_gql.config import Client
 from audience_gql.pages import serving
 from tests.browser.console import barriers, changes, document_of, enter, row, tab_to, width
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.browser
 
@@ -54,6 +54,15 @@ class Api:
             CREATE_SEGMENT, {"name": name, "condition": {"event": {"name": event, **within}}}
         )
         return made["createSegment"]["id"]
+
+    async def until_size(self, segment: str, people: int) -> None:
+        """Wait until the segment has so many members."""
+        document = "query ($input: ID!) { segment(by: { id: $input }) { memberCount } }"
+
+        async def is_so() -> bool:
+            return (await self._ask(document, segment))["segment"]["memberCount"] == people
+
+        await until(is_so)
 
     async def group(self, name: str) -> str:
         return (await self._ask(CREATE_GROUP, {"name": name}))["createGroup"]["id"]

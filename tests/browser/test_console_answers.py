@@ -100,6 +100,8 @@ async def test_an_experiment_says_what_was_found_and_whether_to_trust_it(visit, 
         for number in range(12):
             await api.person(f"{name}-{side}-{number}")
             await api.track(f"{name}-{side}-{number}", f"{side}_{name}")
+    for segment in ids:
+        await api.until_size(segment, 12)  # what somebody does before they are a member does not count
     for number in range(9):
         await api.track(f"{name}-new-{number}", f"won_{name}")
     visit.path = f"/compare?segments={','.join(ids)}"
