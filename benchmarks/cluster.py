@@ -41,10 +41,10 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.embedded import Servers
 from audience_gql.storage import buckets
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine.nodes import AUTOMATIC
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import analyze, migrate
 from tests import cluster
 

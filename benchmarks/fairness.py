@@ -36,7 +36,7 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.embedded import Servers
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import analyze, migrate
 from benchmarks.engine.environment import describe
 from benchmarks.engine.observed import share_at

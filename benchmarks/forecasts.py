@@ -25,7 +25,7 @@ from audience_gql.audience.insights.coming_changes import coming_changes
 from audience_gql.audience.insights.size_forecasts import forecast_size
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.embedded import Servers
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 from benchmarks.engine import recompute
 from benchmarks.engine.bench import Bench
 from benchmarks.engine.environment import describe

@@ -30,8 +30,8 @@ from audience_gql.conditions.sql.over_range import BITS
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.embedded import Servers
 from audience_gql.storage import buckets, definitions, segment_definitions
-from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection, Database
 from benchmarks.engine.environment import describe
 from benchmarks.engine.generator import WORKSPACE, add_size_options, size_of
 from benchmarks.engine.segments import with_ids

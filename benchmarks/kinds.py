@@ -28,7 +28,7 @@ from audience_gql.conditions.reasoning.nesting import segments_read
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.embedded import Servers
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 from benchmarks.engine import changes, recompute
 from benchmarks.engine.bench import Bench
 from benchmarks.engine.environment import describe

@@ -22,9 +22,9 @@ from time import perf_counter
 from typing import Final
 
 from audience_gql.embedded import Servers
-from audience_gql.storage.database import Database
 from audience_gql.storage.insights import comparisons, overlaps
 from audience_gql.storage.insights.comparisons import Question
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import migrate
 from benchmarks.engine.environment import describe
 

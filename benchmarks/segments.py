@@ -32,9 +32,9 @@ from audience_gql.embedded import Servers
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine import fills
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import migrate
 from benchmarks.engine.environment import describe
 from benchmarks.engine.observed import ObservedWorker

@@ -41,8 +41,8 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.embedded import Servers
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import analyze, migrate
 from benchmarks.engine.environment import describe
 from benchmarks.engine.observed import ObservedWorker, share_at

@@ -130,7 +130,7 @@ async def serve(database_url: str) -> None:
     from audience_gql.audience.testing import MemorySignals, NotedJobs  # noqa: PLC0415
     from audience_gql.audience.workspaces import create_workspace  # noqa: PLC0415
     from audience_gql.storage.clock import DatabaseClock  # noqa: PLC0415
-    from audience_gql.storage.database import Database  # noqa: PLC0415
+    from audience_gql.storage.postgres.database import Database  # noqa: PLC0415
     from audience_gql.storage.schema import migrate  # noqa: PLC0415
 
     await migrate(database_url)

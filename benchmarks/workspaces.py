@@ -42,8 +42,8 @@ from audience_gql.conditions.words.summary import summarize
 from audience_gql.embedded import Servers
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.schema import migrate
 from benchmarks.engine.environment import describe
 from benchmarks.engine.observed import ObservedWorker, Usage, share_at

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from audience_gql.storage import citus
-from audience_gql.storage.database import Connection
+from audience_gql.storage.cluster import citus
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.schema import migrate
 
 COORDINATOR = os.environ.get("CITUS_URL")

@@ -24,8 +24,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import migrate
 from tests import cluster
 from tests.product import Product, started

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from audience_gql.audience.engine.membership import Membership
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine.fills import segments_to_fill
+from audience_gql.storage.postgres.database import Database
 
 _WANTED = """
 SELECT s.id FROM buckets b JOIN segments s ON s.workspace_id = b.workspace_id

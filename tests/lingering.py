@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from audience_gql.storage.database import Database, Transaction
+from audience_gql.storage.postgres.database import Database, Transaction
 
 
 @dataclass

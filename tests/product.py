@@ -18,7 +18,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from tests import cluster
 from tests.patience import PATIENCE_SECONDS, until
 

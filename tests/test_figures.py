@@ -24,9 +24,9 @@ from audience_gql.audience.log import tails
 from audience_gql.audience.people import buckets, events
 from audience_gql.config import Settings, settings_from_environment
 from audience_gql.demo import cdnow
-from audience_gql.storage import presence
 from audience_gql.storage.engine.nodes import Nodes
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres import presence
 from tests.pages import ROOT
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

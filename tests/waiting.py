@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 _ON_ONE_SERVER = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
 _ON_A_CLUSTER = (

@@ -22,9 +22,9 @@ from audience_gql.embedded import Servers
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine import fills
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import migrate
 from benchmarks.engine.observed import ObservedWorker
 from benchmarks.engine.watched import watching

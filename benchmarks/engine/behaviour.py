@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from audience_gql.conditions.values import fold
-from audience_gql.storage.facts import json_text
+from audience_gql.storage.people.facts import json_text
 
 NAMES: Final = {
     # name: weights for a reader, a shopper, a visitor

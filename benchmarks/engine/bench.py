@@ -15,10 +15,10 @@ from audience_gql.audience.testing import NotedJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import buckets
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine import fills
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.postgres.database import Database
 from benchmarks.engine.generator import WORKSPACE
 
 _NO_TIMEOUT: Final = 0.0

@@ -32,9 +32,9 @@ from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, VECTOR
 from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef
 from audience_gql.storage import buckets, definitions
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.facts import json_text
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people.facts import json_text
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.schema import migrate
 from benchmarks.engine.behaviour import NAMES, Behaviour, draw_amounts
 from benchmarks.engine.people import FIELDS, draw_channels, draw_person

@@ -23,11 +23,11 @@ from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_ev
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs
-from audience_gql.storage import event_rows
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
-from audience_gql.storage.facts import CALLER, Mark, Source
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people import event_rows
+from audience_gql.storage.people.facts import CALLER, Mark, Source
+from audience_gql.storage.postgres.database import Database
 
 if TYPE_CHECKING:
     from benchmarks.engine.bench import Bench, Figure

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 _ESTABLISHED = "01"
 _PATIENCE_SECONDS = 60

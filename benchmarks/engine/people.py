@@ -12,7 +12,7 @@ from typing import Final
 
 from audience_gql.audience.people.profiles import PersonPatch
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage.facts import ChannelConsent
+from audience_gql.storage.people.facts import ChannelConsent
 
 FIELDS: Final = {
     "plan": "TEXT",

@@ -20,7 +20,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.sql.compiler import Statement, compile_range
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 from benchmarks.engine.bench import Bench, Figure
 from benchmarks.engine.memory import peak_memory_mb
 

@@ -22,9 +22,9 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import buckets
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import migrate
 from benchmarks.fanout.idiomatic import CHANNEL
 

@@ -17,7 +17,7 @@ from audience_gql.audience.ports import Ports
 from audience_gql.demo import loading
 from audience_gql.demo.cdnow import CUSTOMERS
 from audience_gql.opened_ports import open_ports
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
 from audience_gql.storage.schema import analyze, migrate
 from benchmarks.engine.observed import ObservedWorker
 

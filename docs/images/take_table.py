@@ -24,7 +24,7 @@ from audience_gql.demo.scoreboard import Scoreboard
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 _PICTURE = Path(__file__).with_name("live-table.svg")
 _SECONDS = 70

@@ -12,7 +12,7 @@ from audience_gql.audience.workspace_removal import begin_removal, remove_worksp
 from audience_gql.audience.workspaces import create_workspace, rename_workspace
 from audience_gql.config import Settings
 from audience_gql.opened_ports import open_ports
-from audience_gql.storage.models import ApiToken, Workspace
+from audience_gql.storage.orm.models import ApiToken, Workspace
 from audience_gql.storage.reads.batches import api_tokens
 
 

@@ -54,10 +54,10 @@ from audience_gql.pages.addresses import endpoints
 from audience_gql.pages.documents import ConsoleDocuments
 from audience_gql.pages.serving import nothing_here
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
-from audience_gql.storage.fair_queue import Bounds
-from audience_gql.storage.presence import Presence
-from audience_gql.storage.replica import Pools, Replica
+from audience_gql.storage.postgres.database import Database
+from audience_gql.storage.postgres.presence import Presence
+from audience_gql.storage.postgres.replica import Pools, Replica
+from audience_gql.storage.turns.fair_queue import Bounds
 from audience_gql.telemetry import traces
 from audience_gql.webhooks.sender import sender_for
 

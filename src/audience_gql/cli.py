@@ -75,7 +75,7 @@ def _explained() -> tuple[type[Exception], ...]:
     """The failures that are reported in one line without a traceback: they are not bugs, and the user can fix the cause."""
     from audience_gql.audience.failures import Failure  # noqa: PLC0415  # `--help` must be fast
     from audience_gql.config import MalformedSetting, MissingSetting  # noqa: PLC0415
-    from audience_gql.storage.database import Unavailable  # noqa: PLC0415
+    from audience_gql.storage.postgres.database import Unavailable  # noqa: PLC0415
     from audience_gql.storage.schema import OtherSchema  # noqa: PLC0415
     from audience_gql.telemetry.traces import TracesNotInstalled  # noqa: PLC0415
 

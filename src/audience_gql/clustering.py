@@ -9,9 +9,9 @@ from typing import Final
 
 from audience_gql.audience.failures import Failure
 from audience_gql.config import Settings
-from audience_gql.storage import citus
-from audience_gql.storage.citus import Machine, Step
-from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.cluster import citus
+from audience_gql.storage.cluster.citus import Machine, Step
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.schema import is_migrated
 
 _SECONDS: Final = 86_400.0

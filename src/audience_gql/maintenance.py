@@ -16,8 +16,8 @@ from audience_gql.audience.workspaces import (
 )
 from audience_gql.config import Settings
 from audience_gql.opened_ports import open_ports
-from audience_gql.storage.database import Unavailable
 from audience_gql.storage.engine import fills
+from audience_gql.storage.postgres.database import Unavailable
 from audience_gql.storage.schema import refuse_other_schema
 
 _POLL_SECONDS: Final = 0.2

@@ -10,7 +10,7 @@ from audience_gql.audience.trail.actors import COMMAND_LINE
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 
 @asynccontextmanager

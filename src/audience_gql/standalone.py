@@ -28,7 +28,7 @@ from audience_gql.audience.tasks import end
 from audience_gql.client import NotAnswered, sign_in_link
 from audience_gql.config import Client
 from audience_gql.opened_ports import open_ports
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
 from audience_gql.storage.schema import OtherSchema, migrate
 
 logger = logging.getLogger(__name__)

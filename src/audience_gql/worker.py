@@ -52,9 +52,9 @@ from audience_gql.messaging.jobs import CLEAR, EXPORT, IMPORT, ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import zone_clocks
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Unavailable
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.presence import Presence
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Database, Unavailable
+from audience_gql.storage.postgres.presence import Presence
 from audience_gql.storage.schema import is_migrated, refuse_other_schema
 from audience_gql.telemetry import traces
 from audience_gql.telemetry.exposition import Figures

@@ -52,8 +52,8 @@ from audience_gql.audience.workspaces import create_workspace
 from audience_gql.config import Settings
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.webhooks.guard import Policy
 from audience_gql.webhooks.sender import WebhookSender
 from tests.filling import fill_bucket

@@ -16,7 +16,7 @@ from audience_gql.api.transport.wire import decode
 from audience_gql.audience.imports.lifecycle import receive_file, start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
 from audience_gql.audience.imports.runner import ImportRunner
-from audience_gql.storage import import_messages
+from audience_gql.storage.imports import import_messages
 from audience_gql.storage.reads.slices import Slice
 
 _ANSWER: Final = "{ ... on UpsertSubscribersPayload { rejects { code message path } } }"

@@ -25,7 +25,7 @@ from graphql import (
 from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
 from audience_gql.audience.access import Access, create_token
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 READ = "{ viewer { token { scopes } } }"
 WRITE = 'mutation { createGroup(input: {name: "New"}) { __typename } }'

@@ -16,8 +16,9 @@ from audience_gql.audience.acting.actor import Actor
 from audience_gql.conditions.base import InvalidCondition
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import definitions, models
-from audience_gql.storage.database import Database
+from audience_gql.storage import definitions
+from audience_gql.storage.orm import models
+from audience_gql.storage.postgres.database import Database
 from tests.conditions.chance import Chance
 from tests.conditions.world import FIELDS, GROUPS, VOCABULARY
 

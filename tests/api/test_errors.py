@@ -9,7 +9,7 @@ from unittest.mock import patch
 import asyncpg
 import pytest
 
-from audience_gql.storage.database import Database, Unavailable
+from audience_gql.storage.postgres.database import Database, Unavailable
 from audience_gql.storage.reads import batches, pages
 
 PEOPLE = """{ subscribers(search: "maria") { edges { node { id } } } }"""

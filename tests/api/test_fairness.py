@@ -14,8 +14,8 @@ import pytest_asyncio
 from audience_gql.api import operating
 from audience_gql.api.operating import operation_bounds
 from audience_gql.config import Settings
-from audience_gql.storage.database import Database
-from audience_gql.storage.fair_queue import Asker, FairQueue
+from audience_gql.storage.postgres.database import Database
+from audience_gql.storage.turns.fair_queue import Asker, FairQueue
 from tests.api.conftest import Api, Server
 from tests.api.test_cancelled_statements import locked, patient_server
 from tests.api.test_socket import entered, received, send, subscribe

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from audience_gql.audience.testing import MemorySignals
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from tests import cluster
 from tests.api.conftest import Api, new_workspace
 from tests.api.test_trail import OWN_HASH, STEPS, run_everything

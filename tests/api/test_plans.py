@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from tests.api.buckets import another_bucket
 from tests.storage.test_past_plans import nodes, plans, sent
 

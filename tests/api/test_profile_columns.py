@@ -9,7 +9,7 @@ from audience_gql.api.schema import Schema
 from audience_gql.conditions.filters.text import TEXT_FILTER
 from audience_gql.conditions.profile import COLUMNS, NAMES, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.conditions.registry import kinds
-from audience_gql.storage.models import Subscriber
+from audience_gql.storage.orm.models import Subscriber
 from audience_gql.storage.reads.records import COLUMNS as COLUMNS_OF
 from audience_gql.storage.reads.records import SubscriberRecord
 

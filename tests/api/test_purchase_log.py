@@ -16,7 +16,7 @@ from audience_gql.audience.testing import MemorySignals
 from audience_gql.definition_files.telling import told
 from audience_gql.definition_files.texts import Text
 from audience_gql.demo import cdnow, loading
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 from tests.api.conftest import NOON, new_workspace
 from tests.api.test_definition_sets import plan
 from tests.api.test_documented_operations import with_ids

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from audience_gql.conditions.profile import VECTOR_COLUMNS
-from audience_gql.storage import models
 from audience_gql.storage.log import LoggedChange
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads.records import COLUMNS, ChannelRecord, EventRecord, SubscriberRecord
 
 

@@ -17,9 +17,9 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from audience_gql.config import MalformedSetting, settings_from_environment
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine.sweeps import beat
-from audience_gql.storage.replica import Pools, Replica
+from audience_gql.storage.postgres.database import Database
+from audience_gql.storage.postgres.replica import Pools, Replica
 from tests.api.conftest import Api, served_by, web_client
 from tests.standby import Standby, standby_of
 

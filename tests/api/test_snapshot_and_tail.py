@@ -11,7 +11,7 @@ import pytest
 from audience_gql.api import ids
 from audience_gql.api.ids import Kind
 from audience_gql.storage import buckets, definitions
-from audience_gql.storage.database import Transaction
+from audience_gql.storage.postgres.database import Transaction
 
 MEMBERS = """
 query ($id: ID!, $after: String) {

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from audience_gql.api.transport.callers import caller_of
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
 from audience_gql.audience.callers import Caller
-from audience_gql.storage.models import ApiToken
+from audience_gql.storage.orm.models import ApiToken
 from tests.api import test_socket as sockets
 from tests.api import test_sse as streams
 from tests.patience import PATIENCE_SECONDS

@@ -22,9 +22,9 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClo
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.models import Group, Segment, Workspace
+from audience_gql.storage.orm.models import Group, Segment, Workspace
+from audience_gql.storage.postgres.database import Database
 from tests.filling import fill_bucket
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -25,8 +25,8 @@ from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClo
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Database
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Database
 
 Json: TypeAlias = Any  # Any: what a call received or returned, for comparison
 CASES_A_WORLD = 20

@@ -12,7 +12,7 @@ from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.locations import Location
 from audience_gql.conditions.profile import DEGREE_COLUMNS, VECTOR_COLUMNS
 from audience_gql.storage import definitions
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from tests.audience.conftest import House
 
 _COLUMNS = {

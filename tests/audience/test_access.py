@@ -9,7 +9,7 @@ import pytest
 
 from audience_gql.audience.access import Doorkeeper, Unauthenticated, create_token
 from audience_gql.audience.failures import InvalidInput
-from audience_gql.storage.models import ApiToken
+from audience_gql.storage.orm.models import ApiToken
 
 
 async def make(house, **options):

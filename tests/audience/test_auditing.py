@@ -11,8 +11,9 @@ from audience_gql.audience.definitions.recomputes import request_recompute
 from audience_gql.audience.engine.auditor import audit_slices, metrics
 from audience_gql.audience.engine.fill_queue import FillQueue
 from audience_gql.audience.engine.membership import EVERYBODY
-from audience_gql.storage import facts, segment_definitions
+from audience_gql.storage import segment_definitions
 from audience_gql.storage.engine import fills, membership
+from audience_gql.storage.people import facts
 from tests.filling import fill_bucket
 
 LITHUANIA = {"country": {"is": "LT"}}

@@ -13,7 +13,7 @@ from audience_gql.audience.failures import InvalidInput, NotFound
 from audience_gql.audience.people.channels import set_channel_status
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
-from audience_gql.storage import facts
+from audience_gql.storage.people import facts
 from tests.waiting import somebody_waits
 
 HOUR = timedelta(hours=1)

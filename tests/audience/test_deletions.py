@@ -14,9 +14,9 @@ from audience_gql.audience.definitions.segments import InUse
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import clearing as queue
-from audience_gql.storage import facts
-from audience_gql.storage.database import Unavailable
-from audience_gql.storage.facts import PersonRow
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import PersonRow
+from audience_gql.storage.postgres.database import Unavailable
 
 PEOPLE = [f"p{number}" for number in range(7)]
 

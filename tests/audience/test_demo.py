@@ -16,7 +16,7 @@ from audience_gql.demo import cdnow, loading
 from audience_gql.storage import buckets
 from audience_gql.storage.acting.models import Automation
 from audience_gql.storage.engine import fills
-from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.orm.models import Group, Segment
 
 LOG = Path(cdnow.__file__).with_name("cdnow.txt.gz")
 

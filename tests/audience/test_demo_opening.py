@@ -10,7 +10,7 @@ import pytest
 from audience_gql.audience.acting.actor import Actor
 from audience_gql.demo import opening
 from audience_gql.storage.acting.models import Automation
-from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.orm.models import Group, Segment
 
 pytestmark = pytest.mark.slow
 

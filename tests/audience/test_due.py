@@ -14,7 +14,7 @@ from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.testing import SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.storage import buckets, definitions
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 
 MICROSECOND = timedelta(microseconds=1)
 STEP = timedelta(seconds=20)

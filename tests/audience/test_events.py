@@ -12,7 +12,7 @@ import pytest
 from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 
 def event(person: str, **more) -> EventItem:
@@ -239,7 +239,7 @@ async def test_people_are_made_with_their_events_or_not_at_all(house, monkeypatc
         raise ConnectionError("lost")
 
     with monkeypatch.context() as broken:
-        broken.setattr("audience_gql.storage.event_rows.write_events", fail)
+        broken.setattr("audience_gql.storage.people.event_rows.write_events", fail)
         with pytest.raises(ConnectionError):
             await track(house, event("new"), create_missing=True)
 
@@ -285,7 +285,7 @@ async def test_a_name_whose_batch_was_rolled_back_gets_an_id_that_exists(house, 
         raise ConnectionError("lost")
 
     with monkeypatch.context() as broken:
-        broken.setattr("audience_gql.storage.event_rows.write_events", fail)
+        broken.setattr("audience_gql.storage.people.event_rows.write_events", fail)
         with pytest.raises(ConnectionError):
             await track(house, event("ada", name="new"))
     await track(house, event("ada", name="new"))

@@ -11,7 +11,7 @@ import pytest
 from audience_gql.audience.log.cursors import CursorCodec, CursorInvalid
 from audience_gql.audience.log.feed import Batch, Feed
 from audience_gql.storage.log import FeedFilter
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
 
 CURSORS = CursorCodec(("secret",))
 OPENED = {"event": {"name": "opened", "within": {"last": {"minutes": 1}}}}

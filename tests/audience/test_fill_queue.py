@@ -23,7 +23,7 @@ from audience_gql.conditions import codec
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import buckets
 from audience_gql.storage.engine import fills
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 
 A_WHILE = timedelta(minutes=5)
 MANY = 20

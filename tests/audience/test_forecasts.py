@@ -24,7 +24,7 @@ from audience_gql.conditions.reasoning import dependencies, future
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.engine import edges as engine_edges
 from audience_gql.storage.insights import sizes as past
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 from audience_gql.storage.reads.person_facts import TooManyEvents
 from tests.audience.conftest import House
 from tests.audience.test_simulated_clock import (

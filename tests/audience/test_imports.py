@@ -37,7 +37,7 @@ from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.subscribers import BATCH_LIMIT
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage import import_files, import_messages, imports
+from audience_gql.storage.imports import import_files, import_messages, imports
 from audience_gql.storage.reads.slices import Slice
 
 NAMED = (

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from audience_gql.conditions.base import DayEdge, Edge
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 from tests.audience.conftest import NOON, House
 
 AHEAD = timedelta(days=3)

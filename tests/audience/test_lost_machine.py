@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage import buckets, citus
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage import buckets
+from audience_gql.storage.cluster import citus
+from audience_gql.storage.postgres.database import UNREACHABLE
 from tests.audience.conftest import House
 
 pytestmark = pytest.mark.on_cluster

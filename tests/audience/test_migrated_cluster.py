@@ -15,8 +15,8 @@ from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from audience_gql.audience.engine.auditing import Repaired
 from audience_gql.audience.engine.membership import Membership
 from audience_gql.cli import main
-from audience_gql.storage.database import Database
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.schema import is_migrated, migrate
 from tests import cluster
 

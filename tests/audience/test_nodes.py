@@ -14,10 +14,11 @@ import pytest_asyncio
 from audience_gql.audience.definitions.pausing import pause_segment
 from audience_gql.audience.engine.auditing import Repaired
 from audience_gql.audience.engine.membership import Membership
-from audience_gql.storage import buckets, citus, definitions
-from audience_gql.storage.database import BUSY, UNREACHABLE, RunAgain
+from audience_gql.storage import buckets, definitions
+from audience_gql.storage.cluster import citus
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, RunAgain
 from tests.faults.proxy import before
 
 PEOPLE = [f"p{n}" for n in range(8)]

@@ -16,7 +16,7 @@ from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads import batches
 from tests.audience.conftest import House
 from tests.lingering import Lingering

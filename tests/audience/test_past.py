@@ -16,9 +16,9 @@ from audience_gql.audience.log.retention import prune
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.storage import buckets, definitions
-from audience_gql.storage.database import Transaction
 from audience_gql.storage.insights.log_positions import LogExpired
 from audience_gql.storage.insights.past import WasMember, members_of_segments, were_members
+from audience_gql.storage.postgres.database import Transaction
 from audience_gql.storage.reads.slices import Position, Slice
 from tests.audience.conftest import House
 from tests.audience.test_simulated_clock import ZONES, change_somebody, define, open_house

@@ -13,7 +13,7 @@ from audience_gql.audience.definitions.segments import InUse, create_segment, up
 from audience_gql.audience.failures import InvalidInput, NotFound
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.engine import fills, membership
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 from tests.waiting import somebody_waits
 
 LITHUANIA = {"country": {"is": "LT"}}

@@ -19,7 +19,7 @@ from audience_gql.audience.workspaces import begin_new_logs
 from audience_gql.config import Settings
 from audience_gql.storage.insights import sizes as past_sizes
 from audience_gql.storage.log import FeedFilter
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
 
 CURSORS = CursorCodec(("secret",))
 LT = {"country": {"is": "LT"}}

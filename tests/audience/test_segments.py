@@ -20,7 +20,7 @@ from audience_gql.audience.failures import InvalidInput, NameTaken, NotFound
 from audience_gql.conditions import codec
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.engine import membership
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 
 LITHUANIA = {"country": {"is": "LT"}}
 LATVIA = {"country": {"is": "LV"}}

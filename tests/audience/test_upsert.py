@@ -11,8 +11,8 @@ from audience_gql.audience.definitions.fields import define_custom_field
 from audience_gql.audience.failures import InvalidInput
 from audience_gql.audience.people.erasure import erase_subscriber
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
-from audience_gql.storage import facts
-from audience_gql.storage.models import Subscriber
+from audience_gql.storage.orm.models import Subscriber
+from audience_gql.storage.people import facts
 
 
 async def person(ref: SubscriberRef | None) -> Subscriber:

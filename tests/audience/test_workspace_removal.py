@@ -12,7 +12,7 @@ from audience_gql.audience.imports.lifecycle import start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
 from audience_gql.audience.workspace_removal import BeingWritten, begin_removal, remove_workspace
 from audience_gql.audience.workspaces import rename_workspace
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
 from audience_gql.storage.tables import BUCKETED
 from tests.audience.conftest import House, _house
 

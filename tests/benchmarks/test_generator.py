@@ -21,11 +21,12 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.testing import MemorySignals, NotedJobs, SimulatedClock
 from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.profile import TEXT_COLUMNS
-from audience_gql.storage import buckets, definitions, facts, segment_definitions
-from audience_gql.storage.database import Database
+from audience_gql.storage import buckets, definitions, segment_definitions
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.facts import Mark
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import Mark
+from audience_gql.storage.postgres.database import Database
 from benchmarks.engine import generator
 
 PEOPLE, EVENTS, SEGMENTS = 500, 6_000, 100

@@ -31,8 +31,8 @@ from audience_gql.embedded import Servers
 from audience_gql.messaging.jobs import ArqJobs
 from audience_gql.messaging.signals import RedisSignals
 from audience_gql.storage.clock import DatabaseClock
-from audience_gql.storage.database import UNREACHABLE, Database, Unavailable
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.postgres.database import UNREACHABLE, Database, Unavailable
 from audience_gql.storage.schema import migrate
 from tests import cluster
 from tests.patience import PATIENCE_SECONDS

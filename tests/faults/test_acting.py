@@ -28,7 +28,7 @@ from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.webhooks.endpoints import create_endpoint
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import buckets, definitions
-from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Transaction
 from audience_gql.webhooks.guard import Policy
 from audience_gql.webhooks.sender import WebhookSender
 from tests.faults.receiver import Receiver, receiving

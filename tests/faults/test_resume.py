@@ -22,7 +22,7 @@ from audience_gql.audience.people.events import EventItem, track_events
 from audience_gql.audience.people.keys import SubscriberKey
 from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.storage import buckets, definitions
-from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Transaction
 from tests.faults.listeners import LISTEN_CLOSELY, ByPages, Listener, OnSocket, OnStream
 
 pytestmark = [pytest.mark.faults, pytest.mark.fuzz]

@@ -8,9 +8,9 @@ import pytest
 from graphql import GraphQLError
 
 from audience_gql.api.errors import for_client
-from audience_gql.storage import connections
-from audience_gql.storage.database import Database, OutcomeUnknown, Transaction, Unavailable
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres import connections
+from audience_gql.storage.postgres.database import Database, OutcomeUnknown, Transaction, Unavailable
 from tests.faults.proxy import before
 from tests.patience import SLACK_SECONDS
 

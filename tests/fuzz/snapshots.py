@@ -14,7 +14,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.evaluator import evaluate
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from tests.audience.raw_facts import facts_in
 
 

@@ -24,7 +24,7 @@ from audience_gql.audience.people.subscribers import upsert_subscribers
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import buckets, definitions
-from audience_gql.storage.database import BUSY, UNREACHABLE, Database, Transaction
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Database, Transaction
 from tests.fuzz.snapshots import Judge
 
 PEOPLE = 40

@@ -18,10 +18,11 @@ from audience_gql.audience.engine.membership import Membership
 from audience_gql.conditions.base import Edge
 from audience_gql.conditions.reasoning import dependencies
 from audience_gql.conditions.vocabulary import PLAIN_IDS
-from audience_gql.storage import buckets, definitions, facts, log
+from audience_gql.storage import buckets, definitions, log
 from audience_gql.storage.engine import membership
-from audience_gql.storage.facts import Mark
 from audience_gql.storage.log import FeedFilter
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import Mark
 from tests.fuzz.snapshots import Judge
 from tests.waiting import somebody_waits
 

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from sqlglot import exp
 
-from audience_gql.storage import citus
+from audience_gql.storage.cluster import citus
 from tests.storage.fitness import equalities, tables_of
 
 _BLOCKS = (exp.Select, exp.Update, exp.Delete)

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from audience_gql.cli import main
-from audience_gql.storage import citus
+from audience_gql.storage.cluster import citus
 from tests.storage.fitness import BUCKETED
 from tests.storage.reach import LOCAL
 

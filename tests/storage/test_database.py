@@ -8,7 +8,7 @@ import secrets
 
 import pytest
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 
 @pytest.mark.one_server("looks at a setting that connections to a cluster do not get")

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from audience_gql.storage import fair_queue
-from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, asking
+from audience_gql.storage.turns import fair_queue
+from audience_gql.storage.turns.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, asking
 
 ADA, BOB, CYD = (
     Asker(workspace_id=1, token_id=1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from audience_gql.storage.database import BUSY, UNREACHABLE, OutcomeUnknown, Unavailable
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, OutcomeUnknown, Unavailable
 
 OF_A_MACHINE = [  # as Citus 13.2 raised them when machines were killed
     ("XX000", "failure on connection marked as essential: 10.0.0.2:5432"),

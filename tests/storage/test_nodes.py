@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage.citus import Machine
-from audience_gql.storage.database import Unavailable
+from audience_gql.storage.cluster.citus import Machine
 from audience_gql.storage.engine.nodes import Nodes
 from audience_gql.storage.engine.server_pool import ServerPool
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import Unavailable
 from tests.faults.proxy import before
 
 NOT_THERE = Machine(host="127.0.0.1", port=1)

@@ -7,7 +7,7 @@ import inspect
 import tortoise
 from tortoise.fields import BigIntField
 
-from audience_gql.storage import orm_models
+from audience_gql.storage.orm import base
 
 
 def asked_for_source(base: type, monkeypatch) -> list[str]:
@@ -25,5 +25,5 @@ def asked_for_source(base: type, monkeypatch) -> list[str]:
 
 
 def test_no_source_is_read(monkeypatch):
-    assert asked_for_source(orm_models.Model, monkeypatch) == []
+    assert asked_for_source(base.Model, monkeypatch) == []
     assert asked_for_source(tortoise.Model, monkeypatch) == ["Shelf"]

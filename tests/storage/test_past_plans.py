@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 from asyncpg.connection import LoggedQuery
 
-from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.insights import past
 from audience_gql.storage.insights.past import WasMember
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.slices import Slice
 
 pytestmark = pytest.mark.one_server("looks at plans of one server")

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from asyncpg.connection import LoggedQuery
 
-from audience_gql.storage.database import Database
 from audience_gql.storage.insights import advice, flows, overlaps
+from audience_gql.storage.postgres.database import Database
 from tests.storage.test_past_plans import nodes, sent
 
 pytestmark = pytest.mark.one_server("looks at plans of one server")

@@ -12,11 +12,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from audience_gql.storage import pool as pools
-from audience_gql.storage.connections import PlainConnection
-from audience_gql.storage.database import UNREACHABLE, Database, Unavailable
-from audience_gql.storage.fair_queue import Asker, Bounds, FairQueue, asking
-from audience_gql.storage.pool import Pool
+from audience_gql.storage.postgres import pool as pools
+from audience_gql.storage.postgres.connections import PlainConnection
+from audience_gql.storage.postgres.database import UNREACHABLE, Database, Unavailable
+from audience_gql.storage.postgres.pool import Pool
+from audience_gql.storage.turns.fair_queue import Asker, Bounds, FairQueue, asking
 
 MOST = 3
 PID = "SELECT pg_backend_pid()"

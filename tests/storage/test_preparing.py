@@ -10,7 +10,7 @@ from tests.storage.test_sql_scope import WRITTEN
 SCRIPTS = {"schema.py"}
 """Files that send several commands at once, which Postgres cannot prepare, like those that begin a transaction with settings. Each run of
 the tests executes them."""
-OF_CITUS = {"citus.py"}
+OF_CITUS = {"cluster/citus.py"}
 """Reads tables of the extension. A run of the tests with CITUS_URL executes it."""
 
 

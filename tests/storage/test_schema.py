@@ -18,19 +18,19 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
 
-from audience_gql.storage import (
+from audience_gql.storage import migrations
+from audience_gql.storage.acting import models as acting_models
+from audience_gql.storage.orm import (
     document_models,
     export_models,
     import_models,
-    migrations,
     models,
     trail_models,
     work_models,
 )
-from audience_gql.storage.acting import models as acting_models
-from audience_gql.storage.database import Database
-from audience_gql.storage.orm_models import Model
-from audience_gql.storage.orm_settings import TORTOISE_ORM
+from audience_gql.storage.orm.base import Model
+from audience_gql.storage.postgres.database import Database
+from audience_gql.storage.postgres.orm_settings import TORTOISE_ORM
 from audience_gql.storage.schema import OtherSchema, is_migrated, migrate, refuse_other_schema
 
 ROOT = Path(__file__).parents[2]

@@ -13,10 +13,10 @@ import pytest_asyncio
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from audience_gql.storage.database import Database
-from audience_gql.storage.fair_queue import Asker, asking
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.composed import sharing as shared
 from audience_gql.storage.reads.composed.sharing import MOST_CALLERS, Sharing
+from audience_gql.storage.turns.fair_queue import Asker, asking
 from audience_gql.telemetry import ids, traces
 from audience_gql.telemetry.tracing import Tracing
 

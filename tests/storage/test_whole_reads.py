@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from audience_gql.storage import citus
+from audience_gql.storage.cluster import citus
 from tests.storage.fitness import parsed, problems
 from tests.storage.reach import LOCAL, Reach, reach
 from tests.storage.sent import Sent

@@ -19,9 +19,9 @@ from tests.storage.reach import Reach, reach, refusals, refused_locks
 LIST = Path(__file__).with_suffix(".toml")
 ON_ONE_MACHINE = frozenset({
     "definitions.py:hold_workspace", "definitions.py:hold_fields", "definitions.py:hold_groups", "exports.py:lock_exports",
-    "identities.py:resolve", "insights/advice.sql:note_reads", "trusted_documents.py:lock",
+    "people/identities.py:resolve", "insights/advice.sql:note_reads", "trusted_documents.py:lock",
 })  # fmt: skip
-"""The statements of one machine that have others in their place on a cluster: storage/row_locks.py and storage/known_buckets.py say why."""
+"""The statements of one machine that have others in their place on a cluster: storage/cluster/row_locks.py and storage/postgres/known_buckets.py say why."""
 
 
 def refused(name: str, text: str, *, is_written: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from audience_gql.audience.people.events import BATCH_LIMIT, EventItem, track_ev
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from benchmarks.engine.bench import Bench, Figure
 from benchmarks.engine.observed import share_at
 from benchmarks.engine.peers import dittofeed, mautic, posthog

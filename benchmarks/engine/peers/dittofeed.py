@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from benchmarks.engine.peers.subject import Subject
 
 NAME = "Dittofeed"

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from benchmarks.engine.peers.subject import Subject
 from benchmarks.engine.peers.took import Took, timed
 

@@ -15,7 +15,7 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.sql.compiler import Fragment, Statement, compile_filter, compile_range
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 END = 2**63 - 1
 

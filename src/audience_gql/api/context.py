@@ -21,8 +21,8 @@ from audience_gql.audience.ports import Ports, Sender
 from audience_gql.audience.trusted_texts import TrustedTexts
 from audience_gql.audience.webhooks.trials import Trials
 from audience_gql.config import Settings
-from audience_gql.storage.models import Workspace
-from audience_gql.storage.replica import Replica
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.replica import Replica
 
 if TYPE_CHECKING:
     from audience_gql.api.documents import Documents

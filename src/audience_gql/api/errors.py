@@ -16,10 +16,10 @@ from audience_gql.audience.budgets import OutOfPoints
 from audience_gql.audience.failures import Failure, InvalidInput, NotFound
 from audience_gql.audience.log.cursors import CursorExpired, CursorInvalid
 from audience_gql.conditions.values import instant_text
-from audience_gql.storage.database import UNREACHABLE, OutcomeUnknown
-from audience_gql.storage.fair_queue import Overloaded
 from audience_gql.storage.insights.log_positions import LogExpired
+from audience_gql.storage.postgres.database import UNREACHABLE, OutcomeUnknown
 from audience_gql.storage.reads.person_facts import TooManyEvents
+from audience_gql.storage.turns.fair_queue import Overloaded
 
 RETRY_AFTER_SECONDS: Final = 1
 _LONGEST_MESSAGE: Final = 300

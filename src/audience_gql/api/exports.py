@@ -32,8 +32,8 @@ from audience_gql.audience.exports.lifecycle import (
 )
 from audience_gql.audience.exports.plans import COLUMNS_LIMIT, DEFAULT_FIELDS, ExportPlan
 from audience_gql.conditions.profile import NAMES
-from audience_gql.storage import models
 from audience_gql.storage.exports import ExportRecord
+from audience_gql.storage.orm import models
 
 _HOURS: Final = int(KEPT.total_seconds()) // 3600
 _FIELDS: Final = (

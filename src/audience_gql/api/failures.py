@@ -21,8 +21,8 @@ from audience_gql.api.shapes import enum
 from audience_gql.audience import failures
 from audience_gql.audience.definitions import segments
 from audience_gql.audience.failures import Failure
-from audience_gql.storage import models
 from audience_gql.storage.acting.models import Automation
+from audience_gql.storage.orm import models
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment

@@ -20,10 +20,10 @@ from audience_gql.storage.acting.delivery_pages import DeliveryKey, DeliveryReco
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import RunKey, RunRecord
 from audience_gql.storage.exports import ExportRecord
-from audience_gql.storage.import_messages import RejectKey, RejectRecord
-from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage.imports.import_messages import RejectKey, RejectRecord
+from audience_gql.storage.imports.imports import ImportRecord
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
+from audience_gql.storage.orm.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.reads.composed.pieces import Id
 from audience_gql.storage.reads.records import ChangeKey, EventKey, EventRecord, Owner, SubscriberRecord
 from audience_gql.storage.trail import EntryRecord, RevisionRecord

@@ -11,7 +11,7 @@ from audience_gql.audience.people import keys
 from audience_gql.audience.people.profiles import named_identity
 from audience_gql.conditions.given_values import BadValue, given_line
 from audience_gql.conditions.values import fold
-from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.orm.models import Group, Segment
 from audience_gql.storage.reads import batches
 from audience_gql.storage.reads.records import Columns, Identity, Owner, SubscriberRecord
 

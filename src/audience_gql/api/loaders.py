@@ -27,14 +27,14 @@ from audience_gql.storage.acting.deliveries import AttemptRecord
 from audience_gql.storage.acting.delivery_pages import DeliveriesOf, DeliveryKey, DeliveryRecord
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
 from audience_gql.storage.acting.pages import FiguresOf, RunFigures, RunKey, RunRecord, RunsOf
-from audience_gql.storage.database import Database
 from audience_gql.storage.exports import ExportRecord, exports_by_ids
-from audience_gql.storage.import_messages import RejectKey, RejectRecord, rejects_by_keys
-from audience_gql.storage.imports import ImportRecord, imports_by_ids
+from audience_gql.storage.imports.import_messages import RejectKey, RejectRecord, rejects_by_keys
+from audience_gql.storage.imports.imports import ImportRecord, imports_by_ids
 from audience_gql.storage.insights import sizes
 from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.orm.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads import batches, list_pages, person_pages
 from audience_gql.storage.reads.batches import MemberOf
 from audience_gql.storage.reads.list_pages import Members

@@ -15,7 +15,15 @@ from audience_gql.api.errors import ApiError, for_client
 from audience_gql.api.time_limits import Running, TimeLimit, TookTooLong
 from audience_gql.audience.access import Access
 from audience_gql.config import Settings
-from audience_gql.storage.fair_queue import Asker, Beginnings, Bounds, FairQueue, Overloaded, Place, asking
+from audience_gql.storage.turns.fair_queue import (
+    Asker,
+    Beginnings,
+    Bounds,
+    FairQueue,
+    Overloaded,
+    Place,
+    asking,
+)
 
 _ROUND_SECONDS: Final = 0.001
 """How long operations may begin in one round of the event loop before the others wait for the next round."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Self
 
-from audience_gql.storage.deadlines import Deadline, Deadlines
+from audience_gql.storage.turns.deadlines import Deadline, Deadlines
 
 
 class TookTooLong(Exception):

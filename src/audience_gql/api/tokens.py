@@ -16,7 +16,7 @@ from audience_gql.api.viewer import ApiToken, Scope
 from audience_gql.audience.access import DEFAULT_DAYS, create_token, revoke_token
 from audience_gql.audience.callers import NETWORKS_LIMIT
 from audience_gql.audience.people.keys import UNSET, Unset
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads import batches
 
 

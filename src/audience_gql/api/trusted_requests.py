@@ -9,7 +9,7 @@ from audience_gql.api.errors import ApiError, BadUserInput
 from audience_gql.api.operation_requests import DocumentName, OperationRefused, OperationRequest
 from audience_gql.audience.access import Access
 from audience_gql.audience.trusted_texts import hash_of
-from audience_gql.storage.fair_queue import Asker, asking
+from audience_gql.storage.turns.fair_queue import Asker, asking
 
 _VERSION: Final = 1
 """The version of persisted queries that Apollo's protocol has."""

@@ -11,7 +11,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.nodes import Node
 from audience_gql.api.shapes import enum
 from audience_gql.audience.access import Access
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads import batches
 
 

@@ -28,9 +28,9 @@ from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.actors import Actor
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import definitions
-from audience_gql.storage.database import BUSY, Transaction, Unavailable
-from audience_gql.storage.fair_queue import Asker
-from audience_gql.storage.models import ApiToken, Workspace
+from audience_gql.storage.orm.models import ApiToken, Workspace
+from audience_gql.storage.postgres.database import BUSY, Transaction, Unavailable
+from audience_gql.storage.turns.fair_queue import Asker
 
 SCOPES: Final = ("READ", "WRITE", "TRACK", "ADMIN")
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from audience_gql.audience.trail.actors import SERVER, Actor
-from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.postgres.database import Connection, Database
 
 _SUCCESS: Final = range(200, 300)
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import UNREACHABLE
 from audience_gql.storage.engine import sweeps
+from audience_gql.storage.postgres.database import UNREACHABLE
 from audience_gql.storage.schema import is_migrated
 
 _SILENCE_SECONDS: Final = 20.0

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from audience_gql.audience.wakeups import Listener
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 
 class SimulatedClock:

@@ -8,9 +8,9 @@ from typing import Final
 from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFound
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import buckets, definitions, workspace_removal
-from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import membership
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
 from audience_gql.storage.tables import BUCKETED
 
 _ROWS: Final = 5_000

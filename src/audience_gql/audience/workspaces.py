@@ -19,8 +19,8 @@ from audience_gql.conditions.reasoning.nesting import reading_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.conditions.zones import zone_named
 from audience_gql.storage import buckets, definitions, segment_definitions
-from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import UNIQUE_VIOLATION, Transaction
 
 
 async def create_workspace(*, ports: Ports, name: str, timezone: str = "UTC") -> Workspace:

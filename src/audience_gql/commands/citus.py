@@ -12,7 +12,7 @@ from audience_gql.commands.environment import is_confirmed, read_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from audience_gql.storage.citus import Step
+    from audience_gql.storage.cluster.citus import Step
 
 _EPILOG = "docs/howto/scale-out.md describes each step. Make a backup and stop all processes before."
 

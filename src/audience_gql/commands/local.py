@@ -14,7 +14,7 @@ from audience_gql.commands.environment import port
 if TYPE_CHECKING:
     from audience_gql.audience.ports import Ports
     from audience_gql.standalone import Addresses, Play, Prepare
-    from audience_gql.storage.models import Workspace
+    from audience_gql.storage.orm.models import Workspace
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -78,7 +78,7 @@ def _up(parsed: argparse.Namespace) -> int:
     async def prepare(ports: Ports) -> Workspace:
         from audience_gql.audience.failures import NameTaken
         from audience_gql.audience.workspaces import create_workspace
-        from audience_gql.storage.models import Workspace
+        from audience_gql.storage.orm.models import Workspace
 
         try:
             return await create_workspace(ports=ports, name="Audience")

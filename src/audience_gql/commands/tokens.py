@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from audience_gql.commands.environment import read_settings
 
 if TYPE_CHECKING:
-    from audience_gql.storage.models import ApiToken
+    from audience_gql.storage.orm.models import ApiToken
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -21,7 +21,7 @@ from audience_gql.audience.workspaces import create_workspace
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.demo.cdnow import CUSTOMERS, PURCHASES, Purchase, occurred_at, purchases
 from audience_gql.storage.acting.models import Automation
-from audience_gql.storage.models import CustomField, Group, Segment, Workspace
+from audience_gql.storage.orm.models import CustomField, Group, Segment, Workspace
 from audience_gql.storage.schema import analyze
 
 WORKSPACE: Final = "CDNOW"

@@ -15,7 +15,7 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.demo.cdnow import purchases
 from audience_gql.demo.loading import EVENT, collect
 from audience_gql.demo.rhythm import Replayed, Rhythm
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
 
 RECENT: Final = "Bought in the last 5 minutes"
 THANKS: Final = "Thank-yous"

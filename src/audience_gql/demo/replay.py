@@ -16,8 +16,8 @@ from audience_gql.audience.ports import Ports
 from audience_gql.demo.audience_feed import Listener, listen
 from audience_gql.demo.opening import repeated, rhythm_of
 from audience_gql.demo.scoreboard import Scoreboard
-from audience_gql.storage.database import Unavailable
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Unavailable
 
 _REDRAW_SECONDS: Final = 0.5
 _LINE_SECONDS: Final = 10.0

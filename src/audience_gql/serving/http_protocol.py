@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from audience_gql.api.transport.exchange import EXCHANGE, Header, Lines, by_name
-from audience_gql.storage.deadlines import Deadline, Deadlines
+from audience_gql.storage.turns.deadlines import Deadline, Deadlines
 
 _PATH: Final = re.compile(rb"/[\w./~-]*")
 """An address that is only a path, in which nothing is encoded."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS
+from audience_gql.storage.postgres.database import Connection
 
 _COUNTED_PART = 64
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.membership import to_the_end
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)

@@ -14,9 +14,9 @@ from typing import Final
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.periods import WeekStart
 from audience_gql.conditions.vocabulary import FieldRef, GroupRef, Vocabulary
-from audience_gql.storage import row_locks
-from audience_gql.storage.database import Connection
+from audience_gql.storage.cluster import row_locks
 from audience_gql.storage.ids import IdBlocks
+from audience_gql.storage.postgres.database import Connection
 
 _IS_UNLOCKED: Final = ContextVar("is_unlocked", default=False)
 _LISTS: Final = (

@@ -10,15 +10,15 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias
 
 from audience_gql.conditions.profile import COLUMNS
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Identity, Owner
-from audience_gql.storage.import_messages import (
+from audience_gql.storage.imports.import_messages import (
     REJECT_COLUMNS,
     RejectRecord,
     hash_of_key,
     quoted_in_messages,
     reject_of,
 )
+from audience_gql.storage.people.facts import Identity, Owner
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads.person_facts import MOST_EVENTS, TooManyEvents
 
 Row: TypeAlias = Mapping[str, Any]  # Any: the columns' own types

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.membership import ListKind
-from audience_gql.storage.facts import Identity
+from audience_gql.storage.people.facts import Identity
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL = load_statements(__file__)

@@ -13,9 +13,10 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
-from audience_gql.storage import definitions, row_locks
-from audience_gql.storage.database import Connection, Database
+from audience_gql.storage import definitions
+from audience_gql.storage.cluster import row_locks
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.records import SEGMENT_STATE, State
 
 _COLUMNS: Final = (

@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from audience_gql.storage.database import Connection
+    from audience_gql.storage.postgres.database import Connection
 
 SUBSCRIBER_IDS: Final = 2**62
 """Ids of people are uniformly random in [0, 2^62), so a part of this range holds the same part of the people."""

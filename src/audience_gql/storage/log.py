@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Identity, Owner
-from audience_gql.storage.identities import owners_of
+from audience_gql.storage.people.facts import Identity, Owner
+from audience_gql.storage.people.identities import owners_of
+from audience_gql.storage.postgres.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,8 @@ from tortoise.migrations.schema_editor.asyncpg import AsyncpgSchemaEditor
 from tortoise.transactions import in_transaction
 
 from audience_gql.storage import migrations, zone_clocks
-from audience_gql.storage.database import Connection, Database, connecting
-from audience_gql.storage.orm_config import MODELS, tortoise_config
+from audience_gql.storage.postgres.database import Connection, Database, connecting
+from audience_gql.storage.postgres.orm_config import MODELS, tortoise_config
 
 _SECONDS: Final = 3600.0
 """How long one statement of a migration may run, or wait for the locks of others."""

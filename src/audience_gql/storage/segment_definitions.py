@@ -12,8 +12,8 @@ from typing import Any
 
 import asyncpg
 
-from audience_gql.storage import row_locks
-from audience_gql.storage.database import Connection
+from audience_gql.storage.cluster import row_locks
+from audience_gql.storage.postgres.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

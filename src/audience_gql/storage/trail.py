@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.facts import json_text
+from audience_gql.storage.people.facts import json_text
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.slices import (
     Entries,
     Order,

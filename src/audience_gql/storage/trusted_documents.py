@@ -9,8 +9,8 @@ from typing import Final
 
 import asyncpg
 
-from audience_gql.storage import row_locks
-from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.cluster import row_locks
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from audience_gql.storage import row_locks
-from audience_gql.storage.database import Connection
+from audience_gql.storage.cluster import row_locks
+from audience_gql.storage.postgres.database import Connection
 
 _DEFINITIONS: Final = (
     "DELETE FROM wanted_fills f USING segments s WHERE s.id = f.segment_id AND s.workspace_id = $1",

@@ -7,7 +7,7 @@ from typing import Final
 from tzdata import IANA_VERSION  # type: ignore[import-untyped]  # the package has no types
 
 from audience_gql.conditions.clocks import clocks
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 _FORM: Final = 1
 """Raise this when `conditions.clocks` writes the same zone data in another way."""

@@ -32,10 +32,10 @@ from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
 from audience_gql.audience.acting.automation import Automation as Definition
 from audience_gql.audience.acting.words import sentence
-from audience_gql.storage import models
 from audience_gql.storage.acting import pages as automations
 from audience_gql.storage.acting.models import Automation as Row
 from audience_gql.storage.acting.pages import RunFigures, RunRecord
+from audience_gql.storage.orm import models
 
 if TYPE_CHECKING:
     from audience_gql.api.acting.runs import AutomationRunConnection, RunState

@@ -13,9 +13,9 @@ from audience_gql.audience.acting.loops import Link
 from audience_gql.audience.webhooks.endpoints import EndpointConflict
 from audience_gql.audience.webhooks.replays import NotFailed
 from audience_gql.audience.webhooks.trials import TrialRunning
-from audience_gql.storage import models
 from audience_gql.storage.acting.models import Automation as Row
 from audience_gql.storage.acting.models import WebhookEndpoint as EndpointRow
+from audience_gql.storage.orm import models
 
 if TYPE_CHECKING:
     from audience_gql.api.acting.automations import Automation

@@ -31,9 +31,10 @@ from audience_gql.api.shapes import enum
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS, REJECTS_KEPT, import_progress
 from audience_gql.audience.imports.plans import ImportPlan
 from audience_gql.audience.imports.undo_requests import undo_refusal
-from audience_gql.storage import import_messages, imports, models
-from audience_gql.storage.import_messages import RejectRecord
-from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage.imports import import_messages, imports
+from audience_gql.storage.imports.import_messages import RejectRecord
+from audience_gql.storage.imports.imports import ImportRecord
+from audience_gql.storage.orm import models
 
 _REJECTS: Final = Listing("import.rejects", int)
 _NOTICES: Final = Listing("import.notices", int)

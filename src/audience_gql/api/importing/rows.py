@@ -7,7 +7,7 @@ import strawberry
 from audience_gql.api import ids
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import ListConnection, ListEdge
-from audience_gql.storage.import_messages import RejectRecord
+from audience_gql.storage.imports.import_messages import RejectRecord
 
 
 @strawberry.type(description="A row of an import that was refused. It changed nothing.")

@@ -17,7 +17,7 @@ from audience_gql.api.importing.imports import Import
 from audience_gql.api.shapes import enum
 from audience_gql.audience.imports.lifecycle import FILE_NAME_LIMIT, cancel_import, start_import
 from audience_gql.audience.imports.plans import ColumnPlan, ImportPlan
-from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage.imports.imports import ImportRecord
 
 
 @enum(

@@ -15,7 +15,7 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.shapes import enum
 from audience_gql.audience.imports import undo_requests
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS
-from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage.imports.imports import ImportRecord
 
 if TYPE_CHECKING:
     from audience_gql.api.importing.imports import Import

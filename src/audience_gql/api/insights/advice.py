@@ -13,7 +13,7 @@ from audience_gql.api.pagination import First, page_size
 from audience_gql.api.shapes import enum
 from audience_gql.audience.insights import advice
 from audience_gql.audience.insights.advice import KINDS, MANY_SMALL, MOST_COMPARED
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment

@@ -16,7 +16,7 @@ from audience_gql.audience.failures import NotFound
 from audience_gql.audience.insights import comparisons
 from audience_gql.audience.insights.comparisons import Comparison, Side
 from audience_gql.conditions.given_values import BadValue, given_number
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment

@@ -10,7 +10,7 @@ import strawberry
 from audience_gql.api.context import Info
 from audience_gql.api.insights.periods import From, To, past_period
 from audience_gql.audience.insights.flows import Flow
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.membership import MembershipCause

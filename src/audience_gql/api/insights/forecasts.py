@@ -20,7 +20,7 @@ from audience_gql.audience.definitions.given_durations import given_length
 from audience_gql.audience.insights.coming_changes import ComingChange, coming_changes
 from audience_gql.audience.insights.size_forecasts import SizeAhead, forecast_size
 from audience_gql.conditions.limits import MAX_WINDOW
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads.records import SubscriberRecord
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from audience_gql.api.pagination import After, First, Listing, Page
 from audience_gql.audience.answers.previews import Preview
 from audience_gql.audience.insights import funnels
 from audience_gql.audience.insights.funnels import condition_funnel
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.records import SubscriberRecord
 

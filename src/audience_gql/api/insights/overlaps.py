@@ -13,9 +13,9 @@ from audience_gql.api.errors import BadUserInput
 from audience_gql.api.failures import Segments
 from audience_gql.api.ids import Kind
 from audience_gql.audience.failures import NotFound
-from audience_gql.storage import models
 from audience_gql.storage.insights import overlaps
 from audience_gql.storage.insights.overlaps import Overlap
+from audience_gql.storage.orm import models
 
 MOST_SEGMENTS: Final = 8
 """More segments than this would have more than 255 combinations."""

@@ -14,7 +14,7 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.insights.periods import From, To, past_period
 from audience_gql.audience.insights import performance as insights
 from audience_gql.audience.insights.performance import Comparison
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 MOST_EVENTS: Final = 10
 

@@ -9,9 +9,9 @@ import strawberry
 from audience_gql.api.context import Info
 from audience_gql.api.declaring import RUNS_ONCE
 from audience_gql.api.errors import BadUserInput
-from audience_gql.storage import models
 from audience_gql.storage.insights import overlaps
 from audience_gql.storage.insights.overlaps import Similarity
+from audience_gql.storage.orm import models
 
 if TYPE_CHECKING:
     from audience_gql.api.lists.segments import Segment

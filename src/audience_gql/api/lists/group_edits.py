@@ -14,7 +14,7 @@ from audience_gql.api.lists.groups import Group
 from audience_gql.audience.definitions.deletions import delete_group
 from audience_gql.audience.definitions.groups import update_group
 from audience_gql.audience.people.keys import UNSET
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 
 @strawberry.input(description="Changes to a group. An omitted field stays as it is.")

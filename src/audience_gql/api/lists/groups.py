@@ -26,7 +26,7 @@ from audience_gql.audience.definitions.groups import (
 )
 from audience_gql.audience.definitions.snapshots import MEMBERS_AT_ONCE
 from audience_gql.audience.people.keys import UNSET
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads import list_pages, pages, rows
 from audience_gql.storage.reads.composed.pieces import At
 from audience_gql.storage.reads.composed.sources import PageSource, RowSource

@@ -14,8 +14,8 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import ListConnection, ListEdge
 from audience_gql.api.shapes import enum
-from audience_gql.storage import models
 from audience_gql.storage.log import LoggedChange
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads.records import SubscriberRecord
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from audience_gql.api.ids import Kind
 from audience_gql.api.lists.segments import Segment
 from audience_gql.api.shapes import enum
 from audience_gql.audience.definitions.recomputes import recompute_progress
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 
 @enum(

@@ -12,7 +12,7 @@ from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.ids import Kind
 from audience_gql.api.lists.segments import Segment
 from audience_gql.audience.definitions.reviews import MOST_REVIEWED, mark_reviewed
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 
 @strawberry.input(description="Segments that somebody has reviewed.")

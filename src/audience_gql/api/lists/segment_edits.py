@@ -25,7 +25,7 @@ from audience_gql.audience.definitions.pausing import pause_segment, resume_segm
 from audience_gql.audience.definitions.recomputes import request_recompute
 from audience_gql.audience.definitions.segments import create_segment, delete_segment, update_segment
 from audience_gql.audience.people.keys import UNSET
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 
 @strawberry.input(description="A segment to create.")

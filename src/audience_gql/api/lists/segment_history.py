@@ -12,7 +12,7 @@ from audience_gql.api.context import Info
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page
 from audience_gql.api.scalars import Condition
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.trail import RevisionRecord
 
 _HISTORY: Final = Listing("segment.history", datetime, int)

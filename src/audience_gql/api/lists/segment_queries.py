@@ -14,7 +14,7 @@ from audience_gql.api.lists.orders import ListOrder, OrderBy, listings
 from audience_gql.api.lists.segments import Segment, SegmentConnection, SegmentState
 from audience_gql.api.pagination import PAGE_SIZE, After, First, Page
 from audience_gql.api.search import Search, words
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads import pages, rows
 from audience_gql.storage.reads.composed.sources import PageSource, RowSource
 from audience_gql.storage.reads.records import Columns

@@ -18,7 +18,7 @@ from audience_gql.audience.definitions.splitting import (
     ShareItem,
     split_segment,
 )
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 
 @strawberry.input(description="One share of a segment.")

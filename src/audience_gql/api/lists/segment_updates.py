@@ -14,7 +14,7 @@ from audience_gql.api.errors import BadUserInput
 from audience_gql.api.ids import Kind
 from audience_gql.api.lists.segments import Segment
 from audience_gql.api.pagination import LARGEST_PAGE
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 
 @strawberry.type

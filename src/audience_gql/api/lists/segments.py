@@ -35,9 +35,9 @@ from audience_gql.api.pagination import (
 from audience_gql.api.scalars import Condition, instant_at
 from audience_gql.api.shapes import enum
 from audience_gql.audience.answers import explanations
-from audience_gql.storage import models
 from audience_gql.storage.insights.sizes import Size
 from audience_gql.storage.log import LoggedChange
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads import list_pages, rows
 from audience_gql.storage.reads.composed.pieces import At
 from audience_gql.storage.reads.composed.sources import PageSource

@@ -17,7 +17,7 @@ from audience_gql.api.shapes import enum
 from audience_gql.audience.definitions.deletions import delete_custom_field
 from audience_gql.audience.definitions.fields import define_custom_field, update_custom_field
 from audience_gql.audience.people.keys import UNSET
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 
 
 @enum(

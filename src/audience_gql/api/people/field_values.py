@@ -12,7 +12,7 @@ from strawberry.scalars import JSON
 from audience_gql.api.context import Context, Info
 from audience_gql.api.declaring import together
 from audience_gql.api.people.custom_fields import CustomField
-from audience_gql.storage import models
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads import rows
 from audience_gql.storage.reads.composed.sources import RowsSource, ValueSource
 from audience_gql.storage.reads.records import Columns, SubscriberRecord

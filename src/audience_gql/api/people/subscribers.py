@@ -22,8 +22,8 @@ from audience_gql.api.people import field_values, memberships
 from audience_gql.api.people.events import EventConnection
 from audience_gql.api.search import Search, words
 from audience_gql.api.shapes import enum
-from audience_gql.storage import models
 from audience_gql.storage.log import LoggedChange
+from audience_gql.storage.orm import models
 from audience_gql.storage.reads import pages, person_pages, rows
 from audience_gql.storage.reads.composed.pieces import At
 from audience_gql.storage.reads.composed.sources import PageSource, RowSource, RowsSource

@@ -8,7 +8,7 @@ from typing import Final
 
 from audience_gql.audience.access import Access, Doorkeeper, Unauthenticated
 from audience_gql.audience.callers import Asked
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.postgres.database import UNREACHABLE
 
 RECHECK_SECONDS: Final = 2.0
 """A revoked token loses its connections within five seconds: these two, and three for which a valid token is remembered. An expired one within two."""

@@ -28,8 +28,8 @@ from audience_gql.audience.exports.plans import ExportPlan
 from audience_gql.audience.exports.reading import ExportFailed, FileGone, open_export, pieces
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.tasks import end
-from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.exports import ExportRecord
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE
 
 _MEDIA_TYPES: Final = {"CSV": "text/csv; charset=utf-8; header=present", "NDJSON": "application/x-ndjson"}
 _SLICE_BYTES: Final = 64 * 1024

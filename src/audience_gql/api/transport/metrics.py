@@ -20,9 +20,9 @@ from audience_gql.audience.access import Unauthenticated
 from audience_gql.audience.acting import figures as acting
 from audience_gql.audience.engine.auditor import metrics
 from audience_gql.audience.webhooks import figures as webhooks
-from audience_gql.storage.database import UNREACHABLE
-from audience_gql.storage.pool import PoolUse
-from audience_gql.storage.replica import Replica
+from audience_gql.storage.postgres.database import UNREACHABLE
+from audience_gql.storage.postgres.pool import PoolUse
+from audience_gql.storage.postgres.replica import Replica
 from audience_gql.telemetry.exposition import Figures, written
 from audience_gql.telemetry.metrics import WEB
 

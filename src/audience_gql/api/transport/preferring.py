@@ -12,7 +12,7 @@ from audience_gql.api.context import Context, Services
 from audience_gql.api.schema import Candidate, Schema
 from audience_gql.api.transport.exchange import Header
 from audience_gql.storage.clock import StoppedClock
-from audience_gql.storage.replica import AsOf, Pools, Replica
+from audience_gql.storage.postgres.replica import AsOf, Pools, Replica
 
 _APPLIED: Final[Header] = (b"preference-applied", b"replica")
 

@@ -27,7 +27,7 @@ from audience_gql.api.transport.wire import Unreadable, decode
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.audience.callers import Asked
 from audience_gql.config import Settings
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.postgres.database import UNREACHABLE
 
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"

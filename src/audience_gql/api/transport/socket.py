@@ -27,7 +27,7 @@ from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.shared_execution import Result
 from audience_gql.audience.tasks import end
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.postgres.database import UNREACHABLE
 
 if TYPE_CHECKING:
     from audience_gql.api.transport.sockets import Sockets

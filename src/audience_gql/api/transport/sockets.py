@@ -23,7 +23,7 @@ from audience_gql.api.transport.socket import FORBIDDEN, GOING_AWAY, Socket
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.access import Access, good_tokens
 from audience_gql.audience.tasks import end
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.postgres.database import UNREACHABLE
 
 WRONG_PROTOCOL: Final = 4406
 _LOOK_SECONDS: Final = 1.0

@@ -26,7 +26,7 @@ from audience_gql.audience.imports.lifecycle import (
     file_too_large,
     receive_file,
 )
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.postgres.database import UNREACHABLE
 
 _STATUS_OF: Final[dict[type[Failure], HTTPStatus]] = {
     NotFound: HTTPStatus.NOT_FOUND,

@@ -18,11 +18,11 @@ from audience_gql.audience.acting.effects import Effects
 from audience_gql.audience.acting.matching import matching_people
 from audience_gql.audience.acting.telling import ToldRun, tell
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import facts
 from audience_gql.storage.acting import automations, runs
 from audience_gql.storage.acting.runs import EndedRun, NewRun, Place, RunState, Unread, WaitingRun
-from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people import facts
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Connection, Transaction
 
 CHANGES_A_STEP: Final = 500
 _ERASED: Final = "the person was erased"

@@ -18,9 +18,9 @@ from audience_gql.audience.engine.schedule import Schedule, Urgency
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
 from audience_gql.storage.acting import automations, runs
-from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE
 from audience_gql.telemetry import traces
 from audience_gql.telemetry.ids import WORK, named_ids
 from audience_gql.telemetry.metrics import ACTING_DURATION

@@ -24,8 +24,8 @@ from audience_gql.conditions.vocabulary import IdCodec
 from audience_gql.storage import buckets, clearing, definitions
 from audience_gql.storage.acting import automations
 from audience_gql.storage.acting.models import Automation as Row
-from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import UNIQUE_VIOLATION, Connection, Transaction
 
 AUTOMATIONS_A_WORKSPACE: Final = 200
 

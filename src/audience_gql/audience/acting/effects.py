@@ -21,10 +21,11 @@ from audience_gql.audience.people.events import EventItem, track_within
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.subscribers import upsert_within
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, facts
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.facts import LIVE, Mark, Source
-from audience_gql.storage.models import Workspace
+from audience_gql.storage import definitions
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import LIVE, Mark, Source
+from audience_gql.storage.postgres.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

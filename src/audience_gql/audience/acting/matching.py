@@ -13,7 +13,7 @@ from audience_gql.conditions.reasoning.nesting import segments_read
 from audience_gql.conditions.sql.compiler import compile_people
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 _THE_CONDITION: Final = 0
 

@@ -17,8 +17,8 @@ from audience_gql.conditions.vocabulary import IdCodec
 from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.acting.models import Automation as Row
 from audience_gql.storage.acting.models import WebhookEndpoint
-from audience_gql.storage.database import Connection
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection
 
 
 class AutomationLoop(Failure):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from audience_gql.audience.acting.automation import Automation, Webhook
 from audience_gql.storage.acting import outbox
 from audience_gql.storage.acting.outbox import NewChange
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 
 class ToldRun(NamedTuple):

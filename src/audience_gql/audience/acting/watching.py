@@ -9,7 +9,7 @@ from typing import Final
 
 from audience_gql.audience.ports import Ports
 from audience_gql.storage.acting.pages import RunRecord, runs_changed_since
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.postgres.database import UNREACHABLE
 
 _RUNS_A_READ: Final = 500
 _OVERLAP: Final = timedelta(seconds=10)

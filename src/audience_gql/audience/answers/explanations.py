@@ -23,9 +23,9 @@ from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Owner
-from audience_gql.storage.identities import owners_of
+from audience_gql.storage.people.facts import Owner
+from audience_gql.storage.people.identities import owners_of
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads.person_facts import TooManyEvents, facts_by_owners
 from audience_gql.storage.segment_definitions import SegmentDefinition
 

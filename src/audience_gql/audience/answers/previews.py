@@ -24,8 +24,8 @@ from audience_gql.conditions.reasoning.warnings import leaves_with_values, nobod
 from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 from audience_gql.conditions.words.summary import summarize
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.database import Connection
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads import previews
 from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.pages import Filter

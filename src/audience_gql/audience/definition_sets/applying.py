@@ -19,9 +19,9 @@ from audience_gql.audience.definition_sets.work import Work, name_of
 from audience_gql.audience.failures import Failure, InvalidInput
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.joined import JoinedDatabase
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
+from audience_gql.storage.postgres.joined import JoinedDatabase
 
 
 class PlanConflict(Failure):

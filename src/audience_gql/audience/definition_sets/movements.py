@@ -16,8 +16,8 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.kinds.combinators import All, Not
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage.acting.models import Automation as Row
-from audience_gql.storage.database import Connection
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads import batches, previews
 from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.pages import Filter

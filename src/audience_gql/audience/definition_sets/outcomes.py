@@ -16,8 +16,8 @@ from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.acting.models import Automation
-from audience_gql.storage.database import Connection
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection
 
 _SOURCES: Final[Mapping[DefinitionKind, Literal["field", "group", "segment"]]] = {
     "CUSTOM_FIELD": "field",

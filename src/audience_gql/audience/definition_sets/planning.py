@@ -17,8 +17,8 @@ from audience_gql.audience.definition_sets.outcomes import Outcome
 from audience_gql.audience.definition_sets.plans import Plan, Step
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import definitions
-from audience_gql.storage.database import RETRIABLE, Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import RETRIABLE, Transaction
 
 PlannedAction: TypeAlias = Literal["CREATE", "UPDATE", "DELETE", "FOLLOW"]
 

@@ -17,7 +17,7 @@ from audience_gql.audience.definitions.segments import delete_segment
 from audience_gql.audience.failures import Failure
 from audience_gql.conditions.input.respelling import ids_in
 from audience_gql.storage.acting.models import Automation
-from audience_gql.storage.models import CustomField, Group, Segment
+from audience_gql.storage.orm.models import CustomField, Group, Segment
 
 
 async def prune(work: Work) -> None:

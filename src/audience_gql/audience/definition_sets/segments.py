@@ -19,7 +19,7 @@ from audience_gql.audience.definitions.segments import Saving, create_segment, u
 from audience_gql.conditions.base import Condition, InvalidCondition
 from audience_gql.conditions.input.respelling import ids_in
 from audience_gql.conditions.words.outline import difference, outline
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
 
 _Matched: TypeAlias = Matched[GivenSegment, Segment]
 

@@ -14,7 +14,7 @@ from audience_gql.conditions.input.respelling import respelled
 from audience_gql.storage import definitions
 from audience_gql.storage.acting.models import Automation as Row
 from audience_gql.storage.acting.models import WebhookEndpoint
-from audience_gql.storage.models import CustomField, Group, Segment, Workspace
+from audience_gql.storage.orm.models import CustomField, Group, Segment, Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

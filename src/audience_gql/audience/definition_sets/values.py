@@ -14,7 +14,7 @@ from audience_gql.audience.definitions.groups import create_group, update_group
 from audience_gql.audience.failures import Failure
 from audience_gql.audience.names import kept_description
 from audience_gql.conditions.given_values import BadValue
-from audience_gql.storage.models import CustomField, Group
+from audience_gql.storage.orm.models import CustomField, Group
 
 
 async def apply_fields(work: Work, given: Sequence[GivenField]) -> None:

@@ -17,8 +17,8 @@ from audience_gql.audience.definition_sets.telling import Stored
 from audience_gql.audience.failures import Failure, Issue, Path
 from audience_gql.audience.ports import Ports
 from audience_gql.storage.acting.models import Automation
-from audience_gql.storage.database import Connection
-from audience_gql.storage.models import CustomField, Group, Segment, Workspace
+from audience_gql.storage.orm.models import CustomField, Group, Segment, Workspace
+from audience_gql.storage.postgres.database import Connection
 
 Row: TypeAlias = CustomField | Group | Segment | Automation
 _PLURALS: Final[Mapping[DefinitionKind, str]] = {

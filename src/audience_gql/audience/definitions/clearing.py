@@ -12,10 +12,10 @@ from audience_gql.audience.ports import Ports
 from audience_gql.storage import buckets, clearing
 from audience_gql.storage.acting import automations, deliveries, endpoints
 from audience_gql.storage.clearing import Wanted
-from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import Change
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE
 
 _PEOPLE: Final = 5_000
 """People in one slice: few enough that ticks and writers wait no longer than for another tick."""

@@ -14,9 +14,10 @@ from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.base import Read
-from audience_gql.storage import clearing, definitions, row_locks
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.models import CustomField, Group, Workspace
+from audience_gql.storage import clearing, definitions
+from audience_gql.storage.cluster import row_locks
+from audience_gql.storage.orm.models import CustomField, Group, Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 
 async def delete_group(*, ports: Ports, workspace: Workspace, group_id: int | None) -> None:

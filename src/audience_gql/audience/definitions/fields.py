@@ -14,8 +14,8 @@ from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.given_values import BadValue, given_text
 from audience_gql.storage import definitions
-from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
-from audience_gql.storage.models import CustomField, Workspace
+from audience_gql.storage.orm.models import CustomField, Workspace
+from audience_gql.storage.postgres.database import UNIQUE_VIOLATION, Transaction
 
 LABEL_LIMIT: Final = 200
 

@@ -19,10 +19,11 @@ from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.base import Read
 from audience_gql.conditions.values import fold
-from audience_gql.storage import definitions, facts
-from audience_gql.storage.database import UNIQUE_VIOLATION, Transaction
-from audience_gql.storage.facts import Mark
-from audience_gql.storage.models import Group, Workspace
+from audience_gql.storage import definitions
+from audience_gql.storage.orm.models import Group, Workspace
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import Mark
+from audience_gql.storage.postgres.database import UNIQUE_VIOLATION, Transaction
 
 MEMBERS_A_CALL: Final = 1000
 

@@ -14,8 +14,8 @@ from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, EntryKind, record
 from audience_gql.conditions.base import Read
 from audience_gql.storage import buckets, definitions, segment_definitions
-from audience_gql.storage.database import Connection, Transaction
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.postgres.database import Connection, Transaction
 from audience_gql.storage.reads import batches
 
 

@@ -11,7 +11,7 @@ from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import definitions, segment_definitions
 from audience_gql.storage.acting.models import Automation
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 
 async def segments_reading(connection: Connection, workspace_id: int, read: Read) -> tuple[int, ...]:

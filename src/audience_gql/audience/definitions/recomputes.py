@@ -9,9 +9,9 @@ from typing import Final, Literal
 from audience_gql.audience.definitions.segments import get_segment
 from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import Transaction
 from audience_gql.storage.engine import fills
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 _PROGRESS_SECONDS: Final = 1.0
 

@@ -8,9 +8,9 @@ from typing import Final
 from audience_gql.audience.definitions.segments import get_segment
 from audience_gql.audience.failures import InvalidInput, Issue, ProblemCode
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import Transaction
 from audience_gql.storage.insights import advice
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 MOST_REVIEWED: Final = 100
 

@@ -29,10 +29,10 @@ from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
 from audience_gql.conditions.words.outline import difference, outline
 from audience_gql.conditions.words.summary import summarize
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
 from audience_gql.storage.engine import fills
-from audience_gql.storage.facts import BULK, LIVE
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.people.facts import BULK, LIVE
+from audience_gql.storage.postgres.database import UNIQUE_VIOLATION, Connection, Transaction
 
 
 class SegmentCycle(Failure):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from audience_gql.audience.failures import InvalidInput, Issue, NotFound
-from audience_gql.storage import facts
-from audience_gql.storage.database import Connection
+from audience_gql.storage.people import facts
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads import batches
 
 MEMBERS_AT_ONCE: Final = 10_000

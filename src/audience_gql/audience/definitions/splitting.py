@@ -21,8 +21,8 @@ from audience_gql.conditions.given_values import BadValue, given_number
 from audience_gql.conditions.values import decimal_of, fold, number_of
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.storage import definitions
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 LEAST_SHARES: Final = 2
 MOST_SHARES: Final = 10

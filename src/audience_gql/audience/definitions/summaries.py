@@ -8,8 +8,8 @@ from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS
 from audience_gql.conditions.words.summary import summarize
 from audience_gql.storage import definitions
-from audience_gql.storage.database import Connection
-from audience_gql.storage.models import Segment
+from audience_gql.storage.orm.models import Segment
+from audience_gql.storage.postgres.database import Connection
 
 
 async def rewrite_summaries(connection: Connection, workspace_id: int, segment_ids: Collection[int]) -> None:

@@ -13,8 +13,8 @@ from audience_gql.audience.trail import portraits
 from audience_gql.audience.trail.entries import Change, EntryKind, record
 from audience_gql.audience.trusted_texts import hash_of, is_hash
 from audience_gql.storage import trusted_documents
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
 from audience_gql.storage.trusted_documents import DocumentRecord
 
 DOCUMENTS_LIMIT: Final = 10_000

@@ -20,7 +20,7 @@ from audience_gql.storage.engine.calendar_edges import next_crossing
 from audience_gql.storage.engine.edges import clock_ref
 from audience_gql.storage.engine.evaluation import Evaluable
 from audience_gql.storage.engine.membership import Cause, Change, TakenMark
-from audience_gql.storage.facts import CHANNEL_NUMBERS
+from audience_gql.storage.people.facts import CHANNEL_NUMBERS
 
 Fact: TypeAlias = tuple[str, int]
 """A kind of fact as marks and reads name it: ("event", name id), ("field", field id), ("group", group id), ("profile", 0). A person who

@@ -13,11 +13,11 @@ from typing import Final
 
 from audience_gql.audience.engine.verdicts import Verdicts
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import EvaluationFailed
 from audience_gql.storage.engine.membership import BucketHead, FillState
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import Connection
 
 _ATTEMPTS: Final = 300
 """More than the number of slices in the largest crowd."""

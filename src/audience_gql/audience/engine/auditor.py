@@ -9,9 +9,9 @@ from typing import Final
 from audience_gql.audience.engine.membership import EVERYBODY, Membership
 from audience_gql.audience.engine.sharing import MISSED_AFTER
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import audits, membership
 from audience_gql.storage.ids import SUBSCRIBER_IDS
+from audience_gql.storage.postgres.database import Connection
 
 SLICES: Final = 20
 PEOPLE_A_SLICE: Final = 2_000

@@ -17,9 +17,9 @@ from typing import Final, TypeAlias
 from audience_gql.audience.engine.affected import Fact, Plan, fact_of, is_of_event_itself
 from audience_gql.audience.engine.pace import next_size
 from audience_gql.conditions.base import AnyEdge, Edge
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import edges, membership
 from audience_gql.storage.engine.membership import BucketHead, BucketTimes, Change, TakenMark
+from audience_gql.storage.postgres.database import Connection
 
 _INSTANTS_KEPT: Final = 200_000
 FIRST_SLICE: Final = 10_000

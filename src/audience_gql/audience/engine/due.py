@@ -14,8 +14,8 @@ from audience_gql.conditions.reasoning.dependencies import edges
 from audience_gql.conditions.reasoning.nesting import verdict_order
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import buckets, segment_definitions
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.edges import due_by_edge
+from audience_gql.storage.postgres.database import Connection
 
 
 async def next_change_by_segments(

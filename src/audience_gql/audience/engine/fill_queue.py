@@ -17,10 +17,10 @@ from audience_gql.audience.engine.table_statistics import TableStatistics
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
 from audience_gql.audience.wakeups import Listener
-from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import fills
 from audience_gql.storage.engine.fills import WaitingFill
-from audience_gql.storage.facts import BULK
+from audience_gql.storage.people.facts import BULK
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE
 from audience_gql.telemetry import traces
 from audience_gql.telemetry.ids import WORK, named_ids
 from audience_gql.telemetry.metrics import FILL_DURATION

@@ -13,11 +13,11 @@ from audience_gql.audience.engine.pace import next_size
 from audience_gql.audience.engine.verdicts import Verdicts
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import retention
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import EvaluationFailed
 from audience_gql.storage.engine.membership import BucketHead, FillState
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import Connection
 
 FIRST_RANGE: Final = 20_000
 _LEAST: Final = 500

@@ -20,7 +20,6 @@ from audience_gql.audience.engine.pace import next_size
 from audience_gql.audience.engine.schedule import Urgency
 from audience_gql.audience.engine.verdicts import Verdicts
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import EvaluationFailed
 from audience_gql.storage.engine.membership import (
@@ -32,7 +31,8 @@ from audience_gql.storage.engine.membership import (
     TakenMark,
 )
 from audience_gql.storage.engine.tick_pool import TickPool
-from audience_gql.storage.facts import BULK
+from audience_gql.storage.people.facts import BULK
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.telemetry import traces
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.codec import parse
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import BucketHead, TickSegments
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.segment_definitions import SegmentDefinition
 
 _PLANS_KEPT: Final = 300

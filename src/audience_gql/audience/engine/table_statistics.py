@@ -7,8 +7,8 @@ import time
 from typing import Final
 
 from audience_gql.audience.ports import Ports
-from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import table_statistics
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE
 
 _PAUSE_SECONDS: Final = 600.0
 """After a failure, autovacuum has this long to do it instead."""

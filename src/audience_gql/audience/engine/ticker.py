@@ -19,9 +19,9 @@ from audience_gql.audience.engine.schedule import Schedule, Urgency
 from audience_gql.audience.engine.sharing import MISSED_AFTER, Share
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
-from audience_gql.storage.database import BUSY, UNREACHABLE
 from audience_gql.storage.engine import sweeps
-from audience_gql.storage.facts import BULK
+from audience_gql.storage.people.facts import BULK
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE
 from audience_gql.telemetry.ids import WORK
 from audience_gql.telemetry.metrics import MEMBERSHIP_CHANGES, TICK_DURATION, TICK_LATENCY
 

@@ -11,11 +11,11 @@ from audience_gql.audience.engine.affected import Plan
 from audience_gql.audience.engine.plans import Plans
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import segment_definitions
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.evaluation import Evaluation, EvaluationFailed
 from audience_gql.storage.engine.membership import BucketHead
 from audience_gql.storage.engine.tick_pool import TickPool
+from audience_gql.storage.postgres.database import Connection
 
 logger = logging.getLogger(__name__)
 

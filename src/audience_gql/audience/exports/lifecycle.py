@@ -17,10 +17,10 @@ from audience_gql.audience.failures import InvalidInput, Issue, NotFound, Path
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import definitions, exports
-from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.engine.membership import ListKind
 from audience_gql.storage.exports import ExportedList, ExportRecord
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection, Transaction
 
 KEPT: Final = timedelta(hours=24)
 """How long after its request an export expires."""

@@ -16,8 +16,8 @@ from audience_gql.audience.exports.rows import RowWriter
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.webhooks.messages import MessageIds
 from audience_gql.storage import definitions, exports, log
-from audience_gql.storage.database import Connection, Transaction
 from audience_gql.storage.exports import ExportRecord
+from audience_gql.storage.postgres.database import Connection, Transaction
 
 _SILENCE: Final = timedelta(seconds=20)
 """After this time without a sign of life of its worker, an export is begun again. A worker gives a sign after each batch of rows."""

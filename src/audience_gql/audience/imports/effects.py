@@ -13,8 +13,8 @@ from typing import Any, Final
 from audience_gql.audience.people.bucket_writer import BucketWriter
 from audience_gql.audience.people.working_copy import Draft
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS
-from audience_gql.storage.facts import ChannelConsent, PersonRow
-from audience_gql.storage.import_effects import Effect
+from audience_gql.storage.imports.import_effects import Effect
+from audience_gql.storage.people.facts import ChannelConsent, PersonRow
 
 COLUMNS: Final = (*TEXT_COLUMNS, "birthday")
 """The columns of the profile, except for the location, whose two columns change together."""

@@ -16,10 +16,11 @@ from audience_gql.audience.imports.plans import ImportPlan
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.conditions.given_values import BadValue, given_line
-from audience_gql.storage import definitions, import_files, imports
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.imports import ImportRecord
-from audience_gql.storage.models import Workspace
+from audience_gql.storage import definitions
+from audience_gql.storage.imports import import_files, imports
+from audience_gql.storage.imports.imports import ImportRecord
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 FILE_BYTES: Final = 1024**3
 PIECE_BYTES: Final = 256 * 1024

@@ -16,7 +16,7 @@ from audience_gql.conditions.given_values import shown
 from audience_gql.conditions.profile import DEGREE_COLUMNS, NAMES
 from audience_gql.conditions.values import read_number
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
-from audience_gql.storage.facts import KEY_COLUMNS
+from audience_gql.storage.people.facts import KEY_COLUMNS
 
 TargetKind: TypeAlias = Literal["profile", "field", "channel", "group"]
 COLUMNS_LIMIT: Final = 200

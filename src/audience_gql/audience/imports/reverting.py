@@ -16,8 +16,15 @@ from audience_gql.audience.people.consent import CHANNELS_OF_ADDRESS, NOTHING_SA
 from audience_gql.audience.people.profiles import identity
 from audience_gql.conditions.profile import DEGREE_COLUMNS
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage.facts import KEY_COLUMNS, ChannelConsent, Identity, IdentityKind, Owner, PersonRow
-from audience_gql.storage.import_effects import Effect
+from audience_gql.storage.imports.import_effects import Effect
+from audience_gql.storage.people.facts import (
+    KEY_COLUMNS,
+    ChannelConsent,
+    Identity,
+    IdentityKind,
+    Owner,
+    PersonRow,
+)
 
 _ADDRESS_OF_CHANNEL: Final = {
     channel: KEY_COLUMNS[kind]  # type: ignore[index]  # its keys are kinds

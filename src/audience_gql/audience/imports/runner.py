@@ -23,12 +23,13 @@ from audience_gql.audience.people.buckets import open_another_if_full
 from audience_gql.audience.people.profiles import identity
 from audience_gql.audience.people.subscribers import Upserted, upsert_within
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, import_effects, import_files, import_messages, imports
-from audience_gql.storage.database import Connection, Transaction
-from audience_gql.storage.facts import IMPORT, Identity
-from audience_gql.storage.import_messages import RejectRecord
-from audience_gql.storage.imports import ImportRecord
-from audience_gql.storage.models import Workspace
+from audience_gql.storage import definitions
+from audience_gql.storage.imports import import_effects, import_files, import_messages, imports
+from audience_gql.storage.imports.import_messages import RejectRecord
+from audience_gql.storage.imports.imports import ImportRecord
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people.facts import IMPORT, Identity
+from audience_gql.storage.postgres.database import Connection, Transaction
 
 _SILENCE: Final = timedelta(hours=1)
 _MESSAGE_LIMIT: Final = 500

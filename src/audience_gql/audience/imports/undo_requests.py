@@ -8,10 +8,10 @@ from audience_gql.audience.failures import Failure, NotFound
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail.entries import Change, record
-from audience_gql.storage import import_effects, imports
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.imports import ImportRecord
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.imports import import_effects, imports
+from audience_gql.storage.imports.imports import ImportRecord
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 
 class UndoRefused(Failure):

@@ -26,12 +26,19 @@ from audience_gql.audience.people.profiles import PersonPatch
 from audience_gql.audience.people.working_copy import WorkingCopy
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage import definitions, erasure, exports, facts, import_effects
-from audience_gql.storage.database import RunAgain, Transaction
-from audience_gql.storage.facts import IMPORT, KEY_COLUMNS, Mark
-from audience_gql.storage.identities import claim_identities, move_identities, owners_of, release_identities
-from audience_gql.storage.import_effects import Effect
-from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage import definitions, erasure, exports
+from audience_gql.storage.imports import import_effects
+from audience_gql.storage.imports.import_effects import Effect
+from audience_gql.storage.imports.imports import ImportRecord
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import IMPORT, KEY_COLUMNS, Mark
+from audience_gql.storage.people.identities import (
+    claim_identities,
+    move_identities,
+    owners_of,
+    release_identities,
+)
+from audience_gql.storage.postgres.database import RunAgain, Transaction
 
 ERASED_AT_ONCE: Final = 200
 """So many people are erased in one transaction, because it holds the bucket's lock, for which ticks wait."""

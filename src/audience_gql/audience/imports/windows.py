@@ -14,9 +14,9 @@ from audience_gql.audience.imports.headers import refuse_foreign
 from audience_gql.audience.imports.lifecycle import PIECE_BYTES
 from audience_gql.audience.imports.records import RECORD_BYTES, TOO_LONG, Reader, Record, Unreadable
 from audience_gql.audience.people.subscribers import BATCH_LIMIT
-from audience_gql.storage import import_files
-from audience_gql.storage.database import Connection
-from audience_gql.storage.imports import ImportRecord
+from audience_gql.storage.imports import import_files
+from audience_gql.storage.imports.imports import ImportRecord
+from audience_gql.storage.postgres.database import Connection
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _WINDOW_BYTES: Final = 2 * RECORD_BYTES

@@ -21,10 +21,10 @@ from audience_gql.conditions.reasoning.dependencies import edges, reads
 from audience_gql.conditions.reasoning.nesting import reading_order, segments_read
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import buckets, definitions, segment_definitions
-from audience_gql.storage.database import Connection
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.insights import advice
 from audience_gql.storage.insights.advice import SegmentRow
+from audience_gql.storage.postgres.database import Connection
 
 UNUSED_AFTER: Final = timedelta(days=90)
 UNCHANGED_AFTER: Final = timedelta(days=90)

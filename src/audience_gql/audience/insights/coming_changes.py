@@ -16,10 +16,10 @@ from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.reasoning.explanation import Finding, explain
 from audience_gql.conditions.vocabulary import IdCodec
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.edges import ids_on_edges
-from audience_gql.storage.facts import Owner
 from audience_gql.storage.insights import people
+from audience_gql.storage.people.facts import Owner
+from audience_gql.storage.postgres.database import Connection
 
 MOST_LOOKED_AT: Final = 20_000
 """After so many people, a page ends even if it is not full."""

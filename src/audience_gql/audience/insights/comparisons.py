@@ -18,7 +18,7 @@ from audience_gql.audience.insights.statistics.ratios import ratio_p_value
 from audience_gql.audience.ports import Ports
 from audience_gql.storage.insights import comparisons
 from audience_gql.storage.insights.comparisons import Outcomes, Question
-from audience_gql.storage.models import Segment, Workspace
+from audience_gql.storage.orm.models import Segment, Workspace
 
 SUSPICIOUS: Final = 0.001
 """A sample ratio with a lower p value gives a warning."""

@@ -15,8 +15,8 @@ from audience_gql.audience.ports import Ports
 from audience_gql.conditions.base import Names, Path
 from audience_gql.conditions.reasoning.near_misses import count_nodes, near_miss
 from audience_gql.storage import definitions, segment_definitions
-from audience_gql.storage.database import Connection
 from audience_gql.storage.insights import funnels
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads.counting import Budget
 from audience_gql.storage.reads.pages import Filter
 

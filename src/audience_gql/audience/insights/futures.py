@@ -20,10 +20,10 @@ from audience_gql.conditions.reasoning.dependencies import event_leaf_count, rea
 from audience_gql.conditions.reasoning.future import Future
 from audience_gql.conditions.vocabulary import PLAIN_IDS, Vocabulary
 from audience_gql.storage import buckets, definitions, segment_definitions
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.edges import Range, crossed, ids_on_edges
-from audience_gql.storage.facts import Owner
 from audience_gql.storage.insights.people import stay
+from audience_gql.storage.people.facts import Owner
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads.person_facts import TooManyEvents, facts_by_owners
 
 Result = TypeVar("Result")

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.given_values import is_keepable
-from audience_gql.storage.database import Connection
 from audience_gql.storage.insights import performance
 from audience_gql.storage.insights.log_positions import positions_before
 from audience_gql.storage.insights.performance import LoggedPeriod, Tally
+from audience_gql.storage.postgres.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from typing import Final
 
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
-from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
 from audience_gql.storage.insights import advice
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Transaction
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from audience_gql.audience.insights.futures import PEOPLE_AT_ONCE, SegmentFuture
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.reasoning.future import Turn
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Owner
 from audience_gql.storage.ids import SUBSCRIBER_IDS
 from audience_gql.storage.insights import people
+from audience_gql.storage.people.facts import Owner
+from audience_gql.storage.postgres.database import Connection
 
 MOST_MOVING: Final = 200_000
 """If the clock may move more people than this, a random share of the whole audience is looked at instead."""

@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
 
 _SIGNATURE_BYTES: Final = 16
 _FORMAT: Final = 2

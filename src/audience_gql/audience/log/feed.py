@@ -13,9 +13,9 @@ from typing import Final
 from audience_gql.audience.log.cursors import CursorCodec, CursorExpired, CursorOutdated
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import log
-from audience_gql.storage.database import UNREACHABLE
 from audience_gql.storage.log import FeedFilter, LoggedChange
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import UNREACHABLE
 from audience_gql.telemetry import traces
 from audience_gql.telemetry.metrics import FEED_BATCHES, FEED_CHANGES
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import retention
-from audience_gql.storage.database import Transaction
+from audience_gql.storage.postgres.database import Transaction
 
 CHANGES_A_SLICE: Final = 5_000
 """Small enough that ticks hardly wait for the bucket's lock."""

@@ -14,7 +14,7 @@ from audience_gql.audience.failures import NotFound
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.tasks import end
 from audience_gql.audience.wakeups import Listener
-from audience_gql.storage.database import UNREACHABLE
+from audience_gql.storage.postgres.database import UNREACHABLE
 from audience_gql.storage.reads import batches
 from audience_gql.storage.reads.batches import WatchedSegment
 

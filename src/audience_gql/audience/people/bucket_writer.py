@@ -12,9 +12,9 @@ from audience_gql.audience.people.profiles import field_date
 from audience_gql.audience.people.working_copy import Draft
 from audience_gql.conditions.calendar import LEAP_YEAR
 from audience_gql.conditions.vocabulary import BIRTHDAY_DATE, CREATED_DATE, UPDATED_DATE, FieldRef
-from audience_gql.storage import facts
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Mark, PersonRow, Source
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import Mark, PersonRow, Source
+from audience_gql.storage.postgres.database import Connection
 
 
 class BucketWriter:

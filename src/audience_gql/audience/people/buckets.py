@@ -11,7 +11,7 @@ from typing import Final
 
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import buckets, definitions
-from audience_gql.storage.database import BUSY, UNREACHABLE, Transaction
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Transaction
 
 PEOPLE_A_BUCKET: Final = 100_000
 _LOOK_EVERY: Final = 1_024

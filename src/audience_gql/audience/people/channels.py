@@ -12,9 +12,9 @@ from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.given_values import BadValue, given_text
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS
-from audience_gql.storage import facts
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people import facts
+from audience_gql.storage.postgres.database import Transaction
 
 
 async def set_channel_status(

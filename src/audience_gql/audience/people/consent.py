@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from audience_gql.storage.facts import ChannelConsent
+from audience_gql.storage.people.facts import ChannelConsent
 
 _STRENGTH: Final[Mapping[str, int]] = {"BOUNCED": 1, "UNSUBSCRIBED": 2, "SPAM_REPORTED": 3}
 """How strong each refusal is. A status that is missing here is not a refusal."""

@@ -13,10 +13,10 @@ from audience_gql.audience.people.resolution import find_people
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail.entries import Change, record
 from audience_gql.storage import disclosure
-from audience_gql.storage.database import Transaction
 from audience_gql.storage.disclosure import Row
-from audience_gql.storage.import_messages import RejectRecord
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.imports.import_messages import RejectRecord
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

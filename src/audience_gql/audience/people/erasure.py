@@ -10,11 +10,12 @@ from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.resolution import resolve_people
 from audience_gql.audience.ports import Ports
 from audience_gql.audience.trail import entries
-from audience_gql.storage import erasure, exports, import_messages
-from audience_gql.storage.database import Transaction
+from audience_gql.storage import erasure, exports
 from audience_gql.storage.engine import membership
 from audience_gql.storage.engine.membership import Change
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.imports import import_messages
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 
 async def erase_subscriber(*, ports: Ports, workspace: Workspace, subscriber: SubscriberKey) -> SubscriberRef:

@@ -25,7 +25,7 @@ from audience_gql.conditions.given_values import (
 )
 from audience_gql.conditions.limits import MAX_TEXT
 from audience_gql.conditions.values import Inexact, fold, instant_of, instant_text
-from audience_gql.storage import facts
+from audience_gql.storage.people import facts
 
 Value = TypeVar("Value")
 

@@ -17,11 +17,20 @@ from audience_gql.audience.people.profiles import PersonPatch, named_identity, p
 from audience_gql.audience.people.resolution import Found, find_people, held
 from audience_gql.audience.people.subscribers import upsert_within
 from audience_gql.audience.ports import Ports
-from audience_gql.storage import definitions, event_rows, facts
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.event_rows import EventRow
-from audience_gql.storage.facts import CALLER, IMPORT, ChannelConsent, Identity, Mark, PersonRow, Source
-from audience_gql.storage.models import Workspace
+from audience_gql.storage import definitions
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people import event_rows, facts
+from audience_gql.storage.people.event_rows import EventRow
+from audience_gql.storage.people.facts import (
+    CALLER,
+    IMPORT,
+    ChannelConsent,
+    Identity,
+    Mark,
+    PersonRow,
+    Source,
+)
+from audience_gql.storage.postgres.database import Transaction
 
 BATCH_LIMIT: Final = 1000
 NAMES_PER_WORKSPACE: Final = 1000

@@ -38,7 +38,7 @@ from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_O
 from audience_gql.conditions.values import fold
 from audience_gql.conditions.vocabulary import CHANNEL_STATUSES, CHANNELS, FieldRef
 from audience_gql.conditions.zones import zone_named
-from audience_gql.storage.facts import KEY_COLUMNS, Identity, PersonRow
+from audience_gql.storage.people.facts import KEY_COLUMNS, Identity, PersonRow
 
 LIST_LIMIT: Final = 100
 FIELD_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from audience_gql.audience.people.keys import SubscriberKey, SubscriberRef
 from audience_gql.audience.people.profiles import named_identity
-from audience_gql.storage import facts
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Identity
-from audience_gql.storage.identities import resolve
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import Identity
+from audience_gql.storage.people.identities import resolve
+from audience_gql.storage.postgres.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

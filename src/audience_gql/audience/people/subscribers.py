@@ -20,9 +20,10 @@ from audience_gql.audience.people.profiles import PersonPatch, identity, named_d
 from audience_gql.audience.people.working_copy import Draft, KeptWish, KeyChanges, WorkingCopy
 from audience_gql.audience.ports import Ports
 from audience_gql.conditions.vocabulary import FieldRef
-from audience_gql.storage import definitions, facts
-from audience_gql.storage.database import Connection, RunAgain, Transaction
-from audience_gql.storage.facts import (
+from audience_gql.storage import definitions
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import (
     CALLER,
     IMPORT,
     KEY_COLUMNS,
@@ -32,14 +33,14 @@ from audience_gql.storage.facts import (
     PersonRow,
     Source,
 )
-from audience_gql.storage.identities import (
+from audience_gql.storage.people.identities import (
     claim_identities,
     move_identities,
     owners_of,
     release_identities,
     resolve,
 )
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.postgres.database import Connection, RunAgain, Transaction
 
 BATCH_LIMIT = 1000
 

@@ -14,9 +14,9 @@ from audience_gql.audience.failures import Issue, Path
 from audience_gql.audience.people.consent import CHANNELS_OF_ADDRESS, is_reactivation, said, without_bounce
 from audience_gql.audience.people.profiles import PersonPatch, apply_columns, identity
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, VECTOR_COLUMNS
-from audience_gql.storage import facts
-from audience_gql.storage.facts import ChannelConsent, Identity, IdentityKind, Mark, Owner, PersonRow
 from audience_gql.storage.ids import random_subscriber_id
+from audience_gql.storage.people import facts
+from audience_gql.storage.people.facts import ChannelConsent, Identity, IdentityKind, Mark, Owner, PersonRow
 
 _BLANK: Final[PersonRow] = dict.fromkeys(
     (

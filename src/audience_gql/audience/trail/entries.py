@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import trail
-from audience_gql.storage.database import Transaction
+from audience_gql.storage.postgres.database import Transaction
 from audience_gql.storage.trail import EntryRecord
 
 EntryKind: TypeAlias = Literal[

@@ -8,7 +8,7 @@ from __future__ import annotations
 from audience_gql.audience.trail.entries import Portrait
 from audience_gql.conditions.values import instant_text
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
-from audience_gql.storage.models import ApiToken, CustomField, Group, Segment, Workspace
+from audience_gql.storage.orm.models import ApiToken, CustomField, Group, Segment, Workspace
 from audience_gql.storage.trusted_documents import DocumentRecord
 
 

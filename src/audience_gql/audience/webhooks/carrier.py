@@ -23,11 +23,12 @@ from audience_gql.audience.trail.entries import Change, record
 from audience_gql.audience.webhooks.forming import Forming, Outgoing
 from audience_gql.audience.webhooks.messages import MessageIds
 from audience_gql.audience.webhooks.schedule import FAILING_LIMIT, next_delay
-from audience_gql.storage import facts, row_locks
 from audience_gql.storage.acting import deliveries
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState, Lane
 from audience_gql.storage.acting.models import WebhookEndpoint
-from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, Transaction
+from audience_gql.storage.cluster import row_locks
+from audience_gql.storage.people import facts
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Connection, Transaction
 from audience_gql.telemetry import traces
 from audience_gql.telemetry.metrics import ATTEMPT_DURATION
 

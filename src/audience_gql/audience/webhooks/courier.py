@@ -17,7 +17,7 @@ from audience_gql.audience.webhooks.carrier import Carrier
 from audience_gql.audience.webhooks.lane_turns import LaneTurns
 from audience_gql.storage.acting import deliveries, endpoints
 from audience_gql.storage.acting.deliveries import Lane
-from audience_gql.storage.database import BUSY, UNREACHABLE
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE
 from audience_gql.telemetry.ids import WORK
 
 LANES_AT_A_TIME: Final = 64

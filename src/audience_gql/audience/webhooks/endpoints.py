@@ -17,11 +17,12 @@ from audience_gql.audience.trail.entries import Change, EntryKind, Portrait, rec
 from audience_gql.audience.webhooks.forming import valid_secrets
 from audience_gql.audience.webhooks.messages import MessageIds, check_body
 from audience_gql.conditions.values import fold
-from audience_gql.storage import buckets, clearing, definitions, row_locks
+from audience_gql.storage import buckets, clearing, definitions
 from audience_gql.storage.acting import endpoints
 from audience_gql.storage.acting.models import WebhookEndpoint
-from audience_gql.storage.database import UNIQUE_VIOLATION, Connection, Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.cluster import row_locks
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import UNIQUE_VIOLATION, Connection, Transaction
 
 ENDPOINTS_A_WORKSPACE: Final = 50
 URL_LIMIT: Final = 2_000

@@ -22,8 +22,8 @@ from audience_gql.storage import definitions, log
 from audience_gql.storage.acting import deliveries
 from audience_gql.storage.acting.deliveries import Chain, Lane, OutboxChange, Waiting
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
-from audience_gql.storage.database import Connection
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

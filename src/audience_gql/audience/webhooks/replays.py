@@ -8,8 +8,8 @@ from audience_gql.audience.failures import Failure, InvalidInput, Issue, NotFoun
 from audience_gql.audience.ports import Ports
 from audience_gql.storage import buckets
 from audience_gql.storage.acting import endpoints
-from audience_gql.storage.database import Transaction
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
+from audience_gql.storage.postgres.database import Transaction
 
 
 class NotFailed(Failure):

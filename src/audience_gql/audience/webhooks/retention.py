@@ -7,7 +7,7 @@ from typing import Final
 
 from audience_gql.audience.ports import Ports
 from audience_gql.storage.acting import delivery_retention
-from audience_gql.storage.database import Transaction
+from audience_gql.storage.postgres.database import Transaction
 
 KEPT: Final = timedelta(days=30)
 """How long a message can be looked at, and replayed if it has failed."""

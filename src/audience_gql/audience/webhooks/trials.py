@@ -10,7 +10,7 @@ from audience_gql.audience.failures import Failure
 from audience_gql.audience.ports import Attempt, Ports, Sender
 from audience_gql.audience.webhooks.endpoints import test_endpoint
 from audience_gql.audience.webhooks.messages import MessageIds
-from audience_gql.storage.models import Workspace
+from audience_gql.storage.orm.models import Workspace
 
 TRIALS_AT_ONCE: Final = 8
 """Of a process. Receivers that never answer leave the other places for operations to the rest."""

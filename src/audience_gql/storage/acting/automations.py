@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from audience_gql.storage.acting.models import Automation
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)

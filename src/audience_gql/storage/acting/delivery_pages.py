@@ -11,7 +11,7 @@ import asyncpg
 
 from audience_gql.storage.acting.deliveries import AttemptRecord, DeliveryState
 from audience_gql.storage.acting.pages import RUN_COLUMNS, RunRecord, run_record
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.keyed_rows import KeyedRows, rows_of_keys
 from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages, rows_of_pages_in_buckets
 from audience_gql.storage.reads.slices import Entries, Order, Slice, by_parent

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
 
 _COLUMNS: Final = (

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from audience_gql.storage.acting.models import WebhookEndpoint
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)

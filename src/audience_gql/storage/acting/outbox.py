@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import NamedStatement, load_statements
 from audience_gql.telemetry.traces import trace_to_leave
 

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 import asyncpg
 
 from audience_gql.storage.acting.models import Automation, WebhookEndpoint
-from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.keyed_rows import KeyedRows, rows_of_keys
 from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages
 from audience_gql.storage.reads.searching import Word, has_words

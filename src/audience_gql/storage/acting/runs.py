@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine.membership import ListKind
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import NamedStatement, load_statements
 
 _SQL: Final = load_statements(__file__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,8 @@ from audience_gql.conditions.calendar import (
     next_anniversary,
     next_beginning,
 )
-from audience_gql.storage.database import Connection
 from audience_gql.storage.engine import calendar_edges
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)

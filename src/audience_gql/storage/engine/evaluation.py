@@ -15,7 +15,7 @@ import asyncpg
 from audience_gql.conditions.base import Condition
 from audience_gql.conditions.sql.compiler import Statement, compile_people, compile_range
 from audience_gql.conditions.vocabulary import Vocabulary
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 _STATEMENTS_KEPT = 256
 _SEGMENTS_A_STATEMENT = 200

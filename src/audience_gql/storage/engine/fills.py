@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import BULK
 from audience_gql.storage.ids import SUBSCRIBER_IDS
+from audience_gql.storage.people.facts import BULK
+from audience_gql.storage.postgres.database import Connection
 
 _RESULT_KEPT: Final = timedelta(seconds=60)
 """So long a recompute's result is given to whoever asks for another one."""

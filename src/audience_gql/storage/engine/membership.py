@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from audience_gql.conditions.periods import WeekStart
-from audience_gql.storage.database import Connection, RunAgain
+from audience_gql.storage.postgres.database import Connection, RunAgain
 from audience_gql.storage.statements import NamedStatement, load_statements
 
 _SQL: Final = load_statements(__file__)

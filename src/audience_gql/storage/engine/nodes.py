@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
-from audience_gql.storage.citus import Machine
-from audience_gql.storage.database import Unavailable
+from audience_gql.storage.cluster.citus import Machine
 from audience_gql.storage.engine.server_pool import ServerPool
-from audience_gql.storage.pool import PoolUse
-from audience_gql.storage.presence import Presence
+from audience_gql.storage.postgres.database import Unavailable
+from audience_gql.storage.postgres.pool import PoolUse
+from audience_gql.storage.postgres.presence import Presence
 
 Addresses: TypeAlias = Mapping[str, str]
 """By the address of a machine as the cluster knows it, the address at which this process reaches it, both as `host:port`."""

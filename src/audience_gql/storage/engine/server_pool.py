@@ -9,15 +9,20 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from audience_gql.storage import citus
-from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection, close_pool, command_timeout
-from audience_gql.storage.database import NO_CONNECTION, UNREACHABLE, Connection, Unavailable
-from audience_gql.storage.losses import loss
-from audience_gql.storage.orm_config import server_settings
-from audience_gql.storage.pool import PoolUse
+from audience_gql.storage.cluster import citus
+from audience_gql.storage.postgres.connections import (
+    CONNECT_SECONDS,
+    PlainConnection,
+    close_pool,
+    command_timeout,
+)
+from audience_gql.storage.postgres.database import NO_CONNECTION, UNREACHABLE, Connection, Unavailable
+from audience_gql.storage.postgres.losses import loss
+from audience_gql.storage.postgres.orm_config import server_settings
+from audience_gql.storage.postgres.pool import PoolUse
 
 if TYPE_CHECKING:
-    from audience_gql.storage.presence import Presence
+    from audience_gql.storage.postgres.presence import Presence
 
 _FOR_TICKS: Mapping[str, str] = {
     # A plan made while a table was empty is kept when it is not: it must not read whole tables for a few people.

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 _FORGOTTEN_AFTER = timedelta(hours=1)
 

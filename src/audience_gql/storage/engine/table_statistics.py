@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 TABLES: Final = (
     "subscribers", "channel_states", "subscriber_dates", "group_members", "events", "segment_members", "membership_changes",

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from audience_gql.storage import citus
-from audience_gql.storage.citus import Machine
-from audience_gql.storage.database import Connection, Unavailable
+from audience_gql.storage.cluster import citus
+from audience_gql.storage.cluster.citus import Machine
 from audience_gql.storage.engine.nodes import AUTOMATIC, Addresses, Nodes
 from audience_gql.storage.engine.server_pool import ServerPool
-from audience_gql.storage.pool import PoolUse
+from audience_gql.storage.postgres.database import Connection, Unavailable
+from audience_gql.storage.postgres.pool import PoolUse
 
 if TYPE_CHECKING:
-    from audience_gql.storage.presence import Presence
+    from audience_gql.storage.postgres.presence import Presence
 
 _Use: TypeAlias = Literal["ticking", "filling", "looking"]
 

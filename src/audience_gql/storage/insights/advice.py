@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from audience_gql.storage import row_locks
-from audience_gql.storage.database import Connection
+from audience_gql.storage.cluster import row_locks
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads.records import SEGMENT_STATE, State
 from audience_gql.storage.statements import load_statements
 

@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import Final
 
 from audience_gql.storage import definitions
-from audience_gql.storage.database import Connection
 from audience_gql.storage.insights.log_positions import positions_at
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.statements import load_statements
 
 _SQL: Final = load_statements(__file__)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from audience_gql.conditions.sql.compiler import compile_combinations
 from audience_gql.conditions.sql.over_range import BITS
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads.counting import Budget, Counted, count_people
 from audience_gql.storage.reads.pages import Filter
 

@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 MICROSECOND: Final = timedelta(microseconds=1)
 """Instants are stored to the microsecond."""

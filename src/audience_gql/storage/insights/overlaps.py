@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Final
 
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Database
 from audience_gql.storage.ids import SUBSCRIBER_IDS
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.statements import load_statements
 
 MEMBERSHIPS_AT_ONCE: Final = 2_000_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from audience_gql.storage.database import Connection, Database
 from audience_gql.storage.insights.log_positions import COMPLETE_SINCE, ceilings_at, positions_at
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.list_pages import Members
 from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of
 from audience_gql.storage.reads.slices import Entries, Order, Slice, bind, by_parent

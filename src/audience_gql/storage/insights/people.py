@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Owner
+from audience_gql.storage.people.facts import Owner
+from audience_gql.storage.postgres.database import Connection
 
 
 async def count(connection: Connection, workspace_id: int, *, upto: int) -> int:

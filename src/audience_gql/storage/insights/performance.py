@@ -13,7 +13,7 @@ from typing import Final
 
 import asyncpg
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 _LAST: Final = 2**63 - 1
 

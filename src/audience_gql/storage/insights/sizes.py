@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.facts import Identity
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.orm.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.people.facts import Identity
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.keyed_rows import KeyedRows, rows_of_keys
 from audience_gql.storage.reads.records import (
     EVENT_COLUMNS,

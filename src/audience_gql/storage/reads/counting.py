@@ -14,7 +14,7 @@ from typing import Final, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import asyncpg
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 _IDS: Final = 2**62
 """Ids of people are uniformly random in [0, 2^62)."""

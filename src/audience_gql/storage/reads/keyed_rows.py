@@ -14,7 +14,7 @@ from typing import Any, TypeVar, overload
 import asyncpg
 
 from audience_gql.storage.arrays import arrays_of
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 
 RecordType = TypeVar("RecordType", bound=asyncpg.Record)
 

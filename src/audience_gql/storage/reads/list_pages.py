@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.composed.sources import Listed, Names
 from audience_gql.storage.reads.parent_pages import Listing, Narrow, rows_of_pages
 from audience_gql.storage.reads.records import (

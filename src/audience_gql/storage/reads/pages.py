@@ -17,8 +17,8 @@ from audience_gql.conditions.base import Condition
 from audience_gql.conditions.sql.compiler import compile_filter
 from audience_gql.conditions.vocabulary import Vocabulary
 from audience_gql.storage.buckets import bucket_ids
-from audience_gql.storage.database import Database
-from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.orm.models import Group, Segment
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.composed.pieces import NOTHING
 from audience_gql.storage.reads.composed.sources import Listed, Names
 from audience_gql.storage.reads.records import (

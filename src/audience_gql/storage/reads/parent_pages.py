@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 import asyncpg
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.slices import Order, Slice, parents_of_page
 
 RecordType = TypeVar("RecordType", bound=asyncpg.Record)

@@ -19,8 +19,8 @@ from audience_gql.conditions.base import Read
 from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.locations import Location
 from audience_gql.conditions.profile import COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import Owner
+from audience_gql.storage.people.facts import Owner
+from audience_gql.storage.postgres.database import Connection
 
 MOST_EVENTS: Final = 100_000
 """The limit for all people together. More events would take too long to evaluate, and an evaluation of only some would be wrong."""

@@ -9,9 +9,9 @@ from typing import Final
 import asyncpg
 
 from audience_gql.conditions.given_values import is_keepable
-from audience_gql.storage.database import Database
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.orm.models import Group, Segment
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.composed.sources import Listed, Names
 from audience_gql.storage.reads.parent_pages import Listing, rows_of_pages_in_buckets
 from audience_gql.storage.reads.records import (

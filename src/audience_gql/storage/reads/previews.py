@@ -17,7 +17,7 @@ import asyncpg
 
 from audience_gql.conditions.base import Leaf
 from audience_gql.conditions.sql.compiler import Statement, compile_filter, compile_range
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.reads.counting import Budget, count_people, limited
 from audience_gql.storage.reads.pages import Filter
 from audience_gql.storage.reads.records import Owner, SubscriberRecord, columns_of

@@ -17,9 +17,9 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import asyncpg
 
-from audience_gql.storage import facts
 from audience_gql.storage.log import LoggedChange
-from audience_gql.storage.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.orm.models import ApiToken, CustomField, Group, Segment
+from audience_gql.storage.people import facts
 
 Definition = TypeVar("Definition", ApiToken, CustomField, Group, Segment)
 Owner: TypeAlias = facts.Owner

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from audience_gql.storage.models import Group, Segment
+from audience_gql.storage.orm.models import Group, Segment
 from audience_gql.storage.reads.composed.pieces import Computed
 from audience_gql.storage.reads.composed.sources import Names, Rows, RowsSource, Table, ValueSource
 from audience_gql.storage.reads.records import (

@@ -18,8 +18,8 @@ import asyncpg
 from audience_gql.conditions.profile import TEXT_COLUMNS
 from audience_gql.conditions.vocabulary import FieldRef
 from audience_gql.storage import buckets
-from audience_gql.storage.database import Database
 from audience_gql.storage.ids import SUBSCRIBER_IDS
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.searching import Word, has_words, is_not_blank
 
 MOST_BUCKETS: Final = 100

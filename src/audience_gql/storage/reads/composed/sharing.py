@@ -13,8 +13,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from audience_gql.storage.database import Database
-from audience_gql.storage.fair_queue import Asker, present_asker
+from audience_gql.storage.postgres.database import Database
+from audience_gql.storage.turns.fair_queue import Asker, present_asker
 from audience_gql.telemetry import traces
 
 Values: TypeAlias = tuple[Any, ...]  # Any: the parameters' own types

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from audience_gql.storage.database import Database
+from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.reads.composed import spelling
 from audience_gql.storage.reads.composed.pieces import Asked
 from audience_gql.storage.reads.composed.sharing import Sharing

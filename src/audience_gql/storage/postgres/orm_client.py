@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 
-from audience_gql.storage.connections import PlainConnection
-from audience_gql.storage.pool import Pool
+from audience_gql.storage.postgres.connections import PlainConnection
+from audience_gql.storage.postgres.pool import Pool
 
 
 class PooledClient(AsyncpgDBClient):

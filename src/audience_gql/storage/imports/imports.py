@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from audience_gql.storage.database import Connection, Database
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.slices import Entries, Order, Slice, entries_of
 
 _LATEST: Final = Order(("i.created_at", "i.id"))

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from audience_gql.storage.arrays import arrays_of
-from audience_gql.storage.database import BUSY, UNREACHABLE, Connection, RunAgain
-from audience_gql.storage.facts import KEY_COLUMNS, Identity, IdentityKind, Owner
-from audience_gql.storage.known_buckets import KnownBuckets, WorkspaceBuckets
+from audience_gql.storage.people.facts import KEY_COLUMNS, Identity, IdentityKind, Owner
+from audience_gql.storage.postgres.database import BUSY, UNREACHABLE, Connection, RunAgain
+from audience_gql.storage.postgres.known_buckets import KnownBuckets, WorkspaceBuckets
 
 _OWNERS: Final = " UNION ALL ".join(
     "SELECT kind, value, bucket_id, subscriber_id FROM identities "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from audience_gql.storage.orm_config import tortoise_config
+from audience_gql.storage.postgres.orm_config import tortoise_config
 
 _SECONDS: Final = 3600.0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tortoise.fields import BigIntField, BinaryField, DatetimeField, IntField, JSONField, TextField
 
-from audience_gql.storage.orm_models import Model
+from audience_gql.storage.orm.base import Model
 
 
 class Export(Model):

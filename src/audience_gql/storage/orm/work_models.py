@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tortoise.fields import BigIntField, DatetimeField, SmallIntField, TextField
 
-from audience_gql.storage.orm_models import Model
+from audience_gql.storage.orm.base import Model
 
 
 class WorkerBeat(Model):

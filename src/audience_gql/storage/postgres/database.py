@@ -16,16 +16,16 @@ from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.context import TortoiseContext, _current_context
 from tortoise.exceptions import DBConnectionError, IntegrityError
 
-from audience_gql.storage import citus
-from audience_gql.storage.connections import close_pool
+from audience_gql.storage.cluster import citus
 from audience_gql.storage.event_names import EventNames
-from audience_gql.storage.fair_queue import Bounds, FairQueue, Place
 from audience_gql.storage.ids import IdBlocks
-from audience_gql.storage.orm_config import tortoise_config
-from audience_gql.storage.pool import Pool, PoolUse
+from audience_gql.storage.postgres.connections import close_pool
+from audience_gql.storage.postgres.orm_config import tortoise_config
+from audience_gql.storage.postgres.pool import Pool, PoolUse
+from audience_gql.storage.turns.fair_queue import Bounds, FairQueue, Place
 
 if TYPE_CHECKING:
-    from audience_gql.storage.presence import Presence
+    from audience_gql.storage.postgres.presence import Presence
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from weakref import WeakSet
 
 import asyncpg
 
-from audience_gql.storage.connections import CONNECT_SECONDS, PlainConnection
-from audience_gql.storage.database import NO_CONNECTION, Connection
+from audience_gql.storage.postgres.connections import CONNECT_SECONDS, PlainConnection
+from audience_gql.storage.postgres.database import NO_CONNECTION, Connection
 
 _PAUSE_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 3.0

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tortoise.backends.base.config_generator import expand_db_url
 
-from audience_gql.storage import orm_client
-from audience_gql.storage.connections import (
+from audience_gql.storage.postgres import orm_client
+from audience_gql.storage.postgres.connections import (
     CONNECT_SECONDS,
     IDLE_IN_TRANSACTION_SECONDS,
     SERVER_KEEPALIVE,
@@ -17,16 +17,16 @@ from audience_gql.storage.connections import (
 )
 
 if TYPE_CHECKING:
-    from audience_gql.storage.presence import Presence
+    from audience_gql.storage.postgres.presence import Presence
 
 MODELS = {
     "models": [
-        "audience_gql.storage.models",
-        "audience_gql.storage.work_models",
-        "audience_gql.storage.import_models",
-        "audience_gql.storage.export_models",
-        "audience_gql.storage.trail_models",
-        "audience_gql.storage.document_models",
+        "audience_gql.storage.orm.models",
+        "audience_gql.storage.orm.work_models",
+        "audience_gql.storage.orm.import_models",
+        "audience_gql.storage.orm.export_models",
+        "audience_gql.storage.orm.trail_models",
+        "audience_gql.storage.orm.document_models",
         "audience_gql.storage.acting.models",
     ],
     "migrations": "audience_gql.storage.migrations",

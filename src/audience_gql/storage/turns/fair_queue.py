@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-from audience_gql.storage.waiting_line import Asker, Overloaded, WaitingLine
+from audience_gql.storage.turns.waiting_line import Asker, Overloaded, WaitingLine
 from audience_gql.telemetry.ids import find_with
 
 __all__ = ["Asker", "Beginnings", "Bounds", "FairQueue", "Overloaded", "asking"]

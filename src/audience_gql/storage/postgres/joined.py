@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
-from audience_gql.storage.database import Connection, Database, T, Transaction
+from audience_gql.storage.postgres.database import Connection, Database, T, Transaction
 
 
 class JoinedDatabase(Database):

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from audience_gql.storage.database import NO_CONNECTION, Connection, Database
+from audience_gql.storage.postgres.database import NO_CONNECTION, Connection, Database
 
 _PAUSE_SECONDS: Final = 1.0
 _MOST_MARKS: Final = 1_000

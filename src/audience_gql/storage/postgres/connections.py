@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
-from audience_gql.storage.known_buckets import KnownBuckets
-from audience_gql.storage.losses import DOUBTFUL, ConnectionLost, loss
+from audience_gql.storage.postgres.known_buckets import KnownBuckets
+from audience_gql.storage.postgres.losses import DOUBTFUL, ConnectionLost, loss
 from audience_gql.telemetry import traces
 
 CONNECT_SECONDS: Final = 3.0

@@ -27,7 +27,7 @@ from tortoise.fields import (
 from tortoise.manager import Manager
 from tortoise.queryset import QuerySet
 
-from audience_gql.storage.orm_models import Model
+from audience_gql.storage.orm.base import Model
 
 
 class Workspace(Model):

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from audience_gql.storage.database import Connection
+    from audience_gql.storage.postgres.database import Connection
 
 
 def stand_in(connection: Connection) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields import BigIntField, DatetimeField, TextField
 
-from audience_gql.storage.orm_models import Model
+from audience_gql.storage.orm.base import Model
 
 
 class TrustedDocument(Model):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from audience_gql.storage.tables import BUCKETED
 
 if TYPE_CHECKING:
-    from audience_gql.storage.database import Connection
+    from audience_gql.storage.postgres.database import Connection
 
 
 class Place(Enum):
@@ -131,7 +131,7 @@ async def places(connection: Connection) -> Places:
 SETTINGS: Final = {
     "citus.multi_shard_modify_mode": "sequential",  # writes to several machines must not keep a later write to a definition from running
     "citus.override_table_visibility": "off",  # the driver looks types up, which takes seconds while each table's visibility is checked
-    "citus.all_modifications_commutative": "on",  # a write to a definition locks its row, not the whole table: storage/row_locks.py orders the writers
+    "citus.all_modifications_commutative": "on",  # a write to a definition locks its row, not the whole table: storage/cluster/row_locks.py orders the writers
     "timezone": "UTC",
     "jit": "off",
 }

@@ -14,8 +14,8 @@ from typing import Final
 
 import asyncpg
 
-from audience_gql.storage.connections import CLOSE_SECONDS, PlainConnection
-from audience_gql.storage.known_buckets import KnownBuckets
+from audience_gql.storage.postgres.connections import CLOSE_SECONDS, PlainConnection
+from audience_gql.storage.postgres.known_buckets import KnownBuckets
 
 Connect = Callable[[], Awaitable[PlainConnection]]
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from audience_gql.storage.database import Connection
-from audience_gql.storage.facts import CALLER, Mark, Source
+from audience_gql.storage.people.facts import CALLER, Mark, Source
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.telemetry.traces import trace_to_leave
 
 _FEW: Final = 30

@@ -8,7 +8,7 @@ from typing import Any
 from tortoise.contrib.postgres.fields import ArrayField
 from tortoise.fields import BigIntField, DatetimeField, JSONField, TextField
 
-from audience_gql.storage.orm_models import Model
+from audience_gql.storage.orm.base import Model
 
 
 class TrailEntry(Model):

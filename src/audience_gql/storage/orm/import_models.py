@@ -15,8 +15,8 @@ from tortoise.fields import (
     TextField,
 )
 
-from audience_gql.storage.models import BucketedModel, BucketRequired
-from audience_gql.storage.orm_models import Model
+from audience_gql.storage.orm.base import Model
+from audience_gql.storage.orm.models import BucketedModel, BucketRequired
 
 
 class Import(Model):

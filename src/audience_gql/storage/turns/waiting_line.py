@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audience_gql.storage.deadlines import Deadline, Deadlines
+from audience_gql.storage.turns.deadlines import Deadline, Deadlines
 
 
 class Overloaded(Exception):

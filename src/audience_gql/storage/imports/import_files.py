@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 
 async def write_chunk(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 
 _FORGOTTEN_AT_ONCE: Final = 10_000
 

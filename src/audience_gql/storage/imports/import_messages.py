@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from audience_gql.storage.database import Connection, Database
-from audience_gql.storage.facts import Identity
+from audience_gql.storage.people.facts import Identity
+from audience_gql.storage.postgres.database import Connection, Database
 from audience_gql.storage.reads.slices import Entries, Slice
 
 _FORGOTTEN: Final = "the reason is no longer kept"

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.storage.arrays import arrays_of
-from audience_gql.storage.database import Connection
+from audience_gql.storage.postgres.database import Connection
 from audience_gql.telemetry.traces import trace_to_leave
 
 IdentityKind: TypeAlias = Literal["externalId", "email", "phone"]

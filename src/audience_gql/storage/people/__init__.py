@@ -1,0 +1,1 @@
+"""Facts about people, and the keys that name them."""
