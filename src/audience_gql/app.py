@@ -17,9 +17,9 @@ from starlette.routing import Route, WebSocketRoute, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from audience_gql.api.context import Services
-from audience_gql.api.documents import Documents
-from audience_gql.api.live import Live
-from audience_gql.api.operating import (
+from audience_gql.api.documents.documents import Documents
+from audience_gql.api.operations.live import Live
+from audience_gql.api.operations.operating import (
     OperationQueue,
     connection_bounds,
     heavy_connection_bounds,

@@ -26,7 +26,7 @@ from mcp_types import (
     Tool as OfferedTool,
 )
 
-from audience_gql.api.tools import Tool
+from audience_gql.api.derived.tools import Tool
 from audience_gql.client import NotAnswered, ask
 from audience_gql.config import Client
 

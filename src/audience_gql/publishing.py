@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audience_gql.administration import workspace_named
-from audience_gql.api.documents import Documents, complaints
+from audience_gql.api.documents.documents import Documents, complaints
 from audience_gql.api.schema import Schema
 from audience_gql.audience.definitions.trusted_documents import (
     DOCUMENTS_LIMIT,

@@ -28,9 +28,9 @@ from starlette.routing import Route
 from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
-from audience_gql.api.live import Live
-from audience_gql.api.operating import OperationQueue
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest
+from audience_gql.api.operations.live import Live
+from audience_gql.api.operations.operating import OperationQueue
+from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import guarded

@@ -22,7 +22,7 @@ from graphql import (
     is_required_argument,
 )
 
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest
+from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
 from audience_gql.audience.access import Access, create_token
 from audience_gql.storage.orm import models

@@ -12,11 +12,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from audience_gql.api import batch_items
+from audience_gql.api.documents import batch_items
+from audience_gql.api.documents.limits import COST
 from audience_gql.api.errors import code_of
-from audience_gql.api.limits import COST
-from audience_gql.api.operating import OperationQueue
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest
+from audience_gql.api.operations.operating import OperationQueue
+from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.transport import paying
 from audience_gql.audience.budgets import LEAST_CREDIT, Budgets
 from audience_gql.audience.people import events, subscribers

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 from graphql import execute_sync, get_introspection_query
 
-from audience_gql.api.documents import Documents, Prepared, RefusedDocument
-from audience_gql.api.execution import AudienceExecutor
-from audience_gql.api.limits import ALIASES, COST, DIRECTIVES, FRAGMENTS, LENGTH, OPERATIONS
+from audience_gql.api.documents.documents import Documents, Prepared, RefusedDocument
+from audience_gql.api.documents.limits import ALIASES, COST, DIRECTIVES, FRAGMENTS, LENGTH, OPERATIONS
+from audience_gql.api.operations.execution import AudienceExecutor
 from tests.calls import counting_calls
 
 IS_LONG = bool(os.environ.get("AUDIENCE_FUZZ_LONG"))

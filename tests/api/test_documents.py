@@ -8,8 +8,8 @@ import tracemalloc
 
 import pytest
 
-from audience_gql.api.documents import REMEMBERED_BYTES, Documents, Prepared, RefusedDocument
-from audience_gql.api.limits import LENGTH, TOKENS
+from audience_gql.api.documents.documents import REMEMBERED_BYTES, Documents, Prepared, RefusedDocument
+from audience_gql.api.documents.limits import LENGTH, TOKENS
 
 VIEWER = "{ viewer { token { name } } }"
 

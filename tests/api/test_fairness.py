@@ -11,8 +11,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from audience_gql.api import operating
-from audience_gql.api.operating import operation_bounds
+from audience_gql.api.operations import operating
+from audience_gql.api.operations.operating import operation_bounds
 from audience_gql.config import Settings
 from audience_gql.storage.postgres.database import Database
 from audience_gql.storage.turns.fair_queue import Asker, FairQueue

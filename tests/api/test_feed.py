@@ -12,7 +12,7 @@ import pytest
 from audience_gql.api import ids
 from audience_gql.api.context import Context
 from audience_gql.api.ids import Kind
-from audience_gql.api.operation_requests import OperationRequest
+from audience_gql.api.operations.operation_requests import OperationRequest
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.audience.log.retention import prune
 from tests.patience import PATIENCE_SECONDS

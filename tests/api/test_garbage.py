@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from audience_gql.api.execution import AudienceExecutor
-from audience_gql.api.loaders import Loaders
+from audience_gql.api.loading.loaders import Loaders
+from audience_gql.api.operations.execution import AudienceExecutor
 
 pytestmark = pytest.mark.slow
 """These tests collect the garbage of the whole process several times."""

@@ -22,7 +22,7 @@ import pytest_asyncio
 from graphql import get_named_type, is_leaf_type
 
 from audience_gql.api.context import Context
-from audience_gql.api.operation_requests import OperationRefused
+from audience_gql.api.operations.operation_requests import OperationRefused
 from audience_gql.api.transport.messages import Malformed, Subscribe, parse
 from audience_gql.api.transport.sockets import Sockets
 from audience_gql.api.transport.subscriptions import Subscriptions

@@ -7,8 +7,8 @@ import time
 import pytest
 from graphql import get_introspection_query
 
-from audience_gql.api.documents import Documents, Prepared, RefusedDocument
-from audience_gql.api.limits import ALIASES, COST, DEPTH, DIRECTIVES, FRAGMENTS, TOKENS, VALUE_DEPTH
+from audience_gql.api.documents.documents import Documents, Prepared, RefusedDocument
+from audience_gql.api.documents.limits import ALIASES, COST, DEPTH, DIRECTIVES, FRAGMENTS, TOKENS, VALUE_DEPTH
 
 TOKEN = "{ viewer { token { name } } }"
 

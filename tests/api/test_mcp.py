@@ -15,8 +15,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
 from audience_gql import cli
+from audience_gql.api.derived.tools import NotAQuery, NoTool, Tool, tool_of
 from audience_gql.api.schema import Schema
-from audience_gql.api.tools import NotAQuery, NoTool, Tool, tool_of
 from tests.api.test_trusted_documents import limited_token, publish
 
 ROOT = Path(__file__).parents[2]

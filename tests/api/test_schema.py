@@ -18,7 +18,7 @@ from graphql import (
     is_union_type,
 )
 
-from audience_gql.api.client_files import client_files
+from audience_gql.api.derived.client_files import client_files
 from audience_gql.api.schema import Schema
 from audience_gql.conditions.input.shapes import Enumeration, Reference, Scalar, Shape
 from audience_gql.conditions.registry import condition_shape, input_types, kinds

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audience_gql import cli
-from audience_gql.api.schema_changes import changes_since
+from audience_gql.api.derived.schema_changes import changes_since
 
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
 

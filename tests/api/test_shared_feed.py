@@ -14,9 +14,9 @@ import pytest
 from graphql.execution import execute_subscription_event
 
 from audience_gql.api.context import Context
-from audience_gql.api.documents import Prepared
+from audience_gql.api.documents.documents import Prepared
 from audience_gql.api.lists.feed import FeedSelection
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest
+from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport import feed_subscriptions
 from audience_gql.api.transport.subscriptions import Subscriptions

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from audience_gql.api.time_limits import TimeLimit, TookTooLong
+from audience_gql.api.operations.time_limits import TimeLimit, TookTooLong
 
 
 async def test_a_block_is_stopped_when_its_time_is_over():

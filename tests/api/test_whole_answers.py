@@ -9,7 +9,7 @@ import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType, is_leaf_type
 
 from audience_gql.api.context import Context
-from audience_gql.api.operation_requests import OperationRequest
+from audience_gql.api.operations.operation_requests import OperationRequest
 from audience_gql.api.transport.wire import encode
 from audience_gql.storage.reads.composed.writing import _MOST_TEXTS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audience_gql.api.documents import RefusedDocument
+from audience_gql.api.documents.documents import RefusedDocument
 from audience_gql.api.schema import Schema
 from tests import npm
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import strawberry
 
-from audience_gql.api.live import Live
-from audience_gql.api.loaders import Loaders
-from audience_gql.api.operating import OperationQueue
+from audience_gql.api.loading.loaders import Loaders
+from audience_gql.api.operations.live import Live
+from audience_gql.api.operations.operating import OperationQueue
 from audience_gql.audience.access import Access, Doorkeeper
 from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.insights.reading import SegmentReads
@@ -25,7 +25,7 @@ from audience_gql.storage.orm.models import Workspace
 from audience_gql.storage.postgres.replica import Replica
 
 if TYPE_CHECKING:
-    from audience_gql.api.documents import Documents
+    from audience_gql.api.documents.documents import Documents
 
 
 Executor: TypeAlias = Literal["library", "plan", "statement"]

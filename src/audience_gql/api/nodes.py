@@ -10,12 +10,12 @@ from typing import Annotated, Any, Final, TypeAlias, TypeVar
 import strawberry
 
 from audience_gql.api import ids
-from audience_gql.api.batching import Loader
 from audience_gql.api.context import Context, Info
 from audience_gql.api.declaring import FOR_EACH, READS, WRITTEN, ByType
 from audience_gql.api.errors import BadUserInput
 from audience_gql.api.ids import Kind
-from audience_gql.api.loaders import Loaders
+from audience_gql.api.loading.batching import Loader
+from audience_gql.api.loading.loaders import Loaders
 
 MOST_AT_ONCE: Final = 100
 Finder: TypeAlias = Callable[[Context, str], Awaitable[object | None]]

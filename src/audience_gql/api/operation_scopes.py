@@ -9,7 +9,7 @@ from graphql import GraphQLError
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types.base import get_object_definition
 
-from audience_gql.api.documents import Operation
+from audience_gql.api.documents.documents import Operation
 from audience_gql.api.errors import ApiError
 from audience_gql.api.root_types import Mutation, Query
 from audience_gql.api.viewer import Scope

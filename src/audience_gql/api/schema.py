@@ -26,16 +26,16 @@ from strawberry.utils.await_maybe import await_maybe
 from audience_gql.api.acting.failures import ACTING_HANDLERS
 from audience_gql.api.context import Context
 from audience_gql.api.definition_sets.plans import DEFINITION_HANDLERS
-from audience_gql.api.documents import Documents, Operation, Prepared, RefusedDocument
+from audience_gql.api.documents.documents import Documents, Operation, Prepared, RefusedDocument
+from audience_gql.api.documents.limits import CHARACTERS_A_POINT, COST, SUBSCRIPTION
 from audience_gql.api.errors import ApiError, BadUserInput, for_client
-from audience_gql.api.execution import AudienceExecutor
 from audience_gql.api.failures import HANDLERS
 from audience_gql.api.importing.undoing import UNDO_HANDLERS
 from audience_gql.api.inputs.problems import without_suggestion
 from audience_gql.api.inputs.variables import null_errors
-from audience_gql.api.limits import CHARACTERS_A_POINT, COST, SUBSCRIPTION
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.operation_scopes import forbidden
+from audience_gql.api.operations.execution import AudienceExecutor
+from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.plans.planner import Planner
 from audience_gql.api.root_types import Mutation, Query, Subscription
 from audience_gql.api.scalars import SCALARS

@@ -9,7 +9,7 @@ from typing import Annotated, Final, TypeAlias
 import strawberry
 
 from audience_gql.api.context import Info
-from audience_gql.api.documents import complaints
+from audience_gql.api.documents.documents import complaints
 from audience_gql.api.failures import InvalidInput, NotFound
 from audience_gql.api.nodes import Node
 from audience_gql.api.pagination import LONG_PAGE_SIZE, After, First, ListConnection, ListEdge, Listing, Page

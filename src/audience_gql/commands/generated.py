@@ -31,7 +31,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _schema(parsed: argparse.Namespace) -> int:
-    from audience_gql.api.client_files import client_files
+    from audience_gql.api.derived.client_files import client_files
     from audience_gql.api.schema import Schema
 
     text = Schema().as_text()
@@ -45,7 +45,7 @@ def _schema(parsed: argparse.Namespace) -> int:
 
 
 def _check(older: Path, text: str) -> int:
-    from audience_gql.api.schema_changes import NotASchema, changes_since
+    from audience_gql.api.derived.schema_changes import NotASchema, changes_since
 
     try:
         found = changes_since(older.read_text(encoding="utf-8"), text)

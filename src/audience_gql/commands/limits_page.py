@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
-from audience_gql.api import batch_items, limits, nodes, pagination, search, trusted_documents
+from audience_gql.api import nodes, pagination, search, trusted_documents
+from audience_gql.api.documents import batch_items, limits
+from audience_gql.api.documents.introspection import OWN_DEPTH
 from audience_gql.api.errors import RETRY_AFTER_SECONDS
 from audience_gql.api.inputs.problems import MOST_PROBLEMS
 from audience_gql.api.insights import comparisons, overlaps, performance, similarities, sizes
-from audience_gql.api.introspection import OWN_DEPTH
 from audience_gql.api.people import memberships
 from audience_gql.api.transport import paying, socket, wire
 from audience_gql.audience import budgets, callers, names, signing_in

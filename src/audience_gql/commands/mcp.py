@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from audience_gql.commands.environment import in_words
 
 if TYPE_CHECKING:
-    from audience_gql.api.tools import Tool
+    from audience_gql.api.derived.tools import Tool
 
 _MISSING = "this command needs the package mcp: install audience-gql with its extra mcp"
 
@@ -57,8 +57,8 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _tools(path: Path) -> list[Tool] | None:
     """The tools of all queries; None if a document is wrong. Standard error names what is wrong and what is left out."""
+    from audience_gql.api.derived.tools import NotAQuery, NoTool, tool_of
     from audience_gql.api.schema import Schema
-    from audience_gql.api.tools import NotAQuery, NoTool, tool_of
     from audience_gql.document_files import documents_in
 
     made: dict[str, Tool] = {}

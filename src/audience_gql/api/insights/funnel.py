@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import strawberry
 
 from audience_gql.api.context import Context, Info
-from audience_gql.api.insight_loaders import MatchingPage
+from audience_gql.api.loading.insight_loaders import MatchingPage
 from audience_gql.api.pagination import After, First, Listing, Page
 from audience_gql.audience.answers.previews import Preview
 from audience_gql.audience.insights import funnels

@@ -15,7 +15,7 @@ from strawberry.utils.await_maybe import await_maybe
 
 from audience_gql.api.context import Context
 from audience_gql.api.lists.feed import FeedSelection
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest
+from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Permitted, Schema
 from audience_gql.api.transport.results import result_of
 from audience_gql.audience.log.feed import Batch

@@ -16,11 +16,12 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from audience_gql.api.context import Context, Executor, Services
+from audience_gql.api.documents.trusted_requests import needs_settling, settled
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, code_of, masked
-from audience_gql.api.operating import NotAnswered
-from audience_gql.api.operation_requests import OperationRefused
+from audience_gql.api.operations.operating import NotAnswered
+from audience_gql.api.operations.operation_requests import OperationRefused
+from audience_gql.api.operations.time_limits import TimeLimit
 from audience_gql.api.schema import Candidate, Schema
-from audience_gql.api.time_limits import TimeLimit
 from audience_gql.api.transport import sse
 from audience_gql.api.transport.attending import Attended, Gone
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
@@ -44,7 +45,6 @@ from audience_gql.api.transport.requests import (
 from audience_gql.api.transport.revalidation import revalidated
 from audience_gql.api.transport.subscriptions import Subscriptions
 from audience_gql.api.transport.wire import body_of, encode
-from audience_gql.api.trusted_requests import needs_settling, settled
 from audience_gql.audience.access import Access
 from audience_gql.audience.budgets import OutOfPoints
 

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from graphql import GraphQLError
 
-from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
+from audience_gql.api.operations.operation_requests import NoOperation, OperationRequest, operation_request
 from audience_gql.api.transport.wire import Unreadable, decode, encode
 
 PROTOCOL: Final = "graphql-transport-ws"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from audience_gql.api.context import Services
-from audience_gql.api.operating import NotAnswered
+from audience_gql.api.operations.operating import NotAnswered
 from audience_gql.api.schema import Candidate
 from audience_gql.api.transport.exchange import Header
 from audience_gql.audience.access import Access

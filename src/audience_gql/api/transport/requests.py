@@ -17,8 +17,8 @@ from strawberry.types.graphql import OperationType
 
 from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
-from audience_gql.api.operation_requests import NoOperation, OperationRequest, operation_request
-from audience_gql.api.time_limits import TimeLimit, TookTooLong
+from audience_gql.api.operations.operation_requests import NoOperation, OperationRequest, operation_request
+from audience_gql.api.operations.time_limits import TimeLimit, TookTooLong
 from audience_gql.api.transport.attending import Gone
 from audience_gql.api.transport.authorization import secret_of
 from audience_gql.api.transport.callers import caller_of

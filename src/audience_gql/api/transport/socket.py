@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from audience_gql.api.context import Context
 from audience_gql.api.errors import ApiError, masked
-from audience_gql.api.operation_requests import OperationRefused
+from audience_gql.api.operations.operation_requests import OperationRefused
 from audience_gql.api.transport import messages
 from audience_gql.api.transport.authorization import offered, secret_of
 from audience_gql.api.transport.callers import caller_of

@@ -19,7 +19,7 @@ from strawberry.types import ExecutionResult
 
 from audience_gql.api.context import Context, Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, ApiError, masked
-from audience_gql.api.operation_requests import OperationRefused, OperationRequest
+from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.transport.authorization import refusal, secret_of
 from audience_gql.api.transport.exchange import Header, cut_off
 from audience_gql.api.transport.replies import Reply

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
-from audience_gql.api.batching import Loader
+from audience_gql.api.loading.batching import Loader
 from audience_gql.audience.insights.flows import Flow, flow_of_segment
 from audience_gql.audience.insights.funnels import Funnel, segment_funnels
 from audience_gql.audience.insights.performance import Comparison, EventPerformance, performance_of_segment

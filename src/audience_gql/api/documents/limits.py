@@ -34,14 +34,14 @@ from graphql import (
     is_list_type,
 )
 
-from audience_gql.api.errors import ApiError
-from audience_gql.api.introspection import (
+from audience_gql.api.documents.introspection import (
     OBJECTS_A_POINT,
     OWN_DEPTH,
     WRAPPED,
     introspection_sizes,
     root_field,
 )
+from audience_gql.api.errors import ApiError
 from audience_gql.api.pagination import LARGEST_PAGE
 from audience_gql.api.syntax import nodes
 

@@ -12,7 +12,7 @@ from typing import Final
 from graphql import GraphQLError
 
 from audience_gql.api.errors import ApiError, for_client
-from audience_gql.api.time_limits import Running, TimeLimit, TookTooLong
+from audience_gql.api.operations.time_limits import Running, TimeLimit, TookTooLong
 from audience_gql.audience.access import Access
 from audience_gql.config import Settings
 from audience_gql.storage.turns.fair_queue import (

@@ -28,15 +28,15 @@ from graphql import (
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged
 
-from audience_gql.api.batch_items import BatchItems, batch_items
+from audience_gql.api.documents.batch_items import BatchItems, batch_items
+from audience_gql.api.documents.introspection import ROOT_FIELDS
+from audience_gql.api.documents.limits import COMPARISONS, LENGTH, TOKENS, Cost, Measure, size_errors
+from audience_gql.api.documents.payload_reads import PayloadReads
+from audience_gql.api.documents.rules import broken_rules
 from audience_gql.api.errors import ApiError, coded
 from audience_gql.api.inputs.variables import never_null
-from audience_gql.api.introspection import ROOT_FIELDS
-from audience_gql.api.limits import COMPARISONS, LENGTH, TOKENS, Cost, Measure, size_errors
 from audience_gql.api.paths import WirePath
-from audience_gql.api.payload_reads import PayloadReads
 from audience_gql.api.plans.planner import Plans
-from audience_gql.api.rules import broken_rules
 
 REMEMBERED_BYTES: Final = 32 * 1024 * 1024
 _BYTES_A_TOKEN: Final = 600

@@ -6,7 +6,7 @@ from typing import Final
 
 from audience_gql.api.context import Services
 from audience_gql.api.errors import ApiError, BadUserInput
-from audience_gql.api.operation_requests import DocumentName, OperationRefused, OperationRequest
+from audience_gql.api.operations.operation_requests import DocumentName, OperationRefused, OperationRequest
 from audience_gql.audience.access import Access
 from audience_gql.audience.trusted_texts import hash_of
 from audience_gql.storage.turns.fair_queue import Asker, asking

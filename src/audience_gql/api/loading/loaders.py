@@ -12,9 +12,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
-from audience_gql.api.batching import Loader
 from audience_gql.api.ids import OPAQUE_IDS, Kind, number_of
-from audience_gql.api.insight_loaders import InsightLoaders
+from audience_gql.api.loading.batching import Loader
+from audience_gql.api.loading.insight_loaders import InsightLoaders
 from audience_gql.audience.answers.explanations import Explanation, Question, explain_memberships
 from audience_gql.audience.engine.due import next_change_by_segments
 from audience_gql.audience.ports import Ports

@@ -15,8 +15,8 @@ from graphql import (
     parse,
 )
 
-from audience_gql.api.documents import Documents, complaints
-from audience_gql.api.json_schemas import JsonSchema, variables_schema
+from audience_gql.api.derived.json_schemas import JsonSchema, variables_schema
+from audience_gql.api.documents.documents import Documents, complaints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

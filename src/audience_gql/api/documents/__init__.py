@@ -1,0 +1,1 @@
+"""Documents before they run: parsed, validated, measured, and found by their hash."""

@@ -1,0 +1,1 @@
+"""What is read for many objects at once: one loader for each relation."""
