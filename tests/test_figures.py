@@ -15,7 +15,7 @@ import pytest
 
 from audience_gql.api.documents import documents, limits
 from audience_gql.api.documents.introspection import OWN_DEPTH
-from audience_gql.api.transport import socket
+from audience_gql.api.transport.streaming import socket
 from audience_gql.audience.definitions.definition_limits import SEGMENTS_A_WORKSPACE
 from audience_gql.audience.exports import lifecycle
 from audience_gql.audience.imports.lifecycle import MESSAGE_DAYS

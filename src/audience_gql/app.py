@@ -26,15 +26,15 @@ from audience_gql.api.operations.operating import (
 )
 from audience_gql.api.schema import Schema
 from audience_gql.api.transport.answers import Answers
-from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import Endpoint, guarded
+from audience_gql.api.transport.files.downloads import send_file
+from audience_gql.api.transport.files.uploads import receive
 from audience_gql.api.transport.http import GraphQLEndpoint
-from audience_gql.api.transport.metrics import metrics_page
+from audience_gql.api.transport.measuring.metrics import metrics_page
 from audience_gql.api.transport.origins import for_pages
 from audience_gql.api.transport.sign_in import send_code, send_token
-from audience_gql.api.transport.sockets import Sockets
-from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.uploads import receive
+from audience_gql.api.transport.streaming.sockets import Sockets
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.audience.access import Doorkeeper
 from audience_gql.audience.budgets import Budgets
 from audience_gql.audience.insights.reading import SegmentReads
@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> Starlette:
 
     graphql = for_pages(_Door("graphql"), origins=settings.allowed_origins, methods=("GET", "POST"))
     if traces.current is not None:
-        from audience_gql.api.transport.tracing import Traced  # noqa: PLC0415  # it needs OpenTelemetry
+        from audience_gql.api.transport.measuring.tracing import Traced  # noqa: PLC0415  # it needs OpenTelemetry
 
         graphql = Traced(graphql, traces.current)
     app = Starlette(

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from audience_gql.api.transport.metrics import page, refusal
-from audience_gql.api.transport.metrics_port import METRICS_PATH
+from audience_gql.api.transport.measuring.metrics import page, refusal
+from audience_gql.api.transport.measuring.metrics_port import METRICS_PATH
 from audience_gql.telemetry.metrics import WORKER
 
 

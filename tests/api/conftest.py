@@ -32,11 +32,11 @@ from audience_gql.api.operations.live import Live
 from audience_gql.api.operations.operating import OperationQueue
 from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
-from audience_gql.api.transport.downloads import send_file
 from audience_gql.api.transport.edge import guarded
+from audience_gql.api.transport.files.downloads import send_file
+from audience_gql.api.transport.files.uploads import receive
 from audience_gql.api.transport.http import GraphQLEndpoint
-from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.uploads import receive
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.api.transport.wire import encode
 from audience_gql.audience.access import Access, Doorkeeper, create_token
 from audience_gql.audience.budgets import Budgets

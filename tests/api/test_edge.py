@@ -15,8 +15,8 @@ import pytest
 from starlette.types import Message
 
 from audience_gql.api.schema import Schema
-from audience_gql.api.transport.sockets import Sockets
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming.sockets import Sockets
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.audience.access import Doorkeeper
 from tests.api.test_socket_crowd import Wire
 
@@ -58,7 +58,7 @@ async def test_over_http_it_is_json_with_an_id(web, caplog, accept):
 
 
 async def test_an_upload_has_the_same_edge(web):
-    with patch("audience_gql.api.transport.uploads.receive_file", failing(RuntimeError(SECRET))):
+    with patch("audience_gql.api.transport.files.uploads.receive_file", failing(RuntimeError(SECRET))):
         response = await web.put("/imports/x/y", content=b"a", headers={"content-type": "text/csv"})
 
     assert response.status_code == 500

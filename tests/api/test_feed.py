@@ -13,7 +13,7 @@ from audience_gql.api import ids
 from audience_gql.api.context import Context
 from audience_gql.api.ids import Kind
 from audience_gql.api.operations.operation_requests import OperationRequest
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.audience.log.retention import prune
 from tests.patience import PATIENCE_SECONDS
 

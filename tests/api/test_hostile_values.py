@@ -23,9 +23,9 @@ from graphql import get_named_type, is_leaf_type
 
 from audience_gql.api.context import Context
 from audience_gql.api.operations.operation_requests import OperationRefused
-from audience_gql.api.transport.messages import Malformed, Subscribe, parse
-from audience_gql.api.transport.sockets import Sockets
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming.messages import Malformed, Subscribe, parse
+from audience_gql.api.transport.streaming.sockets import Sockets
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.audience.budgets import Budgets
 from tests.api.conftest import web_client
 from tests.api.positions import Position, Token, as_json, positions

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
 
 from audience_gql.api.transport.http import GraphQLEndpoint
-from audience_gql.api.transport.subscriptions import Subscriptions
-from audience_gql.api.transport.tracing import Traced
+from audience_gql.api.transport.measuring.tracing import Traced
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.telemetry import traces
 from audience_gql.telemetry.tracing import Tracing
 from tests.api.conftest import UPSERT, Api

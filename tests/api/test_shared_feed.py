@@ -18,8 +18,8 @@ from audience_gql.api.documents.documents import Prepared
 from audience_gql.api.lists.feed import FeedSelection
 from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Schema
-from audience_gql.api.transport import feed_subscriptions
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming import feed_subscriptions
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.audience.log.broadcast import LeftBehind
 from tests.patience import PATIENCE_SECONDS
 

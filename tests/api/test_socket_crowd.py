@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Message
 
-from audience_gql.api.transport.messages import PING, PONG, PROTOCOL
-from audience_gql.api.transport.sockets import Sockets
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming.messages import PING, PONG, PROTOCOL
+from audience_gql.api.transport.streaming.sockets import Sockets
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from tests.api.conftest import served_by
 from tests.api.test_socket import CHANGES, closing_code, entered, opened, received, send, subscribe
 

@@ -12,7 +12,8 @@ from audience_gql.api.errors import RETRY_AFTER_SECONDS
 from audience_gql.api.inputs.problems import MOST_PROBLEMS
 from audience_gql.api.insights import comparisons, overlaps, performance, similarities, sizes
 from audience_gql.api.people import memberships
-from audience_gql.api.transport import paying, socket, wire
+from audience_gql.api.transport import paying, wire
+from audience_gql.api.transport.streaming import socket
 from audience_gql.audience import budgets, callers, names, signing_in
 from audience_gql.audience.acting import decisions, given
 from audience_gql.audience.acting.editing import AUTOMATIONS_A_WORKSPACE

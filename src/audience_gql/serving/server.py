@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from audience_gql.api.transport.metrics_port import MetricsPort, listen
+from audience_gql.api.transport.measuring.metrics_port import MetricsPort, listen
 from audience_gql.config import Settings
 from audience_gql.draining import DrainingServer
 from audience_gql.serving.http_protocol import HttpProtocol, Limits

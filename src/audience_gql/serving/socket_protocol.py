@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 
-from audience_gql.api.transport.socket import DIRECT
+from audience_gql.api.transport.streaming.socket import DIRECT
 
 _PARTING_SECONDS: Final = 5.0
 """How long to keep a connection open for reading after the close frame. If it closed while the client still sends, the client would

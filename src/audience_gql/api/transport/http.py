@@ -22,12 +22,11 @@ from audience_gql.api.operations.operating import NotAnswered
 from audience_gql.api.operations.operation_requests import OperationRefused
 from audience_gql.api.operations.time_limits import TimeLimit
 from audience_gql.api.schema import Candidate, Schema
-from audience_gql.api.transport import sse
 from audience_gql.api.transport.attending import Attended, Gone
 from audience_gql.api.transport.compression import LEAST_BYTES, compressed
 from audience_gql.api.transport.edge import reply_to_failure
 from audience_gql.api.transport.exchange import Header
-from audience_gql.api.transport.measures import measure, measure_failure
+from audience_gql.api.transport.measuring.measures import measure, measure_failure
 from audience_gql.api.transport.paying import BudgetHeaders, hold_back, pay
 from audience_gql.api.transport.preferring import answer_there, prefers_replica
 from audience_gql.api.transport.replies import Reply
@@ -43,7 +42,8 @@ from audience_gql.api.transport.requests import (
     operation_of,
 )
 from audience_gql.api.transport.revalidation import revalidated
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming import sse
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.api.transport.wire import body_of, encode
 from audience_gql.audience.access import Access
 from audience_gql.audience.budgets import OutOfPoints

@@ -19,10 +19,18 @@ from starlette.types import Receive, Scope, Send
 from audience_gql.api.context import Context
 from audience_gql.api.errors import ApiError, masked
 from audience_gql.api.operations.operation_requests import OperationRefused
-from audience_gql.api.transport import messages
 from audience_gql.api.transport.authorization import offered, secret_of
 from audience_gql.api.transport.callers import caller_of
-from audience_gql.api.transport.messages import Complete, Init, Malformed, Message, Ping, Pong, Subscribe
+from audience_gql.api.transport.streaming import messages
+from audience_gql.api.transport.streaming.messages import (
+    Complete,
+    Init,
+    Malformed,
+    Message,
+    Ping,
+    Pong,
+    Subscribe,
+)
 from audience_gql.audience.access import Access, Unauthenticated
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.shared_execution import Result
@@ -30,7 +38,7 @@ from audience_gql.audience.tasks import end
 from audience_gql.storage.postgres.database import UNREACHABLE
 
 if TYPE_CHECKING:
-    from audience_gql.api.transport.sockets import Sockets
+    from audience_gql.api.transport.streaming.sockets import Sockets
 
 GOING_AWAY: Final = 1001
 INTERNAL: Final = 1011

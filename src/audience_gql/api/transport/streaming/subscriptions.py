@@ -17,10 +17,10 @@ from audience_gql.api.errors import masked
 from audience_gql.api.operations.operating import NotAnswered
 from audience_gql.api.operations.operation_requests import OperationRefused, OperationRequest
 from audience_gql.api.schema import Candidate, Permitted, Schema
-from audience_gql.api.transport.feed_subscriptions import feed_subscription, is_of_feed
-from audience_gql.api.transport.measures import measure, measure_failure
+from audience_gql.api.transport.measuring.measures import measure, measure_failure
 from audience_gql.api.transport.paying import hold_back, pay
 from audience_gql.api.transport.results import failure, result_of
+from audience_gql.api.transport.streaming.feed_subscriptions import feed_subscription, is_of_feed
 from audience_gql.audience.budgets import OutOfPoints
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.delivery import Deliveries, Take

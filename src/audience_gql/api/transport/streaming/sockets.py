@@ -18,9 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from audience_gql.api.context import Services
 from audience_gql.api.transport.authorization import RECHECK_SECONDS
-from audience_gql.api.transport.messages import PROTOCOL
-from audience_gql.api.transport.socket import FORBIDDEN, GOING_AWAY, Socket
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming.messages import PROTOCOL
+from audience_gql.api.transport.streaming.socket import FORBIDDEN, GOING_AWAY, Socket
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.audience.access import Access, good_tokens
 from audience_gql.audience.tasks import end
 from audience_gql.storage.postgres.database import UNREACHABLE

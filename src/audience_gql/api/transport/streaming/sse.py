@@ -25,7 +25,7 @@ from audience_gql.api.transport.exchange import Header, cut_off
 from audience_gql.api.transport.replies import Reply
 from audience_gql.api.transport.requests import EVENT_STREAM, Request, RequestRefused
 from audience_gql.api.transport.results import only_errors, result_of
-from audience_gql.api.transport.subscriptions import Subscriptions
+from audience_gql.api.transport.streaming.subscriptions import Subscriptions
 from audience_gql.audience.access import Access
 from audience_gql.audience.log.broadcast import LeftBehind
 from audience_gql.audience.log.shared_execution import Result

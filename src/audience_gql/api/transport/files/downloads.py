@@ -23,7 +23,7 @@ from audience_gql.api.context import Services
 from audience_gql.api.errors import RETRY_AFTER_SECONDS, masked
 from audience_gql.api.ids import Kind
 from audience_gql.api.transport.exchange import cut_off
-from audience_gql.api.transport.ranges import Part, Wanted, is_within, part_of, wanted_range
+from audience_gql.api.transport.files.ranges import Part, Wanted, is_within, part_of, wanted_range
 from audience_gql.audience.exports.plans import ExportPlan
 from audience_gql.audience.exports.reading import ExportFailed, FileGone, open_export, pieces
 from audience_gql.audience.failures import NotFound

@@ -1,0 +1,1 @@
+"""The addresses for files: those of exports and of imports."""
