@@ -27,7 +27,7 @@ from tests.storage.whole_reads import asks_whole_workspaces, line_of, refused, t
 from tests.storage.written import FOLDER, never_on_a_cluster, places, written_statements
 
 _SOURCE = str(Path(audience_gql.__file__).parent)
-_CONNECTIONS = str(FOLDER / "connections.py")
+_CONNECTIONS = str(FOLDER / "postgres" / "connections.py")
 """It passes the statements of all others on."""
 _TESTS = str(Path(__file__).parents[1])
 _METHODS = (
