@@ -11,6 +11,7 @@ import { SegmentList } from "./segments/SegmentList";
 import { SEGMENTS } from "./segments/SegmentPage";
 import { useShown } from "./shown";
 import { useViewer } from "./viewer";
+import { counted } from "./words";
 import { mayLeave } from "./unsaved";
 
 // Each part is loaded when it is opened first. The first page loads none of them.
@@ -75,7 +76,7 @@ export function Dashboard({ onLeave }: { onLeave: () => void }) {
           <Mark />
         </a>
         <h1>{workspace?.name ?? "Console"}</h1>
-        {workspace && <p className="quiet">{workspace.subscriberCount.toLocaleString()} people</p>}
+        {workspace && <p className="quiet">{counted(workspace.subscriberCount, "person", "people")}</p>}
         <ConnectionStatus />
         <Navigation route={route} onLeave={() => mayLeave() && onLeave()} />
       </header>

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, Page, WebSocketRoute, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, WebSocketRoute, expect
 
 from audience_gql.pages.documents import ConsoleDocuments
 from tests.browser.conftest import AXE, Visit
@@ -83,6 +84,19 @@ class Held:
         await until(waiting)
         for server, sent in self._waiting:
             server.send(sent)
+
+
+async def hold_back(page: Page, words: str) -> asyncio.Event:
+    """From now on, the API gets the page's queries whose document contains these words when the event is set."""
+    let_go = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        if words in document_of(route.request.post_data):
+            await let_go.wait()
+        await route.continue_()
+
+    await page.route("**/graphql", wait)
+    return let_go
 
 
 def row(page: Page, name: str) -> Locator:

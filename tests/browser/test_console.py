@@ -18,7 +18,7 @@ from starlette.requests import Request
 from audience_gql.client import sign_in_link
 from audience_gql.config import Client
 from audience_gql.pages import serving
-from tests.browser.console import barriers, changes, document_of, enter, row, tab_to, width
+from tests.browser.console import barriers, changes, document_of, enter, hold_back, row, tab_to, width
 from tests.patience import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.browser
@@ -524,6 +524,34 @@ async def test_an_automation_is_created_and_its_run_is_seen_live(visit, product,
     await expect(listed.first).to_contain_text("1 done")
     assert found + await barriers(page) == []
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize("noun", ["automation", "segment"])
+async def test_a_preview_that_comes_while_the_button_is_pressed_does_not_move_it_away(
+    visit, product, api, name, noun
+):
+    await api.person(name, "LV")
+    await api.segment(f"Left {name}", f"quit_{name}")
+    await api.group(f"Back {name}")
+    page = await visit.open()
+    await enter(page, product.token)
+    let_go = await hold_back(page, f"preview{noun.capitalize()}")
+    if noun == "automation":
+        await fill_in(page, when=f"Left {name}", group=f"Back {name}", name=f"Win {name}")
+    else:
+        await page.get_by_role("link", name="New segment").click()
+        await page.get_by_label("Kind of condition").select_option("country")
+        await page.get_by_label("country is").fill("LV")
+        await page.get_by_label("Name", exact=True).fill(f"Win {name}")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.get_by_role("button", name=f"Save {noun}").hover()
+
+    await page.mouse.down()
+    let_go.set()
+    await expect(page.get_by_role("region", name="Preview").locator(".figure")).to_be_visible()
+    await page.mouse.up()
+
+    await expect(page.get_by_role("heading", name=f"Win {name}")).to_be_visible()
 
 
 async def test_what_an_automation_may_not_be_is_said_where_it_is(visit, product, api, name):

@@ -89,7 +89,6 @@ export function Form({ vocabulary, edited, onTake }: FormProps) {
           />
         )}
       </Field>
-      <PreviewPane preview={preview} draft={draft} isNew={edited === null} />
       {answer?.__typename === "AutomationConflict" && (
         <Conflict
           noun="automation"
@@ -114,6 +113,8 @@ export function Form({ vocabulary, edited, onTake }: FormProps) {
           {problem ?? elsewhere(issues)}
         </p>
       </div>
+      {/* Below the button: what is counted late must not move it away from under a pointer. */}
+      <PreviewPane preview={preview} draft={draft} isNew={edited === null} />
     </form>
   );
 }

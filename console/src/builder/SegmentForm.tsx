@@ -89,69 +89,72 @@ export function SegmentForm({ vocabulary, start, segment, onTake }: SegmentFormP
         {segment ? `Edit “${segment.name}”` : "New segment"}
       </h2>
       {segment === null && <Templates hasChanges={hasChanges} onChoose={changed} />}
-      <div className="tree">
-        <BracketEditor
-          bracket={bracket}
-          onChange={(next) => changed({ bracket: next })}
-          issues={preview.isStale ? [] : issuesOf(preview.answer)}
-        />
-      </div>
-      <PreviewPane preview={preview} condition={condition} isEdit={segment !== null} />
-      {segment !== null && current !== undefined && (
-        <Conflict
-          noun="segment"
-          canOverwrite={condition !== null}
-          isSaving={isSaving}
-          onTake={() => current && take(current)}
-          onOverwrite={() => void save(current)}
-        >
-          {current && condition && (
-            <Difference
-              mine={{ name: name.trim(), description: description.trim(), condition }}
-              theirs={versionOf(current)}
-              base={revision === segment.revision ? versionOf(segment) : null}
+      <div className="draft">
+        <div className="tree">
+          <BracketEditor
+            bracket={bracket}
+            onChange={(next) => changed({ bracket: next })}
+            issues={preview.isStale ? [] : issuesOf(preview.answer)}
+          />
+        </div>
+        {segment !== null && current !== undefined && (
+          <Conflict
+            noun="segment"
+            canOverwrite={condition !== null}
+            isSaving={isSaving}
+            onTake={() => current && take(current)}
+            onOverwrite={() => void save(current)}
+          >
+            {current && condition && (
+              <Difference
+                mine={{ name: name.trim(), description: description.trim(), condition }}
+                theirs={versionOf(current)}
+                base={revision === segment.revision ? versionOf(segment) : null}
+              />
+            )}
+          </Conflict>
+        )}
+        <div className="save">
+          <div className="save-field">
+            <label htmlFor={`${ids}-name`}>Name</label>
+            <input
+              id={`${ids}-name`}
+              ref={field}
+              type="text"
+              maxLength={200}
+              placeholder="Back again"
+              value={name}
+              aria-describedby={`${ids}-problem`}
+              onChange={(event) => changed({ name: event.target.value })}
             />
-          )}
-        </Conflict>
-      )}
-      <div className="save">
-        <div className="save-field">
-          <label htmlFor={`${ids}-name`}>Name</label>
-          <input
-            id={`${ids}-name`}
-            ref={field}
-            type="text"
-            maxLength={200}
-            placeholder="Back again"
-            value={name}
-            aria-describedby={`${ids}-problem`}
-            onChange={(event) => changed({ name: event.target.value })}
-          />
+          </div>
+          <div className="save-field">
+            <label htmlFor={`${ids}-description`}>Description</label>
+            <input
+              id={`${ids}-description`}
+              type="text"
+              maxLength={2000}
+              placeholder="What it is for (optional)"
+              value={description}
+              onChange={(event) => changed({ description: event.target.value })}
+            />
+          </div>
+          <div className="save-buttons">
+            <button type="submit" className="primary" disabled={isSaving}>
+              {isSaving ? "Saving…" : "Save segment"}
+            </button>
+            <a href={segment ? toSegment(segment.id) : HOME}>Cancel</a>
+          </div>
+          <p id={`${ids}-problem`} className="problem" role="alert">
+            {problem}
+          </p>
+          <p className="quiet" role="status">
+            {notice}
+          </p>
         </div>
-        <div className="save-field">
-          <label htmlFor={`${ids}-description`}>Description</label>
-          <input
-            id={`${ids}-description`}
-            type="text"
-            maxLength={2000}
-            placeholder="What it is for (optional)"
-            value={description}
-            onChange={(event) => changed({ description: event.target.value })}
-          />
-        </div>
-        <div className="save-buttons">
-          <button type="submit" className="primary" disabled={isSaving}>
-            {isSaving ? "Saving…" : "Save segment"}
-          </button>
-          <a href={segment ? toSegment(segment.id) : HOME}>Cancel</a>
-        </div>
-        <p id={`${ids}-problem`} className="problem" role="alert">
-          {problem}
-        </p>
-        <p className="quiet" role="status">
-          {notice}
-        </p>
       </div>
+      {/* Beside or below the button: what is counted late must not move it away from under a pointer. */}
+      <PreviewPane preview={preview} condition={condition} isEdit={segment !== null} />
     </form>
   );
 }
