@@ -25,8 +25,8 @@ from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from audience_gql.api.ids import MESSAGE_IDS
+from audience_gql.api.transport.listening import listen
 from audience_gql.api.transport.measuring.metrics import add_pool, worker_figures
-from audience_gql.api.transport.measuring.metrics_port import listen
 from audience_gql.audience.acting.actor import Actor
 from audience_gql.audience.acting.dispatcher import Dispatcher
 from audience_gql.audience.acting.retention import prune_runs

@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import socket
-import sys
 from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any, Final, cast
@@ -17,7 +16,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from audience_gql.api.transport.measuring.metrics_port import MetricsPort, listen
+from audience_gql.api.transport.listening import bound, listen
+from audience_gql.api.transport.measuring.metrics_port import MetricsPort
 from audience_gql.config import Settings
 from audience_gql.draining import DrainingServer
 from audience_gql.serving.http_protocol import HttpProtocol, Limits
@@ -57,7 +57,7 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         server_header=False,
         access_log=False,
     )
-    listening = _bound(host, port)
+    listening = bound(host, port, f"{host} port")
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
     sockets = (
@@ -71,17 +71,6 @@ def serve(app: Starlette, *, host: str, port: int, settings: Settings) -> None:
         await state["sockets"].drain()
 
     DrainingServer(config, ending=ending, end_streams=end_streams).run(sockets)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket at this address, which does not listen yet. Ends the process with a message if the port is taken."""
-    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((host, port))
-    except OSError as error:
-        sys.exit(f"audience-gql: cannot listen on {host} port {port}: {error.strerror}")
-    return found
 
 
 def _for_metrics(config: uvicorn.Config, port: int) -> socket.socket:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 from http import HTTPStatus
 from typing import Final
 
@@ -15,15 +12,6 @@ from audience_gql.api.transport.answers import Answers
 
 METRICS_PATH: Final = "/metrics"
 _NOTHING_HERE: Final = Answers(PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND))
-
-
-def listen(host: str, port: int, setting: str) -> socket.socket:
-    """A socket that listens there. Ends the process with a message that names the setting if the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        sys.exit(f"audience-gql: cannot listen on {setting} {port}: {os.strerror(error.errno or 0)}")
 
 
 class MetricsPort:
