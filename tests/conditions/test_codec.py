@@ -12,7 +12,7 @@ import pytest
 from audience_gql.conditions.base import InvalidCondition, Problem
 from audience_gql.conditions.codec import dump, parse
 from audience_gql.conditions.limits import MAX_PROBLEMS
-from audience_gql.conditions.vocabulary import PLAIN_IDS, GroupRef, IdKind
+from audience_gql.conditions.vocabulary import PLAIN_IDS, IdKind, ListRef
 from tests.conditions.chance import Chance
 from tests.conditions.world import SEGMENTS, VOCABULARY, condition_of
 
@@ -101,12 +101,30 @@ def test_ids_are_written_by_the_codec_of_the_caller() -> None:
     }
 
 
-def test_names_of_groups_become_ids() -> None:
-    by_name = condition_of({"group": {"anyOf": ["vip", "Beta testers"], "joined": {"inLast": {"days": 1}}}})
+def test_names_of_groups_and_segments_become_ids() -> None:
+    in_groups = {"group": {"anyOf": ["vip", "Beta testers"], "joined": {"inLast": {"days": 1}}}}
+    in_segments = {"segment": {"anyOf": [" READERS ", "41"], "leavesWithin": {"days": 3}}}
+
+    by_name = condition_of({"all": [in_groups, in_segments]})
 
     assert dump(by_name, ids=PLAIN_IDS) == {
-        "group": {"anyOf": ["21", "22"], "joined": {"inLast": {"days": 1}}}
+        "all": [
+            {"group": {"anyOf": ["21", "22"], "joined": {"inLast": {"days": 1}}}},
+            {"segment": {"anyOf": ["42", "41"], "leavesWithin": {"days": 3}}},
+        ]
     }
+
+
+def test_a_paused_segment_cannot_be_named_either() -> None:
+    vocabulary = replace(VOCABULARY, paused_segment_ids={42})
+
+    with pytest.raises(InvalidCondition) as caught:
+        parse({"segment": {"anyOf": ["buyers", "readers"]}}, vocabulary=vocabulary, ids=PLAIN_IDS)
+
+    message = "this segment is paused: resume it first"
+    assert caught.value.problems == (
+        Problem(code="CONFLICT", message=message, path=("segment", "anyOf", "1")),
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,13 +148,25 @@ def test_an_unknown_name_of_a_group_is_refused_with_similar_ones(name: str, hint
     )
 
 
+def test_an_unknown_name_of_a_segment_is_refused_with_similar_ones() -> None:
+    with pytest.raises(InvalidCondition) as caught:
+        condition_of({"segment": {"anyOf": ["41", "Buyer"]}})
+
+    message = "there is no segment with this id or name; did you mean Buyers?"
+    assert caught.value.problems == (
+        Problem(code="UNKNOWN", message=message, path=("segment", "anyOf", "1")),
+    )
+
+
 def test_a_text_in_the_form_of_an_id_is_never_a_name() -> None:
-    groups = {"22": GroupRef(id=21, name="22")}
-    vocabulary = replace(VOCABULARY, groups_by_name=groups)
+    groups = {"22": ListRef(id=21, name="22")}
+    segments = {"42": ListRef(id=41, name="42")}
+    vocabulary = replace(VOCABULARY, groups_by_name=groups, segments_by_name=segments)
+    given = {"all": [{"group": {"anyOf": ["22"]}}, {"segment": {"anyOf": ["42"]}}]}
 
-    condition = parse({"group": {"anyOf": ["22"]}}, vocabulary=vocabulary, ids=PLAIN_IDS)
+    condition = parse(given, vocabulary=vocabulary, ids=PLAIN_IDS)
 
-    assert dump(condition, ids=PLAIN_IDS) == {"group": {"anyOf": ["22"]}}
+    assert dump(condition, ids=PLAIN_IDS) == given
 
 
 def test_only_new_conditions_have_their_countries_checked() -> None:
@@ -437,7 +467,7 @@ def test_problems_are_bounded() -> None:
         ({"age": 18}, "NumberFilter, an object such as {gte: 18}"),
         ({"event": {"name": "x", "times": 2}}, "CountFilter, an object such as {atLeast: 2}"),
         ({"event": "order_placed"}, 'EventFilter, an object such as {name: "order_placed"}'),
-        ({"segment": "Loyal"}, 'SegmentFilter, an object such as {anyOf: ["seg_…"]}'),
+        ({"segment": "Loyal"}, 'SegmentFilter, an object such as {anyOf: ["Loyal"]}'),
         ({"group": "VIP"}, 'GroupFilter, an object such as {anyOf: ["VIP"]}'),
         (
             {"lastEvent": {"name": "x", "at": {"isSet": True}, "notFollowedBy": "y"}},

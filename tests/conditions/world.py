@@ -17,7 +17,7 @@ from audience_gql.conditions.facts import ChannelFact, Event, Facts
 from audience_gql.conditions.locations import Location, location_at
 from audience_gql.conditions.profile import DEGREE_COLUMNS, TEXT_OF_NAME, VECTOR_COLUMNS
 from audience_gql.conditions.values import date_of, decimal_of, fold, instant_of, instant_text
-from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, GroupRef, Vocabulary
+from audience_gql.conditions.vocabulary import PLAIN_IDS, FieldRef, ListRef, Vocabulary
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -47,8 +47,9 @@ EVENT_NAMES = {
 VOCABULARY = Vocabulary(
     fields=FIELDS,
     group_ids=GROUPS.keys(),
-    groups_by_name={fold(name): GroupRef(id=id_, name=name) for id_, name in GROUPS.items()},
+    groups_by_name={fold(name): ListRef(id=id_, name=name) for id_, name in GROUPS.items()},
     segment_ids=SEGMENTS.keys(),
+    segments_by_name={fold(name): ListRef(id=id_, name=name) for id_, name in SEGMENTS.items()},
     event_names=EVENT_NAMES,
     timezone="Europe/Vilnius",
 )

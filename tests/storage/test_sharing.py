@@ -189,6 +189,57 @@ async def test_whoever_goes_while_it_reads_for_all_leaves_them_to_the_next(datab
     assert not sharing._lines
 
 
+class Stuck:
+    """A database whose statements end when the test says so."""
+
+    def __init__(self) -> None:
+        self.statements: list[asyncio.Future[None]] = []
+
+    async def fetchval(self, text: str, _: int, value: int) -> str:  # noqa: ARG002  # the database's
+        await self._end()
+        return f"found {value}"
+
+    async def fetch(self, text: str, _: int, values: list[int | None]) -> list[tuple[str]]:  # noqa: ARG002  # the database's
+        await self._end()
+        return [(f"found {value}",) for value in values]
+
+    async def _end(self) -> None:
+        self.statements.append(asyncio.get_running_loop().create_future())
+        await self.statements[-1]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("left", [1, 2, MOST_CALLERS - 1])
+async def test_those_whose_reader_goes_when_somebody_else_is_woken_are_not_forgotten(left):
+    sharing, stuck = Sharing(), Stuck()
+
+    def caller(value: int) -> asyncio.Task[str | None]:
+        return asyncio.create_task(sharing.read(stuck, ECHO, (HELD, value)))  # type: ignore[arg-type]  # in place of a database
+
+    first, leader, *others = (caller(value) for value in range(2 + left))
+    await asyncio.sleep(0)
+    stuck.statements[0].set_result(None)
+    assert await first == "found 0"
+    await asyncio.sleep(0)
+    late = [caller(-1), caller(-2)]
+    await asyncio.sleep(0)
+    (line,) = sharing._lines.values()
+
+    leader.cancel()
+    line._lose_patience()
+
+    async with asyncio.timeout(20):
+        while not all(task.done() for task in (*others, *late)):
+            for statement in stuck.statements:
+                if not statement.done():
+                    statement.set_result(None)
+            await asyncio.sleep(0)
+    assert [task.result() for task in others] == [f"found {2 + at}" for at in range(left)]
+    assert [task.result() for task in late] == ["found -1", "found -2"]
+    assert leader.cancelled()
+    assert not sharing._lines
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def tracing(monkeypatch) -> AsyncIterator[tuple[Tracing, InMemorySpanExporter]]:
     """This process writes spans, and the test can read them."""

@@ -45,8 +45,8 @@ class FieldRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRef:
-    """The parts of a group that conditions need."""
+class ListRef:
+    """The parts of a group or a segment that conditions need."""
 
     id: int
     name: str
@@ -67,8 +67,10 @@ class Vocabulary:
     week_start: WeekStart = DEFAULT_WEEK_START
     paused_segment_ids: Container[int] = frozenset()
     """Segments that a new condition may not name."""
-    groups_by_name: Mapping[str, GroupRef] = field(default_factory=dict)
+    groups_by_name: Mapping[str, ListRef] = field(default_factory=dict)
     """Groups by their folded names, which a new condition may use instead of ids."""
+    segments_by_name: Mapping[str, ListRef] = field(default_factory=dict)
+    """The same for segments."""
     country_problem: Callable[[str], str | None] | None = None
     """Says what is wrong with a country that a new condition compares with. None for stored conditions, which are not checked again."""
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from audience_gql.conditions.base import Names
 from audience_gql.conditions.periods import WeekStart
-from audience_gql.conditions.vocabulary import FieldRef, GroupRef, Vocabulary
+from audience_gql.conditions.vocabulary import FieldRef, ListRef, Vocabulary
 from audience_gql.storage.cluster import row_locks
 from audience_gql.storage.ids import IdBlocks
 from audience_gql.storage.postgres.database import Connection
@@ -21,7 +21,7 @@ from audience_gql.storage.postgres.database import Connection
 _IS_UNLOCKED: Final = ContextVar("is_unlocked", default=False)
 _LISTS: Final = (
     "SELECT 'group' AS kind, id, name, name_folded AS detail FROM groups WHERE workspace_id = $1 "
-    "UNION ALL SELECT 'segment', id, name, NULL FROM segments WHERE workspace_id = $1"
+    "UNION ALL SELECT 'segment', id, name, name_folded FROM segments WHERE workspace_id = $1"
 )
 _WORDS: Final = (
     f"{_LISTS} UNION ALL SELECT 'event', id, name, NULL FROM event_names WHERE workspace_id = $1 "
@@ -155,8 +155,8 @@ async def vocabulary(connection: Connection, workspace_id: int) -> Vocabulary:
 async def vocabulary_and_names(connection: Connection, workspace_id: int) -> tuple[Vocabulary, Names]:
     """Everything that a condition of this workspace may name, and the names of groups and segments for summaries."""
     fields: dict[str, FieldRef] = {}
-    groups: dict[str, GroupRef] = {}
     by_kind: dict[str, dict[int, str]] = {"group": {}, "segment": {}, "event": {}}
+    by_name: dict[str, dict[str, ListRef]] = {"group": {}, "segment": {}}
     timezone: str | None = None
     week_start: WeekStart = "MONDAY"
     for row in await connection.fetch(_WORDS, workspace_id):
@@ -167,14 +167,15 @@ async def vocabulary_and_names(connection: Connection, workspace_id: int) -> tup
                 fields[row["name"]] = FieldRef(id=row["id"], key=row["name"], type=row["detail"])
             case kind:
                 by_kind[kind][row["id"]] = row["name"]
-                if kind == "group":
-                    groups[row["detail"]] = GroupRef(id=row["id"], name=row["name"])
+                if kind in by_name:
+                    by_name[kind][row["detail"]] = ListRef(id=row["id"], name=row["name"])
     assert timezone is not None  # noqa: S101  # callers know that the workspace exists
     words = Vocabulary(
         fields=fields,
         group_ids=by_kind["group"].keys(),
-        groups_by_name=groups,
+        groups_by_name=by_name["group"],
         segment_ids=by_kind["segment"].keys(),
+        segments_by_name=by_name["segment"],
         event_names={name: id_ for id_, name in by_kind["event"].items()},
         timezone=timezone,
         week_start=week_start,

@@ -1,6 +1,6 @@
 """Parses a condition that a caller gives, or refuses it with every problem and its path in the caller's input.
 
-It must not be used for stored conditions: they were checked when they were given. They name groups by id, and their countries are not checked again.
+It must not be used for stored conditions: they were checked when they were given. They name groups and segments by id, and their countries are not checked again.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from audience_gql.conditions.codec import dump
 from audience_gql.conditions.reasoning.dependencies import reads
 from audience_gql.conditions.reasoning.nesting import ReadsItself, reading_order, segments_read
 from audience_gql.conditions.values import fold
-from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, Vocabulary
+from audience_gql.conditions.vocabulary import PLAIN_IDS, IdCodec, ListRef, Vocabulary
 from audience_gql.conditions.words.outline import difference, outline
 from audience_gql.conditions.words.summary import summarize
 from audience_gql.storage import definitions, segment_definitions
@@ -294,7 +294,16 @@ class Saving:
         self._names = Names(
             groups=self._names.groups, segments={**self._names.segments, segment.id: segment.name}
         )
-        self._vocabulary = replace(self._vocabulary, segment_ids=self._names.segments.keys())
+        others = {
+            folded: other
+            for folded, other in self._vocabulary.segments_by_name.items()
+            if other.id != segment.id
+        }
+        self._vocabulary = replace(
+            self._vocabulary,
+            segment_ids=self._names.segments.keys(),
+            segments_by_name={**others, segment.name_folded: ListRef(id=segment.id, name=segment.name)},
+        )
 
     async def intern_names(self, tree: Condition) -> None:
         """Give ids to event names that are not in use yet, so that a compiled condition stays right after their first event."""

@@ -10,13 +10,13 @@ from typing import Final
 from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Read
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
+from audience_gql.conditions.input.named_lists import HOW_TO_NAME, list_id
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.registry import Kind, register
 from audience_gql.conditions.sql.questions import HasRow, Parameters, all_of
-from audience_gql.conditions.values import Json, fold, instant_text
+from audience_gql.conditions.values import Json, instant_text
 from audience_gql.conditions.vocabulary import IdCodec, Vocabulary
-from audience_gql.conditions.words.similar import did_you_mean, similar
 from audience_gql.conditions.words.wording import memberships
 
 
@@ -78,24 +78,7 @@ class InGroup(Leaf):
 
 
 def _known(text: str, parsing: Parsing) -> int | None:
-    """The group with this id. A text that does not have the form of an id is the name of a group."""
-    group_id = parsing.ids.decode("group", text)
-    if group_id is None:
-        return _named(text, parsing)
-    if group_id not in parsing.vocabulary.group_ids:
-        parsing.problem("UNKNOWN", "there is no group with this id")
-        return None
-    return group_id
-
-
-def _named(name: str, parsing: Parsing) -> int | None:
-    groups = parsing.vocabulary.groups_by_name
-    group = groups.get(fold(name.strip()))
-    if group is None:
-        near = similar(name, (group.name for group in groups.values()))
-        parsing.problem("UNKNOWN", f"there is no group with this id or name{did_you_mean(near)}")
-        return None
-    return group.id
+    return list_id("group", text, parsing)
 
 
 def _build(given: Given, _: Parsing) -> InGroup:
@@ -112,8 +95,7 @@ _GROUP_FILTER: Final = Shape(
             many=True,
             required=True,
             check=_known,
-            description="At least one of these groups, each by its id or its name. Upper and lower case do not matter in a name. The ids are stored, "
-            "so renaming a group later changes nothing. A text in the form of an id is never read as a name.",
+            description=f"At least one of these groups, {HOW_TO_NAME.format(kind='group')}",
         ),
         InputField(
             name="joined", type=TIME_FILTER, description="When the person was added to the same group."

@@ -10,6 +10,7 @@ from audience_gql.conditions.base import DayEdge, Edge, Leaf, Moment, Names, Rea
 from audience_gql.conditions.facts import Facts
 from audience_gql.conditions.filters.duration import DURATION, Duration
 from audience_gql.conditions.filters.time import TIME_FILTER, TimeFilter
+from audience_gql.conditions.input.named_lists import HOW_TO_NAME, list_id
 from audience_gql.conditions.input.parsing import Parsing
 from audience_gql.conditions.input.shapes import Given, InputField, Scalar, Shape
 from audience_gql.conditions.reasoning.outlook import Part, next_of_all, next_of_any
@@ -184,11 +185,7 @@ def _present_change(segment_id: int, moment: Moment) -> datetime | None:
 
 
 def _known(text: str, parsing: Parsing) -> int | None:
-    segment_id = parsing.ids.decode("segment", text)
-    if segment_id is None or segment_id not in parsing.vocabulary.segment_ids:
-        hint = "; segment(by: {name: …}) { id } finds the id of a name" if segment_id is None else ""
-        parsing.problem("UNKNOWN", f"there is no segment with this id{hint}")
-        return None
+    segment_id = list_id("segment", text, parsing)
     if segment_id in parsing.vocabulary.paused_segment_ids:
         parsing.problem("CONFLICT", "this segment is paused: resume it first")
     return segment_id
@@ -217,7 +214,7 @@ _SEGMENT_FILTER: Final = Shape(
             many=True,
             required=True,
             check=_known,
-            description="At least one of these segments.",
+            description=f"At least one of these segments, {HOW_TO_NAME.format(kind='segment')}",
         ),
         InputField(name="entered", type=TIME_FILTER, description="When the person entered the same segment."),
         InputField(
@@ -233,7 +230,7 @@ _SEGMENT_FILTER: Final = Shape(
         ),
     ),
     build=_build,
-    example='{anyOf: ["seg_…"]}',
+    example='{anyOf: ["Loyal"]}',
 )
 
 register(

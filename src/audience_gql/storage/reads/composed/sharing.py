@@ -150,15 +150,16 @@ class _Line:
         return texts[caller.values]
 
     def _group(self, caller: _Caller) -> list[_Caller]:
+        """This caller, and then those who have waited longest. Others may be before it: those whose reader has gone since it was woken."""
         self._is_called = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting = [it for it in self._waiting if it is caller or not it.turn.done()]
-        self._waiting = waiting[MOST_CALLERS:]
+        others = [it for it in self._waiting if not it.turn.done()]
+        self._waiting = others[MOST_CALLERS - 1 :]
         if self._waiting:
             self._be_patient()
-        return waiting[:MOST_CALLERS]
+        return [caller, *others[: MOST_CALLERS - 1]]
 
     def _be_patient(self) -> None:
         if self._timer is None:

@@ -1,4 +1,4 @@
-"""Conditions that name groups instead of giving their ids, through every door that takes a condition."""
+"""Conditions that name groups and segments instead of giving their ids, through every door that takes a condition."""
 
 from __future__ import annotations
 
@@ -89,6 +89,44 @@ async def test_a_name_of_no_group_of_the_workspace_is_refused_where_it_is(served
         {"code": "UNKNOWN", "message": message, "path": ["where", *path[1:]]}
     ]
     assert (await served.data("{ segments { edges { node { id } } } }"))["segments"]["edges"] == []
+
+
+@pytest.mark.usefixtures("group")
+async def test_segments_are_named_like_groups(served):
+    early = await served.segment("Early", NAMED)
+    named = {"segment": {"anyOf": ["EARLY"]}}
+    made = (await served.data(CREATE, input={"name": "Those early", "condition": named}))["createSegment"]
+    await served.fill()
+
+    assert made["condition"] == {"segment": {"anyOf": [early]}}
+    assert made["summary"] == 'People who are in the segment "Early".'
+    assert found(await served.data(LIST, where=named)) == ["1"]
+    assert found(await served.data(LIST, where={"not": {"segment": {"anyOf": ["Those early"]}}})) == ["2"]
+    (error,) = await served.errors(LIST, where={"segment": {"anyOf": ["Earl"]}})
+    (issue,) = error["extensions"]["issues"]
+    assert issue["message"] == "there is no segment with this id or name; did you mean Early?"
+    assert issue["path"] == ["where", "segment", "anyOf", "0"]
+
+
+@pytest.mark.usefixtures("group")
+async def test_a_segment_that_names_itself_reads_itself(served):
+    early = await served.segment("Early", NAMED)
+    update = """
+      mutation ($input: UpdateSegmentInput!) {
+        updateSegment(input: $input) {
+          ... on Segment { id }
+          ... on SegmentCycle { cycle { name } }
+          ... on InvalidInput { issues { message } }
+        }
+      }
+    """
+
+    itself = {"id": early, "name": "Later", "condition": {"segment": {"anyOf": ["Early"]}}}
+    renamed = {"id": early, "name": "Later", "condition": {"segment": {"anyOf": ["Later"]}}}
+
+    assert (await served.data(update, input=itself))["updateSegment"] == {"cycle": [{"name": "Early"}] * 2}
+    refused = (await served.data(update, input=renamed))["updateSegment"]
+    assert refused == {"issues": [{"message": "there is no segment with this id or name"}]}
 
 
 async def test_a_country_by_name_is_refused_with_its_code(served):
