@@ -141,7 +141,7 @@ def said_by(shell: subprocess.Popen[str], command: Command) -> str:
     return said
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def newcomer() -> Iterator[Newcomer]:
     """With the demo running. Without the package registry these tests do not run, or fail where AUDIENCE_REQUIRE_NEWCOMER=1 wants them."""
     folder = Path(tempfile.mkdtemp(prefix="newcomer-"))

@@ -49,6 +49,8 @@ _SHARES: Final = {
 }
 _LONGEST: Final = ("newcomer", "storm", "product", "oldest Postgres")
 """Groups that take a minute or more. They go first, so that no process runs one alone at the end."""
+_WAITING: Final = ("tests/deployment/", "tests/embedded/", "tests/faults/")
+"""Tests that mostly wait for servers that start or end. One process at a time runs them, beside others that keep the cores busy."""
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no types
@@ -59,7 +61,18 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist publishes no
         return _SHARES.get(file, nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        for group in reversed(_LONGEST):
-            if group in self.workqueue:
-                self.workqueue.move_to_end(group, last=False)
+        self.workqueue.move_to_end(self._next_for(node), last=False)
         super()._assign_work_unit(node)
+
+    def _next_for(self, node: WorkerController) -> str:
+        longest = next((group for group in _LONGEST if group in self.workqueue), None)
+        if longest is not None:
+            return longest
+        may_wait = not any(
+            scope.startswith(_WAITING) and not all(tests.values())
+            for other, scopes in self.assigned_work.items()
+            if other is not node
+            for scope, tests in scopes.items()
+        )
+        fitting = (scope for scope in self.workqueue if scope.startswith(_WAITING) is may_wait)
+        return next(fitting, next(iter(self.workqueue)))

@@ -36,9 +36,19 @@ async def world(api) -> None:
 
 
 async def garbage(api, document: str) -> Counter[str]:
-    """The types of the objects that one operation leaves for the garbage collector."""
+    """The types of the objects that one operation always leaves for the garbage collector.
+
+    Once it may be what an earlier test has left: a connection of this process that ends only now.
+    """
     for _ in range(3):
         await api.execute(document)  # fills caches
+    for _ in range(3):
+        if not (left := await left_once(api, document)):
+            break
+    return left
+
+
+async def left_once(api, document: str) -> Counter[str]:
     documents = api.schema.documents
     hits = documents.hits
     gc.collect()

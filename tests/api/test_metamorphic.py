@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ class World:
         self.api = api
         self.chance = Chance(seed)
         self.ids: dict[str, str] = {}
+        self._is_by_name = cycle([False, True])
 
     async def settle(self) -> None:
         for field in FIELDS.values():
@@ -52,7 +54,7 @@ class World:
         await self.api.tick()
 
     def condition(self, *, depth: int | None = None) -> Tree:
-        """In the ids of the API. A group may be named instead, in any case."""
+        """In the ids of the API. A group or a segment may be named instead, in any case."""
         segment_ids = [segment_id for segment_id in SEGMENTS if str(segment_id) in self.ids]
         while True:
             tree = self.chance._condition(
@@ -107,9 +109,16 @@ class World:
         if not isinstance(tree, dict):
             return tree
         return {
-            name: [self.ids.get(text, text) for text in item] if name == "anyOf" else self._with_ids(item)
+            name: [self._list(text) for text in item] if name == "anyOf" else self._with_ids(item)
             for name, item in tree.items()
         }
+
+    def _list(self, text: str) -> str:
+        """Every other segment by its name. Other texts are names already."""
+        segment = {str(segment_id): name for segment_id, name in SEGMENTS.items()}.get(text)
+        if segment is not None and next(self._is_by_name):
+            return segment.upper()
+        return self.ids.get(text, text)
 
 
 def _is_whole(tree: Any) -> bool:  # Any: JSON
