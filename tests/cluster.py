@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +18,7 @@ import asyncpg
 from audience_gql.storage.cluster import citus
 from audience_gql.storage.postgres.database import Connection
 from audience_gql.storage.schema import migrate
+from tests.patience import until
 
 COORDINATOR = os.environ.get("CITUS_URL")
 
@@ -143,9 +145,16 @@ async def drop(coordinator_url: str, database: str) -> None:
     for machine in await machines(coordinator_url):
         with suppress(asyncpg.InvalidCatalogNameError):
             await _roll_back_prepared(machine.url(coordinator_url, database))
-        await execute(
-            machine.url(coordinator_url, "postgres"), f"DROP DATABASE IF EXISTS {database} WITH (FORCE)"
-        )
+        await until(partial(_is_dropped, machine.url(coordinator_url, "postgres"), database))
+
+
+async def _is_dropped(url: str, database: str) -> bool:
+    """Postgres gives sessions that it ends five seconds. On a busy machine, one of Citus' own may need more."""
+    try:
+        await execute(url, f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    except asyncpg.ObjectInUseError:
+        return False
+    return True
 
 
 async def _roll_back_prepared(url: str) -> None:

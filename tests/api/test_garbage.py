@@ -38,7 +38,7 @@ async def world(api) -> None:
 async def garbage(api, document: str) -> Counter[str]:
     """The types of the objects that one operation always leaves for the garbage collector.
 
-    Once it may be what an earlier test has left: a connection of this process that ends only now.
+    Once it may be a connection that the pool closes meanwhile, because nobody needed it for five minutes.
     """
     for _ in range(3):
         await api.execute(document)  # fills caches
